@@ -1,0 +1,21 @@
+//! Keeps an organisation's contacts the same in two places: Linq on one side,
+//! a CSV file on the other (the *source*).
+//!
+//! Three records are kept for every contact: what Linq last showed, what the
+//! source last showed, and what both last agreed on (the *base*). A run is four
+//! verbs in a row, and data flows through them once:
+//!
+//! 1. [`observe`] reads both sides and the state into one [`plan::Observation`];
+//! 2. [`plan`] turns it into a [`plan::Plan`], as a pure function;
+//! 3. [`apply`] carries the plan out through the journal;
+//! 4. [`record`] writes down what landed, and is alone in advancing the base.
+//!
+//! [`run`] puts the four in a row. Around them stand the adapters, which never
+//! import one another: [`source`] (files), [`linq`] (HTTP) and [`mirror`]
+//! (SQLite). [`model`] holds the nouns they share. The edges are [`config`],
+//! [`report`], [`daemon`], [`telemetry`] and [`cli`]; [`sandbox`] is a local
+//! server that behaves like Linq, for trying things out and for the tests.
+
+pub mod lock;
+pub mod model;
+pub mod source;

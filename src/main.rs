@@ -1,0 +1,3 @@
+//! The `linqsync` program.
+
+fn main() {}

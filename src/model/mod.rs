@@ -1,0 +1,24 @@
+//! The nouns: fields and their values, identifiers, the records of both sides,
+//! and the canonical forms by which two values are compared.
+//!
+//! Owns no behaviour beyond comparison. Leaves reading and writing to the
+//! adapters and every decision to [`crate::plan`]. Nothing here does I/O, and
+//! no `Debug` output contains a person's data.
+
+mod canonical;
+mod field;
+mod id;
+mod link;
+mod name;
+mod phone;
+mod record;
+mod values;
+
+pub use canonical::{Canon, canonical};
+pub use field::{Field, FieldSet};
+pub use id::{Fingerprint, LinkId, LinqId, RecordIndex, RunId, SourceKey};
+pub use link::{Agreement, Base, Link, LinkStatus};
+pub use name::{first_names_agree, folded_name, names_contradict};
+pub use phone::{Region, RegionError};
+pub use record::{LinqContact, RejectedField, SourceRecord, Timestamp};
+pub use values::{Change, Values};

@@ -1,0 +1,84 @@
+//! Names of people, for matching only: case, accents and order do not count.
+
+use std::collections::BTreeSet;
+
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
+
+use super::{Field, Values};
+
+/// Whether both have a name and share no part of it.
+pub fn names_contradict(a: &Values, b: &Values) -> bool {
+    let parts = |values: &Values| -> BTreeSet<String> {
+        [Field::FirstName, Field::LastName]
+            .into_iter()
+            .flat_map(|field| parts(&values[field]))
+            .collect()
+    };
+    let (a, b) = (parts(a), parts(b));
+    !a.is_empty() && !b.is_empty() && a.is_disjoint(&b)
+}
+
+/// Whether the first names share a part, or at least one side has none.
+pub fn first_names_agree(a: &Values, b: &Values) -> bool {
+    let (a, b) = (parts(&a[Field::FirstName]), parts(&b[Field::FirstName]));
+    a.is_empty() || b.is_empty() || !a.is_disjoint(&b)
+}
+
+/// First name, last name and company as one key to match contacts by; `None`
+/// unless all three are filled.
+pub fn folded_name(values: &Values) -> Option<String> {
+    let folded = [Field::FirstName, Field::LastName, Field::Company].map(|field| {
+        let words: Vec<String> =
+            fold(&values[field]).split_whitespace().map(String::from).collect();
+        words.join(" ")
+    });
+    folded.iter().all(|text| !text.is_empty()).then(|| folded.join("\u{1f}"))
+}
+
+fn parts(name: &str) -> BTreeSet<String> {
+    fold(name)
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|part| !part.is_empty())
+        .map(String::from)
+        .collect()
+}
+
+fn fold(text: &str) -> String {
+    let bare: String = text.nfkd().filter(|c| !is_combining_mark(*c)).collect();
+    caseless::default_case_fold_str(&bare)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn person(first: &str, last: &str) -> Values {
+        [(Field::FirstName, first.to_owned()), (Field::LastName, last.to_owned())]
+            .into_iter()
+            .collect()
+    }
+
+    #[test]
+    fn names_contradict_only_when_nothing_is_shared() {
+        assert!(names_contradict(&person("Jane", "Doe"), &person("Bo", "Wang")));
+        assert!(!names_contradict(&person("Jane", "Doe"), &person("JANE", "Müller")));
+        assert!(!names_contradict(&person("", ""), &person("Bo", "Wang")));
+        assert!(!names_contradict(&person("Léa", "Rossi"), &person("Rossi", "Lea")));
+    }
+
+    #[test]
+    fn a_family_shares_a_name_and_not_a_first_name() {
+        assert!(!first_names_agree(&person("Jane", "Doe"), &person("John", "Doe")));
+        assert!(first_names_agree(&person("Mary Ann", "Doe"), &person("mary", "Roe")));
+        assert!(first_names_agree(&person("", "Doe"), &person("John", "Doe")));
+    }
+
+    #[test]
+    fn name_and_company_are_a_key_only_together() {
+        let mut ada = person("Ada", "King  Noel");
+        assert_eq!(folded_name(&ada), None);
+        ada[Field::Company] = "ÉNGINE".to_owned();
+        assert_eq!(folded_name(&ada).as_deref(), Some("ada\u{1f}king noel\u{1f}engine"));
+    }
+}

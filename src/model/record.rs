@@ -1,0 +1,67 @@
+//! A contact as each of the two sides shows it.
+
+use chrono::{DateTime, Utc};
+
+use super::{Field, Fingerprint, LinqId, RecordIndex, SourceKey, Values};
+
+/// An instant, in UTC.
+pub type Timestamp = DateTime<Utc>;
+
+/// A contact as Linq last showed it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinqContact {
+    /// Linq's id.
+    pub id: LinqId,
+    /// The eight fields; the owner is `contact_owner.email`.
+    pub values: Values,
+    /// When Linq says it was created; `None` where it does not say.
+    pub created_at: Option<Timestamp>,
+    /// When Linq says it was last changed: a hint, never evidence.
+    pub updated_at: Option<Timestamp>,
+}
+
+/// A record of the source as one reading found it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceRecord {
+    /// Its position in this reading: the handle for writes.
+    pub index: RecordIndex,
+    /// What people call the place: `row:12`, counted as a spreadsheet counts,
+    /// with the header in row 1.
+    pub label: String,
+    /// The line on which the record begins, counted from 1.
+    pub line: u32,
+    /// The value of the key column, if there is one and it is filled.
+    pub key: Option<SourceKey>,
+    /// The value of the id column, if there is one and it holds a number.
+    pub linq_id: Option<LinqId>,
+    /// The values of the mapped fields, decoded; every other field is blank.
+    pub values: Values,
+    /// Fields whose value cannot be believed. They are neither an edit nor a
+    /// clearing: they wait until somebody repairs them.
+    pub rejected: Vec<RejectedField>,
+    /// When the record says it was last changed (REV of a vCard).
+    pub revised_at: Option<Timestamp>,
+    /// The record's bytes as they are written, unmapped parts included.
+    pub fingerprint: Fingerprint,
+}
+
+impl SourceRecord {
+    /// How reports name the record: its key, else its place.
+    pub fn name_in_source(&self) -> String {
+        self.key.as_ref().map_or_else(|| self.label.clone(), ToString::to_string)
+    }
+
+    /// Whether the value of `field` cannot be believed.
+    pub fn rejects(&self, field: Field) -> bool {
+        self.rejected.iter().any(|rejected| rejected.field == field)
+    }
+}
+
+/// A field of a source record whose value cannot be believed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RejectedField {
+    /// The field.
+    pub field: Field,
+    /// Why, for people, without the value: "a spreadsheet turned it into a power of ten".
+    pub reason: String,
+}

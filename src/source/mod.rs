@@ -1,0 +1,169 @@
+//! The source: the contacts that people and programs edit in files.
+//!
+//! Owns lossless reading and writing: [`Source`] is implemented for a CSV file
+//! . Leaves every decision to [`crate::plan`] and knows nothing of Linq
+//! beyond the id it may be asked to keep in a column.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::lock::LockError;
+use crate::model::{Change, FieldSet, Fingerprint, LinqId, RecordIndex, SourceRecord, Values};
+
+/// A source of contacts: something that can be read whole and edited in place.
+pub trait Source {
+    /// Reads the source and remembers what was read, for [`Source::write`] to
+    /// compare with.
+    ///
+    /// # Errors
+    /// [`SourceError`] when there is nothing that can be read as a source. Bad
+    /// records are no error: they are in [`Reading::unreadable`].
+    fn read(&mut self) -> Result<Reading, SourceError>;
+
+    /// Carries out `edits` against what was last read, in one atomic replacement
+    /// of the file. With no edits it writes nothing.
+    ///
+    /// # Errors
+    /// [`WriteError::Changed`] when somebody saved the source in the meantime:
+    /// their version is in place, and the source must be read and planned again.
+    fn write(&mut self, edits: &[Edit]) -> Result<Written, WriteError>;
+
+    /// Copies what was last read into the directory `into` under a name that is
+    /// not taken, and returns its path. The copy has mode 0600.
+    ///
+    /// # Errors
+    /// When the copy cannot be written and synced.
+    fn back_up(&self, into: &Path) -> io::Result<PathBuf>;
+}
+
+/// One reading of the source.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// The fields that the source carries. Others are *not mapped*, which is not
+    /// the same as blank.
+    pub mapped: FieldSet,
+    /// The records, in the order of the source; each one's `index` is its position.
+    pub records: Vec<SourceRecord>,
+    /// What could not be read as a record. Where this is not empty the reading is
+    /// incomplete: good for updates, never for deletions.
+    pub unreadable: Vec<Unreadable>,
+    /// Why the source must not be written in this run, if it must not.
+    pub read_only: Option<String>,
+    /// All bytes of the source.
+    pub fingerprint: Fingerprint,
+}
+
+/// A place in the source that could not be read as a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// What people call the place: `row:12`.
+    pub label: String,
+    /// The line on which it begins, counted from 1.
+    pub line: u32,
+    /// What is wrong and what to do, for people.
+    pub reason: String,
+}
+
+/// One change to the source. Each names a different record.
+#[derive(Clone, Debug)]
+pub enum Edit {
+    /// Gives a record other texts in some fields, and optionally fills its id column.
+    Update {
+        /// The record.
+        at: RecordIndex,
+        /// The fields and their texts; `from` is what was read.
+        changes: Vec<Change>,
+        /// The id to keep in the id column, where there is one.
+        linq_id: Option<LinqId>,
+    },
+    /// Adds a record at the end.
+    Add {
+        /// Its values; fields that are not mapped are left out.
+        values: Values,
+        /// The id to keep in the id column, where there is one.
+        linq_id: LinqId,
+    },
+    /// Removes a record, and nothing else.
+    Remove {
+        /// The record.
+        at: RecordIndex,
+    },
+}
+
+/// What a write left behind.
+#[derive(Clone, Debug)]
+pub struct Written {
+    /// For each edit, in order, what became of it.
+    pub edits: Vec<EditOutcome>,
+    /// The source as it is now.
+    pub reading: Reading,
+}
+
+/// What became of one edit.
+#[derive(Clone, Debug)]
+pub enum EditOutcome {
+    /// The record is now at this position of the new reading.
+    Stands(RecordIndex),
+    /// The record is gone.
+    Removed,
+    /// The edit could not be written and was left out, for this reason.
+    Refused(String),
+}
+
+/// Why there is nothing to read.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// The file is missing or cannot be opened. Check the path and its permissions.
+    #[error("cannot read {}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file is there and is no source.
+    #[error("{}{}: {problem}", path.display(), line.map(|n| format!(":{n}")).unwrap_or_default())]
+    Unusable {
+        /// The file.
+        path: PathBuf,
+        /// The line that shows it, counted from 1.
+        line: Option<u32>,
+        /// What is wrong, for people.
+        problem: String,
+        /// What to do about it.
+        hint: String,
+    },
+    /// Another linqsync works on this file.
+    #[error(transparent)]
+    Locked(#[from] LockError),
+}
+
+/// Why the source was not written.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// Somebody saved the file after it was read. Read and plan again.
+    #[error("{} was saved by somebody else in the meantime", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The reading said that this source must not be written.
+    #[error("{} is not written: {reason}", path.display())]
+    ReadOnly {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The system refused; the source is as it was.
+    #[error("cannot write {}", path.display())]
+    Io {
+        /// The file, or the temporary file beside it.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Another linqsync works on this file.
+    #[error(transparent)]
+    Locked(#[from] LockError),
+}
