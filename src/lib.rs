@@ -18,4 +18,5 @@
 
 pub mod lock;
 pub mod model;
+pub mod plan;
 pub mod source;

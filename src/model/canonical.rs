@@ -22,6 +22,11 @@ impl Canon {
         Canon { region }
     }
 
+    /// The canonical form of `text` as a value of `field`.
+    pub fn value(self, field: Field, text: &str) -> String {
+        canonical(field, text, self.region)
+    }
+
     /// Whether `a` and `b` mean the same value of `field`.
     pub fn same(self, field: Field, a: &str, b: &str) -> bool {
         a == b || canonical(field, a, self.region) == canonical(field, b, self.region)

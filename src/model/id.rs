@@ -30,6 +30,10 @@ number_id! {
     LinkId(i64)
 }
 number_id! {
+    /// Our id of an intent in the journal.
+    IntentId(i64)
+}
+number_id! {
     /// The number of a run, counted from 1 in each state directory.
     RunId(i64)
 }

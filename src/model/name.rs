@@ -27,13 +27,21 @@ pub fn first_names_agree(a: &Values, b: &Values) -> bool {
 
 /// First name, last name and company as one key to match contacts by; `None`
 /// unless all three are filled.
-pub fn folded_name(values: &Values) -> Option<String> {
-    let folded = [Field::FirstName, Field::LastName, Field::Company].map(|field| {
-        let words: Vec<String> =
-            fold(&values[field]).split_whitespace().map(String::from).collect();
-        words.join(" ")
-    });
-    folded.iter().all(|text| !text.is_empty()).then(|| folded.join("\u{1f}"))
+pub fn name_and_company_key(values: &Values) -> Option<String> {
+    let company = words(&values[Field::Company]);
+    let [first, last] = [Field::FirstName, Field::LastName].map(|field| words(&values[field]));
+    let filled = [&first, &last, &company].into_iter().all(|text| !text.is_empty());
+    filled.then(|| [first, last, company].join("\u{1f}"))
+}
+
+/// First and last name as one key; `None` when both are blank.
+pub fn full_name_key(values: &Values) -> Option<String> {
+    let names = [Field::FirstName, Field::LastName].map(|field| words(&values[field]));
+    names.iter().any(|name| !name.is_empty()).then(|| names.join("\u{1f}"))
+}
+
+fn words(text: &str) -> String {
+    fold(text).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn parts(name: &str) -> BTreeSet<String> {
@@ -77,8 +85,8 @@ mod tests {
     #[test]
     fn name_and_company_are_a_key_only_together() {
         let mut ada = person("Ada", "King  Noel");
-        assert_eq!(folded_name(&ada), None);
+        assert_eq!(name_and_company_key(&ada), None);
         ada[Field::Company] = "ÉNGINE".to_owned();
-        assert_eq!(folded_name(&ada).as_deref(), Some("ada\u{1f}king noel\u{1f}engine"));
+        assert_eq!(name_and_company_key(&ada).as_deref(), Some("ada\u{1f}king noel\u{1f}engine"));
     }
 }

@@ -65,3 +65,14 @@ pub struct RejectedField {
     /// Why, for people, without the value: "a spreadsheet turned it into a power of ten".
     pub reason: String,
 }
+
+/// A place in the source that could not be read as a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// What people call the place: `row:12`.
+    pub label: String,
+    /// The line on which it begins, counted from 1.
+    pub line: u32,
+    /// What is wrong and what to do, for people.
+    pub reason: String,
+}

@@ -8,7 +8,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::lock::LockError;
-use crate::model::{Change, FieldSet, Fingerprint, LinqId, RecordIndex, SourceRecord, Values};
+use crate::model::{
+    Change, FieldSet, Fingerprint, LinqId, RecordIndex, SourceRecord, Unreadable, Values,
+};
 
 /// A source of contacts: something that can be read whole and edited in place.
 pub trait Source {
@@ -47,21 +49,12 @@ pub struct Reading {
     /// What could not be read as a record. Where this is not empty the reading is
     /// incomplete: good for updates, never for deletions.
     pub unreadable: Vec<Unreadable>,
+    /// Whether the source has a column in which it keeps Linq's ids.
+    pub keeps_ids: bool,
     /// Why the source must not be written in this run, if it must not.
     pub read_only: Option<String>,
     /// All bytes of the source.
     pub fingerprint: Fingerprint,
-}
-
-/// A place in the source that could not be read as a record.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unreadable {
-    /// What people call the place: `row:12`.
-    pub label: String,
-    /// The line on which it begins, counted from 1.
-    pub line: u32,
-    /// What is wrong and what to do, for people.
-    pub reason: String,
 }
 
 /// One change to the source. Each names a different record.

@@ -1,0 +1,145 @@
+//! Steps for what is not linked yet: link before create, and create only whom
+//! the other side does not have.
+
+use crate::model::{
+    Agreement, Base, Field, FieldSet, LinqContact, LinqId, Policy, Side, SourceRecord, Values,
+};
+
+use super::merge::merge;
+use super::observation::{DoubtfulCreate, Observation};
+use super::pairs::{add_writes, subject};
+use super::step::{LinkPlan, LinqWrite, Reason, Rule, SourceWrite, Step, Tier, Wait};
+
+/// The step that links a record and a contact that are the same person. What an
+/// interrupted run had `sent` is their base; otherwise blanks are filled, and two
+/// different values are a conflict.
+pub(super) fn join_step(
+    record: &SourceRecord,
+    contact: &LinqContact,
+    tier: Tier,
+    sent: Option<&Values>,
+    seen: &Observation,
+    policy: &Policy,
+) -> Step {
+    let mut base = sent.map(|sent| base_of(sent, &contact.values, seen)).unwrap_or_default();
+    let merge = merge(record, contact, &base, seen.source.mapped, policy);
+    for (field, agreement) in &merge.agreed {
+        base.set(*field, agreement.clone());
+    }
+    let mut step = Step::new(subject(Some(record), Some(contact)), Reason::Matched(tier));
+    step.link = LinkPlan::Join { base: Box::new(base), doubt: None };
+    add_writes(&mut step, merge, record, contact, seen, policy);
+    step
+}
+
+/// The step that links a contact, created by an interrupted run, whose record is
+/// gone by now: the deletion is the next run's business.
+pub(super) fn orphan_step(
+    contact: &LinqContact,
+    doubt: &DoubtfulCreate,
+    seen: &Observation,
+) -> Step {
+    let mut step = Step::new(subject(None, Some(contact)), Reason::Matched(Tier::Journal));
+    let base = base_of(&doubt.values, &contact.values, seen);
+    step.link = LinkPlan::Join { base: Box::new(base), doubt: Some(doubt.intent) };
+    step
+}
+
+/// What both sides agreed on when `sent` was answered with `answer`. A blank that
+/// Linq filled is nothing that was agreed on.
+pub(crate) fn agreed_by_answer(
+    sent: &Values,
+    answer: &Values,
+    fields: FieldSet,
+) -> impl Iterator<Item = (Field, Agreement)> {
+    fields
+        .iter()
+        .filter(|field| !sent[*field].trim().is_empty() || answer[*field].trim().is_empty())
+        .map(|field| {
+            let agreement = Agreement { source: sent[field].clone(), linq: answer[field].clone() };
+            (field, agreement)
+        })
+}
+
+fn base_of(sent: &Values, contact: &Values, seen: &Observation) -> Base {
+    agreed_by_answer(sent, contact, seen.source.mapped).collect()
+}
+
+/// The step for a record that Linq does not have.
+pub(super) fn new_in_source_step(
+    record: &SourceRecord,
+    doubt: Option<&DoubtfulCreate>,
+    seen: &Observation,
+    policy: &Policy,
+) -> Step {
+    let mut step = Step::new(subject(Some(record), None), Reason::Rule(Rule::NewInSource));
+    create_in_linq(&mut step, record, doubt, seen, policy);
+    step
+}
+
+/// The step for a contact that the source does not have.
+pub(super) fn new_in_linq_step(contact: &LinqContact, seen: &Observation, policy: &Policy) -> Step {
+    let mut step = Step::new(subject(None, Some(contact)), Reason::Rule(Rule::NewInLinq));
+    create_in_source(&mut step, contact, seen, policy);
+    step
+}
+
+/// The step for a record of which nobody can tell who it is.
+pub(super) fn ambiguous_step(record: &SourceRecord, candidates: &[LinqId], why: &str) -> Step {
+    let reason = Reason::Because(format!("ambiguous: {why}"));
+    let mut step = Step::new(subject(Some(record), None), reason);
+    step.waits.push(Wait::Ambiguous { candidates: candidates.to_vec() });
+    step
+}
+
+/// Lets `step` create a contact for `record`. Fields that cannot be believed are
+/// left out and wait.
+pub(super) fn create_in_linq(
+    step: &mut Step,
+    record: &SourceRecord,
+    doubt: Option<&DoubtfulCreate>,
+    seen: &Observation,
+    policy: &Policy,
+) {
+    for rejected in &record.rejected {
+        let reason = rejected.reason.clone();
+        step.waits.push(Wait::Rejected { field: Some(rejected.field), reason });
+    }
+    if !policy.writes(Side::Linq) {
+        return;
+    }
+    let sent = |field: &Field| !record.rejects(*field) && policy.writes_field(Side::Linq, *field);
+    let mut values = record.values.only(seen.source.mapped.iter().filter(sent).collect());
+    let owner = std::mem::take(&mut values[Field::Owner]);
+    let owner = Some(owner.trim().to_owned()).filter(|owner| !owner.is_empty());
+    if values.lacks_identity() {
+        let reason = "nothing is left to recognise this person by".to_owned();
+        step.waits.push(Wait::Rejected { field: None, reason });
+        return;
+    }
+    step.linq = Some(LinqWrite::Create {
+        values,
+        user_email: owner.or_else(|| policy.default_owner.clone()),
+        doubt: doubt.map(|doubt| doubt.intent),
+    });
+}
+
+/// Lets `step` create a record for `contact`.
+pub(super) fn create_in_source(
+    step: &mut Step,
+    contact: &LinqContact,
+    seen: &Observation,
+    policy: &Policy,
+) {
+    if !policy.writes(Side::Source) {
+        return;
+    }
+    let written = |field: &Field| policy.writes_field(Side::Source, *field);
+    let values = contact.values.only(seen.source.mapped.iter().filter(written).collect());
+    if values.filled().is_empty() {
+        let reason = "the source has no column for anything that is known of this contact";
+        step.waits.push(Wait::Rejected { field: None, reason: reason.to_owned() });
+        return;
+    }
+    step.source = Some(SourceWrite::Create { values, linq_id: contact.id });
+}

@@ -1,0 +1,151 @@
+//! Every decision: a pure function from what was seen to what is to be done.
+//!
+//! [`plan`] sorts an [`Observation`] into cases (who is who), decides each case
+//! by the table in [`decide`], merges field by field, and lets the guard hold
+//! back what is too much to do without asking. It reads no clock, no file and no
+//! network; the same input in any order gives the same plan.
+//!
+//! Leaves reading to [`crate::observe`] and doing to [`crate::apply`].
+
+mod correlate;
+pub mod decide;
+mod fresh;
+mod guard;
+mod matching;
+mod merge;
+mod observation;
+mod pairs;
+mod reidentify;
+mod step;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+
+use chrono::TimeDelta;
+
+use crate::model::{IntentId, LinkStatus, Policy};
+
+use correlate::{Case, LinqHalf, SourceHalf, correlate};
+use guard::{Missing, guard};
+
+pub use correlate::Unaccounted;
+pub(crate) use fresh::agreed_by_answer;
+pub use guard::worth_asking;
+pub use observation::{
+    DoubtfulCreate, HalfAdded, LinqSide, Observation, RecentDeletions, SourceSide,
+};
+pub use step::{LinkPlan, LinqWrite, Plan, Reason, Rule, SourceWrite, Step, Subject, Tier, Wait};
+
+/// A create that was never answered, whose record is gone and of which Linq shows
+/// no trace for this long, is not waited for any longer.
+const FORGET_DOUBTS_AFTER: TimeDelta = TimeDelta::minutes(10);
+
+/// Makes the plan for what was `seen`.
+///
+/// # Errors
+/// [`Unaccounted`] when somebody was dropped on the way: a defect. Nothing must be
+/// done then.
+pub fn plan(seen: &Observation, policy: &Policy) -> Result<Plan, Unaccounted> {
+    let cases = correlate(seen, policy);
+    cases.account(seen)?;
+    let mut plan = Plan::default();
+    let mut missing = Missing::default();
+    let mut alive: BTreeSet<IntentId> = BTreeSet::new();
+    for case in &cases.cases {
+        count_missing(&mut missing, case);
+        alive.extend(doubt_of(case));
+        let mut step = step_for(case, seen, policy);
+        wait_for_refused(&mut step, seen);
+        if !step.is_empty() {
+            plan.steps.push(step);
+        } else if matches!(case, Case::Pair { link, .. } if link.status == LinkStatus::Linked) {
+            plan.in_sync += 1;
+        }
+    }
+    drop_writes_to_read_only_source(&mut plan, seen);
+    guard(&mut plan, missing, seen, policy);
+    plan.settled = settled(seen, &alive);
+    plan.steps.sort_by_key(|step| {
+        let subject = &step.subject;
+        let unlinked = subject.link.is_none();
+        (unlinked, subject.link, subject.record.is_none(), subject.record, subject.linq_id)
+    });
+    Ok(plan)
+}
+
+fn step_for(case: &Case<'_>, seen: &Observation, policy: &Policy) -> Step {
+    match case {
+        Case::Pair { link, source, linq } => pairs::pair_step(link, *source, *linq, seen, policy),
+        Case::OnBoth { record, contact, tier, sent } => {
+            fresh::join_step(record, contact, *tier, sent.as_ref(), seen, policy)
+        }
+        Case::InSource { record, doubt } => fresh::new_in_source_step(record, *doubt, seen, policy),
+        Case::InLinq { contact } => fresh::new_in_linq_step(contact, seen, policy),
+        Case::Orphan { contact, doubt } => fresh::orphan_step(contact, doubt, seen),
+        Case::Ambiguous { record, candidates, why } => {
+            fresh::ambiguous_step(record, candidates, why)
+        }
+        // Nothing is done about these: they wait for, or take no part in, the rest.
+        Case::Candidate { contact } | Case::OutOfScope { contact } => {
+            Step::new(pairs::subject(None, Some(contact)), Reason::Rule(Rule::Unchanged))
+        }
+        Case::Nobody { record } => {
+            Step::new(pairs::subject(Some(record), None), Reason::Rule(Rule::Unchanged))
+        }
+    }
+}
+
+fn count_missing(missing: &mut Missing, case: &Case<'_>) {
+    let Case::Pair { link, source, linq } = case else { return };
+    if link.status == LinkStatus::Linked {
+        missing.links += 1;
+        missing.in_source += usize::from(*source == SourceHalf::Gone);
+        missing.in_linq += usize::from(matches!(linq, LinqHalf::Gone | LinqHalf::Unasked));
+    }
+}
+
+fn doubt_of(case: &Case<'_>) -> Option<IntentId> {
+    match case {
+        Case::InSource { doubt, .. } => doubt.map(|doubt| doubt.intent),
+        Case::Orphan { doubt, .. } => Some(doubt.intent),
+        Case::Pair { .. }
+        | Case::OnBoth { .. }
+        | Case::InLinq { .. }
+        | Case::Ambiguous { .. }
+        | Case::Candidate { .. }
+        | Case::Nobody { .. }
+        | Case::OutOfScope { .. } => None,
+    }
+}
+
+/// What Linq refused once is not sent again until it changes.
+fn wait_for_refused(step: &mut Step, seen: &Observation) {
+    let refusal = step.linq.as_ref().and_then(|write| seen.refused.get(&write.fingerprint()));
+    if let Some(reason) = refusal {
+        step.linq = None;
+        step.waits.push(Wait::Rejected { field: None, reason: reason.clone() });
+    }
+}
+
+fn drop_writes_to_read_only_source(plan: &mut Plan, seen: &Observation) {
+    let Some(reason) = &seen.source.read_only else { return };
+    plan.notices.push(format!("the source is not written in this run: {reason}"));
+    for step in &mut plan.steps {
+        step.source = None;
+    }
+    plan.steps.retain(|step| !step.is_empty());
+}
+
+/// Intents of earlier runs that need no further attention. One whose fate cannot be
+/// told yet stays.
+fn settled(seen: &Observation, alive: &BTreeSet<IntentId>) -> Vec<IntentId> {
+    let added = seen.half_added.iter().map(|added| added.intent);
+    let doubts = seen
+        .doubtful
+        .iter()
+        .filter(|doubt| !alive.contains(&doubt.intent))
+        .filter(|doubt| seen.now - doubt.sent_at >= FORGET_DOUBTS_AFTER)
+        .map(|doubt| doubt.intent);
+    added.chain(doubts).collect()
+}

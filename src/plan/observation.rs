@@ -1,0 +1,110 @@
+//! What a run has seen: everything a plan depends on, as values.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::{
+    FieldSet, Fingerprint, IntentId, Link, LinqContact, LinqId, Side, SourceKey, SourceRecord,
+    Timestamp, Unreadable, Values,
+};
+
+/// Both sides and the state, as one run sees them.
+#[derive(Clone, Debug)]
+pub struct Observation {
+    /// When the run began.
+    pub now: Timestamp,
+    /// The source.
+    pub source: SourceSide,
+    /// Linq.
+    pub linq: LinqSide,
+    /// Every link, ordered by id.
+    pub links: Vec<Link>,
+    /// Creates in Linq whose outcome is not known, ordered by intent.
+    pub doubtful: Vec<DoubtfulCreate>,
+    /// Records that an interrupted run may have added to the source.
+    pub half_added: Vec<HalfAdded>,
+    /// What Linq refused earlier, with its reason, by [`super::LinqWrite::fingerprint`].
+    pub refused: BTreeMap<Fingerprint, String>,
+    /// Deletions carried out without approval in the past 24 hours.
+    pub recent_deletions: RecentDeletions,
+    /// Why this run neither deletes nor clears anything, if so: what the
+    /// readings mean has changed since the last run.
+    pub changed_meaning: Option<String>,
+}
+
+/// The source as one reading found it.
+#[derive(Clone, Debug)]
+pub struct SourceSide {
+    /// The fields that it carries.
+    pub mapped: FieldSet,
+    /// Its records, each at the position that its index names.
+    pub records: Vec<SourceRecord>,
+    /// What could not be read. Unless empty, no record counts as gone.
+    pub unreadable: Vec<Unreadable>,
+    /// Whether it keeps Linq's ids in a column.
+    pub keeps_ids: bool,
+    /// Why it must not be written, if so.
+    pub read_only: Option<String>,
+}
+
+/// Linq as the walk found it.
+#[derive(Clone, Debug)]
+pub struct LinqSide {
+    /// The contacts, by id.
+    pub contacts: BTreeMap<LinqId, LinqContact>,
+    /// Why the listing proves no absence, if so.
+    pub incomplete: Option<String>,
+    /// Linked ids that are proven gone: a complete listing lacks them, and asking
+    /// by id says 404 while a known contact answers 200.
+    pub gone: BTreeSet<LinqId>,
+    /// Whether so many linked contacts are missing that they were not asked for one
+    /// by one.
+    pub unasked: bool,
+    /// Whether asking for missing contacts by id was given up, because no known
+    /// contact answered any more.
+    pub nobody_answers: bool,
+}
+
+/// A create in Linq that was sent and not answered.
+#[derive(Clone, Debug)]
+pub struct DoubtfulCreate {
+    /// Its intent in the journal.
+    pub intent: IntentId,
+    /// What was sent.
+    pub values: Values,
+    /// The record's key at that time.
+    pub key: Option<SourceKey>,
+    /// The record's bytes at that time.
+    pub fingerprint: Fingerprint,
+    /// When it was sent.
+    pub sent_at: Timestamp,
+}
+
+/// A record that was about to be added to the source when its run ended early.
+#[derive(Clone, Debug)]
+pub struct HalfAdded {
+    /// Its intent in the journal.
+    pub intent: IntentId,
+    /// The contact that it stands for.
+    pub linq_id: LinqId,
+    /// What was to be written.
+    pub values: Values,
+}
+
+/// Deletions of the past 24 hours, approved ones aside.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RecentDeletions {
+    /// In the source.
+    pub source: usize,
+    /// In Linq.
+    pub linq: usize,
+}
+
+impl RecentDeletions {
+    /// The deletions on `side`.
+    pub const fn on(self, side: Side) -> usize {
+        match side {
+            Side::Source => self.source,
+            Side::Linq => self.linq,
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! Steps for linked pairs: the decision table, carried out.
+
+use chrono::TimeDelta;
+
+use crate::model::{
+    DeletePolicy, FieldSet, Link, LinkStatus, LinqContact, Policy, Side, SourceRecord,
+};
+
+use super::correlate::{LinqHalf, SourceHalf};
+use super::decide::{Decision, Fate, decide};
+use super::fresh::{create_in_linq, create_in_source};
+use super::merge::{Merge, fate_of_values, merge};
+use super::observation::Observation;
+use super::step::{LinkPlan, LinqWrite, Reason, Rule, SourceWrite, Step, Subject, Wait};
+
+/// The step for a linked pair; empty when nothing is to be done.
+pub(super) fn pair_step(
+    link: &Link,
+    source: SourceHalf<'_>,
+    linq: LinqHalf<'_>,
+    seen: &Observation,
+    policy: &Policy,
+) -> Step {
+    let pair = Pair { link, seen, policy };
+    match link.status {
+        LinkStatus::Linked => pair.linked(source, linq),
+        LinkStatus::Released => pair.released(source, linq),
+    }
+}
+
+struct Pair<'a> {
+    link: &'a Link,
+    seen: &'a Observation,
+    policy: &'a Policy,
+}
+
+impl Pair<'_> {
+    fn linked(&self, source: SourceHalf<'_>, linq: LinqHalf<'_>) -> Step {
+        match (source, linq) {
+            (_, LinqHalf::OutOfScope(contact)) => {
+                let mut step = self.step(Rule::LeftScope, source.record(), Some(contact));
+                step.link = LinkPlan::Release;
+                step
+            }
+            (SourceHalf::Present(record), LinqHalf::Present(contact)) => {
+                self.both_there(record, contact)
+            }
+            (SourceHalf::Present(record), LinqHalf::Gone) => self.gone_from_linq(record),
+            (SourceHalf::Gone, LinqHalf::Present(contact)) => self.gone_from_source(contact),
+            (SourceHalf::Gone, LinqHalf::Gone) => self.gone_from_both(),
+            (SourceHalf::Present(record), LinqHalf::Unasked) => {
+                let mut step = self.step(Rule::DeletedInLinq, Some(record), None);
+                step.waits.push(Wait::HeldDeletion(Side::Source));
+                step
+            }
+            (SourceHalf::Unknown, _) | (_, LinqHalf::Unknown | LinqHalf::Unasked) => {
+                self.left_alone(source, linq)
+            }
+        }
+    }
+
+    /// A released pair is left alone until both halves are there again.
+    fn released(&self, source: SourceHalf<'_>, linq: LinqHalf<'_>) -> Step {
+        match (source, linq) {
+            (SourceHalf::Present(record), LinqHalf::Present(contact)) => {
+                let merge = self.merge(record, contact);
+                let mut step = self.step(Rule::BackAgain, Some(record), Some(contact));
+                step.link = LinkPlan::Relink(merge.agreed.clone());
+                self.write(&mut step, merge, record, contact);
+                step
+            }
+            (SourceHalf::Gone, LinqHalf::Gone) => self.gone_from_both(),
+            (source, linq) => self.left_alone(source, linq),
+        }
+    }
+
+    fn left_alone(&self, source: SourceHalf<'_>, linq: LinqHalf<'_>) -> Step {
+        self.step(Rule::Unchanged, source.record(), linq.contact())
+    }
+
+    fn gone_from_both(&self) -> Step {
+        let mut step = self.step(Rule::DeletedOnBoth, None, None);
+        step.link = LinkPlan::Forget;
+        step
+    }
+
+    fn both_there(&self, record: &SourceRecord, contact: &LinqContact) -> Step {
+        let decision = decide(self.source_fate(record), self.linq_fate(contact));
+        let rule = match decision {
+            Decision::WriteLinq => Rule::EditedInSource,
+            Decision::WriteSource => Rule::EditedInLinq,
+            Decision::Merge => Rule::EditedOnBoth,
+            Decision::Nothing
+            | Decision::DeleteInSource
+            | Decision::DeleteInLinq
+            | Decision::CreateInLinqAgain
+            | Decision::CreateInSourceAgain
+            | Decision::Forget => Rule::Unchanged,
+        };
+        let merge = self.merge(record, contact);
+        let mut step = self.step(rule, Some(record), Some(contact));
+        let was_missing =
+            self.link.source_missing_since.is_some() || self.link.linq_missing_since.is_some();
+        if !merge.agreed.is_empty() {
+            step.link = LinkPlan::Agree(merge.agreed.clone());
+        } else if was_missing {
+            step.link = LinkPlan::Found;
+        }
+        self.write(&mut step, merge, record, contact);
+        step
+    }
+
+    fn merge(&self, record: &SourceRecord, contact: &LinqContact) -> Merge {
+        merge(record, contact, &self.link.base, self.mapped(), self.policy)
+    }
+
+    fn write(&self, step: &mut Step, merge: Merge, record: &SourceRecord, contact: &LinqContact) {
+        add_writes(step, merge, record, contact, self.seen, self.policy);
+    }
+
+    fn gone_from_linq(&self, record: &SourceRecord) -> Step {
+        match decide(self.source_fate(record), Fate::Deleted) {
+            Decision::CreateInLinqAgain => {
+                let mut step = self.step(Rule::EditBeatsDeletionInLinq, Some(record), None);
+                create_in_linq(&mut step, record, None, self.seen, self.policy);
+                step
+            }
+            Decision::DeleteInSource => {
+                let mut step = self.step(Rule::DeletedInLinq, Some(record), None);
+                if self.may_delete(&mut step, Side::Source) {
+                    step.source = Some(SourceWrite::Delete { at: record.index });
+                }
+                step
+            }
+            Decision::Nothing
+            | Decision::WriteSource
+            | Decision::WriteLinq
+            | Decision::Merge
+            | Decision::DeleteInLinq
+            | Decision::CreateInSourceAgain
+            | Decision::Forget => self.step(Rule::Unchanged, Some(record), None),
+        }
+    }
+
+    fn gone_from_source(&self, contact: &LinqContact) -> Step {
+        match decide(Fate::Deleted, self.linq_fate(contact)) {
+            Decision::CreateInSourceAgain => {
+                let mut step = self.step(Rule::EditBeatsDeletionInSource, None, Some(contact));
+                create_in_source(&mut step, contact, self.seen, self.policy);
+                step
+            }
+            Decision::DeleteInLinq => {
+                let mut step = self.step(Rule::DeletedInSource, None, Some(contact));
+                if self.may_delete(&mut step, Side::Linq) {
+                    let expected = contact.values.clone();
+                    step.linq = Some(LinqWrite::Delete { id: contact.id, expected });
+                }
+                step
+            }
+            Decision::Nothing
+            | Decision::WriteSource
+            | Decision::WriteLinq
+            | Decision::Merge
+            | Decision::DeleteInSource
+            | Decision::CreateInLinqAgain
+            | Decision::Forget => self.step(Rule::Unchanged, None, Some(contact)),
+        }
+    }
+
+    /// Whether the deletion may be carried out on `side` by now. If not, the step
+    /// says what happens instead.
+    fn may_delete(&self, step: &mut Step, side: Side) -> bool {
+        if !self.policy.writes(side) {
+            return false;
+        }
+        if self.policy.deletes.on(side) == DeletePolicy::Keep {
+            step.link = LinkPlan::Release;
+            return false;
+        }
+        if self.policy.delete_grace <= TimeDelta::zero() {
+            return true;
+        }
+        let (missing_on, since) = match side {
+            Side::Source => (Side::Linq, self.link.linq_missing_since),
+            Side::Linq => (Side::Source, self.link.source_missing_since),
+        };
+        let over = since.is_some_and(|since| self.seen.now - since >= self.policy.delete_grace);
+        if !over {
+            step.waits.push(Wait::Grace(side));
+        }
+        if since.is_none() {
+            step.link = LinkPlan::Missing(missing_on);
+        }
+        over
+    }
+
+    fn mapped(&self) -> FieldSet {
+        self.seen.source.mapped
+    }
+
+    fn source_fate(&self, record: &SourceRecord) -> Fate {
+        let believed = self.mapped().iter().filter(|field| !record.rejects(*field)).collect();
+        fate_of_values(Side::Source, &record.values, &self.link.base, believed, self.policy)
+    }
+
+    fn linq_fate(&self, contact: &LinqContact) -> Fate {
+        fate_of_values(Side::Linq, &contact.values, &self.link.base, self.mapped(), self.policy)
+    }
+
+    fn step(
+        &self,
+        rule: Rule,
+        record: Option<&SourceRecord>,
+        contact: Option<&LinqContact>,
+    ) -> Step {
+        let mut subject = subject(record, contact);
+        subject.link = Some(self.link.id);
+        subject.linq_id = Some(self.link.linq_id);
+        if record.is_none() {
+            subject.source_key = self.link.key.as_ref().map(ToString::to_string);
+        }
+        if record.is_none() && contact.is_none() {
+            subject.name = self.link.base.linq_values().display_name();
+        }
+        Step::new(subject, Reason::Rule(rule))
+    }
+}
+
+/// Whom a step is about, from what is there of them.
+pub(super) fn subject(record: Option<&SourceRecord>, contact: Option<&LinqContact>) -> Subject {
+    let values = record.map(|r| &r.values).or(contact.map(|c| &c.values));
+    Subject {
+        link: None,
+        linq_id: contact.map(|contact| contact.id),
+        record: record.map(|record| record.index),
+        source_key: record.map(SourceRecord::name_in_source),
+        line: record.map(|record| record.line),
+        name: values.map(crate::model::Values::display_name).unwrap_or_default(),
+    }
+}
+
+/// Adds the writes and waits of a merge, and fills the id column where there is one.
+pub(super) fn add_writes(
+    step: &mut Step,
+    merge: Merge,
+    record: &SourceRecord,
+    contact: &LinqContact,
+    seen: &Observation,
+    policy: &Policy,
+) {
+    let keep_id =
+        seen.source.keeps_ids && policy.writes(Side::Source) && record.linq_id != Some(contact.id);
+    let linq_id = keep_id.then_some(contact.id);
+    if !merge.to_source.is_empty() || linq_id.is_some() {
+        step.source = Some(SourceWrite::Update { at: record.index, set: merge.to_source, linq_id });
+    }
+    if !merge.to_linq.is_empty() {
+        let expected = contact.values.clone();
+        step.linq = Some(LinqWrite::Update { id: contact.id, set: merge.to_linq, expected });
+    }
+    step.waits.extend(merge.waits);
+}

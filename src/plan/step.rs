@@ -1,0 +1,347 @@
+//! What a plan consists of: steps, as data.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{
+    Agreement, Base, Change, Field, Fingerprint, IntentId, LinkId, LinqId, RecordIndex, Side,
+    Values,
+};
+
+/// Everything one run is going to do, and everything that waits.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// The steps: linked pairs by link, then records in the order of the source,
+    /// then contacts by id. At most one for each pair, record or contact.
+    pub steps: Vec<Step>,
+    /// Linked pairs for which nothing is to be done and nothing waits.
+    pub in_sync: usize,
+    /// Why nothing at all is written, if so.
+    pub halt: Option<String>,
+    /// Intents of earlier runs that nothing is left to be done for.
+    pub settled: Vec<IntentId>,
+    /// What people should know although it needs no step.
+    pub notices: Vec<String>,
+}
+
+/// What is to be done for one person: at most one write to each side, what
+/// becomes of the link, and what waits.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// Whom it is about.
+    pub subject: Subject,
+    /// The write to Linq.
+    pub linq: Option<LinqWrite>,
+    /// The write to the source.
+    pub source: Option<SourceWrite>,
+    /// What becomes of the link, apart from what the writes bring about.
+    pub link: LinkPlan,
+    /// What is not done, and why.
+    pub waits: Vec<Wait>,
+    /// Why the step is there.
+    pub reason: Reason,
+}
+
+/// Whom a step is about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Subject {
+    /// The link, if the pair is linked already.
+    pub link: Option<LinkId>,
+    /// The contact in Linq, if there is one.
+    pub linq_id: Option<LinqId>,
+    /// The record in the source, if there is one.
+    pub record: Option<RecordIndex>,
+    /// How the source names the record.
+    pub source_key: Option<String>,
+    /// The line on which the record begins.
+    pub line: Option<u32>,
+    /// A name for people.
+    pub name: String,
+}
+
+/// A write to Linq.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LinqWrite {
+    /// Creates a contact, unless Linq turns out to have it.
+    Create {
+        /// Its values; the owner is in `user_email` instead.
+        values: Values,
+        /// The user who is to own it; `None` leaves that to Linq.
+        user_email: Option<String>,
+        /// The unanswered create of an earlier run that this one repeats: it is
+        /// looked for before anything is sent.
+        doubt: Option<IntentId>,
+    },
+    /// Changes some fields of a contact.
+    Update {
+        /// The contact.
+        id: LinqId,
+        /// The fields, at least one.
+        set: Vec<Change>,
+        /// The contact as it was seen; if it differs by now, the step is void.
+        expected: Values,
+    },
+    /// Deletes a contact, for everybody and for good.
+    Delete {
+        /// The contact.
+        id: LinqId,
+        /// The contact as it was seen; if it differs by now, the step is void.
+        expected: Values,
+    },
+}
+
+/// A write to the source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SourceWrite {
+    /// Adds a record for a contact.
+    Create {
+        /// Its values.
+        values: Values,
+        /// The contact.
+        linq_id: LinqId,
+    },
+    /// Changes some fields of a record.
+    Update {
+        /// The record.
+        at: RecordIndex,
+        /// The fields; may be empty when only the id column is filled.
+        set: Vec<Change>,
+        /// The id to keep in the id column.
+        linq_id: Option<LinqId>,
+    },
+    /// Removes a record.
+    Delete {
+        /// The record.
+        at: RecordIndex,
+    },
+}
+
+/// What becomes of a link, apart from what the writes bring about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum LinkPlan {
+    /// It stays, or there is none.
+    #[default]
+    Keep,
+    /// The two sides agree on further fields.
+    Agree(Vec<(Field, Agreement)>),
+    /// A record and a contact that are the same person are linked.
+    Join {
+        /// What they agree on already.
+        base: Box<Base>,
+        /// The unanswered create of an earlier run that is answered by this.
+        doubt: Option<IntentId>,
+    },
+    /// Both halves are back: the released pair is kept the same again.
+    Relink(Vec<(Field, Agreement)>),
+    /// One half is gone and stays gone: the other is left alone from now on.
+    Release,
+    /// Both halves are gone.
+    Forget,
+    /// The deletion was seen for the first time, on this side.
+    Missing(Side),
+    /// What seemed to be gone is there again.
+    Found,
+}
+
+/// Something that is not done, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// Both sides changed the field; a person decides.
+    Conflict {
+        /// The field.
+        field: Field,
+        /// What both sides agreed on last, in Linq's spelling; empty if nothing.
+        base: String,
+        /// The source's value.
+        source: String,
+        /// Linq's value.
+        linq: String,
+    },
+    /// It cannot be told who this is; a person decides.
+    Ambiguous {
+        /// The contacts that it may be.
+        candidates: Vec<LinqId>,
+    },
+    /// A deletion on this side waits for approval.
+    HeldDeletion(Side),
+    /// Clearing a field on this side waits for approval.
+    HeldClearing(Side, Change),
+    /// A field, or the whole contact, cannot be synchronised as it is.
+    Rejected {
+        /// The field; `None` for the whole contact.
+        field: Option<Field>,
+        /// Why, for people.
+        reason: String,
+    },
+    /// A deletion on this side waits until it has been seen for long enough.
+    Grace(Side),
+}
+
+/// Why a step is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// One of the reasons that need no further words.
+    Rule(Rule),
+    /// A record and a contact were recognised as one person by this.
+    Matched(Tier),
+    /// Words of their own.
+    Because(String),
+}
+
+/// The rules of the decision table, and those for what is not linked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rule {
+    /// New in the source.
+    NewInSource,
+    /// New in Linq.
+    NewInLinq,
+    /// Edited in the source only.
+    EditedInSource,
+    /// Edited in Linq only.
+    EditedInLinq,
+    /// Edited on both sides.
+    EditedOnBoth,
+    /// Deleted in the source, unchanged in Linq.
+    DeletedInSource,
+    /// Deleted in Linq, unchanged in the source.
+    DeletedInLinq,
+    /// Deleted in the source, edited in Linq.
+    EditBeatsDeletionInSource,
+    /// Deleted in Linq, edited in the source.
+    EditBeatsDeletionInLinq,
+    /// Deleted on both sides.
+    DeletedOnBoth,
+    /// Outside the configured scope from now on.
+    LeftScope,
+    /// A released pair whose halves are both there again.
+    BackAgain,
+    /// Linked and unchanged, with a field that waits or an id to fill in.
+    Unchanged,
+}
+
+/// What a record and a contact were matched by, strongest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tier {
+    /// The journal of an interrupted run.
+    Journal,
+    /// The id column.
+    Id,
+    /// The e-mail address.
+    Email,
+    /// The phone number, with a first name that agrees.
+    Phone,
+    /// First name, last name and company.
+    Name,
+}
+
+impl fmt::Display for Tier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Tier::Journal => "what an interrupted run had begun",
+            Tier::Id => "the id column",
+            Tier::Email => "e-mail",
+            Tier::Phone => "phone and first name",
+            Tier::Name => "name and company",
+        })
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reason::Rule(rule) => rule.fmt(f),
+            Reason::Matched(tier) => write!(f, "the same person on both sides, by {tier}"),
+            Reason::Because(words) => f.write_str(words),
+        }
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Rule::NewInSource => "new in the source",
+            Rule::NewInLinq => "new in Linq",
+            Rule::EditedInSource => "edited in the source",
+            Rule::EditedInLinq => "edited in Linq",
+            Rule::EditedOnBoth => "edited on both sides",
+            Rule::DeletedInSource => "deleted in the source",
+            Rule::DeletedInLinq => "deleted in Linq",
+            Rule::EditBeatsDeletionInSource => {
+                "deleted in the source and edited in Linq: the edit wins"
+            }
+            Rule::EditBeatsDeletionInLinq => {
+                "deleted in Linq and edited in the source: the edit wins"
+            }
+            Rule::DeletedOnBoth => "deleted on both sides",
+            Rule::LeftScope => "no longer owned by the configured owner",
+            Rule::BackAgain => "back on both sides",
+            Rule::Unchanged => "unchanged",
+        })
+    }
+}
+
+impl Step {
+    /// A step about `subject` that does nothing yet.
+    pub fn new(subject: Subject, reason: Reason) -> Step {
+        Step { subject, linq: None, source: None, link: LinkPlan::Keep, waits: Vec::new(), reason }
+    }
+
+    /// Whether the step neither does anything nor lets anything wait.
+    pub fn is_empty(&self) -> bool {
+        !self.acts() && self.waits.is_empty()
+    }
+
+    /// Whether carrying out the step changes anything on either side or in the state.
+    pub fn acts(&self) -> bool {
+        self.linq.is_some() || self.source.is_some() || self.link != LinkPlan::Keep
+    }
+
+    /// The side from which the step deletes, if it does.
+    pub fn deletes_on(&self) -> Option<Side> {
+        match (&self.linq, &self.source) {
+            (Some(LinqWrite::Delete { .. }), _) => Some(Side::Linq),
+            (_, Some(SourceWrite::Delete { .. })) => Some(Side::Source),
+            _ => None,
+        }
+    }
+}
+
+impl LinqWrite {
+    /// What Linq would be asked to store, as a fingerprint: what it refused once
+    /// is not sent again until this changes.
+    pub fn fingerprint(&self) -> Fingerprint {
+        let mut content: BTreeMap<&str, String> = BTreeMap::new();
+        let mut put = |field: Field, text: &String| content.insert(field.name(), text.clone());
+        match self {
+            LinqWrite::Create { values, user_email, .. } => {
+                for field in values.filled().iter() {
+                    put(field, &values[field]);
+                }
+                if let Some(owner) = user_email {
+                    put(Field::Owner, owner);
+                }
+                content.insert("", "create".to_owned());
+            }
+            LinqWrite::Update { id, set, .. } => {
+                for change in set {
+                    put(change.field, &change.to);
+                }
+                content.insert("", format!("update {id}"));
+            }
+            LinqWrite::Delete { id, .. } => {
+                content.insert("", format!("delete {id}"));
+            }
+        }
+        let mut hasher = blake3::Hasher::new();
+        for (name, text) in &content {
+            for part in [name.as_bytes(), text.as_bytes()] {
+                hasher.update(&part.len().to_le_bytes());
+                hasher.update(part);
+            }
+        }
+        Fingerprint(*hasher.finalize().as_bytes())
+    }
+}
