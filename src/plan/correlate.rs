@@ -37,6 +37,9 @@ pub(super) enum Case<'a> {
     Candidate { contact: &'a LinqContact },
     /// A record that has nothing to recognise a person by.
     Nobody { record: &'a SourceRecord },
+    /// Such a record that is new, while a linked one is missing: it may be that
+    /// person, with name, e-mail and phone cleared.
+    Suspect { record: &'a SourceRecord },
     /// A contact outside the configured scope.
     OutOfScope { contact: &'a LinqContact },
 }
@@ -104,6 +107,7 @@ struct Sorting<'a, 'p> {
     found: Vec<Option<usize>>,
     placed_records: BTreeSet<usize>,
     placed_contacts: BTreeSet<LinqId>,
+    suspects: BTreeSet<usize>,
 }
 
 impl<'a, 'p> Sorting<'a, 'p> {
@@ -122,11 +126,14 @@ impl<'a, 'p> Sorting<'a, 'p> {
         });
         let known: Vec<Known<'_>> = links.chain(doubts).collect();
         let found = reidentify(&known, &seen.source.records, seen.source.mapped, policy.canon);
+        let all_found = found[..seen.links.len()].iter().all(Option::is_some);
+        let placed_records: BTreeSet<usize> = found.iter().flatten().copied().collect();
         Sorting {
             seen,
             policy,
             cases: Vec::new(),
-            placed_records: found.iter().flatten().copied().collect(),
+            suspects: if all_found { BTreeSet::new() } else { suspects(seen, &placed_records) },
+            placed_records,
             placed_contacts: seen.links.iter().map(|link| link.linq_id).collect(),
             found,
         }
@@ -137,7 +144,7 @@ impl<'a, 'p> Sorting<'a, 'p> {
     }
 
     fn linked(&mut self) {
-        let whole = self.seen.source.unreadable.is_empty();
+        let whole = self.seen.source.unreadable.is_empty() && self.suspects.is_empty();
         for (index, link) in self.seen.links.iter().enumerate() {
             let source = match self.found[index] {
                 Some(position) => SourceHalf::Present(&self.seen.source.records[position]),
@@ -175,6 +182,9 @@ impl<'a, 'p> Sorting<'a, 'p> {
             match (record, created.first()) {
                 (Some(position), _) if created.len() > alike => {
                     let why = "an interrupted run may have created one of several".to_owned();
+                    for id in &created {
+                        self.candidate(*id);
+                    }
                     self.ambiguous(position, created, why);
                 }
                 (Some(position), Some(id)) => {
@@ -289,7 +299,11 @@ impl<'a, 'p> Sorting<'a, 'p> {
     fn rest(&mut self) {
         for (position, record) in self.seen.source.records.iter().enumerate() {
             if self.placed_records.insert(position) {
-                self.cases.push(Case::Nobody { record });
+                self.cases.push(if self.suspects.contains(&position) {
+                    Case::Suspect { record }
+                } else {
+                    Case::Nobody { record }
+                });
             }
         }
         for (id, contact) in &self.seen.linq.contacts {
@@ -313,10 +327,6 @@ impl<'a, 'p> Sorting<'a, 'p> {
 
     fn ambiguous(&mut self, position: usize, candidates: Vec<LinqId>, why: String) {
         self.placed_records.insert(position);
-        for id in candidates.iter().copied().filter(|id| self.free_contact(*id)).collect::<Vec<_>>()
-        {
-            self.candidate(id);
-        }
         let record = &self.seen.source.records[position];
         self.cases.push(Case::Ambiguous { record, candidates, why });
     }
@@ -325,6 +335,18 @@ impl<'a, 'p> Sorting<'a, 'p> {
         self.placed_contacts.insert(id);
         self.cases.push(Case::Candidate { contact: &self.seen.linq.contacts[&id] });
     }
+}
+
+/// Records without name, e-mail and phone that no earlier reading knew.
+fn suspects(seen: &Observation, placed: &BTreeSet<usize>) -> BTreeSet<usize> {
+    let nobody = |record: &SourceRecord| {
+        record.values.lacks_identity() && !seen.source.known_nobodies.contains(&record.fingerprint)
+    };
+    let records = seen.source.records.iter().enumerate();
+    records
+        .filter(|(position, record)| !placed.contains(position) && nobody(record))
+        .map(|(position, _)| position)
+        .collect()
 }
 
 fn by_id<'a>(pairs: Vec<(&LinqId, &'a LinqContact)>) -> BTreeMap<LinqId, &'a LinqContact> {
@@ -360,7 +382,8 @@ impl Cases<'_> {
                 }
                 Case::InSource { record, .. }
                 | Case::Ambiguous { record, .. }
-                | Case::Nobody { record } => records.push(record.index.0),
+                | Case::Nobody { record }
+                | Case::Suspect { record } => records.push(record.index.0),
                 Case::InLinq { contact }
                 | Case::Orphan { contact, .. }
                 | Case::Candidate { contact }

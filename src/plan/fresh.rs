@@ -92,6 +92,17 @@ pub(super) fn ambiguous_step(record: &SourceRecord, candidates: &[LinqId], why: 
     step
 }
 
+/// The step for a record that may be a linked person without anything to
+/// recognise them by: nothing is taken for deleted until that is settled.
+pub(super) fn suspect_step(record: &SourceRecord) -> Step {
+    let reason = "it has no name, e-mail or phone, and a known person is missing: \
+                  restore one of these, or remove the whole record";
+    let because = Reason::Because("a person without name, e-mail and phone".to_owned());
+    let mut step = Step::new(subject(Some(record), None), because);
+    step.waits.push(Wait::Rejected { field: None, reason: reason.to_owned() });
+    step
+}
+
 /// Lets `step` create a contact for `record`. Fields that cannot be believed are
 /// left out and wait.
 pub(super) fn create_in_linq(

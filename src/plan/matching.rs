@@ -217,6 +217,9 @@ impl<'a> Matcher<'a> {
         if !self.pool.contacts.contains_key(&id) || self.taken.contains(&id) {
             return give_up(format!("{} in Linq has the same {tier} and is taken", named(contact)));
         }
+        if self.waiting.contains(&id) {
+            return give_up(format!("{} in Linq may be another record, too", named(contact)));
+        }
         if names_contradict(values, &contact.values) {
             return give_up(format!(
                 "{} in Linq has the same {tier} but another name",

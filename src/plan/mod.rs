@@ -90,6 +90,7 @@ fn step_for(case: &Case<'_>, seen: &Observation, policy: &Policy) -> Step {
         Case::Candidate { contact } | Case::OutOfScope { contact } => {
             Step::new(pairs::subject(None, Some(contact)), Reason::Rule(Rule::Unchanged))
         }
+        Case::Suspect { record } => fresh::suspect_step(record),
         Case::Nobody { record } => {
             Step::new(pairs::subject(Some(record), None), Reason::Rule(Rule::Unchanged))
         }
@@ -115,6 +116,7 @@ fn doubt_of(case: &Case<'_>) -> Option<IntentId> {
         | Case::Ambiguous { .. }
         | Case::Candidate { .. }
         | Case::Nobody { .. }
+        | Case::Suspect { .. }
         | Case::OutOfScope { .. } => None,
     }
 }

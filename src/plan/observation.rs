@@ -40,6 +40,9 @@ pub struct SourceSide {
     pub records: Vec<SourceRecord>,
     /// What could not be read. Unless empty, no record counts as gone.
     pub unreadable: Vec<Unreadable>,
+    /// Records without name, e-mail and phone that earlier readings knew as such,
+    /// headings within the file for example.
+    pub known_nobodies: BTreeSet<Fingerprint>,
     /// Whether it keeps Linq's ids in a column.
     pub keeps_ids: bool,
     /// Why it must not be written, if so.

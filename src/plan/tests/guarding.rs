@@ -1,0 +1,120 @@
+//! The guard: too many deletions, emptied sides, mass clearing.
+
+use super::world::World;
+use crate::model::{Field, Limit, Side};
+use crate::plan::{Plan, RecentDeletions, Step, Wait, plan, worth_asking};
+
+fn people(count: usize) -> Vec<String> {
+    let person = |i| format!("first_name=P{i} email=p{i}@x.example company=C{i}");
+    (0..count).map(person).collect()
+}
+
+fn world(count: usize) -> World {
+    let people = people(count);
+    World::in_sync(&people.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+fn held(plan: &Plan) -> usize {
+    let held = |step: &&Step| step.waits.iter().any(|w| matches!(w, Wait::HeldDeletion(_)));
+    plan.steps.iter().filter(held).count()
+}
+
+fn deletions(plan: &Plan) -> usize {
+    plan.steps.iter().filter(|step| step.deletes_on().is_some()).count()
+}
+
+#[test]
+fn deletions_within_the_limit_are_carried_out_and_one_more_holds_them_all() {
+    let mut world = world(40);
+    world.rows.truncate(30);
+    assert_eq!((deletions(&world.plan()), held(&world.plan())), (10, 0));
+    world.rows.truncate(29);
+    world.set_row(0, Field::Company, "Edited");
+    let plan = world.plan();
+    assert_eq!((deletions(&plan), held(&plan)), (0, 11));
+    assert!(plan.steps.iter().any(|step| step.linq.is_some()), "edits go on");
+    assert_eq!(plan.halt, None);
+}
+
+#[test]
+fn deletions_of_the_past_day_count() {
+    let mut world = world(40);
+    world.rows.truncate(35);
+    let mut seen = world.observe();
+    seen.recent_deletions = RecentDeletions { linq: 6, source: 0 };
+    assert_eq!(held(&plan(&seen, &world.policy).unwrap()), 5);
+}
+
+#[test]
+fn an_emptied_side_stops_everything() {
+    for emptied in [Side::Source, Side::Linq] {
+        let mut world = world(30);
+        match emptied {
+            Side::Source => world.rows.clear(),
+            Side::Linq => world.contacts.clear(),
+        }
+        let plan = world.plan();
+        assert!(plan.halt.is_some(), "{emptied}");
+        assert!(!plan.steps.iter().any(Step::acts));
+        assert_eq!(held(&plan), 30);
+    }
+}
+
+#[test]
+fn more_than_half_missing_stops_everything_whatever_the_limit() {
+    let mut world = world(30);
+    world.policy.max_deletes = Limit::Count(1000);
+    world.rows.truncate(14);
+    world.set_row(0, Field::Company, "Edited");
+    let plan = world.plan();
+    assert!(plan.halt.is_some());
+    assert!(!plan.steps.iter().any(Step::acts));
+    world.rows.extend(world.contacts.values().skip(14).take(1).cloned().collect::<Vec<_>>());
+    assert_eq!(world.plan().halt, None, "exactly half is not more than half");
+}
+
+#[test]
+fn nothing_was_there_before_so_nothing_can_be_emptied() {
+    let plan = World::new(&[], &["first_name=Ada"]).plan();
+    assert_eq!((plan.halt, plan.steps.len()), (None, 1));
+}
+
+#[test]
+fn clearing_one_column_of_many_people_waits() {
+    let mut world = world(40);
+    for row in 0..11 {
+        world.set_row(row, Field::Company, "");
+    }
+    world.set_row(0, Field::Title, "CEO");
+    let plan = world.plan();
+    let held: usize = plan
+        .steps
+        .iter()
+        .flat_map(|step| &step.waits)
+        .filter(|wait| matches!(wait, Wait::HeldClearing(Side::Linq, _)))
+        .count();
+    assert_eq!(held, 11);
+    assert_eq!(plan.steps.iter().filter(|step| step.linq.is_some()).count(), 1);
+}
+
+#[test]
+fn after_a_change_of_meaning_nothing_is_deleted_or_cleared() {
+    let mut world = world(12);
+    world.rows.truncate(10);
+    world.set_row(0, Field::Company, "");
+    world.set_row(1, Field::Company, "Edited");
+    let mut seen = world.observe();
+    seen.changed_meaning = Some("the columns are mapped differently".to_owned());
+    let plan = plan(&seen, &world.policy).unwrap();
+    assert_eq!((deletions(&plan), held(&plan), plan.notices.len()), (0, 0, 1));
+    assert_eq!(plan.steps.iter().filter(|step| step.linq.is_some()).count(), 1);
+}
+
+#[test]
+fn asking_for_each_missing_contact_is_worth_it_only_within_the_limit() {
+    let policy = super::world::policy();
+    assert!(worth_asking(10, 40, 0, &policy));
+    assert!(!worth_asking(11, 40, 0, &policy));
+    assert!(!worth_asking(10, 40, 1, &policy));
+    assert!(!worth_asking(3, 5, 0, &policy), "more than half stops the run anyway");
+}

@@ -1,0 +1,327 @@
+//! Who is who: first synchronisation, duplicates, and recognising rows again.
+
+use super::world::{World, at, record, values};
+use crate::model::{Field, Fingerprint, IntentId, LinqId, SourceKey};
+use crate::plan::{
+    DoubtfulCreate, HalfAdded, LinkPlan, LinqWrite, Observation, Reason, SourceWrite, Step, Tier,
+    Wait, plan,
+};
+
+fn step_of(world: &World, name: &str) -> Step {
+    let steps = world.plan().steps;
+    steps.into_iter().find(|step| step.subject.name == name).unwrap()
+}
+
+fn tier_of(step: &Step) -> Option<Tier> {
+    match step.reason {
+        Reason::Matched(tier) => Some(tier),
+        Reason::Rule(_) | Reason::Because(_) => None,
+    }
+}
+
+fn is_ambiguous(step: &Step) -> bool {
+    !step.acts() && step.waits.iter().any(|wait| matches!(wait, Wait::Ambiguous { .. }))
+}
+
+#[test]
+fn the_first_run_links_fills_blanks_and_creates() {
+    let mut world = World::new(
+        &[
+            "first_name=Ada email=ADA@x.example title=Countess",
+            "first_name=New email=new@x.example",
+        ],
+        &[
+            "first_name=Ada email=ada@x.example company=Engines",
+            "first_name=Kai phone_number=+14155552671",
+        ],
+    );
+    world.settle();
+    assert_eq!((world.rows.len(), world.contacts.len()), (3, 3));
+    assert_eq!(world.rows[0][Field::Company], "Engines");
+    assert_eq!(world.contacts[&LinqId(1)][Field::Title], "Countess");
+    assert_eq!(world.plan().in_sync, 3);
+}
+
+#[test]
+fn the_same_people_in_other_spelling_are_linked_without_a_write() {
+    let world = World::new(
+        &["first_name=Ada email=ADA@X.example phone_number=(415)_555-2671"],
+        &["first_name=Ada email=ada@x.example phone_number=+14155552671"],
+    );
+    let step = step_of(&world, "Ada");
+    assert_eq!(tier_of(&step), Some(Tier::Email));
+    assert!(step.linq.is_none() && step.source.is_none());
+    assert!(matches!(step.link, LinkPlan::Join { .. }));
+}
+
+#[test]
+fn the_tiers_from_e_mail_to_name_with_company() {
+    for (row, contact, tier) in [
+        ("first_name=Al email=a@x.example", "first_name=Al email=A@x.example", Some(Tier::Email)),
+        (
+            "first_name=Al phone_number=4155552671",
+            "first_name=Al last_name=Bo phone_number=+14155552671",
+            Some(Tier::Phone),
+        ),
+        (
+            "first_name=Ál last_name=Bo company=Co",
+            "first_name=al last_name=BO company=CO",
+            Some(Tier::Name),
+        ),
+        ("first_name=Al last_name=Bo", "first_name=Al last_name=Bo", None),
+    ] {
+        let world = World::new(&[row], &[contact]);
+        let steps = world.plan().steps;
+        assert_eq!(steps.iter().find_map(tier_of), tier, "{row} / {contact}");
+    }
+}
+
+#[test]
+fn a_shared_mailbox_does_not_join_two_people() {
+    let world = World::new(
+        &["first_name=Jane email=info@x.example"],
+        &["first_name=Bo email=info@x.example"],
+    );
+    let steps = world.plan().steps;
+    assert_eq!(steps.len(), 1, "the candidate is not created in the source either");
+    assert!(is_ambiguous(&steps[0]));
+}
+
+#[test]
+fn a_family_on_one_phone_stays_a_family() {
+    let mut world = World::new(
+        &["first_name=Jane last_name=Doe phone_number=+14155552671"],
+        &["first_name=John last_name=Doe phone_number=+14155552671"],
+    );
+    world.settle();
+    assert_eq!((world.rows.len(), world.contacts.len()), (2, 2));
+}
+
+#[test]
+fn an_e_mail_and_a_phone_that_name_different_people_are_ambiguous() {
+    let world = World::new(
+        &["first_name=Al email=a@x.example phone_number=+14155552671"],
+        &["first_name=Al email=a@x.example", "first_name=Al phone_number=+14155552671"],
+    );
+    assert!(is_ambiguous(&step_of(&world, "Al")));
+}
+
+#[test]
+fn several_candidates_are_ambiguous() {
+    let world = World::new(
+        &["first_name=Al email=a@x.example"],
+        &["first_name=Al email=a@x.example", "first_name=Al email=A@x.example"],
+    );
+    let steps = world.plan().steps;
+    assert_eq!(steps.len(), 1);
+    assert_eq!(steps[0].waits, [Wait::Ambiguous { candidates: vec![LinqId(1), LinqId(2)] }]);
+}
+
+#[test]
+fn of_rows_that_look_like_one_person_only_the_first_is_created() {
+    let mut world = World::new(
+        &["first_name=Al email=a@x.example", "first_name=Al email=A@x.example title=CEO"],
+        &[],
+    );
+    world.settle();
+    assert_eq!(world.contacts.len(), 1);
+    let plan = world.plan();
+    assert_eq!((plan.in_sync, plan.steps.len()), (1, 1));
+    assert!(is_ambiguous(&plan.steps[0]));
+}
+
+#[test]
+fn contacts_in_linq_that_look_alike_each_get_their_row() {
+    let mut world =
+        World::new(&[], &["first_name=Al email=a@x.example", "first_name=Al email=a@x.example"]);
+    world.settle();
+    assert_eq!(world.rows.len(), 2);
+    assert_eq!(world.plan().in_sync, 2);
+}
+
+#[test]
+fn a_row_without_name_e_mail_and_phone_is_nobody() {
+    let world = World::new(&["company=Engines"], &[]);
+    assert!(world.plan().steps.is_empty());
+}
+
+#[test]
+fn sorting_and_moving_rows_writes_nothing() {
+    let mut world = World::in_sync(&[
+        "first_name=Ada email=ada@x.example",
+        "first_name=Bo last_name=Wang",
+        "first_name=Kai phone_number=+14155552671",
+    ]);
+    world.rows.reverse();
+    assert!(world.plan().steps.is_empty());
+}
+
+#[test]
+fn an_edited_row_is_recognised_whatever_was_edited() {
+    let people = [
+        "first_name=Ada last_name=King email=ada@x.example phone_number=+14155552671 company=Engines",
+        "first_name=Bo last_name=Wang email=bo@x.example phone_number=+14155552672 company=Engines",
+        "first_name=Cy last_name=Chen company=Engines",
+    ];
+    for (row, edits) in [
+        (0, vec![(Field::Email, "countess@y.example")]),
+        (0, vec![(Field::Email, "new@y.example"), (Field::PhoneNumber, "+442079460018")]),
+        (1, vec![(Field::FirstName, "Robert"), (Field::LastName, "Wong")]),
+        (2, vec![(Field::LastName, "Chan")]),
+    ] {
+        let mut world = World::in_sync(&people);
+        for (field, text) in edits {
+            world.set_row(row, field, text);
+        }
+        let plan = world.plan();
+        assert_eq!(plan.steps.len(), 1, "{row}: {:#?}", plan.steps);
+        assert!(matches!(plan.steps[0].linq, Some(LinqWrite::Update { .. })), "{row}");
+    }
+}
+
+#[test]
+fn another_person_in_the_same_place_is_another_person() {
+    let mut world = World::in_sync(&[
+        "first_name=Ada last_name=King email=ada@x.example",
+        "first_name=Bo last_name=Wang email=bo@x.example",
+        "first_name=Cy last_name=Chen email=cy@x.example",
+    ]);
+    world.rows[1] = values("first_name=Zoe last_name=Zhu email=zoe@x.example");
+    let plan = world.plan();
+    let kinds: Vec<_> = plan.steps.iter().filter_map(|step| step.linq.as_ref()).collect();
+    assert!(matches!(kinds[..], [LinqWrite::Delete { .. }, LinqWrite::Create { .. }]), "{kinds:?}");
+}
+
+#[test]
+fn a_key_identifies_a_row_whatever_else_changes() {
+    let world =
+        World::in_sync(&["first_name=Ada email=a@x.example", "first_name=Bo email=b@x.example"]);
+    let mut seen = world.observe();
+    for (link, key) in seen.links.iter_mut().zip(["1", "2"]) {
+        link.key = Some(SourceKey(key.to_owned()));
+    }
+    seen.source.records = vec![
+        record(0, &values("first_name=Zoe email=zoe@x.example")),
+        record(1, &values("first_name=Ada email=a@x.example")),
+    ];
+    seen.source.records[0].key = Some(SourceKey("2".to_owned()));
+    seen.source.records[1].key = Some(SourceKey("1".to_owned()));
+    let plan = plan(&seen, &world.policy).unwrap();
+    assert_eq!(plan.steps.len(), 1);
+    assert!(matches!(&plan.steps[0].linq, Some(LinqWrite::Update { id: LinqId(2), .. })));
+}
+
+#[test]
+fn a_copied_row_is_not_a_second_person_and_the_original_stays_linked() {
+    let world =
+        World::in_sync(&["first_name=Ada email=a@x.example", "first_name=Bo email=b@x.example"]);
+    let mut seen = world.observe();
+    seen.source.records = vec![
+        record(0, &values("first_name=Ada email=a@x.example title=Copy")),
+        record(1, &values("first_name=Ada email=a@x.example")),
+        record(2, &values("first_name=Bo email=b@x.example")),
+    ];
+    for (row, id) in [(0, 1), (1, 1), (2, 2)] {
+        seen.source.records[row].linq_id = Some(LinqId(id));
+    }
+    let plan = plan(&seen, &world.policy).unwrap();
+    assert_eq!((plan.in_sync, plan.steps.len()), (2, 1));
+    assert!(is_ambiguous(&plan.steps[0]));
+    assert_eq!(plan.steps[0].subject.source_key.as_deref(), Some("row:2"));
+}
+
+#[test]
+fn the_id_column_is_believed_first_and_kept_filled() {
+    let mut world = World::new(
+        &["first_name=Ada", "first_name=Bo email=b@x.example"],
+        &["first_name=Ada", "first_name=Bo email=b@x.example"],
+    );
+    world.settle();
+    let mut seen = world.observe();
+    seen.links.clear();
+    seen.source.keeps_ids = true;
+    seen.source.records[0].linq_id = Some(LinqId(1));
+    let plan = plan(&seen, &world.policy).unwrap();
+    assert_eq!(plan.steps.iter().filter_map(tier_of).collect::<Vec<_>>(), [Tier::Id, Tier::Email]);
+    assert!(plan.steps[0].source.is_none(), "its id is there already");
+    assert!(matches!(
+        &plan.steps[1].source,
+        Some(SourceWrite::Update { linq_id: Some(LinqId(2)), set, .. }) if set.is_empty()
+    ));
+}
+
+fn doubtful(world: &World, sent: &str) -> Observation {
+    let mut seen = world.observe();
+    let values = values(sent);
+    seen.doubtful.push(DoubtfulCreate {
+        intent: IntentId(7),
+        fingerprint: Fingerprint::of(b"another spelling"),
+        key: None,
+        values,
+        sent_at: at(-20),
+    });
+    seen
+}
+
+#[test]
+fn what_an_unanswered_create_made_is_adopted_even_without_e_mail_and_phone() {
+    let world = World::new(&["first_name=Ada last_name=King"], &["first_name=Ada last_name=King"]);
+    let plan = plan(&doubtful(&world, "first_name=Ada last_name=King"), &world.policy).unwrap();
+    assert_eq!(plan.steps.len(), 1);
+    assert_eq!(tier_of(&plan.steps[0]), Some(Tier::Journal));
+    assert!(plan.steps[0].linq.is_none());
+}
+
+#[test]
+fn an_edit_after_an_unanswered_create_is_an_edit() {
+    let world = World::new(&["first_name=Ada last_name=Byron"], &["first_name=Ada last_name=King"]);
+    let plan = plan(&doubtful(&world, "first_name=Ada last_name=King"), &world.policy).unwrap();
+    assert_eq!(plan.steps.len(), 1);
+    assert!(matches!(&plan.steps[0].linq, Some(LinqWrite::Update { set, .. }) if set.len() == 1));
+}
+
+#[test]
+fn an_unanswered_create_without_a_trace_is_repeated_as_one_in_doubt() {
+    let world = World::new(&["first_name=Ada last_name=King"], &[]);
+    let plan = plan(&doubtful(&world, "first_name=Ada last_name=King"), &world.policy).unwrap();
+    assert!(matches!(plan.steps[0].linq, Some(LinqWrite::Create { doubt: Some(IntentId(7)), .. })));
+    assert!(plan.settled.is_empty());
+}
+
+#[test]
+fn an_older_contact_of_the_same_name_was_not_made_by_an_unanswered_create() {
+    let world = World::new(&["first_name=Ada last_name=King"], &["first_name=Ada last_name=King"]);
+    let mut seen = doubtful(&world, "first_name=Ada last_name=King");
+    seen.linq.contacts.first_entry().unwrap().get_mut().created_at = Some(at(-86_400));
+    let plan = plan(&seen, &world.policy).unwrap();
+    assert!(plan.steps.iter().all(|step| tier_of(step).is_none()));
+}
+
+#[test]
+fn a_row_added_by_an_interrupted_run_is_linked_to_its_contact() {
+    let world = World::new(&["first_name=Kai"], &["first_name=Kai title=CEO"]);
+    let mut seen = world.observe();
+    seen.half_added.push(HalfAdded {
+        intent: IntentId(3),
+        linq_id: LinqId(1),
+        values: values("first_name=Kai"),
+    });
+    let plan = plan(&seen, &world.policy).unwrap();
+    assert_eq!(plan.steps.len(), 1);
+    assert_eq!(tier_of(&plan.steps[0]), Some(Tier::Journal));
+    assert_eq!(plan.settled, [IntentId(3)]);
+}
+
+#[test]
+fn what_linq_refused_is_not_sent_again_until_it_changes() {
+    let mut world = World::new(&["first_name=Ada email=broken"], &[]);
+    let write = world.plan().steps[0].linq.clone().unwrap();
+    let mut seen = world.observe();
+    seen.refused.insert(write.fingerprint(), "email is invalid".to_owned());
+    let refused = plan(&seen, &world.policy).unwrap();
+    assert!(refused.steps[0].linq.is_none());
+    assert!(matches!(refused.steps[0].waits[..], [Wait::Rejected { .. }]));
+    world.set_row(0, Field::Email, "ada@x.example");
+    seen.source.records = world.observe().source.records;
+    assert!(plan(&seen, &world.policy).unwrap().steps[0].linq.is_some());
+}
