@@ -17,6 +17,7 @@
 //! server that behaves like Linq, for trying things out and for the tests.
 
 pub mod lock;
+pub mod mirror;
 pub mod model;
 pub mod plan;
 pub mod source;

@@ -4,23 +4,31 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// One of the two places in which contacts are kept.
+/// One of the two sides that are kept the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Side {
-    /// The CSV file.
+    /// The file that people and programs edit.
     Source,
     /// Linq.
     Linq,
 }
 
 impl Side {
-    /// The name used in JSON: `source` or `linq`.
+    /// Both sides, the source first.
+    pub const ALL: [Side; 2] = [Side::Source, Side::Linq];
+
+    /// The name used in configuration, JSON and the state.
     pub const fn name(self) -> &'static str {
         match self {
             Side::Source => "source",
             Side::Linq => "linq",
         }
+    }
+
+    /// The side called `name`, if there is one.
+    pub fn from_name(name: &str) -> Option<Side> {
+        Side::ALL.into_iter().find(|side| side.name() == name)
     }
 }
 
@@ -30,5 +38,19 @@ impl fmt::Display for Side {
             Side::Source => "the source",
             Side::Linq => "Linq",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_side_is_found_by_the_name_that_json_gives_it() {
+        for side in Side::ALL {
+            assert_eq!(Side::from_name(side.name()), Some(side));
+            assert_eq!(serde_json::to_value(side).unwrap(), side.name());
+        }
+        assert_eq!(Side::from_name("remote"), None);
     }
 }

@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
 
-use crate::model::{Canon, Field, Link, LinqContact, LinqId, Policy, Scope, SourceRecord, Values};
+use crate::model::{
+    Canon, Field, Link, LinqContact, LinqId, Policy, Scope, SourceRecord, Timestamp, Values,
+};
 
 use super::matching::{Matching, Pool, Verdict, match_up};
 use super::observation::{DoubtfulCreate, Observation};
@@ -177,7 +179,7 @@ impl<'a, 'p> Sorting<'a, 'p> {
             let created = self.created_by(doubt);
             let alike = self.seen.doubtful[index..]
                 .iter()
-                .filter(|other| self.same_values(&other.values, &doubt.values))
+                .filter(|other| same_values(&other.values, &doubt.values, self.canon()))
                 .count();
             match (record, created.first()) {
                 (Some(position), _) if created.len() > alike => {
@@ -206,26 +208,14 @@ impl<'a, 'p> Sorting<'a, 'p> {
 
     /// Contacts that are not linked and look exactly as `doubt` would have made them.
     fn created_by(&self, doubt: &DoubtfulCreate) -> Vec<LinqId> {
-        let earliest = doubt.sent_at - CLOCK_SKEW;
         self.seen
             .linq
             .contacts
             .values()
             .filter(|contact| !self.placed_contacts.contains(&contact.id))
-            .filter(|contact| contact.created_at.is_none_or(|created| created >= earliest))
-            .filter(|contact| self.same_values(&contact.values, &doubt.values))
+            .filter(|contact| is_trace_of(contact, &doubt.values, doubt.sent_at, self.canon()))
             .map(|contact| contact.id)
             .collect()
-    }
-
-    /// Whether `contact` has what was sent. What was sent blank, Linq may have filled.
-    fn same_values(&self, contact: &Values, sent: &Values) -> bool {
-        let mut fields = sent.filled();
-        fields.remove(Field::Owner);
-        self.canon().differing(fields, contact, sent).is_empty()
-            && Field::IDENTITY
-                .into_iter()
-                .all(|field| self.canon().same(field, &contact[field], &sent[field]))
     }
 
     /// Records that an interrupted run had added for a contact.
@@ -335,6 +325,27 @@ impl<'a, 'p> Sorting<'a, 'p> {
         self.placed_contacts.insert(id);
         self.cases.push(Case::Candidate { contact: &self.seen.linq.contacts[&id] });
     }
+}
+
+/// Whether `contact` looks exactly as a create of `values`, sent at `sent_at`, would
+/// have made it.
+pub fn is_trace_of(
+    contact: &LinqContact,
+    values: &Values,
+    sent_at: Timestamp,
+    canon: Canon,
+) -> bool {
+    contact.created_at.is_none_or(|created| created >= sent_at - CLOCK_SKEW)
+        && same_values(&contact.values, values, canon)
+}
+
+/// Whether `contact` has what was sent. What was sent blank, Linq may have filled,
+/// unless it identifies a person.
+fn same_values(contact: &Values, sent: &Values, canon: Canon) -> bool {
+    let mut fields = sent.filled();
+    Field::IDENTITY.into_iter().for_each(|field| fields.insert(field));
+    fields.remove(Field::Owner);
+    canon.differing(fields, contact, sent).is_empty()
 }
 
 /// Records without name, e-mail and phone that no earlier reading knew.

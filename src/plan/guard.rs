@@ -91,15 +91,7 @@ fn hold_deletions(steps: &mut [Step], side: Side, recent: usize, limit: usize) {
     for step in steps.iter_mut().filter(|step| step.deletes_on() == Some(side)) {
         step.linq = None;
         step.source = None;
-        step.link = LinkPlan::Missing(other(side));
         step.waits.push(Wait::HeldDeletion(side));
-    }
-}
-
-const fn other(side: Side) -> Side {
-    match side {
-        Side::Source => Side::Linq,
-        Side::Linq => Side::Source,
     }
 }
 
@@ -118,10 +110,9 @@ fn hold_clearings(steps: &mut [Step], side: Side, limit: usize) {
 
 /// Drops deletions and clearings without a trace: they are planned again next time.
 fn postpone(step: &mut Step) {
-    if let Some(side) = step.deletes_on() {
+    if step.deletes_on().is_some() {
         step.linq = None;
         step.source = None;
-        step.link = LinkPlan::Missing(other(side));
     }
     for side in [Side::Source, Side::Linq] {
         take_changes(step, side, &clears);

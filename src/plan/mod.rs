@@ -29,7 +29,7 @@ use crate::model::{IntentId, LinkStatus, Policy};
 use correlate::{Case, LinqHalf, SourceHalf, correlate};
 use guard::{Missing, guard};
 
-pub use correlate::Unaccounted;
+pub use correlate::{Unaccounted, is_trace_of};
 pub(crate) use fresh::agreed_by_answer;
 pub use guard::worth_asking;
 pub use observation::{
@@ -55,6 +55,7 @@ pub fn plan(seen: &Observation, policy: &Policy) -> Result<Plan, Unaccounted> {
     for case in &cases.cases {
         count_missing(&mut missing, case);
         alive.extend(doubt_of(case));
+        note(&mut plan, case);
         let mut step = step_for(case, seen, policy);
         wait_for_refused(&mut step, seen);
         if !step.is_empty() {
@@ -103,6 +104,27 @@ fn count_missing(missing: &mut Missing, case: &Case<'_>) {
         missing.links += 1;
         missing.in_source += usize::from(*source == SourceHalf::Gone);
         missing.in_linq += usize::from(matches!(linq, LinqHalf::Gone | LinqHalf::Unasked));
+    }
+}
+
+/// Notes what the state should remember of the reading.
+fn note(plan: &mut Plan, case: &Case<'_>) {
+    match case {
+        Case::Pair { link, source: SourceHalf::Present(record), .. } => {
+            if record.fingerprint != link.fingerprint || record.key != link.key {
+                plan.rewritten.push((link.id, record.index));
+            }
+        }
+        Case::Nobody { record } => plan.nobodies.push(record.index),
+        Case::Pair { .. }
+        | Case::OnBoth { .. }
+        | Case::InSource { .. }
+        | Case::InLinq { .. }
+        | Case::Orphan { .. }
+        | Case::Ambiguous { .. }
+        | Case::Candidate { .. }
+        | Case::Suspect { .. }
+        | Case::OutOfScope { .. } => {}
     }
 }
 

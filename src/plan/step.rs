@@ -20,6 +20,10 @@ pub struct Plan {
     pub in_sync: usize,
     /// Why nothing at all is written, if so.
     pub halt: Option<String>,
+    /// Linked records whose bytes or key are not those that their link remembers.
+    pub rewritten: Vec<(LinkId, RecordIndex)>,
+    /// Records without name, e-mail and phone that are known not to be anybody.
+    pub nobodies: Vec<RecordIndex>,
     /// Intents of earlier runs that nothing is left to be done for.
     pub settled: Vec<IntentId>,
     /// What people should know although it needs no step.

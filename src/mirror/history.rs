@@ -1,0 +1,344 @@
+//! History: what was done and decided, append only.
+//!
+//! Owns the table `history`. Rows come through [`State::commit`] and go only when
+//! they are older than they are kept.
+
+use std::fmt;
+
+use rusqlite::{Connection, Row};
+use serde::Serialize;
+
+use super::State;
+use super::columns::{Json, Millis};
+use super::error::{Fault, StateError};
+use crate::model::{Change, LinqId, RunId, Side, Timestamp};
+
+/// What was done or decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// A contact or record was created.
+    Create,
+    /// Fields were changed.
+    Update,
+    /// A contact or record was deleted.
+    Delete,
+    /// A record and a contact, both there already, became a pair.
+    Link,
+    /// A pair is remembered and no longer kept the same.
+    Release,
+    /// A released pair is kept the same again.
+    Relink,
+    /// A pair that is gone from both sides was forgotten.
+    Forget,
+    /// Both sides changed a field; the changes show what was kept over what.
+    Conflict,
+    /// Linq refused what was sent.
+    Reject,
+}
+
+impl Action {
+    /// Every action.
+    pub const ALL: [Action; 9] = [
+        Action::Create,
+        Action::Update,
+        Action::Delete,
+        Action::Link,
+        Action::Release,
+        Action::Relink,
+        Action::Forget,
+        Action::Conflict,
+        Action::Reject,
+    ];
+
+    /// The name used in JSON and in the state.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Action::Create => "create",
+            Action::Update => "update",
+            Action::Delete => "delete",
+            Action::Link => "link",
+            Action::Release => "release",
+            Action::Relink => "relink",
+            Action::Forget => "forget",
+            Action::Conflict => "conflict",
+            Action::Reject => "reject",
+        }
+    }
+
+    /// The action called `name`, if there is one.
+    pub fn from_name(name: &str) -> Option<Action> {
+        Action::ALL.into_iter().find(|action| action.name() == name)
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// One thing that was done or decided.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+pub struct HistoryEntry {
+    /// The side on which it was done.
+    pub side: Side,
+    /// What was done.
+    pub action: Action,
+    /// The contact, where there was one.
+    pub linq_id: Option<LinqId>,
+    /// The record's key or place, where there was one.
+    pub source_key: Option<String>,
+    /// A name for people to recognise the contact by.
+    pub name: String,
+    /// The fields that changed.
+    pub changes: Vec<Change>,
+    /// Before a deletion, all there was: the contact's JSON, or the record as it
+    /// was written.
+    pub before: Option<String>,
+    /// Why, for people.
+    pub reason: String,
+    /// Whether a person had approved it: then the guard does not count it.
+    pub approved: bool,
+}
+
+impl fmt::Debug for HistoryEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HistoryEntry")
+            .field("side", &self.side)
+            .field("action", &self.action)
+            .field("linq_id", &self.linq_id)
+            .field("changes", &self.changes)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A row of the history: an entry, and when which run made it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct HistoryRow {
+    /// Its position in the history.
+    pub id: i64,
+    /// The run.
+    pub run: RunId,
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    #[serde(flatten)]
+    pub entry: HistoryEntry,
+}
+
+impl State {
+    /// What `run` did, in order.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn history(&self, run: RunId) -> Result<Vec<HistoryRow>, StateError> {
+        self.read(|conn| {
+            conn.prepare_cached(
+                "SELECT id, run, at, side, action, linq_id, source_key, name, changes, before,
+                        reason, approved
+                 FROM history WHERE run = ?1 ORDER BY id",
+            )?
+            .query_map([run], history_row)?
+            .collect()
+        })
+    }
+
+    /// What was done with a contact in all runs, in order.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn history_of(&self, id: LinqId) -> Result<Vec<HistoryRow>, StateError> {
+        self.read(|conn| {
+            conn.prepare_cached(
+                "SELECT id, run, at, side, action, linq_id, source_key, name, changes, before,
+                        reason, approved
+                 FROM history WHERE linq_id = ?1 ORDER BY id",
+            )?
+            .query_map([id], history_row)?
+            .collect()
+        })
+    }
+
+    /// How many deletions were carried out on `side` at `since` or later, those
+    /// aside that a person had approved.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn deletions_since(&self, side: Side, since: Timestamp) -> Result<usize, StateError> {
+        self.read(|conn| {
+            conn.prepare_cached(
+                "SELECT count(*) FROM history
+                 WHERE at >= ?1 AND side = ?2 AND action = ?3 AND NOT approved",
+            )?
+            .query_row((Millis(since), side, Action::Delete), |row| row.get(0))
+            .map(|count: u32| count as usize)
+        })
+    }
+
+    /// Deletes the history before `before`, and the runs before it of which nothing
+    /// is left; the last run stays. Returns how many rows of history went.
+    ///
+    /// # Errors
+    /// When the state cannot be written.
+    pub fn prune(&self, before: Timestamp) -> Result<usize, StateError> {
+        self.write(|tx| {
+            let pruned = tx.execute("DELETE FROM history WHERE at < ?1", [Millis(before)])?;
+            tx.execute(
+                "DELETE FROM runs
+                 WHERE started_at < ?1 AND id < (SELECT max(id) FROM runs)
+                   AND id NOT IN (SELECT run FROM history)
+                   AND id NOT IN (SELECT run FROM intents)",
+                [Millis(before)],
+            )?;
+            Ok(pruned)
+        })
+    }
+}
+
+/// Adds one entry.
+pub(super) fn append(
+    tx: &Connection,
+    run: RunId,
+    at: Timestamp,
+    entry: &HistoryEntry,
+) -> Result<(), Fault> {
+    tx.prepare_cached(
+        "INSERT INTO history (run, at, side, action, linq_id, source_key, name, changes, before,
+                              reason, approved)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+    )?
+    .execute((
+        run,
+        Millis(at),
+        entry.side,
+        entry.action,
+        entry.linq_id,
+        &entry.source_key,
+        &entry.name,
+        Json(&entry.changes),
+        &entry.before,
+        &entry.reason,
+        entry.approved,
+    ))?;
+    Ok(())
+}
+
+fn history_row(row: &Row<'_>) -> rusqlite::Result<HistoryRow> {
+    let Millis(at) = row.get(2)?;
+    let Json(changes) = row.get(8)?;
+    let entry = HistoryEntry {
+        side: row.get(3)?,
+        action: row.get(4)?,
+        linq_id: row.get(5)?,
+        source_key: row.get(6)?,
+        name: row.get(7)?,
+        changes,
+        before: row.get(9)?,
+        reason: row.get(10)?,
+        approved: row.get(11)?,
+    };
+    Ok(HistoryRow { id: row.get(0)?, run: row.get(1)?, at, entry })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::mirror::testing::{any_text, at, deletion, state};
+    use crate::mirror::{IntentKind, NewIntent, Record};
+    use crate::model::Field;
+
+    fn record(state: &State, run: RunId, second: i64, entry: HistoryEntry) {
+        let record = Record { history: vec![entry], ..Record::default() };
+        state.commit(run, at(second), &[record]).unwrap();
+    }
+
+    #[test]
+    fn each_action_is_found_by_the_name_that_json_gives_it() {
+        for action in Action::ALL {
+            assert_eq!(Action::from_name(action.name()), Some(action));
+            assert_eq!(serde_json::to_value(action).unwrap(), action.name());
+        }
+    }
+
+    #[test]
+    fn the_guard_counts_deletions_of_one_side_and_of_its_window_only() {
+        let state = state();
+        let run = state.begin_run(at(0)).unwrap();
+        let approved = HistoryEntry { approved: true, ..deletion(Side::Linq, 1) };
+        let created = HistoryEntry { action: Action::Create, ..deletion(Side::Linq, 1) };
+        for (second, entry) in [
+            (10, deletion(Side::Linq, 1)),
+            (20, deletion(Side::Linq, 2)),
+            (20, deletion(Side::Source, 3)),
+            (20, approved),
+            (20, created),
+        ] {
+            record(&state, run, second, entry);
+        }
+        let count = |side, second| state.deletions_since(side, at(second)).unwrap();
+        assert_eq!(
+            (count(Side::Linq, 10), count(Side::Linq, 11), count(Side::Linq, 21)),
+            (2, 1, 0)
+        );
+        assert_eq!(count(Side::Source, 0), 1);
+    }
+
+    #[test]
+    fn history_is_told_by_run_and_by_contact() {
+        let state = state();
+        let runs = [state.begin_run(at(0)).unwrap(), state.begin_run(at(1)).unwrap()];
+        record(&state, runs[0], 5, deletion(Side::Linq, 7));
+        record(&state, runs[1], 6, deletion(Side::Source, 7));
+        record(&state, runs[1], 7, deletion(Side::Linq, 8));
+        let sides = |rows: Vec<HistoryRow>| -> Vec<(Side, Timestamp)> {
+            rows.into_iter().map(|row| (row.entry.side, row.at)).collect()
+        };
+        assert_eq!(sides(state.history(runs[0]).unwrap()), [(Side::Linq, at(5))]);
+        assert_eq!(
+            sides(state.history_of(LinqId(7)).unwrap()),
+            [(Side::Linq, at(5)), (Side::Source, at(6))]
+        );
+    }
+
+    #[test]
+    fn pruning_takes_what_is_old_and_keeps_what_something_still_needs() {
+        let state = state();
+        let [old, mixed, journalled, last] =
+            [0, 1, 2, 3].map(|second| state.begin_run(at(second)).unwrap());
+        record(&state, old, 10, deletion(Side::Linq, 1));
+        record(&state, mixed, 10, deletion(Side::Linq, 2));
+        record(&state, mixed, 60, deletion(Side::Linq, 3));
+        let kind = IntentKind::DeleteInLinq { linq_id: LinqId(4) };
+        state.plan_intents(journalled, at(2), &[NewIntent { link: None, kind }]).unwrap();
+
+        assert_eq!(state.prune(at(60)).unwrap(), 2);
+        let left: Vec<RunId> = state.last_runs(9).unwrap().iter().map(|run| run.id).collect();
+        assert_eq!(left, [last, journalled, mixed]);
+        assert_eq!(state.history(mixed).unwrap().len(), 1);
+    }
+
+    proptest! {
+        #[test]
+        fn entries_are_read_back_as_they_were_written(text in any_text(), linq_id: u64) {
+            let state = state();
+            let run = state.begin_run(at(0)).unwrap();
+            let entry = HistoryEntry {
+                linq_id: Some(LinqId(linq_id)),
+                source_key: Some(text.clone()),
+                name: text.clone(),
+                changes: vec![Change {
+                    field: Field::Owner, from: text.clone(), to: String::new(),
+                }],
+                before: Some(text.clone()),
+                reason: text,
+                ..deletion(Side::Source, 0)
+            };
+            record(&state, run, 1, entry.clone());
+            let mut rows = state.history(run).unwrap();
+            prop_assert_eq!(rows.remove(0).entry, entry);
+        }
+    }
+}

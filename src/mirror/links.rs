@@ -1,0 +1,271 @@
+//! Links: which record of the source and which contact in Linq are one person,
+//! and what both last agreed on.
+//!
+//! Owns the table `links`. The base advances only through [`State::commit`].
+
+use std::collections::BTreeMap;
+
+use rusqlite::{CachedStatement, Connection, Params, Row, params};
+
+use super::State;
+use super::columns::{Json, Millis};
+use super::error::{Fault, StateError};
+use crate::model::{
+    Agreement, Base, Field, Fingerprint, Link, LinkId, LinkStatus, LinqId, Side, SourceKey,
+    Timestamp,
+};
+
+/// What becomes of a link.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum LinkChange {
+    /// Nothing.
+    #[default]
+    Keep,
+    /// A record and a contact become a pair.
+    Insert {
+        /// The contact; no link has it yet.
+        linq_id: LinqId,
+        /// The record's key, where the source has keys.
+        key: Option<SourceKey>,
+        /// The record's bytes.
+        fingerprint: Fingerprint,
+        /// What both agree on.
+        base: Base,
+    },
+    /// Both sides agree anew, or the record was only written differently.
+    Update {
+        /// The link.
+        id: LinkId,
+        /// The record's key, where the source has keys.
+        key: Option<SourceKey>,
+        /// The record's bytes.
+        fingerprint: Fingerprint,
+        /// What both agree on.
+        base: Base,
+    },
+    /// One half is missing, or is back.
+    Missing {
+        /// The link.
+        id: LinkId,
+        /// The side that lacks it.
+        side: Side,
+        /// Since when; `None` when it is back.
+        since: Option<Timestamp>,
+    },
+    /// The pair is remembered and no longer kept the same.
+    Release(LinkId),
+    /// A released pair is kept the same again; neither half is missing.
+    Relink(LinkId),
+    /// The pair is no more.
+    Remove(LinkId),
+}
+
+impl State {
+    /// All links, in the order of their ids.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn links(&self) -> Result<Vec<Link>, StateError> {
+        self.read(|conn| {
+            conn.prepare_cached(
+                "SELECT id, linq_id, status, source_key, fingerprint, base,
+                        source_missing_since, linq_missing_since
+                 FROM links ORDER BY id",
+            )?
+            .query_map([], link)?
+            .collect()
+        })
+    }
+}
+
+/// Carries out one change.
+pub(super) fn change(tx: &Connection, change: &LinkChange) -> Result<(), Fault> {
+    match change {
+        LinkChange::Keep => Ok(()),
+        LinkChange::Insert { linq_id, key, fingerprint, base } => {
+            insert(tx, *linq_id, key.as_ref(), *fingerprint, base)
+        }
+        LinkChange::Update { id, key, fingerprint, base } => {
+            let statement = tx.prepare_cached(
+                "UPDATE links SET source_key = ?2, fingerprint = ?3, base = ?4 WHERE id = ?1",
+            )?;
+            to_one(statement, *id, (id, key, fingerprint, Json(halves(base))))
+        }
+        LinkChange::Missing { id, side, since } => {
+            let statement = match side {
+                Side::Source => {
+                    tx.prepare_cached("UPDATE links SET source_missing_since = ?2 WHERE id = ?1")?
+                }
+                Side::Linq => {
+                    tx.prepare_cached("UPDATE links SET linq_missing_since = ?2 WHERE id = ?1")?
+                }
+            };
+            to_one(statement, *id, (id, since.map(Millis)))
+        }
+        LinkChange::Release(id) => {
+            let statement =
+                tx.prepare_cached("UPDATE links SET status = 'released' WHERE id = ?1")?;
+            to_one(statement, *id, [id])
+        }
+        LinkChange::Relink(id) => {
+            let statement = tx.prepare_cached(
+                "UPDATE links SET status = 'linked', source_missing_since = NULL,
+                                  linq_missing_since = NULL
+                 WHERE id = ?1",
+            )?;
+            to_one(statement, *id, [id])
+        }
+        LinkChange::Remove(id) => {
+            to_one(tx.prepare_cached("DELETE FROM links WHERE id = ?1")?, *id, [id])
+        }
+    }
+}
+
+fn insert(
+    tx: &Connection,
+    linq_id: LinqId,
+    key: Option<&SourceKey>,
+    fingerprint: Fingerprint,
+    base: &Base,
+) -> Result<(), Fault> {
+    let inserted = tx
+        .prepare_cached(
+            "INSERT INTO links (linq_id, status, source_key, fingerprint, base)
+             VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (linq_id) DO NOTHING",
+        )?
+        .execute(params![linq_id, LinkStatus::Linked, key, fingerprint, Json(halves(base))])?;
+    if inserted == 0 { Err(StateError::AlreadyLinked(linq_id).into()) } else { Ok(()) }
+}
+
+/// Executes a statement that changes exactly the link `id`.
+fn to_one(
+    mut statement: CachedStatement<'_>,
+    id: LinkId,
+    params: impl Params,
+) -> Result<(), Fault> {
+    if statement.execute(params)? == 0 {
+        return Err(StateError::UnknownLink(id).into());
+    }
+    Ok(())
+}
+
+fn link(row: &Row<'_>) -> rusqlite::Result<Link> {
+    let Json(halves) = row.get::<_, Json<BTreeMap<Field, [String; 2]>>>(5)?;
+    let base = halves
+        .into_iter()
+        .map(|(field, [source, linq])| (field, Agreement { source, linq }))
+        .collect();
+    Ok(Link {
+        id: row.get(0)?,
+        linq_id: row.get(1)?,
+        status: row.get(2)?,
+        key: row.get(3)?,
+        fingerprint: row.get(4)?,
+        base,
+        source_missing_since: Millis::instant(row.get(6)?),
+        linq_missing_since: Millis::instant(row.get(7)?),
+    })
+}
+
+/// The base as it is stored: for each field with an agreement, the source's text
+/// and Linq's.
+fn halves(base: &Base) -> BTreeMap<Field, [&str; 2]> {
+    let half = |field| base.get(field).map(|both| [both.source.as_str(), both.linq.as_str()]);
+    Field::ALL.into_iter().filter_map(|field| Some((field, half(field)?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::mirror::testing::{any_base, any_text, at, commit, insert as new_link, state};
+    use crate::mirror::{Record, State};
+
+    fn change(state: &State, link: LinkChange) {
+        commit(state, [Record { link, ..Record::default() }]).unwrap();
+    }
+
+    fn only(state: &State) -> Link {
+        let mut links = state.links().unwrap();
+        assert_eq!(links.len(), 1);
+        links.remove(0)
+    }
+
+    #[test]
+    fn a_link_goes_through_its_life() {
+        let state = state();
+        change(&state, new_link(7));
+        let mut expected = only(&state);
+        assert_eq!((expected.linq_id, expected.status), (LinqId(7), LinkStatus::Linked));
+        let id = expected.id;
+
+        for (side, since) in [(Side::Source, Some(at(5))), (Side::Linq, Some(at(6)))] {
+            change(&state, LinkChange::Missing { id, side, since });
+        }
+        change(&state, LinkChange::Release(id));
+        expected.status = LinkStatus::Released;
+        expected.source_missing_since = Some(at(5));
+        expected.linq_missing_since = Some(at(6));
+        assert_eq!(only(&state), expected);
+
+        change(&state, LinkChange::Missing { id, side: Side::Source, since: None });
+        expected.source_missing_since = None;
+        assert_eq!(only(&state), expected);
+
+        change(&state, LinkChange::Relink(id));
+        expected.status = LinkStatus::Linked;
+        expected.linq_missing_since = None;
+        assert_eq!(only(&state), expected);
+
+        expected.key = Some(SourceKey("E-1".to_owned()));
+        expected.fingerprint = Fingerprint::of(b"another row");
+        expected.base.set(Field::Title, Agreement { source: "Dr".into(), linq: "dr".into() });
+        let Link { key, fingerprint, base, .. } = expected.clone();
+        change(&state, LinkChange::Update { id, key, fingerprint, base });
+        assert_eq!(only(&state), expected);
+
+        change(&state, LinkChange::Remove(id));
+        assert_eq!(state.links().unwrap(), []);
+        change(&state, new_link(7));
+        assert_ne!(only(&state).id, id, "an id is not given again");
+    }
+
+    #[test]
+    fn a_change_of_an_unknown_link_is_refused() {
+        let (state, id) = (state(), LinkId(5));
+        let (fingerprint, base) = (Fingerprint::of(b""), Base::default());
+        for link in [
+            LinkChange::Update { id, key: None, fingerprint, base },
+            LinkChange::Missing { id, side: Side::Linq, since: None },
+            LinkChange::Release(id),
+            LinkChange::Relink(id),
+            LinkChange::Remove(id),
+        ] {
+            let outcome = commit(&state, [Record { link, ..Record::default() }]);
+            assert!(matches!(outcome, Err(StateError::UnknownLink(LinkId(5)))));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn links_are_read_back_as_they_were_written(
+            linq_id: u64,
+            key in proptest::option::of(any_text()),
+            bytes: [u8; 32],
+            base in any_base(),
+        ) {
+            let state = state();
+            let (linq_id, key, fingerprint) =
+                (LinqId(linq_id), key.map(SourceKey), Fingerprint(bytes));
+            change(&state, LinkChange::Insert {
+                linq_id, key: key.clone(), fingerprint, base: base.clone(),
+            });
+            let found = only(&state);
+            prop_assert_eq!(
+                (found.linq_id, found.key, found.fingerprint, found.base),
+                (linq_id, key, fingerprint, base)
+            );
+        }
+    }
+}

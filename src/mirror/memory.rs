@@ -1,0 +1,174 @@
+//! What the state remembers of the configuration it was last used with.
+//!
+//! Owns the table `meta`. Leaves what follows from a change to the planner.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use rusqlite::{Connection, OptionalExtension};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::State;
+use super::columns::Json;
+use super::error::{Fault, StateError};
+use crate::model::{FieldSet, Fingerprint, Timestamp};
+
+/// The two places that a state keeps the same.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pair {
+    /// Linq's base URL.
+    pub base_url: String,
+    /// The path of the source.
+    pub source: String,
+}
+
+impl fmt::Display for Pair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} with {}", self.base_url, self.source)
+    }
+}
+
+/// What took part in synchronisation in the last run. When it changes, what is
+/// missing may only be out of sight: nothing is deleted or cleared in that run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mapping {
+    /// The fields that the source carried.
+    pub fields: FieldSet,
+    /// Which contacts took part, as the configuration spells it.
+    pub scope: String,
+}
+
+const PAIR: &str = "pair";
+const MAPPING: &str = "mapping";
+const BACKED_UP_AT: &str = "backed_up_at";
+const NOBODIES: &str = "nobodies";
+
+impl State {
+    /// Makes this the state of `pair`, unless it is the state of another one. The
+    /// first pair is remembered; a state is compared with it literally.
+    ///
+    /// # Errors
+    /// [`StateError::Foreign`] names both pairs when they differ.
+    pub fn bind(&self, pair: &Pair) -> Result<(), StateError> {
+        self.write(|tx| match recall::<Pair>(tx, PAIR)? {
+            None => remember(tx, PAIR, pair),
+            Some(remembered) if remembered == *pair => Ok(()),
+            Some(remembered) => Err(StateError::Foreign { remembered, asked: pair.clone() }.into()),
+        })
+    }
+
+    /// The mapping that was remembered last.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn mapping(&self) -> Result<Option<Mapping>, StateError> {
+        self.read(|conn| recall(conn, MAPPING))
+    }
+
+    /// Remembers `mapping` in place of an earlier one.
+    ///
+    /// # Errors
+    /// When the state cannot be written.
+    pub fn remember_mapping(&self, mapping: &Mapping) -> Result<(), StateError> {
+        self.write(|tx| remember(tx, MAPPING, mapping))
+    }
+
+    /// Records of the source that are known to be nobody's: headings within the file,
+    /// for example.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn nobodies(&self) -> Result<BTreeSet<Fingerprint>, StateError> {
+        let known: Option<Vec<String>> = self.read(|conn| recall(conn, NOBODIES))?;
+        Ok(known.into_iter().flatten().filter_map(|hex| Fingerprint::from_hex(&hex)).collect())
+    }
+
+    /// Remembers which records are nobody's, in place of earlier ones.
+    ///
+    /// # Errors
+    /// When the state cannot be written.
+    pub fn remember_nobodies(&self, nobodies: &BTreeSet<Fingerprint>) -> Result<(), StateError> {
+        let known: Vec<String> = nobodies.iter().map(|fingerprint| fingerprint.to_hex()).collect();
+        self.write(|tx| remember(tx, NOBODIES, &known))
+    }
+
+    /// When the source was backed up before the first write to it; `None` as long
+    /// as it has not been.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn backed_up_at(&self) -> Result<Option<Timestamp>, StateError> {
+        self.read(|conn| recall(conn, BACKED_UP_AT))
+    }
+
+    /// Remembers that the source was backed up before the first write to it.
+    ///
+    /// # Errors
+    /// When the state cannot be written.
+    pub fn remember_backup(&self, at: Timestamp) -> Result<(), StateError> {
+        self.write(|tx| remember(tx, BACKED_UP_AT, &at))
+    }
+}
+
+fn recall<T: DeserializeOwned>(conn: &Connection, name: &str) -> rusqlite::Result<Option<T>> {
+    conn.prepare_cached("SELECT value FROM meta WHERE name = ?1")?
+        .query_row([name], |row| row.get(0))
+        .optional()
+        .map(|found| found.map(|Json(value)| value))
+}
+
+fn remember<T: Serialize>(conn: &Connection, name: &str, value: &T) -> Result<(), Fault> {
+    conn.prepare_cached("INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)")?
+        .execute((name, Json(value)))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mirror::testing::{at, state};
+    use crate::model::Field;
+
+    fn pair(base_url: &str, source: &str) -> Pair {
+        Pair { base_url: base_url.to_owned(), source: source.to_owned() }
+    }
+
+    #[test]
+    fn a_state_keeps_to_its_first_pair_and_names_both_when_asked_for_another() {
+        let state = state();
+        let first = pair("https://api.linqapp.com", "/srv/contacts.csv");
+        state.bind(&first).unwrap();
+        state.bind(&first).unwrap();
+        for other in [
+            pair("https://api.linqapp.com", "/srv/other.csv"),
+            pair("http://127.0.0.1:8080", "/srv/contacts.csv"),
+        ] {
+            let error = state.bind(&other).unwrap_err();
+            assert!(matches!(error, StateError::Foreign { .. }));
+            for part in [&first.base_url, &first.source, &other.base_url, &other.source] {
+                assert!(error.to_string().contains(part.as_str()), "{error}");
+            }
+        }
+        state.bind(&first).unwrap();
+    }
+
+    #[test]
+    fn the_mapping_the_nobodies_and_the_first_backup_are_remembered() {
+        let state = state();
+        assert_eq!(state.mapping().unwrap(), None);
+        assert_eq!(state.backed_up_at().unwrap(), None);
+        let fields = |list: &[Field]| list.iter().copied().collect::<FieldSet>();
+        for fields in [fields(&[Field::Email, Field::Owner]), FieldSet::ALL, FieldSet::EMPTY] {
+            let mapping = Mapping { fields, scope: "owner:sam@acme.example".to_owned() };
+            state.remember_mapping(&mapping).unwrap();
+            assert_eq!(state.mapping().unwrap(), Some(mapping));
+        }
+        let nobodies = BTreeSet::from([Fingerprint::of(b"Sales;;;"), Fingerprint::of(b";;;x")]);
+        assert!(state.nobodies().unwrap().is_empty());
+        state.remember_nobodies(&nobodies).unwrap();
+        assert_eq!(state.nobodies().unwrap(), nobodies);
+        state.remember_backup(at(7)).unwrap();
+        assert_eq!(state.backed_up_at().unwrap(), Some(at(7)));
+    }
+}

@@ -1,0 +1,158 @@
+//! The state: everything linqsync remembers, in one SQLite database in one
+//! private directory.
+//!
+//! Owns `state.db` and its companions, the lock on the directory and the
+//! directory for backups; all SQL text is in this module, static, with bound
+//! values. Leaves every decision to [`crate::plan`], the writing of backups to
+//! [`crate::source`], and knows nothing of files outside its directory, of the
+//! network or of the clock: time is an argument.
+//!
+//! | file | owns |
+//! |---|---|
+//! | `schema` | tables, views, settings; says what people may query |
+//! | `contacts` | the mirror of Linq's contacts |
+//! | `links` | pairs and their base |
+//! | `intent`, `journal` | what is about to be written, its legal transitions, and keeping it |
+//! | `history`, `runs`, `rejections` | what happened, when, and what Linq refused |
+//! | `memory` | the pair, the mapping and the first backup |
+//! | `commit` | the one transaction in which the base advances |
+//! | `connection`, `directory`, `columns`, `error` | opening, modes, encodings, refusals |
+//!
+//! What holds: an intent is durable before its write is on its way; the base is
+//! never ahead of what both sides acknowledged, since it advances only in
+//! [`State::commit`], together with the end of the intent; a transaction stands
+//! whole or not at all, also when the disk is full or the power fails.
+
+mod columns;
+mod commit;
+mod connection;
+mod contacts;
+mod directory;
+mod error;
+mod history;
+mod intent;
+mod journal;
+mod links;
+mod memory;
+mod rejections;
+mod runs;
+mod schema;
+#[cfg(test)]
+mod testing;
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+pub use commit::{ContactChange, Record};
+pub use contacts::Shown;
+pub use error::StateError;
+pub use history::{Action, HistoryEntry, HistoryRow};
+pub use intent::{Intent, IntentKind, IntentOutcome, IntentState, IntentStep, NewIntent};
+pub use links::LinkChange;
+pub use memory::{Mapping, Pair};
+pub use rejections::{Rejection, RejectionChange};
+pub use runs::{Ending, Run};
+
+use crate::lock::Lock;
+use error::Fault;
+
+/// An open state. It is used by one task; each method is a transaction of its own.
+#[derive(Debug)]
+pub struct State {
+    // Closed before the lock goes: fields are dropped in order.
+    conn: Connection,
+    dir: PathBuf,
+    /// `None` for a scratch copy, which leaves the directory alone.
+    lock: Option<Lock>,
+}
+
+impl State {
+    /// Opens the state in `dir` for writing and holds it until it is dropped. What
+    /// is missing is made: the directory with mode 0700, its files with 0600.
+    ///
+    /// # Errors
+    /// [`StateError::Held`] when another process works with it,
+    /// [`StateError::Permissions`] when others can look into the directory or
+    /// another user owns it, [`StateError::Corrupt`], [`StateError::Newer`] and
+    /// [`StateError::NotOurs`] when the file is not one to work with; it is then
+    /// left as it is.
+    pub fn open(dir: &Path) -> Result<State, StateError> {
+        let dir = absolute(dir)?;
+        directory::prepare(&dir)?;
+        let lock = directory::lock(&dir)?;
+        let path = dir.join(directory::DATABASE);
+        directory::make_file(&path)?;
+        let conn = connection::file(&path).map_err(|fault| fault.at(&path))?;
+        Ok(State { conn, dir, lock: Some(lock) })
+    }
+
+    /// Copies the state in `dir` into memory, for dry runs and commands that only
+    /// read; where there is none, the copy is empty. It works beside a running
+    /// daemon, takes no lock, and neither creates nor changes anything on disk
+    /// (SQLite's own `-wal` and `-shm` aside). What is written to the copy is lost.
+    ///
+    /// # Errors
+    /// As [`State::open`], except that nobody's lock and no other owner matters.
+    pub fn scratch(dir: &Path) -> Result<State, StateError> {
+        let dir = absolute(dir)?;
+        let path = dir.join(directory::DATABASE);
+        if directory::exists(&dir)? {
+            directory::refuse_shared(&dir)?;
+        }
+        let copied = if directory::exists(&path)? {
+            connection::copy(&path)
+        } else {
+            connection::empty(&path)
+        };
+        let conn = copied.map_err(|fault| fault.at(&path))?;
+        Ok(State { conn, dir, lock: None })
+    }
+
+    /// The directory for backups of the source, made on demand with mode 0700. A
+    /// scratch copy only names it.
+    ///
+    /// # Errors
+    /// When it cannot be made, or others can look into it.
+    pub fn backups_dir(&self) -> Result<PathBuf, StateError> {
+        if self.lock.is_some() {
+            directory::make_backups(&self.dir)?;
+        }
+        Ok(directory::backups(&self.dir))
+    }
+
+    /// Does `work` in one transaction, which stands only if all of it succeeds.
+    fn write<T>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, Fault>,
+    ) -> Result<T, StateError> {
+        let transact = || {
+            // Immediate: one that starts by reading would fail instead of waiting.
+            let tx = Transaction::new_unchecked(&self.conn, TransactionBehavior::Immediate)?;
+            let done = work(&tx)?;
+            tx.commit()?;
+            Ok(done)
+        };
+        transact().map_err(|fault: Fault| fault.at(&self.database()))
+    }
+
+    /// Does `work`, which only reads.
+    fn read<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StateError> {
+        work(&self.conn).map_err(|error| Fault::from(error).at(&self.database()))
+    }
+
+    fn database(&self) -> PathBuf {
+        self.dir.join(directory::DATABASE)
+    }
+}
+
+/// An absolute path cannot be taken for a URI, and says in an error where it is.
+fn absolute(dir: &Path) -> Result<PathBuf, StateError> {
+    std::path::absolute(dir).map_err(|source| StateError::Io { path: dir.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,145 @@
+//! Rejections: writes that Linq refused, kept until what would be sent changes.
+//!
+//! Owns the table `rejections`. What was refused once would be refused again, so
+//! the planner leaves out what it finds here; rows come and go through
+//! [`State::commit`].
+
+use std::fmt;
+
+use rusqlite::{Connection, Row};
+
+use super::State;
+use super::columns::Millis;
+use super::error::{Fault, StateError};
+use crate::model::{Fingerprint, LinqId, Timestamp};
+
+/// A write that Linq refused.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Rejection {
+    /// What was sent, whatever distinguishes it from other writes included. There
+    /// is one rejection for each.
+    pub fingerprint: Fingerprint,
+    /// The contact that was to be changed; `None` when one was to be created.
+    pub linq_id: Option<LinqId>,
+    /// The record's key or place.
+    pub source: Option<String>,
+    /// The record's line, counted from 1.
+    pub line: Option<u32>,
+    /// Why Linq refused, for people.
+    pub reason: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl fmt::Debug for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Linq may quote a value in its reason, and a key may be an address.
+        f.debug_struct("Rejection")
+            .field("fingerprint", &self.fingerprint)
+            .field("linq_id", &self.linq_id)
+            .field("line", &self.line)
+            .field("at", &self.at)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What becomes of a rejection.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum RejectionChange {
+    /// Nothing.
+    #[default]
+    Keep,
+    /// Linq refused; an earlier rejection of the same is replaced.
+    Add(Rejection),
+    /// What would be sent has changed; one that is not there does no harm.
+    Remove(Fingerprint),
+}
+
+impl State {
+    /// All rejections, oldest first.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn rejections(&self) -> Result<Vec<Rejection>, StateError> {
+        self.read(|conn| {
+            conn.prepare_cached(
+                "SELECT fingerprint, linq_id, source, line, reason, at FROM rejections
+                 ORDER BY at, fingerprint",
+            )?
+            .query_map([], rejection)?
+            .collect()
+        })
+    }
+}
+
+/// Carries out one change.
+pub(super) fn change(tx: &Connection, change: &RejectionChange) -> Result<(), Fault> {
+    match change {
+        RejectionChange::Keep => Ok(()),
+        RejectionChange::Add(Rejection { fingerprint, linq_id, source, line, reason, at }) => {
+            tx.prepare_cached(
+                "INSERT OR REPLACE INTO rejections
+                     (fingerprint, linq_id, source, line, reason, at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?
+            .execute((fingerprint, linq_id, source, line, reason, Millis(*at)))?;
+            Ok(())
+        }
+        RejectionChange::Remove(fingerprint) => {
+            tx.prepare_cached("DELETE FROM rejections WHERE fingerprint = ?1")?
+                .execute([fingerprint])?;
+            Ok(())
+        }
+    }
+}
+
+fn rejection(row: &Row<'_>) -> rusqlite::Result<Rejection> {
+    let Millis(at) = row.get(5)?;
+    Ok(Rejection {
+        fingerprint: row.get(0)?,
+        linq_id: row.get(1)?,
+        source: row.get(2)?,
+        line: row.get(3)?,
+        reason: row.get(4)?,
+        at,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mirror::Record;
+    use crate::mirror::testing::{at, commit, state};
+
+    fn rejection(sent: &[u8], second: i64) -> Rejection {
+        Rejection {
+            fingerprint: Fingerprint::of(sent),
+            linq_id: None,
+            source: Some("row:12".to_owned()),
+            line: Some(14),
+            reason: "Email is invalid".to_owned(),
+            at: at(second),
+        }
+    }
+
+    #[test]
+    fn a_rejection_stands_until_what_is_sent_changes() {
+        let state = state();
+        let change = |rejection| {
+            commit(&state, [Record { rejection, ..Record::default() }]).unwrap();
+        };
+        let (first, second) = (rejection(b"a", 1), rejection(b"b", 2));
+        change(RejectionChange::Add(second.clone()));
+        change(RejectionChange::Add(first.clone()));
+        change(RejectionChange::Keep);
+        assert_eq!(state.rejections().unwrap(), [first, second.clone()]);
+
+        let again = Rejection { linq_id: Some(LinqId(7)), ..rejection(b"a", 3) };
+        change(RejectionChange::Add(again.clone()));
+        assert_eq!(state.rejections().unwrap(), [second.clone(), again]);
+
+        change(RejectionChange::Remove(Fingerprint::of(b"a")));
+        change(RejectionChange::Remove(Fingerprint::of(b"never sent")));
+        assert_eq!(state.rejections().unwrap(), [second]);
+    }
+}

@@ -1,0 +1,121 @@
+//! Runs: one row for each, finished or not.
+
+use rusqlite::{Connection, Row};
+
+use super::State;
+use super::columns::{Json, Millis};
+use super::error::{Fault, StateError};
+use crate::model::{RunId, Timestamp};
+
+/// A run as the state remembers it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Run {
+    /// Its number.
+    pub id: RunId,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// How it ended; `None` while it runs, and for ever if it was killed.
+    pub ending: Option<Ending>,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ending {
+    /// When.
+    pub at: Timestamp,
+    /// Its outcome, as its report names it.
+    pub outcome: String,
+    /// Its report, as `--json` prints it.
+    pub report: serde_json::Value,
+}
+
+impl State {
+    /// Begins a run and returns its number, which is given only once in each state
+    /// directory.
+    ///
+    /// # Errors
+    /// When the state cannot be written.
+    pub fn begin_run(&self, at: Timestamp) -> Result<RunId, StateError> {
+        self.write(|tx| {
+            tx.prepare_cached("INSERT INTO runs (started_at) VALUES (?1)")?
+                .execute([Millis(at)])?;
+            Ok(RunId(tx.last_insert_rowid()))
+        })
+    }
+
+    /// Remembers how a run ended.
+    ///
+    /// # Errors
+    /// [`StateError::UnknownRun`] when no run has this number.
+    pub fn finish_run(&self, run: RunId, ending: &Ending) -> Result<(), StateError> {
+        self.write(|tx| finish(tx, run, ending))
+    }
+
+    /// The last `count` runs, the latest first.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn last_runs(&self, count: usize) -> Result<Vec<Run>, StateError> {
+        let limit = i64::try_from(count).unwrap_or(i64::MAX);
+        self.read(|conn| {
+            conn.prepare_cached(
+                "SELECT id, started_at, finished_at, outcome, report FROM runs
+                 ORDER BY id DESC LIMIT ?1",
+            )?
+            .query_map([limit], run)?
+            .collect()
+        })
+    }
+}
+
+fn finish(tx: &Connection, run: RunId, ending: &Ending) -> Result<(), Fault> {
+    let found = tx
+        .prepare_cached(
+            "UPDATE runs SET finished_at = ?2, outcome = ?3, report = ?4 WHERE id = ?1",
+        )?
+        .execute((run, Millis(ending.at), &ending.outcome, Json(&ending.report)))?;
+    if found == 0 { Err(StateError::UnknownRun(run).into()) } else { Ok(()) }
+}
+
+fn run(row: &Row<'_>) -> rusqlite::Result<Run> {
+    let ending = match row.get(2)? {
+        None => None,
+        Some(Millis(at)) => {
+            let Json(report) = row.get(4)?;
+            Some(Ending { at, outcome: row.get(3)?, report })
+        }
+    };
+    let Millis(started_at) = row.get(1)?;
+    Ok(Run { id: row.get(0)?, started_at, ending })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::mirror::testing::{at, state};
+
+    #[test]
+    fn runs_are_listed_latest_first_with_how_they_ended() {
+        let state = state();
+        let first = state.begin_run(at(1)).unwrap();
+        let ending =
+            Ending { at: at(2), outcome: "clean".to_owned(), report: json!({"linked": 0}) };
+        state.finish_run(first, &ending).unwrap();
+        let second = state.begin_run(at(3)).unwrap();
+        let finished = Run { id: first, started_at: at(1), ending: Some(ending) };
+        let killed = Run { id: second, started_at: at(3), ending: None };
+        assert_eq!(state.last_runs(9).unwrap(), [killed.clone(), finished]);
+        assert_eq!(state.last_runs(1).unwrap(), [killed]);
+    }
+
+    #[test]
+    fn a_run_that_was_never_begun_cannot_be_finished() {
+        let ending = Ending { at: at(2), outcome: "clean".to_owned(), report: json!(null) };
+        assert!(matches!(
+            state().finish_run(RunId(5), &ending),
+            Err(StateError::UnknownRun(RunId(5)))
+        ));
+    }
+}

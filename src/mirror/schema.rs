@@ -1,0 +1,201 @@
+//! What `state.db` looks like: its migrations, its settings, its application id.
+//!
+//! Owns every `CREATE`. Leaves the statements that read and write rows to the
+//! file that owns the rows.
+//!
+//! # For people who read the state with `sqlite3`
+//!
+//! Open it read-only (`sqlite3 -readonly state.db`) and ask the views; they show
+//! instants as text in UTC and stay the same from one version to the next as far
+//! as possible.
+//!
+//! | view | one row for each |
+//! |---|---|
+//! | `contacts` | contact in Linq, as Linq last showed it: `linq_id`, the eight fields, `linked` (1 or 0), `source_key`, `updated_at` |
+//! | `changes` | field that a run changed (`field`, `old`, `new`), or event without fields: `id`, `run`, `run_started_at`, `run_outcome`, `at`, `side`, `action`, `linq_id`, `source_key`, `name`, `reason`, `approved` |
+//!
+//! The tables hold instants as whole milliseconds since 1970-01-01T00:00:00Z and
+//! may change with any version:
+//!
+//! | table | one row for each |
+//! |---|---|
+//! | `meta` | thing remembered of the configuration: `pair`, `mapping`, `backed_up_at`; values are JSON |
+//! | `runs` | run: when, how it ended, its report as JSON; unfinished while it runs or when it was killed |
+//! | `linq_contacts` | contact as Linq last showed it, with its JSON as it came in `raw` |
+//! | `links` | pair of a source record and a contact; `base` is `{"email": ["text in the source", "text in Linq"], …}` |
+//! | `intents` | open intent, that is, write that may be on its way |
+//! | `history` | thing that was done or decided; rows are never changed |
+//! | `rejections` | write that Linq refused, kept until what would be sent changes |
+//!
+//! `linq_id` is Linq's 64-bit number; one from 2^63 upwards would show as negative.
+
+use rusqlite_migration::{M, Migrations};
+
+/// The application id in the header of `state.db`: the letters `Linq`.
+pub(super) const APPLICATION_ID: i32 = 0x4C69_6E71;
+
+/// Settings of one connection. They are made before anything is read from the
+/// file and leave it as it is.
+pub(super) const CONNECTION: &str = "
+    PRAGMA trusted_schema = OFF;
+    PRAGMA cell_size_check = ON;
+    PRAGMA mmap_size = 0;
+    PRAGMA foreign_keys = ON;
+    PRAGMA secure_delete = ON;
+    PRAGMA synchronous = FULL;
+    PRAGMA journal_size_limit = 16777216;
+";
+
+/// Readers never wait for the writer, and with `synchronous = FULL` what was
+/// committed survives a loss of power.
+pub(super) const WRITE_AHEAD: &str = "PRAGMA journal_mode = WAL;";
+
+/// Every step from an empty file to the present schema. A released step is never
+/// edited: a new one follows it.
+const STEPS: &[M<'static>] = &[M::up(FIRST)];
+
+/// The migrations, applied in one transaction.
+pub(super) const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
+
+/// The version of the schema that this program writes.
+pub(super) const VERSION: usize = STEPS.len();
+
+const FIRST: &str = "
+PRAGMA application_id = 1281977969;
+
+CREATE TABLE meta (
+    name  TEXT PRIMARY KEY,
+    value TEXT NOT NULL CHECK (json_valid(value))
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE runs (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT, -- never given twice
+    started_at  INTEGER NOT NULL,
+    finished_at INTEGER,
+    outcome     TEXT,
+    report      TEXT CHECK (report IS NULL OR json_valid(report)),
+    CHECK ((finished_at IS NULL) = (outcome IS NULL))
+) STRICT;
+
+CREATE TABLE linq_contacts (
+    linq_id      INTEGER PRIMARY KEY,
+    first_name   TEXT NOT NULL,
+    last_name    TEXT NOT NULL,
+    email        TEXT NOT NULL,
+    phone_number TEXT NOT NULL,
+    company      TEXT NOT NULL,
+    title        TEXT NOT NULL,
+    location     TEXT NOT NULL,
+    owner_email  TEXT NOT NULL,
+    created_at   INTEGER,          -- as Linq says
+    updated_at   INTEGER,          -- as Linq says
+    raw          TEXT NOT NULL,    -- the answer's JSON
+    read_at      INTEGER NOT NULL,
+    read_in_run  INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE links (
+    id                   INTEGER PRIMARY KEY AUTOINCREMENT,
+    linq_id              INTEGER NOT NULL UNIQUE,
+    status               TEXT NOT NULL CHECK (status IN ('linked', 'released')),
+    source_key           TEXT,
+    fingerprint          BLOB NOT NULL CHECK (length(fingerprint) = 32), -- of the record's bytes
+    base                 TEXT NOT NULL CHECK (json_valid(base)),
+    source_missing_since INTEGER,
+    linq_missing_since   INTEGER
+) STRICT;
+
+CREATE TABLE intents (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    run        INTEGER NOT NULL REFERENCES runs (id),
+    link       INTEGER,
+    kind       TEXT NOT NULL CHECK (json_valid(kind)),
+    state      TEXT NOT NULL CHECK (state IN ('planned', 'sent')),
+    planned_at INTEGER NOT NULL,
+    sent_at    INTEGER,            -- the last time
+    attempts   INTEGER NOT NULL DEFAULT 0,
+    CHECK ((state = 'sent') = (sent_at IS NOT NULL))
+) STRICT;
+CREATE INDEX intents_of_run ON intents (run);
+
+CREATE TABLE history (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    run        INTEGER NOT NULL REFERENCES runs (id),
+    at         INTEGER NOT NULL,
+    side       TEXT NOT NULL CHECK (side IN ('source', 'linq')),
+    action     TEXT NOT NULL,
+    linq_id    INTEGER,
+    source_key TEXT,
+    name       TEXT NOT NULL,
+    changes    TEXT NOT NULL CHECK (json_valid(changes)),
+    before     TEXT,               -- the whole contact or row, where it was deleted
+    reason     TEXT NOT NULL,
+    approved   INTEGER NOT NULL CHECK (approved IN (0, 1))
+) STRICT;
+CREATE INDEX history_of_run ON history (run);
+CREATE INDEX history_of_contact ON history (linq_id);
+CREATE INDEX history_by_time ON history (at);
+CREATE TRIGGER history_is_append_only BEFORE UPDATE ON history
+BEGIN
+    SELECT RAISE(ABORT, 'history is append only');
+END;
+
+CREATE TABLE rejections (
+    fingerprint BLOB PRIMARY KEY CHECK (length(fingerprint) = 32), -- of what was sent
+    linq_id     INTEGER,
+    source      TEXT,
+    line        INTEGER,
+    reason      TEXT NOT NULL,
+    at          INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE VIEW contacts AS
+SELECT c.linq_id, c.first_name, c.last_name, c.email, c.phone_number, c.company, c.title,
+       c.location, c.owner_email AS owner,
+       l.status IS 'linked' AS linked,
+       l.source_key,
+       strftime('%Y-%m-%dT%H:%M:%fZ', c.updated_at / 1000.0, 'unixepoch') AS updated_at
+FROM linq_contacts AS c LEFT JOIN links AS l USING (linq_id);
+
+CREATE VIEW changes AS
+SELECT h.id, h.run,
+       strftime('%Y-%m-%dT%H:%M:%fZ', r.started_at / 1000.0, 'unixepoch') AS run_started_at,
+       r.outcome AS run_outcome,
+       strftime('%Y-%m-%dT%H:%M:%fZ', h.at / 1000.0, 'unixepoch') AS at,
+       h.side, h.action, h.linq_id, h.source_key, h.name,
+       f.value ->> 'field' AS field, f.value ->> 'from' AS old, f.value ->> 'to' AS new,
+       h.reason, h.approved
+FROM history AS h JOIN runs AS r ON r.id = h.run LEFT JOIN json_each(h.changes) AS f;
+";
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    use super::*;
+
+    #[test]
+    fn the_migrations_apply_to_an_empty_file_and_sign_it() {
+        MIGRATIONS.validate().unwrap();
+        let mut conn = Connection::open_in_memory().unwrap();
+        MIGRATIONS.to_latest(&mut conn).unwrap();
+        let pragma = |name| conn.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+        assert_eq!(pragma("application_id").unwrap(), i64::from(APPLICATION_ID));
+        assert_eq!(usize::try_from(pragma("user_version").unwrap()), Ok(VERSION));
+    }
+
+    #[test]
+    fn history_cannot_be_rewritten() {
+        let mut conn = Connection::open_in_memory().unwrap();
+        MIGRATIONS.to_latest(&mut conn).unwrap();
+        conn.execute_batch(
+            "INSERT INTO runs (id, started_at) VALUES (1, 0);
+             INSERT INTO history (run, at, side, action, name, changes, reason, approved)
+             VALUES (1, 0, 'linq', 'create', 'Ada', '[]', '', 0);",
+        )
+        .unwrap();
+        let error = conn.execute("UPDATE history SET name = 'Bob'", []).unwrap_err();
+        assert!(error.to_string().contains("append only"), "{error}");
+        assert_eq!(conn.execute("DELETE FROM history", []).unwrap(), 1, "retention still works");
+    }
+}

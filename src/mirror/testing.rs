@@ -1,0 +1,93 @@
+//! What the tests of the mirror share.
+
+use proptest::prelude::*;
+
+use super::{Action, HistoryEntry, LinkChange, Record, State, StateError};
+use crate::model::{
+    Agreement, Base, Field, Fingerprint, LinqContact, LinqId, Side, Timestamp, Values,
+};
+
+/// An empty state in memory.
+pub(super) fn state() -> State {
+    State::scratch("/nonexistent/linqsync".as_ref()).unwrap()
+}
+
+pub(super) fn at(second: i64) -> Timestamp {
+    Timestamp::from_timestamp(1_800_000_000 + second, 0).unwrap()
+}
+
+pub(super) fn ada() -> Values {
+    [(Field::FirstName, "Ada".to_owned()), (Field::Email, "ada@example.org".to_owned())]
+        .into_iter()
+        .collect()
+}
+
+pub(super) fn contact(id: u64, values: Values) -> LinqContact {
+    LinqContact { id: LinqId(id), values, created_at: Some(at(-9)), updated_at: Some(at(-8)) }
+}
+
+/// A new link to the contact `id`.
+pub(super) fn insert(id: u64) -> LinkChange {
+    let agreement = Agreement { source: "Ada".to_owned(), linq: "ADA".to_owned() };
+    LinkChange::Insert {
+        linq_id: LinqId(id),
+        key: None,
+        fingerprint: Fingerprint::of(b"Ada,ada@example.org"),
+        base: Base::from_iter([(Field::FirstName, agreement)]),
+    }
+}
+
+/// The history of a deletion.
+pub(super) fn deletion(side: Side, id: u64) -> HistoryEntry {
+    HistoryEntry {
+        side,
+        action: Action::Delete,
+        linq_id: Some(LinqId(id)),
+        source_key: None,
+        name: "Ada".to_owned(),
+        changes: vec![],
+        before: None,
+        reason: "gone from the other side".to_owned(),
+        approved: false,
+    }
+}
+
+/// Commits records as a run of their own.
+pub(super) fn commit(
+    state: &State,
+    records: impl IntoIterator<Item = Record>,
+) -> Result<(), StateError> {
+    let run = state.begin_run(at(0)).unwrap();
+    state.commit(run, at(1), &records.into_iter().collect::<Vec<_>>())
+}
+
+/// Texts that break out of quotes, end early or are not what they seem.
+const HOSTILE: [&str; 9] = [
+    "'; DROP TABLE links; --",
+    "\" OR 1=1",
+    "nul\0inside",
+    "{\"json\": [null]}",
+    "?1 :name @name $name",
+    "\u{feff}\u{202e}\u{fffd}",
+    "\r\n\t\u{1b}[31m",
+    "9223372036854775808",
+    "NULL",
+];
+
+/// Any text, hostile ones among them.
+pub(super) fn any_text() -> impl Strategy<Value = String> {
+    prop_oneof![any::<String>(), proptest::sample::select(&HOSTILE[..]).prop_map(String::from)]
+}
+
+pub(super) fn any_values() -> impl Strategy<Value = Values> {
+    proptest::collection::vec((any_field(), any_text()), 0..8).prop_map(Values::from_iter)
+}
+
+pub(super) fn any_base() -> impl Strategy<Value = Base> {
+    let agreement = (any_text(), any_text()).prop_map(|(source, linq)| Agreement { source, linq });
+    proptest::collection::vec((any_field(), agreement), 0..8).prop_map(Base::from_iter)
+}
+
+fn any_field() -> impl Strategy<Value = Field> {
+    proptest::sample::select(&Field::ALL[..])
+}
