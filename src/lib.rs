@@ -16,8 +16,12 @@
 //! [`report`], [`daemon`], [`telemetry`] and [`cli`]; [`sandbox`] is a local
 //! server that behaves like Linq, for trying things out and for the tests.
 
+// Tests prepare files of their own, and nothing else.
+#![cfg_attr(test, allow(clippy::disallowed_methods))]
+
+pub mod config;
 pub mod lock;
 pub mod mirror;
 pub mod model;
 pub mod plan;
-pub mod source;
+pub mod telemetry;

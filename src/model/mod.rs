@@ -22,7 +22,9 @@ pub use id::{Fingerprint, IntentId, LinkId, LinqId, RecordIndex, RunId, SourceKe
 pub use link::{Agreement, Base, Link, LinkStatus};
 pub use name::{first_names_agree, full_name_key, name_and_company_key, names_contradict};
 pub use phone::{Region, RegionError};
-pub use policy::{ConflictPolicy, DeletePolicy, Deletes, Direction, Limit, Policy, Scope};
+pub use policy::{
+    ConflictPolicy, DeletePolicy, Deletes, Direction, Limit, LimitError, Policy, Scope,
+};
 pub use record::{LinqContact, RejectedField, SourceRecord, Timestamp, Unreadable};
 pub use side::Side;
 pub use values::{Change, Values};

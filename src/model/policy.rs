@@ -1,54 +1,74 @@
-//! What the configuration says about deciding: the planner's second argument.
+//! What the people who run linqsync have decided: the policy of a run.
+//!
+//! Owns the choices and what they mean. Leaves how they are written down to
+//! [`crate::config`] and their consequences to [`crate::plan`].
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
 
 use chrono::TimeDelta;
-use serde::{Deserialize, Serialize};
 
-use super::{Canon, Field, Side};
+use super::{Canon, Field, Region, Side};
 
-/// The rules by which a plan is made.
+/// Everything that a plan depends on besides the observation.
 #[derive(Clone, Debug)]
 pub struct Policy {
     /// How values are compared.
     pub canon: Canon,
     /// Which sides are written.
     pub direction: Direction,
-    /// Narrower directions of single fields.
+    /// Narrower directions of single fields; [`Policy::writes_field`] reads them.
     pub field_directions: BTreeMap<Field, Direction>,
-    /// What happens when both sides changed one field.
+    /// What happens to a field that both sides edited.
     pub on_conflict: ConflictPolicy,
-    /// Whether deletions travel.
+    /// Whether deletions are carried over to the other side.
     pub deletes: Deletes,
-    /// How many deletions of one side a day are carried out without asking.
+    /// How many deletions a run may carry out on one side.
     pub max_deletes: Limit,
     /// How long a deletion must have been seen before it is carried out.
     pub delete_grace: TimeDelta,
-    /// Which contacts of Linq take part.
+    /// Which contacts take part.
     pub scope: Scope,
-    /// `user_email` for contacts created in Linq whose record names no owner.
+    /// The owner of contacts created in Linq whose record names none; `None` leaves
+    /// that to Linq.
     pub default_owner: Option<String>,
 }
 
 impl Policy {
-    /// Whether the value of `field` may be written on `side`.
-    pub fn writes_field(&self, side: Side, field: Field) -> bool {
-        let narrower = self.field_directions.get(&field).copied().unwrap_or(Direction::Both);
-        self.writes(side) && narrower.writes(side)
-    }
-
     /// Whether `side` may be written at all.
     pub fn writes(&self, side: Side) -> bool {
         self.direction.writes(side)
     }
+
+    /// Whether the value of `field` may be written on `side`.
+    pub fn writes_field(&self, side: Side, field: Field) -> bool {
+        let own = self.field_directions.get(&field).copied().unwrap_or(Direction::Both);
+        self.writes(side) && own.writes(side)
+    }
+}
+
+impl Default for Policy {
+    /// The policy of a configuration that names nothing but the source.
+    fn default() -> Policy {
+        Policy {
+            canon: Canon::new(Region::US),
+            direction: Direction::Both,
+            field_directions: BTreeMap::new(),
+            on_conflict: ConflictPolicy::Hold,
+            deletes: Deletes { linq: DeletePolicy::Propagate, source: DeletePolicy::Propagate },
+            max_deletes: Limit::Percent { hundredths: 500 },
+            delete_grace: TimeDelta::zero(),
+            scope: Scope::All,
+            default_owner: None,
+        }
+    }
 }
 
 /// Which sides are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Direction {
-    /// Both.
-    #[default]
+    /// Both sides.
     Both,
     /// Only Linq.
     Push,
@@ -57,6 +77,18 @@ pub enum Direction {
 }
 
 impl Direction {
+    /// Every direction.
+    pub const ALL: [Direction; 3] = [Direction::Both, Direction::Push, Direction::Pull];
+
+    /// The name in `sync.toml`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Direction::Both => "both",
+            Direction::Push => "push",
+            Direction::Pull => "pull",
+        }
+    }
+
     /// Whether `side` is written.
     pub const fn writes(self, side: Side) -> bool {
         match (self, side) {
@@ -68,32 +100,72 @@ impl Direction {
     }
 }
 
-/// What happens when both sides changed one field to different values.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+/// What happens to a field that both sides edited to different values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ConflictPolicy {
-    /// Both values stay where they are until a person decides.
-    #[default]
+    /// Both values stay where they are until someone decides.
     Hold,
-    /// The source's value wins; Linq's is kept in the history.
+    /// The source's value is kept.
     Source,
-    /// Linq's value wins; the source's is kept in the history.
+    /// Linq's value is kept.
     Linq,
-    /// The later change wins where both sides tell their time; otherwise hold.
+    /// The value that was edited last is kept, where both sides tell when.
     Newest,
 }
 
-/// Whether deletions travel, for each side that would be deleted from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+impl ConflictPolicy {
+    /// Every policy.
+    pub const ALL: [ConflictPolicy; 4] = [
+        ConflictPolicy::Hold,
+        ConflictPolicy::Source,
+        ConflictPolicy::Linq,
+        ConflictPolicy::Newest,
+    ];
+
+    /// The name in `sync.toml`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            ConflictPolicy::Hold => "hold",
+            ConflictPolicy::Source => "source",
+            ConflictPolicy::Linq => "linq",
+            ConflictPolicy::Newest => "newest",
+        }
+    }
+}
+
+/// Whether deletions reach a side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DeletePolicy {
+    /// What was deleted on the other side is deleted here.
+    Propagate,
+    /// Nothing is deleted here; the pair is released.
+    Keep,
+}
+
+impl DeletePolicy {
+    /// Every policy.
+    pub const ALL: [DeletePolicy; 2] = [DeletePolicy::Propagate, DeletePolicy::Keep];
+
+    /// The name in `sync.toml`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            DeletePolicy::Propagate => "propagate",
+            DeletePolicy::Keep => "keep",
+        }
+    }
+}
+
+/// The policy of each side, named by the side that would lose a contact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deletes {
-    /// Deletions carried out in Linq.
+    /// What happens in Linq when a record was deleted in the source.
     pub linq: DeletePolicy,
-    /// Deletions carried out in the source.
+    /// What happens in the source when a contact was deleted in Linq.
     pub source: DeletePolicy,
 }
 
 impl Deletes {
-    /// The policy for deletions on `side`.
+    /// The policy of `side`.
     pub const fn on(self, side: Side) -> DeletePolicy {
         match side {
             Side::Source => self.source,
@@ -102,64 +174,170 @@ impl Deletes {
     }
 }
 
-/// Whether a deletion on one side is carried out on the other.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DeletePolicy {
-    /// It is.
-    #[default]
-    Propagate,
-    /// It is not: the pair is released.
-    Keep,
-}
-
-/// How many deletions of one side are carried out without asking.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// How many deletions one run may carry out on one side before all of them wait
+/// for a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
-    /// This many.
-    Count(usize),
-    /// This share of the links, in per cent, and never less than ten.
-    Percent(f64),
+    /// So many.
+    Count(u64),
+    /// A share of the links, and ten where the share is less.
+    Percent {
+        /// Hundredths of a per cent, 0 to 10 000: `500` is 5 %.
+        hundredths: u16,
+    },
 }
 
 impl Limit {
-    /// The number of deletions allowed when there are `links` links.
+    /// A share is never stricter than this many.
+    const LEAST_OF_A_SHARE: usize = 10;
+    const WHOLE: u16 = 10_000;
+
+    /// The number of deletions that are carried out without asking, when the
+    /// run started with `links` links.
     pub fn allows(self, links: usize) -> usize {
         match self {
-            Limit::Count(count) => count,
-            Limit::Percent(percent) => {
-                #[expect(
-                    clippy::cast_precision_loss,
-                    clippy::cast_possible_truncation,
-                    clippy::cast_sign_loss,
-                    reason = "a share of a count far below 2^52, rounded down"
-                )]
-                let share = (links as f64 * percent / 100.0).floor() as usize;
-                share.max(10)
+            Limit::Count(count) => usize::try_from(count).unwrap_or(usize::MAX),
+            Limit::Percent { hundredths } => {
+                let whole = usize::from(Limit::WHOLE);
+                let hundredths = usize::from(hundredths);
+                // Split, so that no number of links overflows.
+                let share = links / whole * hundredths + links % whole * hundredths / whole;
+                share.max(Limit::LEAST_OF_A_SHARE)
             }
         }
     }
 }
 
-/// Which contacts of Linq take part.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Limit::Count(count) => count.fmt(f),
+            Limit::Percent { hundredths } => {
+                let (whole, rest) = (hundredths / 100, hundredths % 100);
+                match (rest, rest % 10) {
+                    (0, _) => write!(f, "{whole}%"),
+                    (_, 0) => write!(f, "{whole}.{}%", rest / 10),
+                    _ => write!(f, "{whole}.{rest:02}%"),
+                }
+            }
+        }
+    }
+}
+
+/// The text is no limit.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("expected a number such as `20`, or a percentage from `0%` to `100%`")]
+pub struct LimitError;
+
+impl FromStr for Limit {
+    type Err = LimitError;
+
+    /// Reads `20`, `5%` and `2.5%`; a percentage has at most two decimals.
+    fn from_str(text: &str) -> Result<Limit, LimitError> {
+        match text.strip_suffix('%') {
+            None => number(text).map(Limit::Count),
+            Some(percent) => {
+                let (whole, decimals) = percent.split_once('.').unwrap_or((percent, "0"));
+                let decimals = match decimals.len() {
+                    1 => number(decimals)? * 10,
+                    2 => number(decimals)?,
+                    _ => return Err(LimitError),
+                };
+                let hundredths =
+                    number(whole)?.checked_mul(100).and_then(|w| w.checked_add(decimals));
+                hundredths
+                    .and_then(|hundredths| u16::try_from(hundredths).ok())
+                    .filter(|hundredths| *hundredths <= Limit::WHOLE)
+                    .map(|hundredths| Limit::Percent { hundredths })
+                    .ok_or(LimitError)
+            }
+        }
+    }
+}
+
+/// Digits alone: `u64`'s own reading accepts a leading plus.
+fn number(text: &str) -> Result<u64, LimitError> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|_| digits).ok_or(LimitError)
+}
+
+/// Which contacts take part.
+#[derive(Clone, PartialEq, Eq)]
 pub enum Scope {
     /// All of them.
-    #[default]
     All,
     /// Those whose owner has this e-mail address.
     Owner(String),
 }
 
+impl fmt::Debug for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Scope::All => f.write_str("All"),
+            Scope::Owner(_) => f.write_str("Owner(…)"),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
-    fn a_percentage_never_allows_fewer_than_ten() {
-        assert_eq!(Limit::Percent(5.0).allows(30), 10);
-        assert_eq!(Limit::Percent(5.0).allows(1000), 50);
-        assert_eq!(Limit::Percent(5.0).allows(219), 10);
-        assert_eq!(Limit::Count(0).allows(1000), 0);
+    fn a_percentage_allows_its_share_rounded_down_and_at_least_ten() {
+        let five: Limit = "5%".parse().unwrap();
+        for (links, allowed) in [(0, 10), (199, 10), (219, 10), (220, 11), (1_204, 60)] {
+            assert_eq!(five.allows(links), allowed, "of {links}");
+        }
+        assert_eq!("2.5%".parse::<Limit>().unwrap().allows(1_000), 25);
+        assert_eq!("100%".parse::<Limit>().unwrap().allows(usize::MAX), usize::MAX);
+    }
+
+    #[test]
+    fn a_number_allows_exactly_itself() {
+        assert_eq!(Limit::Count(0).allows(1_000), 0);
+        assert_eq!(Limit::Count(7).allows(3), 7);
+    }
+
+    #[test]
+    fn what_is_no_limit_is_refused() {
+        for text in [
+            "", "%", "5 %", "-1", "+1", "101%", "100.01%", "1.%", "1.234%", ".5%", "5%%", "1e3",
+            "∞",
+        ] {
+            assert_eq!(text.parse::<Limit>(), Err(LimitError), "{text}");
+        }
+        assert!("99999999999999999999%".parse::<Limit>().is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn a_limit_survives_being_written_down(hundredths in 0..=10_000u16, count: u64) {
+            for limit in [Limit::Percent { hundredths }, Limit::Count(count)] {
+                prop_assert_eq!(limit.to_string().parse::<Limit>(), Ok(limit));
+            }
+        }
+    }
+
+    #[test]
+    fn a_field_direction_narrows_both_and_never_widens_one() {
+        let pulled = |direction| Policy {
+            direction,
+            field_directions: BTreeMap::from([(Field::Owner, Direction::Pull)]),
+            ..Policy::default()
+        };
+        let both = pulled(Direction::Both);
+        assert!(both.writes_field(Side::Source, Field::Owner));
+        assert!(!both.writes_field(Side::Linq, Field::Owner));
+        assert!(both.writes_field(Side::Linq, Field::Email));
+        assert!(!pulled(Direction::Push).writes_field(Side::Source, Field::Owner));
+    }
+
+    #[test]
+    fn debug_output_does_not_show_the_owner() {
+        let scope = Scope::Owner("sam@acme.example".to_owned());
+        assert_eq!(format!("{scope:?}"), "Owner(…)");
     }
 }

@@ -213,7 +213,9 @@ impl<'a, 'p> Sorting<'a, 'p> {
             .contacts
             .values()
             .filter(|contact| !self.placed_contacts.contains(&contact.id))
-            .filter(|contact| is_trace_of(contact, &doubt.values, doubt.sent_at, self.canon()))
+            .filter(|contact| {
+                is_trace_of(contact, &doubt.values, doubt.first_sent_at, self.canon())
+            })
             .map(|contact| contact.id)
             .collect()
     }
@@ -343,7 +345,9 @@ pub fn is_trace_of(
 /// unless it identifies a person.
 fn same_values(contact: &Values, sent: &Values, canon: Canon) -> bool {
     let mut fields = sent.filled();
-    Field::IDENTITY.into_iter().for_each(|field| fields.insert(field));
+    for field in Field::IDENTITY {
+        fields.insert(field);
+    }
     fields.remove(Field::Owner);
     canon.differing(fields, contact, sent).is_empty()
 }

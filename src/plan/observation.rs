@@ -78,7 +78,9 @@ pub struct DoubtfulCreate {
     pub key: Option<SourceKey>,
     /// The record's bytes at that time.
     pub fingerprint: Fingerprint,
-    /// When it was sent.
+    /// When it was planned, just before it was sent for the first time.
+    pub first_sent_at: Timestamp,
+    /// When it was sent last.
     pub sent_at: Timestamp,
 }
 

@@ -258,6 +258,7 @@ fn doubtful(world: &World, sent: &str) -> Observation {
         fingerprint: Fingerprint::of(b"another spelling"),
         key: None,
         values,
+        first_sent_at: at(-20),
         sent_at: at(-20),
     });
     seen

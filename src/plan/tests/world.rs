@@ -3,12 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, TimeDelta};
+use chrono::DateTime;
 
 use crate::model::{
-    Agreement, Base, Canon, Change, ConflictPolicy, Deletes, Direction, Field, FieldSet,
-    Fingerprint, Limit, Link, LinkId, LinkStatus, LinqContact, LinqId, Policy, RecordIndex, Region,
-    Scope, SourceRecord, Timestamp, Values,
+    Agreement, Base, Change, Field, FieldSet, Fingerprint, Link, LinkId, LinkStatus, LinqContact,
+    LinqId, Policy, RecordIndex, SourceRecord, Timestamp, Values,
 };
 use crate::plan::{
     LinkPlan, LinqSide, LinqWrite, Observation, Plan, RecentDeletions, SourceSide, SourceWrite,
@@ -21,17 +20,7 @@ pub(super) fn mapped() -> FieldSet {
 }
 
 pub(super) fn policy() -> Policy {
-    Policy {
-        canon: Canon::new(Region::US),
-        direction: Direction::Both,
-        field_directions: BTreeMap::new(),
-        on_conflict: ConflictPolicy::Hold,
-        deletes: Deletes::default(),
-        max_deletes: Limit::Percent(5.0),
-        delete_grace: TimeDelta::zero(),
-        scope: Scope::All,
-        default_owner: None,
-    }
+    Policy::default()
 }
 
 pub(super) fn at(seconds: i64) -> Timestamp {

@@ -1,0 +1,58 @@
+//! Commands that the configuration names: run as they are, never by a shell.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::process::Command;
+
+use figment::value::Value;
+
+use super::parse::Wrong;
+use super::settings::{Noted, Settings};
+
+/// A program and its arguments.
+///
+/// `Debug` shows the program alone: arguments may be secret.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Argv {
+    /// The program: a path, or a name that is looked up in `PATH`.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub arguments: Vec<String>,
+}
+
+impl Argv {
+    /// The command, ready to be given its standard streams.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(&self.arguments);
+        command
+    }
+
+    /// Reads the key `name`. A program that is a relative path is found beside the file.
+    pub(super) fn read(
+        settings: &mut Settings<'_>,
+        name: &'static str,
+    ) -> Result<Option<Argv>, Noted> {
+        let words = settings.optional(name, words)?;
+        Ok(words.and_then(|words| {
+            let (program, arguments) = words.split_first()?;
+            let is_path = program.contains('/');
+            let program = if is_path { settings.absolute(program) } else { program.into() };
+            Some(Argv { program, arguments: arguments.to_vec() })
+        }))
+    }
+}
+
+fn words(value: &Value) -> Result<Vec<String>, Wrong> {
+    let wrong = Wrong::new("an array of a program and its arguments, such as [\"pass\", \"linq\"]");
+    let words = value.as_array().and_then(|words| {
+        words.iter().map(|word| word.as_str().map(String::from)).collect::<Option<Vec<_>>>()
+    });
+    words.filter(|words| words.first().is_some_and(|program| !program.is_empty())).ok_or(wrong)
+}
+
+impl fmt::Debug for Argv {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Argv({} and {} arguments)", self.program.display(), self.arguments.len())
+    }
+}

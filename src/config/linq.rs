@@ -1,0 +1,125 @@
+//! The section `[linq]`.
+
+use std::fmt;
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::str::FromStr;
+use std::time::Duration;
+
+use url::Url;
+
+use super::parse;
+use super::settings::{Noted, Settings};
+use super::token::TokenSource;
+use crate::model::Scope;
+
+/// How to talk to Linq, and about which contacts.
+#[derive(Clone, Debug)]
+pub struct LinqConfig {
+    /// Where the API is: https, or http on this machine; no user name, no query.
+    pub base_url: Url,
+    /// Where the token comes from.
+    pub token: TokenSource,
+    /// `user_email` for contacts that are created; without it Linq chooses.
+    pub owner: Option<OwnerEmail>,
+    /// Which contacts take part. `Scope::Owner` names [`LinqConfig::owner`].
+    pub scope: Scope,
+    /// How many requests may be on their way at the same time, at most 32.
+    pub concurrency: NonZeroUsize,
+    /// How many requests may begin in a second; more than 0.
+    pub requests_per_second: f64,
+    /// How long one request may take.
+    pub timeout: Duration,
+    /// How often one request is tried, at most 20 times.
+    pub max_attempts: NonZeroU32,
+    /// How long after a create without a known outcome a look-up that finds
+    /// nothing means that nothing was created.
+    pub settle: Duration,
+}
+
+/// The e-mail address of a user of Linq. `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct OwnerEmail(String);
+
+impl OwnerEmail {
+    /// The address.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for OwnerEmail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OwnerEmail(…)")
+    }
+}
+
+/// The text is no e-mail address.
+#[derive(Debug, thiserror::Error)]
+#[error("expected an e-mail address")]
+pub struct OwnerEmailError;
+
+impl FromStr for OwnerEmail {
+    type Err = OwnerEmailError;
+
+    /// Asks for one `@` with something on both sides and no space. Linq knows
+    /// better which addresses are users.
+    fn from_str(text: &str) -> Result<OwnerEmail, OwnerEmailError> {
+        let is_address = text.split_once('@').is_some_and(|(local, domain)| {
+            !local.is_empty() && !domain.is_empty() && !domain.contains('@')
+        });
+        let is_bare = !text.contains(|c: char| c.is_whitespace() || c.is_control());
+        if is_address && is_bare { Ok(OwnerEmail(text.to_owned())) } else { Err(OwnerEmailError) }
+    }
+}
+
+/// Who takes part, before it is known who the owner is.
+#[derive(Clone, Copy)]
+enum ScopeName {
+    All,
+    Owner,
+}
+
+impl LinqConfig {
+    pub(super) fn read(settings: &mut Settings<'_>) -> Result<LinqConfig, Noted> {
+        let base_url = settings.required("linq.base_url", parse::base_url);
+        let token = TokenSource::from_settings(settings);
+        let owner =
+            settings.optional("linq.owner", |value| parse::parsed(value, "an e-mail address"));
+        let scope = scope(settings, &owner);
+        let concurrency = settings.required("linq.concurrency", |value| parse::count(value, 32));
+        let requests_per_second = settings.required("linq.requests_per_second", parse::rate);
+        let timeout = settings.required("linq.timeout", parse::some_duration);
+        let max_attempts = settings.required("linq.max_attempts", |value| parse::count(value, 20));
+        let settle = settings.required("linq.settle", parse::duration);
+        Ok(LinqConfig {
+            base_url: base_url?,
+            token: token?,
+            owner: owner?,
+            scope: scope?,
+            concurrency: concurrency?,
+            requests_per_second: requests_per_second?,
+            timeout: timeout?,
+            max_attempts: max_attempts?,
+            settle: settle?,
+        })
+    }
+}
+
+fn scope(
+    settings: &mut Settings<'_>,
+    owner: &Result<Option<OwnerEmail>, Noted>,
+) -> Result<Scope, Noted> {
+    let names = [("all", ScopeName::All), ("owner", ScopeName::Owner)];
+    match settings.required("linq.scope", |value| parse::choice(value, &names))? {
+        ScopeName::All => Ok(Scope::All),
+        ScopeName::Owner => match owner {
+            Ok(Some(owner)) => Ok(Scope::Owner(owner.0.clone())),
+            Ok(None) => {
+                let title = "`linq.scope` is `owner`, and `linq.owner` is not set".to_owned();
+                let hint = "set `owner` to the e-mail address whose contacts take part".to_owned();
+                Err(settings.note("linq.scope", title, Some(hint)))
+            }
+            Err(Noted) => Err(Noted),
+        },
+    }
+}

@@ -1,0 +1,198 @@
+//! Configuration: `sync.toml`, the environment and the flags as one [`Config`].
+//!
+//! Owns every key, its default, the order of the layers, and the reading of the
+//! token. A `Config` has no wrong states left in it: paths are absolute, numbers
+//! within their bounds, addresses and schedules understood. All mistakes are
+//! reported in one pass, each with its place. Leaves what the settings mean to
+//! those who act on them.
+//!
+//! Layers, later wins: defaults, the file, environment variables
+//! (`LINQSYNC_SYNC__DIRECTION`; an empty one counts as unset), flags.
+
+mod argv;
+mod environment;
+mod error;
+mod file;
+mod keys;
+mod linq;
+mod parse;
+mod service;
+mod settings;
+mod source;
+mod sync;
+mod token;
+
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use chrono::TimeDelta;
+
+pub use argv::Argv;
+pub use environment::Environment;
+pub use error::{ConfigError, Invalid, Warning};
+pub use linq::{LinqConfig, OwnerEmail, OwnerEmailError};
+pub use service::{HooksConfig, StateConfig, StatusConfig};
+pub use source::{
+    CsvConfig, Delimiter, Encoding, SourceConfig, SourceKind, VcardConfig, VcardVersion,
+};
+pub use sync::{CronPattern, Schedule, ScheduleError, SyncConfig};
+pub use token::{Malformed, TokenError, TokenSource};
+
+use crate::model::{Canon, Limit, Policy};
+use error::{Place, Problem};
+use file::File;
+use settings::{Noted, Settings};
+
+/// Everything that can be configured.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The file that it was read from; absolute.
+    pub file: PathBuf,
+    /// `[linq]`
+    pub linq: LinqConfig,
+    /// `[source]`
+    pub source: SourceConfig,
+    /// `[sync]`
+    pub sync: SyncConfig,
+    /// `[state]`
+    pub state: StateConfig,
+    /// `[status]`
+    pub status: StatusConfig,
+    /// `[hooks]`
+    pub hooks: HooksConfig,
+    /// What is odd about it, to be logged once.
+    pub warnings: Vec<Warning>,
+}
+
+/// What flags say: the last layer.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    /// `--max-deletes`
+    pub max_deletes: Option<Limit>,
+}
+
+impl Overrides {
+    /// For each flag that is given: its key, its name and its text.
+    fn layers(&self) -> impl Iterator<Item = (&'static str, &'static str, String)> {
+        let limit = self.max_deletes.map(|limit| limit.to_string());
+        limit.map(|text| ("sync.max_deletes", "--max-deletes", text)).into_iter()
+    }
+}
+
+impl Config {
+    /// Loads the configuration of this process: from `file`, or from the first of
+    /// `./sync.toml`, `$XDG_CONFIG_HOME/linqsync/sync.toml` and
+    /// `/etc/linqsync/sync.toml` that is there.
+    ///
+    /// # Errors
+    /// [`ConfigError`]; each variant says what to do. All of them are exit code 2.
+    pub fn load(file: Option<&Path>, overrides: &Overrides) -> Result<Config, ConfigError> {
+        let environment = Environment::of_process()
+            .map_err(|source| ConfigError::Io { path: PathBuf::from("."), source })?;
+        Config::load_in(&environment, file, overrides)
+    }
+
+    /// Loads the configuration as a process with this environment would.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn load_in(
+        environment: &Environment,
+        file: Option<&Path>,
+        overrides: &Overrides,
+    ) -> Result<Config, ConfigError> {
+        let path = match file {
+            Some(file) => environment.absolute(file),
+            None => first_existing(environment.config_places())?,
+        };
+        let (text, mode) = read(&path)?;
+        from_text(&path, &text, mode, environment, overrides)
+    }
+
+    /// How runs are planned.
+    pub fn policy(&self) -> Policy {
+        Policy {
+            canon: Canon::new(self.sync.region),
+            direction: self.sync.direction,
+            field_directions: self.sync.fields.clone(),
+            on_conflict: self.sync.on_conflict,
+            deletes: self.sync.deletes,
+            max_deletes: self.sync.max_deletes,
+            delete_grace: TimeDelta::from_std(self.sync.delete_grace).unwrap_or(TimeDelta::MAX),
+            scope: self.linq.scope.clone(),
+            default_owner: self.linq.owner.as_ref().map(|owner| owner.as_str().to_owned()),
+        }
+    }
+}
+
+fn first_existing(places: Vec<PathBuf>) -> Result<PathBuf, ConfigError> {
+    let found = places.iter().find(|place| place.exists()).cloned();
+    found.ok_or(ConfigError::NotFound { searched: places })
+}
+
+/// The text of the file, and its mode.
+fn read(path: &Path) -> Result<(String, u32), ConfigError> {
+    let failed = |source| ConfigError::Io { path: path.to_owned(), source };
+    let mut file = std::fs::File::open(path).map_err(failed)?;
+    let mode = file.metadata().map_err(failed)?.permissions().mode() & 0o7777;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).map_err(failed)?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let line =
+            error.as_bytes()[..error.utf8_error().valid_up_to()].split(|b| *b == b'\n').count();
+        let title = format!("not UTF-8 text: see line {line}");
+        invalid(path, String::new(), vec![Problem { place: Place::File, title, hint: None }])
+    })?;
+    Ok((text, mode))
+}
+
+fn from_text(
+    path: &Path,
+    text: &str,
+    mode: u32,
+    environment: &Environment,
+    overrides: &Overrides,
+) -> Result<Config, ConfigError> {
+    let (file, unknown) =
+        File::parse(text).map_err(|error| invalid(path, error.shown, vec![error.problem]))?;
+    let base = path.parent().unwrap_or(path);
+    let mut settings = Settings::new(text, &file, base, environment, overrides);
+    settings.problems.extend(unknown);
+    if settings.is_from_file("linq.token") && token::others_can_read(mode) {
+        settings.warnings.push(Warning::TokenReadable { path: path.to_owned(), mode });
+    }
+    let config = read_sections(&mut settings, path);
+    match (config, settings.problems) {
+        (Ok(config), problems) if problems.is_empty() => {
+            Ok(Config { warnings: settings.warnings, ..config })
+        }
+        (_, problems) => Err(invalid(path, file.shown, problems)),
+    }
+}
+
+fn read_sections(settings: &mut Settings<'_>, path: &Path) -> Result<Config, Noted> {
+    let linq = LinqConfig::read(settings);
+    let source = SourceConfig::read(settings);
+    let sync = SyncConfig::read(settings);
+    let state = StateConfig::read(settings);
+    let status = StatusConfig::read(settings);
+    let hooks = HooksConfig::read(settings);
+    Ok(Config {
+        file: path.to_owned(),
+        linq: linq?,
+        source: source?,
+        sync: sync?,
+        state: state?,
+        status: status?,
+        hooks: hooks?,
+        warnings: Vec::new(),
+    })
+}
+
+fn invalid(path: &Path, shown: String, problems: Vec<Problem>) -> ConfigError {
+    ConfigError::Invalid(Box::new(Invalid::new(path.display().to_string(), shown, problems)))
+}
+
+#[cfg(test)]
+mod tests;

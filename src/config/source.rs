@@ -1,0 +1,214 @@
+//! The section `[source]`.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::keys;
+use super::parse;
+use super::settings::{Noted, Settings};
+use crate::model::Field;
+
+/// Which files are kept the same as Linq.
+#[derive(Clone, Debug)]
+pub struct SourceConfig {
+    /// The CSV file or the directory of cards; absolute.
+    pub path: PathBuf,
+    /// What it is.
+    pub kind: SourceKind,
+}
+
+/// What the source is, with the settings of that kind.
+#[derive(Clone, Debug)]
+pub enum SourceKind {
+    /// A CSV file.
+    Csv(CsvConfig),
+    /// A directory of vCard files.
+    Vcard(VcardConfig),
+}
+
+/// How to read and write a CSV file.
+#[derive(Clone, Debug)]
+pub struct CsvConfig {
+    /// The column that identifies a row.
+    pub key: Option<String>,
+    /// The column that is kept filled with the Linq id. Neither `key` nor mapped.
+    pub id_column: Option<String>,
+    /// The encoding.
+    pub encoding: Encoding,
+    /// What stands between two cells.
+    pub delimiter: Delimiter,
+    /// Whether values from Linq that a spreadsheet would run get an apostrophe.
+    pub formula_guard: bool,
+    /// The columns of fields that are not to be recognised from the header. No
+    /// column appears twice.
+    pub columns: BTreeMap<Field, String>,
+}
+
+/// How to read and write a directory of cards.
+#[derive(Clone, Debug)]
+pub struct VcardConfig {
+    /// Whether subdirectories take part.
+    pub recursive: bool,
+    /// The version of new cards.
+    pub version: VcardVersion,
+}
+
+/// The encoding of a CSV file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoding {
+    /// Found out from the bytes.
+    Auto,
+    /// UTF-8.
+    Utf8,
+    /// UTF-16, low byte first.
+    Utf16Le,
+    /// UTF-16, high byte first.
+    Utf16Be,
+    /// Windows-1252, which includes Latin-1.
+    Windows1252,
+}
+
+impl Encoding {
+    const NAMES: [(&str, Encoding); 5] = [
+        ("auto", Encoding::Auto),
+        ("utf-8", Encoding::Utf8),
+        ("utf-16le", Encoding::Utf16Le),
+        ("utf-16be", Encoding::Utf16Be),
+        ("windows-1252", Encoding::Windows1252),
+    ];
+}
+
+/// What stands between two cells of a CSV file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delimiter {
+    /// Found out from the header.
+    Auto,
+    /// `,`
+    Comma,
+    /// `;`
+    Semicolon,
+    /// A tab.
+    Tab,
+    /// `|`
+    Pipe,
+}
+
+impl Delimiter {
+    const NAMES: [(&str, Delimiter); 9] = [
+        ("auto", Delimiter::Auto),
+        ("comma", Delimiter::Comma),
+        ("semicolon", Delimiter::Semicolon),
+        ("tab", Delimiter::Tab),
+        ("pipe", Delimiter::Pipe),
+        (",", Delimiter::Comma),
+        (";", Delimiter::Semicolon),
+        ("\t", Delimiter::Tab),
+        ("|", Delimiter::Pipe),
+    ];
+}
+
+/// The version of a vCard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VcardVersion {
+    /// RFC 2426.
+    V3,
+    /// RFC 6350.
+    V4,
+}
+
+impl VcardVersion {
+    const NAMES: [(&str, VcardVersion); 2] = [("3.0", VcardVersion::V3), ("4.0", VcardVersion::V4)];
+}
+
+#[derive(Clone, Copy)]
+enum KindName {
+    Csv,
+    Vcard,
+}
+
+impl SourceConfig {
+    /// Reads the settings of both kinds, so that a mistake in the other kind's is
+    /// found before anybody switches.
+    pub(super) fn read(settings: &mut Settings<'_>) -> Result<SourceConfig, Noted> {
+        let path = settings.required("source.path", parse::text);
+        let names = [("csv", KindName::Csv), ("vcard", KindName::Vcard)];
+        let kind = settings.optional("source.kind", |value| parse::choice(value, &names));
+        let csv = CsvConfig::read(settings);
+        let vcard = VcardConfig::read(settings);
+
+        let path = settings.absolute(path?);
+        let by_path = || if path.is_dir() { KindName::Vcard } else { KindName::Csv };
+        let (csv, vcard) = (csv?, vcard?);
+        let kind = match kind?.unwrap_or_else(by_path) {
+            KindName::Csv => SourceKind::Csv(csv),
+            KindName::Vcard => SourceKind::Vcard(vcard),
+        };
+        Ok(SourceConfig { path, kind })
+    }
+}
+
+impl CsvConfig {
+    fn read(settings: &mut Settings<'_>) -> Result<CsvConfig, Noted> {
+        let key = settings.optional("source.key", parse::text);
+        let id_column = settings.optional("source.id_column", parse::text);
+        let encoding =
+            settings.required("source.encoding", |value| parse::choice(value, &Encoding::NAMES));
+        let delimiter =
+            settings.required("source.delimiter", |value| parse::choice(value, &Delimiter::NAMES));
+        let formula_guard = settings.required("source.formula_guard", parse::switch);
+        let columns = columns(settings);
+        let csv = CsvConfig {
+            key: key?,
+            id_column: id_column?,
+            encoding: encoding?,
+            delimiter: delimiter?,
+            formula_guard: formula_guard?,
+            columns: columns?,
+        };
+        csv.id_column_is_free(settings)?;
+        Ok(csv)
+    }
+
+    /// The id column is written by us: it must not be a column of people's.
+    fn id_column_is_free(&self, settings: &mut Settings<'_>) -> Result<(), Noted> {
+        let Some(column) = &self.id_column else { return Ok(()) };
+        let mapped = self.columns.iter().find(|(_, mapped)| *mapped == column);
+        let used = match (self.key.as_ref() == Some(column), mapped) {
+            (true, _) => "source.key".to_owned(),
+            (false, Some((field, _))) => format!("source.columns.{field}"),
+            (false, None) => return Ok(()),
+        };
+        let title = format!("`source.id_column` is the column of `{used}` as well");
+        let hint = "it will be filled with Linq's ids: name a column of its own".to_owned();
+        Err(settings.note("source.id_column", title, Some(hint)))
+    }
+}
+
+fn columns(settings: &mut Settings<'_>) -> Result<BTreeMap<Field, String>, Noted> {
+    let mut columns: BTreeMap<Field, String> = BTreeMap::new();
+    let mut outcome = Ok(());
+    for (field, key) in keys::of_fields("source.columns") {
+        match settings.optional(key, parse::text) {
+            Ok(None) => {}
+            Ok(Some(column)) => {
+                if let Some((taken, _)) = columns.iter().find(|(_, other)| **other == column) {
+                    let title =
+                        format!("`{key}` is the column of `source.columns.{taken}` as well");
+                    outcome = Err(settings.note(key, title, None));
+                }
+                columns.insert(field, column);
+            }
+            Err(Noted) => outcome = Err(Noted),
+        }
+    }
+    outcome.map(|()| columns)
+}
+
+impl VcardConfig {
+    fn read(settings: &mut Settings<'_>) -> Result<VcardConfig, Noted> {
+        let recursive = settings.required("source.recursive", parse::switch);
+        let version = settings
+            .required("source.vcard_version", |value| parse::choice(value, &VcardVersion::NAMES));
+        Ok(VcardConfig { recursive: recursive?, version: version? })
+    }
+}

@@ -1,0 +1,232 @@
+//! The section `[sync]`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use croner::parser::{CronParser, Seconds, Year};
+use figment::value::Value;
+
+use super::keys;
+use super::parse::{self, Wrong};
+use super::settings::{Noted, Settings};
+use crate::model::{ConflictPolicy, DeletePolicy, Deletes, Direction, Field, Limit, Region};
+
+/// What a run may do, and when one begins.
+#[derive(Clone, Debug)]
+pub struct SyncConfig {
+    /// Which sides are written.
+    pub direction: Direction,
+    /// When the daemon begins a run.
+    pub schedule: Schedule,
+    /// Whether the daemon also begins one soon after the source changes.
+    pub watch: bool,
+    /// What happens to a field that both sides edited.
+    pub on_conflict: ConflictPolicy,
+    /// Whether deletions are carried over.
+    pub deletes: Deletes,
+    /// How many deletions a run may carry out on one side.
+    pub max_deletes: Limit,
+    /// How long a deletion must have been seen before it is carried out.
+    pub delete_grace: Duration,
+    /// How phone numbers without a country code are read.
+    pub region: Region,
+    /// Directions of single fields; none contradicts `direction`.
+    pub fields: BTreeMap<Field, Direction>,
+}
+
+/// When the daemon begins a run. `Display` is how `sync.toml` writes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Schedule {
+    /// At the times of a cron pattern, in local time.
+    Cron(CronPattern),
+    /// So long after the last one began; at least a second.
+    Every(Duration),
+}
+
+/// A cron pattern of six fields, the first of them seconds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CronPattern(String);
+
+impl CronPattern {
+    /// The pattern as it was written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Schedule::Cron(pattern) => f.write_str(&pattern.0),
+            Schedule::Every(pause) => write!(f, "every {}", humantime::format_duration(*pause)),
+        }
+    }
+}
+
+/// The text is no schedule.
+#[derive(Debug, thiserror::Error)]
+#[error("expected \"every 5m\" or a cron pattern of six fields, the first of them seconds")]
+pub struct ScheduleError;
+
+impl FromStr for Schedule {
+    type Err = ScheduleError;
+
+    fn from_str(text: &str) -> Result<Schedule, ScheduleError> {
+        if let Some(pause) = text.strip_prefix("every ") {
+            let pause = humantime::parse_duration(pause.trim()).map_err(|_| ScheduleError)?;
+            let possible = (Duration::from_secs(1)..=LONGEST_PAUSE).contains(&pause);
+            return if possible { Ok(Schedule::Every(pause)) } else { Err(ScheduleError) };
+        }
+        // As tokio-cron-scheduler reads it, without the optional seventh field.
+        let parser = CronParser::builder()
+            .seconds(Seconds::Required)
+            .year(Year::Disallowed)
+            .dom_and_dow(true)
+            .build();
+        parser.parse(text).map_err(|_| ScheduleError)?;
+        Ok(Schedule::Cron(CronPattern(text.to_owned())))
+    }
+}
+
+/// A year: who wants fewer runs does not want a daemon.
+const LONGEST_PAUSE: Duration = Duration::from_hours(24 * 366);
+
+impl SyncConfig {
+    pub(super) fn read(settings: &mut Settings<'_>) -> Result<SyncConfig, Noted> {
+        let direction = settings.required("sync.direction", direction);
+        let schedule = settings.required("sync.schedule", schedule);
+        let watch = settings.required("sync.watch", parse::switch);
+        let on_conflict = settings.required("sync.on_conflict", |value| {
+            parse::choice(value, &ConflictPolicy::ALL.map(|policy| (policy.name(), policy)))
+        });
+        let deletes = settings.required("sync.deletes", deletes);
+        let max_deletes = settings.required("sync.max_deletes", limit);
+        let delete_grace = settings.required("sync.delete_grace", parse::duration);
+        let region = settings.required("sync.region", |value| {
+            parse::parsed(value, "a region of two letters such as `US`, `GB` or `DE`")
+        });
+        let fields = fields(settings, direction.as_ref().ok().copied());
+        Ok(SyncConfig {
+            direction: direction?,
+            schedule: schedule?,
+            watch: watch?,
+            on_conflict: on_conflict?,
+            deletes: deletes?,
+            max_deletes: max_deletes?,
+            delete_grace: delete_grace?,
+            region: region?,
+            fields: fields?,
+        })
+    }
+}
+
+fn direction(value: &Value) -> Result<Direction, Wrong> {
+    parse::choice(value, &Direction::ALL.map(|direction| (direction.name(), direction)))
+}
+
+fn schedule(value: &Value) -> Result<Schedule, Wrong> {
+    let wrong =
+        || Wrong::new("\"every 5m\" or a cron pattern of six fields, the first of them seconds");
+    let text = value.as_str().ok_or_else(wrong)?;
+    text.parse().map_err(|ScheduleError| {
+        let with_seconds = format!("0 {text}");
+        if text.split_whitespace().count() == 5 && with_seconds.parse::<Schedule>().is_ok() {
+            wrong().hint(format!("did you mean \"{with_seconds}\"?"))
+        } else {
+            wrong()
+        }
+    })
+}
+
+fn limit(value: &Value) -> Result<Limit, Wrong> {
+    let count = value.to_i128().and_then(|count| u64::try_from(count).ok());
+    let limit = count.map(Limit::Count).or_else(|| value.as_str()?.parse().ok());
+    limit.ok_or_else(|| Wrong::new("a number such as 20, or a percentage such as \"5%\""))
+}
+
+/// One policy for both sides, or a table of them; a side that the table does not
+/// name propagates.
+fn deletes(value: &Value) -> Result<Deletes, Wrong> {
+    let policy = |value: &Value| {
+        parse::choice(value, &DeletePolicy::ALL.map(|policy| (policy.name(), policy)))
+    };
+    let wrong = |error: Wrong| {
+        let expected = "`propagate`, `keep`, or a table such as { linq = \"keep\" }";
+        Wrong { expected: expected.to_owned(), ..error }
+    };
+    let Some(table) = value.as_dict() else {
+        return policy(value).map(|both| Deletes { linq: both, source: both }).map_err(wrong);
+    };
+    let mut deletes = Deletes { linq: DeletePolicy::Propagate, source: DeletePolicy::Propagate };
+    for (side, value) in table {
+        let chosen = policy(value).map_err(wrong)?;
+        match side.as_str() {
+            "linq" => deletes.linq = chosen,
+            "source" => deletes.source = chosen,
+            _ => return Err(wrong(Wrong::new("").hint("the sides are `linq` and `source`"))),
+        }
+    }
+    Ok(deletes)
+}
+
+fn fields(
+    settings: &mut Settings<'_>,
+    all: Option<Direction>,
+) -> Result<BTreeMap<Field, Direction>, Noted> {
+    let mut fields = BTreeMap::new();
+    let mut outcome = Ok(());
+    for (field, key) in keys::of_fields("sync.fields") {
+        match (settings.optional(key, direction), all) {
+            (Ok(None), _) => {}
+            (Ok(Some(own)), Some(all)) if all != Direction::Both && all != own => {
+                let (own, all) = (own.name(), all.name());
+                let title = format!("`{key}` is `{own}`, and `sync.direction` is `{all}`");
+                let hint = "a field can narrow `both` and nothing else".to_owned();
+                outcome = Err(settings.note(key, title, Some(hint)));
+            }
+            (Ok(Some(own)), _) => {
+                fields.insert(field, own);
+            }
+            (Err(Noted), _) => outcome = Err(Noted),
+        }
+    }
+    outcome.map(|()| fields)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_schedule_is_a_pause_or_a_pattern_with_seconds() {
+        for good in ["0 */5 * * * *", "*/10 * * * * *", "0 30 8 * * MON-FRI", "0 0 0 L * *"] {
+            let schedule: Schedule = good.parse().unwrap();
+            assert!(matches!(schedule, Schedule::Cron(_)));
+            assert_eq!(schedule.to_string(), good);
+        }
+        let schedule: Schedule = "every 5m".parse().unwrap();
+        assert_eq!(schedule, Schedule::Every(Duration::from_mins(5)));
+        assert_eq!(schedule.to_string(), "every 5m");
+        for bad in [
+            "",
+            "*/5 * * * *",
+            "* * * * * * *",
+            "0 61 * * * *",
+            "@daily!",
+            "every",
+            "every 0s",
+            "every 500ms",
+            "every 5",
+        ] {
+            assert!(bad.parse::<Schedule>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_without_seconds_is_answered_with_one_that_has_them() {
+        let wrong = schedule(&Value::from("*/5 * * * *")).unwrap_err();
+        assert_eq!(wrong.hint.as_deref(), Some("did you mean \"0 */5 * * * *\"?"));
+    }
+}
