@@ -20,6 +20,7 @@
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
 pub mod config;
+pub mod linq;
 pub mod lock;
 pub mod mirror;
 pub mod model;

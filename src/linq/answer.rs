@@ -1,0 +1,472 @@
+//! What Linq answers, in every envelope in which it is known to answer.
+//!
+//! Owns reading JSON into contacts, pages and error codes. Leaves what an answer
+//! proves to [`super::verdict`].
+//!
+//! A contact stands under `data`, under `contact`, or bare. Unknown members are
+//! ignored, so that Linq can add some. A contact without an id, or with an
+//! object where a text belongs, is not believed; a number where a text belongs
+//! is, and so are `null`, an empty text and an absent member, which all mean
+//! blank.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::model::{Field, LinqContact, LinqId, Timestamp, Values};
+
+/// A contact as Linq showed it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Fetched {
+    /// The contact.
+    pub contact: LinqContact,
+    /// The JSON text it was read from, with what linqsync does not know: for the
+    /// history of deleted contacts.
+    pub raw: String,
+}
+
+impl fmt::Debug for Fetched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fetched").field("contact", &self.contact).finish_non_exhaustive()
+    }
+}
+
+/// One page of the listing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// The contacts that could be read, in Linq's order.
+    pub contacts: Vec<Fetched>,
+    /// How many could not.
+    pub unreadable: usize,
+    /// What Linq says about the whole listing.
+    pub pagination: Pagination,
+}
+
+/// What a page says about the whole listing. A member that is missing or is no
+/// number is `None`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pagination {
+    /// The page this is, counted from 1.
+    pub current_page: Option<u64>,
+    /// Contacts on a full page; Linq may allow fewer than were asked for.
+    pub per_page: Option<u64>,
+    /// How many pages there are.
+    pub total_pages: Option<u64>,
+    /// How many contacts there are.
+    pub total_count: Option<u64>,
+}
+
+/// Why an answer is not believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Unreadable(pub(super) &'static str);
+
+const NOT_JSON: Unreadable = Unreadable("the body is not a JSON object");
+const NO_CONTACT: Unreadable = Unreadable("the body holds no contact");
+const MALFORMED: Unreadable = Unreadable("the contact is malformed");
+
+/// The members of a JSON object, each as it is written.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Members<'a>(#[serde(borrow)] BTreeMap<String, &'a RawValue>);
+
+impl<'a> Members<'a> {
+    /// Reads the members of a body that reports success.
+    fn of_success(body: &'a [u8]) -> Result<Members<'a>, Unreadable> {
+        if body.trim_ascii().is_empty() {
+            return Err(Unreadable("the body is empty"));
+        }
+        let members: Members<'_> = serde_json::from_slice(body).map_err(|_| NOT_JSON)?;
+        match members.get("status") {
+            Some(status) if status.get() == r#""error""# => {
+                Err(Unreadable("the body reports an error"))
+            }
+            Some(_) | None => Ok(members),
+        }
+    }
+
+    fn get(&self, name: &str) -> Option<&'a RawValue> {
+        self.0.get(name).copied()
+    }
+
+    fn holds(&self, name: &str) -> bool {
+        self.get(name).is_some_and(|member| member.get() != "null")
+    }
+}
+
+/// Reads the one contact that `body` is about.
+pub(super) fn contact(body: &[u8]) -> Result<Fetched, Unreadable> {
+    let members = Members::of_success(body)?;
+    if members.holds("id") {
+        return bare_contact(body);
+    }
+    let enveloped = ["data", "contact"].into_iter().find(|name| members.holds(name));
+    match enveloped.and_then(|name| members.get(name)) {
+        Some(inner) => read_contact(inner),
+        None => Err(NO_CONTACT),
+    }
+}
+
+/// Reads what a search found, if anything. Nothing is found only where Linq says
+/// so: a `null`, or no id, in the place of the contact.
+pub(super) fn found(body: &[u8]) -> Result<Option<Fetched>, Unreadable> {
+    if body.trim_ascii() == b"null" {
+        return Ok(None);
+    }
+    let members = Members::of_success(body)?;
+    if let Some(id) = members.get("id") {
+        return if id.get() == "null" { Ok(None) } else { bare_contact(body).map(Some) };
+    }
+    let Some(inner) = members.get("contact").or_else(|| members.get("data")) else {
+        return Err(NO_CONTACT);
+    };
+    let nothing = match serde_json::from_str::<Option<Members<'_>>>(inner.get()) {
+        Ok(Some(contact)) => {
+            contact.0.is_empty() || contact.get("id").is_some_and(|id| id.get() == "null")
+        }
+        Ok(None) => true,
+        Err(_) => return Err(MALFORMED),
+    };
+    if nothing { Ok(None) } else { read_contact(inner).map(Some) }
+}
+
+/// Reads a page of the listing.
+pub(super) fn page(body: &[u8]) -> Result<Page, Unreadable> {
+    const NO_LIST: Unreadable = Unreadable("the body holds no list of contacts");
+    let members = Members::of_success(body)?;
+    let list = members.get("contacts").or_else(|| members.get("data")).ok_or(NO_LIST)?;
+    let list: Vec<&RawValue> = serde_json::from_str(list.get()).map_err(|_| NO_LIST)?;
+    let contacts: Vec<Fetched> = list.iter().filter_map(|raw| read_contact(raw).ok()).collect();
+    Ok(Page {
+        unreadable: list.len() - contacts.len(),
+        contacts,
+        pagination: members.get("pagination").map(pagination).unwrap_or_default(),
+    })
+}
+
+/// Whether `body` can stand behind a success that needs no body: none, or JSON
+/// that reports no error. A login page cannot.
+pub(super) fn is_plain_success(body: &[u8]) -> bool {
+    body.trim_ascii().is_empty() || Members::of_success(body).is_ok()
+}
+
+fn pagination(raw: &RawValue) -> Pagination {
+    let Ok(members) = serde_json::from_str::<Members<'_>>(raw.get()) else {
+        return Pagination::default();
+    };
+    let number = |name| members.get(name).and_then(number);
+    Pagination {
+        current_page: number("current_page"),
+        per_page: number("per_page"),
+        total_pages: number("total_pages"),
+        total_count: number("total_count"),
+    }
+}
+
+/// The members of a contact that linqsync knows.
+#[derive(Deserialize)]
+struct Shape<'a> {
+    #[serde(borrow)]
+    id: Option<&'a RawValue>,
+    first_name: Option<&'a RawValue>,
+    last_name: Option<&'a RawValue>,
+    email: Option<&'a RawValue>,
+    phone_number: Option<&'a RawValue>,
+    company: Option<&'a RawValue>,
+    title: Option<&'a RawValue>,
+    location: Option<&'a RawValue>,
+    created_at: Option<&'a RawValue>,
+    updated_at: Option<&'a RawValue>,
+    contact_owner: Option<Owner<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Owner<'a> {
+    #[serde(borrow)]
+    email: Option<&'a RawValue>,
+}
+
+fn bare_contact(body: &[u8]) -> Result<Fetched, Unreadable> {
+    read_contact(serde_json::from_slice(body).map_err(|_| NOT_JSON)?)
+}
+
+fn read_contact(raw: &RawValue) -> Result<Fetched, Unreadable> {
+    let shape: Shape<'_> = serde_json::from_str(raw.get()).map_err(|_| MALFORMED)?;
+    let id = shape.id.and_then(number).filter(|id| *id > 0 && i64::try_from(*id).is_ok());
+    let members = [
+        (Field::FirstName, shape.first_name),
+        (Field::LastName, shape.last_name),
+        (Field::Email, shape.email),
+        (Field::PhoneNumber, shape.phone_number),
+        (Field::Company, shape.company),
+        (Field::Title, shape.title),
+        (Field::Location, shape.location),
+        (Field::Owner, shape.contact_owner.and_then(|owner| owner.email)),
+    ];
+    let mut values = Values::default();
+    for (field, member) in members {
+        values[field] = text(member).ok_or(MALFORMED)?;
+    }
+    let contact = LinqContact {
+        id: LinqId(id.ok_or(MALFORMED)?),
+        values,
+        created_at: shape.created_at.and_then(instant),
+        updated_at: shape.updated_at.and_then(instant),
+    };
+    Ok(Fetched { contact, raw: raw.get().to_owned() })
+}
+
+/// A text, or a whole number as it is written; `None` for anything else.
+fn text(member: Option<&RawValue>) -> Option<String> {
+    let Some(raw) = member.map(RawValue::get) else {
+        return Some(String::new());
+    };
+    let digits = raw.strip_prefix('-').unwrap_or(raw);
+    if digits.bytes().all(|b| b.is_ascii_digit()) {
+        return Some(raw.to_owned());
+    }
+    serde_json::from_str::<Option<String>>(raw).ok().map(Option::unwrap_or_default)
+}
+
+/// A whole number that is not negative, also if it is written as a text.
+fn number(raw: &RawValue) -> Option<u64> {
+    let digits = raw.get().trim_matches('"');
+    digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
+}
+
+/// An instant in RFC 3339, with any offset.
+fn instant(raw: &RawValue) -> Option<Timestamp> {
+    let text: String = serde_json::from_str(raw.get()).ok()?;
+    DateTime::parse_from_rfc3339(&text).ok().map(|instant| instant.with_timezone(&Utc))
+}
+
+/// What the body of an error says: a code for programs, texts for people.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Complaint {
+    pub(super) code: Option<String>,
+    pub(super) texts: Vec<String>,
+}
+
+/// Reads the body of an error in any of the forms that occur: the documented
+/// `{status, error_code, message, errors: [text]}`, `{errors: [{code, title,
+/// detail}]}`, `{error: {type, messages}}`, or something else, such as HTML.
+pub(super) fn complaint(body: &[u8]) -> Complaint {
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let codes = [&body["error_code"], &body["errors"][0]["code"], &body["error"]["type"]];
+    let code = codes.into_iter().filter_map(Value::as_str).find(|text| looks_like_a_code(text));
+    let mut texts = Vec::new();
+    for place in [&body["message"], &body["errors"], &body["error"]["messages"], &body["error"]] {
+        collect_texts(place, &mut texts);
+    }
+    Complaint { code: code.map(str::to_owned), texts }
+}
+
+/// A code is printed in errors, so nothing that could be a person's is taken for one.
+fn looks_like_a_code(text: &str) -> bool {
+    text.len() <= 64
+        && text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
+/// Adds the texts at `place`, or one level below it.
+fn collect_texts(place: &Value, texts: &mut Vec<String>) {
+    const MOST: usize = 10;
+    const LONGEST: usize = 300;
+    let one = std::slice::from_ref(place);
+    for entry in place.as_array().map_or(one, Vec::as_slice) {
+        let found = [entry, &entry["detail"], &entry["title"]];
+        let Some(text) = found.into_iter().find_map(Value::as_str) else { continue };
+        let text: String = text.chars().filter(|c| !c.is_control()).take(LONGEST).collect();
+        if texts.len() < MOST && !texts.contains(&text) {
+            texts.push(text);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ADA: &str = r#"{"id":7,"first_name":"Ada"}"#;
+
+    fn id_of(read: Result<Fetched, Unreadable>) -> Option<u64> {
+        read.ok().map(|fetched| fetched.contact.id.0)
+    }
+
+    #[test]
+    fn a_contact_is_read_from_every_envelope_and_from_nothing_else() {
+        let believed = [
+            r#"{"data":{"id":7}}"#,
+            r#"{"contact":{"id":7}}"#,
+            r#"{"id":7}"#,
+            r#" {"data":{"id":"7"}, "meta":{"deep":[[[]]]}} "#,
+            r#"{"data":null,"contact":{"id":7}}"#,
+            r#"{"status":"ok","data":{"id":7}}"#,
+        ];
+        for body in believed {
+            assert_eq!(id_of(contact(body.as_bytes())), Some(7), "{body}");
+        }
+        let refused = [
+            "",
+            " ",
+            "<html></html>",
+            "null",
+            "7",
+            "[]",
+            "{}",
+            r#"{"data":{"id":7}"#,
+            r#"{"status":"error","data":{"id":7}}"#,
+            r#"{"data":[{"id":7}]}"#,
+            r#"{"contact":null}"#,
+            r#"{"data":{"first_name":"Ada"}}"#,
+            r#"{"data":{"id":null}}"#,
+            r#"{"data":{"id":0}}"#,
+            r#"{"data":{"id":-7}}"#,
+            r#"{"data":{"id":7.0}}"#,
+            r#"{"data":{"id":true}}"#,
+            r#"{"data":{"id":"seven"}}"#,
+            r#"{"data":{"id":9223372036854775808}}"#,
+            r#"{"data":{"id":7,"email":{}}}"#,
+            r#"{"data":{"id":7,"email":["a"]}}"#,
+            r#"{"data":{"id":7,"phone_number":1.41556E+10}}"#,
+            r#"{"data":{"id":7,"title":"\ud800"}}"#,
+        ];
+        for body in refused {
+            assert_eq!(id_of(contact(body.as_bytes())), None, "{body}");
+        }
+        assert_eq!(id_of(contact(b"{\"data\":{\"id\":7,\"title\":\"\xff\"}}")), None);
+    }
+
+    #[test]
+    fn a_contact_is_read_whole_and_its_json_is_kept() {
+        let raw = r#"{"id": 9007199254740993, "first_name":"Ada","last_name":null,"email":"",
+            "phone_number":15551234567,"title":"A\u0301 \"x\"","new_in_v9":{"a":[1]},
+            "image_url":null,"created_at":"2025-07-30T10:00:00.000-05:00","updated_at":"yesterday",
+            "contact_owner":{"id":456,"email":"owner@company.example","name":"Jane"}}"#;
+        let fetched = contact(format!(r#"{{"data":{raw}}}"#).as_bytes()).unwrap();
+        assert_eq!(fetched.raw, raw);
+        assert_eq!(fetched.contact.id, LinqId(9_007_199_254_740_993));
+        let expected: Values = [
+            (Field::FirstName, "Ada"),
+            (Field::PhoneNumber, "15551234567"),
+            (Field::Title, "A\u{301} \"x\""),
+            (Field::Owner, "owner@company.example"),
+        ]
+        .map(|(field, text)| (field, text.to_owned()))
+        .into_iter()
+        .collect();
+        assert_eq!(fetched.contact.values, expected);
+        let created = fetched.contact.created_at.unwrap().to_rfc3339();
+        assert_eq!(created, "2025-07-30T15:00:00+00:00");
+        assert_eq!(fetched.contact.updated_at, None);
+        let debug = format!("{fetched:?}");
+        assert!(!debug.contains("Ada") && !debug.contains("owner@"), "{debug}");
+    }
+
+    #[test]
+    fn a_search_finds_nothing_only_if_linq_says_so() {
+        for body in [
+            r#"{"contact":null}"#,
+            r#"{"data":null}"#,
+            r#"{"contact":{}}"#,
+            r#"{"data":{"id":null,"email":null}}"#,
+            r#"{"id":null}"#,
+            "null",
+        ] {
+            assert_eq!(found(body.as_bytes()), Ok(None), "{body}");
+        }
+        for body in [ADA, &format!(r#"{{"contact":{ADA}}}"#), &format!(r#"{{"data":{ADA}}}"#)] {
+            let found = found(body.as_bytes()).unwrap().unwrap();
+            assert_eq!((found.contact.id.0, found.raw.as_str()), (7, ADA), "{body}");
+        }
+        for body in [
+            "",
+            "{}",
+            "<html>",
+            r#"{"status":"error","contact":null}"#,
+            r#"{"message":"hello"}"#,
+            r#"{"contact":{"first_name":"Ada"}}"#,
+            r#"{"contact":[]}"#,
+            r#"{"contact":false}"#,
+        ] {
+            assert!(found(body.as_bytes()).is_err(), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_page_counts_the_contacts_that_it_cannot_read() {
+        let body = format!(
+            r#"{{"contacts":[{ADA},{{"first_name":"no id"}},7,{{"id":8}}],
+                "pagination":{{"current_page":1,"per_page":"25","total_pages":null,"total_count":4}}}}"#
+        );
+        let page = page(body.as_bytes()).unwrap();
+        let ids: Vec<u64> = page.contacts.iter().map(|fetched| fetched.contact.id.0).collect();
+        assert_eq!((ids, page.unreadable), (vec![7, 8], 2));
+        let pagination = Pagination {
+            current_page: Some(1),
+            per_page: Some(25),
+            total_pages: None,
+            total_count: Some(4),
+        };
+        assert_eq!(page.pagination, pagination);
+    }
+
+    #[test]
+    fn what_holds_no_list_is_no_page() {
+        for body in ["", "[]", "{}", r#"{"contacts":null}"#, r#"{"contacts":{}}"#, ADA] {
+            assert!(page(body.as_bytes()).is_err(), "{body}");
+        }
+        let bare = page(br#"{"contacts":[],"pagination":[]}"#).unwrap();
+        assert_eq!(bare.pagination, Pagination::default());
+    }
+
+    #[test]
+    fn nesting_ends_a_reading_and_not_the_program() {
+        for depth in [100, 10_000, 1_000_000] {
+            let nested = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+            let body = format!(r#"{{"data":{{"id":7,"email":{nested}}}}}"#);
+            assert!(contact(body.as_bytes()).is_err());
+            assert_eq!(complaint(body.as_bytes()).code, None);
+        }
+    }
+
+    #[test]
+    fn complaints_are_read_in_every_form() {
+        let read = |body: &str| {
+            let Complaint { code, texts } = complaint(body.as_bytes());
+            (code, texts)
+        };
+        let expected = |code: &str, texts: &[&str]| {
+            let code = (!code.is_empty()).then(|| code.to_owned());
+            (code, texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>())
+        };
+        let cases = [
+            (
+                r#"{"status":"error","error_code":"VALIDATION_ERROR","message":"m","errors":["a","b"]}"#,
+                expected("VALIDATION_ERROR", &["m", "a", "b"]),
+            ),
+            (
+                r#"{"errors":[{"status":"422","code":"invalid","title":"t","detail":"d"}]}"#,
+                expected("invalid", &["d"]),
+            ),
+            (
+                r#"{"error":{"type":"bad_request","messages":["x\u0007y"]},"status":400}"#,
+                expected("bad_request", &["xy"]),
+            ),
+            (r#"{"error":"no"}"#, expected("", &["no"])),
+            (r#"{"error_code":"+15551234567"}"#, expected("", &[])),
+            (r#"{"error_code":"ada@example.org"}"#, expected("", &[])),
+            ("<html>", expected("", &[])),
+            ("", expected("", &[])),
+            ("[1]", expected("", &[])),
+        ];
+        for (body, expected) in cases {
+            assert_eq!(read(body), expected, "{body}");
+        }
+        let long = format!(r#"{{"errors":["{}"]}}"#, "é".repeat(1_000));
+        assert_eq!(complaint(long.as_bytes()).texts[0].chars().count(), 300);
+    }
+}

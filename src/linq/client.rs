@@ -1,0 +1,402 @@
+//! The seven calls of the API.
+//!
+//! Owns which answer each call waits for. Leaves attempts, waits and refusals to
+//! [`super::exchange`], and which fields to send to the caller.
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Response};
+
+use super::answer::{self, Fetched, Page, Unreadable, complaint};
+use super::counts::{Counter, RequestCounts};
+use super::error::{Answered, Effect, LinqError};
+use super::limit::Limiter;
+use super::request::{Draft, FindBy, Update};
+use super::settings::Settings;
+use super::token::{Keeper, TokenSource};
+use super::transport::Transport;
+use super::verdict::{Reading, answered, says_no_such_contact};
+use crate::model::{LinqId, Values};
+
+/// The longest text that is searched for, in bytes. It travels in the address,
+/// for which servers have limits.
+const MAX_SEARCH: usize = 1_000;
+
+/// Asks Linq. One client serves one run: once the token is refused it sends
+/// nothing any more ([`super::Verdict::Halted`]).
+///
+/// Calls may be made at the same time; how many are under way, and how many begin
+/// within a second, is limited for all of them together. Dropping a call's future
+/// leaves its effect unknown.
+pub struct Client {
+    pub(super) transport: Arc<dyn Transport>,
+    pub(super) settings: Settings,
+    pub(super) tokens: Keeper,
+    pub(super) limiter: Limiter,
+    pub(super) counter: Counter,
+    pub(super) halted: OnceLock<Answered>,
+    random: Mutex<fastrand::Rng>,
+}
+
+/// What asking for a contact by id came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lookup {
+    /// The contact is there.
+    Found(Box<Fetched>),
+    /// Linq says that it does not exist or is not accessible to the organisation:
+    /// 404 with the documented code. A token of another organisation gets the
+    /// same answer, so this proves an end only if a known contact is still found.
+    Absent,
+    /// A 404 without the code, which proves nothing.
+    Unproven(Answered),
+}
+
+/// What a search came to. It is one witness: what was just created may not be
+/// found yet, and of several matches one is shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// One contact that matches.
+    Found(Box<Fetched>),
+    /// Linq says that none matches.
+    Nothing,
+    /// Linq cannot search for this text (400 or 422, or too long to ask), which
+    /// says nothing about whether there is such a contact.
+    CannotSearch,
+}
+
+/// What a deletion came to. Either way the contact is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deletion {
+    /// This call deleted it.
+    Done,
+    /// It had gone before.
+    AlreadyGone,
+}
+
+impl Client {
+    /// A client that has not asked anything yet, not even for the token.
+    pub fn new(transport: Arc<dyn Transport>, settings: Settings, token: TokenSource) -> Client {
+        Client {
+            transport,
+            tokens: Keeper::new(token),
+            limiter: Limiter::new(settings.concurrency, settings.requests_per_second),
+            counter: Counter::default(),
+            halted: OnceLock::new(),
+            random: Mutex::new(fastrand::Rng::with_seed(settings.seed)),
+            settings,
+        }
+    }
+
+    /// How many requests were sent so far.
+    pub fn counts(&self) -> RequestCounts {
+        self.counter.so_far()
+    }
+
+    /// What the client was told.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Asks for as little as possible: whether Linq can be reached and takes the
+    /// token.
+    ///
+    /// # Errors
+    /// [`LinqError`], as for every call.
+    pub async fn check(&self) -> Result<(), LinqError> {
+        self.list_page(1, 1).await.map(drop)
+    }
+
+    /// Asks for a page of the listing, counted from 1. Linq gives at most 100
+    /// contacts at a time and may give fewer than `per_page`.
+    ///
+    /// # Errors
+    /// [`LinqError`]; never a rejection.
+    pub async fn list_page(&self, page: u32, per_page: u32) -> Result<Page, LinqError> {
+        let draft = Draft::list(&self.settings.base_url, page, per_page);
+        self.ask(&draft, |answer, _| match answer.status().as_u16() {
+            200 => answer::page(answer.body()).into(),
+            _ => Reading::Other,
+        })
+        .await
+    }
+
+    /// Searches by e-mail or by phone number.
+    ///
+    /// # Errors
+    /// [`LinqError`].
+    pub async fn find(&self, by: FindBy<'_>) -> Result<Finding, LinqError> {
+        let (FindBy::Email(text) | FindBy::Phone(text)) = by;
+        if text.len() > MAX_SEARCH {
+            return Ok(Finding::CannotSearch);
+        }
+        let draft = Draft::find(&self.settings.base_url, by);
+        self.ask(&draft, |answer, _| match answer.status().as_u16() {
+            200 => answer::found(answer.body())
+                .map(|found| found.map_or(Finding::Nothing, |one| Finding::Found(Box::new(one))))
+                .into(),
+            400 | 422 => Reading::Is(Finding::CannotSearch),
+            404 if says_no_such_contact(answer) => Reading::Is(Finding::Nothing),
+            _ => Reading::Other,
+        })
+        .await
+    }
+
+    /// Asks for a contact by id.
+    ///
+    /// # Errors
+    /// [`LinqError`].
+    pub async fn get(&self, id: LinqId) -> Result<Lookup, LinqError> {
+        let draft = Draft::get(&self.settings.base_url, id);
+        self.ask(&draft, |answer, _| match answer.status().as_u16() {
+            200 => contact_with(id, answer).map(|one| Lookup::Found(Box::new(one))).into(),
+            404 if says_no_such_contact(answer) => Reading::Is(Lookup::Absent),
+            404 => Reading::Is(Lookup::Unproven(answered_with_code(answer))),
+            _ => Reading::Other,
+        })
+        .await
+    }
+
+    /// Creates a contact from the fields of `values` that are not blank. Its owner
+    /// is `user_email`, or whom Linq chooses; [`crate::model::Field::Owner`] does
+    /// not count. It is sent again only after Linq certainly did not take it.
+    ///
+    /// # Errors
+    /// [`LinqError`]. With [`Effect::Unknown`] there may be a new contact: look it
+    /// up before creating it again.
+    pub async fn create(
+        &self,
+        values: &Values,
+        user_email: Option<&str>,
+    ) -> Result<Fetched, LinqError> {
+        let draft = Draft::create(&self.settings.base_url, values, user_email);
+        self.ask(&draft, |answer, _| match answer.status().as_u16() {
+            200 | 201 => answer::contact(answer.body()).into(),
+            _ => Reading::Other,
+        })
+        .await
+    }
+
+    /// Sets some fields of a contact (PATCH) and returns the contact as it is then,
+    /// which need not be as it was sent.
+    ///
+    /// # Errors
+    /// [`LinqError`]; the rejection of a contact that is gone has
+    /// [`super::Reason::NoSuchContact`].
+    pub async fn patch(&self, id: LinqId, update: &Update) -> Result<Fetched, LinqError> {
+        self.update(Method::PATCH, id, update).await
+    }
+
+    /// Does the same as [`Client::patch`] by PUT. Linq documents both as identical.
+    ///
+    /// # Errors
+    /// As [`Client::patch`].
+    pub async fn put(&self, id: LinqId, update: &Update) -> Result<Fetched, LinqError> {
+        self.update(Method::PUT, id, update).await
+    }
+
+    /// Deletes a contact, for everybody in the organisation and for good.
+    ///
+    /// # Errors
+    /// [`LinqError`]; also for a 404 without the documented code.
+    pub async fn delete(&self, id: LinqId) -> Result<Deletion, LinqError> {
+        let draft = Draft::delete(&self.settings.base_url, id);
+        self.ask(&draft, |answer, before| match answer.status().as_u16() {
+            204 => Reading::Is(Deletion::Done),
+            200 | 202 if answer::is_plain_success(answer.body()) => Reading::Is(Deletion::Done),
+            200 | 202 => Reading::NotBelieved("the body does not report a success"),
+            404 if says_no_such_contact(answer) => Reading::Is(match before {
+                Effect::Unknown => Deletion::Done,
+                Effect::NotSent | Effect::Refused => Deletion::AlreadyGone,
+            }),
+            _ => Reading::Other,
+        })
+        .await
+    }
+
+    async fn update(
+        &self,
+        method: Method,
+        id: LinqId,
+        update: &Update,
+    ) -> Result<Fetched, LinqError> {
+        let draft = Draft::update(&self.settings.base_url, method, id, update);
+        self.ask(&draft, |answer, _| match answer.status().as_u16() {
+            200 => contact_with(id, answer).into(),
+            _ => Reading::Other,
+        })
+        .await
+    }
+
+    /// The wait after the `failures`th failure of a call.
+    pub(super) fn backoff(&self, failures: u32, asked: Option<Duration>) -> Duration {
+        let random = self.random.lock().unwrap_or_else(PoisonError::into_inner).f64();
+        self.settings.backoff.wait(failures, random, asked)
+    }
+}
+
+/// The contact in an answer, which must be the one that was asked for.
+fn contact_with(id: LinqId, answer: &Response<Bytes>) -> Result<Fetched, Unreadable> {
+    let fetched = answer::contact(answer.body())?;
+    if fetched.contact.id == id {
+        Ok(fetched)
+    } else {
+        Err(Unreadable("the answer is about another contact"))
+    }
+}
+
+fn answered_with_code(answer: &Response<Bytes>) -> Answered {
+    answered(answer, complaint(answer.body()).code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::linq::scripted::{Scripted, answer, client};
+    use crate::linq::{Failure, Reason, Verdict};
+    use crate::model::Field;
+
+    const ADA: &str = r#"{"data":{"id":7,"first_name":"Ada"}}"#;
+    const EVE: &str = r#"{"data":{"id":8,"first_name":"Eve"}}"#;
+    const GONE: &str = r#"{"status":"error","error_code":"CONTACT_NOT_FOUND"}"#;
+    const SEVEN: LinqId = LinqId(7);
+
+    fn scripted(status: u16, body: &'static str) -> Arc<Scripted> {
+        Scripted::new(move |_, _| answer(status, body))
+    }
+
+    fn update() -> Update {
+        Update::new([(Field::FirstName, "Ada".to_owned())], None).unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_a_404_with_its_code_is_an_absence() {
+        let get = async |status, body| client(&scripted(status, body)).get(SEVEN).await;
+        assert!(
+            matches!(get(200, ADA).await, Ok(Lookup::Found(found)) if found.contact.id == SEVEN)
+        );
+        assert_eq!(get(404, GONE).await.unwrap(), Lookup::Absent);
+        for body in ["", "<html>404</html>", "{}", r#"{"error_code":"NOT_FOUND"}"#] {
+            assert!(matches!(get(404, body).await, Ok(Lookup::Unproven(_))), "{body}");
+        }
+        for (status, body) in [(410, GONE), (500, GONE), (200, GONE), (401, GONE), (302, GONE)] {
+            assert!(get(status, body).await.is_err(), "{status}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_about_another_contact_is_not_believed() {
+        let linq = scripted(200, EVE);
+        let errors = [
+            client(&linq).get(SEVEN).await.unwrap_err(),
+            client(&linq).patch(SEVEN, &update()).await.unwrap_err(),
+            client(&linq).put(SEVEN, &update()).await.unwrap_err(),
+        ];
+        for error in errors {
+            let Verdict::Failed(Failure::NotBelieved { problem, .. }) = error.verdict else {
+                panic!("{error}");
+            };
+            assert_eq!(problem, "the answer is about another contact");
+            assert_eq!(error.effect, Effect::Unknown);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_search_that_linq_cannot_make_is_not_a_search_without_result() {
+        let find =
+            async |status, body| client(&scripted(status, body)).find(FindBy::Phone("12")).await;
+        assert!(matches!(find(200, ADA).await, Ok(Finding::Found(_))));
+        assert_eq!(find(200, r#"{"contact":null}"#).await.unwrap(), Finding::Nothing);
+        assert_eq!(find(404, GONE).await.unwrap(), Finding::Nothing);
+        assert_eq!(find(400, "").await.unwrap(), Finding::CannotSearch);
+        assert_eq!(find(422, GONE).await.unwrap(), Finding::CannotSearch);
+        for (status, body) in [(404, ""), (200, ""), (200, "{}"), (204, ""), (500, "")] {
+            assert!(find(status, body).await.is_err(), "{status}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_text_too_long_for_an_address_is_not_searched_for() {
+        let linq = scripted(200, r#"{"contact":null}"#);
+        let long = "a".repeat(100_000);
+        let found = client(&linq).find(FindBy::Email(&long)).await.unwrap();
+        assert_eq!((found, linq.count()), (Finding::CannotSearch, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_create_is_believed_with_200_and_201_and_a_contact() {
+        let create = async |status, body| {
+            client(&scripted(status, body)).create(&Values::default(), None).await
+        };
+        assert_eq!(create(201, ADA).await.unwrap().contact.id, SEVEN);
+        assert_eq!(create(200, ADA).await.unwrap().contact.id, SEVEN);
+        for (status, body) in
+            [(201, ""), (204, ""), (202, ADA), (201, "<html>"), (201, r#"{"contact":null}"#)]
+        {
+            let error = create(status, body).await.unwrap_err();
+            assert_eq!(error.effect, Effect::Unknown, "{status} {body}");
+        }
+        let error = create(422, r#"{"error_code":"VALIDATION_ERROR","errors":["no"]}"#).await;
+        let error = error.unwrap_err();
+        assert_eq!(error.effect, Effect::Refused);
+        assert_eq!(error.rejection().unwrap().texts(), ["no"]);
+        assert_eq!(error.to_string(), "create a contact: 422 VALIDATION_ERROR");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn updating_a_contact_that_is_gone_is_a_rejection_that_says_so() {
+        let error = client(&scripted(404, GONE)).patch(SEVEN, &update()).await.unwrap_err();
+        assert_eq!(error.rejection().unwrap().reason, Reason::NoSuchContact);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_deletion_is_believed_without_a_body_and_never_with_a_login_page() {
+        let delete = async |status, body| client(&scripted(status, body)).delete(SEVEN).await;
+        for (status, body) in [(204, ""), (200, ""), (202, ""), (200, "{}"), (200, ADA)] {
+            assert_eq!(delete(status, body).await.unwrap(), Deletion::Done, "{status} {body}");
+        }
+        assert_eq!(delete(404, GONE).await.unwrap(), Deletion::AlreadyGone);
+        for (status, body) in [
+            (200, "<html>log in</html>"),
+            (200, r#"{"status":"error"}"#),
+            (404, ""),
+            (404, "<html>"),
+            (410, ""),
+            (302, ""),
+        ] {
+            assert!(delete(status, body).await.is_err(), "{status} {body}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_call_asks_for_what_the_documents_say() {
+        let linq = scripted(409, "");
+        let client = client(&linq);
+        client.list_page(3, 100).await.unwrap_err();
+        client.check().await.unwrap_err();
+        client.find(FindBy::Email("a@b.example")).await.unwrap_err();
+        client.get(SEVEN).await.unwrap_err();
+        client.create(&Values::default(), None).await.unwrap_err();
+        client.put(SEVEN, &update()).await.unwrap_err();
+        client.patch(SEVEN, &update()).await.unwrap_err();
+        client.delete(SEVEN).await.unwrap_err();
+        let base = "https://linq.example/api/partner/v2/contacts";
+        let expected = [
+            format!("GET {base}?page=3&per_page=100"),
+            format!("GET {base}?page=1&per_page=1"),
+            format!("GET {base}/find?email=a%40b.example"),
+            format!("GET {base}/7"),
+            format!("POST {base}"),
+            format!("PUT {base}/7"),
+            format!("PATCH {base}/7"),
+            format!("DELETE {base}/7"),
+        ];
+        assert_eq!(linq.asked(), expected);
+        let counts = serde_json::to_string(&client.counts()).unwrap();
+        assert_eq!(
+            counts,
+            r#"{"list":2,"find":1,"get":1,"create":1,"update":2,"delete":1,"retries":0}"#
+        );
+    }
+}

@@ -1,0 +1,209 @@
+//! What can go wrong with a request, told by what the caller can do about it.
+//!
+//! Owns the error and its words. Leaves deciding which answer is which to
+//! [`super::verdict`]. Nothing here prints what Linq wrote for people: such
+//! texts quote values. They are behind [`Rejection::texts`].
+
+use std::error::Error;
+use std::fmt;
+
+use http::StatusCode;
+
+use super::request::Call;
+use super::token::TokenError;
+use super::transport::TransportError;
+
+/// What is known about the effect of a request, over all its attempts. Ordered
+/// by how much may have happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Effect {
+    /// Nothing reached Linq.
+    NotSent,
+    /// Linq saw the request and refused it.
+    Refused,
+    /// It may have taken effect. A create must be looked up before it is sent again.
+    Unknown,
+}
+
+/// A call that did not get its answer.
+#[derive(Debug)]
+pub struct LinqError {
+    /// What was asked.
+    pub call: Call,
+    /// What is known about its effect.
+    pub effect: Effect,
+    /// How often it was sent.
+    pub attempts: u32,
+    /// What the caller can do.
+    pub verdict: Verdict,
+}
+
+/// What the caller can do about a failed call.
+#[derive(Debug, thiserror::Error)]
+pub enum Verdict {
+    /// There is no token to send. Stop: the configuration must be repaired.
+    #[error("there is no token to send")]
+    NoToken(#[source] TokenError),
+    /// Linq refused the token. Stop (exit code 5): nothing further is sent.
+    #[error("Linq refused the token: {0}")]
+    TokenRefused(Answered),
+    /// Not sent, since Linq refused the token before, with this answer. Stop
+    /// (exit code 5).
+    #[error("not sent, since Linq had refused the token: {0}")]
+    Halted(Answered),
+    /// Linq refused this one request. Go on with the others.
+    #[error(transparent)]
+    Rejected(Rejection),
+    /// Linq cannot be reached or does not work, after all attempts (exit code 6).
+    #[error(transparent)]
+    Failed(Failure),
+}
+
+/// Why there is no answer that can be believed.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// There was no whole answer.
+    #[error(transparent)]
+    NoAnswer(TransportError),
+    /// Linq answered with an error that is not about one contact.
+    #[error("{0}")]
+    Status(Answered),
+    /// Linq sent us elsewhere, where the token must not go. Check `linq.base_url`.
+    #[error("{0}: a redirect, which is not followed")]
+    Redirected(Answered),
+    /// The answer says success and is not the one that is documented.
+    #[error("{answered}: {problem}")]
+    NotBelieved {
+        /// The answer.
+        answered: Answered,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+}
+
+/// A request that Linq refused for what is in it.
+pub struct Rejection {
+    /// The answer.
+    pub answered: Answered,
+    /// What Linq objects to, as far as it can be told.
+    pub reason: Reason,
+    pub(super) texts: Vec<String>,
+}
+
+/// What Linq objects to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// The contact does not exist, or is not accessible with this token
+    /// (`CONTACT_NOT_FOUND`).
+    NoSuchContact,
+    /// Most likely, `user_email` is no user of the organisation. No code is
+    /// documented for it, so this follows from Linq's words.
+    NoSuchUser,
+    /// This contact may not be read or written with this token, although the
+    /// token is good for others (403).
+    Forbidden,
+    /// Anything else: see [`Rejection::texts`].
+    Other,
+}
+
+/// The parts of an answer that can be shown to anybody.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answered {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// Linq's `error_code`, if it gave one that looks like a code.
+    pub error_code: Option<String>,
+    /// The `x-request-id` to name when asking Linq's support.
+    pub request_id: Option<String>,
+}
+
+impl LinqError {
+    /// What Linq answered, if it answered.
+    pub fn answered(&self) -> Option<&Answered> {
+        match &self.verdict {
+            Verdict::TokenRefused(answered)
+            | Verdict::Rejected(Rejection { answered, .. })
+            | Verdict::Failed(
+                Failure::Status(answered)
+                | Failure::Redirected(answered)
+                | Failure::NotBelieved { answered, .. },
+            ) => Some(answered),
+            Verdict::NoToken(_) | Verdict::Halted(_) | Verdict::Failed(Failure::NoAnswer(_)) => {
+                None
+            }
+        }
+    }
+
+    /// The rejection, if Linq refused this one request for what is in it.
+    pub fn rejection(&self) -> Option<&Rejection> {
+        match &self.verdict {
+            Verdict::Rejected(rejection) => Some(rejection),
+            Verdict::NoToken(_)
+            | Verdict::TokenRefused(_)
+            | Verdict::Halted(_)
+            | Verdict::Failed(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for LinqError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.call, self.verdict)?;
+        match self.attempts {
+            0 | 1 => Ok(()),
+            attempts => write!(f, " (after {attempts} attempts)"),
+        }
+    }
+}
+
+impl Error for LinqError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        // The verdict is part of the message; what lies behind it is not.
+        self.verdict.source()
+    }
+}
+
+impl Rejection {
+    /// Linq's own words, for the report of this contact: at most ten texts of at
+    /// most 300 characters, without control characters. They may quote the
+    /// contact's values and so must stay out of logs.
+    pub fn texts(&self) -> &[String] {
+        &self.texts
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.answered.fmt(f)?;
+        match self.reason {
+            Reason::NoSuchContact => f.write_str(": no such contact"),
+            Reason::NoSuchUser => f.write_str(": no such user"),
+            Reason::Forbidden => f.write_str(": this contact is not accessible"),
+            Reason::Other => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rejection")
+            .field("answered", &self.answered)
+            .field("reason", &self.reason)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Error for Rejection {}
+
+impl fmt::Display for Answered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.status.as_u16())?;
+        if let Some(code) = &self.error_code {
+            write!(f, " {code}")?;
+        }
+        match &self.request_id {
+            Some(id) => write!(f, " [x-request-id {id}]"),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! What a client is told: where Linq is, and how hard it may be asked.
+//!
+//! Owns the rules for a base URL. Leaves reading the configuration to
+//! [`crate::config`].
+
+use std::num::{NonZeroU32, NonZeroUsize};
+
+use http::HeaderValue;
+use url::{Host, Url};
+
+use super::backoff::Backoff;
+
+/// Where Linq is. Plain http only on this machine; no user, query or fragment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BaseUrl(Url);
+
+/// Why a URL cannot be the base URL. Names the rule, not the URL, which may hold
+/// a password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BaseUrlError {
+    /// Anyone on the way could read the token.
+    #[error("the base URL must begin with https:// (http:// is for this machine only)")]
+    NotHttps,
+    /// The token is the only credential.
+    #[error("the base URL must not hold a user or password")]
+    HoldsUser,
+    /// Requests bring their own query.
+    #[error("the base URL must not hold a query or fragment")]
+    HoldsQuery,
+}
+
+impl BaseUrl {
+    /// Where Linq runs for everybody: `https://api.linqapp.com`.
+    pub const DEFAULT: &str = "https://api.linqapp.com";
+
+    /// The base URL `url`, whose path is put before the API's own.
+    ///
+    /// # Errors
+    /// [`BaseUrlError`] names the rule that `url` breaks.
+    pub fn new(url: Url) -> Result<BaseUrl, BaseUrlError> {
+        let base = BaseUrl(url);
+        let is_safe = base.is_https() || (base.0.scheme() == "http" && base.is_loopback());
+        if !is_safe {
+            return Err(BaseUrlError::NotHttps);
+        }
+        if !base.0.username().is_empty() || base.0.password().is_some() {
+            return Err(BaseUrlError::HoldsUser);
+        }
+        if base.0.query().is_some() || base.0.fragment().is_some() {
+            return Err(BaseUrlError::HoldsQuery);
+        }
+        Ok(base)
+    }
+
+    /// The URL itself.
+    pub fn as_url(&self) -> &Url {
+        &self.0
+    }
+
+    /// Whether the host is this machine.
+    pub fn is_loopback(&self) -> bool {
+        match self.0.host() {
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.is_loopback(),
+            Some(Host::Domain(name)) => name == "localhost",
+            None => false,
+        }
+    }
+
+    pub(super) fn is_https(&self) -> bool {
+        self.0.scheme() == "https"
+    }
+}
+
+/// How a client asks. The same seed and the same answers give the same waits.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where Linq is.
+    pub base_url: BaseUrl,
+    /// Most requests under way at a time.
+    pub concurrency: NonZeroUsize,
+    /// Most requests begun within any second.
+    pub requests_per_second: NonZeroU32,
+    /// Most attempts for one request, the first included.
+    pub max_attempts: NonZeroU32,
+    /// How long to wait between attempts.
+    pub backoff: Backoff,
+    /// Where the randomness of the waits begins.
+    pub seed: u64,
+    /// What the client calls itself.
+    pub user_agent: HeaderValue,
+}
+
+impl Settings {
+    /// The defaults: 4 at a time, 10 a second, 6 attempts.
+    pub fn new(base_url: BaseUrl, seed: u64) -> Settings {
+        const FOUR: NonZeroUsize = NonZeroUsize::MIN.saturating_add(3);
+        const SIX: NonZeroU32 = NonZeroU32::MIN.saturating_add(5);
+        const TEN: NonZeroU32 = NonZeroU32::MIN.saturating_add(9);
+        Settings {
+            base_url,
+            concurrency: FOUR,
+            requests_per_second: TEN,
+            max_attempts: SIX,
+            backoff: Backoff::default(),
+            seed,
+            user_agent: HeaderValue::from_static(concat!("linqsync/", env!("CARGO_PKG_VERSION"))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn base(text: &str) -> Result<BaseUrl, BaseUrlError> {
+        BaseUrl::new(Url::parse(text).unwrap())
+    }
+
+    #[test]
+    fn a_token_is_sent_in_the_clear_on_this_machine_only() {
+        for url in [
+            BaseUrl::DEFAULT,
+            "http://127.0.0.1:8080",
+            "http://127.8.8.8",
+            "http://[::1]:9",
+            "http://localhost:1/prefix",
+        ] {
+            assert!(base(url).is_ok(), "{url}");
+        }
+        for url in [
+            "http://api.linqapp.com",
+            "http://localhost.example",
+            "http://10.0.0.1",
+            "ftp://127.0.0.1",
+            "file:///etc/passwd",
+            "mailto:a@b.example",
+        ] {
+            assert_eq!(base(url), Err(BaseUrlError::NotHttps), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_base_url_holds_neither_credentials_nor_a_query() {
+        assert_eq!(base("https://user@api.example"), Err(BaseUrlError::HoldsUser));
+        assert_eq!(base("https://:pw@api.example"), Err(BaseUrlError::HoldsUser));
+        assert_eq!(base("https://api.example/?a=1"), Err(BaseUrlError::HoldsQuery));
+        assert_eq!(base("https://api.example/#a"), Err(BaseUrlError::HoldsQuery));
+    }
+}

@@ -1,0 +1,124 @@
+//! The token: read when it is first needed, and once more after a refusal.
+//!
+//! Owns keeping it and putting it into a header. Leaves where it comes from (a
+//! file, a command, the environment) to the configuration.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+
+use http::HeaderValue;
+use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::Mutex;
+use tokio::task::spawn_blocking;
+
+/// The header that carries the token.
+pub(super) const HEADER: &str = "x-linq-integration-token";
+
+/// Reads the token from wherever it is kept. Reading may block and may be
+/// repeated: files and commands can give another token later.
+#[derive(Clone)]
+pub struct TokenSource(Arc<dyn Fn() -> Result<SecretString, TokenError> + Send + Sync>);
+
+/// Why there is no token to send.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenError {
+    /// It could not be read.
+    #[error("the token cannot be read")]
+    Unreadable(#[source] Box<dyn Error + Send + Sync>),
+    /// It is empty, or holds characters that no HTTP header can carry.
+    #[error("the token is empty or holds characters that a token cannot have")]
+    Malformed,
+}
+
+impl TokenSource {
+    /// A token that `read` gives.
+    pub fn new(
+        read: impl Fn() -> Result<SecretString, TokenError> + Send + Sync + 'static,
+    ) -> TokenSource {
+        TokenSource(Arc::new(read))
+    }
+
+    /// A token that is known already and never changes.
+    pub fn fixed(token: SecretString) -> TokenSource {
+        TokenSource::new(move || Ok(token.clone()))
+    }
+
+    /// Reads the token away from the threads that drive requests.
+    async fn read(&self) -> Result<SecretString, TokenError> {
+        let read = Arc::clone(&self.0);
+        match spawn_blocking(move || read()).await {
+            Ok(token) => token,
+            Err(panicked) => Err(TokenError::Unreadable(panicked.into())),
+        }
+    }
+}
+
+impl fmt::Debug for TokenSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TokenSource")
+    }
+}
+
+/// A token as it was read the `reading`th time it changed.
+#[derive(Clone)]
+pub(super) struct Token {
+    secret: SecretString,
+    reading: u64,
+}
+
+impl Token {
+    fn new(secret: SecretString, reading: u64) -> Result<Token, TokenError> {
+        let token = Token { secret, reading };
+        let header = token.header()?;
+        if header.is_empty() { Err(TokenError::Malformed) } else { Ok(token) }
+    }
+
+    /// The token as a header's value, which `Debug` does not show.
+    pub(super) fn header(&self) -> Result<HeaderValue, TokenError> {
+        let mut value = HeaderValue::from_str(self.secret.expose_secret().trim())
+            .map_err(|_| TokenError::Malformed)?;
+        value.set_sensitive(true);
+        Ok(value)
+    }
+}
+
+/// Keeps the token between requests.
+pub(super) struct Keeper {
+    source: TokenSource,
+    kept: Mutex<Option<Token>>,
+}
+
+impl Keeper {
+    pub(super) fn new(source: TokenSource) -> Keeper {
+        Keeper { source, kept: Mutex::new(None) }
+    }
+
+    /// The token, read if this is the first time that it is needed.
+    pub(super) async fn current(&self) -> Result<Token, TokenError> {
+        let mut kept = self.kept.lock().await;
+        if let Some(token) = &*kept {
+            return Ok(token.clone());
+        }
+        let token = Token::new(self.source.read().await?, 0)?;
+        *kept = Some(token.clone());
+        Ok(token)
+    }
+
+    /// Whether there is another token than `refused` by now. It is read again,
+    /// while every other call waits for it, unless one of them did so already.
+    pub(super) async fn renew(&self, refused: &Token) -> bool {
+        let mut kept = self.kept.lock().await;
+        if kept.as_ref().is_some_and(|token| token.reading != refused.reading) {
+            return true;
+        }
+        let reread = self.source.read().await;
+        match reread.and_then(|secret| Token::new(secret, refused.reading + 1)) {
+            Ok(token) if token.header().ok() != refused.header().ok() => {
+                *kept = Some(token);
+                true
+            }
+            Ok(_) | Err(_) => false,
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! What one attempt proves.
+//!
+//! Owns the table from statuses and failures to outcomes, as pure functions.
+//! Leaves waiting, repeating and stopping to [`super::exchange`].
+//!
+//! | attempt ended with | outcome | effect | again? |
+//! |---|---|---|---|
+//! | what the call is waiting for | done | | |
+//! | 2xx that is not the documented answer | failed | unknown | yes |
+//! | 3xx | failed | unknown | no |
+//! | 401 | the token is refused | refused | |
+//! | 403 while listing | the token is refused | refused | |
+//! | 403 on anything else | the token or this contact is refused | refused | |
+//! | 408, 425, 5xx | failed | unknown | yes |
+//! | 429 | failed | refused | yes, and everybody waits |
+//! | other 4xx while listing | failed | refused | no |
+//! | other 4xx | this request is rejected | refused | |
+//! | no connection | failed | not sent | yes |
+//! | timeout, broken connection | failed | unknown | yes |
+//! | answer too large | failed | unknown | no |
+//!
+//! Whether an unknown effect may be repeated depends on the call: see
+//! [`is_repeatable`].
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+
+use super::answer::{Complaint, Unreadable, complaint};
+use super::backoff;
+use super::error::{Answered, Effect, Failure, Reason, Rejection};
+use super::request::{Call, Draft};
+use super::transport::TransportError;
+
+/// What a call makes of an answer, before the table is asked.
+pub(super) enum Reading<T> {
+    /// This is what the call is waiting for.
+    Is(T),
+    /// This should be it, and cannot be believed.
+    NotBelieved(&'static str),
+    /// This is not for the call to say.
+    Other,
+}
+
+impl<T> From<Result<T, Unreadable>> for Reading<T> {
+    fn from(read: Result<T, Unreadable>) -> Reading<T> {
+        match read {
+            Ok(read) => Reading::Is(read),
+            Err(Unreadable(problem)) => Reading::NotBelieved(problem),
+        }
+    }
+}
+
+/// What one attempt came to.
+pub(super) enum Outcome<T> {
+    Done(T),
+    /// 401, or 403 where no contact is concerned.
+    TokenRefused(Answered),
+    /// 403 on one contact: either the token or this contact.
+    Forbidden(Rejection),
+    Rejected(Rejection),
+    Failed(Failed),
+}
+
+/// An attempt without an answer that settles the call.
+pub(super) struct Failed {
+    pub(super) failure: Failure,
+    pub(super) effect: Effect,
+    pub(super) again: Again,
+}
+
+/// Whether asking again may help, and how long Linq wants it to take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Again {
+    Never,
+    After(Option<Duration>),
+    /// Linq is asked too much: every request waits.
+    EverybodyAfter(Option<Duration>),
+}
+
+/// Whether `call` may be sent again after an attempt with this `effect`. All but
+/// a create have the same effect once or twice; two creates make two contacts.
+pub(super) fn is_repeatable(call: Call, effect: Effect) -> bool {
+    match call {
+        Call::Create => effect != Effect::Unknown,
+        Call::List { .. }
+        | Call::FindByEmail
+        | Call::FindByPhone
+        | Call::Get(_)
+        | Call::Update(_)
+        | Call::Delete(_) => true,
+    }
+}
+
+/// Judges how one attempt at `draft` ended; `read` looks at the answer first.
+pub(super) fn judge<T>(
+    draft: &Draft,
+    ended: Result<Response<Bytes>, TransportError>,
+    read: impl FnOnce(&Response<Bytes>) -> Reading<T>,
+) -> Outcome<T> {
+    let answer = match ended {
+        Ok(answer) => answer,
+        Err(error) => return Outcome::Failed(unanswered(error)),
+    };
+    match read(&answer) {
+        Reading::Is(done) => Outcome::Done(done),
+        Reading::NotBelieved(problem) => Outcome::Failed(not_believed(&answer, problem)),
+        Reading::Other => judge_status(draft, &answer),
+    }
+}
+
+fn judge_status<T>(draft: &Draft, answer: &Response<Bytes>) -> Outcome<T> {
+    let Complaint { code, texts } = complaint(answer.body());
+    let answered = answered(answer, code);
+    let failed = |failure, effect, again| Outcome::Failed(Failed { failure, effect, again });
+    let retry_after = backoff::retry_after(answer.headers());
+    let lists = matches!(draft.call, Call::List { .. });
+    match answered.status.as_u16() {
+        401 => Outcome::TokenRefused(answered),
+        403 if lists => Outcome::TokenRefused(answered),
+        403 => Outcome::Forbidden(Rejection { answered, reason: Reason::Forbidden, texts }),
+        429 => {
+            failed(Failure::Status(answered), Effect::Refused, Again::EverybodyAfter(retry_after))
+        }
+        408 | 425 | 500.. => {
+            failed(Failure::Status(answered), Effect::Unknown, Again::After(retry_after))
+        }
+        300..400 => failed(Failure::Redirected(answered), Effect::Unknown, Again::Never),
+        400..500 if lists => failed(Failure::Status(answered), Effect::Refused, Again::Never),
+        400..500 => {
+            let reason = reason(draft, &answered, &texts);
+            Outcome::Rejected(Rejection { answered, reason, texts })
+        }
+        0..300 => Outcome::Failed(not_believed(answer, "not a status that is documented here")),
+    }
+}
+
+/// The parts of an answer that can be shown to anybody.
+pub(super) fn answered(answer: &Response<Bytes>, error_code: Option<String>) -> Answered {
+    Answered { status: answer.status(), error_code, request_id: request_id(answer) }
+}
+
+/// The `x-request-id`, unless it holds what no such id holds.
+pub(super) fn request_id(answer: &Response<Bytes>) -> Option<String> {
+    let id = answer.headers().get("x-request-id")?.to_str().ok()?;
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.:/+=".contains(&b);
+    (!id.is_empty() && id.len() <= 128 && id.bytes().all(plain)).then(|| id.to_owned())
+}
+
+fn unanswered(error: TransportError) -> Failed {
+    let (effect, again) = match error {
+        TransportError::NotSent(_) => (Effect::NotSent, Again::After(None)),
+        TransportError::TimedOut(_) | TransportError::Broken(_) => {
+            (Effect::Unknown, Again::After(None))
+        }
+        TransportError::TooLarge { .. } => (Effect::Unknown, Again::Never),
+    };
+    Failed { failure: Failure::NoAnswer(error), effect, again }
+}
+
+fn not_believed(answer: &Response<Bytes>, problem: &'static str) -> Failed {
+    Failed {
+        failure: Failure::NotBelieved {
+            answered: answered(answer, complaint(answer.body()).code),
+            problem,
+        },
+        effect: Effect::Unknown,
+        again: Again::After(None),
+    }
+}
+
+/// Whether an answer is the documented 404. A 404 without the code may come from
+/// anything between here and Linq, and is evidence of nothing.
+pub(super) fn says_no_such_contact(answer: &Response<Bytes>) -> bool {
+    answer.status() == StatusCode::NOT_FOUND
+        && is_no_such_contact(complaint(answer.body()).code.as_deref())
+}
+
+fn is_no_such_contact(code: Option<&str>) -> bool {
+    code == Some("CONTACT_NOT_FOUND")
+}
+
+/// What Linq objects to. For an unknown user the documents say "Validation error
+/// or User not found" (API page "Create Contact") and give no code.
+fn reason(draft: &Draft, answered: &Answered, texts: &[String]) -> Reason {
+    let code = answered.error_code.as_deref();
+    if answered.status == StatusCode::NOT_FOUND && is_no_such_contact(code) {
+        Reason::NoSuchContact
+    } else if draft.names_user
+        && code.into_iter().chain(texts.iter().map(String::as_str)).any(speaks_of_unknown_user)
+    {
+        Reason::NoSuchUser
+    } else {
+        Reason::Other
+    }
+}
+
+/// Whether a code or text says that there is no such user: `USER_NOT_FOUND`,
+/// "User not found", "user_email must be an existing user". An address in the
+/// text does not count as the word.
+fn speaks_of_unknown_user(text: &str) -> bool {
+    let text = text.to_lowercase().replace("user_email", "user").replace('_', " ");
+    let is_apart = |c: char| c.is_whitespace() || "'\"`,;:!?()".contains(c);
+    let names_user = text.split(is_apart).any(|word| word.trim_matches('.') == "user");
+    let unknown = ["not found", "not exist", "no user", "existing", "unknown", "invalid", "find"];
+    names_user && unknown.into_iter().any(|phrase| text.contains(phrase))
+}
+
+#[cfg(test)]
+mod tests {
+    use url::Url;
+
+    use super::*;
+    use crate::linq::BaseUrl;
+    use crate::model::Values;
+
+    fn reason_of(status: u16, body: &str, user_email: Option<&str>) -> Option<Reason> {
+        let base = BaseUrl::new(Url::parse("https://linq.example").unwrap()).unwrap();
+        let draft = Draft::create(&base, &Values::default(), user_email);
+        let answer = Response::builder().status(status).body(Bytes::from(body.to_owned())).unwrap();
+        match judge::<()>(&draft, Ok(answer), |_| Reading::Other) {
+            Outcome::Rejected(rejection) => Some(rejection.reason),
+            Outcome::Done(())
+            | Outcome::TokenRefused(_)
+            | Outcome::Forbidden(_)
+            | Outcome::Failed(_) => None,
+        }
+    }
+
+    #[test]
+    fn an_unknown_user_is_recognised_by_its_code_or_words_if_a_user_was_named() {
+        let known = [
+            r#"{"error_code":"USER_NOT_FOUND"}"#,
+            r#"{"error_code":"VALIDATION_ERROR","message":"User not found"}"#,
+            r#"{"error_code":"VALIDATION_ERROR","errors":["user_email must be an existing user"]}"#,
+            r#"{"message":"Couldn't find User with email 'x@y.example'."}"#,
+        ];
+        for body in known {
+            assert_eq!(
+                reason_of(422, body, Some("x@y.example")),
+                Some(Reason::NoSuchUser),
+                "{body}"
+            );
+            assert_eq!(reason_of(422, body, None), Some(Reason::Other), "{body}");
+        }
+        let others = [
+            r#"{"error_code":"VALIDATION_ERROR","errors":["Email user@x.example is invalid"]}"#,
+            r#"{"error_code":"VALIDATION_ERROR","errors":["User has too many contacts"]}"#,
+            "",
+        ];
+        for body in others {
+            assert_eq!(reason_of(422, body, Some("x@y.example")), Some(Reason::Other), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_404_is_about_the_contact_only_with_its_code() {
+        let documented = r#"{"error_code":"CONTACT_NOT_FOUND"}"#;
+        assert_eq!(reason_of(404, documented, None), Some(Reason::NoSuchContact));
+        assert_eq!(reason_of(410, documented, None), Some(Reason::Other));
+        assert_eq!(reason_of(404, "<html>Not Found</html>", None), Some(Reason::Other));
+    }
+
+    #[test]
+    fn a_request_id_is_shown_only_if_it_looks_like_one() {
+        let id = |value: &str| {
+            request_id(
+                &Response::builder().header("x-request-id", value).body(Bytes::new()).unwrap(),
+            )
+        };
+        assert_eq!(id("0af7-9.b:c/d+e=_").as_deref(), Some("0af7-9.b:c/d+e=_"));
+        for hostile in ["", "a b", "ada@example.org", "é", &"x".repeat(129)] {
+            assert_eq!(id(hostile), None, "{hostile}");
+        }
+    }
+}
