@@ -25,4 +25,5 @@ pub mod lock;
 pub mod mirror;
 pub mod model;
 pub mod plan;
+pub mod sandbox;
 pub mod telemetry;

@@ -1,0 +1,157 @@
+//! Answers: the envelopes of the documents and their error form.
+//!
+//! Owns status codes and bodies, one for each thing that can go wrong. Leaves
+//! when they are given to [`super::routes`] and [`super::fault`].
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HeaderValue};
+use http::{Response, StatusCode};
+use serde::Serialize;
+use serde_json::json;
+
+/// Why a request is refused. No message repeats what was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Problem {
+    /// 401: the token is missing or wrong.
+    Unauthorized,
+    /// 400: the body is not JSON.
+    NotJson,
+    /// 400: find was given nothing to look for.
+    NothingToFind,
+    /// 404: no contact has this id.
+    NoContact,
+    /// 404: no endpoint is there.
+    NoEndpoint,
+    /// 413: the body is larger than anything the API takes.
+    TooLarge,
+    /// 415: the body is not declared to be JSON.
+    NotDeclaredJson,
+    /// 422: what was sent is invalid, for these reasons.
+    Invalid(Vec<String>),
+    /// 422: `user_email` is nobody in the organisation.
+    NoUser,
+}
+
+impl Problem {
+    /// The problem with exactly one reason.
+    pub(super) fn invalid(reason: &str) -> Problem {
+        Problem::Invalid(vec![reason.to_owned()])
+    }
+
+    /// The answer that says so.
+    pub(super) fn answer(self) -> Response<Bytes> {
+        let one = |error: &str| vec![error.to_owned()];
+        let (status, code, message, errors) = match self {
+            Problem::Unauthorized => (
+                StatusCode::UNAUTHORIZED,
+                "UNAUTHORIZED",
+                "Unauthorized",
+                one("The integration token is missing or invalid"),
+            ),
+            Problem::NotJson => (
+                StatusCode::BAD_REQUEST,
+                "BAD_REQUEST",
+                "Bad request",
+                one("The request body is not valid JSON"),
+            ),
+            Problem::NothingToFind => (
+                StatusCode::BAD_REQUEST,
+                "BAD_REQUEST",
+                "Missing search parameters",
+                one("At least one of email or phone_number must be provided"),
+            ),
+            Problem::NoContact => (
+                StatusCode::NOT_FOUND,
+                "CONTACT_NOT_FOUND",
+                "Contact not found",
+                one(NOT_ACCESSIBLE),
+            ),
+            Problem::NoEndpoint => {
+                (StatusCode::NOT_FOUND, "NOT_FOUND", "Not found", one("There is no such endpoint"))
+            }
+            Problem::TooLarge => (
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "PAYLOAD_TOO_LARGE",
+                "Payload too large",
+                one("The request body is too large"),
+            ),
+            Problem::NotDeclaredJson => (
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "UNSUPPORTED_MEDIA_TYPE",
+                "Unsupported media type",
+                one("The content type must be application/json"),
+            ),
+            Problem::Invalid(errors) => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "VALIDATION_ERROR",
+                "Contact validation failed",
+                errors,
+            ),
+            Problem::NoUser => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "USER_NOT_FOUND",
+                "User not found",
+                one("No user with this user_email exists in your organization"),
+            ),
+        };
+        standard_error(status, code, message, &errors)
+    }
+}
+
+/// The documents' own words.
+const NOT_ACCESSIBLE: &str =
+    "The requested contact does not exist or is not accessible to your organization";
+
+/// The answer of a server that fails with `status` for no fault of the client.
+pub(super) fn failure(status: StatusCode) -> Response<Bytes> {
+    let message = status.canonical_reason().unwrap_or("Unexpected error");
+    let code = if status.is_server_error() {
+        "INTERNAL_ERROR".to_owned()
+    } else {
+        message.to_uppercase().replace(' ', "_")
+    };
+    standard_error(status, &code, message, &[TRY_AGAIN.to_owned()])
+}
+
+/// The documents' own words.
+const TRY_AGAIN: &str =
+    "Internal server error. Please try again or contact support if the issue persists.";
+
+/// The schema `StandardError`.
+fn standard_error(
+    status: StatusCode,
+    error_code: &str,
+    message: &str,
+    errors: &[String],
+) -> Response<Bytes> {
+    let body = json!({
+        "status": "error", "error_code": error_code, "message": message, "errors": errors
+    });
+    json(status, &body)
+}
+
+/// An answer with a JSON body.
+pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response<Bytes> {
+    // Serialising our own types into memory cannot fail.
+    let bytes = serde_json::to_vec(body).unwrap_or_default();
+    with_body(status, "application/json; charset=utf-8", bytes)
+}
+
+/// An answer with a body of any kind.
+pub(super) fn with_body(
+    status: StatusCode,
+    content_type: &'static str,
+    body: impl Into<Bytes>,
+) -> Response<Bytes> {
+    let mut answer = without_body(status);
+    *answer.body_mut() = body.into();
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    answer
+}
+
+/// An answer that is a status and nothing else.
+pub(super) fn without_body(status: StatusCode) -> Response<Bytes> {
+    let mut answer = Response::new(Bytes::new());
+    *answer.status_mut() = status;
+    answer
+}

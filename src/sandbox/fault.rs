@@ -1,0 +1,253 @@
+//! Faults: rules by which the sandbox fails on purpose.
+//!
+//! Owns which requests a rule strikes, what it does to them, and the text form of
+//! rules. Leaves closing the connection to [`super::serve`].
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{HeaderValue, RETRY_AFTER};
+use http::{Response, StatusCode};
+
+use super::answer;
+use super::routes::Kind;
+
+/// A rule that makes requests fail, built in code or read from text.
+///
+/// The text names a kind of request (`list`, `get`, `create`, `update`, `delete`,
+/// `find`, or `any`) and then, in any order:
+///
+/// | word | meaning |
+/// |---|---|
+/// | `status=503` | answers with this status in place of carrying the request out |
+/// | `retry-after=5` | the header of that answer: seconds, or any other text without a space |
+/// | `html`, `empty` | answers 200 with a page of HTML, or with no body |
+/// | `drop-before` | closes the connection without carrying the request out |
+/// | `after` | carries the request out, and only then answers with `status`, `html` or `empty` |
+/// | `drop-after` | carries the request out and closes the connection without an answer |
+/// | `truncate` | carries the request out and cuts the body of the answer in half |
+/// | `delay=2s` | waits first; the request is carried out even if the client hangs up |
+/// | `nth=3` | strikes from the third request of its kind on; only that one unless `times` says otherwise |
+/// | `times=2` | strikes twice at most |
+/// | `chance=0.1`, `seed=7` | strikes each request with this probability, in an order fixed by the seed |
+///
+/// A request meets the rules in the order in which they were added. The first one
+/// that strikes decides; those behind it do not count the request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fault {
+    kind: Option<Kind>,
+    action: Action,
+    delay: Duration,
+    nth: u64,
+    times: Option<u64>,
+    chance: f64,
+    seed: u64,
+}
+
+/// What a fault does to a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Carries it out and answers truly. With [`Fault::delayed`], only late.
+    Answer,
+    /// Does not carry it out, and replies.
+    Refuse(Reply),
+    /// Carries it out, and gives this reply in place of the true answer.
+    Mask(Reply),
+    /// Carries it out, and cuts the body of the true answer in half.
+    Truncate,
+}
+
+/// What the client gets in place of a true answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// An error of the documented form.
+    Status {
+        /// Its status.
+        status: StatusCode,
+        /// The header `Retry-After`, if it has one.
+        retry_after: Option<HeaderValue>,
+    },
+    /// 200 with a page of HTML, as from a proxy.
+    Html,
+    /// 200 without a body.
+    Empty,
+    /// None: the connection is closed.
+    Drop,
+}
+
+impl Fault {
+    /// A rule that does `action` to every request of this kind.
+    pub fn on(kind: Kind, action: Action) -> Fault {
+        Fault { kind: Some(kind), ..Fault::on_any(action) }
+    }
+
+    /// A rule that does `action` to every request.
+    pub fn on_any(action: Action) -> Fault {
+        Fault {
+            kind: None,
+            action,
+            delay: Duration::ZERO,
+            nth: 1,
+            times: None,
+            chance: 1.0,
+            seed: 0,
+        }
+    }
+
+    /// The rule with a time to wait before anything else happens.
+    #[must_use]
+    pub fn delayed(self, delay: Duration) -> Fault {
+        Fault { delay, ..self }
+    }
+
+    /// The rule from the `nth` request of its kind on, counted from 1.
+    #[must_use]
+    pub fn from_nth(self, nth: u64) -> Fault {
+        Fault { nth, ..self }
+    }
+
+    /// The rule, spent after it has struck this many times.
+    #[must_use]
+    pub fn times(self, times: u64) -> Fault {
+        Fault { times: Some(times), ..self }
+    }
+
+    /// The rule, striking with this probability; the same `seed` strikes the same
+    /// requests.
+    #[must_use]
+    pub fn chance(self, chance: f64, seed: u64) -> Fault {
+        Fault { chance, seed, ..self }
+    }
+}
+
+impl Reply {
+    /// An error of this status, without `Retry-After`.
+    pub fn status(status: StatusCode) -> Reply {
+        Reply::Status { status, retry_after: None }
+    }
+
+    /// The answer that the client gets; `None` for none.
+    pub(super) fn answer(self) -> Option<Response<Bytes>> {
+        match self {
+            Reply::Status { status, retry_after } => {
+                let mut answer = answer::failure(status);
+                if let Some(value) = retry_after {
+                    answer.headers_mut().insert(RETRY_AFTER, value);
+                }
+                Some(answer)
+            }
+            Reply::Html => {
+                Some(answer::with_body(StatusCode::OK, "text/html; charset=utf-8", PAGE))
+            }
+            Reply::Empty => Some(answer::without_body(StatusCode::OK)),
+            Reply::Drop => None,
+        }
+    }
+}
+
+const PAGE: &str = "<!DOCTYPE html><html><head><title>Sign in</title></head>\
+    <body><h1>Sign in to continue</h1></body></html>\n";
+
+/// The rules of a sandbox and how far each of them is.
+#[derive(Default)]
+pub(super) struct Faults(Vec<Rule>);
+
+struct Rule {
+    fault: Fault,
+    /// Requests of the rule's kind so far.
+    met: u64,
+    /// Requests struck so far.
+    struck: u64,
+    chance: fastrand::Rng,
+}
+
+/// What happens to one request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Strike {
+    pub(super) delay: Duration,
+    pub(super) action: Action,
+}
+
+impl Faults {
+    pub(super) fn add(&mut self, fault: Fault) {
+        let chance = fastrand::Rng::with_seed(fault.seed);
+        self.0.push(Rule { fault, met: 0, struck: 0, chance });
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// What happens to the next request, which is of this kind.
+    pub(super) fn meet(&mut self, kind: Option<Kind>) -> Strike {
+        let rule = self.0.iter_mut().find_map(|rule| rule.meet(kind).then_some(&rule.fault));
+        match rule {
+            Some(fault) => Strike { delay: fault.delay, action: fault.action.clone() },
+            None => Strike { delay: Duration::ZERO, action: Action::Answer },
+        }
+    }
+}
+
+impl Rule {
+    /// Counts a request, and tells whether the rule strikes it.
+    fn meet(&mut self, kind: Option<Kind>) -> bool {
+        if self.fault.kind.is_some() && self.fault.kind != kind {
+            return false;
+        }
+        self.met += 1;
+        let due = self.met >= self.fault.nth;
+        let left = self.fault.times.is_none_or(|times| self.struck < times);
+        let strikes = due && left && self.chance.f64() < self.fault.chance;
+        self.struck += u64::from(strikes);
+        strikes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(text: &str) -> Fault {
+        text.parse().unwrap_or_else(|e| panic!("{text}: {e}"))
+    }
+
+    fn struck(faults: &mut Faults, kind: Kind, requests: usize) -> Vec<bool> {
+        (0..requests).map(|_| faults.meet(Some(kind)).action != Action::Answer).collect()
+    }
+
+    #[test]
+    fn a_rule_strikes_its_kind_from_the_nth_request_as_often_as_it_says() {
+        let mut faults = Faults::default();
+        faults.add(fault("get html nth=2 times=2"));
+        assert_eq!(struck(&mut faults, Kind::List, 3), [false; 3]);
+        assert_eq!(struck(&mut faults, Kind::Get, 5), [false, true, true, false, false]);
+        faults.add(fault("any empty"));
+        assert!(faults.meet(None).action != Action::Answer, "any is any path too");
+        faults.clear();
+        assert_eq!(struck(&mut faults, Kind::Get, 2), [false; 2]);
+    }
+
+    #[test]
+    fn the_first_rule_that_strikes_hides_the_request_from_those_behind_it() {
+        let mut faults = Faults::default();
+        faults.add(fault("list status=500 times=1"));
+        faults.add(fault("list html times=1"));
+        let actions: Vec<Action> = (0..3).map(|_| faults.meet(Some(Kind::List)).action).collect();
+        let failed = Action::Refuse(Reply::status(StatusCode::INTERNAL_SERVER_ERROR));
+        assert_eq!(actions, [failed, Action::Refuse(Reply::Html), Action::Answer]);
+    }
+
+    #[test]
+    fn chance_strikes_about_as_often_as_it_says_and_the_same_requests_by_the_same_seed() {
+        let strikes = |text: &str| {
+            let mut faults = Faults::default();
+            faults.add(fault(text));
+            struck(&mut faults, Kind::List, 1000)
+        };
+        let first = strikes("list html chance=0.25 seed=1");
+        assert_eq!(first, strikes("list html chance=0.25 seed=1"));
+        assert_ne!(first, strikes("list html chance=0.25 seed=2"));
+        let count = first.iter().filter(|struck| **struck).count();
+        assert!((200..300).contains(&count), "{count}");
+    }
+}

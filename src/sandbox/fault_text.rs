@@ -1,0 +1,220 @@
+//! Faults as text, the way `--fault` takes them.
+//!
+//! Owns the grammar, which [`Fault`] documents. Leaves striking to [`super::fault`].
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use http::StatusCode;
+use http::header::HeaderValue;
+
+use super::fault::{Action, Fault, Reply};
+use super::routes::Kind;
+
+/// The text is no fault.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FaultError {
+    /// The first word is no kind of request.
+    #[error("a fault begins with list, get, create, update, delete, find or any, not with `{0}`")]
+    Kind(String),
+    /// A word is unknown, or its value does not fit.
+    #[error("`{0}` is no word of a fault, or its value does not fit")]
+    Word(String),
+    /// The fault says when and not what, or says two things at once.
+    #[error(
+        "a fault needs delay=… or exactly one of status=…, html, empty, drop-before, drop-after \
+         and truncate; retry-after goes with status, and `after` with status, html or empty"
+    )]
+    Action,
+}
+
+impl FromStr for Fault {
+    type Err = FaultError;
+
+    fn from_str(text: &str) -> Result<Fault, FaultError> {
+        let mut words = text.split_whitespace();
+        let kind = kind(words.next().unwrap_or_default())?;
+        let mut spelled = Spelled::default();
+        for word in words {
+            spelled.add(word).ok_or_else(|| FaultError::Word(word.to_owned()))?;
+        }
+        let action = spelled.action().ok_or(FaultError::Action)?;
+        let fault = match kind {
+            Some(kind) => Fault::on(kind, action),
+            None => Fault::on_any(action),
+        };
+        Ok(spelled.when(fault))
+    }
+}
+
+fn kind(word: &str) -> Result<Option<Kind>, FaultError> {
+    match word {
+        "any" => Ok(None),
+        "list" => Ok(Some(Kind::List)),
+        "get" => Ok(Some(Kind::Get)),
+        "create" => Ok(Some(Kind::Create)),
+        "update" => Ok(Some(Kind::Update)),
+        "delete" => Ok(Some(Kind::Delete)),
+        "find" => Ok(Some(Kind::Find)),
+        _ => Err(FaultError::Kind(word.to_owned())),
+    }
+}
+
+/// The words of a fault, before they are known to make sense together.
+#[derive(Default)]
+struct Spelled {
+    actions: Vec<Action>,
+    retry_after: Option<HeaderValue>,
+    after: bool,
+    delay: Option<Duration>,
+    nth: Option<u64>,
+    times: Option<u64>,
+    chance: Option<f64>,
+    seed: Option<u64>,
+}
+
+impl Spelled {
+    /// Takes one word in; `None` if it is none.
+    fn add(&mut self, word: &str) -> Option<()> {
+        match word.split_once('=') {
+            None => self.add_flag(word),
+            Some((name, value)) => self.add_value(name, value),
+        }
+    }
+
+    fn add_flag(&mut self, word: &str) -> Option<()> {
+        match word {
+            "after" => self.after = true,
+            "html" => self.actions.push(Action::Refuse(Reply::Html)),
+            "empty" => self.actions.push(Action::Refuse(Reply::Empty)),
+            "drop-before" => self.actions.push(Action::Refuse(Reply::Drop)),
+            "drop-after" => self.actions.push(Action::Mask(Reply::Drop)),
+            "truncate" => self.actions.push(Action::Truncate),
+            _ => return None,
+        }
+        Some(())
+    }
+
+    fn add_value(&mut self, name: &str, value: &str) -> Option<()> {
+        match name {
+            "status" => {
+                let status = StatusCode::from_str(value).ok().filter(|s| s.as_u16() >= 200)?;
+                self.actions.push(Action::Refuse(Reply::status(status)));
+            }
+            "retry-after" => self.retry_after = Some(value.parse().ok()?),
+            "delay" => self.delay = Some(humantime::parse_duration(value).ok()?),
+            "nth" => self.nth = Some(value.parse().ok().filter(|nth| *nth >= 1)?),
+            "times" => self.times = Some(value.parse().ok()?),
+            "chance" => {
+                self.chance = Some(value.parse().ok().filter(|p| (0.0..=1.0).contains(p))?);
+            }
+            "seed" => self.seed = Some(value.parse().ok()?),
+            _ => return None,
+        }
+        Some(())
+    }
+
+    /// `fault`, at the times that the words say.
+    fn when(self, fault: Fault) -> Fault {
+        let fault = fault
+            .delayed(self.delay.unwrap_or_default())
+            .from_nth(self.nth.unwrap_or(1))
+            .chance(self.chance.unwrap_or(1.0), self.seed.unwrap_or_default());
+        match self.times.or(self.nth.map(|_| 1)) {
+            Some(times) => fault.times(times),
+            None => fault,
+        }
+    }
+
+    /// The one thing that the words ask for; `None` if they ask for none or several.
+    fn action(&self) -> Option<Action> {
+        let (after, retry_after) = (self.after, self.retry_after.clone());
+        match (self.actions.as_slice(), after, retry_after) {
+            ([], false, None) => self.delay.map(|_| Action::Answer),
+            ([Action::Refuse(Reply::Status { status, .. })], after, retry_after) => {
+                let reply = Reply::Status { status: *status, retry_after };
+                Some(if after { Action::Mask(reply) } else { Action::Refuse(reply) })
+            }
+            ([Action::Refuse(reply)], true, None) if *reply != Reply::Drop => {
+                Some(Action::Mask(reply.clone()))
+            }
+            ([action], false, None) => Some(action.clone()),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(text: &str) -> Fault {
+        text.parse().unwrap_or_else(|e| panic!("{text}: {e}"))
+    }
+
+    const UNAVAILABLE: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
+
+    #[test]
+    fn every_fault_is_read_from_its_text() {
+        let retry = Reply::Status {
+            status: StatusCode::TOO_MANY_REQUESTS,
+            retry_after: Some(HeaderValue::from_static("5")),
+        };
+        let table = [
+            (
+                "create status=503 times=1",
+                Fault::on(Kind::Create, Action::Refuse(Reply::status(UNAVAILABLE))).times(1),
+            ),
+            ("any status=429 retry-after=5", Fault::on_any(Action::Refuse(retry))),
+            (
+                "update status=503 after",
+                Fault::on(Kind::Update, Action::Mask(Reply::status(UNAVAILABLE))),
+            ),
+            (
+                "list delay=2s",
+                Fault::on(Kind::List, Action::Answer).delayed(Duration::from_secs(2)),
+            ),
+            (
+                "create drop-after nth=3",
+                Fault::on(Kind::Create, Action::Mask(Reply::Drop)).from_nth(3).times(1),
+            ),
+            (
+                "delete drop-before nth=2 times=5",
+                Fault::on(Kind::Delete, Action::Refuse(Reply::Drop)).from_nth(2).times(5),
+            ),
+            ("get html", Fault::on(Kind::Get, Action::Refuse(Reply::Html))),
+            ("find empty after", Fault::on(Kind::Find, Action::Mask(Reply::Empty))),
+            (
+                "find truncate chance=0.25 seed=7",
+                Fault::on(Kind::Find, Action::Truncate).chance(0.25, 7),
+            ),
+        ];
+        for (text, expected) in table {
+            assert_eq!(fault(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_text_that_is_no_fault_is_refused_by_its_word() {
+        let error = |text: &str| text.parse::<Fault>().unwrap_err();
+        assert_eq!(error(""), FaultError::Kind(String::new()));
+        assert_eq!(error("post html"), FaultError::Kind("post".to_owned()));
+        for word in
+            ["statsu=5", "status=99", "status=100", "nth=0", "chance=2", "delay=soon", "html=1"]
+        {
+            assert_eq!(error(&format!("any {word}")), FaultError::Word(word.to_owned()));
+        }
+        for text in [
+            "list",
+            "list nth=2",
+            "list after",
+            "list html empty",
+            "list truncate after",
+            "list drop-before after",
+            "list html retry-after=5",
+            "list delay=1s retry-after=5",
+        ] {
+            assert_eq!(error(text), FaultError::Action, "{text}");
+        }
+    }
+}

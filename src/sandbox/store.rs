@@ -1,0 +1,484 @@
+//! The organisation's contacts and users, and what reading and writing do to them.
+//!
+//! Owns ids, times, owners, what is kept of a value, the order of the listing and
+//! the indexes of find. Leaves the form of requests to [`super::input`] and of
+//! answers to [`super::routes`].
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+
+use super::answer::Problem;
+use super::contact::{Contact, Owner, Role, User};
+use super::formats;
+use super::input::Input;
+use super::people::Person;
+use super::quirks::{Duplicates, Order, Quirks};
+
+/// What the sandbox takes for the present. Times of writes never repeat nor run
+/// backwards, whatever it says: each is at least a millisecond after the last.
+pub type Now = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
+
+/// The id of the first contact.
+const FIRST_ID: u64 = 4_100_001;
+
+pub(super) struct Store {
+    quirks: Quirks,
+    users: Vec<User>,
+    now: Now,
+    last_write: DateTime<Utc>,
+    next_id: u64,
+    contacts: BTreeMap<u64, Entry>,
+    by_email: Index,
+    by_phone: Index,
+    /// Lists and finds so far.
+    looks: u64,
+    /// Ids in the order of the listing, until something changes it.
+    listing: Option<Vec<u64>>,
+}
+
+struct Entry {
+    contact: Contact,
+    /// The look that sees the contact first.
+    seen_from: u64,
+}
+
+/// The ids of the contacts that share a value.
+type Index = BTreeMap<String, BTreeSet<u64>>;
+
+/// A part of the listing.
+pub(super) struct Page<'a> {
+    pub(super) contacts: Vec<&'a Contact>,
+    pub(super) total_count: usize,
+}
+
+impl Store {
+    /// An organisation of these users without contacts.
+    pub(super) fn new(quirks: Quirks, users: Vec<User>, now: Now) -> Store {
+        let last_write = now().trunc_subsecs(3);
+        Store {
+            quirks,
+            users,
+            now,
+            last_write,
+            next_id: FIRST_ID,
+            contacts: BTreeMap::new(),
+            by_email: Index::new(),
+            by_phone: Index::new(),
+            looks: 0,
+            listing: None,
+        }
+    }
+
+    pub(super) fn set_quirks(&mut self, quirks: Quirks) {
+        self.quirks = quirks;
+        self.listing = None;
+    }
+
+    /// Adds contacts that have been there for a while, as if they had been sent
+    /// one after the other in the years before the present.
+    pub(super) fn settle(&mut self, people: &[Person]) {
+        let present = self.last_write;
+        for (person, ago) in people.iter().zip((1..=people.len()).rev()) {
+            let at = present - TimeDelta::minutes(11) * i32::try_from(ago).unwrap_or(i32::MAX);
+            let owner = self.users.get(person.owner % self.users.len().max(1));
+            let owner = owner.map(|user| user.owner.clone());
+            let mut contact = Contact::blank(self.new_id(), owner, at);
+            for (name, text) in &person.texts {
+                self.keep(&mut contact, name, Some(text));
+            }
+            contact.name_fully();
+            self.put(Entry { contact, seen_from: 0 });
+        }
+    }
+
+    pub(super) fn quirks(&self) -> Quirks {
+        self.quirks
+    }
+
+    /// Every contact, by id.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Contact> {
+        self.contacts.values().map(|entry| &entry.contact)
+    }
+
+    pub(super) fn get(&self, id: u64) -> Result<&Contact, Problem> {
+        self.contacts.get(&id).map(|entry| &entry.contact).ok_or(Problem::NoContact)
+    }
+
+    /// The contacts after the first `skip` of the listing, at most `take`.
+    pub(super) fn list(&mut self, skip: usize, take: usize) -> Page<'_> {
+        self.looks += 1;
+        let listing = match self.listing.take() {
+            Some(listing) => listing,
+            None => self.listed(),
+        };
+        let ids = listing.iter().skip(skip).take(take);
+        let total_count = listing.len();
+        let contacts = ids.filter_map(|id| Some(&self.contacts.get(id)?.contact)).collect();
+        if self.contacts.len() == total_count {
+            self.listing = Some(listing);
+        }
+        Page { contacts, total_count }
+    }
+
+    /// The visible contact with the lowest id that has this e-mail or this phone
+    /// number, which is in E.164.
+    pub(super) fn find(&mut self, email: Option<&str>, phone: Option<&str>) -> Option<&Contact> {
+        self.looks += 1;
+        let by_email = email.and_then(|email| self.by_email.get(&formats::email_key(email)));
+        let by_phone = phone.and_then(|phone| self.by_phone.get(phone));
+        let ids = by_email.into_iter().chain(by_phone).flatten();
+        let id = ids.filter(|id| self.contacts.get(id).is_some_and(|e| self.sees(e))).min()?;
+        self.contacts.get(id).map(|entry| &entry.contact)
+    }
+
+    pub(super) fn create(&mut self, input: &Input) -> Result<&Contact, Problem> {
+        let owner = input.user_email.as_deref().map(|email| self.user(email)).transpose()?;
+        match (self.quirks.duplicates, self.namesake(input)) {
+            (Duplicates::Allow, _) | (_, None) => {}
+            (Duplicates::Refuse, Some(_)) => {
+                return Err(Problem::invalid("Email has already been taken"));
+            }
+            (Duplicates::Merge, Some(id)) => return self.update(id, input),
+        }
+        let mut contact = self.draft();
+        contact.contact_owner = owner.or(contact.contact_owner);
+        for (name, text) in &input.texts {
+            self.keep(&mut contact, name, text.as_deref());
+        }
+        contact.name_fully();
+        let seen_from = self.looks + self.quirks.late_visibility + 1;
+        Ok(self.put(Entry { contact, seen_from }))
+    }
+
+    pub(super) fn update(&mut self, id: u64, input: &Input) -> Result<&Contact, Problem> {
+        let mut contact = self.get(id)?.clone();
+        match &input.user_email {
+            Some(email) => contact.contact_owner = Some(self.user(email)?),
+            None if self.quirks.owner_reset => contact.contact_owner = self.default_owner(),
+            None => {}
+        }
+        for (name, text) in &input.texts {
+            if text.is_some() || !self.quirks.ignore_clearing {
+                self.keep(&mut contact, name, text.as_deref());
+            }
+        }
+        self.rewrite(contact).ok_or(Problem::NoContact)
+    }
+
+    pub(super) fn delete(&mut self, id: u64) -> Result<Contact, Problem> {
+        let entry = self.contacts.remove(&id).ok_or(Problem::NoContact)?;
+        self.reindex(&entry.contact, |ids| ids.remove(&id));
+        self.tick();
+        Ok(entry.contact)
+    }
+
+    /// A blank contact with a new id, created now, which is not among the contacts
+    /// yet.
+    pub(super) fn draft(&mut self) -> Contact {
+        let at = self.tick();
+        Contact::blank(self.new_id(), self.default_owner(), at)
+    }
+
+    /// Adds a draft as it is: without any quirk, seen at once.
+    pub(super) fn adopt(&mut self, mut draft: Contact) {
+        draft.name_fully();
+        self.put(Entry { contact: draft, seen_from: 0 });
+    }
+
+    /// Replaces the contact of the same id and marks it as updated now; `None` if
+    /// there is none.
+    pub(super) fn rewrite(&mut self, mut contact: Contact) -> Option<&Contact> {
+        let before = self.contacts.remove(&contact.id)?;
+        let id = contact.id;
+        self.reindex(&before.contact, |ids| ids.remove(&id));
+        contact.updated_at = self.tick();
+        contact.name_fully();
+        Some(self.put(Entry { contact, seen_from: before.seen_from }))
+    }
+
+    /// The user of this e-mail, as contacts show their owner.
+    pub(super) fn user(&self, email: &str) -> Result<Owner, Problem> {
+        let wanted = formats::email_key(email);
+        let mut owners = self.users.iter().map(|user| &user.owner);
+        let found = owners.find(|owner| formats::email_key(&owner.email) == wanted);
+        found.cloned().ok_or(Problem::NoUser)
+    }
+
+    fn default_owner(&self) -> Option<Owner> {
+        let admin = self.users.iter().find(|user| user.role == Role::Admin);
+        admin.map(|user| user.owner.clone())
+    }
+
+    /// The first contact with the e-mail of `input`, seen or not.
+    fn namesake(&self, input: &Input) -> Option<u64> {
+        let email = input.texts.get("email")?.as_deref()?;
+        self.by_email.get(&formats::email_key(email))?.first().copied()
+    }
+
+    /// Puts what is kept of `text` into a member of `contact`.
+    fn keep(&self, contact: &mut Contact, name: &str, text: Option<&str>) {
+        if let Some(member) = contact.text_mut(name) {
+            let kept = text.map(|text| self.quirks.kept(name, text));
+            *member = kept.filter(|kept| !kept.is_empty());
+        }
+    }
+
+    fn listed(&self) -> Vec<u64> {
+        let mut seen: Vec<&Contact> =
+            self.contacts.values().filter(|e| self.sees(e)).map(|e| &e.contact).collect();
+        match self.quirks.order {
+            Order::Id => {}
+            Order::CreatedDesc => seen.sort_by_key(|c| Reverse((c.created_at, c.id))),
+            Order::UpdatedDesc => seen.sort_by_key(|c| Reverse((c.updated_at, c.id))),
+        }
+        seen.into_iter().map(|contact| contact.id).collect()
+    }
+
+    fn sees(&self, entry: &Entry) -> bool {
+        self.looks >= entry.seen_from
+    }
+
+    fn tick(&mut self) -> DateTime<Utc> {
+        let next = self.last_write + TimeDelta::milliseconds(1);
+        self.last_write = (self.now)().trunc_subsecs(3).max(next);
+        self.last_write
+    }
+
+    fn new_id(&mut self) -> u64 {
+        let id = self.next_id;
+        self.next_id += 1;
+        id
+    }
+
+    fn put(&mut self, entry: Entry) -> &Contact {
+        let id = entry.contact.id;
+        self.reindex(&entry.contact, |ids| ids.insert(id));
+        &self.contacts.entry(id).insert_entry(entry).into_mut().contact
+    }
+
+    /// Changes the sets of ids in which find looks for `contact`, and forgets the
+    /// order of the listing.
+    fn reindex(&mut self, contact: &Contact, change: impl Fn(&mut BTreeSet<u64>) -> bool) {
+        self.listing = None;
+        let email = contact.email.as_deref().map(formats::email_key);
+        let phone = contact.phone_number.as_deref().and_then(formats::e164);
+        for (index, key) in [(&mut self.by_email, email), (&mut self.by_phone, phone)] {
+            let Some(key) = key else { continue };
+            let ids = index.entry(key.clone()).or_default();
+            change(ids);
+            if ids.is_empty() {
+                index.remove(&key);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicI64, Ordering};
+
+    use serde_json::{Value, json};
+
+    use super::super::probe::{ask, create, get, sandbox};
+    use super::super::{Options, Sandbox};
+    use super::*;
+
+    fn patch(sandbox: &Sandbox, id: u64, contact: &Value) -> Value {
+        let answer = ask(sandbox, "PATCH", &format!("/{id}"), &json!({ "contact": contact }));
+        assert_eq!(answer.status, http::StatusCode::OK);
+        answer.body["data"].clone()
+    }
+
+    #[test]
+    fn quirk_owner_reset_gives_updated_contacts_to_the_first_admin() {
+        let sandbox = sandbox(&["owner-reset"]);
+        let body = json!({"contact": {"first_name": "A"}, "user_email": "sam@linq.example"});
+        let id = ask(&sandbox, "POST", "", &body).id();
+        let kept = ask(&sandbox, "PUT", &format!("/{id}"), &body);
+        assert_eq!(kept.body["data"]["contact_owner"]["id"], 302);
+        let reset = patch(&sandbox, id, &json!({"first_name": "A"}));
+        assert_eq!(reset["contact_owner"]["id"], 301);
+    }
+
+    #[test]
+    fn quirk_phone_decides_what_is_kept_and_find_compares_numbers_all_the_same() {
+        let phone = |quirk: &str, phone: &str| {
+            let sandbox = sandbox(&[quirk]);
+            let answer = create(&sandbox, &json!({"first_name": "A", "phone_number": phone}));
+            let found = get(&sandbox, "/find?phone_number=212-555-0123").body["id"].is_u64();
+            (answer.body["data"]["phone_number"].clone(), found)
+        };
+        assert_eq!(phone("phone=e164", "(212) 555-0123"), (json!("+12125550123"), true));
+        assert_eq!(phone("phone=raw", "(212) 555-0123"), (json!("(212) 555-0123"), true));
+        assert_eq!(phone("phone=any", "212.555.0123"), (json!("212.555.0123"), true));
+        assert_eq!(phone("phone=raw", "ask Bob"), (Value::Null, false), "refused");
+        assert_eq!(phone("phone=any", "ask Bob"), (json!("ask Bob"), false));
+    }
+
+    #[test]
+    fn quirks_title_case_and_truncate_change_what_is_kept() {
+        let sandbox = sandbox(&["title-case", "truncate=5"]);
+        let contact = json!({"first_name": "aNNE-marie", "last_name": "Ng", "title": "señorita"});
+        let kept = create(&sandbox, &contact).body["data"].clone();
+        assert_eq!((&kept["first_name"], &kept["title"]), (&json!("Anne-"), &json!("señor")));
+        assert_eq!(kept["full_name"], "Anne- Ng");
+        let kept = patch(&sandbox, kept["id"].as_u64().unwrap(), &json!({"last_name": "mcdonald"}));
+        assert_eq!(kept["last_name"], "Mcdon");
+    }
+
+    #[test]
+    fn quirk_ignore_clearing_keeps_values_and_says_nothing() {
+        for (quirks, expected) in [(&[][..], Value::Null), (&["ignore-clearing"], json!("CEO"))] {
+            let sandbox = sandbox(quirks);
+            let id = create(&sandbox, &json!({"first_name": "A", "title": "CEO"})).id();
+            for blank in [json!(""), Value::Null] {
+                let shown = patch(&sandbox, id, &json!({"first_name": "A", "title": blank}));
+                assert_eq!(shown["title"], expected);
+            }
+        }
+    }
+
+    #[test]
+    fn quirk_blanks_decides_what_a_missing_value_looks_like_in_every_answer() {
+        for (quirk, expected) in [
+            ("blanks=null", Some(Value::Null)),
+            ("blanks=empty", Some(json!(""))),
+            ("blanks=absent", None),
+        ] {
+            let sandbox = sandbox(&[quirk]);
+            let created = create(&sandbox, &json!({"email": "a@b.c"})).body["data"].clone();
+            let listed = get(&sandbox, "").body["contacts"][0].clone();
+            let found = get(&sandbox, "/find?email=a@b.c").body;
+            for shown in [created, listed, found] {
+                assert_eq!(shown.get("title"), expected.as_ref(), "{quirk}");
+                assert_eq!(shown.get("full_name"), expected.as_ref(), "{quirk}");
+                assert_eq!(shown.get("image_url"), Some(&Value::Null), "{quirk}");
+            }
+        }
+    }
+
+    #[test]
+    fn quirk_order_decides_the_order_of_the_listing() {
+        let order = |quirk: &str| {
+            let sandbox = sandbox(&[quirk]);
+            let ids: Vec<u64> =
+                ["A", "B", "C"].map(|n| create(&sandbox, &json!({"first_name": n})).id()).into();
+            assert_eq!(get(&sandbox, "").ids().len(), 3);
+            patch(&sandbox, ids[0], &json!({"first_name": "A2"}));
+            let listed = get(&sandbox, "").ids();
+            listed.iter().map(|id| id - ids[0]).collect::<Vec<u64>>()
+        };
+        assert_eq!(order("order=id"), [0, 1, 2]);
+        assert_eq!(order("order=created-desc"), [2, 1, 0]);
+        assert_eq!(order("order=updated-desc"), [0, 2, 1]);
+    }
+
+    #[test]
+    fn quirk_find_shape_decides_where_the_found_contact_is() {
+        for (quirk, member) in [
+            ("find-shape=bare", ""),
+            ("find-shape=contact", "/contact"),
+            ("find-shape=data", "/data"),
+        ] {
+            let sandbox = sandbox(&[quirk]);
+            let id = create(&sandbox, &json!({"email": "a@b.c"})).id();
+            let found = get(&sandbox, "/find?email=a@b.c").body;
+            assert_eq!(found.pointer(&format!("{member}/id")), Some(&json!(id)), "{quirk}");
+            let nobody = get(&sandbox, "/find?email=x@y.z").body;
+            let null =
+                if member == "/data" { json!({"data": null}) } else { json!({"contact": null}) };
+            assert_eq!(nobody, null, "{quirk}");
+        }
+    }
+
+    #[test]
+    fn quirk_late_visibility_hides_a_created_contact_from_the_next_lists_and_finds() {
+        let sandbox = sandbox(&["late-visibility=3"]);
+        let early = sandbox.insert([("first_name", "Seen at once")]).unwrap();
+        let late = create(&sandbox, &json!({"email": "a@b.c"})).id();
+        assert_eq!(get(&sandbox, "").ids(), [early]);
+        assert_eq!(get(&sandbox, &format!("/{late}")).id(), late, "its id shows it");
+        assert_eq!(get(&sandbox, "/find?email=a@b.c").body, json!({"contact": null}));
+        let third = get(&sandbox, "");
+        assert_eq!(
+            (third.ids(), &third.body["pagination"]["total_count"]),
+            (vec![early], &json!(1))
+        );
+        assert_eq!(get(&sandbox, "").ids(), [early, late]);
+        assert_eq!(get(&sandbox, "/find?email=a@b.c").body["id"], late);
+    }
+
+    #[test]
+    fn quirk_duplicates_decides_what_a_taken_email_means() {
+        let twice = |quirk: &str| {
+            let sandbox = sandbox(&[quirk]);
+            let first = create(&sandbox, &json!({"email": "a@b.c", "title": "CEO"})).id();
+            let second = create(&sandbox, &json!({"email": "A@b.c", "first_name": "Ada"}));
+            let same = second.body["data"]["id"] == first;
+            (second.status.as_u16(), same, sandbox.contacts().len())
+        };
+        assert_eq!(twice("duplicates=allow"), (201, false, 2));
+        assert_eq!(twice("duplicates=refuse"), (422, false, 1));
+        assert_eq!(twice("duplicates=merge"), (201, true, 1));
+    }
+
+    #[test]
+    fn without_an_admin_new_contacts_belong_to_nobody() {
+        let users = vec![User::new(1, Role::Member, "sam@linq.example", "Sam", "Seller")];
+        let sandbox = Sandbox::new(Options { users, ..Options::default() });
+        let answer = create(&sandbox, &json!({"first_name": "A"}));
+        assert_eq!(answer.body["data"]["contact_owner"], Value::Null);
+        let alone = Sandbox::new(Options { users: Vec::new(), contacts: 2, ..Options::default() });
+        assert!(alone.contacts().iter().all(|contact| contact.contact_owner.is_none()));
+    }
+
+    #[test]
+    fn times_follow_the_given_present_and_never_repeat_or_run_backwards() {
+        let seconds = Arc::new(AtomicI64::new(1_000));
+        let clock = seconds.clone();
+        let now: Now = Arc::new(move || {
+            DateTime::UNIX_EPOCH + TimeDelta::seconds(clock.load(Ordering::Relaxed))
+        });
+        let sandbox = Sandbox::new(Options { now, contacts: 5, ..Options::default() });
+        let write = |at: i64| {
+            seconds.store(at, Ordering::Relaxed);
+            let id = create(&sandbox, &json!({"first_name": "A"})).id();
+            sandbox.contact(id).unwrap().created_at.timestamp_millis()
+        };
+        assert!(sandbox.contacts().iter().all(|c| c.created_at.timestamp() < 1_000));
+        assert_eq!(write(1_000), 1_000_001);
+        assert_eq!(write(1_000), 1_000_002);
+        assert_eq!(write(2_000), 2_000_000);
+        assert_eq!(write(1_500), 2_000_001);
+    }
+
+    #[test]
+    fn a_large_organisation_is_listed_and_searched_in_full() {
+        let sandbox = Sandbox::new(Options { contacts: 5_000, ..Options::default() });
+        let mut seen = BTreeSet::new();
+        for page in 1..=50 {
+            seen.extend(get(&sandbox, &format!("?page={page}&per_page=100")).ids());
+        }
+        assert_eq!(seen.len(), 5_000);
+        let last = sandbox.contacts().into_iter().rev().find(|c| c.email.is_some()).unwrap();
+        let found = get(&sandbox, &format!("/find?email={}", last.email.unwrap()));
+        assert_eq!(found.body["id"], last.id);
+    }
+
+    #[test]
+    fn invented_contacts_are_the_same_for_the_same_seed() {
+        let contacts =
+            |seed| Sandbox::new(Options { contacts: 100, seed, ..Options::default() }).contacts();
+        assert_eq!(contacts(1), contacts(1));
+        assert_ne!(contacts(1), contacts(2));
+        assert!(
+            contacts(1)
+                .iter()
+                .filter_map(|c| c.phone_number.as_deref())
+                .all(|p| p.starts_with('+'))
+        );
+    }
+}
