@@ -26,4 +26,5 @@ pub mod mirror;
 pub mod model;
 pub mod plan;
 pub mod sandbox;
+pub mod source;
 pub mod telemetry;

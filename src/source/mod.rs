@@ -1,11 +1,17 @@
 //! The source: the contacts that people and programs edit in files.
 //!
 //! Owns lossless reading and writing: [`Source`] is implemented for a CSV file
-//! . Leaves every decision to [`crate::plan`] and knows nothing of Linq
+//! ([`csv`]). Leaves every decision to [`crate::plan`] and knows nothing of Linq
 //! beyond the id it may be asked to keep in a column.
+
+mod atomic;
+pub mod csv;
+mod formula;
 
 use std::io;
 use std::path::{Path, PathBuf};
+
+pub use formula::FormulaGuard;
 
 use crate::lock::LockError;
 use crate::model::{
@@ -135,10 +141,13 @@ pub enum SourceError {
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
     /// Somebody saved the file after it was read. Read and plan again.
-    #[error("{} was saved by somebody else in the meantime", path.display())]
+    #[error("{} was saved by somebody else in the meantime{}", path.display(), beside(kept.as_deref()))]
     Changed {
         /// The file.
         path: PathBuf,
+        /// Another version that somebody saved within the same instant: it could
+        /// not stay in place and was put here.
+        kept: Option<PathBuf>,
     },
     /// The reading said that this source must not be written.
     #[error("{} is not written: {reason}", path.display())]
@@ -147,6 +156,15 @@ pub enum WriteError {
         path: PathBuf,
         /// Why.
         reason: String,
+    },
+    /// The edited file would not have differed from the old one as intended, and
+    /// only so. It was not written; this is a mistake in linqsync.
+    #[error("{} is not written, because {problem}", path.display())]
+    Unfaithful {
+        /// The file.
+        path: PathBuf,
+        /// What would have been wrong.
+        problem: String,
     },
     /// The system refused; the source is as it was.
     #[error("cannot write {}", path.display())]
@@ -159,4 +177,8 @@ pub enum WriteError {
     /// Another linqsync works on this file.
     #[error(transparent)]
     Locked(#[from] LockError),
+}
+
+fn beside(kept: Option<&Path>) -> String {
+    kept.map(|path| format!("; another version is kept in {}", path.display())).unwrap_or_default()
 }

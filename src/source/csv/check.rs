@@ -1,0 +1,137 @@
+//! The proof that a rewritten file differs from the old one as intended and in
+//! nothing else.
+//!
+//! Owns a comparison that shares no step with the writer: the new bytes were read
+//! like any file, and are walked beside the old ones. A file that fails it is
+//! never written. Leaves the writing to [`super::render`].
+
+use crate::model::RecordIndex;
+use crate::source::EditOutcome;
+
+use super::draft::{Draft, NewCells, RowEdit, Target};
+use super::scan::Row;
+use super::sheet::Sheet;
+
+impl Draft<'_> {
+    /// Compares `new`, which was read from the rewritten file, with what was
+    /// intended, and says where the records of the edits are in it.
+    ///
+    /// # Errors
+    /// What is not as intended, for people.
+    pub(super) fn verify(&self, new: &Sheet) -> Result<Vec<EditOutcome>, String> {
+        if new.columns != self.sheet.columns || new.dialect != self.sheet.dialect {
+            return Err("its header would be read differently".to_owned());
+        }
+        let places = self.compare_rows(new)?;
+        let records = self.expected_records(&places);
+        if new.record_rows != records || new.read_only.is_some() {
+            return Err("other rows would be read as contacts than before".to_owned());
+        }
+        let outcome = |target: &Target| match target {
+            Target::Row(position) => stands(&records, places.old[*position]),
+            Target::Added(number) => stands(&records, Some(places.added[*number])),
+            Target::Removed => Ok(EditOutcome::Removed),
+            Target::Refused(reason) => Ok(EditOutcome::Refused(reason.clone())),
+        };
+        self.targets.iter().map(outcome).collect()
+    }
+
+    fn compare_rows(&self, new: &Sheet) -> Result<Places, String> {
+        let mut rows = new.rows.iter().copied().enumerate();
+        let mut next = || rows.next().ok_or_else(|| "rows would be missing".to_owned());
+        let mut places =
+            Places { old: Vec::with_capacity(self.sheet.rows.len()), added: Vec::new() };
+        for (position, row) in self.sheet.rows.iter().enumerate() {
+            if matches!(self.edited.get(&position), Some(RowEdit::Remove)) {
+                places.old.push(None);
+            } else {
+                let (place, fresh) = next()?;
+                self.compare(position, *row, new, fresh)?;
+                places.old.push(Some(place));
+            }
+            if position == self.sheet.last_filled {
+                for cells in &self.added {
+                    let (place, fresh) = next()?;
+                    compare_added(cells, new, fresh)?;
+                    places.added.push(place);
+                }
+            }
+        }
+        match next() {
+            Ok(_) => Err("there would be rows too many".to_owned()),
+            Err(_) => Ok(places),
+        }
+    }
+
+    /// Compares an old row that stays with the one in its place.
+    fn compare(&self, position: usize, row: Row, new: &Sheet, fresh: Row) -> Result<(), String> {
+        let (was, is) = (self.sheet.text.body(), new.text.body());
+        let is_last = position == self.sheet.last_filled && row.end == row.content_end;
+        let is_short = || self.sheet.cells(row).len() < self.sheet.columns.width();
+        let gets_line_end = is_last && (!self.added.is_empty() || is_short());
+        let ends = (&was[row.content_end..row.end], &is[fresh.content_end..fresh.end]);
+        let is_parted = ends == (b"\r", b"\n") && is.get(fresh.end) == Some(&b'\n');
+        if !gets_line_end && !is_parted && ends.0 != ends.1 {
+            return Err(format!("the end of line {} would change", row.line));
+        }
+        let same = match self.edited.get(&position) {
+            Some(RowEdit::Rewrite(cells)) => self.is_rewritten(row, cells, new, fresh),
+            Some(RowEdit::Remove) | None => {
+                was[row.start..row.content_end] == is[fresh.start..fresh.content_end]
+            }
+        };
+        if same { Ok(()) } else { Err(format!("line {} would not be as intended", row.line)) }
+    }
+
+    /// Whether `fresh` is `row` with other texts in `cells`, and the same bytes in
+    /// all others.
+    fn is_rewritten(&self, row: Row, cells: &NewCells, new: &Sheet, fresh: Row) -> bool {
+        let (was, is) = (self.sheet.cells(row), new.cells(fresh));
+        let beyond = cells.last_key_value().map_or(0, |(column, _)| column + 1);
+        is.len() == was.len().max(beyond)
+            && is.iter().enumerate().all(|(column, cell)| {
+                match (cells.get(&column), was.get(column)) {
+                    (Some(text), _) => *cell.value(new.text.body()) == *text.as_bytes(),
+                    (None, Some(old)) => {
+                        new.text.body()[cell.span()] == self.sheet.text.body()[old.span()]
+                    }
+                    (None, None) => cell.span().is_empty(),
+                }
+            })
+    }
+
+    /// The rows of the new file that must be its records: the old ones that stay,
+    /// then the added ones, since no record is below the last filled row.
+    fn expected_records(&self, places: &Places) -> Vec<usize> {
+        let stay = self.sheet.record_rows.iter().filter_map(|position| places.old[*position]);
+        stay.chain(places.added.iter().copied()).collect()
+    }
+}
+
+/// Where rows are in the new file.
+struct Places {
+    /// For each old row its place, unless it is gone.
+    old: Vec<Option<usize>>,
+    /// For each added row its place.
+    added: Vec<usize>,
+}
+
+fn compare_added(cells: &NewCells, new: &Sheet, fresh: Row) -> Result<(), String> {
+    let written = new.cells(fresh);
+    let same = |column: usize| {
+        let text = cells.get(&column).map_or("", String::as_str);
+        *written[column].value(new.text.body()) == *text.as_bytes()
+    };
+    if written.len() == new.columns.width() && (0..written.len()).all(same) {
+        Ok(())
+    } else {
+        Err(format!("line {} would not be as intended", fresh.line))
+    }
+}
+
+fn stands(records: &[usize], place: Option<usize>) -> Result<EditOutcome, String> {
+    let index = place.and_then(|place| records.binary_search(&place).ok());
+    let index = index.and_then(|index| u32::try_from(index).ok());
+    let missing = || "a row would not be read as a contact".to_owned();
+    index.map(|index| EditOutcome::Stands(RecordIndex(index))).ok_or_else(missing)
+}

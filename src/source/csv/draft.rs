@@ -1,0 +1,200 @@
+//! What edits come to, row by row and cell by cell.
+//!
+//! Owns which edits can be written; the others are refused one by one, so that
+//! they never hold up the rest. Leaves bytes to [`super::render`] and the proof of
+//! the result to [`super::check`].
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::{Change, Field, LinqId, RecordIndex, Values};
+use crate::source::Edit;
+
+use super::scan::Cell;
+use super::sheet::Sheet;
+
+/// New texts of cells by column, with the apostrophe of the formula guard and
+/// without quotation marks.
+pub(super) type NewCells = BTreeMap<usize, String>;
+
+/// What becomes of one row.
+#[derive(Debug)]
+pub(super) enum RowEdit {
+    /// Some of its cells get other texts.
+    Rewrite(NewCells),
+    /// It goes, with its line end.
+    Remove,
+}
+
+/// What one edit comes to.
+#[derive(Debug)]
+pub(super) enum Target {
+    /// A record that stays: the row at this position among the old rows.
+    Row(usize),
+    /// The added row with this number, counted from 0.
+    Added(usize),
+    /// A record that goes.
+    Removed,
+    /// Nothing, for this reason.
+    Refused(String),
+}
+
+/// Edits of one sheet that can be written together.
+pub(super) struct Draft<'a> {
+    pub(super) sheet: &'a Sheet,
+    /// The rows that change, by their position.
+    pub(super) edited: BTreeMap<usize, RowEdit>,
+    /// The rows that are new, in order.
+    pub(super) added: Vec<NewCells>,
+    /// For each edit, in order, what it comes to.
+    pub(super) targets: Vec<Target>,
+    /// The keys in use, where the key column is also that of a field. No edit may
+    /// make two rows share one.
+    keys: BTreeSet<String>,
+}
+
+impl<'a> Draft<'a> {
+    /// Takes up `edits` of the records of `sheet`.
+    pub(super) fn new(sheet: &'a Sheet, edits: &[Edit]) -> Draft<'a> {
+        let keys = editable_keys(sheet);
+        let mut draft =
+            Draft { sheet, edited: BTreeMap::new(), added: Vec::new(), targets: Vec::new(), keys };
+        for edit in edits {
+            let target = match edit {
+                Edit::Update { at, changes, linq_id } => draft.update(*at, changes, *linq_id),
+                Edit::Add { values, linq_id } => draft.add(values, *linq_id),
+                Edit::Remove { at } => draft.remove(*at),
+            };
+            draft.targets.push(target.unwrap_or_else(Target::Refused));
+        }
+        draft
+    }
+
+    /// Whether the file stays as it is.
+    pub(super) fn is_empty(&self) -> bool {
+        self.edited.is_empty() && self.added.is_empty()
+    }
+
+    fn update(
+        &mut self,
+        at: RecordIndex,
+        changes: &[Change],
+        linq_id: Option<LinqId>,
+    ) -> Result<Target, String> {
+        let position = self.untouched(at)?;
+        let cells = self.sheet.cells(self.sheet.rows[position]);
+        let mut new = NewCells::new();
+        for change in changes {
+            let column = self.column_of(change.field)?;
+            if self.sheet.guard.unguarded(&self.written(&cells, column)) != change.from {
+                return Err(format!("its {} is not what it was when it was read", change.field));
+            }
+            new.insert(column, self.writable(change.field, &change.to)?);
+        }
+        new.extend(self.sheet.columns.id.zip(linq_id).map(|(column, id)| (column, id.to_string())));
+        new.retain(|column, text| self.written(&cells, *column) != *text);
+        self.check_not_blank(&cells, &new)?;
+        self.claim_key(Some(&cells), &new)?;
+        if !new.is_empty() {
+            self.edited.insert(position, RowEdit::Rewrite(new));
+        }
+        Ok(Target::Row(position))
+    }
+
+    fn add(&mut self, values: &Values, linq_id: LinqId) -> Result<Target, String> {
+        let mut new = NewCells::new();
+        for (field, column) in self.sheet.columns.fields() {
+            if !values[field].is_empty() {
+                new.insert(column, self.writable(field, &values[field])?);
+            }
+        }
+        new.extend(self.sheet.columns.id.map(|column| (column, linq_id.to_string())));
+        self.check_not_blank(&[], &new)?;
+        self.claim_key(None, &new)?;
+        self.added.push(new);
+        Ok(Target::Added(self.added.len() - 1))
+    }
+
+    fn remove(&mut self, at: RecordIndex) -> Result<Target, String> {
+        let position = self.untouched(at)?;
+        self.edited.insert(position, RowEdit::Remove);
+        Ok(Target::Removed)
+    }
+
+    /// The row of a record that no edit has named yet.
+    fn untouched(&self, at: RecordIndex) -> Result<usize, String> {
+        let position = usize::try_from(at.0).ok().and_then(|at| self.sheet.record_rows.get(at));
+        match position {
+            Some(position) if self.edited.contains_key(position) => {
+                Err("another edit already names this row".to_owned())
+            }
+            Some(position) => Ok(*position),
+            None => Err("there is no such row".to_owned()),
+        }
+    }
+
+    fn column_of(&self, field: Field) -> Result<usize, String> {
+        let column = self.sheet.columns.of(field);
+        column.ok_or_else(|| format!("the file has no column for {field}"))
+    }
+
+    /// What stands in a cell, which is blank where the row is too short.
+    fn written(&self, cells: &[Cell], column: usize) -> Cow<'a, str> {
+        let Some(cell) = cells.get(column) else { return Cow::Borrowed("") };
+        match cell.value(self.sheet.text.body()) {
+            Cow::Borrowed(bytes) => String::from_utf8_lossy(bytes),
+            Cow::Owned(bytes) => Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()),
+        }
+    }
+
+    /// The text that is to stand in the file for `value`.
+    fn writable(&self, field: Field, value: &str) -> Result<String, String> {
+        if value.contains('\0') {
+            return Err(format!(
+                "its {field} contains a NUL character, which a CSV file cannot hold"
+            ));
+        }
+        let text = self.sheet.guard.guarded(field, value);
+        if !self.sheet.text.holds(&text) {
+            let encoding = self.sheet.text.encoding();
+            return Err(format!(
+                "its {field} has a character that the file's encoding {encoding} lacks; save the \
+                 file as UTF-8"
+            ));
+        }
+        Ok(text.into_owned())
+    }
+
+    /// A row without any text would be no record.
+    fn check_not_blank(&self, cells: &[Cell], new: &NewCells) -> Result<(), String> {
+        let kept = |(column, cell): (usize, &Cell)| {
+            !new.contains_key(&column) && !cell.is_blank(self.sheet.text.body())
+        };
+        let is_filled = new.values().any(|text| !text.trim_ascii().is_empty())
+            || cells.iter().enumerate().any(kept);
+        if is_filled { Ok(()) } else { Err("it would be a row without any text".to_owned()) }
+    }
+
+    /// Makes sure that the row's new key, if it gets one, is its alone.
+    fn claim_key(&mut self, cells: Option<&[Cell]>, new: &NewCells) -> Result<(), String> {
+        let Some(column) = self.sheet.columns.key else { return Ok(()) };
+        let Some(key) = new.get(&column).map(|text| text.trim()) else { return Ok(()) };
+        let is_own = cells.is_some_and(|cells| self.written(cells, column).trim() == key);
+        if key.is_empty() || is_own || self.keys.insert(key.to_owned()) {
+            return Ok(());
+        }
+        let name = &self.sheet.columns.names()[column];
+        Err(format!("another row has the same value in the key column `{name}`"))
+    }
+}
+
+/// The keys of all rows, unreadable ones included, if edits can change any.
+fn editable_keys(sheet: &Sheet) -> BTreeSet<String> {
+    let Some(column) = sheet.columns.key else { return BTreeSet::new() };
+    if !sheet.columns.fields().any(|(_, mapped)| mapped == column) {
+        return BTreeSet::new();
+    }
+    let body = sheet.text.body();
+    let key = |cell: &Cell| String::from_utf8_lossy(&cell.value(body)).trim().to_owned();
+    sheet.rows.iter().filter_map(|row| sheet.cells(*row).get(column).map(key)).collect()
+}

@@ -1,0 +1,245 @@
+//! A CSV file as a source.
+//!
+//! Owns lossless reading and editing: what is not edited keeps every byte, and a
+//! rewritten file is proven to differ as intended before it takes the place of
+//! the old one. The way of a file: `open` → `text` → `dialect` → `header` → `rows`
+//! (over `scan`), put in order by `sheet`; and back: `draft` → `render` → `check` →
+//! `atomic`. Leaves every decision about contacts to [`crate::plan`].
+
+mod check;
+mod dialect;
+mod draft;
+mod header;
+mod open;
+mod render;
+mod rows;
+mod scan;
+mod sheet;
+mod text;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::lock::Lock;
+use crate::model::{Field, Fingerprint};
+
+use super::atomic;
+use super::formula::FormulaGuard;
+use super::{Edit, Reading, Source, SourceError, WriteError, Written};
+
+pub use dialect::Delimiter;
+pub use text::Charset;
+
+use draft::Draft;
+use sheet::Sheet;
+
+/// How often the file is locked anew because somebody replaced it meanwhile.
+const TRIES: usize = 5;
+
+/// What is known about a CSV file beforehand: the section `[source]` of the
+/// configuration.
+#[derive(Clone, Debug)]
+pub struct CsvOptions {
+    /// The file; a symbolic link is followed.
+    pub path: PathBuf,
+    /// The column that identifies a row.
+    pub key: Option<String>,
+    /// The column that is kept filled with the Linq id.
+    pub id_column: Option<String>,
+    /// The encoding.
+    pub encoding: Charset,
+    /// What separates cells.
+    pub delimiter: Delimiter,
+    /// Whether values that a spreadsheet would run are written with an apostrophe.
+    pub formula_guard: FormulaGuard,
+    /// The columns of fields whose name is not left to recognition.
+    pub columns: BTreeMap<Field, String>,
+    /// What the file is opened for.
+    pub access: Access,
+}
+
+impl CsvOptions {
+    /// The defaults for the file at `path`: everything is found out.
+    pub fn new(path: impl Into<PathBuf>) -> CsvOptions {
+        CsvOptions {
+            path: path.into(),
+            key: None,
+            id_column: None,
+            encoding: Charset::Auto,
+            delimiter: Delimiter::Auto,
+            formula_guard: FormulaGuard::On,
+            columns: BTreeMap::new(),
+            access: Access::Exclusive,
+        }
+    }
+}
+
+/// What a source is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Reading and writing. The file is locked against every other linqsync from
+    /// the first reading on.
+    Exclusive,
+    /// Reading alone, beside whoever writes. Nothing is locked or left behind.
+    ReadOnly,
+}
+
+/// What was found out about a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// The name of its encoding.
+    pub encoding: &'static str,
+    /// What separates its cells.
+    pub delimiter: u8,
+    /// The names of its columns, from left to right.
+    pub header: Vec<String>,
+    /// The fields it carries, and the names of their columns.
+    pub columns: BTreeMap<Field, String>,
+}
+
+/// A CSV file.
+#[derive(Debug)]
+pub struct CsvSource {
+    options: CsvOptions,
+    lock: Option<Lock>,
+    last: Option<Last>,
+}
+
+/// The file as it was last read.
+struct Last {
+    target: PathBuf,
+    sheet: Sheet,
+}
+
+impl std::fmt::Debug for Last {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Last({} rows)", self.sheet.rows.len())
+    }
+}
+
+/// Why a file cannot be read as a table of contacts.
+#[derive(Debug, PartialEq, Eq)]
+struct Defect {
+    /// The line, counted from 1, where one shows it.
+    line: Option<u32>,
+    problem: String,
+    hint: String,
+}
+
+impl Defect {
+    fn new(line: Option<u32>, problem: &str, hint: &str) -> Defect {
+        Defect { line, problem: problem.to_owned(), hint: hint.to_owned() }
+    }
+
+    fn at(self, path: &Path) -> SourceError {
+        let Defect { line, problem, hint } = self;
+        SourceError::Unusable { path: path.to_owned(), line, problem, hint }
+    }
+}
+
+impl CsvSource {
+    /// A source that has not been read yet.
+    pub fn new(options: CsvOptions) -> CsvSource {
+        CsvSource { options, lock: None, last: None }
+    }
+
+    /// What the last reading found out about the file.
+    pub fn shape(&self) -> Option<Shape> {
+        let sheet = &self.last.as_ref()?.sheet;
+        let header = sheet.columns.names();
+        let columns = sheet.columns.fields().map(|(field, at)| (field, header[at].clone()));
+        Some(Shape {
+            encoding: sheet.text.encoding(),
+            delimiter: sheet.dialect.delimiter,
+            header: header.to_vec(),
+            columns: columns.collect(),
+        })
+    }
+
+    /// Reads the file while it is locked.
+    fn open(&mut self) -> Result<open::Opened, SourceError> {
+        for _ in 0..TRIES {
+            let opened = open::read_stable(&self.options.path)?;
+            match self.options.access {
+                Access::ReadOnly => return Ok(opened),
+                Access::Exclusive if self.lock_is_in_place() => return Ok(opened),
+                Access::Exclusive => self.take_lock(&opened.target)?,
+            }
+        }
+        let source = io::Error::new(io::ErrorKind::ResourceBusy, "it is replaced again and again");
+        Err(SourceError::Io { path: self.options.path.clone(), source })
+    }
+
+    fn lock_is_in_place(&self) -> bool {
+        self.lock.as_ref().is_some_and(|lock| lock.is_on(&self.options.path))
+    }
+
+    /// Locks the file, and clears up what a run that was killed left behind.
+    fn take_lock(&mut self, target: &Path) -> Result<(), SourceError> {
+        let lock = Lock::existing(target)?;
+        self.lock = Some(lock);
+        atomic::recover(target);
+        Ok(())
+    }
+
+    /// Why the source must not be written, if it must not.
+    fn obstacle(&self, last: &Last) -> Option<String> {
+        match self.options.access {
+            Access::ReadOnly => Some("it was opened for reading only".to_owned()),
+            Access::Exclusive => last.sheet.read_only.clone(),
+        }
+    }
+
+    fn read_only(&self, reason: String) -> WriteError {
+        WriteError::ReadOnly { path: self.options.path.clone(), reason }
+    }
+}
+
+impl Source for CsvSource {
+    fn read(&mut self) -> Result<Reading, SourceError> {
+        let open::Opened { target, raw } = self.open()?;
+        let parsed = Sheet::parse(raw, &self.options);
+        let (sheet, reading) = parsed.map_err(|defect| defect.at(&self.options.path))?;
+        self.last = Some(Last { target, sheet });
+        Ok(reading)
+    }
+
+    fn write(&mut self, edits: &[Edit]) -> Result<Written, WriteError> {
+        let Some(last) = &self.last else {
+            return Err(self.read_only("it has not been read".to_owned()));
+        };
+        let unfaithful =
+            |problem| WriteError::Unfaithful { path: self.options.path.clone(), problem };
+        let draft = Draft::new(&last.sheet, edits);
+        let raw = if draft.is_empty() {
+            last.sheet.text.raw().to_vec()
+        } else if let Some(reason) = self.obstacle(last) {
+            return Err(self.read_only(reason));
+        } else {
+            last.sheet.text.encode(&draft.render())
+        };
+        let parsed = Sheet::parse(raw, &self.options);
+        let (sheet, reading) = parsed.map_err(|defect| unfaithful(defect.problem))?;
+        let edits = draft.verify(&sheet).map_err(unfaithful)?;
+        if !draft.is_empty() {
+            let was = Fingerprint::of(last.sheet.text.raw());
+            let lock = atomic::replace(&last.target, was, sheet.text.raw())
+                .map_err(|error| error.at(&self.options.path))?;
+            let target = last.target.clone();
+            self.lock = Some(lock);
+            self.last = Some(Last { target, sheet });
+        }
+        Ok(Written { edits, reading })
+    }
+
+    fn back_up(&self, into: &Path) -> io::Result<PathBuf> {
+        let unread = || io::Error::new(io::ErrorKind::NotFound, "the source has not been read");
+        let last = self.last.as_ref().ok_or_else(unread)?;
+        let name = self.options.path.file_name().unwrap_or_default();
+        atomic::create_beside_others(into, name, last.sheet.text.raw())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,405 @@
+//! What the rows below the header mean.
+//!
+//! Owns the way from cells to [`SourceRecord`]s, and which rows cannot be read:
+//!
+//! - a row whose cells are all blank is no record and no error;
+//! - a row that lacks a mapped column or the key, has text beyond the last column
+//!   or behind a closing quotation mark, is not valid in its mapped cells, or
+//!   shares its key with another row, is unreadable;
+//! - missing unmapped cells are blank, and so is a missing cell of the id column;
+//! - a row without a name, e-mail address and phone number is a record like every
+//!   other: whether it is a contact yet is not decided here;
+//! - a quotation mark that is never closed, or is closed lines later by one that
+//!   was meant to open a cell, and a last row that breaks off, make the file
+//!   read-only.
+//!
+//! Leaves the header to [`super::header`].
+
+use std::collections::BTreeMap;
+
+use crate::model::Unreadable;
+use crate::model::{
+    Field, Fingerprint, LinqId, RecordIndex, RejectedField, SourceKey, SourceRecord, Values,
+};
+use crate::source::formula::FormulaGuard;
+
+use super::header::Columns;
+use super::scan::{Cell, Row, line_breaks};
+
+/// Turns the rows of a file into records, one after the other.
+pub(super) struct RowReader<'a> {
+    body: &'a [u8],
+    columns: &'a Columns,
+    guard: FormulaGuard,
+    ending: Ending,
+    /// Number of the next row, counted as a spreadsheet counts.
+    number: u32,
+    /// Whether no row so far was shorter than the header.
+    regular: bool,
+    contents: Contents,
+}
+
+/// How the text ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// With a whole character.
+    Whole,
+    /// Within a character.
+    Cut,
+}
+
+/// What the rows of a file hold.
+#[derive(Debug, Default)]
+pub(super) struct Contents {
+    /// The records.
+    pub(super) records: Vec<SourceRecord>,
+    /// For each record its position among the rows of the file.
+    pub(super) rows: Vec<usize>,
+    /// The rows that could not be read, from top to bottom.
+    pub(super) unreadable: Vec<Unreadable>,
+    /// Position of the last row that is not blank.
+    pub(super) last_filled: Option<usize>,
+    /// Why the file must not be written, if it must not.
+    pub(super) read_only: Option<String>,
+}
+
+impl<'a> RowReader<'a> {
+    /// Starts with the row that is number `number`.
+    pub(super) fn new(
+        body: &'a [u8],
+        columns: &'a Columns,
+        guard: FormulaGuard,
+        ending: Ending,
+        number: u32,
+    ) -> RowReader<'a> {
+        let contents = Contents::default();
+        RowReader { body, columns, guard, ending, number, regular: true, contents }
+    }
+
+    /// Takes the next row, which is at `position` among the rows of the file.
+    pub(super) fn take(&mut self, position: usize, row: Row, cells: &[Cell]) {
+        let label = format!("row:{}", self.number);
+        self.number += 1;
+        if cells.iter().all(|cell| cell.is_blank(self.body)) {
+            return;
+        }
+        self.contents.last_filled = Some(position);
+        let read = match self.breakage(row, cells, &label) {
+            Some(reason) => {
+                self.contents.read_only.get_or_insert_with(|| reason.clone());
+                Err(reason)
+            }
+            None => self.record(row, cells, &label),
+        };
+        self.regular &= cells.len() >= self.columns.width();
+        match read {
+            Ok(record) => {
+                self.contents.records.push(record);
+                self.contents.rows.push(position);
+            }
+            Err(reason) => {
+                self.contents.unreadable.push(Unreadable { label, line: row.line, reason });
+            }
+        }
+    }
+
+    /// The records, after all rows were taken.
+    pub(super) fn finish(mut self) -> Contents {
+        if let Some(column) = self.columns.key {
+            self.contents.part_with_shared_keys(&self.columns.names()[column]);
+        }
+        for (index, record) in (0..).zip(&mut self.contents.records) {
+            record.index = RecordIndex(index);
+        }
+        self.contents
+    }
+
+    /// Why rows after this one may be missing, if they may.
+    fn breakage(&self, row: Row, cells: &[Cell], label: &str) -> Option<String> {
+        let opened = |cell: &Cell| row.line + line_breaks(&self.body[row.start..cell.span().start]);
+        if let Some(cell) = cells.iter().find(|cell| cell.is_open()) {
+            return Some(format!(
+                "the quotation mark opened on line {} is never closed; close it, or write it twice \
+                 if it belongs to the text",
+                opened(cell)
+            ));
+        }
+        let swallows = |cell: &&Cell| cell.has_tail(self.body) && cell.has_line_break(self.body);
+        if let Some(cell) = cells.iter().find(swallows) {
+            return Some(format!(
+                "the quotation mark opened on line {} seems to be closed only by one that was meant \
+                 to open another cell; close it where its cell ends",
+                opened(cell)
+            ));
+        }
+        let is_last_and_unended = row.end == row.content_end;
+        let short = self.regular && cells.len() < self.columns.width();
+        (is_last_and_unended && (short || self.ending == Ending::Cut)).then(|| {
+            format!(
+                "the file seems to be cut off in {label}; restore the rest, or end the row with a \
+                 line end"
+            )
+        })
+    }
+
+    fn record(&self, row: Row, cells: &[Cell], label: &str) -> Result<SourceRecord, String> {
+        self.check_shape(cells)?;
+        let mut values = Values::default();
+        let mut rejected = Vec::new();
+        for (field, column) in self.columns.fields() {
+            let written = self.text(cells, column)?;
+            let value = self.guard.unguarded(&written);
+            rejected.extend(damage(field, value).map(|reason| RejectedField { field, reason }));
+            value.clone_into(&mut values[field]);
+        }
+        let key = self.columns.key.map(|column| self.text(cells, column)).transpose()?;
+        let id = self.columns.id.filter(|column| *column < cells.len());
+        let id = id.and_then(|column| self.text(cells, column).ok());
+        Ok(SourceRecord {
+            index: RecordIndex(0),
+            label: label.to_owned(),
+            line: row.line,
+            key: key.map(|key| key.trim().to_owned()).filter(|key| !key.is_empty()).map(SourceKey),
+            linq_id: id.and_then(|id| id.trim().parse().ok()).map(LinqId),
+            values,
+            rejected,
+            revised_at: None,
+            fingerprint: Fingerprint::of(&self.body[row.start..row.content_end]),
+        })
+    }
+
+    fn check_shape(&self, cells: &[Cell]) -> Result<(), String> {
+        let (found, width) = (cells.len(), self.columns.width());
+        if let Some(at) = cells.iter().position(|cell| cell.has_tail(self.body)) {
+            return Err(format!(
+                "text follows the closing quotation mark in {}; a quotation mark within a cell \
+                 is written twice",
+                self.column_name(at)
+            ));
+        }
+        if let Some(missing) = self.columns.needed().filter(|column| *column >= found).min() {
+            return Err(format!(
+                "it has {found} cells where the header has {width}; {} is missing",
+                self.column_name(missing)
+            ));
+        }
+        if cells.iter().skip(width).any(|cell| !cell.is_blank(self.body)) {
+            return Err(format!(
+                "it has {found} cells where the header has {width}; a cell that contains the \
+                 delimiter needs quotation marks"
+            ));
+        }
+        Ok(())
+    }
+
+    fn text(&self, cells: &[Cell], column: usize) -> Result<String, String> {
+        String::from_utf8(cells[column].value(self.body).into_owned())
+            .map_err(|_| format!("{} is not valid UTF-8", self.column_name(column)))
+    }
+
+    fn column_name(&self, column: usize) -> String {
+        match self.columns.names().get(column) {
+            Some(name) if !name.is_empty() => format!("column `{name}`"),
+            Some(_) | None => format!("column {}", column + 1),
+        }
+    }
+}
+
+impl Contents {
+    /// Moves every row whose key another row has too to the unreadable ones.
+    fn part_with_shared_keys(&mut self, key_column: &str) {
+        let mut holders: BTreeMap<&SourceKey, Vec<&str>> = BTreeMap::new();
+        for record in &self.records {
+            if let Some(key) = &record.key {
+                holders.entry(key).or_default().push(&record.label);
+            }
+        }
+        let shared = |record: &SourceRecord| {
+            let labels = &holders[record.key.as_ref()?];
+            let other = labels.iter().find(|label| **label != record.label)?;
+            Some(format!("it has the same value as {other} in the key column `{key_column}`"))
+        };
+        let reasons: Vec<Option<String>> = self.records.iter().map(shared).collect();
+        let records = std::mem::take(&mut self.records);
+        let rows = std::mem::take(&mut self.rows);
+        for ((record, row), reason) in records.into_iter().zip(rows).zip(reasons) {
+            if let Some(reason) = reason {
+                let SourceRecord { label, line, .. } = record;
+                self.unreadable.push(Unreadable { label, line, reason });
+            } else {
+                self.records.push(record);
+                self.rows.push(row);
+            }
+        }
+        self.unreadable.sort_by_key(|unreadable| unreadable.line);
+    }
+}
+
+/// Why a value cannot be believed, if it cannot.
+fn damage(field: Field, value: &str) -> Option<String> {
+    let errors = ["#NAME?", "#REF!", "#VALUE!", "#DIV/0!", "#NUM!", "#NULL!", "#N/A"];
+    let trimmed = value.trim();
+    let reason = if value.contains('\0') {
+        "it contains a NUL character"
+    } else if field == Field::PhoneNumber && is_power_of_ten(trimmed) {
+        "a spreadsheet turned the number into a power of ten; format the column as text and type \
+         the number again"
+    } else if errors.contains(&trimmed) {
+        "a spreadsheet put an error message in its place"
+    } else if trimmed.len() > 3 && trimmed.bytes().all(|byte| byte == b'#') {
+        "a spreadsheet put number signs in its place because the column was too narrow"
+    } else {
+        return None;
+    };
+    Some(reason.to_owned())
+}
+
+/// Whether the text reads like `1.41556E+10`, with either decimal sign.
+fn is_power_of_ten(text: &str) -> bool {
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let Some((number, exponent)) = text.split_once(['E', 'e']) else { return false };
+    let number = number.strip_prefix(['+', '-']).unwrap_or(number);
+    let exponent = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
+    digits(exponent) && number.split(['.', ',']).all(digits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::CsvOptions;
+    use super::super::sheet::Sheet;
+    use super::*;
+    use crate::source::Reading;
+
+    fn options() -> CsvOptions {
+        CsvOptions {
+            key: Some("No".to_owned()),
+            id_column: Some("linq_id".to_owned()),
+            ..CsvOptions::new("contacts.csv")
+        }
+    }
+
+    const HEADER: &str = "No,First Name,Phone,Notes,linq_id\n";
+
+    fn read(rows: &str) -> Reading {
+        read_bytes(&[HEADER.as_bytes(), rows.as_bytes()].concat())
+    }
+
+    fn read_bytes(file: &[u8]) -> Reading {
+        Sheet::parse(file.to_vec(), &options()).unwrap().1
+    }
+
+    fn reason(reading: &Reading) -> &str {
+        let [unreadable] = &reading.unreadable[..] else { panic!("{:?}", reading.unreadable) };
+        &unreadable.reason
+    }
+
+    #[test]
+    fn rows_are_counted_as_a_spreadsheet_counts_and_lines_as_an_editor_does() {
+        let reading = read("1,Ann,,\"a\nb\",\n\n , ,\n2,Bob,+1 415,,77\n");
+        let places: Vec<_> = reading.records.iter().map(|r| (r.label.as_str(), r.line)).collect();
+        assert_eq!(places, [("row:2", 2), ("row:5", 6)]);
+        let bob = &reading.records[1];
+        assert_eq!((bob.index, bob.linq_id), (RecordIndex(1), Some(LinqId(77))));
+        assert_eq!(bob.key, Some(SourceKey("2".to_owned())));
+        assert_eq!(bob.values[Field::FirstName], "Bob");
+        assert!(reading.unreadable.is_empty() && reading.read_only.is_none());
+    }
+
+    #[test]
+    fn a_short_row_is_readable_if_it_lacks_neither_a_field_nor_the_key() {
+        let reading = read("1,Ann,5551234\n2,Bob\n3,Cy,,\n");
+        assert_eq!(reading.records.len(), 2);
+        assert!(reason(&reading).contains("2 cells where the header has 5; column `Phone`"));
+        assert_eq!((reading.unreadable[0].line, reading.read_only), (3, None));
+    }
+
+    #[test]
+    fn text_beyond_the_last_column_is_unreadable_and_blank_cells_there_are_not() {
+        let reading = read("1,Ann,,12 Main St, Oslo,x,y\n2,Bob,,,,, ,\n");
+        assert_eq!(reading.records.len(), 1);
+        assert!(reason(&reading).contains("7 cells where the header has 5"));
+    }
+
+    #[test]
+    fn a_row_without_identity_is_a_record_and_a_blank_one_is_none() {
+        let reading = read(",,,only a note,\n,,,,\n\"\",,,,\n");
+        assert_eq!(reading.records.len(), 1);
+        assert!(reading.records[0].values.lacks_identity());
+    }
+
+    #[test]
+    fn all_rows_with_a_shared_key_are_unreadable_and_name_one_another() {
+        let reading = read("7,Ann,,,\n8,Bob,,,\n 7,Cy,,,\n,Di,,,\n,Ed,,,\n");
+        let names: Vec<_> = reading.records.iter().map(|r| &r.values[Field::FirstName]).collect();
+        assert_eq!(names, ["Bob", "Di", "Ed"]);
+        assert_eq!(reading.records[2].index, RecordIndex(2));
+        let reasons: Vec<_> = reading.unreadable.iter().map(|u| (&*u.label, &*u.reason)).collect();
+        assert_eq!(reasons[0].0, "row:2");
+        assert!(reasons[0].1.contains("row:4") && reasons[1].1.contains("row:2"));
+    }
+
+    #[test]
+    fn a_cell_that_a_spreadsheet_damaged_is_a_rejected_field() {
+        let table = [
+            ("1.41556E+10", true),
+            ("1,41556E+10", true),
+            (" 4e+11 ", true),
+            ("#NAME?", true),
+            ("########", true),
+            ("+1\0", true),
+            ("+14155552671", false),
+            ("###", false),
+            ("ext. 5", false),
+            ("E10", false),
+            ("", false),
+        ];
+        for (phone, damaged) in table {
+            let reading = read(&format!("1,Ann,\"{phone}\",,\n"));
+            assert_eq!(reading.records[0].rejects(Field::PhoneNumber), damaged, "{phone}");
+            assert!(!reading.records[0].rejects(Field::FirstName));
+        }
+        assert!(read("1,4E+11,,,\n").records[0].rejected.is_empty(), "a power of ten is a name");
+    }
+
+    #[test]
+    fn a_quotation_mark_that_is_never_closed_makes_the_file_read_only() {
+        let reading = read("1,Ann,,,\n2,\"x\ny\",,\"oops,\n3,Cy,,,\n");
+        assert_eq!(reading.records.len(), 1);
+        assert!(reason(&reading).contains("mark opened on line 4 is never closed"));
+        assert_eq!(reading.read_only.as_deref(), Some(reason(&reading)));
+    }
+
+    #[test]
+    fn a_quotation_mark_closed_by_a_later_one_makes_the_file_read_only() {
+        let reading = read("1,\"Ann,,,\n2,Bob,,\"note\",\n3,Cy,,,\n");
+        assert_eq!(reading.records.len(), 1);
+        assert!(reason(&reading).contains("opened on line 2"));
+        assert!(reading.read_only.is_some());
+    }
+
+    #[test]
+    fn text_behind_a_closing_quotation_mark_is_unreadable() {
+        let reading = read("1,\"Ann\" Lee,,,\n2,\"Bob\" ,,,\n");
+        assert_eq!(reading.records.len(), 1);
+        assert!(reason(&reading).contains("column `First Name`") && reading.read_only.is_none());
+    }
+
+    #[test]
+    fn a_last_row_that_breaks_off_makes_the_file_read_only() {
+        let reading = read("1,Ann,,,\n2,Bob,555");
+        assert!(reason(&reading).contains("cut off in row:3"));
+        assert!(reading.read_only.is_some());
+        let habit = read("1,Ann,555\n2,Bob,555");
+        assert_eq!((habit.records.len(), habit.read_only), (2, None));
+    }
+
+    #[test]
+    fn a_damaged_character_makes_its_row_unreadable_and_no_other() {
+        let file = [HEADER.as_bytes(), b"1,Zo\xc3\xab,,\xff,\n2,M\xfcller,,,\n"].concat();
+        let reading = read_bytes(&file);
+        assert_eq!(reading.records.len(), 1, "an unmapped cell may hold anything");
+        assert_eq!(reason(&reading), "column `First Name` is not valid UTF-8");
+        let cut = [HEADER.as_bytes(), b"1,Ann,,,\n2,Bob,,,Zo\xc3"].concat();
+        assert!(reason(&read_bytes(&cut)).contains("cut off"));
+    }
+}

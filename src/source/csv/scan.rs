@@ -1,0 +1,274 @@
+//! Where rows and cells lie in the text of a CSV file.
+//!
+//! Owns the grammar: RFC 4180 as spreadsheets read it, with every kind of line
+//! end. A cell is a span of the text as it is written, quotation marks included;
+//! nothing is copied until a value is asked for. Leaves to [`super::rows`] what
+//! a row means.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use memchr::{memchr, memchr2, memchr2_iter, memchr3};
+
+/// One cell, as it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Cell {
+    start: usize,
+    end: usize,
+    quote: Quote,
+}
+
+/// How a cell is quoted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Quote {
+    /// It is not.
+    Bare,
+    /// It opens with a quotation mark, and this is where the closing one stands.
+    Closed(usize),
+    /// It opens with a quotation mark that is never closed.
+    Open,
+}
+
+impl Cell {
+    /// Where it stands in the text.
+    pub(super) fn span(self) -> Range<usize> {
+        self.start..self.end
+    }
+
+    /// The value that is written there.
+    pub(super) fn value(self, body: &[u8]) -> Cow<'_, [u8]> {
+        let (inner, tail) = match self.quote {
+            Quote::Bare => return Cow::Borrowed(&body[self.span()]),
+            Quote::Closed(close) => (&body[self.start + 1..close], &body[close + 1..self.end]),
+            Quote::Open => (&body[self.start + 1..self.end], &[][..]),
+        };
+        if tail.is_empty() && memchr(b'"', inner).is_none() {
+            return Cow::Borrowed(inner);
+        }
+        let mut value = Vec::with_capacity(inner.len() + tail.len());
+        let mut rest = inner;
+        while let Some(at) = memchr(b'"', rest) {
+            value.extend_from_slice(&rest[..=at]);
+            rest = rest.get(at + 2..).unwrap_or_default();
+        }
+        value.extend_from_slice(rest);
+        value.extend_from_slice(tail);
+        Cow::Owned(value)
+    }
+
+    /// Whether it holds nothing but white space.
+    pub(super) fn is_blank(self, body: &[u8]) -> bool {
+        self.value(body).iter().all(u8::is_ascii_whitespace)
+    }
+
+    /// Whether it opens with a quotation mark.
+    pub(super) fn is_quoted(self) -> bool {
+        self.quote != Quote::Bare
+    }
+
+    /// Whether its quotation mark is never closed.
+    pub(super) fn is_open(self) -> bool {
+        self.quote == Quote::Open
+    }
+
+    /// Whether more than white space follows the closing quotation mark.
+    pub(super) fn has_tail(self, body: &[u8]) -> bool {
+        match self.quote {
+            Quote::Closed(close) => !body[close + 1..self.end].trim_ascii().is_empty(),
+            Quote::Bare | Quote::Open => false,
+        }
+    }
+
+    /// Whether it goes over more than one line.
+    pub(super) fn has_line_break(self, body: &[u8]) -> bool {
+        memchr2(b'\n', b'\r', &body[self.span()]).is_some()
+    }
+}
+
+/// One row, as it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Row {
+    /// Where it begins.
+    pub(super) start: usize,
+    /// Where its line end begins.
+    pub(super) content_end: usize,
+    /// Where the next row begins.
+    pub(super) end: usize,
+    /// The line on which it begins, counted from 1.
+    pub(super) line: u32,
+}
+
+/// Walks through the rows of a text.
+pub(super) struct Scanner<'a> {
+    body: &'a [u8],
+    delimiter: u8,
+    at: usize,
+    line: u32,
+}
+
+impl<'a> Scanner<'a> {
+    /// Starts at the byte `at`, which begins the line `line`.
+    pub(super) fn new(body: &'a [u8], delimiter: u8, at: usize, line: u32) -> Scanner<'a> {
+        Scanner { body, delimiter, at, line }
+    }
+
+    /// The next row, with its cells in `cells`; a blank line is a row of one
+    /// empty cell.
+    pub(super) fn next_row(&mut self, cells: &mut Vec<Cell>) -> Option<Row> {
+        cells.clear();
+        if self.at >= self.body.len() {
+            return None;
+        }
+        let (start, line) = (self.at, self.line);
+        loop {
+            let cell = self.cell();
+            cells.push(cell);
+            self.at = cell.end;
+            if self.body.get(cell.end) != Some(&self.delimiter) {
+                break;
+            }
+            self.at += 1;
+        }
+        let content_end = self.at;
+        self.at += line_end(&self.body[content_end..]);
+        self.line += u32::from(self.at > content_end);
+        Some(Row { start, content_end, end: self.at, line })
+    }
+
+    fn cell(&mut self) -> Cell {
+        let start = self.at;
+        if self.body.get(start) != Some(&b'"') {
+            return Cell { start, end: self.bare_end(start), quote: Quote::Bare };
+        }
+        let (inside, end, quote) = match self.closing_quote(start + 1) {
+            Some(close) => (start..close, self.bare_end(close + 1), Quote::Closed(close)),
+            None => (start..self.body.len(), self.body.len(), Quote::Open),
+        };
+        self.line += line_breaks(&self.body[inside]);
+        Cell { start, end, quote }
+    }
+
+    /// Where the unquoted text that begins at `from` ends.
+    fn bare_end(&self, from: usize) -> usize {
+        let rest = &self.body[from..];
+        memchr3(self.delimiter, b'\n', b'\r', rest).map_or(self.body.len(), |length| from + length)
+    }
+
+    fn closing_quote(&self, mut from: usize) -> Option<usize> {
+        loop {
+            let at = from + memchr(b'"', &self.body[from..])?;
+            if self.body.get(at + 1) != Some(&b'"') {
+                return Some(at);
+            }
+            from = at + 2;
+        }
+    }
+}
+
+/// Length of the line end with which `rest` begins.
+pub(super) fn line_end(rest: &[u8]) -> usize {
+    match rest {
+        [b'\r', b'\n', ..] => 2,
+        [b'\r' | b'\n', ..] => 1,
+        _ => 0,
+    }
+}
+
+/// Number of line breaks in `text`, of every kind.
+pub(super) fn line_breaks(text: &[u8]) -> u32 {
+    let breaks = memchr2_iter(b'\n', b'\r', text)
+        .filter(|at| text[*at] == b'\n' || text.get(at + 1) != Some(&b'\n'));
+    u32::try_from(breaks.count()).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn rows(body: &[u8], delimiter: u8) -> Vec<(u32, Vec<Vec<u8>>)> {
+        let (mut scanner, mut cells) = (Scanner::new(body, delimiter, 0, 1), Vec::new());
+        let mut rows = Vec::new();
+        while let Some(row) = scanner.next_row(&mut cells) {
+            rows.push((row.line, cells.iter().map(|cell| cell.value(body).into_owned()).collect()));
+        }
+        rows
+    }
+
+    /// The same rows as the `csv` crate reads them. It leaves out blank lines.
+    fn oracle(body: &[u8], delimiter: u8) -> Vec<Vec<Vec<u8>>> {
+        let mut reader = csv::ReaderBuilder::new();
+        reader.delimiter(delimiter).has_headers(false).flexible(true);
+        let records = reader.from_reader(body).into_byte_records();
+        records.map(|record| record.unwrap().iter().map(<[u8]>::to_vec).collect()).collect()
+    }
+
+    #[test]
+    fn quoted_line_breaks_belong_to_the_cell_and_count_as_lines() {
+        let body = b"a,\"x\r\ny\rz\n\"\r\nb,c\n\n\rd";
+        let read = rows(body, b',');
+        assert_eq!(read[0].1[1], b"x\r\ny\rz\n");
+        assert_eq!(read.iter().map(|row| row.0).collect::<Vec<_>>(), [1, 5, 6, 7, 8]);
+    }
+
+    #[test]
+    fn a_doubled_quotation_mark_is_one_and_what_follows_the_closing_one_is_kept() {
+        let read = rows(b"\"the \"\"best\"\"\",\"a\" b\"c", b',');
+        assert_eq!(read[0].1, [b"the \"best\"".to_vec(), b"a b\"c".to_vec()]);
+    }
+
+    #[test]
+    fn a_quotation_mark_that_is_never_closed_is_told() {
+        let body = b"a\nb,\"c\nd,e\n";
+        let (mut scanner, mut cells) = (Scanner::new(body, b',', 0, 1), Vec::new());
+        scanner.next_row(&mut cells);
+        assert!(!cells.iter().any(|cell| cell.is_open()));
+        scanner.next_row(&mut cells);
+        assert!(cells[1].is_open());
+        assert_eq!(scanner.next_row(&mut cells), None);
+    }
+
+    fn text() -> impl Strategy<Value = Vec<u8>> {
+        let piece = prop::sample::select(vec![
+            &b"a"[..],
+            b"b c",
+            b"\"",
+            b"\"\"",
+            b",",
+            b",",
+            b";",
+            b"\n",
+            b"\r\n",
+            b"\r",
+            b"\xff",
+            b" ",
+        ]);
+        prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn values_are_those_that_an_independent_reader_sees(body in text(), semicolon: bool) {
+            let delimiter = if semicolon { b';' } else { b',' };
+            let blank_line = |row: &(u32, Vec<Vec<u8>>)| row.1 == [Vec::<u8>::new()];
+            let ours: Vec<_> = rows(&body, delimiter).into_iter().filter(|row| !blank_line(row)).collect();
+            // A lone `""` is a row to the oracle, and blank to people.
+            let mut theirs = oracle(&body, delimiter);
+            theirs.retain(|row| row != &[Vec::<u8>::new()]);
+            prop_assert_eq!(ours.into_iter().map(|row| row.1).collect::<Vec<_>>(), theirs);
+        }
+
+        #[test]
+        fn rows_and_cells_cover_every_byte(body in text()) {
+            let (mut scanner, mut cells) = (Scanner::new(&body, b',', 0, 1), Vec::new());
+            let mut rebuilt = Vec::new();
+            while let Some(row) = scanner.next_row(&mut cells) {
+                let raw: Vec<_> = cells.iter().map(|cell| &body[cell.span()]).collect();
+                rebuilt.extend_from_slice(&raw.join(&b','));
+                rebuilt.extend_from_slice(&body[row.content_end..row.end]);
+            }
+            prop_assert_eq!(rebuilt, body);
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! A CSV file as one reading found it.
+//!
+//! Owns the order in which a file is understood: encoding, dialect, header, rows.
+//! Leaves the file itself to [`super::open`].
+
+use crate::model::Fingerprint;
+use crate::source::Reading;
+use crate::source::formula::FormulaGuard;
+
+use super::dialect::{Delimiter, Dialect, name};
+use super::header::{Columns, is_known};
+use super::rows::{Contents, Ending, RowReader};
+use super::scan::{Cell, Row, Scanner};
+use super::text::{Flaw, Text};
+use super::{CsvOptions, Defect};
+
+/// A file that was read.
+pub(super) struct Sheet {
+    /// Its bytes and its text.
+    pub(super) text: Text,
+    /// How it is laid out.
+    pub(super) dialect: Dialect,
+    /// What its columns are.
+    pub(super) columns: Columns,
+    /// Whether formulas are guarded.
+    pub(super) guard: FormulaGuard,
+    /// All its rows, blank lines included.
+    pub(super) rows: Vec<Row>,
+    /// For each record its position in `rows`.
+    pub(super) record_rows: Vec<usize>,
+    /// Position in `rows` of the last row that is not blank.
+    pub(super) last_filled: usize,
+    /// Why it must not be written, if it must not.
+    pub(super) read_only: Option<String>,
+}
+
+impl Sheet {
+    /// Reads the file that consists of `raw`.
+    ///
+    /// # Errors
+    /// [`Defect`] when it cannot be read as a table of contacts at all.
+    pub(super) fn parse(raw: Vec<u8>, options: &CsvOptions) -> Result<(Sheet, Reading), Defect> {
+        check_delimiter(options.delimiter)?;
+        if raw.is_empty() {
+            return Err(Defect::new(
+                None,
+                "is empty: not even a header is there",
+                "restore the file, or write a header row into it",
+            ));
+        }
+        let text = Text::new(raw, &options.encoding)?;
+        let known = |name: &str| is_known(name, options);
+        let dialect = Dialect::find(text.body(), options.delimiter, known);
+        let mut walk = Walk::new(text.body(), dialect);
+        let columns = walk.header(options)?;
+        let header = walk.rows.len() - 1;
+        let contents = walk.contents(&columns, options.formula_guard, text.flaw);
+        let rows = walk.rows;
+        let (reading, record_rows, last_filled) = reading(&text, &columns, contents);
+        let sheet = Sheet {
+            dialect,
+            guard: options.formula_guard,
+            rows,
+            record_rows,
+            last_filled: last_filled.unwrap_or(header),
+            read_only: reading.read_only.clone(),
+            columns,
+            text,
+        };
+        Ok((sheet, reading))
+    }
+
+    /// The cells of `row`.
+    pub(super) fn cells(&self, row: Row) -> Vec<Cell> {
+        let mut cells = Vec::with_capacity(self.columns.width());
+        let body = self.text.body();
+        Scanner::new(body, self.dialect.delimiter, row.start, row.line).next_row(&mut cells);
+        cells
+    }
+}
+
+fn check_delimiter(delimiter: Delimiter) -> Result<(), Defect> {
+    let usable = match delimiter {
+        Delimiter::Auto => true,
+        Delimiter::Byte(byte) => byte.is_ascii() && !matches!(byte, b'"' | b'\r' | b'\n' | 0),
+    };
+    if usable {
+        return Ok(());
+    }
+    Err(Defect::new(
+        None,
+        "cannot be read with the configured delimiter",
+        "set source.delimiter to `auto` or to one ASCII character such as `;`",
+    ))
+}
+
+/// A walk down the rows, which remembers where they are.
+struct Walk<'a> {
+    body: &'a [u8],
+    scanner: Scanner<'a>,
+    rows: Vec<Row>,
+    cells: Vec<Cell>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(body: &'a [u8], dialect: Dialect) -> Walk<'a> {
+        let Dialect { delimiter, start } = dialect;
+        let scanner = Scanner::new(body, delimiter, start, dialect.first_line());
+        Walk { body, scanner, rows: Vec::new(), cells: Vec::new() }
+    }
+
+    fn next(&mut self) -> Option<Row> {
+        let row = self.scanner.next_row(&mut self.cells)?;
+        self.rows.push(row);
+        Some(row)
+    }
+
+    /// Walks past the first row that is not blank and takes it for the header.
+    fn header(&mut self, options: &CsvOptions) -> Result<Columns, Defect> {
+        while let Some(row) = self.next() {
+            if self.cells.iter().any(|cell| cell.is_open()) {
+                return Err(Defect::new(
+                    Some(row.line),
+                    "has a quotation mark in its header that is never closed",
+                    "close it",
+                ));
+            }
+            if !self.cells.iter().all(|cell| cell.is_blank(self.body)) {
+                let names = self.cells.iter().map(|cell| name(*cell, self.body)).collect();
+                return Columns::find(names, options)
+                    .map_err(|defect| Defect { line: Some(row.line), ..defect });
+            }
+        }
+        Err(Defect::new(None, "has only blank lines", "write a header row into it"))
+    }
+
+    /// Walks down to the end and takes every row for a contact's.
+    fn contents(&mut self, columns: &Columns, guard: FormulaGuard, flaw: Option<Flaw>) -> Contents {
+        let ending = match flaw {
+            Some(Flaw::Cut) => Ending::Cut,
+            Some(Flaw::Inexact) | None => Ending::Whole,
+        };
+        let number = u32::try_from(self.rows.len()).unwrap_or(u32::MAX).saturating_add(1);
+        let mut reader = RowReader::new(self.body, columns, guard, ending, number);
+        while let Some(row) = self.next() {
+            reader.take(self.rows.len() - 1, row, &self.cells);
+        }
+        reader.finish()
+    }
+}
+
+fn reading(
+    text: &Text,
+    columns: &Columns,
+    contents: Contents,
+) -> (Reading, Vec<usize>, Option<usize>) {
+    let Contents { records, rows, unreadable, last_filled, read_only } = contents;
+    let inexact = (text.flaw == Some(Flaw::Inexact)).then(|| {
+        format!("its encoding {} cannot be written back exactly; save it as UTF-8", text.encoding())
+    });
+    let reading = Reading {
+        mapped: columns.mapped(),
+        records,
+        unreadable,
+        keeps_ids: columns.id.is_some(),
+        read_only: read_only.or(inexact),
+        fingerprint: Fingerprint::of(text.raw()),
+    };
+    (reading, rows, last_filled)
+}

@@ -1,0 +1,325 @@
+//! The source as a whole, on real files.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
+use crate::lock::LockError;
+use crate::model::{Change, LinqId, RecordIndex};
+use crate::source::EditOutcome;
+
+use super::*;
+
+const FILE: &str = "First Name,Email,Notes\nAnn,ann@example.org,\"a\nb\"\nBob,bob@example.org,\n";
+
+/// A directory with one file, `contacts.csv`.
+struct Place {
+    dir: tempfile::TempDir,
+    path: PathBuf,
+}
+
+impl Place {
+    fn new(file: impl AsRef<[u8]>) -> Place {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("contacts.csv");
+        fs::write(&path, file).unwrap();
+        Place { dir, path }
+    }
+
+    fn source(&self) -> CsvSource {
+        CsvSource::new(CsvOptions::new(&self.path))
+    }
+
+    fn text(&self) -> String {
+        fs::read_to_string(&self.path).unwrap()
+    }
+
+    fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.dir.path()).unwrap().map(Result::unwrap);
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+}
+
+fn rename_ann() -> Edit {
+    let change = Change { field: Field::FirstName, from: "Ann".to_owned(), to: "Anna".to_owned() };
+    Edit::Update { at: RecordIndex(0), changes: vec![change], linq_id: None }
+}
+
+fn problem(source: &mut CsvSource) -> (Option<u32>, String) {
+    match source.read() {
+        Err(SourceError::Unusable { line, problem, .. }) => (line, problem),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_file_is_read_edited_and_is_then_what_the_next_reading_finds() {
+    let place = Place::new(FILE);
+    let mut source = place.source();
+    assert_eq!(source.read().unwrap().records.len(), 2);
+    let written = source.write(&[rename_ann(), Edit::Remove { at: RecordIndex(1) }]).unwrap();
+    assert_eq!(place.text(), "First Name,Email,Notes\nAnna,ann@example.org,\"a\nb\"\n");
+    assert!(matches!(
+        written.edits[..],
+        [EditOutcome::Stands(RecordIndex(0)), EditOutcome::Removed]
+    ));
+    let again = source.read().unwrap();
+    assert_eq!(written.reading.records, again.records);
+    assert_eq!(written.reading.fingerprint, again.fingerprint);
+    assert_eq!(place.names(), ["contacts.csv"]);
+}
+
+#[test]
+fn what_changes_nothing_does_not_touch_the_file() {
+    let place = Place::new(FILE);
+    let before = fs::metadata(&place.path).unwrap();
+    let mut source = place.source();
+    let reading = source.read().unwrap();
+    let same = Edit::Update { at: RecordIndex(0), changes: vec![], linq_id: Some(LinqId(1)) };
+    for edits in [&[][..], &[same], &[Edit::Remove { at: RecordIndex(7) }]] {
+        let written = source.write(edits).unwrap();
+        assert_eq!(written.edits.len(), edits.len());
+        assert_eq!(written.reading.records, reading.records);
+    }
+    let after = fs::metadata(&place.path).unwrap();
+    assert_eq!(
+        (before.ino(), before.mtime_nsec(), before.ctime_nsec()),
+        (after.ino(), after.mtime_nsec(), after.ctime_nsec())
+    );
+}
+
+#[test]
+fn the_mode_is_kept_and_a_symbolic_link_stays_one() {
+    let place = Place::new(FILE);
+    fs::set_permissions(&place.path, fs::Permissions::from_mode(0o664)).unwrap();
+    let link = place.dir.path().join("link.csv");
+    std::os::unix::fs::symlink("contacts.csv", &link).unwrap();
+    let mut source = CsvSource::new(CsvOptions::new(&link));
+    source.read().unwrap();
+    source.write(&[rename_ann()]).unwrap();
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert!(place.text().contains("Anna"));
+    assert_eq!(fs::metadata(&place.path).unwrap().mode() & 0o777, 0o664);
+}
+
+#[test]
+fn a_save_between_reading_and_writing_is_kept_and_told() {
+    let place = Place::new(FILE);
+    let mut source = place.source();
+    source.read().unwrap();
+    let saved = FILE.replace("Bob", "Rob");
+    fs::write(&place.path, &saved).unwrap();
+    let error = source.write(&[rename_ann()]).unwrap_err();
+    assert!(matches!(error, WriteError::Changed { kept: None, .. }));
+    assert!(error.to_string().ends_with("was saved by somebody else in the meantime"));
+    assert_eq!(place.text(), saved);
+    source.read().unwrap();
+    source.write(&[rename_ann()]).unwrap();
+    assert_eq!(place.text(), saved.replace("Ann,", "Anna,"));
+}
+
+#[test]
+fn a_second_program_is_kept_out_before_and_after_a_write() {
+    let place = Place::new(FILE);
+    let (mut first, mut second) = (place.source(), place.source());
+    let is_held = |source: &mut CsvSource| {
+        matches!(source.read(), Err(SourceError::Locked(LockError::Held { .. })))
+    };
+    first.read().unwrap();
+    assert!(is_held(&mut second));
+    first.write(&[rename_ann()]).unwrap();
+    assert!(is_held(&mut second));
+    // An editor puts another file in place: the next reading locks that one.
+    let new = place.dir.path().join("new");
+    fs::write(&new, FILE).unwrap();
+    fs::rename(&new, &place.path).unwrap();
+    first.read().unwrap();
+    assert!(is_held(&mut second));
+    drop(first);
+    second.read().unwrap();
+}
+
+#[test]
+fn reading_alone_neither_locks_nor_writes() {
+    let place = Place::new(FILE);
+    let mut writer = place.source();
+    writer.read().unwrap();
+    let options = CsvOptions { access: Access::ReadOnly, ..CsvOptions::new(&place.path) };
+    let mut reader = CsvSource::new(options);
+    assert_eq!(reader.read().unwrap().records.len(), 2);
+    assert!(matches!(reader.write(&[rename_ann()]), Err(WriteError::ReadOnly { .. })));
+    writer.write(&[rename_ann()]).unwrap();
+}
+
+#[test]
+fn a_file_with_an_open_quotation_mark_is_read_and_not_written() {
+    let place = Place::new(format!("{FILE}Cy,\"cy@example.org,\n"));
+    let mut source = place.source();
+    let reading = source.read().unwrap();
+    assert_eq!((reading.records.len(), reading.unreadable.len()), (2, 1));
+    let error = source.write(&[rename_ann()]).unwrap_err();
+    assert!(error.to_string().contains("the quotation mark opened on line 5 is never closed"));
+}
+
+#[test]
+fn what_is_no_table_of_contacts_is_an_error_that_says_why() {
+    let table = [
+        ("", None, "is empty"),
+        ("\n \n", None, "has only blank lines"),
+        ("\n\nName,Notes\n", Some(3), "has no column for a name"),
+        ("\"First Name,Email\nAnn,x\n", Some(1), "a quotation mark in its header"),
+    ];
+    for (file, line, expected) in table {
+        let (found, problem) = problem(&mut Place::new(file).source());
+        assert!(problem.contains(expected), "{problem}");
+        assert_eq!(found, line);
+    }
+    let place = Place::new(FILE);
+    let options = CsvOptions { delimiter: Delimiter::Byte(b'"'), ..CsvOptions::new(&place.path) };
+    assert!(problem(&mut CsvSource::new(options)).1.contains("configured delimiter"));
+}
+
+#[test]
+fn a_header_alone_is_a_source_without_contacts() {
+    let place = Place::new("First Name,Email");
+    let mut source = place.source();
+    let reading = source.read().unwrap();
+    assert!(reading.records.is_empty() && reading.unreadable.is_empty());
+    assert_eq!(reading.mapped, [Field::FirstName, Field::Email].into_iter().collect());
+    let shape = source.shape().unwrap();
+    assert_eq!((shape.encoding, shape.delimiter), ("UTF-8", b','));
+    assert_eq!(shape.columns[&Field::Email], "Email");
+}
+
+#[test]
+fn a_backup_holds_what_was_read_even_if_the_file_has_changed() {
+    let place = Place::new(FILE);
+    let backups = tempfile::tempdir().unwrap();
+    let mut source = place.source();
+    assert!(source.back_up(backups.path()).is_err());
+    source.read().unwrap();
+    fs::write(&place.path, "x").unwrap();
+    let copy = source.back_up(backups.path()).unwrap();
+    assert_eq!(fs::read_to_string(&copy).unwrap(), FILE);
+    assert_eq!(fs::metadata(&copy).unwrap().mode() & 0o777, 0o600);
+    assert_ne!(source.back_up(backups.path()).unwrap(), copy);
+}
+
+#[test]
+fn debug_output_shows_no_contact() {
+    let place = Place::new(FILE);
+    let mut source = place.source();
+    source.read().unwrap();
+    assert!(!format!("{source:?}").contains("Ann"));
+}
+
+/// However a file is cut, no row that had begun is missing: the last one is either
+/// a record or makes the reading incomplete and the file read-only.
+#[test]
+fn a_file_cut_anywhere_never_loses_a_row_unnoticed() {
+    let rows = [
+        "No,First Name,Email,Notes\r\n",
+        "1,\"An\"\"n\",ann@example.org,\"a\r\nb\"\r\n",
+        "2,Zoë,zoe@example.org,\r\n",
+        "3,\"Cy\",cy@example.org,\"x,y\"\r\n",
+    ];
+    let file = rows.concat();
+    let starts: Vec<usize> = (1..rows.len()).map(|row| rows[..row].concat().len()).collect();
+    let options = CsvOptions { key: Some("No".to_owned()), ..CsvOptions::new("contacts.csv") };
+    let whole = Sheet::parse(file.clone().into(), &options).unwrap().1;
+    for cut in 0..=file.len() {
+        let begun = starts.iter().filter(|start| **start < cut).count();
+        let Ok((_, reading)) = Sheet::parse(file.as_bytes()[..cut].to_vec(), &options) else {
+            assert!(cut < rows[0].len(), "cut at {cut}");
+            continue;
+        };
+        let unreadable = reading.unreadable.len();
+        assert_eq!(reading.records.len() + unreadable, begun, "cut at {cut}");
+        assert_eq!(reading.read_only.is_some(), unreadable == 1, "cut at {cut}");
+        let before = begun.saturating_sub(1);
+        assert_eq!(reading.records[..before], whole.records[..before], "cut at {cut}");
+    }
+}
+
+mod corpus {
+    //! Files that real programs wrote, if they are there, and their shapes in
+    //! small if they are not.
+
+    use super::*;
+
+    /// Reads the file, and makes one edit of each record by itself.
+    fn exercise(name: &str, raw: &[u8]) -> Option<usize> {
+        let mut options = CsvOptions::new(name);
+        // The accounts have no header that is recognised.
+        let header = String::from_utf8_lossy(raw).to_lowercase();
+        if header.contains("phone") && header.contains("ownerid") {
+            options.columns.insert(Field::Company, "NAME".to_owned());
+        }
+        let (sheet, reading) = Sheet::parse(raw.to_vec(), &options).ok()?;
+        assert_eq!(sheet.text.encode(&Draft::new(&sheet, &[]).render()), raw, "{name}");
+        let field = reading.mapped.iter().next()?;
+        for record in reading.records.iter().take(20) {
+            let from = record.values[field].clone();
+            let change = Change { field, from, to: "Zed \"Z\", Z".to_owned() };
+            let edit = Edit::Update { at: record.index, changes: vec![change], linq_id: None };
+            let draft = Draft::new(&sheet, std::slice::from_ref(&edit));
+            let bytes = sheet.text.encode(&draft.render());
+            let (new, _) = Sheet::parse(bytes, &options).map_err(|defect| defect.problem).unwrap();
+            let outcomes = draft.verify(&new).unwrap();
+            assert!(matches!(outcomes[..], [EditOutcome::Stands(_)]), "{name}: {outcomes:?}");
+        }
+        Some(reading.records.len())
+    }
+
+    #[test]
+    fn the_shapes_of_real_exports_are_read_and_edited() {
+        let gmail =
+            "Name,E-mail,Notes,Section 1 - Phone\nJo Doe,jo@example.com,\nA B,a@example.com,\n";
+        let yahoo = "\"First\",\"Middle\",\"Last\",\"Email\",\"Home\",\"Mobile\",\"Title\",\"Company\"\r\n\
+                     \"Jo\",\"\",\"Doe\",\"jo@example.com\",\"\",\"415 555 2671\",\"\",\"\"\r\n";
+        let loader = b"\"ID\",\"NAME\",\"PHONE\",\"NOTE\"\n\"1\",\"M\xfcller \"\"Bros\"\"\",\"1\",\"x\ny\"\n\"2\",\"B\",\"\",\"\"";
+        let utf16: Vec<u8> = "\u{feff}\"First Name\",\"Email\"\nJo,jo@example.com\n"
+            .encode_utf16()
+            .flat_map(u16::to_be_bytes)
+            .collect();
+        assert_eq!(exercise("gmail", gmail.as_bytes()), Some(2));
+        assert_eq!(exercise("yahoo", yahoo.as_bytes()), Some(1));
+        assert_eq!(exercise("loader", loader), Some(2));
+        assert_eq!(exercise("utf16", &utf16), Some(1));
+    }
+
+    #[test]
+    fn real_exports_are_read_and_edited() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
+        let mut files = Vec::new();
+        for folder in ["csv", "hostile"] {
+            collect(&root.join(folder), &mut files);
+        }
+        if files.is_empty() {
+            let missing = format!("no corpus at {}: only its twin was tested\n", root.display());
+            std::io::stderr().write_all(missing.as_bytes()).unwrap();
+            return;
+        }
+        let read = files.iter().filter_map(|path| {
+            let records = exercise(&path.display().to_string(), &fs::read(path).unwrap())?;
+            Some((path.file_name().unwrap().to_str().unwrap().to_owned(), records))
+        });
+        let read: BTreeMap<String, usize> = read.collect();
+        assert_eq!(read["gmail.csv"], 2);
+        assert!(read.contains_key("yahoo_contacts.csv") && read["accountData.csv"] > 400);
+    }
+
+    fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
+        let Ok(entries) = fs::read_dir(folder) else { return };
+        for path in entries.map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                collect(&path, files);
+            } else if path.extension().is_some_and(|ending| ending == "csv" || ending == "txt") {
+                files.push(path);
+            }
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! The guard against cells that a spreadsheet would run as formulas.
+//!
+//! Owns a pair of functions that undo one another exactly: a value that looks
+//! like a formula gets one more leading apostrophe in the file, and exactly that
+//! one is taken off on reading. `'t Hooft` is no formula and is left alone in
+//! both directions. Leaves quoting to the writer.
+
+use std::borrow::Cow;
+
+use crate::model::Field;
+
+/// Whether values that a spreadsheet would run are written with an apostrophe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FormulaGuard {
+    /// They are, and it is taken off on reading.
+    On,
+    /// Values are written and read as they are.
+    Off,
+}
+
+impl FormulaGuard {
+    /// The value as it is to stand in the file.
+    pub(crate) fn guarded(self, field: Field, value: &str) -> Cow<'_, str> {
+        let phone = field == Field::PhoneNumber && is_phone_number(value);
+        match self {
+            FormulaGuard::On if looks_like_formula(value) && !phone => {
+                Cow::Owned(format!("'{value}"))
+            }
+            FormulaGuard::On | FormulaGuard::Off => Cow::Borrowed(value),
+        }
+    }
+
+    /// The value that stands in the file as `written`.
+    pub(crate) fn unguarded(self, written: &str) -> &str {
+        match (self, written.strip_prefix('\'')) {
+            (FormulaGuard::On, Some(value)) if looks_like_formula(value) => value,
+            (FormulaGuard::On | FormulaGuard::Off, _) => written,
+        }
+    }
+}
+
+/// Apostrophes, then a character that makes a spreadsheet calculate, in its
+/// plain or its full-width form.
+fn looks_like_formula(text: &str) -> bool {
+    let starts = ['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠'];
+    text.trim_start_matches('\'').starts_with(starts)
+}
+
+/// A phone number with its country code, such as `+1 (415) 555-2671`.
+fn is_phone_number(text: &str) -> bool {
+    let Some(rest) = text.strip_prefix('+') else { return false };
+    let digits = rest.bytes().filter(u8::is_ascii_digit).count();
+    let punctuation = |c: char| matches!(c, ' ' | '(' | ')' | '-' | '.' | '/' | '\u{a0}');
+    digits >= 2 && rest.chars().all(|c| c.is_ascii_digit() || punctuation(c))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn what_a_spreadsheet_would_run_gets_an_apostrophe_and_other_values_do_not() {
+        let table = [
+            (Field::Company, "=1+1", "'=1+1"),
+            (Field::Company, "@SUM(1)", "'@SUM(1)"),
+            (Field::Title, "-", "'-"),
+            (Field::Title, "\tx", "'\tx"),
+            (Field::Title, "＝x", "'＝x"),
+            (Field::Title, "'=x", "''=x"),
+            (Field::LastName, "'t Hooft", "'t Hooft"),
+            (Field::LastName, "O'Neill-Smith", "O'Neill-Smith"),
+            (Field::Email, "a+b@c.example", "a+b@c.example"),
+            (Field::PhoneNumber, "+14155552671", "+14155552671"),
+            (Field::PhoneNumber, "+1 (415) 555-2671", "+1 (415) 555-2671"),
+            (Field::PhoneNumber, "+cmd|' /C calc'!A0", "'+cmd|' /C calc'!A0"),
+            (Field::PhoneNumber, "-14155552671", "'-14155552671"),
+            (Field::Location, "+14155552671", "'+14155552671"),
+            (Field::Location, "", ""),
+        ];
+        for (field, value, written) in table {
+            assert_eq!(FormulaGuard::On.guarded(field, value), written);
+            assert_eq!(FormulaGuard::On.unguarded(written), value);
+            assert_eq!(FormulaGuard::Off.guarded(field, value), value);
+            assert_eq!(FormulaGuard::Off.unguarded(written), written);
+        }
+    }
+
+    #[test]
+    fn an_apostrophe_that_a_person_put_before_a_phone_number_is_not_part_of_it() {
+        assert_eq!(FormulaGuard::On.unguarded("'+14155552671"), "+14155552671");
+    }
+
+    fn field() -> impl Strategy<Value = Field> {
+        prop::sample::select(Field::ALL.to_vec())
+    }
+
+    proptest! {
+        #[test]
+        fn reading_takes_off_exactly_what_writing_put_on(
+            field in field(),
+            value in "['=+@\t\r＝＋0-9 a-]{0,8}|.{0,12}",
+        ) {
+            let written = FormulaGuard::On.guarded(field, &value);
+            prop_assert_eq!(FormulaGuard::On.unguarded(&written), value.as_str());
+        }
+
+        #[test]
+        fn nothing_that_is_written_runs_unless_it_is_a_phone_number(
+            field in field(),
+            value in "['=+@\t\r＝＋0-9 a-]{0,8}|.{0,12}",
+        ) {
+            let written = FormulaGuard::On.guarded(field, &value);
+            let runs = looks_like_formula(&written) && !written.starts_with('\'');
+            prop_assert!(!runs || (field == Field::PhoneNumber && is_phone_number(&value)));
+        }
+    }
+}
