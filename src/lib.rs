@@ -19,12 +19,20 @@
 // Tests prepare files of their own, and nothing else.
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
+pub mod apply;
+pub mod cli;
 pub mod config;
+pub mod daemon;
 pub mod linq;
 pub mod lock;
 pub mod mirror;
 pub mod model;
+pub mod observe;
+pub mod open;
 pub mod plan;
+pub mod record;
+pub mod report;
+pub mod run;
 pub mod sandbox;
 pub mod source;
 pub mod telemetry;

@@ -1,3 +1,7 @@
-//! The `linqsync` program.
+//! The `linqsync` program: everything it does is in the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    linqsync::cli::main()
+}

@@ -1,0 +1,201 @@
+//! Updates and deletions in Linq: each carries what it expects to find.
+
+use crate::linq::{Deletion, Fetched, LinqError, Lookup, Reason, Update, UpdateError};
+use crate::mirror::{IntentKind, IntentOutcome, NewIntent};
+use crate::model::{Change, Field, FieldSet, IntentId, LinqId, Values};
+use crate::plan::{LinqWrite, Step};
+
+use super::{Apply, FRESH, Halt, Outcome};
+
+/// What is there just before a write.
+enum Before {
+    /// What the plan expects.
+    Expected(Fetched),
+    /// The reading that the plan was made from is fresh enough to go by.
+    Trusted,
+    /// Something else.
+    Changed(Fetched),
+    /// Nothing.
+    Nothing,
+}
+
+/// Whether a fresh reading will do, or the contact must be read again in any case.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reread {
+    IfOld,
+    Always,
+}
+
+impl Apply<'_> {
+    pub(super) async fn update(
+        &self,
+        step: &Step,
+        write: &LinqWrite,
+        id: LinqId,
+        set: &[Change],
+        expected: &Values,
+    ) -> Result<Outcome, Halt> {
+        let current = match self.before(id, expected, Reread::IfOld).await? {
+            Before::Changed(fetched) => return self.stale(fetched),
+            Before::Nothing => return Ok(Outcome::Vanished(id)),
+            Before::Expected(fetched) => fetched.contact.values,
+            Before::Trusted => expected.clone(),
+        };
+        let kind = IntentKind::UpdateInLinq { linq_id: id, changes: set.to_vec() };
+        let intent = self.intend(step, kind)?;
+        let Ok(update) = update_of(set, &current) else {
+            // The planner refuses to clear the last identity; this is its second lock.
+            let reason = "a contact in Linq needs a name, an e-mail or a phone number";
+            return self.refuse(step, write, intent, reason);
+        };
+        match self.patch(id, update, set).await {
+            Ok(answer) => {
+                self.recorder().updated(step, intent, set, &answer, self.now())?;
+                Ok(Outcome::Updated(answer))
+            }
+            Err(error) => self.refused(step, write, intent, error),
+        }
+    }
+
+    /// Sends an update. If Linq does not know the present owner as a user, it is
+    /// sent once more without naming one.
+    async fn patch(
+        &self,
+        id: LinqId,
+        update: Update,
+        set: &[Change],
+    ) -> Result<Fetched, LinqError> {
+        let owner_changes = set.iter().any(|change| change.field == Field::Owner);
+        match self.client.patch(id, &update).await {
+            Err(error) if !owner_changes && is_unknown_user(&error) => {
+                self.client.patch(id, &update.without_user_email()).await
+            }
+            result => result,
+        }
+    }
+
+    pub(super) async fn delete(
+        &self,
+        step: &Step,
+        id: LinqId,
+        expected: &Values,
+    ) -> Result<Outcome, Halt> {
+        let before = match self.before(id, expected, Reread::Always).await? {
+            Before::Expected(fetched) => fetched,
+            Before::Changed(fetched) => return self.stale(fetched),
+            Before::Nothing | Before::Trusted => return Ok(Outcome::Vanished(id)),
+        };
+        // Whole and durable before the request: Linq cannot give it back.
+        self.recorder().shown(&before, self.now())?;
+        let intent = self.intend(step, IntentKind::DeleteInLinq { linq_id: id })?;
+        match self.client.delete(id).await {
+            Ok(Deletion::Done | Deletion::AlreadyGone) => {
+                self.recorder().deleted(step, intent, &before, self.now())?;
+                Ok(Outcome::Deleted(id))
+            }
+            Err(error) => {
+                let expected = expected.clone();
+                self.refused(step, &LinqWrite::Delete { id, expected }, intent, error)
+            }
+        }
+    }
+
+    async fn before(
+        &self,
+        id: LinqId,
+        expected: &Values,
+        reread: Reread,
+    ) -> Result<Before, LinqError> {
+        if reread == Reread::IfOld && self.now() - self.read_at < FRESH {
+            return Ok(Before::Trusted);
+        }
+        Ok(match self.client.get(id).await? {
+            Lookup::Found(fetched) => {
+                let canon = self.policy.canon;
+                let changed = canon.differing(FieldSet::ALL, expected, &fetched.contact.values);
+                if changed.is_empty() {
+                    Before::Expected(*fetched)
+                } else {
+                    Before::Changed(*fetched)
+                }
+            }
+            Lookup::Absent | Lookup::Unproven(_) => Before::Nothing,
+        })
+    }
+
+    /// Linq shows something that the plan did not know: it goes into the mirror, and
+    /// this contact is planned anew.
+    pub(super) fn stale(&self, fetched: Fetched) -> Result<Outcome, Halt> {
+        self.recorder().shown(&fetched, self.now())?;
+        Ok(Outcome::Stale(fetched))
+    }
+
+    /// Makes an intent durable, as one that is about to be sent.
+    pub(super) fn intend(&self, step: &Step, kind: IntentKind) -> Result<IntentId, Halt> {
+        let now = self.now();
+        let intent = NewIntent { link: step.subject.link, kind };
+        let ids = self.state.plan_intents(self.run, now, &[intent])?;
+        self.state.mark_all_sent(&ids, now)?;
+        Ok(ids[0])
+    }
+
+    /// What follows from an error: what Linq refuses for what is in it concerns this
+    /// contact alone, anything else ends the run.
+    pub(super) fn refused(
+        &self,
+        step: &Step,
+        write: &LinqWrite,
+        intent: IntentId,
+        error: LinqError,
+    ) -> Result<Outcome, Halt> {
+        let Some(rejection) = error.rejection() else {
+            return Err(error.into());
+        };
+        if rejection.reason == Reason::NoSuchContact
+            && let Some(id) = crate::record::linq_id(write)
+        {
+            self.state.close_intent(intent, IntentOutcome::Refused)?;
+            return Ok(Outcome::Vanished(id));
+        }
+        let said = rejection.texts().join("; ");
+        let reason = if said.is_empty() {
+            format!("Linq refused it: {}", rejection.answered)
+        } else {
+            format!("Linq refused it: {said}")
+        };
+        self.refuse(step, write, intent, &reason)
+    }
+
+    fn refuse(
+        &self,
+        step: &Step,
+        write: &LinqWrite,
+        intent: IntentId,
+        reason: &str,
+    ) -> Result<Outcome, Halt> {
+        self.recorder().refused(step, write, intent, reason, self.now())?;
+        Ok(Outcome::Refused)
+    }
+}
+
+/// The body of an update: the changed fields, one that identifies the person (Linq
+/// refuses an update without one), and the owner, who might be replaced otherwise.
+fn update_of(set: &[Change], current: &Values) -> Result<Update, UpdateError> {
+    let after = current.with(set);
+    let changed = set.iter().filter(|change| change.field != Field::Owner);
+    let mut fields: Vec<(Field, String)> =
+        changed.map(|change| (change.field, change.to.clone())).collect();
+    let identified = fields
+        .iter()
+        .any(|(field, text)| Field::IDENTITY.contains(field) && !text.trim().is_empty());
+    if !identified {
+        let identity = Field::IDENTITY.into_iter().find(|field| !after[*field].trim().is_empty());
+        fields.extend(identity.map(|field| (field, after[field].clone())));
+    }
+    let owner = Some(after[Field::Owner].trim().to_owned()).filter(|owner| !owner.is_empty());
+    Update::new(fields, owner)
+}
+
+fn is_unknown_user(error: &LinqError) -> bool {
+    error.rejection().is_some_and(|rejection| rejection.reason == Reason::NoSuchUser)
+}

@@ -1,0 +1,166 @@
+//! Creates in Linq: nobody is created whom Linq has already.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use crate::linq::{Effect, Fetched, FindBy, Finding, LinqError};
+use crate::mirror::{IntentKind, IntentOutcome};
+use crate::model::{Field, FieldSet, IntentId, LinqId, Timestamp, Values};
+use crate::observe::record;
+use crate::plan::{LinqWrite, Step};
+
+use super::doubt::InDoubt;
+use super::{Apply, Halt, Outcome};
+
+/// What is sent to create a contact.
+#[derive(Clone, Debug)]
+pub(super) struct Sent {
+    pub(super) values: Values,
+    pub(super) user_email: Option<String>,
+}
+
+impl Apply<'_> {
+    pub(super) async fn create(
+        &self,
+        step: &Step,
+        write: &LinqWrite,
+        created: &RefCell<BTreeMap<LinqId, Values>>,
+    ) -> Result<Outcome, Halt> {
+        let LinqWrite::Create { values, user_email, doubt } = write else {
+            return Ok(Outcome::Refused);
+        };
+        let news = |fetched: &Fetched| !self.knows(fetched.contact.id, fetched, created);
+        if let Some(fetched) = self.find(values).await?.into_iter().find(news) {
+            return self.stale(fetched);
+        }
+        let sent = Sent { values: values.clone(), user_email: user_email.clone() };
+        if let Some(intent) = doubt {
+            return Ok(Outcome::InDoubt(Box::new(self.doubtful(step, write, *intent, sent))));
+        }
+        let intent = self.intend(step, self.creation(step, &sent))?;
+        let outcome = self.send(step, write, intent, sent).await?;
+        if let Outcome::Created(fetched) = &outcome {
+            created.borrow_mut().insert(fetched.contact.id, fetched.contact.values.clone());
+        }
+        Ok(outcome)
+    }
+
+    fn creation(&self, step: &Step, sent: &Sent) -> IntentKind {
+        let record = step.subject.record.map(|index| record(self.seen, index));
+        IntentKind::CreateInLinq {
+            values: sent.values.clone(),
+            user_email: sent.user_email.clone(),
+            key: record.and_then(|record| record.key.clone()),
+            fingerprint: record
+                .map_or_else(|| crate::model::Fingerprint::of(&[]), |record| record.fingerprint),
+        }
+    }
+
+    /// Sends a create whose intent is durable. Without an answer it is looked for at
+    /// once, and adopted if it is there.
+    pub(super) async fn send(
+        &self,
+        step: &Step,
+        write: &LinqWrite,
+        intent: IntentId,
+        sent: Sent,
+    ) -> Result<Outcome, Halt> {
+        let answer = self.client.create(&sent.values, sent.user_email.as_deref()).await;
+        let error = match answer {
+            Ok(answer) => return self.landed(step, intent, answer),
+            Err(error) => error,
+        };
+        match error.effect {
+            Effect::Unknown => {
+                let doubt = self.doubtful(step, write, intent, sent);
+                match self.trace_by_find(&doubt).await? {
+                    Some(answer) => self.landed(step, intent, answer),
+                    None => Ok(Outcome::InDoubt(Box::new(doubt))),
+                }
+            }
+            Effect::NotSent => {
+                self.state.close_intent(intent, IntentOutcome::NotSent)?;
+                Err(error.into())
+            }
+            Effect::Refused => self.create_refused(step, write, intent, error),
+        }
+    }
+
+    fn create_refused(
+        &self,
+        step: &Step,
+        write: &LinqWrite,
+        intent: IntentId,
+        error: LinqError,
+    ) -> Result<Outcome, Halt> {
+        if error.rejection().is_none() {
+            self.state.close_intent(intent, IntentOutcome::Refused)?;
+        }
+        self.refused(step, write, intent, error)
+    }
+
+    pub(super) fn landed(
+        &self,
+        step: &Step,
+        intent: IntentId,
+        answer: Fetched,
+    ) -> Result<Outcome, Halt> {
+        self.recorder().created(step, intent, &answer, self.now())?;
+        Ok(Outcome::Created(answer))
+    }
+
+    fn doubtful(&self, step: &Step, write: &LinqWrite, intent: IntentId, sent: Sent) -> InDoubt {
+        let earlier = self.seen.doubtful.iter().find(|doubt| doubt.intent == intent);
+        let now = self.now();
+        InDoubt {
+            step: step.clone(),
+            write: write.clone(),
+            intent,
+            // What was sent then, which is what may be there now.
+            expected: earlier.map_or_else(|| sent.values.clone(), |doubt| doubt.values.clone()),
+            sent,
+            first_sent_at: earlier.map_or(now, |doubt| doubt.first_sent_at),
+            sent_at: earlier.map_or(now, |doubt| doubt.sent_at),
+        }
+    }
+
+    /// Whom Linq finds by the e-mail and by the phone number of `values`: asked one
+    /// after the other, since with both at once it does not say which of them matched.
+    pub(super) async fn find(&self, values: &Values) -> Result<Vec<Fetched>, LinqError> {
+        let (email, phone) = (values[Field::Email].trim(), values[Field::PhoneNumber].trim());
+        let mut found = Vec::new();
+        for by in [FindBy::Email(email), FindBy::Phone(phone)] {
+            let (FindBy::Email(text) | FindBy::Phone(text)) = by;
+            if text.is_empty() {
+                continue;
+            }
+            match self.client.find(by).await? {
+                Finding::Found(fetched) => found.push(*fetched),
+                Finding::Nothing | Finding::CannotSearch => {}
+            }
+        }
+        Ok(found)
+    }
+
+    /// Whether the plan has judged this contact already: it was seen as it is, or
+    /// was created meanwhile for another record of the same plan.
+    fn knows(
+        &self,
+        id: LinqId,
+        fetched: &Fetched,
+        created: &RefCell<BTreeMap<LinqId, Values>>,
+    ) -> bool {
+        let known = self.seen.linq.contacts.get(&id).map(|contact| contact.values.clone());
+        let known = known.or_else(|| created.borrow().get(&id).cloned());
+        known.is_some_and(|known| {
+            let shown = &fetched.contact.values;
+            self.policy.canon.differing(FieldSet::ALL, &known, shown).is_empty()
+        })
+    }
+
+    /// The moment from which a create that was sent at `sent_at` counts as settled.
+    pub(super) fn settled_at(&self, sent_at: Timestamp) -> Timestamp {
+        let settle = chrono::TimeDelta::from_std(self.settle).unwrap_or(chrono::TimeDelta::MAX);
+        sent_at.max(self.started_at) + settle
+    }
+}

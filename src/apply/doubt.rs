@@ -1,0 +1,132 @@
+//! Creates whose answer was lost: looked for until it is certain what became of
+//! them, and only then sent again.
+
+use std::time::Duration;
+
+use crate::linq::{Completeness, Fetched, walk};
+use crate::model::{IntentId, LinqId, Timestamp, Values};
+use crate::plan::{LinqWrite, Step, is_trace_of};
+
+use super::create::Sent;
+use super::{Apply, Halt, LinqOutcome, Outcome};
+
+/// How often a create is sent before the run gives up on Linq.
+const SENDINGS: usize = 3;
+
+/// A create of which it cannot be told yet whether it arrived.
+#[derive(Debug)]
+pub(super) struct InDoubt {
+    pub(super) step: Step,
+    pub(super) write: LinqWrite,
+    pub(super) intent: IntentId,
+    /// What is sent if it has to be sent again.
+    pub(super) sent: Sent,
+    /// What would be there if it arrived.
+    pub(super) expected: Values,
+    pub(super) first_sent_at: Timestamp,
+    pub(super) sent_at: Timestamp,
+}
+
+impl Apply<'_> {
+    /// Waits until every create in doubt is settled, looks for it in a whole listing,
+    /// and sends it again only if that lacks it.
+    pub(super) async fn settle(
+        &self,
+        mut in_doubt: Vec<InDoubt>,
+        done: &mut LinqOutcome,
+    ) -> Result<(), Halt> {
+        for _ in 1..SENDINGS {
+            if in_doubt.is_empty() {
+                return Ok(());
+            }
+            self.wait_for(&in_doubt).await?;
+            in_doubt = self.look_again(in_doubt, done).await?;
+        }
+        for doubt in &in_doubt {
+            done.notices.push(format!(
+                "Linq did not answer whether it created {}; the next run looks again",
+                doubt.step.subject.name
+            ));
+        }
+        done.left += in_doubt.len();
+        Ok(())
+    }
+
+    async fn wait_for(&self, in_doubt: &[InDoubt]) -> Result<(), Halt> {
+        let settled = in_doubt.iter().map(|doubt| self.settled_at(doubt.sent_at)).max();
+        let wait = settled.and_then(|settled| (settled - self.now()).to_std().ok());
+        let wait = wait.unwrap_or(Duration::ZERO);
+        tracing::warn!(
+            creates = in_doubt.len(),
+            seconds = wait.as_secs(),
+            "no answer to a create; waiting before it is looked for again"
+        );
+        #[expect(clippy::disallowed_methods, reason = "waiting is what settling is about")]
+        let sleep = tokio::time::sleep(wait);
+        tokio::select! {
+            () = sleep => Ok(()),
+            () = self.stop.cancelled() => Err(Halt::Stopped),
+        }
+    }
+
+    /// Looks for each in one whole listing. What it lacks is sent again; what several
+    /// contacts could be is left to the next plan.
+    async fn look_again(
+        &self,
+        in_doubt: Vec<InDoubt>,
+        done: &mut LinqOutcome,
+    ) -> Result<Vec<InDoubt>, Halt> {
+        let listing = walk(self.client).await.map_err(Halt::Linq)?;
+        let mut taken: Vec<LinqId> = Vec::new();
+        let mut still = Vec::new();
+        for mut doubt in in_doubt {
+            let traces: Vec<&Fetched> = listing
+                .contacts
+                .iter()
+                .filter(|fetched| !taken.contains(&fetched.contact.id))
+                .filter(|fetched| self.is_trace(&doubt, fetched))
+                .collect();
+            if let Some(trace) = traces.first() {
+                taken.push(trace.contact.id);
+                // The plan decides what it is: what was sent may have been edited since.
+                done.add(self.stale((*trace).clone())?);
+                continue;
+            }
+            if listing.completeness != Completeness::Complete {
+                still.push(doubt);
+                continue;
+            }
+            self.state.mark_sent(doubt.intent, self.now())?;
+            doubt.sent_at = self.now();
+            match self.send(&doubt.step, &doubt.write, doubt.intent, doubt.sent).await? {
+                Outcome::InDoubt(doubt) => still.push(*doubt),
+                outcome @ (Outcome::Created(_)
+                | Outcome::Updated(_)
+                | Outcome::Deleted(_)
+                | Outcome::Stale(_)
+                | Outcome::Vanished(_)
+                | Outcome::Refused) => done.add(outcome),
+            }
+        }
+        Ok(still)
+    }
+
+    /// The contact that a create in doubt has made, if find shows exactly that.
+    pub(super) async fn trace_by_find(&self, doubt: &InDoubt) -> Result<Option<Fetched>, Halt> {
+        let found = self.find(&doubt.expected).await?;
+        Ok(found.into_iter().find(|fetched| self.is_trace(doubt, fetched)))
+    }
+
+    /// Whether a contact is what a create in doubt would have made, and nobody's yet.
+    fn is_trace(&self, doubt: &InDoubt, fetched: &Fetched) -> bool {
+        let id = fetched.contact.id;
+        let free = !self.seen.linq.contacts.contains_key(&id)
+            && !self.seen.links.iter().any(|link| link.linq_id == id);
+        free && is_trace_of(
+            &fetched.contact,
+            &doubt.expected,
+            doubt.first_sent_at,
+            self.policy.canon,
+        )
+    }
+}

@@ -1,0 +1,125 @@
+//! The command line, as clap reads it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+use crate::model::Limit;
+use crate::sandbox::{Fault, Quirk};
+use crate::telemetry::LogFormat;
+
+/// Keeps an organisation's contacts the same in Linq and in a CSV file.
+///
+/// Without a command and without --once it is the daemon: a run at start and then
+/// on the schedule, until SIGTERM.
+#[derive(Debug, Parser)]
+#[command(name = "linqsync", version, max_term_width = 80)]
+#[command(
+    after_help = "Exit codes: 0 in sync, 2 wrong usage, configuration or source, 3 something \
+                        waits for a person, 4 deletions are held, 5 the token was refused, 6 Linq \
+                        unreachable, 7 another linqsync is at work."
+)]
+pub(super) struct Cli {
+    /// The configuration [default: ./sync.toml, then
+    /// $XDG_CONFIG_HOME/linqsync/sync.toml, then /etc/linqsync/sync.toml]
+    #[arg(short, long, global = true, value_name = "FILE", env = "LINQSYNC_CONFIG")]
+    pub(super) config: Option<PathBuf>,
+
+    /// Makes one run and exits
+    #[arg(long)]
+    pub(super) once: bool,
+
+    /// With --once: shows what the run would do, as `plan` does
+    #[arg(long, requires = "once")]
+    pub(super) dry_run: bool,
+
+    /// How many deletions this run may carry out on a side: a number or a percentage
+    #[arg(long, global = true, value_name = "N|P%")]
+    pub(super) max_deletes: Option<Limit>,
+
+    #[command(flatten)]
+    pub(super) output: Output,
+
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+}
+
+/// How much is said, and in what form.
+#[derive(Clone, Copy, Debug, Args)]
+pub(super) struct Output {
+    /// One JSON document on stdout, on failure too
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+
+    /// More logging; twice for still more
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(super) verbose: u8,
+
+    /// Logs warnings and errors only
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(super) quiet: bool,
+
+    /// The form of the logs on stderr
+    #[arg(long, global = true, value_enum)]
+    pub(super) log_format: Option<LogFormat>,
+
+    /// Colours in the output
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
+    pub(super) color: Color,
+}
+
+/// When output is coloured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Color {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// In any case.
+    Always,
+    /// Not at all.
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Shows what a run would do, per contact and field; changes nothing
+    Plan(PlanArgs),
+    /// Runs a local server that behaves like Linq
+    Sandbox(SandboxArgs),
+    /// Tells the whole story in a temporary directory, against the sandbox
+    Demo,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PlanArgs {
+    /// Exits with 8 when there are steps
+    #[arg(long)]
+    pub(super) detailed_exitcode: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SandboxArgs {
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, default_value = "127.0.0.1:8025", value_name = "ADDRESS")]
+    pub(super) listen: SocketAddr,
+
+    /// How many invented contacts there are at the beginning
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub(super) contacts: usize,
+
+    /// The token that it accepts
+    #[arg(long, default_value = "sandbox-token")]
+    pub(super) token: String,
+
+    /// Where the invention begins: the same seed gives the same contacts
+    #[arg(long, default_value_t = 1)]
+    pub(super) seed: u64,
+
+    /// A fault, such as "create status=500 times=1" or "list delay=2s"
+    #[arg(long = "fault", value_name = "FAULT")]
+    pub(super) faults: Vec<Fault>,
+
+    /// A different reading of the documents, such as owner-reset or truncate=50
+    #[arg(long = "quirk", value_name = "QUIRK")]
+    pub(super) quirks: Vec<Quirk>,
+}

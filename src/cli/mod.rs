@@ -1,0 +1,170 @@
+//! The command line: arguments in, text or JSON out, one exit code.
+//!
+//! Owns what people see. Leaves everything that is done to [`crate::run`],
+//! [`crate::daemon`] and [`crate::sandbox`].
+
+mod args;
+mod demo;
+mod once;
+mod sandbox;
+pub(crate) mod show;
+mod signals;
+pub(crate) mod text;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use chrono::{DateTime, Utc};
+use clap::Parser;
+
+use crate::config::{Config, ConfigError, Overrides};
+use crate::daemon::DaemonError;
+use crate::model::Timestamp;
+use crate::report::{ReportedError, RunReport};
+use crate::telemetry::{Telemetry, Verbosity};
+use args::{Cli, Color, Command, Output};
+use signals::Signals;
+
+/// Runs the program with this process's arguments.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    cli.output.color.choice().write_global();
+    match start(&cli) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            say(&format!("error: {error:#}"));
+            ExitCode::from(1)
+        }
+    }
+}
+
+fn start(cli: &Cli) -> anyhow::Result<u8> {
+    telemetry(cli.output).init()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("cannot start")?;
+    match &cli.command {
+        Some(Command::Plan(args)) => {
+            configured(cli, |config| runtime.block_on(once::plan(cli.output, &config, args)))
+        }
+        Some(Command::Sandbox(args)) => runtime.block_on(sandbox::serve(args)),
+        Some(Command::Demo) => runtime.block_on(demo::demo()),
+        None if cli.once && cli.dry_run => configured(cli, |config| {
+            let args = args::PlanArgs { detailed_exitcode: false };
+            runtime.block_on(once::plan(cli.output, &config, &args))
+        }),
+        None if cli.once => {
+            configured(cli, |config| runtime.block_on(once::once(cli.output, &config)))
+        }
+        None => configured(cli, |config| runtime.block_on(daemon(&config))),
+    }
+}
+
+async fn daemon(config: &Config) -> anyhow::Result<u8> {
+    let signals = Signals::listen()?;
+    match crate::daemon::run(config, &now, signals.stop()).await {
+        Ok(()) => Ok(0),
+        Err(DaemonError::Open(error)) => {
+            let error = error.reported();
+            complain(&error);
+            Ok(error.code)
+        }
+        Err(error @ DaemonError::Schedule(_)) => Err(error.into()),
+    }
+}
+
+/// Loads the configuration and goes on with it, or says what is wrong with it.
+fn configured(cli: &Cli, go_on: impl FnOnce(Config) -> anyhow::Result<u8>) -> anyhow::Result<u8> {
+    let overrides = Overrides { max_deletes: cli.max_deletes };
+    match Config::load(cli.config.as_deref(), &overrides) {
+        Ok(config) => {
+            for warning in &config.warnings {
+                tracing::warn!("{warning}");
+            }
+            go_on(config)
+        }
+        Err(error) => {
+            unusable(cli.output, &error)?;
+            Ok(2)
+        }
+    }
+}
+
+fn unusable(output: Output, error: &ConfigError) -> anyhow::Result<()> {
+    say(&error.render());
+    if output.json {
+        let hint = "correct the configuration and run `linqsync plan`".to_owned();
+        failed(ReportedError { code: 2, message: error.lines().join("; "), hint })?;
+    }
+    Ok(())
+}
+
+/// Prints a run that did not begin, as JSON.
+fn failed(error: ReportedError) -> anyhow::Result<()> {
+    let mut report = RunReport::new(now());
+    report.error = Some(error);
+    report.conclude(now());
+    print_json(&serde_json::to_value(&report)?)
+}
+
+/// The time by the system's clock: here it enters, everywhere else it is an argument.
+pub(crate) fn now() -> Timestamp {
+    #[expect(clippy::disallowed_methods, reason = "this is where the time comes from")]
+    let now: DateTime<Utc> = Utc::now();
+    now
+}
+
+fn telemetry(output: Output) -> Telemetry {
+    let verbosity = match (output.quiet, output.verbose) {
+        (true, _) => Some(Verbosity::Quiet),
+        (false, 0) => None,
+        (false, 1) => Some(Verbosity::Verbose),
+        (false, _) => Some(Verbosity::Trace),
+    };
+    Telemetry {
+        format: output.log_format,
+        verbosity,
+        color: output.color.choice(),
+        filter: None,
+        journal_stream: None,
+    }
+    .with_process_environment()
+}
+
+impl Color {
+    const fn choice(self) -> anstream::ColorChoice {
+        match self {
+            Color::Auto => anstream::ColorChoice::Auto,
+            Color::Always => anstream::ColorChoice::Always,
+            Color::Never => anstream::ColorChoice::Never,
+        }
+    }
+}
+
+/// Prints text on stdout.
+pub(crate) fn print(text: &str) -> anyhow::Result<()> {
+    let mut out = anstream::stdout().lock();
+    write!(out, "{text}").and_then(|()| out.flush()).context("cannot write to stdout")
+}
+
+fn print_json(document: &serde_json::Value) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    let text = serde_json::to_string_pretty(document)?;
+    writeln!(out, "{text}").and_then(|()| out.flush()).context("cannot write to stdout")
+}
+
+/// Says something on stderr. Nobody is left to be told when that fails.
+fn say(text: &str) {
+    let _ = writeln!(anstream::stderr().lock(), "{text}");
+}
+
+/// Says what went wrong and what to do about it.
+fn complain(error: &ReportedError) {
+    say(&format!("error: {}", text::shown(&error.message, 2000)));
+    if !error.hint.is_empty() {
+        say(&format!("  help: {}", error.hint));
+    }
+}

@@ -1,0 +1,137 @@
+//! `--once` and `plan`.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::config::Config;
+use crate::open::{self, Linq, OpenError};
+use crate::report::{ReportedError, RunReport, plan_json};
+use crate::run::{Ran, RunError, Sides, Terms, preview, run};
+use crate::source::csv::Access;
+
+use super::args::{Output, PlanArgs};
+use super::signals::Signals;
+use super::{complain, failed, now, print, print_json, say, show};
+
+/// How long a run that was asked to stop may still take for what is in flight.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// Makes one run and prints it. Returns the exit code.
+pub(super) async fn once(output: Output, config: &Config) -> anyhow::Result<u8> {
+    let signals = Signals::listen()?;
+    let opened = match open_all(config) {
+        Ok(opened) => opened,
+        Err(error) => return refuse(output, error.reported()),
+    };
+    let (linq, mut source, state) = opened;
+    let client = linq.client(fastrand::u64(..));
+    let policy = config.policy();
+    let terms = Terms {
+        policy: &policy,
+        settle: config.linq.settle,
+        started_at: now(),
+        clock: &now,
+        stop: signals.stop(),
+    };
+    let mut sides = Sides { linq: &client, source: &mut source, state: &state };
+    let running = run(&mut sides, &terms);
+    let out_of_time = async {
+        signals.stop().cancelled().await;
+        #[expect(clippy::disallowed_methods, reason = "the time that is left after a signal")]
+        tokio::time::sleep(GRACE).await;
+    };
+    let Ran { mut report, notices, left } = tokio::select! {
+        ran = running => ran,
+        // What is in flight stays in the journal, in doubt.
+        () = out_of_time => stopped(),
+    };
+    if let Some(error) = report.error.as_mut().filter(|_| signals.stop().is_cancelled()) {
+        error.code = signals.code();
+    }
+    let source_name = file_name(&config.source.path);
+    if output.json {
+        print_json(&serde_json::to_value(&report)?)?;
+    } else {
+        if let Some((plan, seen)) = left.filter(|(plan, _)| !plan.steps.is_empty()) {
+            print(&show::plan_text(&plan, &seen, &source_name))?;
+        }
+        print(&show::run_text(&report, &source_name))?;
+    }
+    for notice in &notices {
+        say(&format!("note: {}", super::text::shown(notice, 400)));
+    }
+    if let Some(error) = &report.error {
+        complain(error);
+    }
+    Ok(report.exit_code())
+}
+
+fn stopped() -> Ran {
+    let mut report = RunReport::new(now());
+    report.error = Some(RunError::Stopped.reported());
+    report.conclude(now());
+    Ran { report, notices: Vec::new(), left: None }
+}
+
+type Opened = (Linq, crate::source::csv::CsvSource, crate::mirror::State);
+
+fn open_all(config: &Config) -> Result<Opened, OpenError> {
+    let source = open::source(config, Access::Exclusive)?;
+    let linq = Linq::of(config)?;
+    Ok((linq, source, open::state(config)?))
+}
+
+/// Shows what a run would do. Returns the exit code.
+pub(super) async fn plan(output: Output, config: &Config, args: &PlanArgs) -> anyhow::Result<u8> {
+    let opened = open::source(config, Access::ReadOnly)
+        .and_then(|source| Ok((source, Linq::of(config)?, open::scratch(config)?)));
+    let (mut source, linq, state) = match opened {
+        Ok(opened) => opened,
+        Err(error) => return refuse(output, error.reported()),
+    };
+    let signals = Signals::listen()?;
+    let client = linq.client(fastrand::u64(..));
+    let policy = config.policy();
+    let terms = Terms {
+        policy: &policy,
+        settle: config.linq.settle,
+        started_at: now(),
+        clock: &now,
+        stop: signals.stop(),
+    };
+    let mut sides = Sides { linq: &client, source: &mut source, state: &state };
+    let planned = tokio::select! {
+        planned = preview(&mut sides, &terms) => planned,
+        () = signals.stop().cancelled() => Err(RunError::Stopped),
+    };
+    let (plan, seen, report) = match planned {
+        Ok(planned) => planned,
+        Err(error) => {
+            let mut error = error.reported();
+            if signals.stop().is_cancelled() {
+                error.code = signals.code();
+            }
+            return refuse(output, error);
+        }
+    };
+    if output.json {
+        print_json(&plan_json(&plan, &seen, &report))?;
+    } else {
+        print(&show::plan_text(&plan, &seen, &file_name(&config.source.path)))?;
+    }
+    let steps = !plan.steps.is_empty() || !seen.source.unreadable.is_empty();
+    Ok(if args.detailed_exitcode && steps { 8 } else { 0 })
+}
+
+fn refuse(output: Output, error: ReportedError) -> anyhow::Result<u8> {
+    let code = error.code;
+    complain(&error);
+    if output.json {
+        failed(error)?;
+    }
+    Ok(code)
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+}

@@ -1,0 +1,272 @@
+//! Plans and runs as people read them, in 80 columns.
+
+use std::fmt::Write;
+
+use anstyle::{AnsiColor, Style};
+
+use crate::model::{Change, Field, Side, Values};
+use crate::observe::record;
+use crate::plan::{LinkPlan, LinqWrite, Observation, Plan, SourceWrite, Step, Wait};
+use crate::report::{Open, RunReport, SideCounts};
+
+use super::text::{counted, shown};
+
+/// How many people one part of a plan shows before it only counts them.
+const SHOWN: usize = 40;
+
+const NEW: Style = AnsiColor::Green.on_default();
+const CHANGED: Style = AnsiColor::Yellow.on_default();
+const GONE: Style = AnsiColor::Red.on_default();
+const WAITS: Style = AnsiColor::Magenta.on_default();
+const BOLD: Style = Style::new().bold();
+const DIM: Style = Style::new().dimmed();
+
+/// A plan in words; `source` is what the source is called.
+pub(crate) fn plan_text(plan: &Plan, seen: &Observation, source: &str) -> String {
+    let mut text = String::new();
+    part(&mut text, "to Linq", &rows(plan, seen, to_linq));
+    part(&mut text, &format!("to {source}"), &rows(plan, seen, to_source));
+    part(&mut text, "the same person on both sides", &rows(plan, seen, linked));
+    let mut waiting = rows(plan, seen, waits);
+    waiting.extend(unreadable(seen));
+    part(&mut text, "waiting for you", &waiting);
+    for notice in &plan.notices {
+        let _ = writeln!(text, "note: {}", shown(notice, 200));
+    }
+    if let Some(halt) = &plan.halt {
+        let _ = writeln!(text, "{GONE}nothing will be written{GONE:#}: {halt}");
+    }
+    let _ = writeln!(text, "{BOLD}Plan:{BOLD:#} {}", summary(plan, seen));
+    text
+}
+
+fn part(text: &mut String, title: &str, rows: &[String]) {
+    if rows.is_empty() {
+        return;
+    }
+    let _ = writeln!(text, "{BOLD}{title}{BOLD:#}");
+    for row in rows.iter().take(SHOWN) {
+        text.push_str(row);
+    }
+    if rows.len() > SHOWN {
+        let more = rows.len() - SHOWN;
+        let _ = writeln!(text, "  … and {more} more (--json shows all of them)");
+    }
+    text.push('\n');
+}
+
+fn rows(plan: &Plan, seen: &Observation, row: fn(&Step, &Observation) -> String) -> Vec<String> {
+    plan.steps.iter().map(|step| row(step, seen)).filter(|row| !row.is_empty()).collect()
+}
+
+fn to_linq(step: &Step, _: &Observation) -> String {
+    match &step.linq {
+        Some(LinqWrite::Create { values, .. }) => {
+            head(step, '+', NEW, &step.reason.to_string()) + &filled(values)
+        }
+        Some(LinqWrite::Update { set, .. }) => {
+            head(step, '~', CHANGED, &step.reason.to_string()) + &changes(set)
+        }
+        Some(LinqWrite::Delete { .. }) => head(step, '-', GONE, &step.reason.to_string()),
+        None => String::new(),
+    }
+}
+
+fn to_source(step: &Step, _: &Observation) -> String {
+    match &step.source {
+        Some(SourceWrite::Create { values, .. }) => {
+            head(step, '+', NEW, &step.reason.to_string()) + &filled(values)
+        }
+        Some(SourceWrite::Update { set, linq_id, .. }) => {
+            let reason = if set.is_empty() && linq_id.is_some() {
+                "its Linq id is filled in".to_owned()
+            } else {
+                step.reason.to_string()
+            };
+            head(step, '~', CHANGED, &reason) + &changes(set)
+        }
+        Some(SourceWrite::Delete { .. }) => head(step, '-', GONE, &step.reason.to_string()),
+        None => String::new(),
+    }
+}
+
+fn linked(step: &Step, _: &Observation) -> String {
+    match &step.link {
+        LinkPlan::Join { .. } => head(step, '=', NEW, &step.reason.to_string()),
+        LinkPlan::Keep
+        | LinkPlan::Agree(_)
+        | LinkPlan::Relink(_)
+        | LinkPlan::Release
+        | LinkPlan::Forget
+        | LinkPlan::Missing(_)
+        | LinkPlan::Found => String::new(),
+    }
+}
+
+fn waits(step: &Step, seen: &Observation) -> String {
+    let mut text = String::new();
+    for wait in &step.waits {
+        let why = match wait {
+            Wait::Conflict { field, .. } => format!("{field} was edited on both sides"),
+            Wait::Ambiguous { .. } => step.reason.to_string(),
+            Wait::HeldDeletion(side) => format!("{}; deleting it in {side} is held", step.reason),
+            Wait::HeldClearing(side, change) => {
+                format!("clearing {} in {side} is held", change.field)
+            }
+            Wait::Rejected { reason, .. } => reason.clone(),
+            Wait::Grace(side) => {
+                format!("{}; it stays in {side} until sync.delete_grace is over", step.reason)
+            }
+        };
+        let sign = if matches!(wait, Wait::Ambiguous { .. }) { '?' } else { '!' };
+        text += &head(step, sign, WAITS, &why);
+        text += &details(step, wait, seen);
+    }
+    text
+}
+
+fn details(step: &Step, wait: &Wait, seen: &Observation) -> String {
+    let line = |name: &str, value: &str| format!("      {name:<13} {}\n", quoted(value));
+    match wait {
+        Wait::Conflict { base, source, linq, .. } => {
+            line("source", source) + &line("Linq", linq) + &line("both had", base)
+        }
+        Wait::Rejected { field: Some(field), .. } => step
+            .subject
+            .record
+            .map(|index| line(field.name(), &record(seen, index).values[*field]))
+            .unwrap_or_default(),
+        Wait::Ambiguous { .. }
+        | Wait::HeldDeletion(_)
+        | Wait::HeldClearing(..)
+        | Wait::Rejected { field: None, .. }
+        | Wait::Grace(_) => String::new(),
+    }
+}
+
+fn unreadable(seen: &Observation) -> impl Iterator<Item = String> {
+    seen.source.unreadable.iter().map(|row| {
+        let reason = shown(&row.reason, 200);
+        format!("  {WAITS}!{WAITS:#} {} (line {})\n      {reason}\n", row.label, row.line)
+    })
+}
+
+/// "  + Ana Silva (row:311)" and the reason in a line of its own.
+fn head(step: &Step, sign: char, style: Style, reason: &str) -> String {
+    let name = shown(&step.subject.name, 44);
+    let place = match (&step.subject.source_key, step.subject.linq_id) {
+        (Some(key), _) => shown(key, 24),
+        (None, Some(id)) => format!("id {id}"),
+        (None, None) => String::new(),
+    };
+    let place = if place.is_empty() { place } else { format!(" ({place})") };
+    let reason = shown(reason, 200);
+    format!("  {style}{sign}{style:#} {name}{DIM}{place}{DIM:#}\n      {DIM}{reason}{DIM:#}\n")
+}
+
+fn filled(values: &Values) -> String {
+    let lines = values.filled();
+    lines.iter().fold(String::new(), |text, field| text + &line(field, &quoted(&values[field])))
+}
+
+fn changes(set: &[Change]) -> String {
+    set.iter().fold(String::new(), |text, change| {
+        let (from, to) = (quoted(&change.from), quoted(&change.to));
+        let both = line(change.field, &format!("{from} → {to}"));
+        if both.chars().count() <= 80 {
+            return text + &both;
+        }
+        text + &line(change.field, &from) + &format!("      {:<13} → {to}\n", "")
+    })
+}
+
+fn line(field: Field, value: &str) -> String {
+    format!("      {:<13} {value}\n", field.name())
+}
+
+fn quoted(value: &str) -> String {
+    if value.trim().is_empty() {
+        "(none)".to_owned()
+    } else {
+        format!("“{}”", shown(value, 50))
+    }
+}
+
+fn summary(plan: &Plan, seen: &Observation) -> String {
+    let mut done = [SideCounts::default(), SideCounts::default()];
+    for step in &plan.steps {
+        for (side, counts) in [Side::Source, Side::Linq].into_iter().zip(&mut done) {
+            count(step, side, counts);
+        }
+    }
+    let [source, linq] = done;
+    let links = plan.steps.iter().filter(|s| matches!(s.link, LinkPlan::Join { .. })).count();
+    let waits: usize = plan.steps.iter().filter(|step| !step.waits.is_empty()).count()
+        + seen.source.unreadable.len();
+    if !plan.steps.iter().any(Step::acts) && waits == 0 {
+        return format!("nothing to do; {} in sync", counted(plan.in_sync, "contact", "contacts"));
+    }
+    format!(
+        "{} to create, {} to update, {} to delete; {} to link; {} waiting",
+        source.created + linq.created,
+        source.updated + linq.updated,
+        source.deleted + linq.deleted,
+        links,
+        waits,
+    )
+}
+
+fn count(step: &Step, side: Side, counts: &mut SideCounts) {
+    match side {
+        Side::Linq => match &step.linq {
+            Some(LinqWrite::Create { .. }) => counts.created += 1,
+            Some(LinqWrite::Update { .. }) => counts.updated += 1,
+            Some(LinqWrite::Delete { .. }) => counts.deleted += 1,
+            None => {}
+        },
+        Side::Source => match &step.source {
+            Some(SourceWrite::Create { .. }) => counts.created += 1,
+            Some(SourceWrite::Update { set, .. }) => counts.updated += usize::from(!set.is_empty()),
+            Some(SourceWrite::Delete { .. }) => counts.deleted += 1,
+            None => {}
+        },
+    }
+}
+
+/// A run in a few lines; `source` is what the source is called.
+pub(crate) fn run_text(report: &RunReport, source: &str) -> String {
+    let mut text = String::new();
+    for (name, side) in [("Linq", report.linq), (source, report.source)] {
+        let SideCounts { seen, created, updated, deleted } = side;
+        let _ = writeln!(
+            text,
+            "{:<24} {} seen, {created} created, {updated} updated, {deleted} deleted",
+            shown(name, 24),
+            counted(seen, "contact", "contacts"),
+        );
+    }
+    let linked = if report.linked > 0 {
+        format!(", {} of them found on both sides", report.linked)
+    } else {
+        String::new()
+    };
+    let _ = writeln!(text, "{:<24} {}{linked}", "in sync", report.in_sync);
+    let Open { conflicts, ambiguous, rejected, held_deletes, held_clears } = report.open;
+    let waiting: Vec<String> = [
+        (conflicts, "conflict", "conflicts"),
+        (ambiguous, "ambiguous match", "ambiguous matches"),
+        (rejected, "rejected", "rejected"),
+        (held_deletes, "held deletion", "held deletions"),
+        (held_clears, "held clearing", "held clearings"),
+        (report.skipped, "skipped step", "skipped steps"),
+    ]
+    .into_iter()
+    .filter(|(count, _, _)| *count > 0)
+    .map(|(count, one, many)| counted(count, one, many))
+    .collect();
+    if !waiting.is_empty() {
+        let waiting = waiting.join(", ");
+        let _ = writeln!(text, "{:<24} {WAITS}{waiting}{WAITS:#}", "waiting for you");
+    }
+    text
+}

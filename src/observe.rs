@@ -1,0 +1,270 @@
+//! Reads Linq and the state into what a plan is made from.
+//!
+//! Owns the evidence of absence: a contact counts as gone only if a complete
+//! listing lacks it, asking for it by id says that it does not exist, and a known
+//! contact still answers. Writes nothing but the mirror. Leaves every decision to
+//! [`crate::plan`].
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::TimeDelta;
+
+use crate::linq::{Client, Completeness, Fetched, LinqError, Listing, Lookup, walk};
+use crate::mirror::{IntentKind, IntentState, Mapping, Shown, State, StateError};
+use crate::model::{
+    LinkStatus, LinqContact, LinqId, Policy, RunId, Scope, Side, SourceRecord, Timestamp,
+};
+use crate::plan::{
+    DoubtfulCreate, HalfAdded, LinqSide, Observation, RecentDeletions, SourceSide, worth_asking,
+};
+use crate::source::Reading;
+
+/// The sliding time over which deletions are counted.
+const DAY: TimeDelta = TimeDelta::hours(24);
+
+/// Why a side could not be observed.
+#[derive(Debug, thiserror::Error)]
+pub enum ObserveError {
+    /// Linq did not answer as it should.
+    #[error(transparent)]
+    Linq(#[from] LinqError),
+    /// The state could not be read or written.
+    #[error(transparent)]
+    State(#[from] StateError),
+}
+
+/// Walks Linq's listing into the mirror, and asks for linked contacts that it
+/// lacks one by one, unless there are too many.
+///
+/// # Errors
+/// When Linq or the state fails; nothing is believed then.
+pub async fn read_linq(
+    client: &Client,
+    state: &State,
+    policy: &Policy,
+    run: RunId,
+    now: Timestamp,
+) -> Result<LinqSide, ObserveError> {
+    let Listing { contacts: listed, completeness } = walk(client).await?;
+    let mut shown: BTreeMap<LinqId, Fetched> =
+        listed.into_iter().map(|fetched| (fetched.contact.id, fetched)).collect();
+    let mut side = LinqSide {
+        contacts: BTreeMap::new(),
+        incomplete: match completeness {
+            Completeness::Complete => None,
+            Completeness::Partial(doubt) => Some(doubt.to_string()),
+        },
+        gone: BTreeSet::new(),
+        unasked: false,
+        nobody_answers: false,
+    };
+    if side.incomplete.is_none() {
+        let missing = missing(state, &shown)?;
+        let links = missing.links;
+        let recent = state.deletions_since(Side::Source, now - DAY)?;
+        side.unasked = !worth_asking(missing.ids.len(), links, recent, policy);
+        if !side.unasked && !missing.ids.is_empty() {
+            ask_for(client, &missing.ids, &mut shown, &mut side).await?;
+        }
+    }
+    store(state, run, now, &shown, &side)?;
+    side.contacts = shown.into_iter().map(|(id, fetched)| (id, fetched.contact)).collect();
+    Ok(side)
+}
+
+/// Linked contacts that a listing lacks.
+struct Missing {
+    ids: Vec<LinqId>,
+    links: usize,
+}
+
+fn missing(state: &State, shown: &BTreeMap<LinqId, Fetched>) -> Result<Missing, StateError> {
+    let links = state.links()?;
+    let ids = links.iter().map(|link| link.linq_id).filter(|id| !shown.contains_key(id)).collect();
+    let links = links.iter().filter(|link| link.status == LinkStatus::Linked).count();
+    Ok(Missing { ids, links })
+}
+
+/// Asks for each of `ids`. That one of them does not exist counts only if somebody
+/// who was listed just now still answers.
+async fn ask_for(
+    client: &Client,
+    ids: &[LinqId],
+    shown: &mut BTreeMap<LinqId, Fetched>,
+    side: &mut LinqSide,
+) -> Result<(), LinqError> {
+    let known = shown.keys().next().copied();
+    let mut absent = BTreeSet::new();
+    for id in ids {
+        match client.get(*id).await? {
+            Lookup::Found(fetched) => {
+                shown.insert(*id, *fetched);
+            }
+            Lookup::Absent => {
+                absent.insert(*id);
+            }
+            // Neither there nor proven to be gone: nothing follows for this one.
+            Lookup::Unproven(_) => {}
+        }
+    }
+    if absent.is_empty() {
+        return Ok(());
+    }
+    let answers = match known {
+        Some(known) => matches!(client.get(known).await?, Lookup::Found(_)),
+        None => false,
+    };
+    if answers {
+        side.gone = absent;
+    } else {
+        side.nobody_answers = true;
+    }
+    Ok(())
+}
+
+/// Brings the mirror up to what Linq showed. Contacts that are not listed and not
+/// linked are forgotten; linked ones stay until their deletion is settled.
+fn store(
+    state: &State,
+    run: RunId,
+    now: Timestamp,
+    shown: &BTreeMap<LinqId, Fetched>,
+    side: &LinqSide,
+) -> Result<(), StateError> {
+    let mirrored = state.contacts()?;
+    let changed = shown
+        .values()
+        .filter(|fetched| {
+            mirrored.get(&fetched.contact.id).is_none_or(|known| differs(known, &fetched.contact))
+        })
+        .map(|fetched| Shown { contact: &fetched.contact, raw: &fetched.raw });
+    let changed: Vec<Shown<'_>> = changed.collect();
+    if !changed.is_empty() {
+        state.store_contacts(run, now, changed)?;
+    }
+    if side.incomplete.is_some() {
+        return Ok(());
+    }
+    let linked: BTreeSet<LinqId> = state.links()?.iter().map(|link| link.linq_id).collect();
+    let unlisted: Vec<LinqId> =
+        mirrored.into_keys().filter(|id| !shown.contains_key(id) && !linked.contains(id)).collect();
+    if !unlisted.is_empty() {
+        state.forget_contacts(&unlisted)?;
+    }
+    Ok(())
+}
+
+/// Whether the mirror should store a contact anew. It keeps instants to the
+/// millisecond.
+fn differs(known: &LinqContact, shown: &LinqContact) -> bool {
+    let millis = |at: Option<Timestamp>| at.map(|at| at.timestamp_millis());
+    known.values != shown.values || millis(known.updated_at) != millis(shown.updated_at)
+}
+
+/// Puts together what was seen of both sides and what the state remembers.
+///
+/// # Errors
+/// When the state cannot be read.
+pub fn observation(
+    state: &State,
+    policy: &Policy,
+    reading: &Reading,
+    linq: LinqSide,
+    now: Timestamp,
+) -> Result<Observation, StateError> {
+    let Reading { mapped, records, unreadable, keeps_ids, read_only, .. } = reading.clone();
+    let mut seen = Observation {
+        now,
+        source: SourceSide {
+            mapped,
+            records,
+            unreadable,
+            known_nobodies: state.nobodies()?,
+            keeps_ids,
+            read_only,
+        },
+        linq,
+        links: Vec::new(),
+        doubtful: Vec::new(),
+        half_added: Vec::new(),
+        refused: BTreeMap::new(),
+        recent_deletions: RecentDeletions {
+            source: state.deletions_since(Side::Source, now - DAY)?,
+            linq: state.deletions_since(Side::Linq, now - DAY)?,
+        },
+        changed_meaning: changed_meaning(state, &mapping(policy, reading))?,
+    };
+    recall(state, &mut seen)?;
+    Ok(seen)
+}
+
+/// Reads the links, the journal and what Linq refused into `seen` again, after some
+/// of it was written.
+///
+/// # Errors
+/// When the state cannot be read.
+pub fn recall(state: &State, seen: &mut Observation) -> Result<(), StateError> {
+    seen.links = state.links()?;
+    let rejections = state.rejections()?;
+    seen.refused = rejections.into_iter().map(|r| (r.fingerprint, r.reason)).collect();
+    (seen.doubtful, seen.half_added) = open_intents(state)?;
+    Ok(())
+}
+
+fn open_intents(state: &State) -> Result<(Vec<DoubtfulCreate>, Vec<HalfAdded>), StateError> {
+    let (mut doubtful, mut half_added) = (Vec::new(), Vec::new());
+    for intent in state.open_intents()? {
+        match (intent.kind, intent.state, intent.sent_at) {
+            (
+                IntentKind::CreateInLinq { values, key, fingerprint, .. },
+                IntentState::Sent,
+                Some(sent_at),
+            ) => doubtful.push(DoubtfulCreate {
+                intent: intent.id,
+                values,
+                key,
+                fingerprint,
+                first_sent_at: intent.planned_at,
+                sent_at,
+            }),
+            (IntentKind::AddToSource { linq_id, values }, _, _) => {
+                half_added.push(HalfAdded { intent: intent.id, linq_id, values });
+            }
+            // Not sent; or an update or a deletion, whose evidence is on the sides
+            // themselves.
+            (
+                IntentKind::CreateInLinq { .. }
+                | IntentKind::UpdateInLinq { .. }
+                | IntentKind::DeleteInLinq { .. },
+                _,
+                _,
+            ) => {}
+        }
+    }
+    Ok((doubtful, half_added))
+}
+
+/// What takes part, as far as it decides what a missing value or contact means.
+pub fn mapping(policy: &Policy, reading: &Reading) -> Mapping {
+    let scope = match &policy.scope {
+        Scope::All => "all".to_owned(),
+        Scope::Owner(owner) => format!("owner {owner}"),
+    };
+    Mapping { fields: reading.mapped, scope }
+}
+
+fn changed_meaning(state: &State, now: &Mapping) -> Result<Option<String>, StateError> {
+    let Some(before) = state.mapping()? else { return Ok(None) };
+    Ok(if before.fields != now.fields {
+        Some("the source has other columns than before".to_owned())
+    } else if before.scope != now.scope {
+        Some("another scope is configured than before".to_owned())
+    } else {
+        None
+    })
+}
+
+/// The record of the source that `index` names.
+pub(crate) fn record(seen: &Observation, index: crate::model::RecordIndex) -> &SourceRecord {
+    &seen.source.records[index.0 as usize]
+}

@@ -1,0 +1,165 @@
+//! Opens what a configuration names: the two sides and the state.
+//!
+//! Owns the translation from settings to adapters, so that no adapter knows the
+//! configuration. Leaves running to [`crate::run`].
+
+use std::num::NonZeroU32;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::config::{Config, CsvConfig, Delimiter, Encoding, SourceKind};
+use crate::linq::{
+    BaseUrl, BaseUrlError, Client, Settings, TokenError, TokenSource, Transport, Wire, WireError,
+};
+use crate::mirror::{Pair, State, StateError};
+use crate::report::ReportedError;
+use crate::source::FormulaGuard;
+use crate::source::csv::{Access, Charset, CsvOptions, CsvSource, Delimiter as CsvDelimiter};
+
+/// Why a configuration could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The address is not one to send a token to.
+    #[error("linq.base_url")]
+    BaseUrl(#[from] BaseUrlError),
+    /// The HTTP client could not be set up.
+    #[error("cannot set up HTTPS")]
+    Wire(#[from] WireError),
+    /// The state cannot be used.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The source is of a kind that this version does not read.
+    #[error("{} is a directory of vCards, which this version does not read yet", .0.display())]
+    Vcard(std::path::PathBuf),
+}
+
+impl OpenError {
+    /// The exit code.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            OpenError::BaseUrl(_) | OpenError::Vcard(_) => 2,
+            OpenError::Wire(_) => 1,
+            OpenError::State(error) => crate::run::state_code(error),
+        }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            OpenError::BaseUrl(_) => "set linq.base_url to an https address",
+            OpenError::Wire(_) => "are the system's CA certificates installed?",
+            OpenError::State(error) => error.hint().unwrap_or("look at state.dir in sync.toml"),
+            OpenError::Vcard(_) => "export the address book as CSV and name that file",
+        }
+    }
+
+    /// The error as a report shows it.
+    pub fn reported(&self) -> ReportedError {
+        ReportedError::of(self, self.exit_code(), self.hint())
+    }
+}
+
+/// Linq, as it can be asked: each run has a client of its own, and they share the
+/// connections.
+pub struct Linq {
+    transport: Arc<dyn Transport>,
+    settings: Settings,
+    token: TokenSource,
+}
+
+impl Linq {
+    /// The Linq that `config` names.
+    ///
+    /// # Errors
+    /// When the address or the machine's certificates cannot be used.
+    pub fn of(config: &Config) -> Result<Linq, OpenError> {
+        let base_url = BaseUrl::new(config.linq.base_url.clone())?;
+        let transport = Arc::new(Wire::new(&base_url, config.linq.timeout)?);
+        let mut settings = Settings::new(base_url, 0);
+        settings.concurrency = config.linq.concurrency;
+        settings.requests_per_second = whole(config.linq.requests_per_second);
+        settings.max_attempts = config.linq.max_attempts;
+        let token = config.linq.token.clone();
+        let token = TokenSource::new(move || {
+            token.read().map_err(|error| TokenError::Unreadable(Box::new(error)))
+        });
+        Ok(Linq { transport, settings, token })
+    }
+
+    /// A client for one run; `seed` is where the randomness of its waits begins.
+    pub fn client(&self, seed: u64) -> Client {
+        let settings = Settings { seed, ..self.settings.clone() };
+        Client::new(Arc::clone(&self.transport), settings, self.token.clone())
+    }
+}
+
+/// The rate as whole requests per second, at least one.
+fn whole(rate: f64) -> NonZeroU32 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the configuration is positive, and a cast saturates"
+    )]
+    let whole = rate as u32;
+    NonZeroU32::new(whole).unwrap_or(NonZeroU32::MIN)
+}
+
+/// The source that `config` names.
+///
+/// # Errors
+/// [`OpenError::Vcard`] for a kind that is not read.
+pub fn source(config: &Config, access: Access) -> Result<CsvSource, OpenError> {
+    match &config.source.kind {
+        SourceKind::Csv(csv) => Ok(CsvSource::new(csv_options(&config.source.path, csv, access))),
+        SourceKind::Vcard(_) => Err(OpenError::Vcard(config.source.path.clone())),
+    }
+}
+
+fn csv_options(path: &Path, csv: &CsvConfig, access: Access) -> CsvOptions {
+    CsvOptions {
+        path: path.to_owned(),
+        key: csv.key.clone(),
+        id_column: csv.id_column.clone(),
+        encoding: match csv.encoding {
+            Encoding::Auto => Charset::Auto,
+            Encoding::Utf8 => Charset::Named("utf-8".to_owned()),
+            Encoding::Utf16Le => Charset::Named("utf-16le".to_owned()),
+            Encoding::Utf16Be => Charset::Named("utf-16be".to_owned()),
+            Encoding::Windows1252 => Charset::Named("windows-1252".to_owned()),
+        },
+        delimiter: match csv.delimiter {
+            Delimiter::Auto => CsvDelimiter::Auto,
+            Delimiter::Comma => CsvDelimiter::Byte(b','),
+            Delimiter::Semicolon => CsvDelimiter::Byte(b';'),
+            Delimiter::Tab => CsvDelimiter::Byte(b'\t'),
+            Delimiter::Pipe => CsvDelimiter::Byte(b'|'),
+        },
+        formula_guard: if csv.formula_guard { FormulaGuard::On } else { FormulaGuard::Off },
+        columns: csv.columns.clone(),
+        access,
+    }
+}
+
+/// The state, for this process alone.
+///
+/// # Errors
+/// When another process holds it, it belongs to another pair, or cannot be used.
+pub fn state(config: &Config) -> Result<State, OpenError> {
+    bound(State::open(&config.state.dir)?, config)
+}
+
+/// A copy of the state in memory: for everything that only reads.
+///
+/// # Errors
+/// When the state belongs to another pair, or cannot be read.
+pub fn scratch(config: &Config) -> Result<State, OpenError> {
+    bound(State::scratch(&config.state.dir)?, config)
+}
+
+fn bound(state: State, config: &Config) -> Result<State, OpenError> {
+    state.bind(&Pair {
+        base_url: config.linq.base_url.to_string(),
+        source: config.source.path.to_string_lossy().into_owned(),
+    })?;
+    Ok(state)
+}

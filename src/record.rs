@@ -1,0 +1,476 @@
+//! Writes down what landed: the only code that advances the base.
+//!
+//! Each function turns one outcome into records of the state and commits them in
+//! one transaction: the intent ends, the link and its base change, the mirror and
+//! the history follow, or none of it. Leaves the network and the source's files
+//! to [`crate::apply`].
+
+use std::collections::BTreeSet;
+
+use crate::linq::Fetched;
+use crate::mirror::{
+    Action, ContactChange, HistoryEntry, IntentKind, IntentOutcome, IntentState, LinkChange,
+    Record, Rejection, RejectionChange, State, StateError,
+};
+use crate::model::{
+    Agreement, Base, Change, Field, FieldSet, Fingerprint, IntentId, Link, LinkId, LinqContact,
+    LinqId, Policy, RunId, Side, SourceKey, SourceRecord, Timestamp, Values,
+};
+use crate::observe::record as record_at;
+use crate::plan::{LinkPlan, LinqWrite, Observation, Plan, Reason, Step, Tier, agreed_by_answer};
+
+/// Writes outcomes of one run into the state.
+#[derive(Clone, Copy)]
+pub(crate) struct Recorder<'a> {
+    pub(crate) state: &'a State,
+    pub(crate) run: RunId,
+    pub(crate) policy: &'a Policy,
+    pub(crate) seen: &'a Observation,
+}
+
+/// Pairs that were joined.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Joined {
+    /// They were on both sides already.
+    pub(crate) there: usize,
+    /// An unanswered create had made the contact.
+    pub(crate) created_in_linq: usize,
+    /// An interrupted run had added the record.
+    pub(crate) created_in_source: usize,
+}
+
+/// What a record is known by between two readings.
+#[derive(Clone)]
+struct Known {
+    key: Option<SourceKey>,
+    fingerprint: Fingerprint,
+}
+
+impl Known {
+    fn of(record: &SourceRecord) -> Known {
+        Known { key: record.key.clone(), fingerprint: record.fingerprint }
+    }
+}
+
+impl Recorder<'_> {
+    /// What becomes of links without any write to a side.
+    pub(crate) fn links(&self, plan: &Plan, at: Timestamp) -> Result<Joined, StateError> {
+        let mut records = Vec::new();
+        let mut joined = Joined::default();
+        for step in &plan.steps {
+            if matches!(step.link, LinkPlan::Join { .. }) {
+                self.count(step, &mut joined);
+            }
+            records.extend(self.link(step, at)?);
+        }
+        if !records.is_empty() {
+            self.state.commit(self.run, at, &records)?;
+        }
+        Ok(joined)
+    }
+
+    /// What the journal proves was created by us, on whichever side; everything else
+    /// was there.
+    fn count(&self, step: &Step, joined: &mut Joined) {
+        let half_added = || {
+            let added = &self.seen.half_added;
+            added.iter().any(|added| Some(added.linq_id) == step.subject.linq_id)
+        };
+        match step.reason {
+            Reason::Matched(Tier::Journal) if half_added() => joined.created_in_source += 1,
+            Reason::Matched(Tier::Journal) => joined.created_in_linq += 1,
+            Reason::Matched(Tier::Id | Tier::Email | Tier::Phone | Tier::Name)
+            | Reason::Rule(_)
+            | Reason::Because(_) => joined.there += 1,
+        }
+    }
+
+    fn link(&self, step: &Step, at: Timestamp) -> Result<Vec<Record>, StateError> {
+        let only = |link: LinkChange| vec![Record { link, ..Record::default() }];
+        let with = |link: LinkChange, entry: HistoryEntry| {
+            vec![Record { link, history: vec![entry], ..Record::default() }]
+        };
+        Ok(match (&step.link, step.subject.link) {
+            (LinkPlan::Join { base, doubt }, _) => vec![self.join(step, base, *doubt)],
+            (LinkPlan::Agree(agreed), Some(id)) => only(self.agree(id, agreed, None)),
+            (LinkPlan::Relink(agreed), Some(id)) => {
+                let mut records =
+                    with(LinkChange::Relink(id), entry(step, Side::Linq, Action::Relink));
+                records.extend(only(self.agree(id, agreed, None)));
+                records
+            }
+            (LinkPlan::Release, Some(id)) => {
+                with(LinkChange::Release(id), entry(step, Side::Linq, Action::Release))
+            }
+            (LinkPlan::Forget, Some(id)) => vec![self.forget(step, id)?],
+            (LinkPlan::Missing(side), Some(id)) => {
+                only(LinkChange::Missing { id, side: *side, since: Some(at) })
+            }
+            (LinkPlan::Found, Some(id)) => [Side::Source, Side::Linq]
+                .into_iter()
+                .flat_map(|side| only(LinkChange::Missing { id, side, since: None }))
+                .collect(),
+            (LinkPlan::Keep, _)
+            | (
+                LinkPlan::Agree(_)
+                | LinkPlan::Relink(_)
+                | LinkPlan::Release
+                | LinkPlan::Forget
+                | LinkPlan::Missing(_)
+                | LinkPlan::Found,
+                None,
+            ) => Vec::new(),
+        })
+    }
+
+    fn join(&self, step: &Step, base: &Base, doubt: Option<IntentId>) -> Record {
+        let from_doubt = || {
+            let doubt = self.seen.doubtful.iter().find(|d| Some(d.intent) == doubt)?;
+            Some(Known { key: doubt.key.clone(), fingerprint: doubt.fingerprint })
+        };
+        let known = match step.subject.record {
+            Some(index) => Some(Known::of(record_at(self.seen, index))),
+            None => from_doubt(),
+        };
+        let link = match (known, step.subject.linq_id) {
+            (Some(Known { key, fingerprint }), Some(linq_id)) => {
+                LinkChange::Insert { linq_id, key, fingerprint, base: base.clone() }
+            }
+            (None, _) | (_, None) => LinkChange::Keep,
+        };
+        Record {
+            intent: doubt.map(|intent| (intent, IntentOutcome::Landed)),
+            link,
+            history: vec![entry(step, Side::Linq, Action::Link)],
+            ..Record::default()
+        }
+    }
+
+    fn forget(&self, step: &Step, id: LinkId) -> Result<Record, StateError> {
+        let linq_id = self.find(id).map(|link| link.linq_id);
+        let mut entry = entry(step, Side::Linq, Action::Forget);
+        entry.before = linq_id.map(|id| self.state.raw_contact(id)).transpose()?.flatten();
+        Ok(Record {
+            link: LinkChange::Remove(id),
+            contact: linq_id.map_or(ContactChange::Keep, ContactChange::Forget),
+            history: vec![entry],
+            ..Record::default()
+        })
+    }
+
+    /// The link after both sides agreed on further fields. `known` is the record
+    /// where it was just written.
+    fn agree(
+        &self,
+        id: LinkId,
+        agreed: &[(Field, Agreement)],
+        known: Option<&SourceRecord>,
+    ) -> LinkChange {
+        let Some(link) = self.find(id) else { return LinkChange::Keep };
+        let mut base = link.base.clone();
+        for (field, agreement) in agreed {
+            base.set(*field, agreement.clone());
+        }
+        let Known { key, fingerprint } = known.map_or_else(
+            || Known { key: link.key.clone(), fingerprint: link.fingerprint },
+            Known::of,
+        );
+        LinkChange::Update { id, key, fingerprint, base }
+    }
+
+    fn find(&self, id: LinkId) -> Option<&Link> {
+        let links = &self.seen.links;
+        links.binary_search_by_key(&id, |link| link.id).ok().map(|position| &links[position])
+    }
+
+    /// The fields of a record that a create in Linq sends.
+    fn sent_fields(&self, record: &SourceRecord) -> FieldSet {
+        self.seen
+            .source
+            .mapped
+            .iter()
+            .filter(|field| !record.rejects(*field))
+            .filter(|field| self.policy.writes_field(Side::Linq, *field))
+            .collect()
+    }
+
+    /// A contact was created in Linq for the step's record.
+    pub(crate) fn created(
+        &self,
+        step: &Step,
+        intent: IntentId,
+        answer: &Fetched,
+        at: Timestamp,
+    ) -> Result<(), StateError> {
+        let Some(index) = step.subject.record else { return Ok(()) };
+        let record = record_at(self.seen, index);
+        let fields = self.sent_fields(record);
+        let base = agreed_by_answer(&record.values, &answer.contact.values, fields).collect();
+        let Known { key, fingerprint } = Known::of(record);
+        let mut history = entry(step, Side::Linq, Action::Create);
+        history.linq_id = Some(answer.contact.id);
+        history.changes = filled(&answer.contact.values);
+        let replaced = step.subject.link.map(|id| Record {
+            link: LinkChange::Remove(id),
+            contact: step.subject.linq_id.map_or(ContactChange::Keep, ContactChange::Forget),
+            ..Record::default()
+        });
+        let linked = Record {
+            intent: Some((intent, IntentOutcome::Landed)),
+            link: LinkChange::Insert { linq_id: answer.contact.id, key, fingerprint, base },
+            contact: store(answer),
+            history: vec![history],
+            ..Record::default()
+        };
+        let records: Vec<Record> = replaced.into_iter().chain([linked]).collect();
+        self.state.commit(self.run, at, &records)
+    }
+
+    /// A contact was changed in Linq.
+    pub(crate) fn updated(
+        &self,
+        step: &Step,
+        intent: IntentId,
+        set: &[Change],
+        answer: &Fetched,
+        at: Timestamp,
+    ) -> Result<(), StateError> {
+        let agreed: Vec<(Field, Agreement)> = set
+            .iter()
+            .map(|change| {
+                let linq = answer.contact.values[change.field].clone();
+                (change.field, Agreement { source: change.to.clone(), linq })
+            })
+            .collect();
+        let mut history = entry(step, Side::Linq, Action::Update);
+        history.changes = set.to_vec();
+        let link = step.subject.link.map_or(LinkChange::Keep, |id| self.agree(id, &agreed, None));
+        let record = Record {
+            intent: Some((intent, IntentOutcome::Landed)),
+            link,
+            contact: store(answer),
+            history: vec![history],
+            ..Record::default()
+        };
+        self.state.commit(self.run, at, &[record])
+    }
+
+    /// A contact was deleted in Linq; `before` is what it was.
+    pub(crate) fn deleted(
+        &self,
+        step: &Step,
+        intent: IntentId,
+        before: &Fetched,
+        at: Timestamp,
+    ) -> Result<(), StateError> {
+        let mut history = entry(step, Side::Linq, Action::Delete);
+        history.before = Some(before.raw.clone());
+        let record = Record {
+            intent: Some((intent, IntentOutcome::Landed)),
+            link: step.subject.link.map_or(LinkChange::Keep, LinkChange::Remove),
+            contact: ContactChange::Forget(before.contact.id),
+            history: vec![history],
+            ..Record::default()
+        };
+        self.state.commit(self.run, at, &[record])
+    }
+
+    /// Linq refused a write: it is not sent again until it changes.
+    pub(crate) fn refused(
+        &self,
+        step: &Step,
+        write: &LinqWrite,
+        intent: IntentId,
+        reason: &str,
+        at: Timestamp,
+    ) -> Result<(), StateError> {
+        let mut history = entry(step, Side::Linq, Action::Reject);
+        reason.clone_into(&mut history.reason);
+        let rejection = Rejection {
+            fingerprint: write.fingerprint(),
+            linq_id: step.subject.linq_id,
+            source: step.subject.source_key.clone(),
+            line: step.subject.line,
+            reason: reason.to_owned(),
+            at,
+        };
+        let record = Record {
+            intent: Some((intent, IntentOutcome::Refused)),
+            rejection: RejectionChange::Add(rejection),
+            history: vec![history],
+            ..Record::default()
+        };
+        self.state.commit(self.run, at, &[record])
+    }
+
+    /// A contact that Linq showed meanwhile.
+    pub(crate) fn shown(&self, fetched: &Fetched, at: Timestamp) -> Result<(), StateError> {
+        let record = Record { contact: store(fetched), ..Record::default() };
+        self.state.commit(self.run, at, &[record])
+    }
+
+    /// What the source holds now, for the steps that were written to it.
+    pub(crate) fn source_written(
+        &self,
+        written: &[SourceOutcome<'_>],
+        at: Timestamp,
+    ) -> Result<(), StateError> {
+        let records: Vec<Record> = written.iter().map(|outcome| self.in_source(outcome)).collect();
+        self.state.commit(self.run, at, &records)
+    }
+
+    fn in_source(&self, outcome: &SourceOutcome<'_>) -> Record {
+        match outcome {
+            SourceOutcome::Added { step, intent, record, contact } => Record {
+                intent: Some((*intent, IntentOutcome::Landed)),
+                link: self.added(step, record, contact),
+                history: vec![HistoryEntry {
+                    changes: filled(&record.values),
+                    source_key: Some(record.name_in_source()),
+                    ..entry(step, Side::Source, Action::Create)
+                }],
+                ..Record::default()
+            },
+            SourceOutcome::Updated { step, set, record } => {
+                let agreed: Vec<(Field, Agreement)> = set
+                    .iter()
+                    .map(|change| {
+                        let source = record.values[change.field].clone();
+                        (change.field, Agreement { source, linq: change.to.clone() })
+                    })
+                    .collect();
+                let history = HistoryEntry {
+                    changes: set.to_vec(),
+                    ..entry(step, Side::Source, Action::Update)
+                };
+                Record {
+                    link: step
+                        .subject
+                        .link
+                        .map_or(LinkChange::Keep, |id| self.agree(id, &agreed, Some(record))),
+                    history: if set.is_empty() { Vec::new() } else { vec![history] },
+                    ..Record::default()
+                }
+            }
+            SourceOutcome::Removed { step, record } => {
+                let mut history = entry(step, Side::Source, Action::Delete);
+                history.before = serde_json::to_string(&record.values).ok();
+                Record {
+                    link: step.subject.link.map_or(LinkChange::Keep, LinkChange::Remove),
+                    contact: step
+                        .subject
+                        .linq_id
+                        .map_or(ContactChange::Keep, ContactChange::Forget),
+                    history: vec![history],
+                    ..Record::default()
+                }
+            }
+        }
+    }
+
+    /// The link of a record that was added for a contact.
+    fn added(&self, step: &Step, record: &SourceRecord, contact: &LinqContact) -> LinkChange {
+        let fields: FieldSet = self
+            .seen
+            .source
+            .mapped
+            .iter()
+            .filter(|field| self.policy.writes_field(Side::Source, *field))
+            .collect();
+        let base: Base = fields
+            .iter()
+            .map(|field| {
+                let (source, linq) = (record.values[field].clone(), contact.values[field].clone());
+                (field, Agreement { source, linq })
+            })
+            .collect();
+        let Known { key, fingerprint } = Known::of(record);
+        match step.subject.link {
+            Some(id) => LinkChange::Update { id, key, fingerprint, base },
+            None => LinkChange::Insert { linq_id: contact.id, key, fingerprint, base },
+        }
+    }
+
+    /// What the reading tells beyond the steps: how records are written now, which
+    /// of them are nobody's, and which intents are settled.
+    pub(crate) fn reading(&self, plan: &Plan, at: Timestamp) -> Result<(), StateError> {
+        let rewritten: Vec<Record> = plan
+            .rewritten
+            .iter()
+            .map(|(id, index)| {
+                let link = self.agree(*id, &[], Some(record_at(self.seen, *index)));
+                Record { link, ..Record::default() }
+            })
+            .collect();
+        if !rewritten.is_empty() {
+            self.state.commit(self.run, at, &rewritten)?;
+        }
+        let nobodies: BTreeSet<Fingerprint> =
+            plan.nobodies.iter().map(|index| record_at(self.seen, *index).fingerprint).collect();
+        if nobodies != self.seen.source.known_nobodies {
+            self.state.remember_nobodies(&nobodies)?;
+        }
+        for intent in &plan.settled {
+            self.state.close_intent(*intent, IntentOutcome::Abandoned)?;
+        }
+        Ok(())
+    }
+}
+
+/// One write that the source now holds.
+pub(crate) enum SourceOutcome<'a> {
+    Added { step: &'a Step, intent: IntentId, record: &'a SourceRecord, contact: &'a LinqContact },
+    Updated { step: &'a Step, set: &'a [Change], record: &'a SourceRecord },
+    Removed { step: &'a Step, record: &'a SourceRecord },
+}
+
+/// Closes intents of earlier runs that say nothing any more: never sent, or updates
+/// and deletions, whose traces are on the sides themselves.
+pub(crate) fn close_idle_intents(state: &State) -> Result<(), StateError> {
+    for intent in state.open_intents()? {
+        let idle = match (&intent.kind, intent.state) {
+            (
+                IntentKind::CreateInLinq { .. } | IntentKind::AddToSource { .. },
+                IntentState::Sent,
+            ) => false,
+            (_, IntentState::Planned)
+            | (IntentKind::UpdateInLinq { .. } | IntentKind::DeleteInLinq { .. }, _) => true,
+        };
+        if idle {
+            state.close_intent(intent.id, IntentOutcome::Abandoned)?;
+        }
+    }
+    Ok(())
+}
+
+fn store(fetched: &Fetched) -> ContactChange {
+    ContactChange::Store { contact: Box::new(fetched.contact.clone()), raw: fetched.raw.clone() }
+}
+
+fn entry(step: &Step, side: Side, action: Action) -> HistoryEntry {
+    HistoryEntry {
+        side,
+        action,
+        linq_id: step.subject.linq_id,
+        source_key: step.subject.source_key.clone(),
+        name: step.subject.name.clone(),
+        changes: Vec::new(),
+        before: None,
+        reason: step.reason.to_string(),
+        approved: false,
+    }
+}
+
+fn filled(values: &Values) -> Vec<Change> {
+    let fields = values.filled();
+    let change = |field| Change { field, from: String::new(), to: values[field].clone() };
+    fields.iter().map(change).collect()
+}
+
+/// The id that a step's contact has in Linq.
+pub(crate) fn linq_id(write: &LinqWrite) -> Option<LinqId> {
+    match write {
+        LinqWrite::Create { .. } => None,
+        LinqWrite::Update { id, .. } | LinqWrite::Delete { id, .. } => Some(*id),
+    }
+}

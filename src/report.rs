@@ -1,0 +1,352 @@
+//! What a run came to, for people and for scripts.
+//!
+//! Owns the JSON documents `linqsync.run/1` and `linqsync.plan/1` and the exit code
+//! that follows from an outcome. Leaves printing to [`crate::cli`].
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::linq::RequestCounts;
+use crate::model::{Change, RunId, Side, Timestamp};
+use crate::plan::{LinkPlan, LinqWrite, Observation, Plan, SourceWrite, Step, Wait};
+
+/// A run, as `linqsync.run/1`.
+#[derive(Clone, Debug, Serialize)]
+pub struct RunReport {
+    schema: &'static str,
+    /// Its number; `None` for a dry run and for one that did not begin.
+    pub run: Option<RunId>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Whether nothing was written.
+    pub dry_run: bool,
+    /// What was seen and done in Linq.
+    pub linq: SideCounts,
+    /// What was seen and done in the source.
+    pub source: SideCounts,
+    /// Pairs joined because they were on both sides already.
+    pub linked: usize,
+    /// Linked pairs for which nothing waits and nothing is left to be done.
+    pub in_sync: usize,
+    /// What waits after the run.
+    #[serde(flatten)]
+    pub open: Open,
+    /// Steps that were not carried out because something had changed.
+    pub skipped: usize,
+    /// Requests, retries included.
+    pub requests: RequestCounts,
+    /// When it began.
+    #[serde(serialize_with = "second")]
+    pub started_at: Timestamp,
+    /// When it ended.
+    #[serde(serialize_with = "second")]
+    pub finished_at: Timestamp,
+    /// Why it failed, if it did.
+    pub error: Option<ReportedError>,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Everything is in sync.
+    Clean,
+    /// Something waits for a person.
+    Attention,
+    /// Deletions or clearings are held.
+    Held,
+    /// It ended early.
+    Failed,
+}
+
+/// What was seen and done on one side.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct SideCounts {
+    /// Contacts or records that were read.
+    pub seen: usize,
+    /// Created there.
+    pub created: usize,
+    /// Updated there.
+    pub updated: usize,
+    /// Deleted there.
+    pub deleted: usize,
+}
+
+/// What waits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Open {
+    /// Pairs with a conflict.
+    pub conflicts: usize,
+    /// Records of which nobody can tell who they are.
+    pub ambiguous: usize,
+    /// Records that cannot be read, or cannot be synchronised as they are.
+    pub rejected: usize,
+    /// Deletions that wait for approval.
+    pub held_deletes: usize,
+    /// Clearings of a field that wait for approval.
+    pub held_clears: usize,
+}
+
+/// Why a run failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ReportedError {
+    /// The exit code.
+    pub code: u8,
+    /// What went wrong.
+    pub message: String,
+    /// What to do about it.
+    pub hint: String,
+}
+
+impl ReportedError {
+    /// `error` with its causes in one line.
+    pub fn of(error: &dyn std::error::Error, code: u8, hint: &str) -> ReportedError {
+        let mut message = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            let text = error.to_string();
+            if !message.ends_with(&text) {
+                message = format!("{message}: {text}");
+            }
+            cause = error.source();
+        }
+        ReportedError { code, message, hint: hint.to_owned() }
+    }
+}
+
+fn second<S: serde::Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true))
+}
+
+impl RunReport {
+    /// A report of a run that began at `started_at` and has done nothing so far.
+    pub fn new(started_at: Timestamp) -> RunReport {
+        RunReport {
+            schema: "linqsync.run/1",
+            run: None,
+            outcome: Outcome::Clean,
+            dry_run: false,
+            linq: SideCounts::default(),
+            source: SideCounts::default(),
+            linked: 0,
+            in_sync: 0,
+            open: Open::default(),
+            skipped: 0,
+            requests: RequestCounts::default(),
+            started_at,
+            finished_at: started_at,
+            error: None,
+        }
+    }
+
+    /// The outcome that follows from what waits, and from the error if there is one.
+    pub fn conclude(&mut self, finished_at: Timestamp) {
+        self.finished_at = finished_at;
+        let Open { conflicts, ambiguous, rejected, held_deletes, held_clears } = self.open;
+        self.outcome = if self.error.is_some() {
+            Outcome::Failed
+        } else if held_deletes + held_clears > 0 {
+            Outcome::Held
+        } else if conflicts + ambiguous + rejected + self.skipped > 0 {
+            Outcome::Attention
+        } else {
+            Outcome::Clean
+        };
+    }
+
+    /// The program's exit code.
+    pub fn exit_code(&self) -> u8 {
+        match (self.outcome, &self.error) {
+            (Outcome::Failed, Some(error)) => error.code,
+            (Outcome::Failed, None) => 1,
+            (Outcome::Clean, _) => 0,
+            (Outcome::Attention, _) => 3,
+            (Outcome::Held, _) => 4,
+        }
+    }
+
+    /// Takes what waits from a plan made after everything was done.
+    pub fn take_open(&mut self, plan: &Plan, seen: &Observation) {
+        self.in_sync = if plan.halt.is_some() { 0 } else { plan.in_sync };
+        self.open = open(plan, seen);
+        self.linq.seen = seen.linq.contacts.len();
+        self.source.seen = seen.source.records.len();
+    }
+
+    /// Whether the run changed anything.
+    pub fn changed_anything(&self) -> bool {
+        let done = |side: SideCounts| side.created + side.updated + side.deleted;
+        done(self.linq) + done(self.source) + self.linked > 0
+    }
+}
+
+fn open(plan: &Plan, seen: &Observation) -> Open {
+    let steps_with = |waits: fn(&Wait) -> bool| {
+        plan.steps.iter().filter(|step| step.waits.iter().any(waits)).count()
+    };
+    let all = |waits: fn(&Wait) -> bool| {
+        plan.steps.iter().flat_map(|step| &step.waits).filter(|wait| waits(wait)).count()
+    };
+    Open {
+        conflicts: steps_with(|wait| matches!(wait, Wait::Conflict { .. })),
+        ambiguous: steps_with(|wait| matches!(wait, Wait::Ambiguous { .. })),
+        rejected: steps_with(|wait| matches!(wait, Wait::Rejected { .. }))
+            + seen.source.unreadable.len(),
+        held_deletes: all(|wait| matches!(wait, Wait::HeldDeletion(_))),
+        held_clears: all(|wait| matches!(wait, Wait::HeldClearing(..))),
+    }
+}
+
+/// A plan as `linqsync.plan/1`, with the run that it would be.
+pub fn plan_json(plan: &Plan, seen: &Observation, summary: &RunReport) -> Value {
+    let mut steps: Vec<Value> = plan.steps.iter().flat_map(|step| step_json(step, seen)).collect();
+    steps.extend(seen.source.unreadable.iter().map(|unreadable| {
+        json!({
+            "side": "source",
+            "action": "reject",
+            "linq_id": null,
+            "source_key": unreadable.label,
+            "fields": {},
+            "reason": format!("line {}: {}", unreadable.line, unreadable.reason),
+        })
+    }));
+    json!({
+        "schema": "linqsync.plan/1",
+        "steps": steps,
+        "notices": plan.notices,
+        "halt": plan.halt,
+        "summary": summary,
+    })
+}
+
+fn step_json(step: &Step, seen: &Observation) -> Vec<Value> {
+    let mut rows = Vec::new();
+    let reason = step.reason.to_string();
+    let mut row = |side: Option<Side>, action: &str, fields: Value, reason: &str| {
+        rows.push(json!({
+            "side": side.map(Side::name),
+            "action": action,
+            "linq_id": step.subject.linq_id,
+            "source_key": step.subject.source_key,
+            "name": step.subject.name,
+            "fields": fields,
+            "reason": reason,
+        }));
+    };
+    if matches!(step.link, LinkPlan::Join { .. } | LinkPlan::Relink(_)) {
+        row(None, "link", json!({}), &reason);
+    }
+    if let Some(write) = &step.linq {
+        let (action, fields) = linq_json(write);
+        row(Some(Side::Linq), action, fields, &reason);
+    }
+    if let Some(write) = &step.source {
+        let (action, fields) = source_json(write, seen);
+        row(Some(Side::Source), action, fields, &reason);
+    }
+    let conflicts = conflicts_json(&step.waits);
+    if !conflicts.is_empty() {
+        row(None, "conflict", json!(conflicts), "edited on both sides to different values");
+    }
+    for wait in &step.waits {
+        let (side, action, fields, words) = match wait {
+            Wait::Conflict { .. } => continue,
+            Wait::Ambiguous { candidates } => {
+                (Some(Side::Linq), "hold", json!({ "candidates": candidates }), reason.clone())
+            }
+            Wait::HeldDeletion(side) => (
+                Some(*side),
+                "hold",
+                json!({}),
+                format!("{reason}: the deletion waits for approval"),
+            ),
+            Wait::HeldClearing(side, change) => (
+                Some(*side),
+                "hold",
+                changes_json(std::slice::from_ref(change)),
+                "clearing this field for so many people waits for approval".to_owned(),
+            ),
+            Wait::Grace(side) => (
+                Some(*side),
+                "hold",
+                json!({}),
+                format!("{reason}: the deletion waits for sync.delete_grace"),
+            ),
+            Wait::Rejected { field, reason } => {
+                let fields: BTreeMap<&str, Value> =
+                    field.iter().map(|field| (field.name(), Value::Null)).collect();
+                (Some(Side::Source), "reject", json!(fields), reason.clone())
+            }
+        };
+        row(side, action, fields, &words);
+    }
+    rows
+}
+
+fn linq_json(write: &LinqWrite) -> (&'static str, Value) {
+    match write {
+        LinqWrite::Create { values, .. } => ("create", values_json(values, Values::New)),
+        LinqWrite::Update { set, .. } => ("update", changes_json(set)),
+        LinqWrite::Delete { expected, .. } => ("delete", values_json(expected, Values::Gone)),
+    }
+}
+
+fn source_json(write: &SourceWrite, seen: &Observation) -> (&'static str, Value) {
+    match write {
+        SourceWrite::Create { values, .. } => ("create", values_json(values, Values::New)),
+        SourceWrite::Update { set, .. } => ("update", changes_json(set)),
+        SourceWrite::Delete { at } => {
+            let record = crate::observe::record(seen, *at);
+            ("delete", values_json(&record.values, Values::Gone))
+        }
+    }
+}
+
+fn changes_json(set: &[Change]) -> Value {
+    let fields: BTreeMap<&str, Value> = set
+        .iter()
+        .map(|change| (change.field.name(), json!({ "from": change.from, "to": change.to })))
+        .collect();
+    json!(fields)
+}
+
+/// Whether values come into being or go away.
+#[derive(Clone, Copy)]
+enum Values {
+    New,
+    Gone,
+}
+
+fn values_json(values: &crate::model::Values, which: Values) -> Value {
+    let fields: BTreeMap<&str, Value> = values
+        .filled()
+        .iter()
+        .map(|field| {
+            let (from, to) = match which {
+                Values::New => ("", values[field].as_str()),
+                Values::Gone => (values[field].as_str(), ""),
+            };
+            (field.name(), json!({ "from": from, "to": to }))
+        })
+        .collect();
+    json!(fields)
+}
+
+fn conflicts_json(waits: &[Wait]) -> BTreeMap<&'static str, Value> {
+    waits
+        .iter()
+        .filter_map(|wait| match wait {
+            Wait::Conflict { field, base, source, linq } => {
+                let values = json!({ "base": base, "source": source, "linq": linq });
+                Some((field.name(), values))
+            }
+            Wait::Ambiguous { .. }
+            | Wait::HeldDeletion(_)
+            | Wait::HeldClearing(..)
+            | Wait::Rejected { .. }
+            | Wait::Grace(_) => None,
+        })
+        .collect()
+}

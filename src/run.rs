@@ -1,0 +1,440 @@
+//! One run: observe, plan, apply, record.
+//!
+//! Owns the order of the four verbs and when a plan is made anew; leaves what each
+//! of them does to its module. Linq is written first; then a plan is made of what
+//! Linq answered, and the source is written once; deletions in Linq come last. A
+//! final plan tells what is still open, which is nothing in the ordinary case.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::apply::{Apply, Clock, Halt, LinqOutcome, SourceHalt, write_source};
+use crate::linq::{Client, LinqError, Verdict};
+use crate::lock::LockError;
+use crate::mirror::{Ending, State, StateError};
+use crate::model::{Policy, RunId, Timestamp};
+use crate::observe::{self, ObserveError};
+use crate::plan::{LinqWrite, Observation, Plan, Unaccounted, plan};
+use crate::record::{Recorder, close_idle_intents};
+use crate::report::{ReportedError, RunReport};
+use crate::source::{Reading, Source, SourceError, WriteError};
+
+/// How often writing to Linq is planned anew within one run, because Linq turned out
+/// to have changed meanwhile.
+const ROUNDS: usize = 5;
+
+/// How often the source is read and planned anew within one run, because somebody
+/// saved it meanwhile.
+const SAVES: usize = 3;
+
+/// The two sides and the state.
+pub struct Sides<'a> {
+    /// Linq.
+    pub linq: &'a Client,
+    /// The source.
+    pub source: &'a mut dyn Source,
+    /// The state.
+    pub state: &'a State,
+}
+
+/// On what terms a run is made.
+pub struct Terms<'a> {
+    /// The rules by which it decides.
+    pub policy: &'a Policy,
+    /// How long a create without an answer may still arrive.
+    pub settle: Duration,
+    /// When this process started.
+    pub started_at: Timestamp,
+    /// Tells the time.
+    pub clock: Clock<'a>,
+    /// Asks the run to stop.
+    pub stop: &'a CancellationToken,
+}
+
+/// A run and what it leaves open.
+pub struct Ran {
+    /// What it came to.
+    pub report: RunReport,
+    /// What people should know.
+    pub notices: Vec<String>,
+    /// What is left, with what it was planned from; `None` when the run failed.
+    pub left: Option<(Plan, Observation)>,
+}
+
+/// Why a run ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// There is no source to read.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// The source could not be written.
+    #[error(transparent)]
+    Write(WriteError),
+    /// The source could not be copied before the first write to it.
+    #[error("cannot copy the source into the state's backups")]
+    BackUp(#[source] std::io::Error),
+    /// Linq refused the token, or does not work.
+    #[error(transparent)]
+    Linq(#[from] LinqError),
+    /// The state cannot be read or written.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// A defect of linqsync: the planner lost somebody.
+    #[error(transparent)]
+    Plan(#[from] Unaccounted),
+    /// The program was asked to stop.
+    #[error("stopped before everything was done; the next run goes on from here")]
+    Stopped,
+}
+
+impl From<ObserveError> for RunError {
+    fn from(error: ObserveError) -> RunError {
+        match error {
+            ObserveError::Linq(error) => error.into(),
+            ObserveError::State(error) => error.into(),
+        }
+    }
+}
+
+impl From<Halt> for RunError {
+    fn from(halt: Halt) -> RunError {
+        match halt {
+            Halt::Linq(error) => error.into(),
+            Halt::State(error) => error.into(),
+            Halt::Stopped => RunError::Stopped,
+        }
+    }
+}
+
+impl RunError {
+    /// The exit code, by the table of the command's documentation.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            RunError::Source(SourceError::Locked(error))
+            | RunError::Write(WriteError::Locked(error)) => lock_code(error),
+            RunError::Source(SourceError::Io { .. } | SourceError::Unusable { .. }) => 2,
+            RunError::Linq(error) => match error.verdict {
+                Verdict::NoToken(_) => 2,
+                Verdict::TokenRefused(_) | Verdict::Halted(_) => 5,
+                Verdict::Rejected(_) | Verdict::Failed(_) => 6,
+            },
+            RunError::State(error) => state_code(error),
+            RunError::Write(_) | RunError::BackUp(_) | RunError::Plan(_) => 1,
+            RunError::Stopped => 143,
+        }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> String {
+        match self {
+            RunError::Source(SourceError::Unusable { hint, .. }) => hint.clone(),
+            RunError::Source(SourceError::Io { .. }) => {
+                "check source.path in sync.toml, and that this user may read the file".to_owned()
+            }
+            RunError::Source(SourceError::Locked(_)) | RunError::Write(WriteError::Locked(_)) => {
+                "wait until the other one has finished, or stop it".to_owned()
+            }
+            RunError::Write(_) | RunError::BackUp(_) => {
+                "check that this user may write the file's directory, and that the disk is not \
+                 full; what was written to Linq is remembered"
+                    .to_owned()
+            }
+            RunError::Linq(error) => linq_hint(error).to_owned(),
+            RunError::State(error) => error.hint().unwrap_or("look at state.dir").to_owned(),
+            RunError::Plan(_) => "please report this, with what both sides looked like".to_owned(),
+            RunError::Stopped => "start it again to finish".to_owned(),
+        }
+    }
+
+    /// The error as a report shows it.
+    pub fn reported(&self) -> ReportedError {
+        ReportedError::of(self, self.exit_code(), &self.hint())
+    }
+}
+
+fn lock_code(error: &LockError) -> u8 {
+    match error {
+        LockError::Held { .. } => 7,
+        LockError::Io { .. } => 2,
+    }
+}
+
+pub(crate) fn state_code(error: &StateError) -> u8 {
+    match error {
+        StateError::Held { .. } => 7,
+        StateError::Permissions { .. }
+        | StateError::Foreign { .. }
+        | StateError::Newer { .. }
+        | StateError::NotOurs { .. } => 2,
+        StateError::Io { .. }
+        | StateError::Corrupt { .. }
+        | StateError::Busy { .. }
+        | StateError::Full { .. }
+        | StateError::AlreadyLinked(_)
+        | StateError::UnknownLink(_)
+        | StateError::UnknownRun(_)
+        | StateError::UnknownIntent(_)
+        | StateError::IllegalStep { .. }
+        | StateError::Database { .. } => 1,
+    }
+}
+
+fn linq_hint(error: &LinqError) -> &'static str {
+    match error.verdict {
+        Verdict::NoToken(_) => "set linq.token_file in sync.toml, or the variable LINQ_TOKEN",
+        Verdict::TokenRefused(_) | Verdict::Halted(_) => {
+            "check the token; nothing further was changed"
+        }
+        Verdict::Rejected(_) | Verdict::Failed(_) => {
+            "check linq.base_url and the connection; the next run goes on from here"
+        }
+    }
+}
+
+/// Makes one run.
+pub async fn run(sides: &mut Sides<'_>, terms: &Terms<'_>) -> Ran {
+    let started_at = (terms.clock)();
+    let mut making = Making::new(sides, terms, started_at);
+    let result = making.all().await;
+    let Making { mut report, notices, left, .. } = making;
+    if let Err(error) = &result {
+        report.error = Some(error.reported());
+    }
+    report.requests = sides.linq.counts();
+    report.conclude((terms.clock)());
+    let mut ran = Ran { report, notices, left: left.filter(|_| result.is_ok()) };
+    finish(sides.state, &mut ran, (terms.clock)());
+    ran
+}
+
+/// Writes the run's end into the state. A state that cannot take it is no reason to
+/// hide what the run came to.
+fn finish(state: &State, ran: &mut Ran, at: Timestamp) {
+    let Some(run) = ran.report.run else { return };
+    let report = serde_json::to_value(&ran.report).unwrap_or_default();
+    let outcome = report["outcome"].as_str().unwrap_or_default().to_owned();
+    if let Err(error) = state.finish_run(run, &Ending { at, outcome, report }) {
+        ran.notices.push(format!("the run's end could not be recorded: {error}"));
+    }
+}
+
+/// Makes the plan that a run would begin with, and writes nothing: `state` must be a
+/// scratch copy.
+///
+/// # Errors
+/// When a side or the state cannot be read.
+pub async fn preview(
+    sides: &mut Sides<'_>,
+    terms: &Terms<'_>,
+) -> Result<(Plan, Observation, RunReport), RunError> {
+    let now = (terms.clock)();
+    let run = sides.state.begin_run(now)?;
+    let reading = sides.source.read()?;
+    let linq = observe::read_linq(sides.linq, sides.state, terms.policy, run, now).await?;
+    let seen = observe::observation(sides.state, terms.policy, &reading, linq, now)?;
+    let plan = plan(&seen, terms.policy)?;
+    let mut report = RunReport::new(now);
+    report.dry_run = true;
+    report.take_open(&plan, &seen);
+    report.requests = sides.linq.counts();
+    report.conclude((terms.clock)());
+    Ok((plan, seen, report))
+}
+
+/// A run in the making.
+struct Making<'s, 'a, 't> {
+    sides: &'s mut Sides<'a>,
+    terms: &'t Terms<'t>,
+    report: RunReport,
+    notices: Vec<String>,
+    left: Option<(Plan, Observation)>,
+    refused_edits: usize,
+}
+
+impl<'s, 'a, 't> Making<'s, 'a, 't> {
+    fn new(sides: &'s mut Sides<'a>, terms: &'t Terms<'t>, now: Timestamp) -> Self {
+        Making {
+            sides,
+            terms,
+            report: RunReport::new(now),
+            notices: Vec::new(),
+            left: None,
+            refused_edits: 0,
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        (self.terms.clock)()
+    }
+
+    fn plan(&self, seen: &Observation) -> Result<Plan, RunError> {
+        Ok(plan(seen, self.terms.policy)?)
+    }
+
+    fn recorder<'r>(&'r self, run: RunId, seen: &'r Observation) -> Recorder<'r> {
+        Recorder { state: self.sides.state, run, policy: self.terms.policy, seen }
+    }
+
+    async fn all(&mut self) -> Result<(), RunError> {
+        // The source first: what is wrong with it costs no request.
+        let mut reading = self.sides.source.read()?;
+        self.report.source.seen = reading.records.len();
+        let now = self.report.started_at;
+        let run = self.sides.state.begin_run(now)?;
+        self.report.run = Some(run);
+        close_idle_intents(self.sides.state)?;
+        let state = self.sides.state;
+        let linq = observe::read_linq(self.sides.linq, state, self.terms.policy, run, now).await?;
+        let read_at = self.now();
+        self.report.linq.seen = linq.contacts.len();
+        let mut seen = observe::observation(state, self.terms.policy, &reading, linq, now)?;
+        for save in 1.. {
+            self.write_linq(run, &mut seen, read_at).await?;
+            match self.write_source(run, &mut seen, &mut reading) {
+                Ok(()) => break,
+                Err(RunError::Write(WriteError::Changed { .. })) if save < SAVES => {
+                    reading = self.sides.source.read()?;
+                    let linq = seen.linq;
+                    seen = observe::observation(state, self.terms.policy, &reading, linq, now)?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        self.delete_in_linq(run, &mut seen, read_at).await?;
+        self.close(run, seen, &reading)
+    }
+
+    /// Links, creates and updates, planned anew until nothing is left to write.
+    async fn write_linq(
+        &mut self,
+        run: RunId,
+        seen: &mut Observation,
+        read_at: Timestamp,
+    ) -> Result<(), RunError> {
+        for _ in 0..ROUNDS {
+            let mut plan = self.plan(seen)?;
+            let joined = self.recorder(run, seen).links(&plan, self.now())?;
+            self.report.linked += joined.there;
+            self.report.linq.created += joined.created_in_linq;
+            self.report.source.created += joined.created_in_source;
+            if plan.steps.iter().any(|step| step.link != crate::plan::LinkPlan::Keep) {
+                observe::recall(self.sides.state, seen)?;
+                plan = self.plan(seen)?;
+            }
+            let writes = |write: &LinqWrite| !matches!(write, LinqWrite::Delete { .. });
+            if !plan.steps.iter().any(|step| step.linq.as_ref().is_some_and(writes)) {
+                return Ok(());
+            }
+            let mut done = LinqOutcome::default();
+            let result = self.apply(run, seen, read_at).write_linq(&plan, &mut done).await;
+            self.count(&done);
+            result?;
+            let left = done.left;
+            self.after_linq(seen, done)?;
+            self.report.skipped = left;
+        }
+        Ok(())
+    }
+
+    fn apply<'r>(&'r self, run: RunId, seen: &'r Observation, read_at: Timestamp) -> Apply<'r> {
+        Apply {
+            client: self.sides.linq,
+            state: self.sides.state,
+            run,
+            policy: self.terms.policy,
+            seen,
+            read_at,
+            started_at: self.terms.started_at,
+            clock: self.terms.clock,
+            settle: self.terms.settle,
+            stop: self.terms.stop,
+        }
+    }
+
+    fn count(&mut self, done: &LinqOutcome) {
+        self.report.linq.created += done.created;
+        self.report.linq.updated += done.updated;
+        self.report.linq.deleted += done.deleted;
+    }
+
+    /// Brings what was seen up to what Linq answered.
+    fn after_linq(&mut self, seen: &mut Observation, done: LinqOutcome) -> Result<(), RunError> {
+        for (id, fetched) in done.shown {
+            seen.linq.contacts.insert(id, fetched.contact);
+        }
+        for id in done.vanished {
+            seen.linq.contacts.remove(&id);
+        }
+        self.notices.extend(done.notices);
+        Ok(observe::recall(self.sides.state, seen)?)
+    }
+
+    /// Writes the source once, with all that is due.
+    fn write_source(
+        &mut self,
+        run: RunId,
+        seen: &mut Observation,
+        reading: &mut Reading,
+    ) -> Result<(), RunError> {
+        if self.terms.stop.is_cancelled() {
+            return Err(RunError::Stopped);
+        }
+        let plan = self.plan(seen)?;
+        let clock = self.terms.clock;
+        let recorder = Recorder { state: self.sides.state, run, policy: self.terms.policy, seen };
+        let done = write_source(self.sides.source, self.sides.state, recorder, &plan, clock)
+            .map_err(|halt| match halt {
+                SourceHalt::Write(error) => RunError::Write(error),
+                SourceHalt::State(error) => RunError::State(error),
+                SourceHalt::BackUp(error) => RunError::BackUp(error),
+            })?;
+        self.report.source.created += done.created;
+        self.report.source.updated += done.updated;
+        self.report.source.deleted += done.deleted;
+        self.refused_edits = done.refused.len();
+        for (name, reason) in done.refused {
+            self.notices.push(format!("{name} could not be written to the source: {reason}"));
+        }
+        if let Some(now) = done.reading {
+            *reading = now;
+            let linq = seen.linq.clone();
+            let (state, at) = (self.sides.state, seen.now);
+            *seen = observe::observation(state, self.terms.policy, reading, linq, at)?;
+        }
+        Ok(())
+    }
+
+    async fn delete_in_linq(
+        &mut self,
+        run: RunId,
+        seen: &mut Observation,
+        read_at: Timestamp,
+    ) -> Result<(), RunError> {
+        let plan = self.plan(seen)?;
+        let mut done = LinqOutcome::default();
+        let result = self.apply(run, seen, read_at).delete_in_linq(&plan, &mut done).await;
+        self.count(&done);
+        result?;
+        self.report.skipped += done.left;
+        self.after_linq(seen, done)
+    }
+
+    /// Remembers the reading, and finds out what is still open.
+    fn close(&mut self, run: RunId, seen: Observation, reading: &Reading) -> Result<(), RunError> {
+        let plan = self.plan(&seen)?;
+        self.recorder(run, &seen).reading(&plan, self.now())?;
+        let mapping = observe::mapping(self.terms.policy, reading);
+        if plan.halt.is_none() && self.sides.state.mapping()?.as_ref() != Some(&mapping) {
+            self.sides.state.remember_mapping(&mapping)?;
+        }
+        self.report.take_open(&plan, &seen);
+        self.report.open.rejected += self.refused_edits;
+        self.notices.extend(plan.notices.iter().cloned());
+        if let Some(halt) = &plan.halt {
+            self.notices.push(format!("nothing was written: {halt}"));
+        }
+        self.left = Some((plan, seen));
+        Ok(())
+    }
+}
