@@ -61,6 +61,9 @@ pub async fn run(
         schedule = %described(&config.sync.schedule),
         "started"
     );
+    for key in open::without_effect(config) {
+        tracing::warn!("{key} has no effect in this version");
+    }
     loop {
         let ending = async {
             stop.cancelled().await;

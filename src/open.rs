@@ -156,6 +156,19 @@ pub fn scratch(config: &Config) -> Result<State, OpenError> {
     bound(State::scratch(&config.state.dir)?, config)
 }
 
+/// The keys that are set in `config` and that this version checks but does not act
+/// on, for the daemon to name.
+pub fn without_effect(config: &Config) -> Vec<&'static str> {
+    let set = [
+        ("status.listen", config.status.listen.is_some()),
+        ("status.textfile", config.status.textfile.is_some()),
+        ("hooks.on_change", config.hooks.on_change.is_some()),
+        ("hooks.on_health", config.hooks.on_health.is_some()),
+        ("hooks.ping_url", config.hooks.ping_url.is_some()),
+    ];
+    set.into_iter().filter(|(_, set)| *set).map(|(key, _)| key).collect()
+}
+
 fn bound(state: State, config: &Config) -> Result<State, OpenError> {
     state.bind(&Pair {
         base_url: config.linq.base_url.to_string(),
