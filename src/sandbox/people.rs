@@ -90,6 +90,9 @@ struct Host {
     last: String,
     company: String,
     phone: String,
+    /// Given names of everybody who shares the number: they all differ, since two
+    /// people with one number and one given name cannot be told apart.
+    given: BTreeSet<String>,
 }
 
 struct Names {
@@ -116,6 +119,7 @@ impl Inventor {
                 last: String::new(),
                 company: String::new(),
                 phone: String::new(),
+                given: BTreeSet::new(),
             },
         }
     }
@@ -127,7 +131,18 @@ impl Inventor {
         } else {
             SCRIPTS[nth % SCRIPTS.len()]
         };
-        let names = self.names(script, nth);
+        let avoid = match shape {
+            Shape::Switchboard | Shape::Family => std::mem::take(&mut self.host.given),
+            Shape::Whole
+            | Shape::NoLastName
+            | Shape::Company
+            | Shape::NoEmail
+            | Shape::NoPhone
+            | Shape::NoTitle
+            | Shape::NamesOnly => BTreeSet::new(),
+        };
+        let names = self.names(script, nth, &avoid);
+        self.host.given.extend(avoid);
         let mut texts = BTreeMap::from([
             ("email", self.email(&names, nth)),
             ("company", self.company()),
@@ -160,6 +175,7 @@ impl Inventor {
                     last: text("last_name"),
                     company: text("company"),
                     phone: phone.clone(),
+                    given: given_names(&text("first_name")).collect(),
                 };
                 texts.insert("phone_number", phone);
             }
@@ -185,13 +201,19 @@ impl Inventor {
             }
             Shape::Switchboard => {
                 texts.insert("company", self.host.company.clone());
-                texts.insert("phone_number", self.host.phone.clone());
+                self.share_phone(texts);
             }
             Shape::Family => {
                 self.marry(texts);
-                texts.insert("phone_number", self.host.phone.clone());
+                self.share_phone(texts);
             }
         }
+    }
+
+    /// Gives a person the number of the host.
+    fn share_phone(&mut self, texts: &mut BTreeMap<&'static str, String>) {
+        self.host.given.extend(given_names(&texts["first_name"]));
+        texts.insert("phone_number", self.host.phone.clone());
     }
 
     /// Leaves the given name alone where nobody else goes by it; otherwise both
@@ -213,20 +235,22 @@ impl Inventor {
         }
     }
 
-    /// Names that nobody has yet: a pair, else with a second given name, else
-    /// with a number.
-    fn names(&mut self, script: &Script, nth: usize) -> Names {
+    /// Names that nobody has yet, without the given names to `avoid`: a pair, else
+    /// with a second given name, else with a number.
+    fn names(&mut self, script: &Script, nth: usize, avoid: &BTreeSet<String>) -> Names {
+        let free: Vec<Name> =
+            script.given.iter().copied().filter(|given| !avoid.contains(given.0)).collect();
         for attempt in 0..6 {
-            let (given, family) = (self.pick(script.given), self.pick(script.family));
+            let (given, family) = (self.pick(&free), self.pick(script.family));
             let first = match attempt {
                 0..3 => given.0.to_owned(),
-                _ => format!("{} {}", given.0, self.pick(script.given).0),
+                _ => format!("{} {}", given.0, self.pick(&free).0),
             };
             if self.full_names.insert(format!("{first} {}", family.0)) {
                 return Names::new(first, family.0.to_owned(), given, family);
             }
         }
-        let (given, family) = (self.pick(script.given), self.pick(script.family));
+        let (given, family) = (self.pick(&free), self.pick(script.family));
         let last = format!("{} {nth}", family.0);
         self.full_names.insert(format!("{} {last}", given.0));
         Names::new(given.0.to_owned(), last, given, family)
@@ -254,6 +278,10 @@ impl Inventor {
     fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
         choices[self.rng.usize(..choices.len())]
     }
+}
+
+fn given_names(first: &str) -> impl Iterator<Item = String> {
+    first.split(' ').map(str::to_owned)
 }
 
 impl Names {
@@ -327,6 +355,21 @@ mod tests {
                 assert!(written(letters.clone()) > 0, "{letters:?}");
             }
         }
+    }
+
+    #[test]
+    fn people_with_one_number_have_different_given_names() {
+        let mut given: BTreeMap<(String, String), usize> = BTreeMap::new();
+        for Person { texts, .. } in invent(10_000, 1) {
+            if let (Some(first), Some(phone)) = (texts.get("first_name"), texts.get("phone_number"))
+            {
+                let parts: BTreeSet<String> = given_names(first).collect();
+                for part in parts {
+                    *given.entry((phone.clone(), part)).or_default() += 1;
+                }
+            }
+        }
+        assert!(given.values().all(|count| *count == 1));
     }
 
     #[test]
