@@ -166,7 +166,8 @@ pub(crate) fn state_code(error: &StateError) -> u8 {
         StateError::Permissions { .. }
         | StateError::Foreign { .. }
         | StateError::Newer { .. }
-        | StateError::NotOurs { .. } => 2,
+        | StateError::NotOurs { .. }
+        | StateError::NotWaiting => 2,
         StateError::Io { .. }
         | StateError::Corrupt { .. }
         | StateError::Busy { .. }

@@ -95,6 +95,9 @@ pub enum StateError {
     /// No open intent has this id.
     #[error("there is no open intent {0}")]
     UnknownIntent(IntentId),
+    /// Something was decided that nobody is asked for any more.
+    #[error("what was decided about does not wait any more")]
+    NotWaiting,
     /// An intent was to take a step that its state does not allow.
     #[error("intent {intent} is {state} and cannot be {step}")]
     IllegalStep {
@@ -135,6 +138,7 @@ impl StateError {
             StateError::Foreign { .. } => Some(
                 "put the configuration back, name another directory in [state] dir, or move state.db aside to start anew with this pair",
             ),
+            StateError::NotWaiting => Some("look at `linqsync list` again"),
             StateError::Io { .. }
             | StateError::AlreadyLinked(_)
             | StateError::UnknownLink(_)

@@ -24,7 +24,6 @@ pub enum IntentKind {
         /// The record's key, where the source has keys.
         key: Option<SourceKey>,
         /// The record's bytes.
-        #[serde(with = "hexadecimal")]
         fingerprint: Fingerprint,
     },
     /// A contact in Linq gets other values.
@@ -193,28 +192,6 @@ pub struct NewIntent {
     pub link: Option<LinkId>,
     /// What is to be written.
     pub kind: IntentKind,
-}
-
-/// A fingerprint in JSON: 64 hexadecimal digits.
-mod hexadecimal {
-    use serde::de::Error;
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    use crate::model::Fingerprint;
-
-    pub(super) fn serialize<S: Serializer>(
-        fingerprint: &Fingerprint,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&fingerprint.to_hex())
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Fingerprint, D::Error> {
-        let hex = String::deserialize(deserializer)?;
-        Fingerprint::from_hex(&hex).ok_or_else(|| D::Error::custom("not a fingerprint"))
-    }
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@
 //! | `links` | pairs and their base |
 //! | `intent`, `journal` | what is about to be written, its legal transitions, and keeping it |
 //! | `history`, `runs`, `rejections` | what happened, when, and what Linq refused |
+//! | `waiting` | what waits for a person, and what was decided about it |
 //! | `memory` | the pair, the mapping and the first backup |
 //! | `commit` | the one transaction in which the base advances |
 //! | `connection`, `directory`, `columns`, `error` | opening, modes, encodings, refusals |
@@ -39,6 +40,7 @@ mod runs;
 mod schema;
 #[cfg(test)]
 mod testing;
+mod waiting;
 
 use std::path::{Path, PathBuf};
 
@@ -107,6 +109,22 @@ impl State {
         };
         let conn = copied.map_err(|fault| fault.at(&path))?;
         Ok(State { conn, dir, lock: None })
+    }
+
+    /// Opens the state in `dir` beside whoever holds it, for decisions alone: they are
+    /// carried out by the next run. `None` where there is no state yet.
+    ///
+    /// # Errors
+    /// As [`State::open`], except that nobody's lock matters.
+    pub fn beside(dir: &Path) -> Result<Option<State>, StateError> {
+        let dir = absolute(dir)?;
+        let path = dir.join(directory::DATABASE);
+        if !directory::exists(&path)? {
+            return Ok(None);
+        }
+        directory::refuse_shared(&dir)?;
+        let conn = connection::file(&path).map_err(|fault| fault.at(&path))?;
+        Ok(Some(State { conn, dir, lock: None }))
     }
 
     /// The directory for backups of the source, made on demand with mode 0700. A

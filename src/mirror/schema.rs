@@ -26,6 +26,8 @@
 //! | `intents` | open intent, that is, write that may be on its way |
 //! | `history` | thing that was done or decided; rows are never changed |
 //! | `rejections` | write that Linq refused, kept until what would be sent changes |
+//! | `waiting` | thing that waits for a person, as the last run left it, as JSON |
+//! | `decisions` | decision of a person about one of them, for the next run |
 //!
 //! `linq_id` is Linq's 64-bit number; one from 2^63 upwards would show as negative.
 
@@ -147,6 +149,18 @@ CREATE TABLE rejections (
     line        INTEGER,
     reason      TEXT NOT NULL,
     at          INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE waiting (
+    what     BLOB PRIMARY KEY CHECK (length(what) = 32), -- of exactly this, values and all
+    position INTEGER NOT NULL,
+    waiting  TEXT NOT NULL CHECK (json_valid(waiting))
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE decisions (
+    what     BLOB PRIMARY KEY REFERENCES waiting (what) ON DELETE CASCADE,
+    decision TEXT NOT NULL CHECK (json_valid(decision)),
+    at       INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE VIEW contacts AS

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 macro_rules! number_id {
     ($(#[$doc:meta])* $name:ident($inner:ty)) => {
@@ -82,6 +83,19 @@ impl Fingerprint {
     /// The fingerprint that `hex` writes out, if it does.
     pub fn from_hex(hex: &str) -> Option<Fingerprint> {
         blake3::Hash::from_hex(hex).ok().map(|hash| Fingerprint(*hash.as_bytes()))
+    }
+}
+
+impl Serialize for Fingerprint {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.to_hex())
+    }
+}
+
+impl<'de> Deserialize<'de> for Fingerprint {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Fingerprint, D::Error> {
+        let hex = String::deserialize(deserializer)?;
+        Fingerprint::from_hex(&hex).ok_or_else(|| D::Error::custom("not a fingerprint"))
     }
 }
 

@@ -15,6 +15,7 @@ mod policy;
 mod record;
 mod side;
 mod values;
+mod waiting;
 
 pub use canonical::{Canon, canonical};
 pub use field::{Field, FieldSet};
@@ -28,3 +29,4 @@ pub use policy::{
 pub use record::{LinqContact, RejectedField, SourceRecord, Timestamp, Unreadable};
 pub use side::Side;
 pub use values::{Change, Values};
+pub use waiting::{Decision, Waiting, WaitingKind};

@@ -1,0 +1,125 @@
+//! What waits for a person, and what a person decides about it.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Change, Field, Fingerprint, LinqId, Side, Values};
+
+/// Something that waits for a person, as a run left it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiting {
+    /// Stands for exactly this: with other values on either side it is another one,
+    /// and what was decided about this does not hold for that.
+    pub what: Fingerprint,
+    /// What sort it is.
+    pub kind: WaitingKind,
+    /// The contact in Linq, if it is known.
+    pub linq_id: Option<LinqId>,
+    /// How the source names the record.
+    pub source_key: Option<String>,
+    /// The place of the record: `row:12`.
+    pub label: Option<String>,
+    /// The line on which the record begins.
+    pub line: Option<u32>,
+    /// Name, e-mail and phone number, for people to recognise the person by.
+    pub person: Values,
+    /// Why it waits.
+    pub reason: String,
+}
+
+/// What sort of thing waits.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum WaitingKind {
+    /// Both sides changed a field.
+    Conflict {
+        /// The field.
+        field: Field,
+        /// What both agreed on last.
+        base: String,
+        /// The source's value.
+        source: String,
+        /// Linq's value.
+        linq: String,
+    },
+    /// It cannot be told who a record is.
+    Ambiguous {
+        /// The contacts that it may be.
+        candidates: Vec<LinqId>,
+    },
+    /// A deletion on this side.
+    HeldDeletion {
+        /// The side that would lose the person.
+        side: Side,
+    },
+    /// Clearing a field on this side.
+    HeldClearing {
+        /// The side that would lose the value.
+        side: Side,
+        /// The field and its value.
+        change: Change,
+    },
+    /// A field, or all of a record, cannot be synchronised as it is.
+    Rejected {
+        /// The field; `None` for the whole record.
+        field: Option<Field>,
+    },
+}
+
+/// What a person decided about something that waits.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "decision", rename_all = "snake_case")]
+pub enum Decision {
+    /// The held deletion or clearing may be carried out.
+    Approve,
+    /// This side's value of a field in conflict is right.
+    Take {
+        /// The side.
+        side: Side,
+    },
+    /// Neither value of a field in conflict is right, but this one.
+    Value {
+        /// The value.
+        value: String,
+    },
+    /// An ambiguous record is this contact.
+    Link {
+        /// The contact.
+        linq_id: LinqId,
+    },
+    /// An ambiguous record is somebody whom Linq does not have.
+    Separate,
+}
+
+impl fmt::Debug for Waiting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Waiting({:?}, {:?})", self.what, self.kind)
+    }
+}
+
+impl fmt::Debug for WaitingKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            WaitingKind::Conflict { field, .. } => write!(f, "Conflict({field})"),
+            WaitingKind::Ambiguous { candidates } => write!(f, "Ambiguous({candidates:?})"),
+            WaitingKind::HeldDeletion { side } => write!(f, "HeldDeletion({side:?})"),
+            WaitingKind::HeldClearing { side, change } => {
+                write!(f, "HeldClearing({side:?}, {})", change.field)
+            }
+            WaitingKind::Rejected { field } => write!(f, "Rejected({field:?})"),
+        }
+    }
+}
+
+impl fmt::Debug for Decision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Decision::Approve => f.write_str("Approve"),
+            Decision::Take { side } => write!(f, "Take({side:?})"),
+            Decision::Value { .. } => f.write_str("Value(…)"),
+            Decision::Link { linq_id } => write!(f, "Link({linq_id})"),
+            Decision::Separate => f.write_str("Separate"),
+        }
+    }
+}
