@@ -139,6 +139,7 @@ impl<'a> Daemon<'a> {
         let terms = Terms {
             policy: &self.policy,
             settle: self.config.linq.settle,
+            history: self.config.history(),
             started_at: self.started_at,
             clock: self.clock,
             stop,

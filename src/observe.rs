@@ -12,7 +12,8 @@ use chrono::TimeDelta;
 use crate::linq::{Client, Completeness, Fetched, LinqError, Listing, Lookup, walk};
 use crate::mirror::{IntentKind, IntentState, Mapping, Shown, State, StateError};
 use crate::model::{
-    LinkStatus, LinqContact, LinqId, Policy, RunId, Scope, Side, SourceRecord, Timestamp,
+    Decision, LinkStatus, LinqContact, LinqId, Policy, RunId, Scope, Side, SourceRecord, Timestamp,
+    Waiting, WaitingKind,
 };
 use crate::plan::{
     DoubtfulCreate, HalfAdded, LinqSide, Observation, RecentDeletions, SourceSide, worth_asking,
@@ -60,12 +61,9 @@ pub async fn read_linq(
     };
     if side.incomplete.is_none() {
         let missing = missing(state, &shown)?;
-        let links = missing.links;
         let recent = state.deletions_since(Side::Source, now - DAY)?;
-        side.unasked = !worth_asking(missing.ids.len(), links, recent, policy);
-        if !side.unasked && !missing.ids.is_empty() {
-            ask_for(client, &missing.ids, &mut shown, &mut side).await?;
-        }
+        side.unasked = !worth_asking(missing.ids.len(), missing.links, recent, policy);
+        ask_for_missing(client, &missing, &mut shown, &mut side).await?;
     }
     store(state, run, now, &shown, &side)?;
     side.contacts = shown.into_iter().map(|(id, fetched)| (id, fetched.contact)).collect();
@@ -75,27 +73,51 @@ pub async fn read_linq(
 /// Linked contacts that a listing lacks.
 struct Missing {
     ids: Vec<LinqId>,
+    /// Those that a person says are gone indeed.
+    vouched_for: Vec<LinqId>,
+    /// Links that are kept the same, those aside for which a person vouches.
     links: usize,
 }
 
 fn missing(state: &State, shown: &BTreeMap<LinqId, Fetched>) -> Result<Missing, StateError> {
     let links = state.links()?;
-    let ids = links.iter().map(|link| link.linq_id).filter(|id| !shown.contains_key(id)).collect();
+    let approved = approved_deletions(state)?;
+    let missing = links.iter().map(|link| link.linq_id).filter(|id| !shown.contains_key(id));
+    let (vouched_for, ids): (Vec<LinqId>, Vec<LinqId>) =
+        missing.partition(|id| approved.contains(id));
     let links = links.iter().filter(|link| link.status == LinkStatus::Linked).count();
-    Ok(Missing { ids, links })
+    let links = links - vouched_for.len().min(links);
+    Ok(Missing { ids, vouched_for, links })
 }
 
-/// Asks for each of `ids`. That one of them does not exist counts only if somebody
-/// who was listed just now still answers.
-async fn ask_for(
+/// Contacts whose deletion in the source a person has approved: they are gone from
+/// Linq, says that person.
+fn approved_deletions(state: &State) -> Result<BTreeSet<LinqId>, StateError> {
+    let decisions = state.decisions()?;
+    if decisions.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let approved = |waiting: &Waiting| {
+        waiting.kind == WaitingKind::HeldDeletion { side: Side::Source }
+            && decisions.get(&waiting.what) == Some(&Decision::Approve)
+    };
+    let waiting = state.waiting()?;
+    Ok(waiting.into_iter().filter(approved).filter_map(|waiting| waiting.linq_id).collect())
+}
+
+/// Asks for each that is missing. That one does not exist counts only if somebody
+/// who was listed just now still answers; where nobody at all is listed any more,
+/// only what a person vouches for is asked for, and their word counts instead.
+async fn ask_for_missing(
     client: &Client,
-    ids: &[LinqId],
+    missing: &Missing,
     shown: &mut BTreeMap<LinqId, Fetched>,
     side: &mut LinqSide,
 ) -> Result<(), LinqError> {
     let known = shown.keys().next().copied();
     let mut absent = BTreeSet::new();
-    for id in ids {
+    let unvouched: &[LinqId] = if side.unasked { &[] } else { &missing.ids };
+    for id in unvouched.iter().chain(&missing.vouched_for) {
         match client.get(*id).await? {
             Lookup::Found(fetched) => {
                 shown.insert(*id, *fetched);
@@ -112,7 +134,7 @@ async fn ask_for(
     }
     let answers = match known {
         Some(known) => matches!(client.get(known).await?, Lookup::Found(_)),
-        None => false,
+        None => unvouched.is_empty(),
     };
     if answers {
         side.gone = absent;
@@ -188,6 +210,7 @@ pub fn observation(
         doubtful: Vec::new(),
         half_added: Vec::new(),
         refused: BTreeMap::new(),
+        decisions: state.decisions()?,
         recent_deletions: RecentDeletions {
             source: state.deletions_since(Side::Source, now - DAY)?,
             linq: state.deletions_since(Side::Linq, now - DAY)?,

@@ -79,7 +79,7 @@ impl Recorder<'_> {
         match step.reason {
             Reason::Matched(Tier::Journal) if half_added() => joined.created_in_source += 1,
             Reason::Matched(Tier::Journal) => joined.created_in_linq += 1,
-            Reason::Matched(Tier::Id | Tier::Email | Tier::Phone | Tier::Name)
+            Reason::Matched(Tier::Id | Tier::Email | Tier::Phone | Tier::Name | Tier::Decision)
             | Reason::Rule(_)
             | Reason::Because(_) => joined.there += 1,
         }
@@ -334,10 +334,7 @@ impl Recorder<'_> {
             SourceOutcome::Updated { step, set, record } => {
                 let agreed: Vec<(Field, Agreement)> = set
                     .iter()
-                    .map(|change| {
-                        let source = record.values[change.field].clone();
-                        (change.field, Agreement { source, linq: change.to.clone() })
-                    })
+                    .map(|change| (change.field, self.agreed_in_source(step, change, record)))
                     .collect();
                 let history = HistoryEntry {
                     changes: set.to_vec(),
@@ -368,6 +365,21 @@ impl Recorder<'_> {
         }
     }
 
+    /// What is agreed on after `change` was written to the source. A value that Linq
+    /// does not have, since a person decided on it, is an edit of the source from
+    /// now on: the base stays what both had.
+    fn agreed_in_source(&self, step: &Step, change: &Change, record: &SourceRecord) -> Agreement {
+        let contact = step.subject.linq_id.and_then(|id| self.seen.linq.contacts.get(&id));
+        match contact.map(|contact| &contact.values[change.field]) {
+            Some(linq) if !self.policy.canon.same(change.field, linq, &change.to) => {
+                Agreement { source: change.from.clone(), linq: linq.clone() }
+            }
+            Some(_) | None => {
+                Agreement { source: record.values[change.field].clone(), linq: change.to.clone() }
+            }
+        }
+    }
+
     /// The link of a record that was added for a contact.
     fn added(&self, step: &Step, record: &SourceRecord, contact: &LinqContact) -> LinkChange {
         let fields: FieldSet = self
@@ -392,7 +404,8 @@ impl Recorder<'_> {
     }
 
     /// What the reading tells beyond the steps: how records are written now, which
-    /// of them are nobody's, and which intents are settled.
+    /// of them are nobody's, which intents are settled, and which refusals no longer
+    /// matter because something else would be sent by now.
     pub(crate) fn reading(&self, plan: &Plan, at: Timestamp) -> Result<(), StateError> {
         let rewritten: Vec<Record> = plan
             .rewritten
@@ -402,8 +415,15 @@ impl Recorder<'_> {
                 Record { link, ..Record::default() }
             })
             .collect();
-        if !rewritten.is_empty() {
-            self.state.commit(self.run, at, &rewritten)?;
+        let outdated = self
+            .seen
+            .refused
+            .keys()
+            .filter(|what| plan.halt.is_none() && !plan.refused.contains(what))
+            .map(|what| Record { rejection: RejectionChange::Remove(*what), ..Record::default() });
+        let records: Vec<Record> = rewritten.into_iter().chain(outdated).collect();
+        if !records.is_empty() {
+            self.state.commit(self.run, at, &records)?;
         }
         let nobodies: BTreeSet<Fingerprint> =
             plan.nobodies.iter().map(|index| record_at(self.seen, *index).fingerprint).collect();
@@ -457,7 +477,7 @@ fn entry(step: &Step, side: Side, action: Action) -> HistoryEntry {
         changes: Vec::new(),
         before: None,
         reason: step.reason.to_string(),
-        approved: false,
+        approved: step.approved,
     }
 }
 

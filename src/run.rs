@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use tokio_util::sync::CancellationToken;
 
 use crate::apply::{Apply, Clock, Halt, LinqOutcome, SourceHalt, write_source};
@@ -15,7 +16,7 @@ use crate::lock::LockError;
 use crate::mirror::{Ending, State, StateError};
 use crate::model::{Policy, RunId, Timestamp};
 use crate::observe::{self, ObserveError};
-use crate::plan::{LinqWrite, Observation, Plan, Unaccounted, plan};
+use crate::plan::{LinqWrite, Observation, Plan, Unaccounted, plan, waiting};
 use crate::record::{Recorder, close_idle_intents};
 use crate::report::{ReportedError, RunReport};
 use crate::source::{Reading, Source, SourceError, WriteError};
@@ -24,9 +25,9 @@ use crate::source::{Reading, Source, SourceError, WriteError};
 /// to have changed meanwhile.
 const ROUNDS: usize = 5;
 
-/// How often the source is read and planned anew within one run, because somebody
-/// saved it meanwhile.
-const SAVES: usize = 3;
+/// How often both sides are written within one run: again after the source was
+/// written, and when somebody saved it meanwhile.
+const PASSES: usize = 3;
 
 /// The two sides and the state.
 pub struct Sides<'a> {
@@ -44,6 +45,8 @@ pub struct Terms<'a> {
     pub policy: &'a Policy,
     /// How long a create without an answer may still arrive.
     pub settle: Duration,
+    /// How long the history is kept.
+    pub history: TimeDelta,
     /// When this process started.
     pub started_at: Timestamp,
     /// Tells the time.
@@ -205,17 +208,19 @@ pub async fn run(sides: &mut Sides<'_>, terms: &Terms<'_>) -> Ran {
     report.requests = sides.linq.counts();
     report.conclude((terms.clock)());
     let mut ran = Ran { report, notices, left: left.filter(|_| result.is_ok()) };
-    finish(sides.state, &mut ran, (terms.clock)());
+    finish(sides.state, &mut ran, (terms.clock)(), terms.history);
     ran
 }
 
-/// Writes the run's end into the state. A state that cannot take it is no reason to
-/// hide what the run came to.
-fn finish(state: &State, ran: &mut Ran, at: Timestamp) {
+/// Writes the run's end into the state, and lets go of history that is old enough. A
+/// state that cannot take it is no reason to hide what the run came to.
+fn finish(state: &State, ran: &mut Ran, at: Timestamp, history: TimeDelta) {
     let Some(run) = ran.report.run else { return };
     let report = serde_json::to_value(&ran.report).unwrap_or_default();
     let outcome = report["outcome"].as_str().unwrap_or_default().to_owned();
-    if let Err(error) = state.finish_run(run, &Ending { at, outcome, report }) {
+    let ending = Ending { at, outcome, report };
+    let finished = state.finish_run(run, &ending).and_then(|()| state.prune(at - history));
+    if let Err(error) = finished {
         ran.notices.push(format!("the run's end could not be recorded: {error}"));
     }
 }
@@ -241,6 +246,12 @@ pub async fn preview(
     report.requests = sides.linq.counts();
     report.conclude((terms.clock)());
     Ok((plan, seen, report))
+}
+
+/// Whether the source was written.
+enum Wrote {
+    Something,
+    Nothing,
 }
 
 /// A run in the making.
@@ -290,11 +301,14 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
         let read_at = self.now();
         self.report.linq.seen = linq.contacts.len();
         let mut seen = observe::observation(state, self.terms.policy, &reading, linq, now)?;
-        for save in 1.. {
+        for pass in 1.. {
             self.write_linq(run, &mut seen, read_at).await?;
             match self.write_source(run, &mut seen, &mut reading) {
-                Ok(()) => break,
-                Err(RunError::Write(WriteError::Changed { .. })) if save < SAVES => {
+                // What was written may have to travel on: a value that a person decided
+                // on goes into the source first.
+                Ok(Wrote::Something) if pass < PASSES => {}
+                Ok(Wrote::Something | Wrote::Nothing) => break,
+                Err(RunError::Write(WriteError::Changed { .. })) if pass < PASSES => {
                     reading = self.sides.source.read()?;
                     let linq = seen.linq;
                     seen = observe::observation(state, self.terms.policy, &reading, linq, now)?;
@@ -377,7 +391,7 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
         run: RunId,
         seen: &mut Observation,
         reading: &mut Reading,
-    ) -> Result<(), RunError> {
+    ) -> Result<Wrote, RunError> {
         if self.terms.stop.is_cancelled() {
             return Err(RunError::Stopped);
         }
@@ -397,13 +411,12 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
         for (name, reason) in done.refused {
             self.notices.push(format!("{name} could not be written to the source: {reason}"));
         }
-        if let Some(now) = done.reading {
-            *reading = now;
-            let linq = seen.linq.clone();
-            let (state, at) = (self.sides.state, seen.now);
-            *seen = observe::observation(state, self.terms.policy, reading, linq, at)?;
-        }
-        Ok(())
+        let Some(now) = done.reading else { return Ok(Wrote::Nothing) };
+        *reading = now;
+        let linq = seen.linq.clone();
+        let (state, at) = (self.sides.state, seen.now);
+        *seen = observe::observation(state, self.terms.policy, reading, linq, at)?;
+        Ok(Wrote::Something)
     }
 
     async fn delete_in_linq(
@@ -429,6 +442,7 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
         if plan.halt.is_none() && self.sides.state.mapping()?.as_ref() != Some(&mapping) {
             self.sides.state.remember_mapping(&mapping)?;
         }
+        self.sides.state.replace_waiting(&waiting(&plan, &seen))?;
         self.report.take_open(&plan, &seen);
         self.report.open.rejected += self.refused_edits;
         self.notices.extend(plan.notices.iter().cloned());

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
-use crate::model::Limit;
+use crate::model::{Field, Limit};
 use crate::sandbox::{Fault, Quirk};
 use crate::telemetry::LogFormat;
 
@@ -84,6 +84,12 @@ pub(super) enum Color {
 pub(super) enum Command {
     /// Shows what a run would do, per contact and field; changes nothing
     Plan(PlanArgs),
+    /// Lists what waits, what is in sync, or who is there twice, as the last run left it
+    List(ListArgs),
+    /// Decides conflicts and ambiguous matches, for the next run to carry out
+    Resolve(ResolveArgs),
+    /// Releases held deletions and clearings, for the next run to carry out
+    Approve(ApproveArgs),
     /// Runs a local server that behaves like Linq
     Sandbox(SandboxArgs),
     /// Tells the whole story in a temporary directory, against the sandbox
@@ -95,6 +101,102 @@ pub(super) struct PlanArgs {
     /// Exits with 8 when there are steps
     #[arg(long)]
     pub(super) detailed_exitcode: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ListArgs {
+    /// What to list
+    #[arg(value_enum)]
+    pub(super) state: ListState,
+}
+
+/// A state in which contacts are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ListState {
+    /// Linked, the same on both sides, nothing waits.
+    InSync,
+    /// A field was changed on both sides.
+    Conflicts,
+    /// It cannot be told who a record is.
+    Ambiguous,
+    /// Deletions and clearings that wait for approval.
+    Held,
+    /// Rows and fields that cannot be synchronised as they are.
+    Rejected,
+    /// Contacts in Linq that look alike.
+    Duplicates,
+}
+
+impl ListState {
+    /// The name on the command line.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            ListState::InSync => "in-sync",
+            ListState::Conflicts => "conflicts",
+            ListState::Ambiguous => "ambiguous",
+            ListState::Held => "held",
+            ListState::Rejected => "rejected",
+            ListState::Duplicates => "duplicates",
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ApproveArgs {
+    /// Whom: a Linq id, e-mail, phone, key or row:N
+    #[arg(value_name = "WHO", required_unless_present = "all")]
+    pub(super) who: Vec<String>,
+
+    /// Everything that is held, as `list held` shows it
+    #[arg(long, conflicts_with = "who")]
+    pub(super) all: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("decision").required(true))]
+pub(super) struct ResolveArgs {
+    /// Whom: a Linq id, e-mail, phone, key or row:N
+    #[arg(value_name = "WHO", required_unless_present = "all")]
+    pub(super) who: Vec<String>,
+
+    /// Everything that the decision fits
+    #[arg(long, conflicts_with = "who")]
+    pub(super) all: bool,
+
+    /// Conflicts: this side's value is right
+    #[arg(long, value_enum, group = "decision", value_name = "SIDE")]
+    pub(super) take: Option<TakeSide>,
+
+    /// Conflicts: this value is right; needs --field
+    #[arg(long, group = "decision", requires = "field", value_name = "V")]
+    pub(super) value: Option<String>,
+
+    /// Conflicts: only this field
+    #[arg(long, value_name = "F", value_parser = field_name, conflicts_with_all = ["link", "separate"])]
+    pub(super) field: Option<String>,
+
+    /// Ambiguous: it is this contact in Linq
+    #[arg(long, group = "decision", value_name = "ID", conflicts_with = "all")]
+    pub(super) link: Option<u64>,
+
+    /// Ambiguous: it is somebody whom Linq does not have
+    #[arg(long, group = "decision")]
+    pub(super) separate: bool,
+}
+
+/// A side whose value is right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum TakeSide {
+    /// The source's.
+    Source,
+    /// Linq's.
+    Linq,
+}
+
+fn field_name(text: &str) -> Result<String, String> {
+    let names = Field::ALL.map(Field::name);
+    let known = Field::from_name(text).map(|field| field.name().to_owned());
+    known.ok_or_else(|| format!("there is no such field; they are {}", names.join(", ")))
 }
 
 #[derive(Debug, Args)]

@@ -207,7 +207,14 @@ impl Demo {
 }
 
 fn terms<'a>(policy: &'a crate::model::Policy, stop: &'a CancellationToken) -> Terms<'a> {
-    Terms { policy, settle: Duration::from_secs(2), started_at: now(), clock: &now, stop }
+    Terms {
+        policy,
+        settle: Duration::from_secs(2),
+        history: chrono::TimeDelta::days(400),
+        started_at: now(),
+        clock: &now,
+        stop,
+    }
 }
 
 fn say(text: &str) -> anyhow::Result<()> {

@@ -4,12 +4,15 @@
 //! [`crate::daemon`] and [`crate::sandbox`].
 
 mod args;
+mod decide;
 mod demo;
+mod list;
 mod once;
 mod sandbox;
 pub(crate) mod show;
 mod signals;
 pub(crate) mod text;
+mod who;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -49,6 +52,15 @@ fn start(cli: &Cli) -> anyhow::Result<u8> {
     match &cli.command {
         Some(Command::Plan(args)) => {
             configured(cli, |config| runtime.block_on(once::plan(cli.output, &config, args)))
+        }
+        Some(Command::List(args)) => {
+            configured(cli, |config| list::list(cli.output, &config, args))
+        }
+        Some(Command::Resolve(args)) => {
+            configured(cli, |config| decide::resolve(cli.output, &config, args))
+        }
+        Some(Command::Approve(args)) => {
+            configured(cli, |config| decide::approve(cli.output, &config, args))
         }
         Some(Command::Sandbox(args)) => runtime.block_on(sandbox::serve(args)),
         Some(Command::Demo) => runtime.block_on(demo::demo()),
@@ -107,7 +119,15 @@ fn failed(error: ReportedError) -> anyhow::Result<()> {
     let mut report = RunReport::new(now());
     report.error = Some(error);
     report.conclude(now());
-    print_json(&serde_json::to_value(&report)?)
+    print_json(&report)
+}
+
+/// Prints why another command than a run failed, as JSON where that is asked for.
+fn failed_command(output: Output, error: &ReportedError) -> anyhow::Result<()> {
+    if output.json {
+        print_json(&serde_json::json!({ "schema": "linqsync.error/1", "error": error }))?;
+    }
+    Ok(())
 }
 
 /// The time by the system's clock: here it enters, everywhere else it is an argument.
@@ -150,7 +170,7 @@ pub(crate) fn print(text: &str) -> anyhow::Result<()> {
     write!(out, "{text}").and_then(|()| out.flush()).context("cannot write to stdout")
 }
 
-fn print_json(document: &serde_json::Value) -> anyhow::Result<()> {
+fn print_json(document: &impl serde::Serialize) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     let text = serde_json::to_string_pretty(document)?;
     writeln!(out, "{text}").and_then(|()| out.flush()).context("cannot write to stdout")

@@ -29,6 +29,7 @@ pub(super) async fn once(output: Output, config: &Config) -> anyhow::Result<u8> 
     let terms = Terms {
         policy: &policy,
         settle: config.linq.settle,
+        history: config.history(),
         started_at: now(),
         clock: &now,
         stop: signals.stop(),
@@ -50,7 +51,7 @@ pub(super) async fn once(output: Output, config: &Config) -> anyhow::Result<u8> 
     }
     let source_name = file_name(&config.source.path);
     if output.json {
-        print_json(&serde_json::to_value(&report)?)?;
+        print_json(&report)?;
     } else {
         if let Some((plan, seen)) = left.filter(|(plan, _)| !plan.steps.is_empty()) {
             print(&show::plan_text(&plan, &seen, &source_name))?;
@@ -95,6 +96,7 @@ pub(super) async fn plan(output: Output, config: &Config, args: &PlanArgs) -> an
     let terms = Terms {
         policy: &policy,
         settle: config.linq.settle,
+        history: config.history(),
         started_at: now(),
         clock: &now,
         stop: signals.stop(),

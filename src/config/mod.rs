@@ -110,6 +110,12 @@ impl Config {
         from_text(&path, &text, mode, environment, overrides)
     }
 
+    /// How long the history is kept, for at most a thousand years.
+    pub fn history(&self) -> TimeDelta {
+        let longest = TimeDelta::days(365_000);
+        TimeDelta::from_std(self.state.history).unwrap_or(longest).min(longest)
+    }
+
     /// How runs are planned.
     pub fn policy(&self) -> Policy {
         Policy {

@@ -8,13 +8,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::TimeDelta;
 
 use crate::model::{
-    Canon, Field, Link, LinqContact, LinqId, Policy, Scope, SourceRecord, Timestamp, Values,
+    Canon, Decision, Field, Link, LinqContact, LinqId, Policy, Scope, SourceRecord, Timestamp,
+    Values, WaitingKind,
 };
 
 use super::matching::{Matching, Pool, Verdict, match_up};
 use super::observation::{DoubtfulCreate, Observation};
 use super::reidentify::{Known, reidentify};
-use super::step::Tier;
+use super::step::{Subject, Tier};
+use super::waiting::decided;
 
 /// Clocks may disagree by this much when a contact's time of creation is
 /// compared with the time at which its creation was sent.
@@ -164,7 +166,9 @@ impl<'a, 'p> Sorting<'a, 'p> {
             Some(contact) if in_scope(contact, self.policy) => LinqHalf::Present(contact),
             Some(contact) => LinqHalf::OutOfScope(contact),
             None if linq.gone.contains(&id) => LinqHalf::Gone,
-            None if linq.incomplete.is_none() && linq.unasked => LinqHalf::Unasked,
+            None if linq.incomplete.is_none() && (linq.unasked || linq.nobody_answers) => {
+                LinqHalf::Unasked
+            }
             None => LinqHalf::Unknown,
         }
     }
@@ -251,7 +255,7 @@ impl<'a, 'p> Sorting<'a, 'p> {
         let Matching { verdicts, waiting } = match_up(&pool, self.canon());
         for (record, verdict) in pool.records.iter().zip(verdicts) {
             let position = record.index.0 as usize;
-            match verdict {
+            match self.decided(record, verdict) {
                 Verdict::Is(id, tier) => self.on_both(position, id, tier, None),
                 Verdict::Ambiguous { candidates, why } => self.ambiguous(position, candidates, why),
                 Verdict::New => {
@@ -260,12 +264,35 @@ impl<'a, 'p> Sorting<'a, 'p> {
                 }
             }
         }
-        for id in waiting.into_iter().filter(|id| self.free_contact(*id)).collect::<Vec<_>>() {
-            self.candidate(id);
+        let asked: BTreeSet<LinqId> = self.cases.iter().flat_map(candidates).collect();
+        for id in waiting.into_iter().filter(|id| asked.contains(id)) {
+            if self.free_contact(id) {
+                self.candidate(id);
+            }
         }
         for (position, doubt) in doubts {
             let record = &self.seen.source.records[*position];
             self.cases.push(Case::InSource { record, doubt: Some(doubt) });
+        }
+    }
+
+    /// The verdict on a record after what a person decided about it.
+    fn decided(&self, record: &SourceRecord, verdict: Verdict) -> Verdict {
+        let Verdict::Ambiguous { candidates, why } = verdict else { return verdict };
+        let kind = WaitingKind::Ambiguous { candidates: candidates.clone() };
+        let subject = Subject { record: Some(record.index), ..Subject::default() };
+        match decided(&kind, &subject, self.seen) {
+            Some(Decision::Separate) => Verdict::New,
+            Some(Decision::Link { linq_id }) if self.free_contact(*linq_id) => {
+                Verdict::Is(*linq_id, Tier::Decision)
+            }
+            Some(
+                Decision::Link { .. }
+                | Decision::Approve
+                | Decision::Take { .. }
+                | Decision::Value { .. },
+            )
+            | None => Verdict::Ambiguous { candidates, why },
         }
     }
 
@@ -366,6 +393,22 @@ fn suspects(seen: &Observation, placed: &BTreeSet<usize>) -> BTreeSet<usize> {
 
 fn by_id<'a>(pairs: Vec<(&LinqId, &'a LinqContact)>) -> BTreeMap<LinqId, &'a LinqContact> {
     pairs.into_iter().map(|(id, contact)| (*id, contact)).collect()
+}
+
+/// Contacts that the case's record may be.
+fn candidates(case: &Case<'_>) -> Vec<LinqId> {
+    match case {
+        Case::Ambiguous { candidates, .. } => candidates.clone(),
+        Case::Pair { .. }
+        | Case::OnBoth { .. }
+        | Case::InSource { .. }
+        | Case::InLinq { .. }
+        | Case::Orphan { .. }
+        | Case::Candidate { .. }
+        | Case::Nobody { .. }
+        | Case::Suspect { .. }
+        | Case::OutOfScope { .. } => Vec::new(),
+    }
 }
 
 /// Whether `contact` takes part.

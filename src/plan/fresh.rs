@@ -22,7 +22,7 @@ pub(super) fn join_step(
     policy: &Policy,
 ) -> Step {
     let mut base = sent.map(|sent| base_of(sent, &contact.values, seen)).unwrap_or_default();
-    let merge = merge(record, contact, &base, seen.source.mapped, policy);
+    let merge = merge(record, contact, &base, seen.source.mapped, policy, &|_| None);
     for (field, agreement) in &merge.agreed {
         base.set(*field, agreement.clone());
     }

@@ -5,10 +5,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Change, Field, LinkStatus, Policy, Side};
+use crate::model::{Change, Field, LinkStatus, Policy, Side, WaitingKind};
 
 use super::observation::Observation;
-use super::step::{LinkPlan, LinqWrite, Plan, SourceWrite, Step, Wait};
+use super::step::{LinkPlan, LinqWrite, Plan, SourceWrite, Step, Subject, Wait};
+use super::waiting::approved;
 
 /// How many links each side lacks, out of how many.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,8 +38,9 @@ pub(super) fn guard(plan: &mut Plan, missing: Missing, seen: &Observation, polic
         plan.steps.retain(|step| !step.is_empty());
     }
     for side in [Side::Source, Side::Linq] {
+        approve(&mut plan.steps, side, seen);
         hold_deletions(&mut plan.steps, side, seen.recent_deletions.on(side), limit);
-        hold_clearings(&mut plan.steps, side, limit);
+        hold_clearings(&mut plan.steps, side, limit, seen);
     }
     plan.halt = reason_to_halt(missing, seen);
     if plan.halt.is_some() {
@@ -81,27 +83,42 @@ fn halt(steps: &mut Vec<Step>) {
     steps.retain(|step| !step.waits.is_empty());
 }
 
+/// Marks the deletions that a person has approved.
+fn approve(steps: &mut [Step], side: Side, seen: &Observation) {
+    let kind = WaitingKind::HeldDeletion { side };
+    for step in steps.iter_mut().filter(|step| step.deletes_on() == Some(side)) {
+        step.approved = approved(&kind, &step.subject, seen);
+    }
+}
+
 fn hold_deletions(steps: &mut [Step], side: Side, recent: usize, limit: usize) {
     let held = |step: &Step| step.waits.contains(&Wait::HeldDeletion(side));
-    let deletions =
-        steps.iter().filter(|step| step.deletes_on() == Some(side) || held(step)).count();
+    let asking = |step: &Step| step.deletes_on() == Some(side) && !step.approved;
+    let deletions = steps.iter().filter(|step| asking(step) || held(step)).count();
     if deletions == 0 || deletions + recent <= limit {
         return;
     }
-    for step in steps.iter_mut().filter(|step| step.deletes_on() == Some(side)) {
+    for step in steps.iter_mut().filter(|step| asking(step)) {
         step.linq = None;
         step.source = None;
         step.waits.push(Wait::HeldDeletion(side));
     }
 }
 
-fn hold_clearings(steps: &mut [Step], side: Side, limit: usize) {
+fn hold_clearings(steps: &mut [Step], side: Side, limit: usize, seen: &Observation) {
+    let asks = |change: &Change, subject: &Subject| {
+        let kind = || WaitingKind::HeldClearing { side, change: change.clone() };
+        clears(change) && !approved(&kind(), subject, seen)
+    };
     let mut clearings: BTreeMap<Field, usize> = BTreeMap::new();
-    for change in steps.iter().flat_map(|step| changes(step, side)).filter(|c| clears(c)) {
-        *clearings.entry(change.field).or_default() += 1;
+    for step in steps.iter() {
+        for change in changes(step, side).iter().filter(|change| asks(change, &step.subject)) {
+            *clearings.entry(change.field).or_default() += 1;
+        }
     }
-    let too_many = |change: &Change| clears(change) && clearings[&change.field] > limit;
     for step in steps {
+        let subject = step.subject.clone();
+        let too_many = |change: &Change| asks(change, &subject) && clearings[&change.field] > limit;
         for change in take_changes(step, side, &too_many) {
             step.waits.push(Wait::HeldClearing(side, change));
         }

@@ -84,7 +84,7 @@ impl Keys {
             Tier::Email => self.email.as_ref(),
             Tier::Phone => self.phone.as_ref(),
             Tier::Name => self.name.as_ref(),
-            Tier::Journal | Tier::Id => None,
+            Tier::Journal | Tier::Id | Tier::Decision => None,
         }
     }
 }
@@ -326,7 +326,7 @@ fn same_key<'i, T>(index: &'i Index<T>, tier: Tier, keys: &Keys) -> &'i [T] {
 fn counts(tier: Tier, a: &Values, b: &Values) -> bool {
     match tier {
         Tier::Phone => !names_contradict(a, b) && first_names_agree(a, b),
-        Tier::Journal | Tier::Id | Tier::Email | Tier::Name => true,
+        Tier::Journal | Tier::Id | Tier::Email | Tier::Name | Tier::Decision => true,
     }
 }
 

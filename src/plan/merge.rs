@@ -4,8 +4,8 @@
 //! sides are all kept, and only a field that clashes waits.
 
 use crate::model::{
-    Agreement, Base, Change, ConflictPolicy, Field, FieldSet, LinqContact, Policy, Side,
-    SourceRecord, Values,
+    Agreement, Base, Change, ConflictPolicy, Decision, Field, FieldSet, LinqContact, Policy, Side,
+    SourceRecord, Values, WaitingKind,
 };
 
 use super::decide::Fate;
@@ -30,8 +30,13 @@ enum Outcome {
     Agree,
     ToLinq,
     ToSource,
+    /// Neither value: this one, which goes into the source first.
+    Instead(String),
     Wait(Wait),
 }
+
+/// Looks up what a person decided about something that would wait.
+pub(super) type Decided<'a> = &'a dyn Fn(&WaitingKind) -> Option<&'a Decision>;
 
 /// Merges `record` and `contact`, which last agreed on `base`.
 pub(super) fn merge(
@@ -40,11 +45,12 @@ pub(super) fn merge(
     base: &Base,
     mapped: FieldSet,
     policy: &Policy,
+    decided: Decided<'_>,
 ) -> Merge {
     let mut merge = Merge::default();
     for field in mapped.iter() {
         let (source, linq) = (&record.values[field], &contact.values[field]);
-        match outcome(field, record, contact, base, policy) {
+        match outcome(field, record, contact, base, policy, decided) {
             Outcome::Nothing => {}
             Outcome::Agree => {
                 let agreement = Agreement { source: source.clone(), linq: linq.clone() };
@@ -52,6 +58,7 @@ pub(super) fn merge(
             }
             Outcome::ToLinq => merge.to_linq.push(change(field, linq, source)),
             Outcome::ToSource => merge.to_source.push(change(field, source, linq)),
+            Outcome::Instead(value) => merge.to_source.push(change(field, source, &value)),
             Outcome::Wait(wait) => merge.waits.push(wait),
         }
     }
@@ -69,6 +76,7 @@ fn outcome(
     contact: &LinqContact,
     base: &Base,
     policy: &Policy,
+    decided: Decided<'_>,
 ) -> Outcome {
     if let Some(rejected) = record.rejected.iter().find(|rejected| rejected.field == field) {
         return reject(field, &rejected.reason);
@@ -86,7 +94,7 @@ fn outcome(
         (true, false) if policy.writes_field(Side::Linq, field) => Outcome::ToLinq,
         (false, true) if policy.writes_field(Side::Source, field) => Outcome::ToSource,
         (true, false) | (false, true) => Outcome::Nothing,
-        (true, true) => clash(field, record, contact, base, policy),
+        (true, true) => clash(field, record, contact, base, policy, decided),
     }
 }
 
@@ -113,22 +121,42 @@ fn clash(
     contact: &LinqContact,
     base: &Base,
     policy: &Policy,
+    decided: Decided<'_>,
 ) -> Outcome {
-    let winner = match policy.on_conflict {
-        ConflictPolicy::Hold => None,
-        ConflictPolicy::Source => Some(Side::Source),
-        ConflictPolicy::Linq => Some(Side::Linq),
-        ConflictPolicy::Newest => newer(record, contact),
+    let (source, linq) = (record.values[field].clone(), contact.values[field].clone());
+    let base = base.get(field).map(|agreed| agreed.linq.clone()).unwrap_or_default();
+    let kind = WaitingKind::Conflict {
+        field,
+        base: base.clone(),
+        source: source.clone(),
+        linq: linq.clone(),
+    };
+    let winner = match decided(&kind) {
+        Some(Decision::Take { side }) => Some(*side),
+        Some(Decision::Value { value }) if policy.writes_field(Side::Source, field) => {
+            return Outcome::Instead(value.clone());
+        }
+        Some(
+            Decision::Value { .. } | Decision::Approve | Decision::Link { .. } | Decision::Separate,
+        )
+        | None => by_policy(record, contact, policy),
     };
     match winner {
         Some(Side::Source) if policy.writes_field(Side::Linq, field) => Outcome::ToLinq,
         Some(Side::Linq) if policy.writes_field(Side::Source, field) => Outcome::ToSource,
-        Some(Side::Source | Side::Linq) | None => Outcome::Wait(Wait::Conflict {
-            field,
-            base: base.get(field).map(|agreed| agreed.linq.clone()).unwrap_or_default(),
-            source: record.values[field].clone(),
-            linq: contact.values[field].clone(),
-        }),
+        Some(Side::Source | Side::Linq) | None => {
+            Outcome::Wait(Wait::Conflict { field, base, source, linq })
+        }
+    }
+}
+
+/// The side that wins a clash by the configured policy; `None` when it waits.
+fn by_policy(record: &SourceRecord, contact: &LinqContact, policy: &Policy) -> Option<Side> {
+    match policy.on_conflict {
+        ConflictPolicy::Hold => None,
+        ConflictPolicy::Source => Some(Side::Source),
+        ConflictPolicy::Linq => Some(Side::Linq),
+        ConflictPolicy::Newest => newer(record, contact),
     }
 }
 

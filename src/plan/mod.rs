@@ -19,12 +19,13 @@ mod reidentify;
 mod step;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 
-use crate::model::{IntentId, LinkStatus, Policy};
+use crate::model::{Fingerprint, IntentId, LinkStatus, Policy, Side, WaitingKind};
 
 use correlate::{Case, LinqHalf, SourceHalf, correlate};
 use guard::{Missing, guard};
@@ -36,6 +37,7 @@ pub use observation::{
     DoubtfulCreate, HalfAdded, LinqSide, Observation, RecentDeletions, SourceSide,
 };
 pub use step::{LinkPlan, LinqWrite, Plan, Reason, Rule, SourceWrite, Step, Subject, Tier, Wait};
+pub use waiting::{duplicates, waiting};
 
 /// A create that was never answered, whose record is gone and of which Linq shows
 /// no trace for this long, is not waited for any longer.
@@ -53,11 +55,11 @@ pub fn plan(seen: &Observation, policy: &Policy) -> Result<Plan, Unaccounted> {
     let mut missing = Missing::default();
     let mut alive: BTreeSet<IntentId> = BTreeSet::new();
     for case in &cases.cases {
-        count_missing(&mut missing, case);
+        count_missing(&mut missing, case, seen);
         alive.extend(doubt_of(case));
         note(&mut plan, case);
         let mut step = step_for(case, seen, policy);
-        wait_for_refused(&mut step, seen);
+        plan.refused.extend(wait_for_refused(&mut step, seen));
         if !step.is_empty() {
             plan.steps.push(step);
         } else if matches!(case, Case::Pair { link, .. } if link.status == LinkStatus::Linked) {
@@ -98,9 +100,14 @@ fn step_for(case: &Case<'_>, seen: &Observation, policy: &Policy) -> Step {
     }
 }
 
-fn count_missing(missing: &mut Missing, case: &Case<'_>) {
+/// Counts a pair, unless a person has vouched for its deletion.
+fn count_missing(missing: &mut Missing, case: &Case<'_>, seen: &Observation) {
     let Case::Pair { link, source, linq } = case else { return };
-    if link.status == LinkStatus::Linked {
+    let vouched_for = [Side::Source, Side::Linq].into_iter().any(|side| {
+        let kind = WaitingKind::HeldDeletion { side };
+        waiting::approved(&kind, &pairs::subject_of(link), seen)
+    });
+    if link.status == LinkStatus::Linked && !vouched_for {
         missing.links += 1;
         missing.in_source += usize::from(*source == SourceHalf::Gone);
         missing.in_linq += usize::from(matches!(linq, LinqHalf::Gone | LinqHalf::Unasked));
@@ -143,13 +150,13 @@ fn doubt_of(case: &Case<'_>) -> Option<IntentId> {
     }
 }
 
-/// What Linq refused once is not sent again until it changes.
-fn wait_for_refused(step: &mut Step, seen: &Observation) {
-    let refusal = step.linq.as_ref().and_then(|write| seen.refused.get(&write.fingerprint()));
-    if let Some(reason) = refusal {
-        step.linq = None;
-        step.waits.push(Wait::Rejected { field: None, reason: reason.clone() });
-    }
+/// What Linq refused once is not sent again until it changes. Returns the refusal.
+fn wait_for_refused(step: &mut Step, seen: &Observation) -> Option<Fingerprint> {
+    let what = step.linq.as_ref()?.fingerprint();
+    let reason = seen.refused.get(&what)?.clone();
+    step.linq = None;
+    step.waits.push(Wait::Rejected { field: None, reason });
+    Some(what)
 }
 
 fn drop_writes_to_read_only_source(plan: &mut Plan, seen: &Observation) {

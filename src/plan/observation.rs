@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    FieldSet, Fingerprint, IntentId, Link, LinqContact, LinqId, Side, SourceKey, SourceRecord,
-    Timestamp, Unreadable, Values,
+    Decision, FieldSet, Fingerprint, IntentId, Link, LinqContact, LinqId, Side, SourceKey,
+    SourceRecord, Timestamp, Unreadable, Values,
 };
 
 /// Both sides and the state, as one run sees them.
@@ -24,6 +24,8 @@ pub struct Observation {
     pub half_added: Vec<HalfAdded>,
     /// What Linq refused earlier, with its reason, by [`super::LinqWrite::fingerprint`].
     pub refused: BTreeMap<Fingerprint, String>,
+    /// What people decided about what waited, by [`crate::model::Waiting::what`].
+    pub decisions: BTreeMap<Fingerprint, Decision>,
     /// Deletions carried out without approval in the past 24 hours.
     pub recent_deletions: RecentDeletions,
     /// Why this run neither deletes nor clears anything, if so: what the

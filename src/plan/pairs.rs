@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 
 use crate::model::{
-    DeletePolicy, FieldSet, Link, LinkStatus, LinqContact, Policy, Side, SourceRecord,
+    DeletePolicy, FieldSet, Link, LinkStatus, LinqContact, Policy, Side, SourceRecord, WaitingKind,
 };
 
 use super::correlate::{LinqHalf, SourceHalf};
@@ -12,6 +12,7 @@ use super::fresh::{create_in_linq, create_in_source};
 use super::merge::{Merge, fate_of_values, merge};
 use super::observation::Observation;
 use super::step::{LinkPlan, LinqWrite, Reason, Rule, SourceWrite, Step, Subject, Wait};
+use super::waiting::decided;
 
 /// The step for a linked pair; empty when nothing is to be done.
 pub(super) fn pair_step(
@@ -111,7 +112,9 @@ impl Pair<'_> {
     }
 
     fn merge(&self, record: &SourceRecord, contact: &LinqContact) -> Merge {
-        merge(record, contact, &self.link.base, self.mapped(), self.policy)
+        let subject = subject_of(self.link);
+        let decided = |kind: &WaitingKind| decided(kind, &subject, self.seen);
+        merge(record, contact, &self.link.base, self.mapped(), self.policy, &decided)
     }
 
     fn write(&self, step: &mut Step, merge: Merge, record: &SourceRecord, contact: &LinqContact) {
@@ -224,6 +227,11 @@ impl Pair<'_> {
         }
         Step::new(subject, Reason::Rule(rule))
     }
+}
+
+/// Whom a decision about a linked pair is about.
+pub(super) fn subject_of(link: &Link) -> Subject {
+    Subject { link: Some(link.id), linq_id: Some(link.linq_id), ..Subject::default() }
 }
 
 /// Whom a step is about, from what is there of them.

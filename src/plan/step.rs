@@ -22,6 +22,8 @@ pub struct Plan {
     pub halt: Option<String>,
     /// Linked records whose bytes or key are not those that their link remembers.
     pub rewritten: Vec<(LinkId, RecordIndex)>,
+    /// Refusals of Linq that still stand, since what would be sent is the same.
+    pub refused: Vec<Fingerprint>,
     /// Records without name, e-mail and phone that are known not to be anybody.
     pub nobodies: Vec<RecordIndex>,
     /// Intents of earlier runs that nothing is left to be done for.
@@ -46,6 +48,8 @@ pub struct Step {
     pub waits: Vec<Wait>,
     /// Why the step is there.
     pub reason: Reason,
+    /// Whether a person has approved its deletion.
+    pub approved: bool,
 }
 
 /// Whom a step is about.
@@ -239,6 +243,8 @@ pub enum Tier {
     Phone,
     /// First name, last name and company.
     Name,
+    /// The decision of a person.
+    Decision,
 }
 
 impl fmt::Display for Tier {
@@ -249,6 +255,7 @@ impl fmt::Display for Tier {
             Tier::Email => "e-mail",
             Tier::Phone => "phone and first name",
             Tier::Name => "name and company",
+            Tier::Decision => "a person's decision",
         })
     }
 }
@@ -290,7 +297,15 @@ impl fmt::Display for Rule {
 impl Step {
     /// A step about `subject` that does nothing yet.
     pub fn new(subject: Subject, reason: Reason) -> Step {
-        Step { subject, linq: None, source: None, link: LinkPlan::Keep, waits: Vec::new(), reason }
+        Step {
+            subject,
+            linq: None,
+            source: None,
+            link: LinkPlan::Keep,
+            waits: Vec::new(),
+            reason,
+            approved: false,
+        }
     }
 
     /// Whether the step neither does anything nor lets anything wait.

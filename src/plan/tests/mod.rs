@@ -1,5 +1,6 @@
 //! Tests of the planner: the decision table, matching, the guard, and the laws.
 
+mod decisions;
 mod guarding;
 mod laws;
 mod linked;

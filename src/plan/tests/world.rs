@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::DateTime;
 
 use crate::model::{
-    Agreement, Base, Change, Field, FieldSet, Fingerprint, Link, LinkId, LinkStatus, LinqContact,
-    LinqId, Policy, RecordIndex, SourceRecord, Timestamp, Values,
+    Agreement, Base, Change, Decision, Field, FieldSet, Fingerprint, Link, LinkId, LinkStatus,
+    LinqContact, LinqId, Policy, RecordIndex, SourceRecord, Timestamp, Values,
 };
 use crate::plan::{
     LinkPlan, LinqSide, LinqWrite, Observation, Plan, RecentDeletions, SourceSide, SourceWrite,
@@ -44,6 +44,7 @@ pub(super) struct World {
     pub(super) rows: Vec<Values>,
     pub(super) contacts: BTreeMap<LinqId, Values>,
     pub(super) links: Vec<Link>,
+    pub(super) decisions: BTreeMap<Fingerprint, Decision>,
     next_id: u64,
     /// What Linq makes of a value that it is sent.
     pub(super) rewrite: fn(Field, &str) -> String,
@@ -56,6 +57,7 @@ impl World {
             rows: rows.iter().map(|row| values(row)).collect(),
             contacts: BTreeMap::new(),
             links: Vec::new(),
+            decisions: BTreeMap::new(),
             next_id: 1,
             rewrite: |_, text| text.to_owned(),
         };
@@ -123,6 +125,7 @@ impl World {
             doubtful: Vec::new(),
             half_added: Vec::new(),
             refused: BTreeMap::new(),
+            decisions: self.decisions.clone(),
             recent_deletions: RecentDeletions::default(),
             changed_meaning: None,
         }
@@ -236,8 +239,12 @@ impl World {
 
     fn landed_in_source(&mut self, step: &Step, row: &Values, set: &[Change]) {
         for change in set {
-            let agreement =
-                Agreement { source: row[change.field].clone(), linq: change.to.clone() };
+            let linq = self.contacts[&step.subject.linq_id.unwrap()][change.field].clone();
+            let agreement = if linq == change.to {
+                Agreement { source: row[change.field].clone(), linq }
+            } else {
+                Agreement { source: change.from.clone(), linq }
+            };
             self.link_of(step).base.set(change.field, agreement);
         }
     }

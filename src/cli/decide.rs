@@ -1,0 +1,189 @@
+//! `approve` and `resolve`: decisions about what waits, for the next run.
+//!
+//! They work beside a running daemon: a decision is remembered, and the next run
+//! carries it out. What is decided about must be what was listed; anything else
+//! changes nothing.
+
+use crate::config::Config;
+use crate::mirror::{State, StateError};
+use crate::model::{Decision, Field, Fingerprint, LinqId, Side, Waiting, WaitingKind};
+
+use super::args::{ApproveArgs, Output, ResolveArgs, TakeSide};
+use super::text::{counted, shown};
+use super::who::Who;
+use super::{complain, now, print};
+use crate::report::ReportedError;
+
+/// Releases held deletions and clearings. Returns the exit code.
+pub(super) fn approve(output: Output, config: &Config, args: &ApproveArgs) -> anyhow::Result<u8> {
+    let held = |waiting: &Waiting| {
+        matches!(waiting.kind, WaitingKind::HeldDeletion { .. } | WaitingKind::HeldClearing { .. })
+    };
+    let chosen = Choice { who: &args.who, all: args.all, what: "held", is_meant: &held };
+    decide(output, config, &chosen, |_| Ok(Decision::Approve))
+}
+
+/// Decides conflicts and ambiguous matches. Returns the exit code.
+pub(super) fn resolve(output: Output, config: &Config, args: &ResolveArgs) -> anyhow::Result<u8> {
+    let undecided = |waiting: &Waiting| match &waiting.kind {
+        WaitingKind::Conflict { field, .. } => {
+            (args.take.is_some() || args.value.is_some())
+                && args.field.as_ref().is_none_or(|name| Field::from_name(name) == Some(*field))
+        }
+        WaitingKind::Ambiguous { .. } => args.link.is_some() || args.separate,
+        WaitingKind::HeldDeletion { .. }
+        | WaitingKind::HeldClearing { .. }
+        | WaitingKind::Rejected { .. } => false,
+    };
+    let what = if args.link.is_some() || args.separate { "ambiguous" } else { "in conflict" };
+    let chosen = Choice { who: &args.who, all: args.all, what, is_meant: &undecided };
+    decide(output, config, &chosen, |waiting| decision(args, waiting))
+}
+
+fn decision(args: &ResolveArgs, waiting: &Waiting) -> Result<Decision, String> {
+    if let Some(side) = args.take {
+        return Ok(Decision::Take {
+            side: match side {
+                TakeSide::Source => Side::Source,
+                TakeSide::Linq => Side::Linq,
+            },
+        });
+    }
+    if let Some(value) = &args.value {
+        return Ok(Decision::Value { value: value.clone() });
+    }
+    let WaitingKind::Ambiguous { candidates } = &waiting.kind else {
+        return Err("say what to do: --take, --value, --link or --separate".to_owned());
+    };
+    match args.link.map(LinqId) {
+        None => Ok(Decision::Separate),
+        Some(linq_id) if candidates.contains(&linq_id) => Ok(Decision::Link { linq_id }),
+        Some(linq_id) => {
+            let listed: Vec<String> = candidates.iter().map(ToString::to_string).collect();
+            Err(format!("{linq_id} is not one of the candidates: {}", listed.join(", ")))
+        }
+    }
+}
+
+/// What somebody wants to decide about.
+struct Choice<'a> {
+    who: &'a [String],
+    all: bool,
+    /// What those who are meant are called.
+    what: &'a str,
+    is_meant: &'a dyn Fn(&Waiting) -> bool,
+}
+
+impl Choice<'_> {
+    /// Those of `waiting` that are meant.
+    ///
+    /// # Errors
+    /// What is wrong with the choice, for people: then nothing is decided.
+    fn of<'w>(&self, waiting: &'w [Waiting], config: &Config) -> Result<Vec<&'w Waiting>, String> {
+        let meant: Vec<&Waiting> = waiting.iter().filter(|w| (self.is_meant)(w)).collect();
+        if self.all {
+            return if self.who.is_empty() {
+                Ok(meant)
+            } else {
+                Err("name people or say --all, not both".to_owned())
+            };
+        }
+        if self.who.is_empty() {
+            return Err("name whom you mean, or say --all".to_owned());
+        }
+        let mut chosen = Vec::new();
+        for text in self.who {
+            let who = Who::new(text, config.policy().canon);
+            let found: Vec<&Waiting> =
+                meant.iter().copied().filter(|waiting| who.is(waiting)).collect();
+            if found.is_empty() {
+                return Err(format!("nothing that is {} is about {}", self.what, shown(text, 60)));
+            }
+            chosen.extend(found);
+        }
+        Ok(chosen)
+    }
+}
+
+fn decide(
+    output: Output,
+    config: &Config,
+    choice: &Choice<'_>,
+    decision: impl Fn(&Waiting) -> Result<Decision, String>,
+) -> anyhow::Result<u8> {
+    let refuse = |error: ReportedError| -> anyhow::Result<u8> {
+        let code = error.code;
+        complain(&error);
+        super::failed_command(output, &error)?;
+        Ok(code)
+    };
+    let wrong = |message: String| ReportedError {
+        code: 2,
+        message,
+        hint: "`linqsync list held`, `list conflicts` and `list ambiguous` show what waits"
+            .to_owned(),
+    };
+    let state_error = |error: &StateError| {
+        let code = crate::run::state_code(error);
+        ReportedError::of(error, code, error.hint().unwrap_or_default())
+    };
+    let state = match State::beside(&config.state.dir) {
+        Ok(Some(state)) => state,
+        Ok(None) => return refuse(wrong("there was no run yet, so nothing waits".to_owned())),
+        Err(error) => return refuse(state_error(&error)),
+    };
+    let waiting = match state.waiting() {
+        Ok(waiting) => waiting,
+        Err(error) => return refuse(state_error(&error)),
+    };
+    let chosen = match choice.of(&waiting, config) {
+        Ok(chosen) => chosen,
+        Err(problem) => return refuse(wrong(problem)),
+    };
+    let decisions: Result<Vec<(Fingerprint, Decision)>, String> =
+        chosen.iter().map(|waiting| Ok((waiting.what, decision(waiting)?))).collect();
+    let decisions = match decisions {
+        Ok(decisions) => decisions,
+        Err(problem) => return refuse(wrong(problem)),
+    };
+    if let Err(error) = state.decide(&decisions, now()) {
+        return refuse(state_error(&error));
+    }
+    if output.json {
+        super::print_json(&serde_json::json!({
+            "schema": "linqsync.decisions/1",
+            "decided": decisions.len(),
+            "error": null,
+        }))?;
+    } else {
+        for (waiting, (_, decision)) in chosen.iter().zip(&decisions) {
+            print(&format!("{}\n", sentence(waiting, decision)))?;
+        }
+        let things = counted(decisions.len(), "decision", "decisions");
+        print(&format!("{things} for the next run; `linqsync --once` makes one now\n"))?;
+    }
+    Ok(0)
+}
+
+fn sentence(waiting: &Waiting, decision: &Decision) -> String {
+    let name = shown(&waiting.person.display_name(), 40);
+    match (&waiting.kind, decision) {
+        (WaitingKind::HeldDeletion { side }, _) => format!("{name}: delete in {side}"),
+        (WaitingKind::HeldClearing { side, change }, _) => {
+            format!("{name}: clear {} in {side}", change.field)
+        }
+        (WaitingKind::Conflict { field, source, linq, .. }, Decision::Take { side }) => {
+            let value = match side {
+                Side::Source => source,
+                Side::Linq => linq,
+            };
+            format!("{name}: {field} is “{}”", shown(value, 40))
+        }
+        (WaitingKind::Conflict { field, .. }, Decision::Value { value }) => {
+            format!("{name}: {field} is “{}”", shown(value, 40))
+        }
+        (_, Decision::Link { linq_id }) => format!("{name}: is contact {linq_id}"),
+        (_, Decision::Separate) => format!("{name}: is somebody else, to be created in Linq"),
+        (_, Decision::Approve | Decision::Take { .. } | Decision::Value { .. }) => name,
+    }
+}

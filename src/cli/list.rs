@@ -1,0 +1,161 @@
+//! `list`: what waits, what is in sync, and who is there twice.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+
+use crate::config::Config;
+use crate::mirror::{State, StateError};
+use crate::model::{Decision, Field, Fingerprint, LinkStatus, Values, Waiting, WaitingKind};
+use crate::open::{self, OpenError};
+use crate::plan::duplicates;
+
+use super::args::{ListArgs, ListState, Output};
+use super::text::{counted, shown};
+use super::{complain, print, print_json};
+
+/// Lists what is in one state, as the last run left it. Returns the exit code.
+pub(super) fn list(output: Output, config: &Config, args: &ListArgs) -> anyhow::Result<u8> {
+    let items = open::scratch(config).and_then(|state| Ok(items(&state, config, args.state)?));
+    let items = match items {
+        Ok(items) => items,
+        Err(error) => return refuse(output, &error),
+    };
+    if output.json {
+        let items: Vec<Value> = items.into_iter().map(|item| item.json).collect();
+        print_json(&json!({
+            "schema": "linqsync.list/1",
+            "state": args.state.name(),
+            "items": items,
+            "error": null,
+        }))?;
+        return Ok(0);
+    }
+    for item in &items {
+        print(&item.text)?;
+    }
+    print(&format!("{}{}\n", counted(items.len(), "item", "items"), hint(args.state, &items)))?;
+    Ok(0)
+}
+
+fn refuse(output: Output, error: &OpenError) -> anyhow::Result<u8> {
+    let error = error.reported();
+    let code = error.code;
+    complain(&error);
+    super::failed_command(output, &error)?;
+    Ok(code)
+}
+
+fn hint(state: ListState, items: &[Item]) -> &'static str {
+    match (state, items) {
+        (_, []) | (ListState::InSync | ListState::Rejected | ListState::Duplicates, _) => "",
+        (ListState::Conflicts, _) => "; decide with `linqsync resolve WHO --take source|linq`",
+        (ListState::Ambiguous, _) => "; decide with `linqsync resolve WHO --link ID|--separate`",
+        (ListState::Held, _) => "; release with `linqsync approve WHO` or `approve --all`",
+    }
+}
+
+/// One line of a list, for people and for scripts.
+struct Item {
+    text: String,
+    json: Value,
+}
+
+fn items(state: &State, config: &Config, wanted: ListState) -> Result<Vec<Item>, StateError> {
+    let waiting = state.waiting()?;
+    let decisions = state.decisions()?;
+    let of = |is: fn(&WaitingKind) -> bool| {
+        waiting.iter().filter(|w| is(&w.kind)).map(|w| item(w, &decisions)).collect()
+    };
+    Ok(match wanted {
+        ListState::Conflicts => of(|kind| matches!(kind, WaitingKind::Conflict { .. })),
+        ListState::Ambiguous => of(|kind| matches!(kind, WaitingKind::Ambiguous { .. })),
+        ListState::Rejected => of(|kind| matches!(kind, WaitingKind::Rejected { .. })),
+        ListState::Held => of(|kind| {
+            matches!(kind, WaitingKind::HeldDeletion { .. } | WaitingKind::HeldClearing { .. })
+        }),
+        ListState::InSync => in_sync(state, &waiting)?,
+        ListState::Duplicates => in_linq_twice(state, config)?,
+    })
+}
+
+fn item(waiting: &Waiting, decisions: &BTreeMap<Fingerprint, Decision>) -> Item {
+    let decided = decisions.get(&waiting.what);
+    let name = shown(&waiting.person.display_name(), 44);
+    let place = match (&waiting.source_key, waiting.linq_id) {
+        (Some(key), _) => shown(key, 24),
+        (None, Some(id)) => format!("id {id}"),
+        (None, None) => String::new(),
+    };
+    let mut text = format!("{name} ({place})\n    {}\n", shown(&waiting.reason, 200));
+    for (what, value) in details(&waiting.kind) {
+        let _ = writeln!(text, "    {what:<13} {value}");
+    }
+    if decided.is_some() {
+        text += "    decided; the next run carries it out\n";
+    }
+    let mut json = serde_json::to_value(waiting).unwrap_or_default();
+    json["name"] = json!(waiting.person.display_name());
+    json["decided"] = json!(decided);
+    Item { text, json }
+}
+
+fn details(kind: &WaitingKind) -> Vec<(&'static str, String)> {
+    let quoted = |value: &str| match value.trim() {
+        "" => "(none)".to_owned(),
+        _ => format!("“{}”", shown(value, 50)),
+    };
+    match kind {
+        WaitingKind::Conflict { base, source, linq, .. } => {
+            vec![("source", quoted(source)), ("Linq", quoted(linq)), ("both had", quoted(base))]
+        }
+        WaitingKind::Ambiguous { candidates } => {
+            candidates.iter().map(|id| ("perhaps", format!("contact {id}"))).collect()
+        }
+        WaitingKind::HeldClearing { change, .. } => vec![("now", quoted(&change.from))],
+        WaitingKind::HeldDeletion { .. } | WaitingKind::Rejected { .. } => Vec::new(),
+    }
+}
+
+fn in_sync(state: &State, waiting: &[Waiting]) -> Result<Vec<Item>, StateError> {
+    let contacts = state.contacts()?;
+    let waits: BTreeSet<_> = waiting.iter().filter_map(|waiting| waiting.linq_id).collect();
+    let links = state.links()?;
+    let synced = links
+        .iter()
+        .filter(|link| link.status == LinkStatus::Linked && !waits.contains(&link.linq_id));
+    Ok(synced
+        .map(|link| {
+            let base = link.base.linq_values();
+            let values = contacts.get(&link.linq_id).map_or(&base, |contact| &contact.values);
+            person(link.linq_id, values, json!({ "source_key": link.key }))
+        })
+        .collect())
+}
+
+/// Contacts that look like one another: each group is one item.
+fn in_linq_twice(state: &State, config: &Config) -> Result<Vec<Item>, StateError> {
+    let contacts = state.contacts()?;
+    let people: Vec<(_, &Values)> = contacts.iter().map(|(id, c)| (*id, &c.values)).collect();
+    let groups = duplicates(&people, config.policy().canon);
+    Ok(groups
+        .into_iter()
+        .map(|group| {
+            let members: Vec<Item> =
+                group.iter().map(|id| person(*id, &contacts[id].values, json!({}))).collect();
+            Item {
+                text: members.iter().map(|member| member.text.as_str()).collect::<String>() + "\n",
+                json: json!(members.into_iter().map(|member| member.json).collect::<Vec<_>>()),
+            }
+        })
+        .collect())
+}
+
+fn person(id: crate::model::LinqId, values: &Values, mut json: Value) -> Item {
+    let name = values.display_name();
+    json["linq_id"] = json!(id);
+    json["name"] = json!(name);
+    json["person"] = json!(values.only(Field::IDENTITY.into_iter().collect()));
+    Item { text: format!("{} (id {id})\n", shown(&name, 44)), json }
+}

@@ -1,0 +1,74 @@
+//! WHO: how people name a contact on the command line.
+
+use crate::model::{Canon, Field, LinqId, Values, Waiting};
+
+/// A contact as somebody named it: a Linq id, an e-mail address, a phone number, a
+/// key, or `row:N`.
+pub(super) struct Who<'a> {
+    text: &'a str,
+    canon: Canon,
+    linq_id: Option<LinqId>,
+    phone: Option<String>,
+}
+
+impl<'a> Who<'a> {
+    pub(super) fn new(text: &'a str, canon: Canon) -> Who<'a> {
+        let text = text.trim();
+        let as_phone = Values::from_iter([(Field::PhoneNumber, text.to_owned())]);
+        Who {
+            text,
+            canon,
+            linq_id: text.parse().ok().map(LinqId),
+            phone: canon.phone_key(&as_phone),
+        }
+    }
+
+    /// Whether this is about the named contact.
+    pub(super) fn is(&self, waiting: &Waiting) -> bool {
+        let place = [&waiting.source_key, &waiting.label];
+        place.into_iter().flatten().any(|name| name == self.text)
+            || self.is_contact(waiting.linq_id, &waiting.person)
+    }
+
+    /// Whether a contact with this id and these values is the named one.
+    pub(super) fn is_contact(&self, id: Option<LinqId>, person: &Values) -> bool {
+        let email = &person[Field::Email];
+        (self.linq_id.is_some() && self.linq_id == id)
+            || (self.text.contains('@') && self.canon.same(Field::Email, email, self.text))
+            || (self.phone.is_some() && self.phone == self.canon.phone_key(person))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Fingerprint, Region, Side, WaitingKind};
+
+    #[test]
+    fn somebody_is_named_by_id_e_mail_phone_key_or_row() {
+        let waiting = Waiting {
+            what: Fingerprint::of(b"it"),
+            kind: WaitingKind::HeldDeletion { side: Side::Linq },
+            linq_id: Some(LinqId(4_100_004)),
+            source_key: Some("E-17".to_owned()),
+            label: Some("row:6".to_owned()),
+            line: Some(6),
+            person: [
+                (Field::Email, "noor@harbour.example".to_owned()),
+                (Field::PhoneNumber, "(415) 555-2671".to_owned()),
+            ]
+            .into_iter()
+            .collect(),
+            reason: "deleted in the source".to_owned(),
+        };
+        let is = |text| Who::new(text, Canon::new(Region::US)).is(&waiting);
+        for name in
+            ["4100004", "NOOR@harbour.example", "+1 415 555 2671", "E-17", "row:6", " row:6 "]
+        {
+            assert!(is(name), "{name}");
+        }
+        for name in ["4100005", "noor", "bo@harbour.example", "row:7", "+14155552672", ""] {
+            assert!(!is(name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! What a plan leaves waiting, and the decisions of people about it.
+//!
+//! A decision is bound to exactly what was shown: who it is about, and every value
+//! involved. With other values it is another question.
+
+use std::collections::BTreeMap;
+
+use crate::model::{
+    Canon, Decision, Field, FieldSet, Fingerprint, LinqId, Values, Waiting, WaitingKind,
+    first_names_agree, name_and_company_key, names_contradict,
+};
+
+use super::observation::Observation;
+use super::step::{Plan, Step, Subject, Wait};
+
+/// Everything that `plan` leaves for a person to decide or repair, in its order.
+pub fn waiting(plan: &Plan, seen: &Observation) -> Vec<Waiting> {
+    let steps = plan.steps.iter().flat_map(|step| {
+        step.waits.iter().filter_map(|wait| Some(listed(step, kind(wait)?, wait, seen)))
+    });
+    let unreadable = seen.source.unreadable.iter().map(|row| {
+        let kind = WaitingKind::Rejected { field: None };
+        let about = [row.label.as_str(), row.reason.as_str()].join("\n");
+        Waiting {
+            what: Fingerprint::of(about.as_bytes()),
+            kind,
+            linq_id: None,
+            source_key: None,
+            label: Some(row.label.clone()),
+            line: Some(row.line),
+            person: Values::default(),
+            reason: row.reason.clone(),
+        }
+    });
+    steps.chain(unreadable).collect()
+}
+
+fn listed(step: &Step, kind: WaitingKind, wait: &Wait, seen: &Observation) -> Waiting {
+    let Subject { linq_id, record, ref source_key, line, .. } = step.subject;
+    let record = record.map(|index| &seen.source.records[index.0 as usize]);
+    let contact = linq_id.and_then(|id| seen.linq.contacts.get(&id));
+    let known = || {
+        let link = seen.links.iter().find(|link| Some(link.id) == step.subject.link);
+        link.map(|link| link.base.linq_values()).unwrap_or_default()
+    };
+    let values = record.map(|r| r.values.clone()).or_else(|| contact.map(|c| c.values.clone()));
+    let identity: FieldSet = Field::IDENTITY.into_iter().collect();
+    Waiting {
+        what: what(&kind, &step.subject, seen),
+        linq_id,
+        source_key: source_key.clone(),
+        label: record.map(|record| record.label.clone()),
+        line,
+        person: values.unwrap_or_else(known).only(identity),
+        reason: reason(step, wait),
+        kind,
+    }
+}
+
+/// What sort of thing waits; `None` for what waits for nobody.
+fn kind(wait: &Wait) -> Option<WaitingKind> {
+    Some(match wait.clone() {
+        Wait::Conflict { field, base, source, linq } => {
+            WaitingKind::Conflict { field, base, source, linq }
+        }
+        Wait::Ambiguous { candidates } => WaitingKind::Ambiguous { candidates },
+        Wait::HeldDeletion(side) => WaitingKind::HeldDeletion { side },
+        Wait::HeldClearing(side, change) => WaitingKind::HeldClearing { side, change },
+        Wait::Rejected { field, .. } => WaitingKind::Rejected { field },
+        Wait::Grace(_) => return None,
+    })
+}
+
+fn reason(step: &Step, wait: &Wait) -> String {
+    match wait {
+        Wait::Conflict { field, .. } => format!("{field} was edited on both sides"),
+        Wait::HeldDeletion(side) => format!("{}; deleting it in {side} is held", step.reason),
+        Wait::HeldClearing(side, change) => format!("clearing {} in {side} is held", change.field),
+        Wait::Rejected { reason, .. } => reason.clone(),
+        Wait::Ambiguous { .. } | Wait::Grace(_) => step.reason.to_string(),
+    }
+}
+
+/// The fingerprint of what waits: of the question, whom it is about, and the record
+/// as it is written where the question is who that is.
+fn what(kind: &WaitingKind, subject: &Subject, seen: &Observation) -> Fingerprint {
+    let record = match kind {
+        WaitingKind::Ambiguous { .. } | WaitingKind::Rejected { .. } => {
+            subject.record.map(|index| seen.source.records[index.0 as usize].fingerprint)
+        }
+        WaitingKind::Conflict { .. }
+        | WaitingKind::HeldDeletion { .. }
+        | WaitingKind::HeldClearing { .. } => None,
+    };
+    // Serialising these types cannot fail: they hold texts and numbers.
+    let about = serde_json::to_vec(&(kind, subject.link, subject.linq_id, record));
+    Fingerprint::of(&about.unwrap_or_default())
+}
+
+/// What was decided about something that would wait, if anything was.
+pub(super) fn decided<'a>(
+    kind: &WaitingKind,
+    subject: &Subject,
+    seen: &'a Observation,
+) -> Option<&'a Decision> {
+    if seen.decisions.is_empty() {
+        return None;
+    }
+    seen.decisions.get(&what(kind, subject, seen))
+}
+
+/// Whether a person has approved what would wait.
+pub(super) fn approved(kind: &WaitingKind, subject: &Subject, seen: &Observation) -> bool {
+    match decided(kind, subject, seen) {
+        Some(Decision::Approve) => true,
+        Some(
+            Decision::Take { .. }
+            | Decision::Value { .. }
+            | Decision::Link { .. }
+            | Decision::Separate,
+        )
+        | None => false,
+    }
+}
+
+/// Groups of contacts that look like one person: the same e-mail address with names
+/// that do not contradict, the same phone number with first names that agree, or the
+/// same name and company. Each group has at least two members, in the order given.
+pub fn duplicates(people: &[(LinqId, &Values)], canon: Canon) -> Vec<Vec<LinqId>> {
+    type Key = fn(Canon, &Values) -> Option<String>;
+    type Alike = fn(&Values, &Values) -> bool;
+    let keys: [(Key, Alike); 3] = [
+        (|canon, values| canon.email_key(values), |a, b| !names_contradict(a, b)),
+        (
+            |canon, values| canon.phone_key(values),
+            |a, b| !names_contradict(a, b) && first_names_agree(a, b),
+        ),
+        (|_, values| name_and_company_key(values), |_, _| true),
+    ];
+    let mut found: Vec<Vec<LinqId>> = Vec::new();
+    for (key, alike) in keys {
+        let mut by_key: BTreeMap<String, Vec<(LinqId, &Values)>> = BTreeMap::new();
+        for (id, values) in people {
+            if let Some(key) = key(canon, values) {
+                by_key.entry(key).or_default().push((*id, values));
+            }
+        }
+        for group in by_key.values().filter(|group| group.len() > 1) {
+            let first = group[0].1;
+            let members: Vec<LinqId> =
+                group.iter().filter(|(_, v)| alike(first, v)).map(|(id, _)| *id).collect();
+            if members.len() > 1 && !found.contains(&members) {
+                found.push(members);
+            }
+        }
+    }
+    found.sort();
+    found
+}
