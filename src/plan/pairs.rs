@@ -74,8 +74,15 @@ impl Pair<'_> {
         }
     }
 
+    /// Nothing follows from what was seen, but that a half that was missing is back.
     fn left_alone(&self, source: SourceHalf<'_>, linq: LinqHalf<'_>) -> Step {
-        self.step(Rule::Unchanged, source.record(), linq.contact())
+        let mut step = self.step(Rule::Unchanged, source.record(), linq.contact());
+        let source_back = source.record().is_some() && self.link.source_missing_since.is_some();
+        let linq_back = linq.contact().is_some() && self.link.linq_missing_since.is_some();
+        if source_back || linq_back {
+            step.link = LinkPlan::Found;
+        }
+        step
     }
 
     fn gone_from_both(&self) -> Step {
@@ -99,12 +106,12 @@ impl Pair<'_> {
         };
         let merge = self.merge(record, contact);
         let mut step = self.step(rule, Some(record), Some(contact));
-        let was_missing =
-            self.link.source_missing_since.is_some() || self.link.linq_missing_since.is_some();
-        if !merge.agreed.is_empty() {
-            step.link = LinkPlan::Agree(merge.agreed.clone());
-        } else if was_missing {
+        let Link { source_missing_since, linq_missing_since, .. } = self.link;
+        if source_missing_since.is_some() || linq_missing_since.is_some() {
+            // What they agree on besides is noticed again by the next plan.
             step.link = LinkPlan::Found;
+        } else if !merge.agreed.is_empty() {
+            step.link = LinkPlan::Agree(merge.agreed.clone());
         }
         self.write(&mut step, merge, record, contact);
         step

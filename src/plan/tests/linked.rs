@@ -6,7 +6,7 @@ use super::world::{World, at};
 use crate::model::{
     ConflictPolicy, DeletePolicy, Direction, Field, LinkStatus, RejectedField, Side,
 };
-use crate::plan::{LinqWrite, SourceWrite, Step, Wait, plan};
+use crate::plan::{LinkPlan, LinqWrite, SourceWrite, Step, Wait, plan};
 
 const ADA: &str =
     "first_name=Ada last_name=King email=ada@x.example company=Engines title=Countess";
@@ -258,6 +258,41 @@ fn a_deletion_waits_for_its_grace_and_survives_until_then() {
     assert_eq!(only_step(&world).waits, [Wait::Grace(Side::Linq)]);
     world.links[2].source_missing_since = Some(at(-3600));
     assert!(matches!(only_step(&world).linq, Some(LinqWrite::Delete { .. })));
+}
+
+#[test]
+fn whoever_is_back_starts_a_new_grace_when_missing_again() {
+    let mut world = world();
+    world.policy.delete_grace = TimeDelta::hours(1);
+    let kai = world.rows.remove(2);
+    world.apply(&world.plan());
+    assert!(world.links[2].source_missing_since.is_some());
+
+    // Back, with an edit that was made on both sides.
+    world.rows.push(kai);
+    world.set_row(2, Field::Title, "CEO");
+    world.set_contact(2, Field::Title, "CEO");
+    world.now = at(1800);
+    world.apply(&world.plan());
+    assert_eq!(world.links[2].source_missing_since, None);
+    world.settle();
+    assert_eq!(world.plan().in_sync, 3);
+
+    world.rows.remove(2);
+    world.now = at(3600);
+    assert_eq!(only_step(&world).waits, [Wait::Grace(Side::Linq)]);
+}
+
+#[test]
+fn a_record_that_is_back_while_linq_is_read_in_part_is_not_missing_any_more() {
+    let mut world = world();
+    world.links[2].source_missing_since = Some(at(-3600));
+    let mut seen = world.observe();
+    let kai = world.id(2);
+    seen.linq.contacts.remove(&kai);
+    seen.linq.incomplete = Some("pages moved".to_owned());
+    let plan = plan(&seen, &world.policy).unwrap();
+    assert_eq!(plan.steps[0].link, LinkPlan::Found);
 }
 
 #[test]

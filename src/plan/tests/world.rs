@@ -7,7 +7,7 @@ use chrono::DateTime;
 
 use crate::model::{
     Agreement, Base, Change, Field, FieldSet, Fingerprint, Link, LinkId, LinkStatus, LinqContact,
-    LinqId, Policy, RecordIndex, SourceRecord, Timestamp, Values,
+    LinqId, Policy, RecordIndex, Side, SourceRecord, Timestamp, Values,
 };
 use crate::plan::{
     LinkPlan, LinqSide, LinqWrite, Observation, Plan, RecentDeletions, SourceSide, SourceWrite,
@@ -44,6 +44,7 @@ pub(super) struct World {
     pub(super) rows: Vec<Values>,
     pub(super) contacts: BTreeMap<LinqId, Values>,
     pub(super) links: Vec<Link>,
+    pub(super) now: Timestamp,
     next_id: u64,
     /// What Linq makes of a value that it is sent.
     pub(super) rewrite: fn(Field, &str) -> String,
@@ -56,6 +57,7 @@ impl World {
             rows: rows.iter().map(|row| values(row)).collect(),
             contacts: BTreeMap::new(),
             links: Vec::new(),
+            now: at(0),
             next_id: 1,
             rewrite: |_, text| text.to_owned(),
         };
@@ -103,7 +105,7 @@ impl World {
 
     pub(super) fn observe(&self) -> Observation {
         Observation {
-            now: at(0),
+            now: self.now,
             source: SourceSide {
                 mapped: mapped(),
                 records: self.rows.iter().enumerate().map(|(i, row)| record(i, row)).collect(),
@@ -192,10 +194,25 @@ impl World {
 
     fn change_link(&mut self, step: &Step) {
         match &step.link {
-            LinkPlan::Keep | LinkPlan::Missing(_) | LinkPlan::Found => {}
+            LinkPlan::Keep => {}
+            LinkPlan::Missing(Side::Source) => {
+                self.link_of(step).source_missing_since = Some(self.now);
+            }
+            LinkPlan::Missing(Side::Linq) => {
+                self.link_of(step).linq_missing_since = Some(self.now);
+            }
+            LinkPlan::Found => {
+                let link = self.link_of(step);
+                link.source_missing_since = None;
+                link.linq_missing_since = None;
+            }
             LinkPlan::Agree(agreed) | LinkPlan::Relink(agreed) => {
                 let link = self.link_of(step);
-                link.status = LinkStatus::Linked;
+                if matches!(step.link, LinkPlan::Relink(_)) {
+                    link.status = LinkStatus::Linked;
+                    link.source_missing_since = None;
+                    link.linq_missing_since = None;
+                }
                 for (field, agreement) in agreed {
                     link.base.set(*field, agreement.clone());
                 }
