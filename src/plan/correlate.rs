@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::TimeDelta;
 
 use crate::model::{
-    Canon, Field, Link, LinqContact, LinqId, Policy, Scope, SourceRecord, Timestamp, Values,
+    Canon, Field, Link, LinkStatus, LinqContact, LinqId, Policy, Scope, SourceRecord, Timestamp,
+    Values,
 };
 
 use super::matching::{Matching, Pool, Verdict, match_up};
@@ -375,6 +376,17 @@ fn in_scope(contact: &LinqContact, policy: &Policy) -> bool {
         Scope::Owner(owner) => {
             policy.canon.same(Field::Owner, owner, &contact.values[Field::Owner])
         }
+    }
+}
+
+impl Case<'_> {
+    /// Whether it is a pair that is kept the same and of which both halves were seen.
+    pub(super) fn is_whole_pair(&self) -> bool {
+        matches!(
+            self,
+            Case::Pair { link, source: SourceHalf::Present(_), linq: LinqHalf::Present(_) }
+                if link.status == LinkStatus::Linked
+        )
     }
 }
 

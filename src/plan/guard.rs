@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Change, Field, LinkStatus, Policy, Side};
+use crate::model::{Change, DeletePolicy, Field, LinkStatus, Policy, Side};
 
 use super::observation::Observation;
 use super::step::{LinkPlan, LinqWrite, Plan, SourceWrite, Step, Wait};
@@ -22,9 +22,11 @@ pub(super) struct Missing {
 }
 
 /// Whether asking Linq for each of `missing` contacts by id is worth it: beyond
-/// the limit nothing would be deleted whatever the answers are.
+/// the limit nothing would be deleted whatever the answers are. Where pairs are only
+/// released, half of the links is the limit.
 pub fn worth_asking(missing: usize, links: usize, recent: usize, policy: &Policy) -> bool {
-    missing * 2 <= links && missing + recent <= policy.max_deletes.allows(links)
+    let released = policy.deletes.on(Side::Source) == DeletePolicy::Keep;
+    missing * 2 <= links && (released || missing + recent <= policy.max_deletes.allows(links))
 }
 
 /// Turns what `plan` must not do on its own into waits.

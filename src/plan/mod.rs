@@ -60,7 +60,7 @@ pub fn plan(seen: &Observation, policy: &Policy) -> Result<Plan, Unaccounted> {
         wait_for_refused(&mut step, seen);
         if !step.is_empty() {
             plan.steps.push(step);
-        } else if matches!(case, Case::Pair { link, .. } if link.status == LinkStatus::Linked) {
+        } else if case.is_whole_pair() {
             plan.in_sync += 1;
         }
     }

@@ -48,11 +48,7 @@ impl Pair<'_> {
             (SourceHalf::Present(record), LinqHalf::Gone) => self.gone_from_linq(record),
             (SourceHalf::Gone, LinqHalf::Present(contact)) => self.gone_from_source(contact),
             (SourceHalf::Gone, LinqHalf::Gone) => self.gone_from_both(),
-            (SourceHalf::Present(record), LinqHalf::Unasked) => {
-                let mut step = self.step(Rule::DeletedInLinq, Some(record), None);
-                step.waits.push(Wait::HeldDeletion(Side::Source));
-                step
-            }
+            (SourceHalf::Present(record), LinqHalf::Unasked) => self.maybe_gone_from_linq(record),
             (SourceHalf::Unknown, _) | (_, LinqHalf::Unknown | LinqHalf::Unasked) => {
                 self.left_alone(source, linq)
             }
@@ -147,6 +143,19 @@ impl Pair<'_> {
             | Decision::CreateInSourceAgain
             | Decision::Forget => self.step(Rule::Unchanged, Some(record), None),
         }
+    }
+
+    /// One of so many missing contacts that they were not asked for: if it is gone,
+    /// and the record would go with it, that waits for approval.
+    fn maybe_gone_from_linq(&self, record: &SourceRecord) -> Step {
+        if self.source_fate(record) == Fate::Edited {
+            return self.step(Rule::EditBeatsDeletionInLinq, Some(record), None);
+        }
+        let mut step = self.step(Rule::DeletedInLinq, Some(record), None);
+        if self.policy.deletes_from(Side::Source) {
+            step.waits.push(Wait::HeldDeletion(Side::Source));
+        }
+        step
     }
 
     fn gone_from_source(&self, contact: &LinqContact) -> Step {

@@ -16,7 +16,8 @@ pub struct Plan {
     /// The steps: linked pairs by link, then records in the order of the source,
     /// then contacts by id. At most one for each pair, record or contact.
     pub steps: Vec<Step>,
-    /// Linked pairs for which nothing is to be done and nothing waits.
+    /// Linked pairs of which both halves were seen, for which nothing is to be done
+    /// and nothing waits.
     pub in_sync: usize,
     /// Why nothing at all is written, if so.
     pub halt: Option<String>,

@@ -1,8 +1,8 @@
 //! The guard: too many deletions, emptied sides, mass clearing.
 
 use super::world::World;
-use crate::model::{Field, Limit, Side};
-use crate::plan::{Plan, RecentDeletions, Step, Wait, plan, worth_asking};
+use crate::model::{DeletePolicy, Direction, Field, Limit, Side};
+use crate::plan::{Observation, Plan, RecentDeletions, Step, Wait, plan, worth_asking};
 
 fn people(count: usize) -> Vec<String> {
     let person = |i| format!("first_name=P{i} email=p{i}@x.example company=C{i}");
@@ -110,6 +110,35 @@ fn after_a_change_of_meaning_nothing_is_deleted_or_cleared() {
     assert_eq!(plan.steps.iter().filter(|step| step.linq.is_some()).count(), 1);
 }
 
+/// Linked contacts from `first` on are not listed, and too many to be asked for.
+fn unasked(world: &World, first: usize) -> Observation {
+    let mut seen = world.observe();
+    for id in world.contacts.keys().skip(first) {
+        seen.linq.contacts.remove(id);
+    }
+    seen.linq.unasked = true;
+    seen
+}
+
+#[test]
+fn contacts_that_were_not_asked_for_are_held_where_they_would_be_deleted() {
+    let mut world = world(40);
+    world.set_row(39, Field::Company, "Edited");
+    let plan = plan(&unasked(&world, 28), &world.policy).unwrap();
+    assert_eq!((held(&plan), deletions(&plan), plan.halt), (11, 0, None), "the edit would win");
+    assert_eq!(plan.in_sync, 28);
+}
+
+#[test]
+fn nothing_is_held_on_a_side_that_is_never_deleted_from() {
+    let mut pushing = world(40);
+    pushing.policy.direction = Direction::Push;
+    assert_eq!(held(&plan(&unasked(&pushing, 28), &pushing.policy).unwrap()), 0);
+    let mut keeping = world(40);
+    keeping.policy.deletes.source = DeletePolicy::Keep;
+    assert_eq!(held(&plan(&unasked(&keeping, 28), &keeping.policy).unwrap()), 0);
+}
+
 #[test]
 fn asking_for_each_missing_contact_is_worth_it_only_within_the_limit() {
     let policy = super::world::policy();
@@ -117,4 +146,8 @@ fn asking_for_each_missing_contact_is_worth_it_only_within_the_limit() {
     assert!(!worth_asking(11, 40, 0, &policy));
     assert!(!worth_asking(10, 40, 1, &policy));
     assert!(!worth_asking(3, 5, 0, &policy), "more than half stops the run anyway");
+    let mut keeping = policy;
+    keeping.deletes.source = DeletePolicy::Keep;
+    assert!(worth_asking(20, 40, 0, &keeping), "nothing would be deleted, only released");
+    assert!(!worth_asking(21, 40, 0, &keeping));
 }
