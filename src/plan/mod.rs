@@ -24,10 +24,10 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 
-use crate::model::{IntentId, LinkStatus, Policy};
+use crate::model::{IntentId, Policy};
 
-use correlate::{Case, LinqHalf, SourceHalf, correlate};
-use guard::{Missing, guard};
+use correlate::{Case, SourceHalf, correlate};
+use guard::{Missing, guard, halt};
 
 pub use correlate::{Unaccounted, is_trace_of};
 pub(crate) use fresh::agreed_by_answer;
@@ -49,15 +49,17 @@ const FORGET_DOUBTS_AFTER: TimeDelta = TimeDelta::minutes(10);
 pub fn plan(seen: &Observation, policy: &Policy) -> Result<Plan, Unaccounted> {
     let cases = correlate(seen, policy);
     cases.account(seen)?;
-    let mut plan = Plan::default();
-    let mut missing = Missing::default();
+    let missing = Missing::in_cases(&cases.cases, seen);
+    let mut plan = Plan { halt: missing.reason_to_halt(seen), ..Plan::default() };
     let mut alive: BTreeSet<IntentId> = BTreeSet::new();
     for case in &cases.cases {
-        count_missing(&mut missing, case);
         alive.extend(doubt_of(case));
         note(&mut plan, case);
         let mut step = step_for(case, seen, policy);
         wait_for_refused(&mut step, seen);
+        if plan.halt.is_some() {
+            halt(&mut step);
+        }
         if !step.is_empty() {
             plan.steps.push(step);
         } else if case.is_whole_pair() {
@@ -65,7 +67,7 @@ pub fn plan(seen: &Observation, policy: &Policy) -> Result<Plan, Unaccounted> {
         }
     }
     drop_writes_to_read_only_source(&mut plan, seen);
-    guard(&mut plan, missing, seen, policy);
+    guard(&mut plan, seen, policy);
     plan.settled = settled(seen, &alive);
     plan.steps.sort_by_key(|step| {
         let subject = &step.subject;
@@ -95,15 +97,6 @@ fn step_for(case: &Case<'_>, seen: &Observation, policy: &Policy) -> Step {
         Case::Nobody { record } => {
             Step::new(pairs::subject(Some(record), None), Reason::Rule(Rule::Unchanged))
         }
-    }
-}
-
-fn count_missing(missing: &mut Missing, case: &Case<'_>) {
-    let Case::Pair { link, source, linq } = case else { return };
-    if link.status == LinkStatus::Linked {
-        missing.links += 1;
-        missing.in_source += usize::from(*source == SourceHalf::Gone);
-        missing.in_linq += usize::from(matches!(linq, LinqHalf::Gone | LinqHalf::Unasked));
     }
 }
 

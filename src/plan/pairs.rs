@@ -22,10 +22,16 @@ pub(super) fn pair_step(
     policy: &Policy,
 ) -> Step {
     let pair = Pair { link, seen, policy };
-    match link.status {
+    let mut step = match link.status {
         LinkStatus::Linked => pair.linked(source, linq),
         LinkStatus::Released => pair.released(source, linq),
+    };
+    let missing = source == SourceHalf::Gone || matches!(linq, LinqHalf::Gone | LinqHalf::Unasked);
+    if missing && seen.changed_meaning.is_some() {
+        // What the readings mean has changed: nothing follows from absence.
+        step.disarm();
     }
+    step
 }
 
 struct Pair<'a> {

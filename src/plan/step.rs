@@ -304,6 +304,14 @@ impl Step {
         self.linq.is_some() || self.source.is_some() || self.link != LinkPlan::Keep
     }
 
+    /// Takes out all that the step does, and whatever waits to be done by it.
+    pub(super) fn disarm(&mut self) {
+        self.linq = None;
+        self.source = None;
+        self.link = LinkPlan::Keep;
+        self.waits.retain(|wait| !matches!(wait, Wait::HeldDeletion(_) | Wait::Grace(_)));
+    }
+
     /// The side from which the step deletes, if it does.
     pub fn deletes_on(&self) -> Option<Side> {
         match (&self.linq, &self.source) {
