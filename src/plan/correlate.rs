@@ -129,7 +129,12 @@ impl<'a, 'p> Sorting<'a, 'p> {
         });
         let known: Vec<Known<'_>> = links.chain(doubts).collect();
         let found = reidentify(&known, &seen.source.records, seen.source.mapped, policy.canon);
-        let all_found = found[..seen.links.len()].iter().all(Option::is_some);
+        // Nothing is deleted for want of a released record.
+        let all_found = seen
+            .links
+            .iter()
+            .zip(&found)
+            .all(|(link, found)| found.is_some() || link.status == LinkStatus::Released);
         let placed_records: BTreeSet<usize> = found.iter().flatten().copied().collect();
         Sorting {
             seen,

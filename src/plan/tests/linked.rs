@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 
-use super::world::{World, at};
+use super::world::{World, at, values};
 use crate::model::{
     ConflictPolicy, DeletePolicy, Direction, Field, LinkStatus, RejectedField, Side,
 };
@@ -209,6 +209,18 @@ fn a_row_that_loses_everything_it_was_known_by_is_not_taken_for_deleted() {
     assert!(matches!(step.waits[..], [Wait::Rejected { field: None, .. }]));
     world.rows.remove(2);
     assert!(only_step(&world).acts(), "without the row the deletion is plain");
+}
+
+#[test]
+fn a_released_record_that_is_gone_makes_no_heading_suspect() {
+    let mut world = world();
+    world.policy.deletes.linq = DeletePolicy::Keep;
+    world.rows.remove(2);
+    world.settle();
+    assert_eq!(world.links[2].status, LinkStatus::Released);
+    world.rows.push(values("company=Suppliers"));
+    let plan = world.plan();
+    assert_eq!((plan.steps.len(), plan.nobodies.len()), (0, 1));
 }
 
 #[test]
