@@ -146,6 +146,16 @@ fn a_row_without_name_e_mail_and_phone_is_nobody() {
 }
 
 #[test]
+fn a_contact_that_would_be_nobody_in_the_source_gets_no_record() {
+    let world = World::new(&[], &["phone_number=+14155552671 company=Engines"]);
+    let mut seen = world.observe();
+    seen.source.mapped.remove(Field::PhoneNumber);
+    let plan = plan(&seen, &world.policy).unwrap();
+    assert!(plan.steps[0].source.is_none());
+    assert!(matches!(plan.steps[0].waits[..], [Wait::Rejected { field: None, .. }]));
+}
+
+#[test]
 fn sorting_and_moving_rows_writes_nothing() {
     let mut world = World::in_sync(&[
         "first_name=Ada email=ada@x.example",
