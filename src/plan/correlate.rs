@@ -286,7 +286,10 @@ impl<'a, 'p> Sorting<'a, 'p> {
             records: unlinked
                 .into_iter()
                 .map(|(_, record)| record)
-                .filter(|record| !record.values.lacks_identity())
+                .filter(|record| {
+                    let by_id = record.linq_id.is_some_and(|id| self.free_contact(id));
+                    by_id || !record.values.lacks_identity()
+                })
                 .collect(),
             linked_records: linked.into_iter().map(|(_, record)| record).collect(),
             contacts: by_id(free),

@@ -156,6 +156,17 @@ fn a_contact_that_would_be_nobody_in_the_source_gets_no_record() {
 }
 
 #[test]
+fn a_row_that_only_has_an_id_is_the_contact_with_that_id() {
+    let world = World::new(&["company=Engines"], &["first_name=Ada"]);
+    let mut seen = world.observe();
+    seen.source.records[0].linq_id = Some(LinqId(1));
+    let plan = plan(&seen, &world.policy).unwrap();
+    assert_eq!(plan.steps.len(), 1);
+    assert_eq!(tier_of(&plan.steps[0]), Some(Tier::Id));
+    assert!(plan.steps[0].linq.is_some() && plan.steps[0].source.is_some(), "blanks are filled");
+}
+
+#[test]
 fn sorting_and_moving_rows_writes_nothing() {
     let mut world = World::in_sync(&[
         "first_name=Ada email=ada@x.example",
