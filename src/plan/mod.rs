@@ -67,6 +67,7 @@ pub fn plan(seen: &Observation, policy: &Policy) -> Result<Plan, Unaccounted> {
         }
     }
     drop_writes_to_read_only_source(&mut plan, seen);
+    notice_delayed_creates(&mut plan, &cases.cases, seen);
     guard(&mut plan, seen, policy);
     plan.settled = settled(seen, &alive);
     plan.steps.sort_by_key(|step| {
@@ -152,6 +153,16 @@ fn drop_writes_to_read_only_source(plan: &mut Plan, seen: &Observation) {
         step.source = None;
     }
     plan.steps.retain(|step| !step.is_empty());
+}
+
+fn notice_delayed_creates(plan: &mut Plan, cases: &[Case<'_>], seen: &Observation) {
+    let delayed = |case: &&Case<'_>| matches!(case, Case::InSource { record, .. } if fresh::cannot_be_looked_for(record, seen));
+    let count = cases.iter().filter(delayed).count();
+    if let (Some(reason), 1..) = (&seen.linq.incomplete, count) {
+        plan.notices.push(format!(
+            "{count} new records without e-mail and phone wait for a whole listing of Linq: {reason}"
+        ));
+    }
 }
 
 /// Intents of earlier runs that need no further attention. One whose fate cannot be

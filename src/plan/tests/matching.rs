@@ -167,6 +167,17 @@ fn a_row_that_only_has_an_id_is_the_contact_with_that_id() {
 }
 
 #[test]
+fn whom_find_cannot_see_is_not_created_beside_a_listing_in_parts() {
+    let world = World::new(&["first_name=Ada", "first_name=Bo email=bo@x.example"], &[]);
+    let mut seen = world.observe();
+    seen.linq.incomplete = Some("pages moved".to_owned());
+    let plan = plan(&seen, &world.policy).unwrap();
+    let created: Vec<_> = plan.steps.iter().filter(|step| step.linq.is_some()).collect();
+    assert_eq!(created.len(), 1);
+    assert_eq!((created[0].subject.name.as_str(), plan.notices.len()), ("Bo", 1));
+}
+
+#[test]
 fn sorting_and_moving_rows_writes_nothing() {
     let mut world = World::in_sync(&[
         "first_name=Ada email=ada@x.example",
