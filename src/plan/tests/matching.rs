@@ -178,6 +178,16 @@ fn whom_find_cannot_see_is_not_created_beside_a_listing_in_parts() {
 }
 
 #[test]
+fn rows_that_are_the_same_in_every_field_are_one_person() {
+    let mut world = World::new(&["first_name=Al title=CEO", "first_name=Al title=CEO"], &[]);
+    assert!(is_ambiguous(&world.plan().steps[1]));
+    world.settle();
+    assert_eq!(world.contacts.len(), 1);
+    let others = World::new(&["first_name=Al title=CEO", "first_name=Al title=CTO"], &[]);
+    assert_eq!(others.plan().steps.iter().filter(|step| step.linq.is_some()).count(), 2);
+}
+
+#[test]
 fn sorting_and_moving_rows_writes_nothing() {
     let mut world = World::in_sync(&[
         "first_name=Ada email=ada@x.example",
