@@ -46,7 +46,7 @@ impl Canon {
     }
 
     /// The phone number as a key to match contacts by; `None` unless it is a
-    /// valid number.
+    /// number with its area code.
     pub fn phone_key(self, values: &Values) -> Option<String> {
         phone::e164(&values[Field::PhoneNumber], self.region)
     }
@@ -55,8 +55,8 @@ impl Canon {
 /// The canonical form of `text` as a value of `field`; empty for a blank.
 ///
 /// - e-mail and owner: trimmed, lower case, the domain in its ASCII form;
-/// - phone: E.164 where it is a valid number in `region`, otherwise its letters,
-///   digits and leading `+`;
+/// - phone: E.164 where it is a number that can be called in full, read in
+///   `region`; otherwise its letters, digits and leading `+`;
 /// - every other field: trimmed, in Unicode's composed form (NFC), with `\n` for
 ///   every kind of line end.
 pub fn canonical(field: Field, text: &str, region: Region) -> String {
@@ -101,7 +101,10 @@ mod tests {
         assert!(same(Field::PhoneNumber, "+44 20 7946 0018", "+442079460018"));
         assert!(!same(Field::PhoneNumber, "+14155552671", "+14155552672"));
         assert!(!same(Field::PhoneNumber, "+1 415 555 2671 ext. 5", "+14155552671"));
-        assert!(same(Field::PhoneNumber, "555-1234", "5551234"), "too short to be valid");
+        assert!(same(Field::PhoneNumber, "(555) 123-4567", "+15551234567"), "nobody's number");
+        assert!(same(Field::PhoneNumber, "555-1234", "5551234"), "without its area code");
+        assert!(!same(Field::PhoneNumber, "555-1234", "+15551234"));
+        assert!(!same(Field::PhoneNumber, "911", "+1911"));
         assert!(!same(Field::PhoneNumber, "n/a", ""));
     }
 
@@ -126,6 +129,7 @@ mod tests {
         assert_eq!(canon.email_key(&of(Field::Email, "nobody")), None);
         assert_eq!(canon.email_key(&of(Field::Email, "A@b.c")), Some("a@b.c".to_owned()));
         assert_eq!(canon.phone_key(&of(Field::PhoneNumber, "911")), None);
+        assert_eq!(canon.phone_key(&of(Field::PhoneNumber, "555-1234")), None);
         assert_eq!(
             canon.phone_key(&of(Field::PhoneNumber, "415 555 2671")),
             Some("+14155552671".to_owned())

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberFormat};
+use rlibphonenumber::{NumberLengthType, PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberFormat};
 
 /// A region as ISO 3166 names it, `US`: how a phone number without a country
 /// code is read.
@@ -39,13 +39,15 @@ impl FromStr for Region {
 }
 
 /// The canonical form of a phone number: E.164, with its extension behind a
-/// semicolon if it has one; `None` for a text that is no valid number.
+/// semicolon if it has one; `None` for a text that is no number people could call
+/// from everywhere.
 ///
-/// Valid is what libphonenumber calls valid: `911` in the United States is not,
-/// although it parses.
+/// A number need not be assigned: `+1 555 123 4567`, made for examples, is as good
+/// as any. Short codes such as `911` and numbers that lack their area code parse as
+/// well, and are none.
 pub(super) fn e164(text: &str, region: Region) -> Option<String> {
     let number = PhoneNumber::parse(text, Some(region.0)).ok()?;
-    if !number.is_valid() {
+    if !number.is_valid() && !is_complete(&number, text) {
         return None;
     }
     let mut canonical = number.format_as(PhoneNumberFormat::E164).into_owned();
@@ -54,4 +56,71 @@ pub(super) fn e164(text: &str, region: Region) -> Option<String> {
         canonical.push_str(extension);
     }
     Some(canonical)
+}
+
+/// Without a country code, a text of fewer digits is more likely a short code or a
+/// local number, in countries whose numbers have no fixed length.
+const LEAST_DIGITS: usize = 8;
+
+/// Whether an unassigned number has the length of one that includes its area code.
+fn is_complete(number: &PhoneNumber, text: &str) -> bool {
+    let digits = text.chars().filter(char::is_ascii_digit).count();
+    let international = text.trim_start().starts_with('+');
+    (international || digits >= LEAST_DIGITS)
+        && matches!(number.is_possible_with_reason(), Ok(NumberLengthType::IsPossible))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn region(name: &str) -> Region {
+        name.parse().unwrap()
+    }
+
+    #[test]
+    fn a_number_that_nobody_has_is_compared_like_any_other() {
+        for text in [
+            "+15551234567",
+            "(555) 123-4567",
+            "555.123.4567",
+            "1-555-123-4567",
+            "+1 (555) 123-4567",
+        ] {
+            assert_eq!(e164(text, Region::US).as_deref(), Some("+15551234567"), "{text}");
+        }
+        assert_eq!(e164("555 123 4567 x9", Region::US).as_deref(), Some("+15551234567;9"));
+    }
+
+    #[test]
+    fn short_codes_and_numbers_without_area_code_are_none() {
+        for (text, place) in [
+            ("911", "US"),
+            ("+1911", "US"),
+            ("311", "US"),
+            ("72345", "US"),
+            ("555-1234", "US"),
+            ("+1 555 1234", "US"),
+            ("112", "DE"),
+            ("11833", "DE"),
+            ("123456", "DE"),
+            ("999", "GB"),
+            ("118500", "GB"),
+        ] {
+            assert_eq!(e164(text, region(place)), None, "{text} in {place}");
+        }
+    }
+
+    #[test]
+    fn what_is_too_long_or_no_number_is_none() {
+        for text in ["", "n/a", "+1 555 123 4567 8901", "1.41556E+10", "12345678901234567890"] {
+            assert_eq!(e164(text, Region::US), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_region_gives_numbers_their_country_code() {
+        assert_eq!(e164("020 7946 0018", region("gb")).as_deref(), Some("+442079460018"));
+        assert!("XX".parse::<Region>().is_err());
+    }
 }

@@ -41,6 +41,11 @@ impl Policy {
         self.direction.writes(side)
     }
 
+    /// Whether what was deleted on the other side is deleted on `side`.
+    pub fn deletes_from(&self, side: Side) -> bool {
+        self.writes(side) && self.deletes.on(side) == DeletePolicy::Propagate
+    }
+
     /// Whether the value of `field` may be written on `side`.
     pub fn writes_field(&self, side: Side, field: Field) -> bool {
         let own = self.field_directions.get(&field).copied().unwrap_or(Direction::Both);

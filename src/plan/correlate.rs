@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::TimeDelta;
 
 use crate::model::{
-    Canon, Decision, Field, Link, LinqContact, LinqId, Policy, Scope, SourceRecord, Timestamp,
-    Values, WaitingKind,
+    Canon, Decision, Field, Link, LinkStatus, LinqContact, LinqId, Policy, Scope, SourceRecord,
+    Timestamp, Values, WaitingKind,
 };
 
 use super::matching::{Matching, Pool, Verdict, match_up};
@@ -130,7 +130,12 @@ impl<'a, 'p> Sorting<'a, 'p> {
         });
         let known: Vec<Known<'_>> = links.chain(doubts).collect();
         let found = reidentify(&known, &seen.source.records, seen.source.mapped, policy.canon);
-        let all_found = found[..seen.links.len()].iter().all(Option::is_some);
+        // Nothing is deleted for want of a released record.
+        let all_found = seen
+            .links
+            .iter()
+            .zip(&found)
+            .all(|(link, found)| found.is_some() || link.status == LinkStatus::Released);
         let placed_records: BTreeSet<usize> = found.iter().flatten().copied().collect();
         Sorting {
             seen,
@@ -307,7 +312,10 @@ impl<'a, 'p> Sorting<'a, 'p> {
             records: unlinked
                 .into_iter()
                 .map(|(_, record)| record)
-                .filter(|record| !record.values.lacks_identity())
+                .filter(|record| {
+                    let by_id = record.linq_id.is_some_and(|id| self.free_contact(id));
+                    by_id || !record.values.lacks_identity()
+                })
                 .collect(),
             linked_records: linked.into_iter().map(|(_, record)| record).collect(),
             contacts: by_id(free),
@@ -418,6 +426,17 @@ fn in_scope(contact: &LinqContact, policy: &Policy) -> bool {
         Scope::Owner(owner) => {
             policy.canon.same(Field::Owner, owner, &contact.values[Field::Owner])
         }
+    }
+}
+
+impl Case<'_> {
+    /// Whether it is a pair that is kept the same and of which both halves were seen.
+    pub(super) fn is_whole_pair(&self) -> bool {
+        matches!(
+            self,
+            Case::Pair { link, source: SourceHalf::Present(_), linq: LinqHalf::Present(_) }
+                if link.status == LinkStatus::Linked
+        )
     }
 }
 

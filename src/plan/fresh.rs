@@ -73,8 +73,19 @@ pub(super) fn new_in_source_step(
     policy: &Policy,
 ) -> Step {
     let mut step = Step::new(subject(Some(record), None), Reason::Rule(Rule::NewInSource));
+    if cannot_be_looked_for(record, seen) {
+        return step;
+    }
     create_in_linq(&mut step, record, doubt, seen, policy);
     step
+}
+
+/// Whether nobody can tell that Linq does not have `record`: find sees only e-mail
+/// addresses and phone numbers, and the listing is not whole.
+pub(super) fn cannot_be_looked_for(record: &SourceRecord, seen: &Observation) -> bool {
+    let found_by = [Field::Email, Field::PhoneNumber];
+    seen.linq.incomplete.is_some()
+        && found_by.into_iter().all(|field| record.values[field].trim().is_empty())
 }
 
 /// The step for a contact that the source does not have.
@@ -147,8 +158,8 @@ pub(super) fn create_in_source(
     }
     let written = |field: &Field| policy.writes_field(Side::Source, *field);
     let values = contact.values.only(seen.source.mapped.iter().filter(written).collect());
-    if values.filled().is_empty() {
-        let reason = "the source has no column for anything that is known of this contact";
+    if values.lacks_identity() {
+        let reason = "the source has no column for anything to recognise this person by";
         step.waits.push(Wait::Rejected { field: None, reason: reason.to_owned() });
         return;
     }

@@ -5,10 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Change, Field, LinkStatus, Policy, Side, WaitingKind};
+use crate::model::{Change, DeletePolicy, Field, Link, LinkStatus, Policy, Side, WaitingKind};
 
+use super::correlate::{Case, LinqHalf};
 use super::observation::Observation;
-use super::step::{LinkPlan, LinqWrite, Plan, SourceWrite, Step, Subject, Wait};
+use super::pairs::subject_of;
+use super::step::{LinqWrite, Plan, Reason, Rule, SourceWrite, Step, Subject, Wait};
 use super::waiting::approved;
 
 /// How many links each side lacks, out of how many.
@@ -16,71 +18,112 @@ use super::waiting::approved;
 pub(super) struct Missing {
     /// Links that are kept the same.
     pub(super) links: usize,
-    /// Of these, those without a record in a complete reading of the source.
+    /// Of these, those that certainly have no record.
     pub(super) in_source: usize,
     /// Of these, those without a contact in a complete listing.
     pub(super) in_linq: usize,
 }
 
 /// Whether asking Linq for each of `missing` contacts by id is worth it: beyond
-/// the limit nothing would be deleted whatever the answers are.
+/// the limit nothing would be deleted whatever the answers are. Where pairs are only
+/// released, half of the links is the limit.
 pub fn worth_asking(missing: usize, links: usize, recent: usize, policy: &Policy) -> bool {
-    missing * 2 <= links && missing + recent <= policy.max_deletes.allows(links)
+    let released = policy.deletes.on(Side::Source) == DeletePolicy::Keep;
+    missing * 2 <= links && (released || missing + recent <= policy.max_deletes.allows(links))
+}
+
+impl Missing {
+    /// Counts what `cases` lack.
+    pub(super) fn in_cases(cases: &[Case<'_>], seen: &Observation) -> Missing {
+        let mut missing = Missing::default();
+        let mut suspects = 0;
+        for case in cases {
+            match case {
+                Case::Pair { link, source, linq } if asks_for(link, seen) => {
+                    missing.links += 1;
+                    missing.in_source += usize::from(source.record().is_none());
+                    missing.in_linq +=
+                        usize::from(matches!(linq, LinqHalf::Gone | LinqHalf::Unasked));
+                }
+                Case::Suspect { .. } => suspects += 1,
+                Case::Pair { .. }
+                | Case::OnBoth { .. }
+                | Case::InSource { .. }
+                | Case::InLinq { .. }
+                | Case::Orphan { .. }
+                | Case::Ambiguous { .. }
+                | Case::Candidate { .. }
+                | Case::Nobody { .. }
+                | Case::OutOfScope { .. } => {}
+            }
+        }
+        // A suspect may be one of the missing. How many a part hides that could not
+        // be read, nobody knows.
+        missing.in_source = match seen.source.unreadable.as_slice() {
+            [] => missing.in_source.saturating_sub(suspects),
+            _ => 0,
+        };
+        missing
+    }
+
+    /// Why nothing at all may be written, if so.
+    pub(super) fn reason_to_halt(self, seen: &Observation) -> Option<String> {
+        let Missing { links, in_source, in_linq } = self;
+        if links == 0 {
+            return None;
+        }
+        if seen.linq.nobody_answers {
+            return Some("Linq shows none of the known contacts any more".to_owned());
+        }
+        for (side, lacking, empty) in [
+            (Side::Source, in_source, seen.source.records.is_empty()),
+            (Side::Linq, in_linq, seen.linq.contacts.is_empty()),
+        ] {
+            if lacking == links && empty {
+                return Some(format!("{side} is empty, and {links} contacts were there before"));
+            }
+            if lacking * 2 > links {
+                return Some(format!("{lacking} of {links} linked contacts are missing in {side}"));
+            }
+        }
+        None
+    }
+}
+
+/// Whether a link counts: it is kept the same, and nobody has vouched for its deletion.
+fn asks_for(link: &Link, seen: &Observation) -> bool {
+    let vouched_for = Side::ALL
+        .into_iter()
+        .any(|side| approved(&WaitingKind::HeldDeletion { side }, &subject_of(link), seen));
+    link.status == LinkStatus::Linked && !vouched_for
+}
+
+/// Leaves nothing of a step but what people must see: who is missing, and whatever
+/// waited.
+pub(super) fn halt(step: &mut Step) {
+    let loses = match step.reason {
+        Reason::Rule(Rule::DeletedInSource) => Some(Side::Linq),
+        Reason::Rule(Rule::DeletedInLinq) => Some(Side::Source),
+        Reason::Rule(_) | Reason::Matched(_) | Reason::Because(_) => None,
+    };
+    step.disarm();
+    step.waits.extend(loses.map(Wait::HeldDeletion));
 }
 
 /// Turns what `plan` must not do on its own into waits.
-pub(super) fn guard(plan: &mut Plan, missing: Missing, seen: &Observation, policy: &Policy) {
+pub(super) fn guard(plan: &mut Plan, seen: &Observation, policy: &Policy) {
     let links = seen.links.iter().filter(|link| link.status == LinkStatus::Linked).count();
     let limit = policy.max_deletes.allows(links);
     if let Some(reason) = &seen.changed_meaning {
         plan.notices.push(format!("{reason}: nothing is deleted or cleared in this run"));
-        plan.steps.iter_mut().for_each(postpone);
+        plan.steps.iter_mut().for_each(drop_clearings);
         plan.steps.retain(|step| !step.is_empty());
     }
-    for side in [Side::Source, Side::Linq] {
+    for side in Side::ALL {
         approve(&mut plan.steps, side, seen);
         hold_deletions(&mut plan.steps, side, seen.recent_deletions.on(side), limit);
         hold_clearings(&mut plan.steps, side, limit, seen);
     }
-    plan.halt = reason_to_halt(missing, seen);
-    if plan.halt.is_some() {
-        halt(&mut plan.steps);
-    }
-}
-
-fn reason_to_halt(missing: Missing, seen: &Observation) -> Option<String> {
-    let Missing { links, in_source, in_linq } = missing;
-    if links == 0 {
-        return None;
-    }
-    if seen.linq.nobody_answers {
-        return Some("Linq shows none of the known contacts any more".to_owned());
-    }
-    for (side, lacking, empty) in [
-        (Side::Source, in_source, seen.source.records.is_empty()),
-        (Side::Linq, in_linq, seen.linq.contacts.is_empty()),
-    ] {
-        if lacking == links && empty {
-            return Some(format!("{side} is empty, and {links} contacts were there before"));
-        }
-        if lacking * 2 > links {
-            return Some(format!("{lacking} of {links} linked contacts are missing in {side}"));
-        }
-    }
-    None
-}
-
-/// Keeps nothing but what people must see: held deletions, and whatever waited.
-fn halt(steps: &mut Vec<Step>) {
-    for step in steps.iter_mut() {
-        if let Some(side) = step.deletes_on() {
-            step.waits.push(Wait::HeldDeletion(side));
-        }
-        step.linq = None;
-        step.source = None;
-        step.link = LinkPlan::Keep;
-    }
-    steps.retain(|step| !step.waits.is_empty());
 }
 
 /// Marks the deletions that a person has approved.
@@ -125,13 +168,9 @@ fn hold_clearings(steps: &mut [Step], side: Side, limit: usize, seen: &Observati
     }
 }
 
-/// Drops deletions and clearings without a trace: they are planned again next time.
-fn postpone(step: &mut Step) {
-    if step.deletes_on().is_some() {
-        step.linq = None;
-        step.source = None;
-    }
-    for side in [Side::Source, Side::Linq] {
+/// Drops clearings without a trace: they are planned again next time.
+fn drop_clearings(step: &mut Step) {
+    for side in Side::ALL {
         take_changes(step, side, &clears);
     }
 }

@@ -5,11 +5,12 @@
 //! against it. Everything else that could be the same person is *ambiguous*, and
 //! is left for a person to decide.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    Canon, LinqContact, LinqId, SourceRecord, Values, first_names_agree, name_and_company_key,
-    names_contradict,
+    Canon, Field, LinqContact, LinqId, SourceRecord, Values, first_names_agree,
+    name_and_company_key, names_contradict,
 };
 
 use super::step::Tier;
@@ -79,6 +80,10 @@ impl Keys {
         }
     }
 
+    fn is_empty(&self) -> bool {
+        KEYED.into_iter().all(|tier| self.get(tier).is_none())
+    }
+
     fn get(&self, tier: Tier) -> Option<&String> {
         match tier {
             Tier::Email => self.email.as_ref(),
@@ -95,6 +100,7 @@ type Index<T> = BTreeMap<(Tier, String), Vec<T>>;
 
 struct Matcher<'a> {
     pool: &'a Pool<'a>,
+    canon: Canon,
     keys: Vec<Keys>,
     contact_keys: BTreeMap<LinqId, Keys>,
     rows_by_key: Index<usize>,
@@ -122,6 +128,7 @@ impl<'a> Matcher<'a> {
             .collect();
         Matcher {
             pool,
+            canon,
             rows_by_key: index(keys.iter().enumerate()),
             contacts_by_key: index(contact_keys.iter().map(|(id, keys)| (*id, keys))),
             linked_rows_by_key: index(linked.iter().map(|(record, keys)| (*record, keys))),
@@ -269,8 +276,24 @@ impl<'a> Matcher<'a> {
     /// Of rows that look like one person only the first is new.
     fn first_of_duplicates(&mut self) {
         let mut created: Index<&SourceRecord> = BTreeMap::new();
+        let mut keyless = self.keyless_linked_rows();
         for row in self.open() {
             let record = self.pool.records[row];
+            if self.keys[row].is_empty() {
+                let copies = keyless.entry(everything(&record.values, self.canon));
+                match copies {
+                    Entry::Vacant(entry) => {
+                        entry.insert(record);
+                        self.verdicts[row] = Some(Verdict::New);
+                    }
+                    Entry::Occupied(entry) => {
+                        let other = entry.get().name_in_source();
+                        let why = format!("{other} in the source is the same in every field");
+                        self.ambiguous(row, BTreeSet::new(), why);
+                    }
+                }
+                continue;
+            }
             let alike = KEYED.into_iter().find_map(|tier| {
                 let linked = same_key(&self.linked_rows_by_key, tier, &self.keys[row]);
                 let earlier = same_key(&created, tier, &self.keys[row]);
@@ -294,11 +317,28 @@ impl<'a> Matcher<'a> {
         }
     }
 
+    /// Linked rows that have no key, by everything that they say.
+    fn keyless_linked_rows(&self) -> BTreeMap<Vec<String>, &'a SourceRecord> {
+        let canon = self.canon;
+        if !self.keys.iter().any(Keys::is_empty) {
+            return BTreeMap::new();
+        }
+        let keyless = |record: &&&SourceRecord| Keys::of(&record.values, canon).is_empty();
+        let rows = self.pool.linked_records.iter().filter(keyless);
+        rows.map(|record| (everything(&record.values, canon), *record)).collect()
+    }
+
     fn finish(self) -> Matching {
         let verdicts = self.verdicts.into_iter().map(|verdict| verdict.unwrap_or(Verdict::New));
         let waiting = self.waiting.into_iter().filter(|id| !self.taken.contains(id)).collect();
         Matching { verdicts: verdicts.collect(), waiting }
     }
+}
+
+/// All values of a row in canonical form, but for the owner.
+fn everything(values: &Values, canon: Canon) -> Vec<String> {
+    let fields = Field::ALL.into_iter().filter(|field| *field != Field::Owner);
+    fields.map(|field| canon.value(field, &values[field])).collect()
 }
 
 fn index<'k, T>(keyed: impl Iterator<Item = (T, &'k Keys)>) -> Index<T>

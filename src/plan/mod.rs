@@ -25,10 +25,10 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 
-use crate::model::{Fingerprint, IntentId, LinkStatus, Policy, Side, WaitingKind};
+use crate::model::{Fingerprint, IntentId, Policy};
 
-use correlate::{Case, LinqHalf, SourceHalf, correlate};
-use guard::{Missing, guard};
+use correlate::{Case, SourceHalf, correlate};
+use guard::{Missing, guard, halt};
 
 pub use correlate::{Unaccounted, is_trace_of};
 pub(crate) use fresh::agreed_by_answer;
@@ -51,23 +51,26 @@ const FORGET_DOUBTS_AFTER: TimeDelta = TimeDelta::minutes(10);
 pub fn plan(seen: &Observation, policy: &Policy) -> Result<Plan, Unaccounted> {
     let cases = correlate(seen, policy);
     cases.account(seen)?;
-    let mut plan = Plan::default();
-    let mut missing = Missing::default();
+    let missing = Missing::in_cases(&cases.cases, seen);
+    let mut plan = Plan { halt: missing.reason_to_halt(seen), ..Plan::default() };
     let mut alive: BTreeSet<IntentId> = BTreeSet::new();
     for case in &cases.cases {
-        count_missing(&mut missing, case, seen);
         alive.extend(doubt_of(case));
         note(&mut plan, case);
         let mut step = step_for(case, seen, policy);
         plan.refused.extend(wait_for_refused(&mut step, seen));
+        if plan.halt.is_some() {
+            halt(&mut step);
+        }
         if !step.is_empty() {
             plan.steps.push(step);
-        } else if matches!(case, Case::Pair { link, .. } if link.status == LinkStatus::Linked) {
+        } else if case.is_whole_pair() {
             plan.in_sync += 1;
         }
     }
     drop_writes_to_read_only_source(&mut plan, seen);
-    guard(&mut plan, missing, seen, policy);
+    notice_delayed_creates(&mut plan, &cases.cases, seen);
+    guard(&mut plan, seen, policy);
     plan.settled = settled(seen, &alive);
     plan.steps.sort_by_key(|step| {
         let subject = &step.subject;
@@ -97,20 +100,6 @@ fn step_for(case: &Case<'_>, seen: &Observation, policy: &Policy) -> Step {
         Case::Nobody { record } => {
             Step::new(pairs::subject(Some(record), None), Reason::Rule(Rule::Unchanged))
         }
-    }
-}
-
-/// Counts a pair, unless a person has vouched for its deletion.
-fn count_missing(missing: &mut Missing, case: &Case<'_>, seen: &Observation) {
-    let Case::Pair { link, source, linq } = case else { return };
-    let vouched_for = [Side::Source, Side::Linq].into_iter().any(|side| {
-        let kind = WaitingKind::HeldDeletion { side };
-        waiting::approved(&kind, &pairs::subject_of(link), seen)
-    });
-    if link.status == LinkStatus::Linked && !vouched_for {
-        missing.links += 1;
-        missing.in_source += usize::from(*source == SourceHalf::Gone);
-        missing.in_linq += usize::from(matches!(linq, LinqHalf::Gone | LinqHalf::Unasked));
     }
 }
 
@@ -166,6 +155,16 @@ fn drop_writes_to_read_only_source(plan: &mut Plan, seen: &Observation) {
         step.source = None;
     }
     plan.steps.retain(|step| !step.is_empty());
+}
+
+fn notice_delayed_creates(plan: &mut Plan, cases: &[Case<'_>], seen: &Observation) {
+    let delayed = |case: &&Case<'_>| matches!(case, Case::InSource { record, .. } if fresh::cannot_be_looked_for(record, seen));
+    let count = cases.iter().filter(delayed).count();
+    if let (Some(reason), 1..) = (&seen.linq.incomplete, count) {
+        plan.notices.push(format!(
+            "{count} new records without e-mail and phone wait for a whole listing of Linq: {reason}"
+        ));
+    }
 }
 
 /// Intents of earlier runs that need no further attention. One whose fate cannot be

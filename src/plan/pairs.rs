@@ -23,10 +23,16 @@ pub(super) fn pair_step(
     policy: &Policy,
 ) -> Step {
     let pair = Pair { link, seen, policy };
-    match link.status {
+    let mut step = match link.status {
         LinkStatus::Linked => pair.linked(source, linq),
         LinkStatus::Released => pair.released(source, linq),
+    };
+    let missing = source == SourceHalf::Gone || matches!(linq, LinqHalf::Gone | LinqHalf::Unasked);
+    if missing && seen.changed_meaning.is_some() {
+        // What the readings mean has changed: nothing follows from absence.
+        step.disarm();
     }
+    step
 }
 
 struct Pair<'a> {
@@ -49,11 +55,7 @@ impl Pair<'_> {
             (SourceHalf::Present(record), LinqHalf::Gone) => self.gone_from_linq(record),
             (SourceHalf::Gone, LinqHalf::Present(contact)) => self.gone_from_source(contact),
             (SourceHalf::Gone, LinqHalf::Gone) => self.gone_from_both(),
-            (SourceHalf::Present(record), LinqHalf::Unasked) => {
-                let mut step = self.step(Rule::DeletedInLinq, Some(record), None);
-                step.waits.push(Wait::HeldDeletion(Side::Source));
-                step
-            }
+            (SourceHalf::Present(record), LinqHalf::Unasked) => self.maybe_gone_from_linq(record),
             (SourceHalf::Unknown, _) | (_, LinqHalf::Unknown | LinqHalf::Unasked) => {
                 self.left_alone(source, linq)
             }
@@ -75,8 +77,15 @@ impl Pair<'_> {
         }
     }
 
+    /// Nothing follows from what was seen, but that a half that was missing is back.
     fn left_alone(&self, source: SourceHalf<'_>, linq: LinqHalf<'_>) -> Step {
-        self.step(Rule::Unchanged, source.record(), linq.contact())
+        let mut step = self.step(Rule::Unchanged, source.record(), linq.contact());
+        let source_back = source.record().is_some() && self.link.source_missing_since.is_some();
+        let linq_back = linq.contact().is_some() && self.link.linq_missing_since.is_some();
+        if source_back || linq_back {
+            step.link = LinkPlan::Found;
+        }
+        step
     }
 
     fn gone_from_both(&self) -> Step {
@@ -100,12 +109,12 @@ impl Pair<'_> {
         };
         let merge = self.merge(record, contact);
         let mut step = self.step(rule, Some(record), Some(contact));
-        let was_missing =
-            self.link.source_missing_since.is_some() || self.link.linq_missing_since.is_some();
-        if !merge.agreed.is_empty() {
-            step.link = LinkPlan::Agree(merge.agreed.clone());
-        } else if was_missing {
+        let Link { source_missing_since, linq_missing_since, .. } = self.link;
+        if source_missing_since.is_some() || linq_missing_since.is_some() {
+            // What they agree on besides is noticed again by the next plan.
             step.link = LinkPlan::Found;
+        } else if !merge.agreed.is_empty() {
+            step.link = LinkPlan::Agree(merge.agreed.clone());
         }
         self.write(&mut step, merge, record, contact);
         step
@@ -143,6 +152,19 @@ impl Pair<'_> {
             | Decision::CreateInSourceAgain
             | Decision::Forget => self.step(Rule::Unchanged, Some(record), None),
         }
+    }
+
+    /// One of so many missing contacts that they were not asked for: if it is gone,
+    /// and the record would go with it, that waits for approval.
+    fn maybe_gone_from_linq(&self, record: &SourceRecord) -> Step {
+        if self.source_fate(record) == Fate::Edited {
+            return self.step(Rule::EditBeatsDeletionInLinq, Some(record), None);
+        }
+        let mut step = self.step(Rule::DeletedInLinq, Some(record), None);
+        if self.policy.deletes_from(Side::Source) {
+            step.waits.push(Wait::HeldDeletion(Side::Source));
+        }
+        step
     }
 
     fn gone_from_source(&self, contact: &LinqContact) -> Step {

@@ -16,7 +16,8 @@ pub struct Plan {
     /// The steps: linked pairs by link, then records in the order of the source,
     /// then contacts by id. At most one for each pair, record or contact.
     pub steps: Vec<Step>,
-    /// Linked pairs for which nothing is to be done and nothing waits.
+    /// Linked pairs of which both halves were seen, for which nothing is to be done
+    /// and nothing waits.
     pub in_sync: usize,
     /// Why nothing at all is written, if so.
     pub halt: Option<String>,
@@ -316,6 +317,14 @@ impl Step {
     /// Whether carrying out the step changes anything on either side or in the state.
     pub fn acts(&self) -> bool {
         self.linq.is_some() || self.source.is_some() || self.link != LinkPlan::Keep
+    }
+
+    /// Takes out all that the step does, and whatever waits to be done by it.
+    pub(super) fn disarm(&mut self) {
+        self.linq = None;
+        self.source = None;
+        self.link = LinkPlan::Keep;
+        self.waits.retain(|wait| !matches!(wait, Wait::HeldDeletion(_) | Wait::Grace(_)));
     }
 
     /// The side from which the step deletes, if it does.

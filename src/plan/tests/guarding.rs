@@ -1,8 +1,10 @@
 //! The guard: too many deletions, emptied sides, mass clearing.
 
+use chrono::TimeDelta;
+
 use super::world::World;
-use crate::model::{Field, Limit, Side};
-use crate::plan::{Plan, RecentDeletions, Step, Wait, plan, worth_asking};
+use crate::model::{DeletePolicy, Direction, Field, Limit, Side};
+use crate::plan::{Observation, Plan, RecentDeletions, Step, Wait, plan, worth_asking};
 
 fn people(count: usize) -> Vec<String> {
     let person = |i| format!("first_name=P{i} email=p{i}@x.example company=C{i}");
@@ -74,6 +76,43 @@ fn more_than_half_missing_stops_everything_whatever_the_limit() {
 }
 
 #[test]
+fn a_stopped_run_says_whom_it_misses_whatever_the_policy() {
+    let mut keeping = world(10);
+    keeping.policy.deletes.linq = DeletePolicy::Keep;
+    let mut waiting = world(10);
+    waiting.policy.delete_grace = TimeDelta::hours(1);
+    let mut pulling = world(10);
+    pulling.policy.direction = Direction::Pull;
+    for mut world in [keeping, waiting, pulling] {
+        world.rows.truncate(4);
+        let plan = world.plan();
+        assert!(plan.halt.is_some());
+        assert_eq!((held(&plan), plan.steps.iter().filter(|s| s.acts()).count()), (6, 0));
+    }
+}
+
+#[test]
+fn another_file_that_is_empty_is_an_emptied_side() {
+    let mut world = world(10);
+    world.rows.clear();
+    let mut seen = world.observe();
+    seen.changed_meaning = Some("another file is configured".to_owned());
+    let plan = plan(&seen, &world.policy).unwrap();
+    assert!(plan.halt.is_some());
+    assert_eq!((held(&plan), deletions(&plan)), (10, 0));
+}
+
+#[test]
+fn a_file_of_something_else_is_an_emptied_side() {
+    let mut world = world(10);
+    world.rows = vec![super::world::values("company=Rubbish")];
+    world.appear(super::world::values("first_name=New email=new@x.example"));
+    let plan = world.plan();
+    assert!(plan.halt.is_some());
+    assert!(!plan.steps.iter().any(Step::acts));
+}
+
+#[test]
 fn nothing_was_there_before_so_nothing_can_be_emptied() {
     let plan = World::new(&[], &["first_name=Ada"]).plan();
     assert_eq!((plan.halt, plan.steps.len()), (None, 1));
@@ -111,10 +150,73 @@ fn after_a_change_of_meaning_nothing_is_deleted_or_cleared() {
 }
 
 #[test]
+fn after_a_change_of_meaning_nothing_follows_from_absence() {
+    let steps_of = |world: &World| {
+        let mut seen = world.observe();
+        seen.changed_meaning = Some("another file is configured".to_owned());
+        let plan = plan(&seen, &world.policy).unwrap();
+        (plan.steps.iter().filter(|step| step.acts()).count(), plan.in_sync)
+    };
+    let mut keeping = world(12);
+    keeping.policy.deletes.linq = DeletePolicy::Keep;
+    keeping.rows.truncate(10);
+    assert_eq!(steps_of(&keeping), (0, 10), "nobody is released");
+
+    let mut waiting = world(12);
+    waiting.policy.delete_grace = TimeDelta::hours(1);
+    waiting.rows.truncate(10);
+    assert_eq!(steps_of(&waiting), (0, 10), "no grace begins");
+
+    let mut both = world(12);
+    both.rows.truncate(11);
+    let last = both.id(11);
+    both.contacts.remove(&last);
+    assert_eq!(steps_of(&both), (0, 11), "nobody is forgotten");
+
+    let mut edited = world(12);
+    edited.rows.truncate(11);
+    edited.set_contact(11, Field::Company, "Edited");
+    assert_eq!(steps_of(&edited), (0, 11), "nobody is created again");
+}
+
+/// Linked contacts from `first` on are not listed, and too many to be asked for.
+fn unasked(world: &World, first: usize) -> Observation {
+    let mut seen = world.observe();
+    for id in world.contacts.keys().skip(first) {
+        seen.linq.contacts.remove(id);
+    }
+    seen.linq.unasked = true;
+    seen
+}
+
+#[test]
+fn contacts_that_were_not_asked_for_are_held_where_they_would_be_deleted() {
+    let mut world = world(40);
+    world.set_row(39, Field::Company, "Edited");
+    let plan = plan(&unasked(&world, 28), &world.policy).unwrap();
+    assert_eq!((held(&plan), deletions(&plan), plan.halt), (11, 0, None), "the edit would win");
+    assert_eq!(plan.in_sync, 28);
+}
+
+#[test]
+fn nothing_is_held_on_a_side_that_is_never_deleted_from() {
+    let mut pushing = world(40);
+    pushing.policy.direction = Direction::Push;
+    assert_eq!(held(&plan(&unasked(&pushing, 28), &pushing.policy).unwrap()), 0);
+    let mut keeping = world(40);
+    keeping.policy.deletes.source = DeletePolicy::Keep;
+    assert_eq!(held(&plan(&unasked(&keeping, 28), &keeping.policy).unwrap()), 0);
+}
+
+#[test]
 fn asking_for_each_missing_contact_is_worth_it_only_within_the_limit() {
     let policy = super::world::policy();
     assert!(worth_asking(10, 40, 0, &policy));
     assert!(!worth_asking(11, 40, 0, &policy));
     assert!(!worth_asking(10, 40, 1, &policy));
     assert!(!worth_asking(3, 5, 0, &policy), "more than half stops the run anyway");
+    let mut keeping = policy;
+    keeping.deletes.source = DeletePolicy::Keep;
+    assert!(worth_asking(20, 40, 0, &keeping), "nothing would be deleted, only released");
+    assert!(!worth_asking(21, 40, 0, &keeping));
 }

@@ -2,11 +2,11 @@
 
 use chrono::TimeDelta;
 
-use super::world::{World, at};
+use super::world::{World, at, values};
 use crate::model::{
     ConflictPolicy, DeletePolicy, Direction, Field, LinkStatus, RejectedField, Side,
 };
-use crate::plan::{LinqWrite, SourceWrite, Step, Wait, plan};
+use crate::plan::{LinkPlan, LinqWrite, SourceWrite, Step, Wait, plan};
 
 const ADA: &str =
     "first_name=Ada last_name=King email=ada@x.example company=Engines title=Countess";
@@ -212,6 +212,18 @@ fn a_row_that_loses_everything_it_was_known_by_is_not_taken_for_deleted() {
 }
 
 #[test]
+fn a_released_record_that_is_gone_makes_no_heading_suspect() {
+    let mut world = world();
+    world.policy.deletes.linq = DeletePolicy::Keep;
+    world.rows.remove(2);
+    world.settle();
+    assert_eq!(world.links[2].status, LinkStatus::Released);
+    world.rows.push(values("company=Suppliers"));
+    let plan = world.plan();
+    assert_eq!((plan.steps.len(), plan.nobodies.len()), (0, 1));
+}
+
+#[test]
 fn what_linq_rewrites_never_bounces() {
     let mut world = world();
     world.rewrite = |_, text| text.to_uppercase().chars().take(6).collect();
@@ -258,6 +270,41 @@ fn a_deletion_waits_for_its_grace_and_survives_until_then() {
     assert_eq!(only_step(&world).waits, [Wait::Grace(Side::Linq)]);
     world.links[2].source_missing_since = Some(at(-3600));
     assert!(matches!(only_step(&world).linq, Some(LinqWrite::Delete { .. })));
+}
+
+#[test]
+fn whoever_is_back_starts_a_new_grace_when_missing_again() {
+    let mut world = world();
+    world.policy.delete_grace = TimeDelta::hours(1);
+    let kai = world.rows.remove(2);
+    world.apply(&world.plan());
+    assert!(world.links[2].source_missing_since.is_some());
+
+    // Back, with an edit that was made on both sides.
+    world.rows.push(kai);
+    world.set_row(2, Field::Title, "CEO");
+    world.set_contact(2, Field::Title, "CEO");
+    world.now = at(1800);
+    world.apply(&world.plan());
+    assert_eq!(world.links[2].source_missing_since, None);
+    world.settle();
+    assert_eq!(world.plan().in_sync, 3);
+
+    world.rows.remove(2);
+    world.now = at(3600);
+    assert_eq!(only_step(&world).waits, [Wait::Grace(Side::Linq)]);
+}
+
+#[test]
+fn a_record_that_is_back_while_linq_is_read_in_part_is_not_missing_any_more() {
+    let mut world = world();
+    world.links[2].source_missing_since = Some(at(-3600));
+    let mut seen = world.observe();
+    let kai = world.id(2);
+    seen.linq.contacts.remove(&kai);
+    seen.linq.incomplete = Some("pages moved".to_owned());
+    let plan = plan(&seen, &world.policy).unwrap();
+    assert_eq!(plan.steps[0].link, LinkPlan::Found);
 }
 
 #[test]

@@ -146,6 +146,48 @@ fn a_row_without_name_e_mail_and_phone_is_nobody() {
 }
 
 #[test]
+fn a_contact_that_would_be_nobody_in_the_source_gets_no_record() {
+    let world = World::new(&[], &["phone_number=+14155552671 company=Engines"]);
+    let mut seen = world.observe();
+    seen.source.mapped.remove(Field::PhoneNumber);
+    let plan = plan(&seen, &world.policy).unwrap();
+    assert!(plan.steps[0].source.is_none());
+    assert!(matches!(plan.steps[0].waits[..], [Wait::Rejected { field: None, .. }]));
+}
+
+#[test]
+fn a_row_that_only_has_an_id_is_the_contact_with_that_id() {
+    let world = World::new(&["company=Engines"], &["first_name=Ada"]);
+    let mut seen = world.observe();
+    seen.source.records[0].linq_id = Some(LinqId(1));
+    let plan = plan(&seen, &world.policy).unwrap();
+    assert_eq!(plan.steps.len(), 1);
+    assert_eq!(tier_of(&plan.steps[0]), Some(Tier::Id));
+    assert!(plan.steps[0].linq.is_some() && plan.steps[0].source.is_some(), "blanks are filled");
+}
+
+#[test]
+fn whom_find_cannot_see_is_not_created_beside_a_listing_in_parts() {
+    let world = World::new(&["first_name=Ada", "first_name=Bo email=bo@x.example"], &[]);
+    let mut seen = world.observe();
+    seen.linq.incomplete = Some("pages moved".to_owned());
+    let plan = plan(&seen, &world.policy).unwrap();
+    let created: Vec<_> = plan.steps.iter().filter(|step| step.linq.is_some()).collect();
+    assert_eq!(created.len(), 1);
+    assert_eq!((created[0].subject.name.as_str(), plan.notices.len()), ("Bo", 1));
+}
+
+#[test]
+fn rows_that_are_the_same_in_every_field_are_one_person() {
+    let mut world = World::new(&["first_name=Al title=CEO", "first_name=Al title=CEO"], &[]);
+    assert!(is_ambiguous(&world.plan().steps[1]));
+    world.settle();
+    assert_eq!(world.contacts.len(), 1);
+    let others = World::new(&["first_name=Al title=CEO", "first_name=Al title=CTO"], &[]);
+    assert_eq!(others.plan().steps.iter().filter(|step| step.linq.is_some()).count(), 2);
+}
+
+#[test]
 fn sorting_and_moving_rows_writes_nothing() {
     let mut world = World::in_sync(&[
         "first_name=Ada email=ada@x.example",

@@ -7,7 +7,7 @@ use chrono::DateTime;
 
 use crate::model::{
     Agreement, Base, Change, Decision, Field, FieldSet, Fingerprint, Link, LinkId, LinkStatus,
-    LinqContact, LinqId, Policy, RecordIndex, SourceRecord, Timestamp, Values,
+    LinqContact, LinqId, Policy, RecordIndex, Side, SourceRecord, Timestamp, Values,
 };
 use crate::plan::{
     LinkPlan, LinqSide, LinqWrite, Observation, Plan, RecentDeletions, SourceSide, SourceWrite,
@@ -45,6 +45,7 @@ pub(super) struct World {
     pub(super) contacts: BTreeMap<LinqId, Values>,
     pub(super) links: Vec<Link>,
     pub(super) decisions: BTreeMap<Fingerprint, Decision>,
+    pub(super) now: Timestamp,
     next_id: u64,
     /// What Linq makes of a value that it is sent.
     pub(super) rewrite: fn(Field, &str) -> String,
@@ -58,6 +59,7 @@ impl World {
             contacts: BTreeMap::new(),
             links: Vec::new(),
             decisions: BTreeMap::new(),
+            now: at(0),
             next_id: 1,
             rewrite: |_, text| text.to_owned(),
         };
@@ -105,7 +107,7 @@ impl World {
 
     pub(super) fn observe(&self) -> Observation {
         Observation {
-            now: at(0),
+            now: self.now,
             source: SourceSide {
                 mapped: mapped(),
                 records: self.rows.iter().enumerate().map(|(i, row)| record(i, row)).collect(),
@@ -195,10 +197,25 @@ impl World {
 
     fn change_link(&mut self, step: &Step) {
         match &step.link {
-            LinkPlan::Keep | LinkPlan::Missing(_) | LinkPlan::Found => {}
+            LinkPlan::Keep => {}
+            LinkPlan::Missing(Side::Source) => {
+                self.link_of(step).source_missing_since = Some(self.now);
+            }
+            LinkPlan::Missing(Side::Linq) => {
+                self.link_of(step).linq_missing_since = Some(self.now);
+            }
+            LinkPlan::Found => {
+                let link = self.link_of(step);
+                link.source_missing_since = None;
+                link.linq_missing_since = None;
+            }
             LinkPlan::Agree(agreed) | LinkPlan::Relink(agreed) => {
                 let link = self.link_of(step);
-                link.status = LinkStatus::Linked;
+                if matches!(step.link, LinkPlan::Relink(_)) {
+                    link.status = LinkStatus::Linked;
+                    link.source_missing_since = None;
+                    link.linq_missing_since = None;
+                }
                 for (field, agreement) in agreed {
                     link.base.set(*field, agreement.clone());
                 }
