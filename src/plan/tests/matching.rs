@@ -1,11 +1,8 @@
 //! Who is who: first synchronisation, duplicates, and recognising rows again.
 
-use super::world::{World, at, record, values};
-use crate::model::{Field, Fingerprint, IntentId, LinqId, SourceKey};
-use crate::plan::{
-    DoubtfulCreate, HalfAdded, LinkPlan, LinqWrite, Observation, Reason, SourceWrite, Step, Tier,
-    Wait, plan,
-};
+use super::world::{World, record, values};
+use crate::model::{DeletePolicy, Field, Fingerprint, LinqId, SourceKey};
+use crate::plan::{LinkPlan, LinqWrite, Reason, SourceWrite, Step, Tier, Wait, plan};
 
 fn step_of(world: &World, name: &str) -> Step {
     let steps = world.plan().steps;
@@ -292,67 +289,78 @@ fn the_id_column_is_believed_first_and_kept_filled() {
     ));
 }
 
-fn doubtful(world: &World, sent: &str) -> Observation {
+/// The world after Linq gave everybody another id.
+fn with_another_id(mut world: World, position: usize) -> World {
+    let id = world.id(position);
+    let contact = world.contacts.remove(&id).unwrap();
+    world.appear(contact);
+    world
+}
+
+const JANE: &str = "first_name=Jane last_name=Doe email=jane@x.example company=Engines";
+const KAI: &str = "first_name=Kai email=kai@x.example";
+const MAX: &str = "first_name=Max email=max@x.example";
+
+#[test]
+fn a_contact_that_is_back_under_another_id_keeps_its_row() {
+    for edited in [false, true] {
+        let mut world = with_another_id(World::in_sync(&[JANE, KAI, MAX]), 0);
+        if edited {
+            world.set_row(0, Field::Title, "CEO");
+        }
+        let plan = world.plan();
+        assert_eq!(plan.steps.len(), 1, "{:#?}", plan.steps);
+        assert_eq!(plan.steps[0].link, LinkPlan::Forget);
+        assert!(plan.steps[0].linq.is_none() && plan.steps[0].source.is_none());
+        world.settle();
+        assert_eq!((world.rows.len(), world.contacts.len(), world.plan().in_sync), (3, 3, 3));
+        assert_eq!(world.contacts[&world.id(2)][Field::Title], if edited { "CEO" } else { "" });
+    }
+}
+
+#[test]
+fn a_released_pair_is_kept_again_when_its_contact_is_made_anew() {
+    let mut world = World::in_sync(&[JANE, KAI, MAX]);
+    world.policy.deletes.source = DeletePolicy::Keep;
+    let jane = world.id(0);
+    let contact = world.contacts.remove(&jane).unwrap();
+    world.settle();
+    assert_eq!((world.rows.len(), world.contacts.len()), (3, 2));
+    world.appear(contact);
+    world.settle();
+    assert_eq!((world.rows.len(), world.contacts.len(), world.plan().in_sync), (3, 3, 3));
+}
+
+#[test]
+fn a_duplicate_that_is_deleted_in_linq_takes_its_row_along() {
+    let mut world = World::new(&[], &[JANE, JANE, KAI, MAX]);
+    world.settle();
+    let second = world.id(1);
+    world.contacts.remove(&second);
+    world.settle();
+    assert_eq!((world.rows.len(), world.contacts.len(), world.plan().in_sync), (3, 3, 3));
+}
+
+#[test]
+fn a_successor_at_a_shared_mailbox_is_somebody_else() {
+    let mut world = World::in_sync(&[JANE, KAI, MAX]);
+    let jane = world.id(0);
+    world.contacts.remove(&jane);
+    world.appear(values("first_name=Bo last_name=Wang email=jane@x.example"));
+    world.settle();
+    assert_eq!(world.rows.iter().filter(|row| row[Field::FirstName] == "Jane").count(), 0);
+    assert_eq!(world.plan().in_sync, 3);
+}
+
+#[test]
+fn an_id_is_believed_against_every_other_field() {
+    let world = World::in_sync(&[JANE, KAI, MAX]);
     let mut seen = world.observe();
-    let values = values(sent);
-    seen.doubtful.push(DoubtfulCreate {
-        intent: IntentId(7),
-        fingerprint: Fingerprint::of(b"another spelling"),
-        key: None,
-        values,
-        first_sent_at: at(-20),
-        sent_at: at(-20),
-    });
-    seen
-}
-
-#[test]
-fn what_an_unanswered_create_made_is_adopted_even_without_e_mail_and_phone() {
-    let world = World::new(&["first_name=Ada last_name=King"], &["first_name=Ada last_name=King"]);
-    let plan = plan(&doubtful(&world, "first_name=Ada last_name=King"), &world.policy).unwrap();
-    assert_eq!(plan.steps.len(), 1);
-    assert_eq!(tier_of(&plan.steps[0]), Some(Tier::Journal));
-    assert!(plan.steps[0].linq.is_none());
-}
-
-#[test]
-fn an_edit_after_an_unanswered_create_is_an_edit() {
-    let world = World::new(&["first_name=Ada last_name=Byron"], &["first_name=Ada last_name=King"]);
-    let plan = plan(&doubtful(&world, "first_name=Ada last_name=King"), &world.policy).unwrap();
-    assert_eq!(plan.steps.len(), 1);
-    assert!(matches!(&plan.steps[0].linq, Some(LinqWrite::Update { set, .. }) if set.len() == 1));
-}
-
-#[test]
-fn an_unanswered_create_without_a_trace_is_repeated_as_one_in_doubt() {
-    let world = World::new(&["first_name=Ada last_name=King"], &[]);
-    let plan = plan(&doubtful(&world, "first_name=Ada last_name=King"), &world.policy).unwrap();
-    assert!(matches!(plan.steps[0].linq, Some(LinqWrite::Create { doubt: Some(IntentId(7)), .. })));
-    assert!(plan.settled.is_empty());
-}
-
-#[test]
-fn an_older_contact_of_the_same_name_was_not_made_by_an_unanswered_create() {
-    let world = World::new(&["first_name=Ada last_name=King"], &["first_name=Ada last_name=King"]);
-    let mut seen = doubtful(&world, "first_name=Ada last_name=King");
-    seen.linq.contacts.first_entry().unwrap().get_mut().created_at = Some(at(-86_400));
-    let plan = plan(&seen, &world.policy).unwrap();
-    assert!(plan.steps.iter().all(|step| tier_of(step).is_none()));
-}
-
-#[test]
-fn a_row_added_by_an_interrupted_run_is_linked_to_its_contact() {
-    let world = World::new(&["first_name=Kai"], &["first_name=Kai title=CEO"]);
-    let mut seen = world.observe();
-    seen.half_added.push(HalfAdded {
-        intent: IntentId(3),
-        linq_id: LinqId(1),
-        values: values("first_name=Kai"),
-    });
+    seen.source.records[0] = record(0, &values("first_name=Zoe email=zoe@y.example"));
+    seen.source.records[0].linq_id = Some(LinqId(1));
     let plan = plan(&seen, &world.policy).unwrap();
     assert_eq!(plan.steps.len(), 1);
-    assert_eq!(tier_of(&plan.steps[0]), Some(Tier::Journal));
-    assert_eq!(plan.settled, [IntentId(3)]);
+    assert!(matches!(plan.steps[0].linq, Some(LinqWrite::Update { id: LinqId(1), .. })));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Tests of the planner: the decision table, matching, the guard, and the laws.
 
 mod guarding;
+mod interrupted;
 mod laws;
 mod linked;
 mod matching;
