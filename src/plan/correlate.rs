@@ -42,6 +42,8 @@ struct Sorting<'a, 'p> {
     placed_contacts: BTreeSet<LinqId>,
     /// Links that have a case before pairs are made of them.
     placed_links: BTreeSet<LinkId>,
+    /// Contacts that an ambiguous record may be.
+    claimed: BTreeSet<LinqId>,
     suspects: BTreeSet<usize>,
 }
 
@@ -70,6 +72,7 @@ impl<'a, 'p> Sorting<'a, 'p> {
             in_doubt: BTreeMap::new(),
             placed_records,
             placed_links: BTreeSet::new(),
+            claimed: BTreeSet::new(),
             suspects: BTreeSet::new(),
         };
         sorting.suspects = sorting.suspects();
@@ -267,7 +270,7 @@ impl<'a, 'p> Sorting<'a, 'p> {
             }
             let source = match position {
                 Some(position) => SourceHalf::Present(self.record(position)),
-                None if whole => SourceHalf::Gone,
+                None if whole && !self.claimed.contains(&link.linq_id) => SourceHalf::Gone,
                 None => SourceHalf::Unknown,
             };
             let linq = self.linq_half(link.linq_id);
@@ -342,6 +345,7 @@ impl<'a, 'p> Sorting<'a, 'p> {
         candidates: Vec<LinqId>,
         why: String,
     ) {
+        self.claimed.extend(&candidates);
         let (link, doubt) = match standing {
             Standing::Bereft(link) => (Some(link), None),
             Standing::InDoubt(doubt) => (None, Some(doubt)),

@@ -353,6 +353,22 @@ fn a_successor_at_a_shared_mailbox_is_somebody_else() {
 }
 
 #[test]
+fn nobody_is_deleted_whom_an_ambiguous_row_may_be() {
+    let mut world = World::in_sync(&[JANE, KAI, MAX]);
+    world.set_row(0, Field::Title, "CEO");
+    let copy = world.rows[0].clone();
+    world.rows.push(copy);
+    world.rows[0][Field::Location] = "Oslo".to_owned();
+    world.rows[3][Field::Location] = "Bergen".to_owned();
+    let plan = world.plan();
+    assert!(plan.steps.iter().all(|step| step.deletes_on().is_none()), "{:#?}", plan.steps);
+    assert_eq!(plan.steps.iter().filter(|step| is_ambiguous(step)).count(), 2);
+    world.rows.remove(3);
+    world.settle();
+    assert_eq!(world.contacts[&LinqId(1)][Field::Location], "Oslo");
+}
+
+#[test]
 fn an_id_is_believed_against_every_other_field() {
     let world = World::in_sync(&[JANE, KAI, MAX]);
     let mut seen = world.observe();
