@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Canon, Field, FieldSet, SourceRecord, Values};
+use crate::model::{Canon, Field, FieldSet, SourceRecord, Values, names_contradict};
 
 use super::reidentify::Known;
 
@@ -20,7 +20,8 @@ const fn weight(field: Field) -> u32 {
 const COMMON: usize = 50;
 
 /// Pairs of a known record and a record that share at least half of their values, and
-/// each more than with anything else.
+/// each more than with anything else. Their names may only differ wholly where they
+/// share an e-mail or a phone number: a successor in the same post is somebody else.
 pub(super) fn likest(
     known: &[(usize, Known<'_>)],
     records: &[(usize, &SourceRecord)],
@@ -71,7 +72,7 @@ pub(super) fn shared_weight(mapped: FieldSet, canon: Canon, a: &Values, b: &Valu
 /// How alike two records are, from 500 to 1000; `None` if they are not.
 fn score(mapped: FieldSet, canon: Canon, a: &Values, b: &Values) -> Option<u32> {
     let (shared, total) = shared_weight(mapped, canon, a, b);
-    if shared * 2 < total {
+    if shared * 2 < total || names_contradict(a, b) && !canon.share_an_address(a, b) {
         return None;
     }
     Some(shared * 1000 / total.max(1))

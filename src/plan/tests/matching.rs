@@ -380,6 +380,16 @@ fn an_id_is_believed_against_every_other_field() {
 }
 
 #[test]
+fn a_successor_in_the_same_post_is_somebody_else() {
+    let post = "company=Engines title=CEO location=Oslo";
+    let mut world = World::in_sync(&[&format!("first_name=Ada {post}"), KAI, MAX]);
+    world.rows[0] = values(&format!("first_name=Bo {post}"));
+    let plan = world.plan();
+    let kinds: Vec<_> = plan.steps.iter().filter_map(|step| step.linq.as_ref()).collect();
+    assert!(matches!(kinds[..], [LinqWrite::Delete { .. }, LinqWrite::Create { .. }]), "{kinds:?}");
+}
+
+#[test]
 fn what_linq_refused_is_not_sent_again_until_it_changes() {
     let mut world = World::new(&["first_name=Ada email=broken"], &[]);
     let write = world.plan().steps[0].linq.clone().unwrap();
