@@ -128,9 +128,11 @@ impl<'a> Search<'a> {
         if rows.is_empty() {
             return;
         }
+        let slipped = self.slipped_ids();
         for index in 0..self.known.len() {
             let known = self.known[index];
             let Some(rows) = known.linq_id().and_then(|id| rows.get_mut(&id)) else { continue };
+            rows.retain(|position| !slipped[*position]);
             for position in &*rows {
                 self.taken[*position] = true;
             }
@@ -138,6 +140,62 @@ impl<'a> Search<'a> {
                 self.pair(index, best);
             }
         }
+    }
+
+    /// For each row, whether its id has slipped from another row, as it does when some
+    /// columns are sorted without the others: it has nothing of the person with that
+    /// id, and is another known person.
+    fn slipped_ids(&self) -> Vec<bool> {
+        let mut by_id: BTreeMap<LinqId, usize> = BTreeMap::new();
+        for (index, known) in self.known.iter().enumerate() {
+            by_id.extend(known.linq_id().map(|id| (id, index)));
+        }
+        let foreign: Vec<(usize, usize)> = self
+            .records
+            .iter()
+            .enumerate()
+            .filter_map(|(position, record)| Some((position, *by_id.get(&record.linq_id?)?)))
+            .filter(|(position, index)| {
+                let known = self.known[*index];
+                let record = &self.records[*position];
+                record.fingerprint != known.fingerprint()
+                    && self.has_nothing_of(&record.values, &known.values())
+            })
+            .collect();
+        let mut slipped = vec![false; self.records.len()];
+        if foreign.is_empty() {
+            return slipped;
+        }
+        let emails = self.unique(|values| self.canon.email_key(values));
+        let persons = self.unique(|values| self.canonical(values).map(|all| all.join("\u{1f}")));
+        for (position, own) in foreign {
+            let values = &self.records[position].values;
+            let by_email = self.canon.email_key(values).and_then(|email| emails.get(&email));
+            let other = by_email.copied().flatten().or_else(|| {
+                let person = self.canonical(values)?.join("\u{1f}");
+                persons.get(&person).copied().flatten()
+            });
+            slipped[position] = other.is_some_and(|other| {
+                other != own && !names_contradict(values, &self.known[other].values())
+            });
+        }
+        slipped
+    }
+
+    /// Whether `record` shares neither a name nor e-mail nor phone with `known`.
+    fn has_nothing_of(&self, record: &Values, known: &Values) -> bool {
+        names_contradict(record, known) && !self.canon.share_an_address(record, known)
+    }
+
+    /// The known records by a key; `None` where several have it.
+    fn unique(&self, key: impl Fn(&Values) -> Option<String>) -> BTreeMap<String, Option<usize>> {
+        let mut unique = BTreeMap::new();
+        for (index, known) in self.known.iter().enumerate() {
+            if let Some(key) = key(&known.values()) {
+                unique.entry(key).and_modify(|one| *one = None).or_insert(Some(index));
+            }
+        }
+        unique
     }
 
     /// Of `rows` the one that resembles `known` most; of equals the first.

@@ -369,6 +369,29 @@ fn nobody_is_deleted_whom_an_ambiguous_row_may_be() {
 }
 
 #[test]
+fn ids_that_slipped_to_other_rows_make_nobody_somebody_else() {
+    let world = World::in_sync(&[JANE, KAI, MAX]);
+    let mut seen = world.observe();
+    seen.source.keeps_ids = true;
+    for (row, id) in [(0, 2), (1, 3), (2, 1)] {
+        seen.source.records[row].linq_id = Some(LinqId(id));
+        seen.source.records[row].fingerprint = Fingerprint::of(&[id as u8]);
+    }
+    seen.source.records[2].values[Field::Title] = "CTO".to_owned();
+    let plan = plan(&seen, &world.policy).unwrap();
+    let written: Vec<_> = plan.steps.iter().filter_map(|step| step.linq.as_ref()).collect();
+    assert!(
+        matches!(written[..], [LinqWrite::Update { id: LinqId(3), set, .. }] if set.len() == 1),
+        "{written:?}"
+    );
+    let ids = plan.steps.iter().filter_map(|step| match &step.source {
+        Some(SourceWrite::Update { at, linq_id, .. }) => Some((at.0, linq_id.unwrap().0)),
+        Some(SourceWrite::Create { .. } | SourceWrite::Delete { .. }) | None => None,
+    });
+    assert_eq!(ids.collect::<Vec<_>>(), [(0, 1), (1, 2), (2, 3)], "the column is put right");
+}
+
+#[test]
 fn an_id_is_believed_against_every_other_field() {
     let world = World::in_sync(&[JANE, KAI, MAX]);
     let mut seen = world.observe();
