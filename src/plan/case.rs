@@ -21,7 +21,7 @@ pub(super) enum Case<'a> {
         record: &'a SourceRecord,
         contact: &'a LinqContact,
         tier: Tier,
-        base: Base,
+        base: Box<Base>,
         doubt: Option<&'a DoubtfulCreate>,
     },
     /// In the source only.

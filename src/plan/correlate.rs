@@ -130,7 +130,7 @@ impl<'a, 'p> Sorting<'a, 'p> {
                 (Some(position), Trace::One(id)) => {
                     let contact = &seen.linq.contacts[&id];
                     let base = base_of_create(doubt, contact, seen.source.mapped, self.policy);
-                    self.on_both(position, id, Tier::Journal, base, Some(doubt));
+                    self.on_both(position, id, Tier::Journal, Box::new(base), Some(doubt));
                 }
                 (Some(position), Trace::None) => {
                     self.in_doubt.insert(position, doubt);
@@ -161,7 +161,7 @@ impl<'a, 'p> Sorting<'a, 'p> {
             }
             if let Some(position) = rows.take(added) {
                 let base = base_of_addition(added, seen.source.mapped, self.policy);
-                self.on_both(position, id, Tier::Journal, base, None);
+                self.on_both(position, id, Tier::Journal, Box::new(base), None);
             } else if !seen.source.unreadable.is_empty() {
                 // It may be in the part that could not be read.
                 self.candidate(id);
@@ -240,10 +240,10 @@ impl<'a, 'p> Sorting<'a, 'p> {
                 self.cases.push(Case::Replaced { link, record, contact });
             }
             (Verdict::Is(id, tier), Standing::InDoubt(doubt)) => {
-                self.on_both(position, id, tier, Base::default(), Some(doubt));
+                self.on_both(position, id, tier, Box::default(), Some(doubt));
             }
             (Verdict::Is(id, tier), Standing::New) => {
-                self.on_both(position, id, tier, Base::default(), None);
+                self.on_both(position, id, tier, Box::default(), None);
             }
             (Verdict::Ambiguous { candidates, why }, standing) => {
                 self.place_record(position);
@@ -331,7 +331,7 @@ impl<'a, 'p> Sorting<'a, 'p> {
         position: usize,
         id: LinqId,
         tier: Tier,
-        base: Base,
+        base: Box<Base>,
         doubt: Option<&'a DoubtfulCreate>,
     ) {
         let (record, contact) = (self.place_record(position), self.place_contact(id));

@@ -373,9 +373,9 @@ fn ids_that_slipped_to_other_rows_make_nobody_somebody_else() {
     let world = World::in_sync(&[JANE, KAI, MAX]);
     let mut seen = world.observe();
     seen.source.keeps_ids = true;
-    for (row, id) in [(0, 2), (1, 3), (2, 1)] {
-        seen.source.records[row].linq_id = Some(LinqId(id));
-        seen.source.records[row].fingerprint = Fingerprint::of(&[id as u8]);
+    for (row, id) in [(0, 2_u8), (1, 3), (2, 1)] {
+        seen.source.records[row].linq_id = Some(LinqId(id.into()));
+        seen.source.records[row].fingerprint = Fingerprint::of(&[id]);
     }
     seen.source.records[2].values[Field::Title] = "CTO".to_owned();
     let plan = plan(&seen, &world.policy).unwrap();
