@@ -27,6 +27,11 @@ impl Canon {
         canonical(field, text, self.region)
     }
 
+    /// The canonical forms of `fields`, in their order.
+    pub fn all(self, fields: FieldSet, values: &Values) -> Vec<String> {
+        fields.iter().map(|field| self.value(field, &values[field])).collect()
+    }
+
     /// Whether `a` and `b` mean the same value of `field`.
     pub fn same(self, field: Field, a: &str, b: &str) -> bool {
         a == b || canonical(field, a, self.region) == canonical(field, b, self.region)
@@ -35,6 +40,13 @@ impl Canon {
     /// The fields among `fields` whose values mean different things in `a` and `b`.
     pub fn differing(self, fields: FieldSet, a: &Values, b: &Values) -> FieldSet {
         fields.iter().filter(|field| !self.same(*field, &a[*field], &b[*field])).collect()
+    }
+
+    /// Whether `a` and `b` have the same e-mail address or the same phone number.
+    pub fn share_an_address(self, a: &Values, b: &Values) -> bool {
+        [Field::Email, Field::PhoneNumber]
+            .into_iter()
+            .any(|field| !a[field].trim().is_empty() && self.same(field, &a[field], &b[field]))
     }
 
     /// The e-mail address as a key to match contacts by; `None` unless it has

@@ -1,33 +1,32 @@
 //! Steps for what is not linked yet: link before create, and create only whom
 //! the other side does not have.
 
-use crate::model::{
-    Agreement, Base, Field, FieldSet, LinqContact, LinqId, Policy, Side, SourceRecord, Values,
-};
+use crate::model::{Base, Field, Link, LinqContact, LinqId, Policy, Side, SourceRecord};
 
+use super::interrupted::base_of_create;
 use super::merge::merge;
 use super::observation::{DoubtfulCreate, Observation};
 use super::pairs::{add_writes, subject};
 use super::step::{LinkPlan, LinqWrite, Reason, Rule, SourceWrite, Step, Tier, Wait};
 
-/// The step that links a record and a contact that are the same person. What an
-/// interrupted run had `sent` is their base; otherwise blanks are filled, and two
-/// different values are a conflict.
+/// The step that links a record and a contact that are the same person. What is
+/// known to have been agreed on is their `base`; otherwise blanks are filled, and two
+/// different values are a conflict. It answers the `doubt`, if there is one.
 pub(super) fn join_step(
     record: &SourceRecord,
     contact: &LinqContact,
-    tier: Tier,
-    sent: Option<&Values>,
+    base: &Base,
+    doubt: Option<&DoubtfulCreate>,
     seen: &Observation,
     policy: &Policy,
 ) -> Step {
-    let mut base = sent.map(|sent| base_of(sent, &contact.values, seen)).unwrap_or_default();
-    let merge = merge(record, contact, &base, seen.source.mapped, policy, &|_| None);
+    let merge = merge(record, contact, base, seen.source.mapped, policy, &|_| None);
+    let mut base = base.clone();
     for (field, agreement) in &merge.agreed {
         base.set(*field, agreement.clone());
     }
-    let mut step = Step::new(subject(Some(record), Some(contact)), Reason::Matched(tier));
-    step.link = LinkPlan::Join { base: Box::new(base), doubt: None };
+    let mut step = Step::new(subject(Some(record), Some(contact)), Reason::Rule(Rule::Unchanged));
+    step.link = LinkPlan::Join { base: Box::new(base), doubt: doubt.map(|doubt| doubt.intent) };
     add_writes(&mut step, merge, record, contact, seen, policy);
     step
 }
@@ -38,31 +37,23 @@ pub(super) fn orphan_step(
     contact: &LinqContact,
     doubt: &DoubtfulCreate,
     seen: &Observation,
+    policy: &Policy,
 ) -> Step {
     let mut step = Step::new(subject(None, Some(contact)), Reason::Matched(Tier::Journal));
-    let base = base_of(&doubt.values, &contact.values, seen);
-    step.link = LinkPlan::Join { base: Box::new(base), doubt: Some(doubt.intent) };
+    let base = Box::new(base_of_create(doubt, contact, seen.source.mapped, policy));
+    step.link = LinkPlan::Join { base, doubt: Some(doubt.intent) };
     step
 }
 
-/// What both sides agreed on when `sent` was answered with `answer`. A blank that
-/// Linq filled is nothing that was agreed on.
-pub(crate) fn agreed_by_answer(
-    sent: &Values,
-    answer: &Values,
-    fields: FieldSet,
-) -> impl Iterator<Item = (Field, Agreement)> {
-    fields
-        .iter()
-        .filter(|field| !sent[*field].trim().is_empty() || answer[*field].trim().is_empty())
-        .map(|field| {
-            let agreement = Agreement { source: sent[field].clone(), linq: answer[field].clone() };
-            (field, agreement)
-        })
-}
-
-fn base_of(sent: &Values, contact: &Values, seen: &Observation) -> Base {
-    agreed_by_answer(sent, contact, seen.source.mapped).collect()
+/// The step for a linked record whose contact is gone, and back under another id: the
+/// old link is forgotten, and the next plan joins the two.
+pub(super) fn replaced_step(link: &Link, record: &SourceRecord) -> Step {
+    let because = Reason::Because("it is in Linq under another id now".to_owned());
+    let mut step = Step::new(subject(Some(record), None), because);
+    step.subject.link = Some(link.id);
+    step.subject.linq_id = Some(link.linq_id);
+    step.link = LinkPlan::Forget;
+    step
 }
 
 /// The step for a record that Linq does not have.
@@ -96,9 +87,15 @@ pub(super) fn new_in_linq_step(contact: &LinqContact, seen: &Observation, policy
 }
 
 /// The step for a record of which nobody can tell who it is.
-pub(super) fn ambiguous_step(record: &SourceRecord, candidates: &[LinqId], why: &str) -> Step {
+pub(super) fn ambiguous_step(
+    record: &SourceRecord,
+    link: Option<&Link>,
+    candidates: &[LinqId],
+    why: &str,
+) -> Step {
     let reason = Reason::Because(format!("ambiguous: {why}"));
     let mut step = Step::new(subject(Some(record), None), reason);
+    step.subject.link = link.map(|link| link.id);
     step.waits.push(Wait::Ambiguous { candidates: candidates.to_vec() });
     step
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::model::{Change, DeletePolicy, Field, Link, LinkStatus, Policy, Side, WaitingKind};
 
-use super::correlate::{Case, LinqHalf};
+use super::case::{Case, LinqHalf};
 use super::observation::Observation;
 use super::pairs::subject_of;
 use super::step::{LinqWrite, Plan, Reason, Rule, SourceWrite, Step, Subject, Wait};
@@ -45,8 +45,15 @@ impl Missing {
                     missing.in_linq +=
                         usize::from(matches!(linq, LinqHalf::Gone | LinqHalf::Unasked));
                 }
+                Case::Replaced { link, .. } | Case::Ambiguous { link: Some(link), .. }
+                    if link.status == LinkStatus::Linked =>
+                {
+                    missing.links += 1;
+                    missing.in_linq += 1;
+                }
                 Case::Suspect { .. } => suspects += 1,
                 Case::Pair { .. }
+                | Case::Replaced { .. }
                 | Case::OnBoth { .. }
                 | Case::InSource { .. }
                 | Case::InLinq { .. }

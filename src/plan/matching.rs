@@ -5,21 +5,22 @@
 //! against it. Everything else that could be the same person is *ambiguous*, and
 //! is left for a person to decide.
 
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    Canon, Field, LinqContact, LinqId, SourceRecord, Values, first_names_agree,
-    name_and_company_key, names_contradict,
+    Canon, Field, FieldSet, Link, LinqContact, LinqId, SourceRecord, names_contradict,
 };
 
+use super::keys::{Index, Key, Keys, Wanted};
+use super::observation::DoubtfulCreate;
 use super::step::Tier;
 
 /// What takes part in matching.
 #[derive(Clone, Debug)]
 pub(super) struct Pool<'a> {
-    /// Records that are not linked, in the order of the source.
-    pub(super) records: Vec<&'a SourceRecord>,
+    /// Records that look for their contact. Of several that look like one new person
+    /// the first is.
+    pub(super) seekers: Vec<Seeker<'a>>,
     /// Records that are linked: a new record may look like one of them.
     pub(super) linked_records: Vec<&'a SourceRecord>,
     /// Contacts that are not linked and take part, by id.
@@ -27,6 +28,40 @@ pub(super) struct Pool<'a> {
     /// Contacts that are linked, or outside the scope: a record that matches one
     /// of them is not created a second time.
     pub(super) other_contacts: BTreeMap<LinqId, &'a LinqContact>,
+}
+
+/// A record that looks for its contact.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seeker<'a> {
+    pub(super) record: &'a SourceRecord,
+    pub(super) standing: Standing<'a>,
+}
+
+/// Why a record looks for a contact.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Standing<'a> {
+    /// It is linked, and its contact is gone: it may be there under another id.
+    Bereft(&'a Link),
+    /// Its create was not answered and has left no trace.
+    InDoubt(&'a DoubtfulCreate),
+    /// It is new.
+    New,
+}
+
+impl<'a> Standing<'a> {
+    /// The link of a record that has lost its contact.
+    pub(super) fn link(self) -> Option<&'a Link> {
+        match self {
+            Standing::Bereft(link) => Some(link),
+            Standing::InDoubt(_) | Standing::New => None,
+        }
+    }
+}
+
+impl Standing<'_> {
+    const fn is_bereft(self) -> bool {
+        matches!(self, Standing::Bereft(_))
+    }
 }
 
 /// What became of a record that is not linked.
@@ -40,72 +75,35 @@ pub(super) enum Verdict {
     New,
 }
 
-/// The verdicts on a pool's records, and the contacts that no verdict mentions.
+/// The verdicts on a pool's seekers, and the contacts that no verdict mentions.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Matching {
-    /// One verdict for each of the pool's records, in their order.
+    /// One verdict for each of the pool's seekers, in their order.
     pub(super) verdicts: Vec<Verdict>,
     /// Contacts that an ambiguous record may be: they wait with it.
     pub(super) waiting: BTreeSet<LinqId>,
 }
 
-/// Matches the records and contacts of `pool`.
+/// Matches the seekers and contacts of `pool`.
 pub(super) fn match_up(pool: &Pool<'_>, canon: Canon) -> Matching {
-    if pool.records.is_empty() {
-        return Matching::default();
-    }
     let mut matcher = Matcher::new(pool, canon);
     matcher.by_id();
-    for tier in [Tier::Email, Tier::Phone, Tier::Name] {
-        matcher.by_key(tier);
+    for key in Key::ALL {
+        matcher.by_key(key);
     }
     matcher.first_of_duplicates();
     matcher.finish()
 }
 
-/// The keys by which somebody can be recognised.
-#[derive(Clone, Debug, Default)]
-struct Keys {
-    email: Option<String>,
-    phone: Option<String>,
-    name: Option<String>,
-}
-
-impl Keys {
-    fn of(values: &Values, canon: Canon) -> Keys {
-        Keys {
-            email: canon.email_key(values),
-            phone: canon.phone_key(values),
-            name: name_and_company_key(values),
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        KEYED.into_iter().all(|tier| self.get(tier).is_none())
-    }
-
-    fn get(&self, tier: Tier) -> Option<&String> {
-        match tier {
-            Tier::Email => self.email.as_ref(),
-            Tier::Phone => self.phone.as_ref(),
-            Tier::Name => self.name.as_ref(),
-            Tier::Journal | Tier::Id | Tier::Decision => None,
-        }
-    }
-}
-
-const KEYED: [Tier; 3] = [Tier::Email, Tier::Phone, Tier::Name];
-
-type Index<T> = BTreeMap<(Tier, String), Vec<T>>;
-
 struct Matcher<'a> {
     pool: &'a Pool<'a>,
     canon: Canon,
     keys: Vec<Keys>,
+    seekers: Index<usize>,
+    /// The keys of contacts that share one with a seeker.
     contact_keys: BTreeMap<LinqId, Keys>,
-    rows_by_key: Index<usize>,
-    linked_rows_by_key: Index<&'a SourceRecord>,
-    contacts_by_key: Index<LinqId>,
+    contacts: Index<LinqId>,
+    linked: Index<&'a SourceRecord>,
     verdicts: Vec<Option<Verdict>>,
     taken: BTreeSet<LinqId>,
     waiting: BTreeSet<LinqId>,
@@ -113,31 +111,43 @@ struct Matcher<'a> {
 
 impl<'a> Matcher<'a> {
     fn new(pool: &'a Pool<'a>, canon: Canon) -> Matcher<'a> {
+        let seekers = pool.seekers.iter();
         let keys: Vec<Keys> =
-            pool.records.iter().map(|record| Keys::of(&record.values, canon)).collect();
+            seekers.map(|seeker| Keys::of(&seeker.record.values, canon)).collect();
+        let mut wanted = Wanted::default();
+        wanted.extend(keys.iter());
         let contact_keys: BTreeMap<LinqId, Keys> = pool
             .contacts
             .iter()
             .chain(&pool.other_contacts)
-            .map(|(id, contact)| (*id, Keys::of(&contact.values, canon)))
+            .filter_map(|(id, contact)| Some((*id, wanted.keys_of(&contact.values, canon)?)))
             .collect();
+        wanted.extend(contact_keys.values());
         let linked: Vec<(&SourceRecord, Keys)> = pool
             .linked_records
             .iter()
-            .map(|record| (*record, Keys::of(&record.values, canon)))
+            .filter_map(|record| Some((*record, wanted.keys_of(&record.values, canon)?)))
             .collect();
         Matcher {
             pool,
             canon,
-            rows_by_key: index(keys.iter().enumerate()),
-            contacts_by_key: index(contact_keys.iter().map(|(id, keys)| (*id, keys))),
-            linked_rows_by_key: index(linked.iter().map(|(record, keys)| (*record, keys))),
+            seekers: Index::of(keys.iter().enumerate()),
+            contacts: Index::of(contact_keys.iter().map(|(id, keys)| (*id, keys))),
+            linked: Index::of(linked.iter().map(|(record, keys)| (*record, keys))),
             verdicts: vec![None; keys.len()],
             keys,
             contact_keys,
             taken: BTreeSet::new(),
             waiting: BTreeSet::new(),
         }
+    }
+
+    fn record(&self, row: usize) -> &'a SourceRecord {
+        self.pool.seekers[row].record
+    }
+
+    fn is_bereft(&self, row: usize) -> bool {
+        self.pool.seekers[row].standing.is_bereft()
     }
 
     fn contact(&self, id: LinqId) -> &'a LinqContact {
@@ -163,8 +173,9 @@ impl<'a> Matcher<'a> {
     /// which of them it belongs to.
     fn by_id(&mut self) {
         let mut rows: BTreeMap<LinqId, Vec<usize>> = BTreeMap::new();
-        for (row, record) in self.pool.records.iter().enumerate() {
-            if let Some(id) = record.linq_id.filter(|id| self.pool.contacts.contains_key(id)) {
+        for (row, seeker) in self.pool.seekers.iter().enumerate() {
+            let id = seeker.record.linq_id.filter(|id| self.pool.contacts.contains_key(id));
+            if let Some(id) = id {
                 rows.entry(id).or_default().push(row);
             }
         }
@@ -180,31 +191,38 @@ impl<'a> Matcher<'a> {
         }
     }
 
-    /// One tier: what is recognised by one kind of key.
-    fn by_key(&mut self, tier: Tier) {
+    /// What is recognised by one kind of key.
+    fn by_key(&mut self, key: Key) {
         let open: Vec<(usize, BTreeSet<LinqId>)> = self
             .open()
             .into_iter()
-            .map(|row| (row, self.candidates(row, tier)))
+            .map(|row| (row, self.candidates(row, key)))
             .filter(|(_, candidates)| !candidates.is_empty())
             .collect();
         for (row, candidates) in open {
-            match self.unique(row, &candidates, tier) {
-                Ok(id) => self.is(row, id, tier),
+            match self.unique(row, &candidates, key) {
+                Ok(id) => self.is(row, id, key.tier()),
                 Err((candidates, why)) => self.ambiguous(row, candidates, why),
             }
         }
     }
 
-    /// The contacts that `row` may be by the key of `tier`, linked ones included:
-    /// whoever looks like somebody who is linked is a duplicate.
-    fn candidates(&self, row: usize, tier: Tier) -> BTreeSet<LinqId> {
-        let values = &self.pool.records[row].values;
-        same_key(&self.contacts_by_key, tier, &self.keys[row])
-            .iter()
-            .copied()
-            .filter(|id| counts(tier, values, &self.contact(*id).values))
-            .collect()
+    /// The contacts that `row` may be by `key`, linked ones included: whoever looks
+    /// like somebody who is linked is a duplicate. A record that was linked only goes
+    /// to a contact that is nobody's and has not got another name.
+    fn candidates(&self, row: usize, key: Key) -> BTreeSet<LinqId> {
+        let values = &self.record(row).values;
+        let possible = |id: &LinqId| {
+            let contact = &self.contact(*id).values;
+            let suits =
+                !self.is_bereft(row) || self.is_free(*id) && !names_contradict(values, contact);
+            suits && key.counts(values, contact)
+        };
+        self.contacts.sharing(key, &self.keys[row]).iter().copied().filter(possible).collect()
+    }
+
+    fn is_free(&self, id: LinqId) -> bool {
+        self.pool.contacts.contains_key(&id) && !self.taken.contains(&id)
     }
 
     /// The contact that `row` is, if exactly one can be; else what it may be, and why
@@ -213,30 +231,30 @@ impl<'a> Matcher<'a> {
         &self,
         row: usize,
         candidates: &BTreeSet<LinqId>,
-        tier: Tier,
+        key: Key,
     ) -> Result<LinqId, (BTreeSet<LinqId>, String)> {
         let give_up = |why: String| Err((candidates.clone(), why));
-        let values = &self.pool.records[row].values;
+        let tier = key.tier();
         let Some(id) = candidates.first().copied().filter(|_| candidates.len() == 1) else {
             return give_up(format!("several contacts in Linq have the same {tier}"));
         };
         let contact = self.contact(id);
-        if !self.pool.contacts.contains_key(&id) || self.taken.contains(&id) {
+        if !self.is_free(id) {
             return give_up(format!("{} in Linq has the same {tier} and is taken", named(contact)));
         }
         if self.waiting.contains(&id) {
             return give_up(format!("{} in Linq may be another record, too", named(contact)));
         }
-        if names_contradict(values, &contact.values) {
+        if names_contradict(&self.record(row).values, &contact.values) {
             return give_up(format!(
                 "{} in Linq has the same {tier} but another name",
                 named(contact)
             ));
         }
-        if self.claimants(id, tier).len() > 1 {
+        if self.claimants(id, key).len() > 1 {
             return give_up(format!("several records of the source have the same {tier}"));
         }
-        let rivals = self.rivals(row, id, tier);
+        let rivals = self.rivals(row, id, key);
         if !rivals.is_empty() {
             let all = candidates.union(&rivals).copied().collect();
             return Err((all, "its e-mail says one person, and its phone another".to_owned()));
@@ -244,30 +262,25 @@ impl<'a> Matcher<'a> {
         Ok(id)
     }
 
-    /// The records, linked or not, that may be contact `id` by the key of `tier`.
-    fn claimants(&self, id: LinqId, tier: Tier) -> Vec<&'a SourceRecord> {
+    /// The records, linked or not, that may be contact `id` by `key`.
+    fn claimants(&self, id: LinqId, key: Key) -> Vec<&'a SourceRecord> {
         let keys = &self.contact_keys[&id];
         let values = &self.contact(id).values;
-        let unlinked = same_key(&self.rows_by_key, tier, keys);
-        let linked = same_key(&self.linked_rows_by_key, tier, keys);
-        unlinked
-            .iter()
-            .map(|row| self.pool.records[*row])
-            .chain(linked.iter().copied())
-            .filter(|record| counts(tier, &record.values, values))
-            .collect()
+        let seekers = self.seekers.sharing(key, keys).iter().map(|row| self.record(*row));
+        let linked = self.linked.sharing(key, keys).iter().copied();
+        seekers.chain(linked).filter(|record| key.counts(&record.values, values)).collect()
     }
 
     /// For a match by e-mail: the contacts that the phone numbers of the two say
     /// instead. Not empty means that the two keys name different people.
-    fn rivals(&self, row: usize, id: LinqId, tier: Tier) -> BTreeSet<LinqId> {
-        if tier != Tier::Email {
+    fn rivals(&self, row: usize, id: LinqId, key: Key) -> BTreeSet<LinqId> {
+        if key != Key::Email {
             return BTreeSet::new();
         }
-        let mut rivals = self.candidates(row, Tier::Phone);
+        let mut rivals = self.candidates(row, Key::Phone);
         rivals.remove(&id);
-        let own = self.pool.records[row].index;
-        if self.claimants(id, Tier::Phone).iter().any(|record| record.index != own) {
+        let own = self.record(row).index;
+        if self.claimants(id, Key::Phone).iter().any(|record| record.index != own) {
             rivals.insert(id);
         }
         rivals
@@ -275,46 +288,37 @@ impl<'a> Matcher<'a> {
 
     /// Of rows that look like one person only the first is new.
     fn first_of_duplicates(&mut self) {
-        let mut created: Index<&SourceRecord> = BTreeMap::new();
+        let mut created: Index<&SourceRecord> = Index::default();
         let mut keyless = self.keyless_linked_rows();
         for row in self.open() {
-            let record = self.pool.records[row];
-            if self.keys[row].is_empty() {
-                let copies = keyless.entry(everything(&record.values, self.canon));
-                match copies {
-                    Entry::Vacant(entry) => {
-                        entry.insert(record);
-                        self.verdicts[row] = Some(Verdict::New);
-                    }
-                    Entry::Occupied(entry) => {
-                        let other = entry.get().name_in_source();
-                        let why = format!("{other} in the source is the same in every field");
-                        self.ambiguous(row, BTreeSet::new(), why);
-                    }
+            let record = self.record(row);
+            let why = if self.keys[row].is_empty() {
+                let copies = keyless.entry(self.canon.all(everything(), &record.values));
+                let first = *copies.or_insert(record);
+                let copied = first.index != record.index;
+                copied.then(|| (first.name_in_source(), "is the same in every field".to_owned()))
+            } else {
+                let alike = self.alike(row, &created);
+                created.insert(record, &self.keys[row]);
+                alike.map(|(key, other)| (other, format!("has the same {}", key.tier())))
+            };
+            match why.filter(|_| !self.is_bereft(row)) {
+                Some((other, why)) => {
+                    self.ambiguous(row, BTreeSet::new(), format!("{other} in the source {why}"));
                 }
-                continue;
+                None => self.verdicts[row] = Some(Verdict::New),
             }
-            let alike = KEYED.into_iter().find_map(|tier| {
-                let linked = same_key(&self.linked_rows_by_key, tier, &self.keys[row]);
-                let earlier = same_key(&created, tier, &self.keys[row]);
-                linked
-                    .iter()
-                    .chain(earlier)
-                    .find(|other| counts(tier, &record.values, &other.values))
-                    .map(|other| (tier, other.name_in_source()))
-            });
-            if let Some((tier, other)) = alike {
-                let why = format!("{other} in the source has the same {tier}");
-                self.ambiguous(row, BTreeSet::new(), why);
-                continue;
-            }
-            for tier in KEYED {
-                if let Some(key) = self.keys[row].get(tier) {
-                    created.entry((tier, key.clone())).or_default().push(record);
-                }
-            }
-            self.verdicts[row] = Some(Verdict::New);
         }
+    }
+
+    /// The first record, linked or `created`, that looks like `row`, and by which key.
+    fn alike(&self, row: usize, created: &Index<&'a SourceRecord>) -> Option<(Key, String)> {
+        let (values, keys) = (&self.record(row).values, &self.keys[row]);
+        Key::ALL.into_iter().find_map(|key| {
+            let others = self.linked.sharing(key, keys).iter().chain(created.sharing(key, keys));
+            let mut alike = others.filter(|other| key.counts(values, &other.values));
+            alike.next().map(|other| (key, other.name_in_source()))
+        })
     }
 
     /// Linked rows that have no key, by everything that they say.
@@ -325,7 +329,7 @@ impl<'a> Matcher<'a> {
         }
         let keyless = |record: &&&SourceRecord| Keys::of(&record.values, canon).is_empty();
         let rows = self.pool.linked_records.iter().filter(keyless);
-        rows.map(|record| (everything(&record.values, canon), *record)).collect()
+        rows.map(|record| (canon.all(everything(), &record.values), *record)).collect()
     }
 
     fn finish(self) -> Matching {
@@ -335,39 +339,9 @@ impl<'a> Matcher<'a> {
     }
 }
 
-/// All values of a row in canonical form, but for the owner.
-fn everything(values: &Values, canon: Canon) -> Vec<String> {
-    let fields = Field::ALL.into_iter().filter(|field| *field != Field::Owner);
-    fields.map(|field| canon.value(field, &values[field])).collect()
-}
-
-fn index<'k, T>(keyed: impl Iterator<Item = (T, &'k Keys)>) -> Index<T>
-where
-    T: Copy,
-{
-    let mut index: Index<T> = BTreeMap::new();
-    for (whom, keys) in keyed {
-        for tier in KEYED {
-            if let Some(key) = keys.get(tier) {
-                index.entry((tier, key.clone())).or_default().push(whom);
-            }
-        }
-    }
-    index
-}
-
-fn same_key<'i, T>(index: &'i Index<T>, tier: Tier, keys: &Keys) -> &'i [T] {
-    keys.get(tier).and_then(|key| index.get(&(tier, key.clone()))).map_or(&[], Vec::as_slice)
-}
-
-/// Whether sharing the key of `tier` says anything about `a` and `b` at all. A
-/// phone number does not when the first names differ: families and switchboards
-/// share numbers.
-fn counts(tier: Tier, a: &Values, b: &Values) -> bool {
-    match tier {
-        Tier::Phone => !names_contradict(a, b) && first_names_agree(a, b),
-        Tier::Journal | Tier::Id | Tier::Email | Tier::Name | Tier::Decision => true,
-    }
+/// The fields that make a row the same as another.
+fn everything() -> FieldSet {
+    Field::ALL.into_iter().filter(|field| *field != Field::Owner).collect()
 }
 
 fn named(contact: &LinqContact) -> String {

@@ -7,15 +7,19 @@
 //!
 //! Leaves reading to [`crate::observe`] and doing to [`crate::apply`].
 
+mod case;
 mod correlate;
 pub mod decide;
 mod fresh;
 mod guard;
+mod interrupted;
+mod keys;
 mod matching;
 mod merge;
 mod observation;
 mod pairs;
 mod reidentify;
+mod similarity;
 mod step;
 #[cfg(test)]
 mod tests;
@@ -25,14 +29,16 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 
-use crate::model::{Fingerprint, IntentId, Policy};
+use crate::model::{Fingerprint, IntentId, LinqId, Policy};
 
-use correlate::{Case, SourceHalf, correlate};
+use case::{Case, account};
+use correlate::correlate;
 use guard::{Missing, guard, halt};
 
-pub use correlate::{Unaccounted, is_trace_of};
-pub(crate) use fresh::agreed_by_answer;
+pub use case::Unaccounted;
 pub use guard::worth_asking;
+pub(crate) use interrupted::agreed_by_answer;
+pub use interrupted::is_trace_of;
 pub use observation::{
     DoubtfulCreate, HalfAdded, LinqSide, Observation, RecentDeletions, SourceSide,
 };
@@ -50,12 +56,10 @@ const FORGET_DOUBTS_AFTER: TimeDelta = TimeDelta::minutes(10);
 /// done then.
 pub fn plan(seen: &Observation, policy: &Policy) -> Result<Plan, Unaccounted> {
     let cases = correlate(seen, policy);
-    cases.account(seen)?;
-    let missing = Missing::in_cases(&cases.cases, seen);
+    account(&cases, seen)?;
+    let missing = Missing::in_cases(&cases, seen);
     let mut plan = Plan { halt: missing.reason_to_halt(seen), ..Plan::default() };
-    let mut alive: BTreeSet<IntentId> = BTreeSet::new();
-    for case in &cases.cases {
-        alive.extend(doubt_of(case));
+    for case in &cases {
         note(&mut plan, case);
         let mut step = step_for(case, seen, policy);
         plan.refused.extend(wait_for_refused(&mut step, seen));
@@ -69,9 +73,9 @@ pub fn plan(seen: &Observation, policy: &Policy) -> Result<Plan, Unaccounted> {
         }
     }
     drop_writes_to_read_only_source(&mut plan, seen);
-    notice_delayed_creates(&mut plan, &cases.cases, seen);
+    notice_delayed_creates(&mut plan, &cases, seen);
     guard(&mut plan, seen, policy);
-    plan.settled = settled(seen, &alive);
+    plan.settled = settled(&cases, seen);
     plan.steps.sort_by_key(|step| {
         let subject = &step.subject;
         let unlinked = subject.link.is_none();
@@ -83,59 +87,34 @@ pub fn plan(seen: &Observation, policy: &Policy) -> Result<Plan, Unaccounted> {
 fn step_for(case: &Case<'_>, seen: &Observation, policy: &Policy) -> Step {
     match case {
         Case::Pair { link, source, linq } => pairs::pair_step(link, *source, *linq, seen, policy),
-        Case::OnBoth { record, contact, tier, sent } => {
-            fresh::join_step(record, contact, *tier, sent.as_ref(), seen, policy)
+        Case::Replaced { link, record, .. } => fresh::replaced_step(link, record),
+        Case::OnBoth { record, contact, tier, base, doubt } => {
+            let step = fresh::join_step(record, contact, base, *doubt, seen, policy);
+            Step { reason: Reason::Matched(*tier), ..step }
         }
         Case::InSource { record, doubt } => fresh::new_in_source_step(record, *doubt, seen, policy),
         Case::InLinq { contact } => fresh::new_in_linq_step(contact, seen, policy),
-        Case::Orphan { contact, doubt } => fresh::orphan_step(contact, doubt, seen),
-        Case::Ambiguous { record, candidates, why } => {
-            fresh::ambiguous_step(record, candidates, why)
-        }
-        // Nothing is done about these: they wait for, or take no part in, the rest.
-        Case::Candidate { contact } | Case::OutOfScope { contact } => {
-            Step::new(pairs::subject(None, Some(contact)), Reason::Rule(Rule::Unchanged))
+        Case::Orphan { contact, doubt } => fresh::orphan_step(contact, doubt, seen, policy),
+        Case::Ambiguous { record, link, candidates, why, .. } => {
+            fresh::ambiguous_step(record, *link, candidates, why)
         }
         Case::Suspect { record } => fresh::suspect_step(record),
-        Case::Nobody { record } => {
-            Step::new(pairs::subject(Some(record), None), Reason::Rule(Rule::Unchanged))
+        // Nothing is done about these: they wait for, or take no part in, the rest.
+        Case::Candidate { .. } | Case::OutOfScope { .. } | Case::Nobody { .. } => {
+            Step::new(Subject::default(), Reason::Rule(Rule::Unchanged))
         }
     }
 }
 
 /// Notes what the state should remember of the reading.
 fn note(plan: &mut Plan, case: &Case<'_>) {
-    match case {
-        Case::Pair { link, source: SourceHalf::Present(record), .. } => {
-            if record.fingerprint != link.fingerprint || record.key != link.key {
-                plan.rewritten.push((link.id, record.index));
-            }
-        }
-        Case::Nobody { record } => plan.nobodies.push(record.index),
-        Case::Pair { .. }
-        | Case::OnBoth { .. }
-        | Case::InSource { .. }
-        | Case::InLinq { .. }
-        | Case::Orphan { .. }
-        | Case::Ambiguous { .. }
-        | Case::Candidate { .. }
-        | Case::Suspect { .. }
-        | Case::OutOfScope { .. } => {}
+    if let (Some(link), Some(record)) = (case.link(), case.record())
+        && (record.fingerprint != link.fingerprint || record.key != link.key)
+    {
+        plan.rewritten.push((link.id, record.index));
     }
-}
-
-fn doubt_of(case: &Case<'_>) -> Option<IntentId> {
-    match case {
-        Case::InSource { doubt, .. } => doubt.map(|doubt| doubt.intent),
-        Case::Orphan { doubt, .. } => Some(doubt.intent),
-        Case::Pair { .. }
-        | Case::OnBoth { .. }
-        | Case::InLinq { .. }
-        | Case::Ambiguous { .. }
-        | Case::Candidate { .. }
-        | Case::Nobody { .. }
-        | Case::Suspect { .. }
-        | Case::OutOfScope { .. } => None,
+    if let Case::Nobody { record } = case {
+        plan.nobodies.push(record.index);
     }
 }
 
@@ -169,12 +148,23 @@ fn notice_delayed_creates(plan: &mut Plan, cases: &[Case<'_>], seen: &Observatio
 
 /// Intents of earlier runs that need no further attention. One whose fate cannot be
 /// told yet stays.
-fn settled(seen: &Observation, alive: &BTreeSet<IntentId>) -> Vec<IntentId> {
-    let added = seen.half_added.iter().map(|added| added.intent);
+fn settled(cases: &[Case<'_>], seen: &Observation) -> Vec<IntentId> {
+    let open: BTreeSet<IntentId> =
+        cases.iter().filter_map(|case| Some(case.doubt()?.intent)).collect();
+    let waiting: BTreeSet<LinqId> = cases
+        .iter()
+        .filter(|case| matches!(case, Case::Candidate { .. }))
+        .filter_map(|case| Some(case.contact()?.id))
+        .collect();
+    let added = seen
+        .half_added
+        .iter()
+        .filter(|added| !waiting.contains(&added.linq_id))
+        .map(|added| added.intent);
     let doubts = seen
         .doubtful
         .iter()
-        .filter(|doubt| !alive.contains(&doubt.intent))
+        .filter(|doubt| !open.contains(&doubt.intent) && seen.linq.incomplete.is_none())
         .filter(|doubt| seen.now - doubt.sent_at >= FORGET_DOUBTS_AFTER)
         .map(|doubt| doubt.intent);
     added.chain(doubts).collect()

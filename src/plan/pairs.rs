@@ -6,7 +6,7 @@ use crate::model::{
     DeletePolicy, FieldSet, Link, LinkStatus, LinqContact, Policy, Side, SourceRecord, WaitingKind,
 };
 
-use super::correlate::{LinqHalf, SourceHalf};
+use super::case::{LinqHalf, SourceHalf};
 use super::decide::{Decision, Fate, decide};
 use super::fresh::{create_in_linq, create_in_source};
 use super::merge::{Merge, fate_of_values, merge};

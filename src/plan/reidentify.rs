@@ -5,20 +5,54 @@
 //! recognised by what is unique on both sides and by similarity, so that editing
 //! or sorting a file never turns into a deletion and a creation.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::model::{
-    Canon, Field, FieldSet, Fingerprint, LinqId, SourceKey, SourceRecord, Values,
-    first_names_agree, full_name_key, names_contradict,
+    Canon, FieldSet, Fingerprint, Link, LinqId, SourceKey, SourceRecord, Values, first_names_agree,
+    full_name_key, names_contradict,
 };
 
+use super::observation::DoubtfulCreate;
+use super::similarity::{likest, shared_weight};
+
 /// A record as an earlier reading knew it.
-#[derive(Clone, Debug)]
-pub(super) struct Known<'a> {
-    pub(super) linq_id: Option<LinqId>,
-    pub(super) key: Option<&'a SourceKey>,
-    pub(super) fingerprint: Fingerprint,
-    pub(super) values: Values,
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Known<'a> {
+    /// By the link that it has.
+    Link(&'a Link),
+    /// By the create that was sent for it.
+    Create(&'a DoubtfulCreate),
+}
+
+impl<'a> Known<'a> {
+    fn linq_id(self) -> Option<LinqId> {
+        match self {
+            Known::Link(link) => Some(link.linq_id),
+            Known::Create(_) => None,
+        }
+    }
+
+    pub(super) fn key(self) -> Option<&'a SourceKey> {
+        match self {
+            Known::Link(link) => link.key.as_ref(),
+            Known::Create(create) => create.key.as_ref(),
+        }
+    }
+
+    fn fingerprint(self) -> Fingerprint {
+        match self {
+            Known::Link(link) => link.fingerprint,
+            Known::Create(create) => create.fingerprint,
+        }
+    }
+
+    pub(super) fn values(self) -> Cow<'a, Values> {
+        match self {
+            Known::Link(link) => Cow::Owned(link.base.source_values()),
+            Known::Create(create) => Cow::Borrowed(&create.values),
+        }
+    }
 }
 
 /// For each known record its position in `records`, where it was found. No
@@ -54,22 +88,9 @@ struct Search<'a> {
     mapped: FieldSet,
     canon: Canon,
     found: Vec<Option<usize>>,
-    /// Records that are found, or copies of one that is.
-    taken: BTreeSet<usize>,
+    /// Whether a record is found, or a copy of one that is.
+    taken: Vec<bool>,
 }
-
-/// How much sharing a field says about being the same record.
-const fn weight(field: Field) -> u32 {
-    match field {
-        Field::Email | Field::PhoneNumber => 4,
-        Field::FirstName | Field::LastName => 2,
-        Field::Company | Field::Title | Field::Location => 1,
-        Field::Owner => 0,
-    }
-}
-
-/// Values shared by more records than this say nothing about which is which.
-const COMMON: usize = 50;
 
 impl<'a> Search<'a> {
     fn new(
@@ -78,13 +99,13 @@ impl<'a> Search<'a> {
         mapped: FieldSet,
         canon: Canon,
     ) -> Search<'a> {
-        let found = vec![None; known.len()];
-        Search { known, records, mapped, canon, found, taken: BTreeSet::new() }
+        let (found, taken) = (vec![None; known.len()], vec![false; records.len()]);
+        Search { known, records, mapped, canon, found, taken }
     }
 
     fn pair(&mut self, known: usize, record: usize) {
         self.found[known] = Some(record);
-        self.taken.insert(record);
+        self.taken[record] = true;
     }
 
     fn unfound(&self) -> Vec<usize> {
@@ -92,7 +113,7 @@ impl<'a> Search<'a> {
     }
 
     fn untaken(&self) -> Vec<usize> {
-        (0..self.records.len()).filter(|record| !self.taken.contains(record)).collect()
+        (0..self.records.len()).filter(|record| !self.taken[*record]).collect()
     }
 
     /// The id column. Of several rows with one id, copies of one another, the one
@@ -104,20 +125,92 @@ impl<'a> Search<'a> {
                 rows.entry(id).or_default().push(position);
             }
         }
-        for (index, known) in self.known.iter().enumerate() {
-            let Some(rows) = known.linq_id.and_then(|id| rows.get(&id)) else { continue };
-            let likeness = |position: &usize| {
-                let record = &self.records[*position];
-                let same_key = record.key.as_ref() == known.key;
-                let same_bytes = record.fingerprint == known.fingerprint;
-                let shared = self.similarity(&known.values, &record.values).0;
-                (same_bytes, same_key, shared, std::cmp::Reverse(*position))
-            };
-            if let Some(best) = rows.iter().copied().max_by_key(likeness) {
-                self.taken.extend(rows);
+        if rows.is_empty() {
+            return;
+        }
+        let slipped = self.slipped_ids();
+        for index in 0..self.known.len() {
+            let known = self.known[index];
+            let Some(rows) = known.linq_id().and_then(|id| rows.get_mut(&id)) else { continue };
+            rows.retain(|position| !slipped[*position]);
+            for position in &*rows {
+                self.taken[*position] = true;
+            }
+            if let Some(best) = self.most_like(known, rows) {
                 self.pair(index, best);
             }
         }
+    }
+
+    /// For each row, whether its id has slipped from another row, as it does when some
+    /// columns are sorted without the others: it has nothing of the person with that
+    /// id, and is another known person.
+    fn slipped_ids(&self) -> Vec<bool> {
+        let mut by_id: BTreeMap<LinqId, usize> = BTreeMap::new();
+        for (index, known) in self.known.iter().enumerate() {
+            by_id.extend(known.linq_id().map(|id| (id, index)));
+        }
+        let foreign: Vec<(usize, usize)> = self
+            .records
+            .iter()
+            .enumerate()
+            .filter_map(|(position, record)| Some((position, *by_id.get(&record.linq_id?)?)))
+            .filter(|(position, index)| {
+                let known = self.known[*index];
+                let record = &self.records[*position];
+                record.fingerprint != known.fingerprint()
+                    && self.has_nothing_of(&record.values, &known.values())
+            })
+            .collect();
+        let mut slipped = vec![false; self.records.len()];
+        if foreign.is_empty() {
+            return slipped;
+        }
+        let emails = self.unique(|values| self.canon.email_key(values));
+        let persons = self.unique(|values| self.canonical(values).map(|all| all.join("\u{1f}")));
+        for (position, own) in foreign {
+            let values = &self.records[position].values;
+            let by_email = self.canon.email_key(values).and_then(|email| emails.get(&email));
+            let other = by_email.copied().flatten().or_else(|| {
+                let person = self.canonical(values)?.join("\u{1f}");
+                persons.get(&person).copied().flatten()
+            });
+            slipped[position] = other.is_some_and(|other| {
+                other != own && !names_contradict(values, &self.known[other].values())
+            });
+        }
+        slipped
+    }
+
+    /// Whether `record` shares neither a name nor e-mail nor phone with `known`.
+    fn has_nothing_of(&self, record: &Values, known: &Values) -> bool {
+        names_contradict(record, known) && !self.canon.share_an_address(record, known)
+    }
+
+    /// The known records by a key; `None` where several have it.
+    fn unique(&self, key: impl Fn(&Values) -> Option<String>) -> BTreeMap<String, Option<usize>> {
+        let mut unique = BTreeMap::new();
+        for (index, known) in self.known.iter().enumerate() {
+            if let Some(key) = key(&known.values()) {
+                unique.entry(key).and_modify(|one| *one = None).or_insert(Some(index));
+            }
+        }
+        unique
+    }
+
+    /// Of `rows` the one that resembles `known` most; of equals the first.
+    fn most_like(&self, known: Known<'_>, rows: &[usize]) -> Option<usize> {
+        if let [only] = rows {
+            return Some(*only);
+        }
+        let values = known.values();
+        rows.iter().copied().max_by_key(|position| {
+            let record = &self.records[*position];
+            let same_key = record.key.as_ref() == known.key();
+            let same_bytes = record.fingerprint == known.fingerprint();
+            let (shared, _) = shared_weight(self.mapped, self.canon, &values, &record.values);
+            (same_bytes, same_key, shared, std::cmp::Reverse(*position))
+        })
     }
 
     fn by_key(&mut self) {
@@ -128,7 +221,7 @@ impl<'a> Search<'a> {
             }
         }
         for index in self.unfound() {
-            if let Some(position) = self.known[index].key.and_then(|key| rows.remove(key)) {
+            if let Some(position) = self.known[index].key().and_then(|key| rows.remove(key)) {
                 self.pair(index, position);
             }
         }
@@ -138,18 +231,15 @@ impl<'a> Search<'a> {
     /// in their order.
     fn by_bytes(&mut self) {
         self.in_order(
-            |search, index| Some(search.known[index].fingerprint),
+            |search, index| Some(search.known[index].fingerprint()),
             |search, position| Some(search.records[position].fingerprint),
         );
     }
 
     /// Rows with the same values, written differently or with other unmapped cells.
     fn by_values(&mut self) {
-        if self.unfound().is_empty() {
-            return;
-        }
         self.in_order(
-            |search, index| search.canonical(&search.known[index].values),
+            |search, index| search.canonical(&search.known[index].values()),
             |search, position| search.canonical(&search.records[position].values),
         );
     }
@@ -159,13 +249,20 @@ impl<'a> Search<'a> {
         of_known: impl Fn(&Self, usize) -> Option<K>,
         of_record: impl Fn(&Self, usize) -> Option<K>,
     ) {
+        let unfound = self.unfound();
+        if unfound.is_empty() {
+            return;
+        }
         let mut rows: BTreeMap<K, VecDeque<usize>> = BTreeMap::new();
         for position in self.untaken() {
             if let Some(key) = of_record(self, position) {
                 rows.entry(key).or_default().push_back(position);
             }
         }
-        for index in self.unfound() {
+        if rows.is_empty() {
+            return;
+        }
+        for index in unfound {
             let rows = of_known(self, index).and_then(|key| rows.get_mut(&key));
             if let Some(position) = rows.and_then(VecDeque::pop_front) {
                 self.pair(index, position);
@@ -174,9 +271,7 @@ impl<'a> Search<'a> {
     }
 
     fn canonical(&self, values: &Values) -> Option<Vec<String>> {
-        let fields = self.mapped.iter();
-        (!values.lacks_identity())
-            .then(|| fields.map(|field| self.canon.value(field, &values[field])).collect())
+        (!values.lacks_identity()).then(|| self.canon.all(self.mapped, values))
     }
 
     /// Pairs what shares a key with nothing else on either side, and whose names
@@ -184,9 +279,12 @@ impl<'a> Search<'a> {
     fn by_unique(&mut self, key: impl Fn(&Values) -> Option<String>, compatible: Compatible) {
         let mut groups: BTreeMap<String, (Vec<usize>, Vec<usize>)> = BTreeMap::new();
         for index in self.unfound() {
-            if let Some(key) = key(&self.known[index].values) {
+            if let Some(key) = key(&self.known[index].values()) {
                 groups.entry(key).or_default().0.push(index);
             }
+        }
+        if groups.is_empty() {
+            return;
         }
         for position in self.untaken() {
             if let Some((_, rows)) =
@@ -205,104 +303,28 @@ impl<'a> Search<'a> {
     }
 
     fn compatible(&self, index: usize, position: usize, compatible: Compatible) -> bool {
-        let (known, record) = (&self.known[index], &self.records[position]);
-        let other_key = known.key.is_some() && record.key.is_some();
-        if names_contradict(&known.values, &record.values) {
+        let (known, record) = (self.known[index], &self.records[position]);
+        let values = known.values();
+        if names_contradict(&values, &record.values) {
             return false;
         }
         match compatible {
             Compatible::WithAnyKey => true,
             Compatible::WithSameKey => {
-                !other_key && first_names_agree(&known.values, &record.values)
+                !(known.key().is_some() && record.key.is_some())
+                    && first_names_agree(&values, &record.values)
             }
         }
     }
 
     /// What shares at least half of its values, and more than with anything else.
     fn by_similarity(&mut self) {
-        let candidates = self.sharing_a_value();
-        let mut best_row: BTreeMap<usize, Best> = BTreeMap::new();
-        let mut best_known: BTreeMap<usize, Best> = BTreeMap::new();
-        for (index, position) in candidates {
-            let (known, record) = (&self.known[index], &self.records[position]);
-            if known.key.is_some() && record.key.is_some() {
-                continue; // Their keys differ, or they would have been paired by key.
-            }
-            let (shared, total) = self.similarity(&known.values, &record.values);
-            if shared * 2 >= total {
-                let score = shared * 1000 / total.max(1);
-                best_row.entry(index).or_default().offer(score, position);
-                best_known.entry(position).or_default().offer(score, index);
-            }
+        let known: Vec<(usize, Known<'_>)> =
+            self.unfound().into_iter().map(|index| (index, self.known[index])).collect();
+        let records: Vec<(usize, &SourceRecord)> =
+            self.untaken().into_iter().map(|at| (at, &self.records[at])).collect();
+        for (index, position) in likest(&known, &records, self.mapped, self.canon) {
+            self.pair(index, position);
         }
-        for (index, best) in best_row {
-            if let Some(position) = best.unique()
-                && best_known.get(&position).and_then(Best::unique) == Some(index)
-            {
-                self.pair(index, position);
-            }
-        }
-    }
-
-    /// Pairs of a known record and a row that share a value which is not common.
-    fn sharing_a_value(&self) -> BTreeSet<(usize, usize)> {
-        let mut rows: BTreeMap<(Field, String), Vec<usize>> = BTreeMap::new();
-        for position in self.untaken() {
-            for shared in self.filled(&self.records[position].values) {
-                rows.entry(shared).or_default().push(position);
-            }
-        }
-        let mut pairs = BTreeSet::new();
-        for index in self.unfound() {
-            for shared in self.filled(&self.known[index].values) {
-                let rows = rows.get(&shared).filter(|rows| rows.len() <= COMMON);
-                pairs.extend(rows.into_iter().flatten().map(|position| (index, *position)));
-            }
-        }
-        pairs
-    }
-
-    fn filled(&self, values: &Values) -> Vec<(Field, String)> {
-        let fields = self.mapped.intersection(values.filled());
-        fields.iter().map(|field| (field, self.canon.value(field, &values[field]))).collect()
-    }
-
-    /// The weight of what is the same in both, out of the weight of what is
-    /// filled in either.
-    fn similarity(&self, a: &Values, b: &Values) -> (u32, u32) {
-        let mut shared = 0;
-        let mut total = 0;
-        for field in self.mapped.iter() {
-            if a[field].trim().is_empty() && b[field].trim().is_empty() {
-                continue;
-            }
-            total += weight(field);
-            if self.canon.same(field, &a[field], &b[field]) {
-                shared += weight(field);
-            }
-        }
-        (shared, total)
-    }
-}
-
-/// The best candidate so far, and whether another is as good.
-#[derive(Clone, Copy, Debug, Default)]
-struct Best {
-    score: u32,
-    candidate: Option<usize>,
-    tied: bool,
-}
-
-impl Best {
-    fn offer(&mut self, score: u32, candidate: usize) {
-        if self.candidate.is_none() || score > self.score {
-            *self = Best { score, candidate: Some(candidate), tied: false };
-        } else if score == self.score {
-            self.tied = true;
-        }
-    }
-
-    fn unique(&self) -> Option<usize> {
-        self.candidate.filter(|_| !self.tied)
     }
 }

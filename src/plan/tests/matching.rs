@@ -1,11 +1,8 @@
 //! Who is who: first synchronisation, duplicates, and recognising rows again.
 
-use super::world::{World, at, record, values};
-use crate::model::{Field, Fingerprint, IntentId, LinqId, SourceKey};
-use crate::plan::{
-    DoubtfulCreate, HalfAdded, LinkPlan, LinqWrite, Observation, Reason, SourceWrite, Step, Tier,
-    Wait, plan,
-};
+use super::world::{World, record, values};
+use crate::model::{DeletePolicy, Field, Fingerprint, LinqId, SourceKey};
+use crate::plan::{LinkPlan, LinqWrite, Reason, SourceWrite, Step, Tier, Wait, plan};
 
 fn step_of(world: &World, name: &str) -> Step {
     let steps = world.plan().steps;
@@ -292,67 +289,127 @@ fn the_id_column_is_believed_first_and_kept_filled() {
     ));
 }
 
-fn doubtful(world: &World, sent: &str) -> Observation {
+/// The world after Linq gave everybody another id.
+fn with_another_id(mut world: World, position: usize) -> World {
+    let id = world.id(position);
+    let contact = world.contacts.remove(&id).unwrap();
+    world.appear(contact);
+    world
+}
+
+const JANE: &str = "first_name=Jane last_name=Doe email=jane@x.example company=Engines";
+const KAI: &str = "first_name=Kai email=kai@x.example";
+const MAX: &str = "first_name=Max email=max@x.example";
+
+#[test]
+fn a_contact_that_is_back_under_another_id_keeps_its_row() {
+    for edited in [false, true] {
+        let mut world = with_another_id(World::in_sync(&[JANE, KAI, MAX]), 0);
+        if edited {
+            world.set_row(0, Field::Title, "CEO");
+        }
+        let plan = world.plan();
+        assert_eq!(plan.steps.len(), 1, "{:#?}", plan.steps);
+        assert_eq!(plan.steps[0].link, LinkPlan::Forget);
+        assert!(plan.steps[0].linq.is_none() && plan.steps[0].source.is_none());
+        world.settle();
+        assert_eq!((world.rows.len(), world.contacts.len(), world.plan().in_sync), (3, 3, 3));
+        assert_eq!(world.contacts[&world.id(2)][Field::Title], if edited { "CEO" } else { "" });
+    }
+}
+
+#[test]
+fn a_released_pair_is_kept_again_when_its_contact_is_made_anew() {
+    let mut world = World::in_sync(&[JANE, KAI, MAX]);
+    world.policy.deletes.source = DeletePolicy::Keep;
+    let jane = world.id(0);
+    let contact = world.contacts.remove(&jane).unwrap();
+    world.settle();
+    assert_eq!((world.rows.len(), world.contacts.len()), (3, 2));
+    world.appear(contact);
+    world.settle();
+    assert_eq!((world.rows.len(), world.contacts.len(), world.plan().in_sync), (3, 3, 3));
+}
+
+#[test]
+fn a_duplicate_that_is_deleted_in_linq_takes_its_row_along() {
+    let mut world = World::new(&[], &[JANE, JANE, KAI, MAX]);
+    world.settle();
+    let second = world.id(1);
+    world.contacts.remove(&second);
+    world.settle();
+    assert_eq!((world.rows.len(), world.contacts.len(), world.plan().in_sync), (3, 3, 3));
+}
+
+#[test]
+fn a_successor_at_a_shared_mailbox_is_somebody_else() {
+    let mut world = World::in_sync(&[JANE, KAI, MAX]);
+    let jane = world.id(0);
+    world.contacts.remove(&jane);
+    world.appear(values("first_name=Bo last_name=Wang email=jane@x.example"));
+    world.settle();
+    assert_eq!(world.rows.iter().filter(|row| row[Field::FirstName] == "Jane").count(), 0);
+    assert_eq!(world.plan().in_sync, 3);
+}
+
+#[test]
+fn nobody_is_deleted_whom_an_ambiguous_row_may_be() {
+    let mut world = World::in_sync(&[JANE, KAI, MAX]);
+    world.set_row(0, Field::Title, "CEO");
+    let copy = world.rows[0].clone();
+    world.rows.push(copy);
+    world.rows[0][Field::Location] = "Oslo".to_owned();
+    world.rows[3][Field::Location] = "Bergen".to_owned();
+    let plan = world.plan();
+    assert!(plan.steps.iter().all(|step| step.deletes_on().is_none()), "{:#?}", plan.steps);
+    assert_eq!(plan.steps.iter().filter(|step| is_ambiguous(step)).count(), 2);
+    world.rows.remove(3);
+    world.settle();
+    assert_eq!(world.contacts[&LinqId(1)][Field::Location], "Oslo");
+}
+
+#[test]
+fn ids_that_slipped_to_other_rows_make_nobody_somebody_else() {
+    let world = World::in_sync(&[JANE, KAI, MAX]);
     let mut seen = world.observe();
-    let values = values(sent);
-    seen.doubtful.push(DoubtfulCreate {
-        intent: IntentId(7),
-        fingerprint: Fingerprint::of(b"another spelling"),
-        key: None,
-        values,
-        first_sent_at: at(-20),
-        sent_at: at(-20),
-    });
-    seen
-}
-
-#[test]
-fn what_an_unanswered_create_made_is_adopted_even_without_e_mail_and_phone() {
-    let world = World::new(&["first_name=Ada last_name=King"], &["first_name=Ada last_name=King"]);
-    let plan = plan(&doubtful(&world, "first_name=Ada last_name=King"), &world.policy).unwrap();
-    assert_eq!(plan.steps.len(), 1);
-    assert_eq!(tier_of(&plan.steps[0]), Some(Tier::Journal));
-    assert!(plan.steps[0].linq.is_none());
-}
-
-#[test]
-fn an_edit_after_an_unanswered_create_is_an_edit() {
-    let world = World::new(&["first_name=Ada last_name=Byron"], &["first_name=Ada last_name=King"]);
-    let plan = plan(&doubtful(&world, "first_name=Ada last_name=King"), &world.policy).unwrap();
-    assert_eq!(plan.steps.len(), 1);
-    assert!(matches!(&plan.steps[0].linq, Some(LinqWrite::Update { set, .. }) if set.len() == 1));
-}
-
-#[test]
-fn an_unanswered_create_without_a_trace_is_repeated_as_one_in_doubt() {
-    let world = World::new(&["first_name=Ada last_name=King"], &[]);
-    let plan = plan(&doubtful(&world, "first_name=Ada last_name=King"), &world.policy).unwrap();
-    assert!(matches!(plan.steps[0].linq, Some(LinqWrite::Create { doubt: Some(IntentId(7)), .. })));
-    assert!(plan.settled.is_empty());
-}
-
-#[test]
-fn an_older_contact_of_the_same_name_was_not_made_by_an_unanswered_create() {
-    let world = World::new(&["first_name=Ada last_name=King"], &["first_name=Ada last_name=King"]);
-    let mut seen = doubtful(&world, "first_name=Ada last_name=King");
-    seen.linq.contacts.first_entry().unwrap().get_mut().created_at = Some(at(-86_400));
+    seen.source.keeps_ids = true;
+    for (row, id) in [(0, 2_u8), (1, 3), (2, 1)] {
+        seen.source.records[row].linq_id = Some(LinqId(id.into()));
+        seen.source.records[row].fingerprint = Fingerprint::of(&[id]);
+    }
+    seen.source.records[2].values[Field::Title] = "CTO".to_owned();
     let plan = plan(&seen, &world.policy).unwrap();
-    assert!(plan.steps.iter().all(|step| tier_of(step).is_none()));
+    let written: Vec<_> = plan.steps.iter().filter_map(|step| step.linq.as_ref()).collect();
+    assert!(
+        matches!(written[..], [LinqWrite::Update { id: LinqId(3), set, .. }] if set.len() == 1),
+        "{written:?}"
+    );
+    let ids = plan.steps.iter().filter_map(|step| match &step.source {
+        Some(SourceWrite::Update { at, linq_id, .. }) => Some((at.0, linq_id.unwrap().0)),
+        Some(SourceWrite::Create { .. } | SourceWrite::Delete { .. }) | None => None,
+    });
+    assert_eq!(ids.collect::<Vec<_>>(), [(0, 1), (1, 2), (2, 3)], "the column is put right");
 }
 
 #[test]
-fn a_row_added_by_an_interrupted_run_is_linked_to_its_contact() {
-    let world = World::new(&["first_name=Kai"], &["first_name=Kai title=CEO"]);
+fn an_id_is_believed_against_every_other_field() {
+    let world = World::in_sync(&[JANE, KAI, MAX]);
     let mut seen = world.observe();
-    seen.half_added.push(HalfAdded {
-        intent: IntentId(3),
-        linq_id: LinqId(1),
-        values: values("first_name=Kai"),
-    });
+    seen.source.records[0] = record(0, &values("first_name=Zoe email=zoe@y.example"));
+    seen.source.records[0].linq_id = Some(LinqId(1));
     let plan = plan(&seen, &world.policy).unwrap();
     assert_eq!(plan.steps.len(), 1);
-    assert_eq!(tier_of(&plan.steps[0]), Some(Tier::Journal));
-    assert_eq!(plan.settled, [IntentId(3)]);
+    assert!(matches!(plan.steps[0].linq, Some(LinqWrite::Update { id: LinqId(1), .. })));
+}
+
+#[test]
+fn a_successor_in_the_same_post_is_somebody_else() {
+    let post = "company=Engines title=CEO location=Oslo";
+    let mut world = World::in_sync(&[&format!("first_name=Ada {post}"), KAI, MAX]);
+    world.rows[0] = values(&format!("first_name=Bo {post}"));
+    let plan = world.plan();
+    let kinds: Vec<_> = plan.steps.iter().filter_map(|step| step.linq.as_ref()).collect();
+    assert!(matches!(kinds[..], [LinqWrite::Delete { .. }, LinqWrite::Create { .. }]), "{kinds:?}");
 }
 
 #[test]

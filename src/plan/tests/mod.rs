@@ -2,6 +2,7 @@
 
 mod decisions;
 mod guarding;
+mod interrupted;
 mod laws;
 mod linked;
 mod matching;

@@ -1,0 +1,190 @@
+//! What interrupted runs left behind: contacts that an unanswered create has made,
+//! and what was agreed on by a write that landed.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use chrono::TimeDelta;
+
+use crate::model::{
+    Agreement, Base, Canon, Field, FieldSet, LinqContact, LinqId, Policy, Side, SourceRecord,
+    Timestamp, Values,
+};
+
+use super::observation::{DoubtfulCreate, HalfAdded};
+
+/// Clocks may disagree by this much when a contact's time of creation is
+/// compared with the time at which its creation was sent.
+const CLOCK_SKEW: TimeDelta = TimeDelta::minutes(5);
+
+/// Whether `contact` looks exactly as a create of `values`, sent at `sent_at`, would
+/// have made it.
+pub fn is_trace_of(
+    contact: &LinqContact,
+    values: &Values,
+    sent_at: Timestamp,
+    canon: Canon,
+) -> bool {
+    contact.created_at.is_none_or(|created| created >= sent_at - CLOCK_SKEW)
+        && same_values(&contact.values, values, canon)
+}
+
+/// Whether `contact` has what was sent. What was sent blank, Linq may have filled,
+/// unless it identifies a person.
+fn same_values(contact: &Values, sent: &Values, canon: Canon) -> bool {
+    let mut fields = sent.filled();
+    for field in Field::IDENTITY {
+        fields.insert(field);
+    }
+    fields.remove(Field::Owner);
+    canon.differing(fields, contact, sent).is_empty()
+}
+
+type Identity = [String; 4];
+
+fn identity(values: &Values, canon: Canon) -> Identity {
+    Field::IDENTITY.map(|field| canon.value(field, &values[field]))
+}
+
+/// Contacts and unanswered creates, by what identifies them.
+pub(super) struct Traces<'a> {
+    canon: Canon,
+    contacts: BTreeMap<Identity, Vec<&'a LinqContact>>,
+    /// Creates that have not been looked at so far.
+    creates: BTreeMap<Identity, Vec<&'a DoubtfulCreate>>,
+}
+
+/// What `Traces` shows of one create.
+pub(super) enum Trace {
+    /// Nothing.
+    None,
+    /// The contact that it has made, or one just like it.
+    One(LinqId),
+    /// More contacts than such creates: some were made by somebody else.
+    Several(Vec<LinqId>),
+}
+
+impl<'a> Traces<'a> {
+    /// Of `creates` among `contacts`, which are nobody's so far.
+    pub(super) fn new(
+        contacts: impl Iterator<Item = &'a LinqContact>,
+        creates: &'a [DoubtfulCreate],
+        canon: Canon,
+    ) -> Traces<'a> {
+        let mut traces = Traces { canon, contacts: BTreeMap::new(), creates: BTreeMap::new() };
+        for create in creates {
+            traces.creates.entry(identity(&create.values, canon)).or_default().push(create);
+        }
+        for contact in contacts {
+            let identity = identity(&contact.values, canon);
+            if traces.creates.contains_key(&identity) {
+                traces.contacts.entry(identity).or_default().push(contact);
+            }
+        }
+        traces
+    }
+
+    /// The trace of `create`, which is taken out, as is the contact if it is one.
+    pub(super) fn take(&mut self, create: &DoubtfulCreate) -> Trace {
+        let identity = identity(&create.values, self.canon);
+        let creates = self.creates.entry(identity.clone()).or_default();
+        let alike = creates
+            .iter()
+            .filter(|other| same_values(&other.values, &create.values, self.canon))
+            .count();
+        creates.retain(|other| other.intent != create.intent);
+        let contacts = self.contacts.entry(identity).or_default();
+        let is_trace = |contact: &&LinqContact| {
+            is_trace_of(contact, &create.values, create.first_sent_at, self.canon)
+        };
+        let made: Vec<LinqId> = contacts.iter().copied().filter(is_trace).map(|c| c.id).collect();
+        match made.first() {
+            None => Trace::None,
+            Some(_) if made.len() > alike => Trace::Several(made),
+            Some(first) => {
+                contacts.retain(|contact| contact.id != *first);
+                Trace::One(*first)
+            }
+        }
+    }
+}
+
+/// What both sides agreed on when `sent` was answered with `answer`. A blank that
+/// Linq filled is nothing that was agreed on.
+pub(crate) fn agreed_by_answer(
+    sent: &Values,
+    answer: &Values,
+    fields: FieldSet,
+) -> impl Iterator<Item = (Field, Agreement)> {
+    fields
+        .iter()
+        .filter(|field| !sent[*field].trim().is_empty() || answer[*field].trim().is_empty())
+        .map(|field| {
+            let agreement = Agreement { source: sent[field].clone(), linq: answer[field].clone() };
+            (field, agreement)
+        })
+}
+
+/// The base of a pair whose contact was made by `create`.
+pub(super) fn base_of_create(
+    create: &DoubtfulCreate,
+    contact: &LinqContact,
+    mapped: FieldSet,
+    policy: &Policy,
+) -> Base {
+    let sent = mapped.iter().filter(|field| policy.writes_field(Side::Linq, *field)).collect();
+    agreed_by_answer(&create.values, &contact.values, sent).collect()
+}
+
+/// The base of a pair whose record was `added` to the source: what Linq had then.
+pub(super) fn base_of_addition(added: &HalfAdded, mapped: FieldSet, policy: &Policy) -> Base {
+    let written = mapped.iter().filter(|field| policy.writes_field(Side::Source, *field));
+    let agreement = |field| {
+        let text = &added.values[field];
+        (field, Agreement { source: text.clone(), linq: text.clone() })
+    };
+    written.map(agreement).collect()
+}
+
+/// Records that are nobody's so far, by what an interrupted run may have added.
+pub(super) struct AddedRows {
+    mapped: FieldSet,
+    canon: Canon,
+    by_id: BTreeMap<LinqId, Vec<usize>>,
+    by_values: BTreeMap<Vec<String>, VecDeque<usize>>,
+    taken: BTreeSet<usize>,
+}
+
+impl AddedRows {
+    pub(super) fn new<'a>(
+        records: impl Iterator<Item = (usize, &'a SourceRecord)>,
+        mapped: FieldSet,
+        canon: Canon,
+    ) -> AddedRows {
+        let mut by_id: BTreeMap<LinqId, Vec<usize>> = BTreeMap::new();
+        let mut by_values: BTreeMap<Vec<String>, VecDeque<usize>> = BTreeMap::new();
+        for (position, record) in records {
+            if let Some(id) = record.linq_id {
+                by_id.entry(id).or_default().push(position);
+            }
+            by_values.entry(canon.all(mapped, &record.values)).or_default().push_back(position);
+        }
+        AddedRows { mapped, canon, by_id, by_values, taken: BTreeSet::new() }
+    }
+
+    /// The position of the record that was `added`: the only one with its id, or else
+    /// the first one with its values. No position is given twice.
+    pub(super) fn take(&mut self, added: &HalfAdded) -> Option<usize> {
+        let by_id = match self.by_id.get(&added.linq_id).map(Vec::as_slice) {
+            Some([position]) if !self.taken.contains(position) => Some(*position),
+            Some(_) | None => None,
+        };
+        let position = by_id.or_else(|| self.by_values(added));
+        self.taken.extend(position);
+        position
+    }
+
+    fn by_values(&mut self, added: &HalfAdded) -> Option<usize> {
+        let rows = self.by_values.get_mut(&self.canon.all(self.mapped, &added.values))?;
+        std::iter::from_fn(|| rows.pop_front()).find(|position| !self.taken.contains(position))
+    }
+}
