@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use crate::config::Config;
 use crate::open::{self, Linq, OpenError};
-use crate::report::{ReportedError, RunReport, plan_json};
+use crate::report::{RunReport, plan_json};
 use crate::run::{Ran, RunError, Sides, Terms, preview, run};
 use crate::source::csv::Access;
 
 use super::args::{Output, PlanArgs};
 use super::signals::Signals;
-use super::{complain, failed, now, print, print_json, say, show};
+use super::{complain, now, print, print_json, refuse, say, show};
 
 /// How long a run that was asked to stop may still take for what is in flight.
 const GRACE: Duration = Duration::from_secs(3);
@@ -121,15 +121,6 @@ pub(super) async fn plan(output: Output, config: &Config, args: &PlanArgs) -> an
     }
     let steps = !plan.steps.is_empty() || !seen.source.unreadable.is_empty();
     Ok(if args.detailed_exitcode && steps { 8 } else { 0 })
-}
-
-fn refuse(output: Output, error: ReportedError) -> anyhow::Result<u8> {
-    let code = error.code;
-    complain(&error);
-    if output.json {
-        failed(error)?;
-    }
-    Ok(code)
 }
 
 fn file_name(path: &Path) -> String {

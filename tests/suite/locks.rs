@@ -25,6 +25,7 @@ fn a_second_process_on_the_same_state_ends_at_once_and_names_the_first() {
     world.linq().forget_requests();
     world.edit("Title 001", "Chief");
     expect_held(world.run(&["--once", "--json"]), &daemon, "state");
+    expect_held(world.run(&["--json"]), &daemon, "state");
     assert_eq!(world.linq().requests(), []);
     daemon.terminate();
     daemon.ended().expect(0);

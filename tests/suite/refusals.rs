@@ -133,6 +133,34 @@ fn a_refused_token_is_told_without_the_token() {
 }
 
 #[test]
+fn wrong_usage_is_told_in_json_too_where_json_was_asked_for() {
+    let world = World::with_csv(people::HEADER);
+    for (wrong, word) in [
+        (&["--once", "--max-deletes", "many"][..], "'many'"),
+        (&["--once", "--frobnicate"], "'--frobnicate'"),
+        (&["plan", "--detailed-exitcod"], "'--detailed-exitcod'"),
+        (&["--dry-run"], "--once"),
+        (&["--once", "--log-format", "xml"], "journald"),
+    ] {
+        let plain = world.run(wrong).expect(2);
+        assert_eq!(plain.stdout, "");
+        assert!(plain.stderr.starts_with("error: "), "{}", plain.stderr);
+        let run = Run::of(world.run(&[wrong, &["--json"]].concat())).expect(2);
+        expect_clean(&run.ended);
+        assert!(run.message().contains(word), "{}", run.message());
+    }
+}
+
+#[test]
+fn a_log_filter_that_means_nothing_is_wrong_usage() {
+    let world = World::with_csv(people::HEADER);
+    let mut command = world.command(&["--once", "--json"]);
+    command.env("LINQSYNC_LOG", "linqsync=loud");
+    let run = Run::of(crate::harness::Process::start(command).ended()).expect(2);
+    assert!(run.message().contains("linqsync=loud"), "{}", run.message());
+}
+
+#[test]
 fn the_daemon_refuses_to_start_with_the_same_codes() {
     let mut world = World::with_csv(people::HEADER);
     world.set("sync.schedule", "\"whenever\"");
