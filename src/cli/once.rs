@@ -55,7 +55,10 @@ pub(super) async fn once(output: Output, config: &Config) -> anyhow::Result<u8> 
         if let Some((plan, seen)) = left.filter(|(plan, _)| !plan.steps.is_empty()) {
             print(&show::plan_text(&plan, &seen, &source_name))?;
         }
-        print(&show::run_text(&report, &source_name))?;
+        // A run that failed before it did anything has nothing to tell but why.
+        if report.error.is_none() || report.changed_anything() {
+            print(&show::run_text(&report, &source_name))?;
+        }
     }
     for notice in &notices {
         say(&format!("note: {}", super::text::shown(notice, 400)));

@@ -13,6 +13,7 @@ fn expect_refusal(world: &World, code: i32, words: &[&str]) {
     let contacts = world.linq().contacts();
     for command in COMMANDS {
         let plain = world.run(command).expect(code);
+        assert_eq!(plain.stdout, "", "{command:?}");
         expect_words(&plain.stderr, words);
         let run = Run::of(world.run(&[command, &["--json"]].concat()));
         assert_eq!(run.json["error"]["code"], code, "{command:?}");
