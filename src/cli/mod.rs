@@ -12,6 +12,7 @@ mod sandbox;
 pub(crate) mod show;
 mod signals;
 pub(crate) mod text;
+mod usage;
 mod who;
 
 use std::io::Write;
@@ -25,25 +26,36 @@ use crate::config::{Config, ConfigError, Overrides};
 use crate::daemon::DaemonError;
 use crate::model::Timestamp;
 use crate::report::{ReportedError, RunReport};
-use crate::telemetry::{Telemetry, Verbosity};
+use crate::telemetry::{Telemetry, TelemetryError, Verbosity};
 use args::{Cli, Color, Command, Output};
 use signals::Signals;
 
 /// Runs the program with this process's arguments.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
-    cli.output.color.choice().write_global();
-    match start(&cli) {
-        Ok(code) => ExitCode::from(code),
-        Err(error) => {
-            say(&format!("error: {error:#}"));
-            ExitCode::from(1)
+    let code = match Cli::try_parse() {
+        Ok(cli) => {
+            cli.output.color.choice().write_global();
+            start(&cli).or_else(|error| refuse(cli.output, unexpected(&error)))
         }
-    }
+        Err(error) => usage::refuse(&error),
+    };
+    // What is left is that stdout or stderr cannot be written.
+    ExitCode::from(code.unwrap_or(1))
+}
+
+fn unexpected(error: &anyhow::Error) -> ReportedError {
+    ReportedError::of(error.as_ref(), 1, "")
 }
 
 fn start(cli: &Cli) -> anyhow::Result<u8> {
-    telemetry(cli.output).init()?;
+    if let Err(error) = telemetry(cli.output).init() {
+        let code = match error {
+            TelemetryError::Filter { .. } => 2,
+            TelemetryError::SetTwice(_) => 1,
+        };
+        let hint = "correct the variable LINQSYNC_LOG or RUST_LOG, or use -v, -vv or -q";
+        return refuse(cli.output, ReportedError::of(&error, code, hint));
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -71,19 +83,15 @@ fn start(cli: &Cli) -> anyhow::Result<u8> {
         None if cli.once => {
             configured(cli, |config| runtime.block_on(once::once(cli.output, &config)))
         }
-        None => configured(cli, |config| runtime.block_on(daemon(&config))),
+        None => configured(cli, |config| runtime.block_on(daemon(cli.output, &config))),
     }
 }
 
-async fn daemon(config: &Config) -> anyhow::Result<u8> {
+async fn daemon(output: Output, config: &Config) -> anyhow::Result<u8> {
     let signals = Signals::listen()?;
     match crate::daemon::run(config, &now, signals.stop()).await {
         Ok(()) => Ok(0),
-        Err(DaemonError::Open(error)) => {
-            let error = error.reported();
-            complain(&error);
-            Ok(error.code)
-        }
+        Err(DaemonError::Open(error)) => refuse(output, error.reported()),
         Err(error @ DaemonError::Schedule(_)) => Err(error.into()),
     }
 }
@@ -112,6 +120,17 @@ fn unusable(output: Output, error: &ConfigError) -> anyhow::Result<()> {
         failed(ReportedError { code: 2, message: error.lines().join("; "), hint })?;
     }
     Ok(())
+}
+
+/// Says why nothing was begun, in JSON too where it was asked for. Returns the exit
+/// code.
+fn refuse(output: Output, error: ReportedError) -> anyhow::Result<u8> {
+    let code = error.code;
+    complain(&error);
+    if output.json {
+        failed(error)?;
+    }
+    Ok(code)
 }
 
 /// Prints a run that did not begin, as JSON.

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use crate::config::Config;
 use crate::open::{self, Linq, OpenError};
-use crate::report::{ReportedError, RunReport, plan_json};
+use crate::report::{RunReport, plan_json};
 use crate::run::{Ran, RunError, Sides, Terms, preview, run};
 use crate::source::csv::Access;
 
 use super::args::{Output, PlanArgs};
 use super::signals::Signals;
-use super::{complain, failed, now, print, print_json, say, show};
+use super::{complain, now, print, print_json, refuse, say, show};
 
 /// How long a run that was asked to stop may still take for what is in flight.
 const GRACE: Duration = Duration::from_secs(3);
@@ -56,7 +56,10 @@ pub(super) async fn once(output: Output, config: &Config) -> anyhow::Result<u8> 
         if let Some((plan, seen)) = left.filter(|(plan, _)| !plan.steps.is_empty()) {
             print(&show::plan_text(&plan, &seen, &source_name))?;
         }
-        print(&show::run_text(&report, &source_name))?;
+        // A run that failed before it did anything has nothing to tell but why.
+        if report.error.is_none() || report.changed_anything() {
+            print(&show::run_text(&report, &source_name))?;
+        }
     }
     for notice in &notices {
         say(&format!("note: {}", super::text::shown(notice, 400)));
@@ -123,15 +126,6 @@ pub(super) async fn plan(output: Output, config: &Config, args: &PlanArgs) -> an
     }
     let steps = !plan.steps.is_empty() || !seen.source.unreadable.is_empty();
     Ok(if args.detailed_exitcode && steps { 8 } else { 0 })
-}
-
-fn refuse(output: Output, error: ReportedError) -> anyhow::Result<u8> {
-    let code = error.code;
-    complain(&error);
-    if output.json {
-        failed(error)?;
-    }
-    Ok(code)
 }
 
 fn file_name(path: &Path) -> String {

@@ -250,7 +250,10 @@ pub(crate) fn run_text(report: &RunReport, source: &str) -> String {
     } else {
         String::new()
     };
-    let _ = writeln!(text, "{:<24} {}{linked}", "in sync", report.in_sync);
+    // A run that ended early does not know what is in sync.
+    if report.error.is_none() {
+        let _ = writeln!(text, "{:<24} {}{linked}", "in sync", report.in_sync);
+    }
     let Open { conflicts, ambiguous, rejected, held_deletes, held_clears } = report.open;
     let waiting: Vec<String> = [
         (conflicts, "conflict", "conflicts"),

@@ -1,2 +1,34 @@
-//! End-to-end tests: the built binary, and the library against the sandbox.
-#![allow(clippy::disallowed_methods, reason = "tests prepare files of their own")]
+//! End-to-end tests: the built program, as a person or a timer starts it, against
+//! the sandbox on a port of its own, with real files.
+//!
+//! Each module holds the tests of one idea, and [`harness`] what they share. Tests
+//! run beside one another: each has its own directory, its own Linq and its own
+//! child processes, and waits for what it can see, never for a time.
+
+#![allow(clippy::disallowed_methods, reason = "tests prepare files and watch the clock")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "in a test a surprise is a failure"
+)]
+
+mod configuration;
+mod conflicts;
+
+mod daemon;
+mod deletions;
+mod direction;
+mod dry_run;
+mod edits;
+mod faults;
+mod first_sync;
+mod guard;
+mod harness;
+mod killed;
+mod locks;
+mod refusals;
+mod rejections;
+mod secrets;
+mod signals;
+mod spreadsheet;

@@ -1,0 +1,64 @@
+//! Wrong usage: clap's words on stderr and, where `--json` is among the arguments,
+//! one JSON document on stdout as for every other failure.
+
+use clap::error::ErrorKind;
+
+use crate::report::ReportedError;
+
+use super::failed;
+
+/// Prints what clap has to say: the help or the version that was asked for, or what
+/// is wrong with the arguments. Returns the exit code.
+pub(super) fn refuse(error: &clap::Error) -> anyhow::Result<u8> {
+    error.print()?;
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        return Ok(0);
+    }
+    // The arguments could not be read, so this one is looked for by hand.
+    if std::env::args_os().any(|argument| argument == "--json") {
+        failed(reported(&error.to_string()))?;
+    }
+    Ok(2)
+}
+
+/// Clap's text, whose paragraphs are what is wrong, a tip or none, and the usage.
+fn reported(text: &str) -> ReportedError {
+    let paragraphs: Vec<String> = text.split("\n\n").map(one_line).collect();
+    let wrong = paragraphs.first().map_or("", |text| text.trim_start_matches("error: "));
+    let tip = paragraphs.iter().find_map(|text| text.strip_prefix("tip: "));
+    ReportedError {
+        code: 2,
+        message: wrong.to_owned(),
+        hint: tip.unwrap_or("see `linqsync --help`").to_owned(),
+    }
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::args::Cli;
+
+    fn told(arguments: &[&str]) -> (String, String) {
+        let error = Cli::try_parse_from(["linqsync"].iter().chain(arguments)).unwrap_err();
+        let ReportedError { message, hint, .. } = reported(&error.to_string());
+        (message, hint)
+    }
+
+    #[test]
+    fn the_message_is_one_line_and_a_tip_becomes_the_hint() {
+        let (message, hint) = told(&["--once", "--max-deletes", "many"]);
+        assert!(message.starts_with("invalid value 'many' for '--max-deletes"), "{message}");
+        assert_eq!(hint, "see `linqsync --help`");
+        let (message, hint) = told(&["plan", "--detailed-exitcod"]);
+        assert_eq!(message, "unexpected argument '--detailed-exitcod' found");
+        assert!(hint.contains("'--detailed-exitcode'"), "{hint}");
+        let (message, _) = told(&["--dry-run"]);
+        assert_eq!(message, "the following required arguments were not provided: --once");
+    }
+}

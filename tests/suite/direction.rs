@@ -1,0 +1,94 @@
+//! Less than everything: one way only, or some contacts only.
+
+use crate::harness::{Files, World, people};
+
+fn one_way(direction: &str) -> World {
+    let mut world = World::synced(&people::csv(1..=4));
+    world.set("sync.direction", direction);
+    world.edit("Title 001", "Chief");
+    world.change("First002", "title", "Captain");
+    world.write(world.text() + &people::row(5));
+    world.linq().insert([("first_name", "New")]).unwrap();
+    world
+}
+
+#[test]
+fn push_writes_linq_and_never_the_source() {
+    let world = one_way("\"push\"");
+    world.edit(&people::row(3), "");
+    world.remove("First004");
+    let before = Files::at(&world.csv());
+    let run = world.once();
+    assert_eq!((&run.linq()[1..], &run.source()[1..]), (&[1, 1, 1][..], &[0, 0, 0][..]));
+    assert_eq!(Files::at(&world.csv()), before);
+    assert_eq!(world.contact("First001").title.as_deref(), Some("Chief"));
+    assert_eq!(world.contact("First005").company.as_deref(), Some("Company 005"));
+    world.linq().forget_requests();
+    world.once();
+    assert_eq!((world.writes(), Files::at(&world.csv())), (vec![], before));
+}
+
+#[test]
+fn pull_writes_the_source_and_never_linq() {
+    let world = one_way("\"pull\"");
+    world.edit(&people::row(3), "");
+    world.remove("First004");
+    let contacts = world.linq().contacts();
+    let run = world.once();
+    assert_eq!((&run.linq()[1..], &run.source()[1..]), (&[0, 0, 0][..], &[1, 1, 1][..]));
+    assert_eq!((world.writes(), world.linq().contacts()), (vec![], contacts));
+    let text = world.text();
+    assert!(text.contains("Captain") && text.contains("Chief") && text.contains("\nNew,"));
+    assert!(!text.contains("First004"), "{text}");
+    let after = Files::at(&world.csv());
+    world.once();
+    assert_eq!((world.writes(), Files::at(&world.csv())), (vec![], after));
+}
+
+#[test]
+fn a_value_edited_where_nothing_is_sent_stays_until_the_sending_side_changes_it() {
+    let mut world = World::synced(&people::csv(1..=2));
+    world.set("sync.direction", "\"push\"");
+    world.change("First001", "title", "Captain");
+    world.once().expect(0);
+    assert_eq!(world.contact("First001").title.as_deref(), Some("Captain"));
+    world.edit("Title 001", "Chief");
+    let run = world.once().expect(3);
+    assert_eq!((run.count("conflicts"), world.writes()), (1, vec![]));
+    assert_eq!(world.contact("First001").title.as_deref(), Some("Captain"));
+}
+
+#[test]
+fn a_field_can_have_a_direction_of_its_own() {
+    let mut world = World::synced(&people::csv(1..=2));
+    world.set("sync.fields.title", "\"pull\"");
+    world.edit("Title 001", "Chief");
+    world.edit("Company 001", "Works");
+    world.change("First002", "title", "Captain");
+    world.once().expect(0);
+    let first = world.contact("First001");
+    assert_eq!(first.title.as_deref(), Some("Title 001"));
+    assert_eq!(first.company.as_deref(), Some("Works"));
+    assert!(world.text().contains("Captain") && world.text().contains("Chief"));
+}
+
+#[test]
+fn only_the_owners_contacts_take_part_and_one_that_leaves_is_left_alone() {
+    let mut world = World::with_csv(&people::csv(1..=2));
+    world.set("linq.owner", "\"sam@linq.example\"").set("linq.scope", "\"owner\"");
+    let others = [("first_name", "Other"), ("user_email", "ada@linq.example")];
+    world.linq().insert(others).unwrap();
+    let run = world.once().expect(0);
+    assert_eq!((run.linq()[1], run.source()[1], run.count("in_sync")), (2, 0, 2));
+    assert!(!world.text().contains("Other"));
+
+    world.change("First001", "user_email", "ada@linq.example");
+    world.edit("Title 001", "Chief");
+    let before = world.text();
+    for _ in 0..2 {
+        world.linq().forget_requests();
+        world.once().expect(0);
+        assert_eq!((world.writes(), world.text()), (vec![], before.clone()));
+    }
+    assert_eq!(world.contact("First001").title.as_deref(), Some("Title 001"));
+}

@@ -1,0 +1,148 @@
+//! The guard: too many deletions wait, and an emptied side stops everything.
+
+use linqsync::sandbox::Kind;
+
+use crate::harness::{Files, World, people};
+
+/// Forty people, of whom the first eleven were removed from the CSV file and one
+/// was edited.
+fn eleven_of_forty_removed() -> World {
+    let world = World::synced(&people::csv(1..=40));
+    world.write(people::csv(12..=40));
+    world.edit("Title 040", "Chief");
+    world
+}
+
+#[test]
+fn eleven_of_forty_removed_rows_are_held_while_edits_flow() {
+    let world = eleven_of_forty_removed();
+    for round in 0..2 {
+        let run = world.once().expect(4);
+        assert_eq!((run.count("held_deletes"), run.count("in_sync")), (11, 29));
+        assert_eq!(run.linq(), [40, 0, 1 - round, 0]);
+    }
+    assert_eq!(world.linq().contacts().len(), 40);
+    assert_eq!(world.contact("First040").title.as_deref(), Some("Chief"));
+    assert_eq!(world.requests(Kind::Delete), []);
+}
+
+#[test]
+fn eleven_of_forty_contacts_deleted_in_linq_are_held_without_a_storm_of_requests() {
+    let world = World::synced(&people::csv(1..=40));
+    for n in 1..=11 {
+        world.remove(&people::person(n)[0]);
+    }
+    world.edit("Title 040", "Chief");
+    let before = world.text();
+    let run = world.once().expect(4);
+    assert_eq!((run.count("held_deletes"), run.linq()[2]), (11, 1));
+    assert_eq!((run.requests("get"), world.text()), (0, before));
+}
+
+#[test]
+fn a_limit_for_this_run_releases_held_deletions() {
+    let world = eleven_of_forty_removed();
+    world.once().expect(4);
+    let run = world.once_with(&["--max-deletes", "10"]).expect(4);
+    assert_eq!((run.count("held_deletes"), run.linq()[3]), (11, 0));
+    let run = world.once_with(&["--max-deletes", "11"]).expect(0);
+    assert_eq!((run.count("held_deletes"), run.linq()), (0, [29, 0, 0, 11]));
+    world.expect_silence();
+}
+
+#[test]
+fn ten_deletions_in_a_day_use_the_limit_up() {
+    let world = World::synced(&people::csv(1..=40));
+    world.write(people::csv(11..=40));
+    assert_eq!(world.once().expect(0).linq(), [30, 0, 0, 10]);
+    world.write(people::csv(12..=40));
+    let run = world.once().expect(4);
+    assert_eq!((run.count("held_deletes"), run.linq()[3]), (1, 0));
+}
+
+#[test]
+fn people_who_come_back_are_no_longer_held() {
+    let world = eleven_of_forty_removed();
+    world.once().expect(4);
+    world.write(people::csv(1..=40).replace("Title 040", "Chief"));
+    world.once().expect(0);
+    world.expect_silence();
+}
+
+#[test]
+fn a_source_without_any_row_stops_the_run_before_it_writes_anything() {
+    let world = World::synced(&people::csv(1..=40));
+    world.write(people::HEADER);
+    world.change("First001", "title", "Chief");
+    world.linq().insert([("first_name", "New")]).unwrap();
+    let (contacts, before) = (world.linq().contacts(), Files::at(&world.csv()));
+    for _ in 0..2 {
+        let run = world.once().expect(4);
+        assert_eq!((run.linq(), run.source()), ([41, 0, 0, 0], [0, 0, 0, 0]));
+        assert!(run.count("held_deletes") > 0 && run.count("in_sync") == 0, "{:#}", run.json);
+        assert_eq!((world.writes(), world.linq().contacts()), (vec![], contacts.clone()));
+        assert_eq!(Files::at(&world.csv()), before);
+    }
+}
+
+#[test]
+fn a_linq_without_any_contact_stops_the_run_before_it_writes_anything() {
+    let world = World::synced(&people::csv(1..=40));
+    for contact in world.linq().contacts() {
+        world.linq().remove(contact.id).unwrap();
+    }
+    world.edit("Title 001", "Chief");
+    let before = Files::at(&world.csv());
+    let run = world.once().expect(4);
+    assert_eq!((run.linq(), run.source()), ([0, 0, 0, 0], [40, 0, 0, 0]));
+    assert!(run.count("held_deletes") > 0, "{:#}", run.json);
+    assert_eq!((world.writes(), Files::at(&world.csv())), (vec![], before));
+}
+
+#[test]
+fn three_people_who_all_vanish_are_as_suspicious_as_three_hundred() {
+    let world = World::synced(&people::csv(1..=3));
+    world.write(people::HEADER);
+    let run = world.once().expect(4);
+    assert_eq!((run.count("held_deletes"), world.writes()), (3, vec![]));
+}
+
+#[test]
+fn more_than_half_of_everybody_missing_at_once_stops_the_run() {
+    let world = World::synced(&people::csv(1..=10));
+    world.write(people::csv(7..=10));
+    world.edit("Title 010", "Chief");
+    let run = world.once().expect(4);
+    assert_eq!((run.count("held_deletes"), world.writes()), (6, vec![]));
+    assert_eq!(world.once_with(&["--max-deletes", "100%"]).expect(4).linq(), [10, 0, 0, 0]);
+}
+
+#[test]
+fn a_column_blanked_for_eleven_people_is_held_like_deletions() {
+    let world = World::synced(&people::csv(1..=40));
+    let blanked = (1..=11).fold(world.text(), |text, n| text.replace(&people::person(n)[4], ""));
+    world.write(&blanked);
+    world.edit("Title 040", "Chief");
+    let run = world.once().expect(4);
+    assert_eq!((run.count("held_clears"), run.linq()), (11, [40, 0, 1, 0]));
+    assert_eq!(world.contact("First001").company.as_deref(), Some("Company 001"));
+    let run = world.once_with(&["--max-deletes", "11"]).expect(0);
+    assert_eq!((run.count("held_clears"), run.linq()), (0, [40, 0, 11, 0]));
+    world.expect_silence();
+}
+
+#[test]
+fn a_column_that_vanished_clears_nothing() {
+    let world = World::synced(&people::csv(1..=5));
+    let without: String = world
+        .text()
+        .lines()
+        .map(|line| line.rsplit_once(',').unwrap().0.to_owned() + "\n")
+        .collect();
+    world.write(&without);
+    let run = world.once().expect(0);
+    assert_eq!((run.linq()[2], run.count("held_clears")), (0, 0));
+    assert_eq!(world.contact("First001").title.as_deref(), Some("Title 001"));
+    assert!(run.ended.stderr.contains("other columns than before"), "{}", run.ended.stderr);
+    world.expect_silence();
+}

@@ -1,0 +1,127 @@
+//! One bad row never stops the others.
+
+use linqsync::sandbox::Kind;
+
+use crate::harness::{World, people};
+
+#[test]
+fn a_row_that_linq_refuses_is_named_and_not_sent_again_until_it_changes() {
+    let world = World::with_csv(&people::csv(1..=3).replace("p002@people", "p002 at people"));
+    let run = world.once().expect(3);
+    assert_eq!((run.linq(), run.count("rejected"), run.count("in_sync")), ([2, 2, 0, 0], 1, 2));
+    assert_eq!(world.requests(Kind::Create).len(), 3);
+
+    world.linq().forget_requests();
+    let again = world.run(&["--once"]).expect(3);
+    assert_eq!(world.writes(), []);
+    for word in ["First002 Last002", "row:3", "Email is invalid", "1 rejected"] {
+        assert!(again.stdout.contains(word), "no {word:?} in\n{}", again.stdout);
+    }
+    world.edit("p002 at people", "p002@people");
+    let run = world.once().expect(0);
+    assert_eq!((run.linq(), run.count("rejected"), run.count("in_sync")), ([3, 1, 0, 0], 0, 3));
+    world.expect_silence();
+}
+
+#[test]
+fn an_edit_that_linq_refuses_waits_while_others_flow() {
+    let world = World::synced(&people::csv(1..=3));
+    world.edit("p002@people.example", "nobody at all");
+    world.edit("Title 003", "Chief");
+    let run = world.once().expect(3);
+    assert_eq!((run.linq(), run.count("rejected"), run.count("in_sync")), ([3, 0, 1, 0], 1, 2));
+    world.linq().forget_requests();
+    world.once().expect(3);
+    assert_eq!(world.writes(), []);
+    world.edit("nobody at all", "somebody@people.example");
+    assert_eq!(world.once().expect(0).linq(), [3, 0, 1, 0]);
+    world.expect_silence();
+}
+
+#[test]
+fn a_row_that_cannot_be_read_is_named_with_its_line_while_others_flow_and_nobody_is_deleted() {
+    let world = World::synced(&people::csv(1..=5));
+    // Row 3 begins on line 3 and is torn; row 5 is removed; row 1 is edited.
+    world.edit(&people::row(2), "First002,Last002\n");
+    world.edit(&people::row(5), "");
+    world.edit("Title 001", "Chief");
+    world.change("First004", "title", "Captain");
+    let before = world.text();
+    let run = world.once().expect(3);
+    assert_eq!(run.count("rejected"), 1);
+    assert_eq!((run.linq(), run.source()), ([5, 0, 1, 0], [3, 0, 1, 0]));
+    assert_eq!(world.text(), before.replace("Title 004", "Captain"));
+    world.edit("First002,Last002\n", &people::row(2));
+    assert_eq!(world.once().expect(0).linq(), [4, 0, 0, 1]);
+    world.expect_silence();
+}
+
+#[test]
+fn an_unterminated_quotation_mark_deletes_nobody_and_leaves_the_file_alone() {
+    let world = World::synced(&people::csv(1..=5));
+    world.edit("Title 002", "\"Title 002");
+    world.edit("Title 001", "Chief");
+    world.change("First001", "company", "Works");
+    let before = world.text();
+    let run = world.once().expect(3);
+    assert_eq!((run.linq()[1..].to_vec(), run.source()[1..].to_vec()), (vec![0, 1, 0], vec![0; 3]));
+    assert_eq!(world.text(), before);
+    world.edit("\"Title 002", "Title 002");
+    world.once().expect(0);
+    assert!(world.text().contains("Works,Chief"), "{}", world.text());
+    world.expect_silence();
+}
+
+#[test]
+fn a_number_that_a_spreadsheet_damaged_is_a_rejected_field_and_no_edit() {
+    let world = World::synced(&people::csv(1..=3));
+    world.edit("+14155550002", "1.41556E+10");
+    world.edit("Title 002", "Chief");
+    let run = world.once().expect(3);
+    assert_eq!((run.linq(), run.count("rejected")), ([3, 0, 1, 0], 1));
+    let person = world.contact("First002");
+    assert_eq!(person.phone_number.as_deref(), Some("+14155550002"));
+    assert_eq!(person.title.as_deref(), Some("Chief"));
+    world.edit("1.41556E+10", "+14155550002");
+    world.once().expect(0);
+    world.expect_silence();
+}
+
+#[test]
+fn a_clearing_that_linq_ignores_is_told_and_not_sent_for_ever() {
+    let world = World::with_quirks(&["ignore-clearing"]);
+    world.write(people::csv(1..=2));
+    world.sync();
+    world.edit("Title 001", "");
+    let run = world.once().expect(3);
+    assert_eq!((run.count("rejected"), run.source()[2]), (1, 0));
+    world.linq().forget_requests();
+    world.once().expect(3);
+    assert_eq!(
+        (world.writes(), world.text()),
+        (vec![], people::csv(1..=2).replace("Title 001", ""))
+    );
+}
+
+#[test]
+fn a_row_that_loses_whatever_identifies_its_person_is_refused() {
+    let world = World::synced("First Name,Email,Title\nAda,a@e.example,Countess\nBo,,Pilot\n");
+    world.edit("Ada,a@e.example,Countess", ",,Countess");
+    let run = world.once().expect(3);
+    assert_eq!((run.count("rejected"), run.linq(), run.source()), (1, [2, 0, 0, 0], [2, 0, 0, 0]));
+    assert_eq!(world.writes(), []);
+}
+
+#[test]
+fn an_owner_whom_linq_does_not_know_is_refused_for_that_row_alone() {
+    let mut world = World::with_csv(
+        "First Name,Email,Owner\nAda,a@e.example,nobody@linq.example\nBo,b@e.example,sam@linq.example\n",
+    );
+    world.set("source.columns.owner", "\"Owner\"");
+    let run = world.once().expect(3);
+    assert_eq!((run.linq(), run.count("rejected")), ([1, 1, 0, 0], 1));
+    assert_eq!(world.contact("Bo").contact_owner.unwrap().email, "sam@linq.example");
+    world.linq().forget_requests();
+    world.once().expect(3);
+    assert_eq!(world.writes(), []);
+}
