@@ -15,7 +15,7 @@ use crate::lock::LockError;
 use crate::mirror::{Ending, State, StateError};
 use crate::model::{Policy, RunId, Timestamp};
 use crate::observe::{self, ObserveError};
-use crate::plan::{LinqWrite, Observation, Plan, Unaccounted, plan};
+use crate::plan::{LinqWrite, Observation, Plan, Step, Unaccounted, plan};
 use crate::record::{Recorder, close_idle_intents};
 use crate::report::{ReportedError, RunReport};
 use crate::source::{Reading, Source, SourceError, WriteError};
@@ -23,6 +23,9 @@ use crate::source::{Reading, Source, SourceError, WriteError};
 /// How often writing to Linq is planned anew within one run, because Linq turned out
 /// to have changed meanwhile.
 const ROUNDS: usize = 5;
+
+/// How often a run goes through both sides, because one write made another possible.
+const PASSES: usize = 3;
 
 /// How often the source is read and planned anew within one run, because somebody
 /// saved it meanwhile.
@@ -249,7 +252,10 @@ struct Making<'s, 'a, 't> {
     report: RunReport,
     notices: Vec<String>,
     left: Option<(Plan, Observation)>,
-    refused_edits: usize,
+    /// Edits that the source cannot hold, with the person's name and the reason.
+    refused: Vec<(String, String)>,
+    /// Writes that were not made, because the contact was not there any more.
+    vanished: usize,
 }
 
 impl<'s, 'a, 't> Making<'s, 'a, 't> {
@@ -260,7 +266,8 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
             report: RunReport::new(now),
             notices: Vec::new(),
             left: None,
-            refused_edits: 0,
+            refused: Vec::new(),
+            vanished: 0,
         }
     }
 
@@ -289,20 +296,40 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
         let read_at = self.now();
         self.report.linq.seen = linq.contacts.len();
         let mut seen = observe::observation(state, self.terms.policy, &reading, linq, now)?;
-        for save in 1.. {
-            self.write_linq(run, &mut seen, read_at).await?;
-            match self.write_source(run, &mut seen, &mut reading) {
-                Ok(()) => break,
-                Err(RunError::Write(WriteError::Changed { .. })) if save < SAVES => {
-                    reading = self.sides.source.read()?;
-                    let linq = seen.linq;
-                    seen = observe::observation(state, self.terms.policy, &reading, linq, now)?;
-                }
-                Err(error) => return Err(error),
+        for pass in 1.. {
+            let before = self.report.changes();
+            self.write_both(run, &mut seen, &mut reading, read_at).await?;
+            self.delete_in_linq(run, &mut seen, read_at).await?;
+            let left = self.plan(&seen)?;
+            let is_over = !left.steps.iter().any(Step::acts) || self.report.changes() == before;
+            if is_over || pass == PASSES {
+                return self.close(run, seen, &reading, left);
             }
         }
-        self.delete_in_linq(run, &mut seen, read_at).await?;
-        self.close(run, seen, &reading)
+        Ok(())
+    }
+
+    /// Writes Linq, then the source; both again if somebody saved it meanwhile.
+    async fn write_both(
+        &mut self,
+        run: RunId,
+        seen: &mut Observation,
+        reading: &mut Reading,
+        read_at: Timestamp,
+    ) -> Result<(), RunError> {
+        for save in 1.. {
+            self.write_linq(run, seen, read_at).await?;
+            match self.write_source(run, seen, reading) {
+                Err(RunError::Write(WriteError::Changed { .. })) if save < SAVES => {
+                    *reading = self.sides.source.read()?;
+                    let (state, linq) = (self.sides.state, seen.linq.clone());
+                    *seen =
+                        observe::observation(state, self.terms.policy, reading, linq, seen.now)?;
+                }
+                result => return result,
+            }
+        }
+        Ok(())
     }
 
     /// Links, creates and updates, planned anew until nothing is left to write.
@@ -330,9 +357,7 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
             let result = self.apply(run, seen, read_at).write_linq(&plan, &mut done).await;
             self.count(&done);
             result?;
-            let left = done.left;
             self.after_linq(seen, done)?;
-            self.report.skipped = left;
         }
         Ok(())
     }
@@ -356,6 +381,7 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
         self.report.linq.created += done.created;
         self.report.linq.updated += done.updated;
         self.report.linq.deleted += done.deleted;
+        self.vanished += done.vanished;
     }
 
     /// Brings what was seen up to what Linq answered.
@@ -363,7 +389,7 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
         for (id, fetched) in done.shown {
             seen.linq.contacts.insert(id, fetched.contact);
         }
-        for id in done.vanished {
+        for id in done.gone {
             seen.linq.contacts.remove(&id);
         }
         self.notices.extend(done.notices);
@@ -392,10 +418,7 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
         self.report.source.created += done.created;
         self.report.source.updated += done.updated;
         self.report.source.deleted += done.deleted;
-        self.refused_edits = done.refused.len();
-        for (name, reason) in done.refused {
-            self.notices.push(format!("{name} could not be written to the source: {reason}"));
-        }
+        self.refused = done.refused;
         if let Some(now) = done.reading {
             *reading = now;
             let linq = seen.linq.clone();
@@ -416,25 +439,34 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
         let result = self.apply(run, seen, read_at).delete_in_linq(&plan, &mut done).await;
         self.count(&done);
         result?;
-        self.report.skipped += done.left;
         self.after_linq(seen, done)
     }
 
-    /// Remembers the reading, and finds out what is still open.
-    fn close(&mut self, run: RunId, seen: Observation, reading: &Reading) -> Result<(), RunError> {
-        let plan = self.plan(&seen)?;
-        self.recorder(run, &seen).reading(&plan, self.now())?;
+    /// Remembers the reading, and tells what is still open, which is what is `left`.
+    fn close(
+        &mut self,
+        run: RunId,
+        seen: Observation,
+        reading: &Reading,
+        left: Plan,
+    ) -> Result<(), RunError> {
+        self.recorder(run, &seen).reading(&left, self.now())?;
         let mapping = observe::mapping(self.terms.policy, reading);
-        if plan.halt.is_none() && self.sides.state.mapping()?.as_ref() != Some(&mapping) {
+        if left.halt.is_none() && self.sides.state.mapping()?.as_ref() != Some(&mapping) {
             self.sides.state.remember_mapping(&mapping)?;
         }
-        self.report.take_open(&plan, &seen);
-        self.report.open.rejected += self.refused_edits;
-        self.notices.extend(plan.notices.iter().cloned());
-        if let Some(halt) = &plan.halt {
+        self.report.take_open(&left, &seen);
+        self.report.open.rejected += self.refused.len();
+        let undone = left.steps.iter().filter(|step| step.acts()).count();
+        self.report.skipped = self.vanished + undone.saturating_sub(self.refused.len());
+        for (name, reason) in std::mem::take(&mut self.refused) {
+            self.notices.push(format!("{name} could not be written to the source: {reason}"));
+        }
+        self.notices.extend(left.notices.iter().cloned());
+        if let Some(halt) = &left.halt {
             self.notices.push(format!("nothing was written: {halt}"));
         }
-        self.left = Some((plan, seen));
+        self.left = Some((left, seen));
         Ok(())
     }
 }
