@@ -16,7 +16,7 @@ use crate::mirror::{Ending, State, StateError};
 use crate::model::{Policy, RunId, Timestamp};
 use crate::observe::{self, ObserveError};
 use crate::plan::{LinqWrite, Observation, Plan, Step, Unaccounted, plan};
-use crate::record::{Recorder, close_idle_intents};
+use crate::record::Recorder;
 use crate::report::{ReportedError, RunReport};
 use crate::source::{Reading, Source, SourceError, WriteError};
 
@@ -235,7 +235,11 @@ pub async fn preview(
     let run = sides.state.begin_run(now)?;
     let reading = sides.source.read()?;
     let linq = observe::read_linq(sides.linq, sides.state, terms.policy, run, now).await?;
-    let seen = observe::observation(sides.state, terms.policy, &reading, linq, now)?;
+    let mut seen = observe::observation(sides.state, terms.policy, &reading, linq, now)?;
+    let recorder = Recorder { state: sides.state, run, policy: terms.policy, seen: &seen };
+    if recorder.settle_interrupted(now)? {
+        observe::recall(sides.state, &mut seen)?;
+    }
     let plan = plan(&seen, terms.policy)?;
     let mut report = RunReport::new(now);
     report.dry_run = true;
@@ -290,12 +294,14 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
         let now = self.report.started_at;
         let run = self.sides.state.begin_run(now)?;
         self.report.run = Some(run);
-        close_idle_intents(self.sides.state)?;
         let state = self.sides.state;
         let linq = observe::read_linq(self.sides.linq, state, self.terms.policy, run, now).await?;
         let read_at = self.now();
         self.report.linq.seen = linq.contacts.len();
         let mut seen = observe::observation(state, self.terms.policy, &reading, linq, now)?;
+        if self.recorder(run, &seen).settle_interrupted(self.now())? {
+            observe::recall(state, &mut seen)?;
+        }
         for pass in 1.. {
             let before = self.report.changes();
             self.write_both(run, &mut seen, &mut reading, read_at).await?;
