@@ -253,12 +253,13 @@ fn open_intents(state: &State) -> Result<(Vec<DoubtfulCreate>, Vec<HalfAdded>), 
             (IntentKind::AddToSource { linq_id, values }, _, _) => {
                 half_added.push(HalfAdded { intent: intent.id, linq_id, values });
             }
-            // Not sent; or an update or a deletion, whose evidence is on the sides
-            // themselves.
+            // Not sent; or one that is settled before anything is planned.
             (
                 IntentKind::CreateInLinq { .. }
                 | IntentKind::UpdateInLinq { .. }
-                | IntentKind::DeleteInLinq { .. },
+                | IntentKind::DeleteInLinq { .. }
+                | IntentKind::UpdateInSource { .. }
+                | IntentKind::RemoveFromSource { .. },
                 _,
                 _,
             ) => {}

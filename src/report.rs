@@ -45,6 +45,9 @@ pub struct RunReport {
     pub finished_at: Timestamp,
     /// Why it failed, if it did.
     pub error: Option<ReportedError>,
+    /// Whether the guard let nothing at all be written.
+    #[serde(skip)]
+    halted: bool,
 }
 
 /// How a run ended.
@@ -138,6 +141,7 @@ impl RunReport {
             started_at,
             finished_at: started_at,
             error: None,
+            halted: false,
         }
     }
 
@@ -147,7 +151,7 @@ impl RunReport {
         let Open { conflicts, ambiguous, rejected, held_deletes, held_clears } = self.open;
         self.outcome = if self.error.is_some() {
             Outcome::Failed
-        } else if held_deletes + held_clears > 0 {
+        } else if self.halted || held_deletes + held_clears > 0 {
             Outcome::Held
         } else if conflicts + ambiguous + rejected + self.skipped > 0 {
             Outcome::Attention
@@ -169,16 +173,22 @@ impl RunReport {
 
     /// Takes what waits from a plan made after everything was done.
     pub fn take_open(&mut self, plan: &Plan, seen: &Observation) {
-        self.in_sync = if plan.halt.is_some() { 0 } else { plan.in_sync };
+        self.halted = plan.halt.is_some();
+        self.in_sync = if self.halted { 0 } else { plan.in_sync };
         self.open = open(plan, seen);
         self.linq.seen = seen.linq.contacts.len();
         self.source.seen = seen.source.records.len();
     }
 
+    /// How much the run changed so far.
+    pub fn changes(&self) -> usize {
+        let done = |side: SideCounts| side.created + side.updated + side.deleted;
+        done(self.linq) + done(self.source) + self.linked
+    }
+
     /// Whether the run changed anything.
     pub fn changed_anything(&self) -> bool {
-        let done = |side: SideCounts| side.created + side.updated + side.deleted;
-        done(self.linq) + done(self.source) + self.linked > 0
+        self.changes() > 0
     }
 }
 

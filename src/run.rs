@@ -16,8 +16,8 @@ use crate::lock::LockError;
 use crate::mirror::{Ending, State, StateError};
 use crate::model::{Policy, RunId, Timestamp};
 use crate::observe::{self, ObserveError};
-use crate::plan::{LinqWrite, Observation, Plan, Unaccounted, plan, waiting};
-use crate::record::{Recorder, close_idle_intents};
+use crate::plan::{LinqWrite, Observation, Plan, Step, Unaccounted, plan, waiting};
+use crate::record::Recorder;
 use crate::report::{ReportedError, RunReport};
 use crate::source::{Reading, Source, SourceError, WriteError};
 
@@ -25,9 +25,12 @@ use crate::source::{Reading, Source, SourceError, WriteError};
 /// to have changed meanwhile.
 const ROUNDS: usize = 5;
 
-/// How often both sides are written within one run: again after the source was
-/// written, and when somebody saved it meanwhile.
+/// How often a run goes through both sides, because one write made another possible.
 const PASSES: usize = 3;
+
+/// How often the source is read and planned anew within one run, because somebody
+/// saved it meanwhile.
+const SAVES: usize = 3;
 
 /// The two sides and the state.
 pub struct Sides<'a> {
@@ -238,7 +241,11 @@ pub async fn preview(
     let run = sides.state.begin_run(now)?;
     let reading = sides.source.read()?;
     let linq = observe::read_linq(sides.linq, sides.state, terms.policy, run, now).await?;
-    let seen = observe::observation(sides.state, terms.policy, &reading, linq, now)?;
+    let mut seen = observe::observation(sides.state, terms.policy, &reading, linq, now)?;
+    let recorder = Recorder { state: sides.state, run, policy: terms.policy, seen: &seen };
+    if recorder.settle_interrupted(now)? {
+        observe::recall(sides.state, &mut seen)?;
+    }
     let plan = plan(&seen, terms.policy)?;
     let mut report = RunReport::new(now);
     report.dry_run = true;
@@ -248,12 +255,6 @@ pub async fn preview(
     Ok((plan, seen, report))
 }
 
-/// Whether the source was written.
-enum Wrote {
-    Something,
-    Nothing,
-}
-
 /// A run in the making.
 struct Making<'s, 'a, 't> {
     sides: &'s mut Sides<'a>,
@@ -261,7 +262,10 @@ struct Making<'s, 'a, 't> {
     report: RunReport,
     notices: Vec<String>,
     left: Option<(Plan, Observation)>,
-    refused_edits: usize,
+    /// Edits that the source cannot hold, with the person's name and the reason.
+    refused: Vec<(String, String)>,
+    /// Writes that were not made, because the contact was not there any more.
+    vanished: usize,
 }
 
 impl<'s, 'a, 't> Making<'s, 'a, 't> {
@@ -272,7 +276,8 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
             report: RunReport::new(now),
             notices: Vec::new(),
             left: None,
-            refused_edits: 0,
+            refused: Vec::new(),
+            vanished: 0,
         }
     }
 
@@ -295,29 +300,48 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
         let now = self.report.started_at;
         let run = self.sides.state.begin_run(now)?;
         self.report.run = Some(run);
-        close_idle_intents(self.sides.state)?;
         let state = self.sides.state;
         let linq = observe::read_linq(self.sides.linq, state, self.terms.policy, run, now).await?;
         let read_at = self.now();
         self.report.linq.seen = linq.contacts.len();
         let mut seen = observe::observation(state, self.terms.policy, &reading, linq, now)?;
+        if self.recorder(run, &seen).settle_interrupted(self.now())? {
+            observe::recall(state, &mut seen)?;
+        }
         for pass in 1.. {
-            self.write_linq(run, &mut seen, read_at).await?;
-            match self.write_source(run, &mut seen, &mut reading) {
-                // What was written may have to travel on: a value that a person decided
-                // on goes into the source first.
-                Ok(Wrote::Something) if pass < PASSES => {}
-                Ok(Wrote::Something | Wrote::Nothing) => break,
-                Err(RunError::Write(WriteError::Changed { .. })) if pass < PASSES => {
-                    reading = self.sides.source.read()?;
-                    let linq = seen.linq;
-                    seen = observe::observation(state, self.terms.policy, &reading, linq, now)?;
-                }
-                Err(error) => return Err(error),
+            let before = self.report.changes();
+            self.write_both(run, &mut seen, &mut reading, read_at).await?;
+            self.delete_in_linq(run, &mut seen, read_at).await?;
+            let left = self.plan(&seen)?;
+            let is_over = !left.steps.iter().any(Step::acts) || self.report.changes() == before;
+            if is_over || pass == PASSES {
+                return self.close(run, seen, &reading, left);
             }
         }
-        self.delete_in_linq(run, &mut seen, read_at).await?;
-        self.close(run, seen, &reading)
+        Ok(())
+    }
+
+    /// Writes Linq, then the source; both again if somebody saved it meanwhile.
+    async fn write_both(
+        &mut self,
+        run: RunId,
+        seen: &mut Observation,
+        reading: &mut Reading,
+        read_at: Timestamp,
+    ) -> Result<(), RunError> {
+        for save in 1.. {
+            self.write_linq(run, seen, read_at).await?;
+            match self.write_source(run, seen, reading) {
+                Err(RunError::Write(WriteError::Changed { .. })) if save < SAVES => {
+                    *reading = self.sides.source.read()?;
+                    let (state, linq) = (self.sides.state, seen.linq.clone());
+                    *seen =
+                        observe::observation(state, self.terms.policy, reading, linq, seen.now)?;
+                }
+                result => return result,
+            }
+        }
+        Ok(())
     }
 
     /// Links, creates and updates, planned anew until nothing is left to write.
@@ -345,9 +369,7 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
             let result = self.apply(run, seen, read_at).write_linq(&plan, &mut done).await;
             self.count(&done);
             result?;
-            let left = done.left;
             self.after_linq(seen, done)?;
-            self.report.skipped = left;
         }
         Ok(())
     }
@@ -371,6 +393,7 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
         self.report.linq.created += done.created;
         self.report.linq.updated += done.updated;
         self.report.linq.deleted += done.deleted;
+        self.vanished += done.vanished;
     }
 
     /// Brings what was seen up to what Linq answered.
@@ -378,7 +401,7 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
         for (id, fetched) in done.shown {
             seen.linq.contacts.insert(id, fetched.contact);
         }
-        for id in done.vanished {
+        for id in done.gone {
             seen.linq.contacts.remove(&id);
         }
         self.notices.extend(done.notices);
@@ -391,7 +414,7 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
         run: RunId,
         seen: &mut Observation,
         reading: &mut Reading,
-    ) -> Result<Wrote, RunError> {
+    ) -> Result<(), RunError> {
         if self.terms.stop.is_cancelled() {
             return Err(RunError::Stopped);
         }
@@ -407,16 +430,14 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
         self.report.source.created += done.created;
         self.report.source.updated += done.updated;
         self.report.source.deleted += done.deleted;
-        self.refused_edits = done.refused.len();
-        for (name, reason) in done.refused {
-            self.notices.push(format!("{name} could not be written to the source: {reason}"));
+        self.refused = done.refused;
+        if let Some(now) = done.reading {
+            *reading = now;
+            let linq = seen.linq.clone();
+            let (state, at) = (self.sides.state, seen.now);
+            *seen = observe::observation(state, self.terms.policy, reading, linq, at)?;
         }
-        let Some(now) = done.reading else { return Ok(Wrote::Nothing) };
-        *reading = now;
-        let linq = seen.linq.clone();
-        let (state, at) = (self.sides.state, seen.now);
-        *seen = observe::observation(state, self.terms.policy, reading, linq, at)?;
-        Ok(Wrote::Something)
+        Ok(())
     }
 
     async fn delete_in_linq(
@@ -430,26 +451,35 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
         let result = self.apply(run, seen, read_at).delete_in_linq(&plan, &mut done).await;
         self.count(&done);
         result?;
-        self.report.skipped += done.left;
         self.after_linq(seen, done)
     }
 
-    /// Remembers the reading, and finds out what is still open.
-    fn close(&mut self, run: RunId, seen: Observation, reading: &Reading) -> Result<(), RunError> {
-        let plan = self.plan(&seen)?;
-        self.recorder(run, &seen).reading(&plan, self.now())?;
+    /// Remembers the reading, and tells what is still open, which is what is `left`.
+    fn close(
+        &mut self,
+        run: RunId,
+        seen: Observation,
+        reading: &Reading,
+        left: Plan,
+    ) -> Result<(), RunError> {
+        self.recorder(run, &seen).reading(&left, self.now())?;
         let mapping = observe::mapping(self.terms.policy, reading);
-        if plan.halt.is_none() && self.sides.state.mapping()?.as_ref() != Some(&mapping) {
+        if left.halt.is_none() && self.sides.state.mapping()?.as_ref() != Some(&mapping) {
             self.sides.state.remember_mapping(&mapping)?;
         }
-        self.sides.state.replace_waiting(&waiting(&plan, &seen))?;
-        self.report.take_open(&plan, &seen);
-        self.report.open.rejected += self.refused_edits;
-        self.notices.extend(plan.notices.iter().cloned());
-        if let Some(halt) = &plan.halt {
+        self.sides.state.replace_waiting(&waiting(&left, &seen))?;
+        self.report.take_open(&left, &seen);
+        self.report.open.rejected += self.refused.len();
+        let undone = left.steps.iter().filter(|step| step.acts()).count();
+        self.report.skipped = self.vanished + undone.saturating_sub(self.refused.len());
+        for (name, reason) in std::mem::take(&mut self.refused) {
+            self.notices.push(format!("{name} could not be written to the source: {reason}"));
+        }
+        self.notices.extend(left.notices.iter().cloned());
+        if let Some(halt) = &left.halt {
             self.notices.push(format!("nothing was written: {halt}"));
         }
-        self.left = Some((plan, seen));
+        self.left = Some((left, seen));
         Ok(())
     }
 }

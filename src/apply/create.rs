@@ -7,7 +7,7 @@ use crate::linq::{Effect, Fetched, FindBy, Finding, LinqError};
 use crate::mirror::{IntentKind, IntentOutcome};
 use crate::model::{Field, FieldSet, IntentId, LinqId, Timestamp, Values};
 use crate::observe::record;
-use crate::plan::{LinqWrite, Step};
+use crate::plan::{DoubtfulCreate, LinqWrite, Step};
 
 use super::doubt::InDoubt;
 use super::{Apply, Halt, Outcome};
@@ -26,7 +26,7 @@ impl Apply<'_> {
         write: &LinqWrite,
         created: &RefCell<BTreeMap<LinqId, Values>>,
     ) -> Result<Outcome, Halt> {
-        let LinqWrite::Create { values, user_email, doubt } = write else {
+        let LinqWrite::Create { values, user_email, doubt: unanswered } = write else {
             return Ok(Outcome::Refused);
         };
         let news = |fetched: &Fetched| !self.knows(fetched.contact.id, fetched, created);
@@ -34,8 +34,17 @@ impl Apply<'_> {
             return self.stale(fetched);
         }
         let sent = Sent { values: values.clone(), user_email: user_email.clone() };
-        if let Some(intent) = doubt {
-            return Ok(Outcome::InDoubt(Box::new(self.doubtful(step, write, *intent, sent))));
+        let earlier = |doubt: &&DoubtfulCreate| Some(doubt.intent) == *unanswered;
+        if let Some(earlier) = self.seen.doubtful.iter().find(earlier) {
+            return Ok(Outcome::InDoubt(Box::new(InDoubt {
+                step: step.clone(),
+                write: write.clone(),
+                intent: earlier.intent,
+                sent,
+                expected: earlier.values.clone(),
+                first_sent_at: earlier.first_sent_at,
+                sent_at: earlier.sent_at,
+            })));
         }
         let intent = self.intend(step, self.creation(step, &sent))?;
         let outcome = self.send(step, write, intent, sent).await?;
@@ -45,7 +54,7 @@ impl Apply<'_> {
         Ok(outcome)
     }
 
-    fn creation(&self, step: &Step, sent: &Sent) -> IntentKind {
+    pub(super) fn creation(&self, step: &Step, sent: &Sent) -> IntentKind {
         let record = step.subject.record.map(|index| record(self.seen, index));
         IntentKind::CreateInLinq {
             values: sent.values.clone(),
@@ -65,6 +74,7 @@ impl Apply<'_> {
         intent: IntentId,
         sent: Sent,
     ) -> Result<Outcome, Halt> {
+        let sent_at = self.now();
         let answer = self.client.create(&sent.values, sent.user_email.as_deref()).await;
         let error = match answer {
             Ok(answer) => return self.landed(step, intent, answer),
@@ -72,7 +82,15 @@ impl Apply<'_> {
         };
         match error.effect {
             Effect::Unknown => {
-                let doubt = self.doubtful(step, write, intent, sent);
+                let doubt = InDoubt {
+                    step: step.clone(),
+                    write: write.clone(),
+                    intent,
+                    expected: sent.values.clone(),
+                    sent,
+                    first_sent_at: sent_at,
+                    sent_at,
+                };
                 match self.trace_by_find(&doubt).await? {
                     Some(answer) => self.landed(step, intent, answer),
                     None => Ok(Outcome::InDoubt(Box::new(doubt))),
@@ -107,21 +125,6 @@ impl Apply<'_> {
     ) -> Result<Outcome, Halt> {
         self.recorder().created(step, intent, &answer, self.now())?;
         Ok(Outcome::Created(answer))
-    }
-
-    fn doubtful(&self, step: &Step, write: &LinqWrite, intent: IntentId, sent: Sent) -> InDoubt {
-        let earlier = self.seen.doubtful.iter().find(|doubt| doubt.intent == intent);
-        let now = self.now();
-        InDoubt {
-            step: step.clone(),
-            write: write.clone(),
-            intent,
-            // What was sent then, which is what may be there now.
-            expected: earlier.map_or_else(|| sent.values.clone(), |doubt| doubt.values.clone()),
-            sent,
-            first_sent_at: earlier.map_or(now, |doubt| doubt.first_sent_at),
-            sent_at: earlier.map_or(now, |doubt| doubt.sent_at),
-        }
     }
 
     /// Whom Linq finds by the e-mail and by the phone number of `values`: asked one

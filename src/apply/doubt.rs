@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::linq::{Completeness, Fetched, walk};
+use crate::mirror::IntentOutcome;
 use crate::model::{IntentId, LinqId, Timestamp, Values};
 use crate::plan::{LinqWrite, Step, is_trace_of};
 
@@ -48,7 +49,6 @@ impl Apply<'_> {
                 doubt.step.subject.name
             ));
         }
-        done.left += in_doubt.len();
         Ok(())
     }
 
@@ -88,7 +88,7 @@ impl Apply<'_> {
                 .collect();
             if let Some(trace) = traces.first() {
                 taken.push(trace.contact.id);
-                // The plan decides what it is: what was sent may have been edited since.
+                // The plan decides what it is: the record may have been edited since.
                 done.add(self.stale((*trace).clone())?);
                 continue;
             }
@@ -96,8 +96,7 @@ impl Apply<'_> {
                 still.push(doubt);
                 continue;
             }
-            self.state.mark_sent(doubt.intent, self.now())?;
-            doubt.sent_at = self.now();
+            self.intend_again(&mut doubt)?;
             match self.send(&doubt.step, &doubt.write, doubt.intent, doubt.sent).await? {
                 Outcome::InDoubt(doubt) => still.push(*doubt),
                 outcome @ (Outcome::Created(_)
@@ -109,6 +108,17 @@ impl Apply<'_> {
             }
         }
         Ok(still)
+    }
+
+    /// Makes durable what is sent again: the record may have been edited since.
+    fn intend_again(&self, doubt: &mut InDoubt) -> Result<(), Halt> {
+        if doubt.sent.values == doubt.expected {
+            self.state.mark_sent(doubt.intent, self.now())?;
+        } else {
+            self.state.close_intent(doubt.intent, IntentOutcome::NotSent)?;
+            doubt.intent = self.intend(&doubt.step, self.creation(&doubt.step, &doubt.sent))?;
+        }
+        Ok(())
     }
 
     /// The contact that a create in doubt has made, if find shows exactly that.

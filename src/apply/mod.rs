@@ -70,12 +70,12 @@ pub(crate) struct LinqOutcome {
     pub(crate) created: usize,
     pub(crate) updated: usize,
     pub(crate) deleted: usize,
-    /// Writes that were refused, or not made because something had changed.
-    pub(crate) left: usize,
+    /// Writes that were not made, because the contact was not there any more.
+    pub(crate) vanished: usize,
     /// Contacts as Linq shows them now.
     pub(crate) shown: BTreeMap<LinqId, Fetched>,
-    /// Contacts that turned out not to be there any more.
-    pub(crate) vanished: Vec<LinqId>,
+    /// Contacts that are not there any more.
+    pub(crate) gone: Vec<LinqId>,
     /// What people should know.
     pub(crate) notices: Vec<String>,
 }
@@ -109,16 +109,17 @@ impl LinqOutcome {
             }
             Outcome::Deleted(id) => {
                 self.deleted += 1;
-                self.vanished.push(id);
+                self.gone.push(id);
             }
             Outcome::Stale(fetched) => {
                 self.shown.insert(fetched.contact.id, fetched);
             }
             Outcome::Vanished(id) => {
-                self.left += 1;
-                self.vanished.push(id);
+                self.vanished += 1;
+                self.gone.push(id);
             }
-            Outcome::Refused | Outcome::InDoubt(_) => self.left += 1,
+            // The next plan shows them: as rejected, or as still to be done.
+            Outcome::Refused | Outcome::InDoubt(_) => {}
         }
     }
 }

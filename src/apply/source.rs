@@ -1,11 +1,11 @@
 //! Writes to the source: all of a run's edits in one replacement of the file.
 
-use crate::mirror::{IntentKind, NewIntent, State};
-use crate::model::{Change, IntentId, LinqId, RecordIndex, RunId, Timestamp, Values};
+use crate::mirror::{IntentKind, IntentOutcome, NewIntent, State};
+use crate::model::{IntentId, RecordIndex, RunId, Timestamp};
 use crate::observe::record;
 use crate::plan::{Observation, Plan, SourceWrite, Step};
 use crate::record::{Recorder, SourceOutcome};
-use crate::source::{Edit, EditOutcome, Reading, Source, WriteError};
+use crate::source::{Edit, EditOutcome, Reading, Source, WriteError, Written};
 
 use super::{Clock, StateError};
 
@@ -33,8 +33,9 @@ pub(crate) struct SourceWrites {
 }
 
 /// Carries out the writes of `plan` to the source, in one replacement, and records
-/// them. A record that is added is in the journal before: it is recognised even if
-/// the program ends before the link is recorded.
+/// them. Whatever replaces or removes something, or adds a record, is in the journal
+/// before: it can be told what it was even if the program ends before that is
+/// recorded.
 ///
 /// # Errors
 /// [`WriteError::Changed`] when somebody saved the source meanwhile; nothing was
@@ -46,38 +47,37 @@ pub(crate) fn write_source(
     plan: &Plan,
     clock: Clock<'_>,
 ) -> Result<SourceWrites, SourceHalt> {
-    let writes = Writes::of(plan);
-    if writes.0.is_empty() {
+    let mut writings = writings(plan, source);
+    if writings.is_empty() {
         return Ok(SourceWrites::default());
     }
     back_up_once(source, state, clock())?;
-    let intents = writes.intend(state, recorder.run, clock())?;
-    let edits: Vec<Edit> = writes.0.iter().map(|(_, write)| edit(write)).collect();
-    let written = match source.write(&edits) {
+    intend(&mut writings, state, recorder.run, clock())?;
+    let edits: Vec<Edit> = writings.iter().map(|writing| edit(writing.write)).collect();
+    let Written { edits, reading } = match source.write(&edits) {
         Ok(written) => written,
         Err(error) => {
             // Nothing was written, so there is nothing to recognise later.
-            for intent in intents.into_iter().flatten() {
-                state.close_intent(intent, crate::mirror::IntentOutcome::Abandoned)?;
+            for intent in writings.iter().filter_map(|writing| writing.intent) {
+                state.close_intent(intent, IntentOutcome::Abandoned)?;
             }
             return Err(error.into());
         }
     };
     let mut done = SourceWrites::default();
     let mut outcomes = Vec::new();
-    for ((write, intent), outcome) in writes.0.iter().zip(&intents).zip(&written.edits) {
-        let landed = Landed { write, intent: *intent, reading: &written.reading };
-        match landed.outcome(recorder.seen, outcome, &mut done) {
+    for (writing, outcome) in writings.iter().zip(&edits) {
+        match writing.outcome(recorder.seen, outcome, &reading, &mut done) {
             Some(outcome) => outcomes.push(outcome),
             None => {
-                if let Some(intent) = intent {
-                    state.close_intent(*intent, crate::mirror::IntentOutcome::Refused)?;
+                if let Some(intent) = writing.intent {
+                    state.close_intent(intent, IntentOutcome::Refused)?;
                 }
             }
         }
     }
     recorder.source_written(&outcomes, clock())?;
-    done.reading = Some(written.reading);
+    done.reading = Some(reading);
     Ok(done)
 }
 
@@ -103,68 +103,80 @@ fn edit(write: &SourceWrite) -> Edit {
     }
 }
 
-/// The writes of a plan to the source, each with its step.
-struct Writes<'a>(Vec<(&'a Step, &'a SourceWrite)>);
-
-impl<'a> Writes<'a> {
-    fn of(plan: &'a Plan) -> Writes<'a> {
-        let writes = plan.steps.iter().filter_map(|step| Some((step, step.source.as_ref()?)));
-        Writes(writes.collect())
-    }
-
-    /// Makes the additions durable in the journal; for each write its intent, if it
-    /// is one.
-    fn intend(
-        &self,
-        state: &State,
-        run: RunId,
-        now: Timestamp,
-    ) -> Result<Vec<Option<IntentId>>, StateError> {
-        let added: Vec<Option<(LinqId, Values)>> = self
-            .0
-            .iter()
-            .map(|(_, write)| match write {
-                SourceWrite::Create { values, linq_id } => Some((*linq_id, values.clone())),
-                SourceWrite::Update { .. } | SourceWrite::Delete { .. } => None,
-            })
-            .collect();
-        let intents: Vec<NewIntent> = self
-            .0
-            .iter()
-            .zip(&added)
-            .filter_map(|((step, _), added)| {
-                let (linq_id, values) = added.clone()?;
-                let kind = IntentKind::AddToSource { linq_id, values };
-                Some(NewIntent { link: step.subject.link, kind })
-            })
-            .collect();
-        if intents.is_empty() {
-            return Ok(vec![None; added.len()]);
-        }
-        let ids = state.plan_intents(run, now, &intents)?;
-        state.mark_all_sent(&ids, now)?;
-        let mut ids = ids.into_iter();
-        Ok(added.iter().map(|added| added.as_ref().and_then(|_| ids.next())).collect())
-    }
-}
-
-/// One write that the source was asked for.
-struct Landed<'a> {
-    write: &'a (&'a Step, &'a SourceWrite),
+/// One write that the source is asked for.
+struct Writing<'a> {
+    step: &'a Step,
+    write: &'a SourceWrite,
     intent: Option<IntentId>,
-    reading: &'a Reading,
+    /// The record as it was, where it is removed.
+    written: String,
 }
 
-impl<'a> Landed<'a> {
-    /// What there is to record, after counting it.
-    fn outcome(
-        &self,
-        seen: &'a Observation,
+fn writings<'a>(plan: &'a Plan, source: &dyn Source) -> Vec<Writing<'a>> {
+    let writes = plan.steps.iter().filter_map(|step| Some((step, step.source.as_ref()?)));
+    let written = |write: &SourceWrite| match write {
+        SourceWrite::Delete { at } => source.as_written(*at),
+        SourceWrite::Create { .. } | SourceWrite::Update { .. } => String::new(),
+    };
+    writes
+        .map(|(step, write)| Writing { step, write, intent: None, written: written(write) })
+        .collect()
+}
+
+/// Makes durable in the journal what is about to be written.
+fn intend(
+    writings: &mut [Writing<'_>],
+    state: &State,
+    run: RunId,
+    now: Timestamp,
+) -> Result<(), StateError> {
+    let (intended, intents): (Vec<&mut Writing<'_>>, Vec<NewIntent>) = writings
+        .iter_mut()
+        .filter_map(|writing| {
+            let intent = NewIntent { link: writing.step.subject.link, kind: writing.intent()? };
+            Some((writing, intent))
+        })
+        .unzip();
+    if intents.is_empty() {
+        return Ok(());
+    }
+    let ids = state.plan_intents(run, now, &intents)?;
+    state.mark_all_sent(&ids, now)?;
+    for (writing, id) in intended.into_iter().zip(ids) {
+        writing.intent = Some(id);
+    }
+    Ok(())
+}
+
+impl Writing<'_> {
+    /// What the journal says of it; filling in an id is worth no word.
+    fn intent(&self) -> Option<IntentKind> {
+        let linq_id = self.step.subject.linq_id;
+        match self.write {
+            SourceWrite::Create { values, linq_id } => {
+                Some(IntentKind::AddToSource { linq_id: *linq_id, values: values.clone() })
+            }
+            SourceWrite::Update { set, .. } if set.is_empty() => None,
+            SourceWrite::Update { set, .. } => {
+                Some(IntentKind::UpdateInSource { linq_id: linq_id?, changes: set.clone() })
+            }
+            SourceWrite::Delete { .. } => {
+                let written = self.written.clone();
+                Some(IntentKind::RemoveFromSource { linq_id: linq_id?, written })
+            }
+        }
+    }
+
+    /// What there is to record of it, after counting it.
+    fn outcome<'o>(
+        &'o self,
+        seen: &'o Observation,
         outcome: &EditOutcome,
+        reading: &'o Reading,
         done: &mut SourceWrites,
-    ) -> Option<SourceOutcome<'a>> {
-        let (step, write) = *self.write;
-        let now_at = |index: RecordIndex| &self.reading.records[index.0 as usize];
+    ) -> Option<SourceOutcome<'o>> {
+        let Writing { step, write, intent, written } = self;
+        let now_at = |index: RecordIndex| &reading.records[index.0 as usize];
         match (write, outcome) {
             (_, EditOutcome::Refused(reason)) => {
                 done.refused.push((step.subject.name.clone(), reason.clone()));
@@ -173,18 +185,22 @@ impl<'a> Landed<'a> {
             (SourceWrite::Create { linq_id, .. }, EditOutcome::Stands(index)) => {
                 done.created += 1;
                 let contact = seen.linq.contacts.get(linq_id)?;
-                let intent = self.intent?;
-                Some(SourceOutcome::Added { step, intent, record: now_at(*index), contact })
+                Some(SourceOutcome::Added {
+                    step,
+                    intent: *intent,
+                    record: now_at(*index),
+                    contact,
+                })
             }
             (SourceWrite::Update { set, .. }, EditOutcome::Stands(index)) => {
                 // Filling in an id is no change of the person.
                 done.updated += usize::from(!set.is_empty());
-                let set: &[Change] = set;
-                Some(SourceOutcome::Updated { step, set, record: now_at(*index) })
+                Some(SourceOutcome::Updated { step, intent: *intent, set, record: now_at(*index) })
             }
             (SourceWrite::Delete { at }, EditOutcome::Removed | EditOutcome::Stands(_)) => {
                 done.deleted += 1;
-                Some(SourceOutcome::Removed { step, record: record(seen, *at) })
+                let record = record(seen, *at);
+                Some(SourceOutcome::Removed { step, intent: *intent, record, written })
             }
             (SourceWrite::Create { .. } | SourceWrite::Update { .. }, EditOutcome::Removed) => None,
         }

@@ -45,6 +45,20 @@ pub enum IntentKind {
         /// What is written.
         values: Values,
     },
+    /// A record of the source gets other values.
+    UpdateInSource {
+        /// The contact that it is linked to.
+        linq_id: LinqId,
+        /// Its fields that change.
+        changes: Vec<Change>,
+    },
+    /// A record of the source is removed.
+    RemoveFromSource {
+        /// The contact that it is linked to.
+        linq_id: LinqId,
+        /// The record as it was written.
+        written: String,
+    },
 }
 
 impl fmt::Debug for IntentKind {
@@ -57,6 +71,12 @@ impl fmt::Debug for IntentKind {
             IntentKind::DeleteInLinq { linq_id } => write!(f, "DeleteInLinq({linq_id})"),
             IntentKind::AddToSource { linq_id, values } => {
                 write!(f, "AddToSource({linq_id}, {values:?})")
+            }
+            IntentKind::UpdateInSource { linq_id, changes } => {
+                write!(f, "UpdateInSource({linq_id}, {changes:?})")
+            }
+            IntentKind::RemoveFromSource { linq_id, .. } => {
+                write!(f, "RemoveFromSource({linq_id})")
             }
         }
     }

@@ -206,12 +206,14 @@ mod tests {
                 IntentKind::CreateInLinq {
                     values: values.clone(),
                     user_email: Some(text.clone()),
-                    key: Some(SourceKey(text)),
+                    key: Some(SourceKey(text.clone())),
                     fingerprint: Fingerprint(bytes),
                 },
-                IntentKind::UpdateInLinq { linq_id, changes },
+                IntentKind::UpdateInLinq { linq_id, changes: changes.clone() },
                 IntentKind::DeleteInLinq { linq_id },
                 IntentKind::AddToSource { linq_id, values },
+                IntentKind::UpdateInSource { linq_id, changes },
+                IntentKind::RemoveFromSource { linq_id, written: text },
             ];
             let state = state();
             let run = state.begin_run(at(0)).unwrap();

@@ -36,6 +36,10 @@ pub trait Source {
     /// their version is in place, and the source must be read and planned again.
     fn write(&mut self, edits: &[Edit]) -> Result<Written, WriteError>;
 
+    /// The record `at` of what was last read, whole and as it is written, so that it
+    /// can be read on its own: in a table, below the header. Empty if there is none.
+    fn as_written(&self, at: RecordIndex) -> String;
+
     /// Copies what was last read into the directory `into` under a name that is
     /// not taken, and returns its path. The copy has mode 0600.
     ///

@@ -31,4 +31,5 @@ mod refusals;
 mod rejections;
 mod secrets;
 mod signals;
+mod simulation;
 mod spreadsheet;

@@ -22,7 +22,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::lock::Lock;
-use crate::model::{Field, Fingerprint};
+use crate::model::{Field, Fingerprint, RecordIndex};
 
 use super::atomic;
 use super::formula::FormulaGuard;
@@ -231,6 +231,10 @@ impl Source for CsvSource {
             self.last = Some(Last { target, sheet });
         }
         Ok(Written { edits, reading })
+    }
+
+    fn as_written(&self, at: RecordIndex) -> String {
+        self.last.as_ref().map(|last| last.sheet.as_written(at)).unwrap_or_default()
     }
 
     fn back_up(&self, into: &Path) -> io::Result<PathBuf> {

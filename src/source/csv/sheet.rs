@@ -3,7 +3,7 @@
 //! Owns the order in which a file is understood: encoding, dialect, header, rows.
 //! Leaves the file itself to [`super::open`].
 
-use crate::model::Fingerprint;
+use crate::model::{Fingerprint, RecordIndex};
 use crate::source::Reading;
 use crate::source::formula::FormulaGuard;
 
@@ -26,6 +26,8 @@ pub(super) struct Sheet {
     pub(super) guard: FormulaGuard,
     /// All its rows, blank lines included.
     pub(super) rows: Vec<Row>,
+    /// Position in `rows` of the header.
+    header: usize,
     /// For each record its position in `rows`.
     pub(super) record_rows: Vec<usize>,
     /// Position in `rows` of the last row that is not blank.
@@ -61,6 +63,7 @@ impl Sheet {
             dialect,
             guard: options.formula_guard,
             rows,
+            header,
             record_rows,
             last_filled: last_filled.unwrap_or(header),
             read_only: reading.read_only.clone(),
@@ -76,6 +79,17 @@ impl Sheet {
         let body = self.text.body();
         Scanner::new(body, self.dialect.delimiter, row.start, row.line).next_row(&mut cells);
         cells
+    }
+
+    /// The header and the record `at` as they are written, each in a line of its own;
+    /// empty if there is no such record.
+    pub(super) fn as_written(&self, at: RecordIndex) -> String {
+        let position = usize::try_from(at.0).ok().and_then(|at| self.record_rows.get(at));
+        let Some(position) = position else { return String::new() };
+        let text = |row: Row| {
+            String::from_utf8_lossy(&self.text.body()[row.start..row.content_end]).into_owned()
+        };
+        [self.header, *position].map(|position| text(self.rows[position]) + "\n").concat()
     }
 }
 

@@ -209,6 +209,19 @@ fn a_backup_holds_what_was_read_even_if_the_file_has_changed() {
 }
 
 #[test]
+fn a_record_as_it_is_written_can_be_read_on_its_own() {
+    let place = Place::new(FILE);
+    let mut source = place.source();
+    assert_eq!(source.as_written(RecordIndex(0)), "");
+    source.read().unwrap();
+    assert_eq!(
+        source.as_written(RecordIndex(0)),
+        "First Name,Email,Notes\nAnn,ann@example.org,\"a\nb\"\n"
+    );
+    assert_eq!(source.as_written(RecordIndex(2)), "");
+}
+
+#[test]
 fn debug_output_shows_no_contact() {
     let place = Place::new(FILE);
     let mut source = place.source();

@@ -5,19 +5,24 @@
 //! the history follow, or none of it. Leaves the network and the source's files
 //! to [`crate::apply`].
 
+mod interrupted;
+mod written;
+
 use std::collections::BTreeSet;
 
 use crate::linq::Fetched;
 use crate::mirror::{
-    Action, ContactChange, HistoryEntry, IntentKind, IntentOutcome, IntentState, LinkChange,
-    Record, Rejection, RejectionChange, State, StateError,
+    Action, ContactChange, HistoryEntry, IntentOutcome, LinkChange, Record, Rejection,
+    RejectionChange, State, StateError,
 };
 use crate::model::{
-    Agreement, Base, Change, Field, FieldSet, Fingerprint, IntentId, Link, LinkId, LinqContact,
-    LinqId, Policy, RunId, Side, SourceKey, SourceRecord, Timestamp, Values,
+    Agreement, Base, Change, Field, FieldSet, Fingerprint, IntentId, Link, LinkId, LinqId, Policy,
+    RunId, Side, SourceKey, SourceRecord, Timestamp, Values,
 };
 use crate::observe::record as record_at;
+
 use crate::plan::{LinkPlan, LinqWrite, Observation, Plan, Reason, Step, Tier, agreed_by_answer};
+pub(crate) use written::SourceOutcome;
 
 /// Writes outcomes of one run into the state.
 #[derive(Clone, Copy)]
@@ -309,100 +314,6 @@ impl Recorder<'_> {
         self.state.commit(self.run, at, &[record])
     }
 
-    /// What the source holds now, for the steps that were written to it.
-    pub(crate) fn source_written(
-        &self,
-        written: &[SourceOutcome<'_>],
-        at: Timestamp,
-    ) -> Result<(), StateError> {
-        let records: Vec<Record> = written.iter().map(|outcome| self.in_source(outcome)).collect();
-        self.state.commit(self.run, at, &records)
-    }
-
-    fn in_source(&self, outcome: &SourceOutcome<'_>) -> Record {
-        match outcome {
-            SourceOutcome::Added { step, intent, record, contact } => Record {
-                intent: Some((*intent, IntentOutcome::Landed)),
-                link: self.added(step, record, contact),
-                history: vec![HistoryEntry {
-                    changes: filled(&record.values),
-                    source_key: Some(record.name_in_source()),
-                    ..entry(step, Side::Source, Action::Create)
-                }],
-                ..Record::default()
-            },
-            SourceOutcome::Updated { step, set, record } => {
-                let agreed: Vec<(Field, Agreement)> = set
-                    .iter()
-                    .map(|change| (change.field, self.agreed_in_source(step, change, record)))
-                    .collect();
-                let history = HistoryEntry {
-                    changes: set.to_vec(),
-                    ..entry(step, Side::Source, Action::Update)
-                };
-                Record {
-                    link: step
-                        .subject
-                        .link
-                        .map_or(LinkChange::Keep, |id| self.agree(id, &agreed, Some(record))),
-                    history: if set.is_empty() { Vec::new() } else { vec![history] },
-                    ..Record::default()
-                }
-            }
-            SourceOutcome::Removed { step, record } => {
-                let mut history = entry(step, Side::Source, Action::Delete);
-                history.before = serde_json::to_string(&record.values).ok();
-                Record {
-                    link: step.subject.link.map_or(LinkChange::Keep, LinkChange::Remove),
-                    contact: step
-                        .subject
-                        .linq_id
-                        .map_or(ContactChange::Keep, ContactChange::Forget),
-                    history: vec![history],
-                    ..Record::default()
-                }
-            }
-        }
-    }
-
-    /// What is agreed on after `change` was written to the source. A value that Linq
-    /// does not have, since a person decided on it, is an edit of the source from
-    /// now on: the base stays what both had.
-    fn agreed_in_source(&self, step: &Step, change: &Change, record: &SourceRecord) -> Agreement {
-        let contact = step.subject.linq_id.and_then(|id| self.seen.linq.contacts.get(&id));
-        match contact.map(|contact| &contact.values[change.field]) {
-            Some(linq) if !self.policy.canon.same(change.field, linq, &change.to) => {
-                Agreement { source: change.from.clone(), linq: linq.clone() }
-            }
-            Some(_) | None => {
-                Agreement { source: record.values[change.field].clone(), linq: change.to.clone() }
-            }
-        }
-    }
-
-    /// The link of a record that was added for a contact.
-    fn added(&self, step: &Step, record: &SourceRecord, contact: &LinqContact) -> LinkChange {
-        let fields: FieldSet = self
-            .seen
-            .source
-            .mapped
-            .iter()
-            .filter(|field| self.policy.writes_field(Side::Source, *field))
-            .collect();
-        let base: Base = fields
-            .iter()
-            .map(|field| {
-                let (source, linq) = (record.values[field].clone(), contact.values[field].clone());
-                (field, Agreement { source, linq })
-            })
-            .collect();
-        let Known { key, fingerprint } = Known::of(record);
-        match step.subject.link {
-            Some(id) => LinkChange::Update { id, key, fingerprint, base },
-            None => LinkChange::Insert { linq_id: contact.id, key, fingerprint, base },
-        }
-    }
-
     /// What the reading tells beyond the steps: how records are written now, which
     /// of them are nobody's, which intents are settled, and which refusals no longer
     /// matter because something else would be sent by now.
@@ -435,32 +346,6 @@ impl Recorder<'_> {
         }
         Ok(())
     }
-}
-
-/// One write that the source now holds.
-pub(crate) enum SourceOutcome<'a> {
-    Added { step: &'a Step, intent: IntentId, record: &'a SourceRecord, contact: &'a LinqContact },
-    Updated { step: &'a Step, set: &'a [Change], record: &'a SourceRecord },
-    Removed { step: &'a Step, record: &'a SourceRecord },
-}
-
-/// Closes intents of earlier runs that say nothing any more: never sent, or updates
-/// and deletions, whose traces are on the sides themselves.
-pub(crate) fn close_idle_intents(state: &State) -> Result<(), StateError> {
-    for intent in state.open_intents()? {
-        let idle = match (&intent.kind, intent.state) {
-            (
-                IntentKind::CreateInLinq { .. } | IntentKind::AddToSource { .. },
-                IntentState::Sent,
-            ) => false,
-            (_, IntentState::Planned)
-            | (IntentKind::UpdateInLinq { .. } | IntentKind::DeleteInLinq { .. }, _) => true,
-        };
-        if idle {
-            state.close_intent(intent.id, IntentOutcome::Abandoned)?;
-        }
-    }
-    Ok(())
 }
 
 fn store(fetched: &Fetched) -> ContactChange {

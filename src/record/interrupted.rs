@@ -1,0 +1,200 @@
+//! What an interrupted run had begun to change or delete.
+//!
+//! Owns the evidence: each side shows whether a write has landed, and then the base
+//! and the history take it over as if the run had gone on. Without evidence the
+//! history still tells what may have been replaced, so that nothing is lost.
+//! Creates and additions are the planner's: it looks for what they made.
+
+use crate::mirror::{
+    Action, ContactChange, HistoryEntry, Intent, IntentKind, IntentOutcome, IntentState,
+    LinkChange, Record, StateError,
+};
+use crate::model::{
+    Agreement, Change, Field, FieldSet, Link, LinqId, Side, SourceRecord, Timestamp,
+};
+
+use super::Recorder;
+use super::written::agreed_in_source;
+
+/// Why it is in the history.
+const REASON: &str = "an interrupted run had begun it";
+
+/// What one side shows of a write.
+enum Evidence<T> {
+    /// It has landed.
+    Landed(T),
+    /// It has not.
+    NotLanded,
+    /// One cannot tell: somebody has edited since.
+    Unclear,
+    /// One cannot tell yet: not everything was read.
+    Unread,
+}
+
+impl Recorder<'_> {
+    /// Settles the changes and deletions that an interrupted run left in the journal,
+    /// and takes back what it never sent. Returns whether anything was settled.
+    pub(crate) fn settle_interrupted(&self, at: Timestamp) -> Result<bool, StateError> {
+        let mut records = Vec::new();
+        for intent in self.state.open_intents()? {
+            records.extend(self.settled(&intent)?);
+        }
+        if !records.is_empty() {
+            self.state.commit(self.run, at, &records)?;
+        }
+        Ok(!records.is_empty())
+    }
+
+    fn settled(&self, intent: &Intent) -> Result<Option<Record>, StateError> {
+        if intent.state == IntentState::Planned {
+            return Ok(Some(closed(intent, IntentOutcome::Abandoned)));
+        }
+        Ok(match &intent.kind {
+            IntentKind::CreateInLinq { .. } | IntentKind::AddToSource { .. } => None,
+            IntentKind::UpdateInLinq { linq_id, changes } => {
+                Some(self.updated_in_linq(intent, *linq_id, changes))
+            }
+            IntentKind::UpdateInSource { linq_id, changes } => {
+                self.updated_in_source(intent, *linq_id, changes)
+            }
+            IntentKind::DeleteInLinq { linq_id } => self.deleted_in_linq(intent, *linq_id)?,
+            IntentKind::RemoveFromSource { linq_id, written } => {
+                self.removed_from_source(intent, *linq_id, written)
+            }
+        })
+    }
+
+    fn updated_in_linq(&self, intent: &Intent, id: LinqId, changes: &[Change]) -> Record {
+        let Some(contact) = self.seen.linq.contacts.get(&id) else {
+            return self.told(intent, Side::Linq, id, changes);
+        };
+        let canon = self.policy.canon;
+        let shows = |field: Field, text: &str| canon.same(field, &contact.values[field], text);
+        if changes.iter().all(|change| shows(change.field, &change.from)) {
+            return closed(intent, IntentOutcome::Abandoned);
+        }
+        let agreed: Vec<(Field, Agreement)> = changes
+            .iter()
+            .filter(|change| shows(change.field, &change.to))
+            .map(|change| {
+                let linq = contact.values[change.field].clone();
+                (change.field, Agreement { source: change.to.clone(), linq })
+            })
+            .collect();
+        let link = intent.link.map_or(LinkChange::Keep, |link| self.agree(link, &agreed, None));
+        Record { link, ..self.told(intent, Side::Linq, id, changes) }
+    }
+
+    fn updated_in_source(&self, intent: &Intent, id: LinqId, changes: &[Change]) -> Option<Record> {
+        let evidence = match intent.link.and_then(|link| self.find(link)) {
+            Some(link) => self.in_record_of(link, changes),
+            None => Evidence::Unclear,
+        };
+        match evidence {
+            Evidence::Unread => None,
+            Evidence::NotLanded => Some(closed(intent, IntentOutcome::Abandoned)),
+            Evidence::Unclear => Some(self.told(intent, Side::Source, id, changes)),
+            Evidence::Landed(record) => {
+                // What Linq shows by now may be a later edit: it is compared with what was taken.
+                let agreed = agreed_in_source(changes, record, None, self.policy.canon);
+                let link = intent.link?;
+                Some(Record {
+                    link: self.agree(link, &agreed, Some(record)),
+                    ..self.told(intent, Side::Source, id, changes)
+                })
+            }
+        }
+    }
+
+    /// Whether the record of `link` has taken `changes`.
+    fn in_record_of(&self, link: &Link, changes: &[Change]) -> Evidence<&SourceRecord> {
+        let source = &self.seen.source;
+        if source.records.iter().any(|record| record.fingerprint == link.fingerprint) {
+            return Evidence::NotLanded;
+        }
+        let changed = changes.iter().map(|change| change.field);
+        let fields: FieldSet = link.base.fields().iter().chain(changed).collect();
+        let fields = fields.intersection(source.mapped);
+        let expected = link.base.source_values().with(changes);
+        let canon = self.policy.canon;
+        let found = source.records.iter().find(|record| {
+            record.key == link.key && canon.differing(fields, &record.values, &expected).is_empty()
+        });
+        match found {
+            Some(record) => Evidence::Landed(record),
+            None if source.unreadable.is_empty() => Evidence::Unclear,
+            None => Evidence::Unread,
+        }
+    }
+
+    fn deleted_in_linq(&self, intent: &Intent, id: LinqId) -> Result<Option<Record>, StateError> {
+        if self.seen.linq.contacts.contains_key(&id) {
+            return Ok(Some(closed(intent, IntentOutcome::Abandoned)));
+        }
+        if !self.seen.linq.gone.contains(&id) {
+            return Ok(None);
+        }
+        let before = self.state.raw_contact(id)?;
+        Ok(Some(self.deleted_on(Side::Linq, intent, id, before)))
+    }
+
+    fn removed_from_source(&self, intent: &Intent, id: LinqId, written: &str) -> Option<Record> {
+        let link = intent.link.and_then(|link| self.find(link))?;
+        let source = &self.seen.source;
+        if source.records.iter().any(|record| record.fingerprint == link.fingerprint) {
+            return Some(closed(intent, IntentOutcome::Abandoned));
+        }
+        if !source.unreadable.is_empty() {
+            return None;
+        }
+        Some(self.deleted_on(Side::Source, intent, id, Some(written.to_owned())))
+    }
+
+    fn deleted_on(
+        &self,
+        side: Side,
+        intent: &Intent,
+        id: LinqId,
+        before: Option<String>,
+    ) -> Record {
+        let link = intent.link.filter(|link| self.find(*link).is_some());
+        Record {
+            intent: Some((intent.id, IntentOutcome::Landed)),
+            link: link.map_or(LinkChange::Keep, LinkChange::Remove),
+            contact: ContactChange::Forget(id),
+            history: vec![HistoryEntry {
+                before,
+                ..self.entry_of(intent, side, id, Action::Delete)
+            }],
+            ..Record::default()
+        }
+    }
+
+    /// An update that the history tells, whatever became of it.
+    fn told(&self, intent: &Intent, side: Side, id: LinqId, changes: &[Change]) -> Record {
+        let entry = self.entry_of(intent, side, id, Action::Update);
+        Record {
+            history: vec![HistoryEntry { changes: changes.to_vec(), ..entry }],
+            ..closed(intent, IntentOutcome::Landed)
+        }
+    }
+
+    fn entry_of(&self, intent: &Intent, side: Side, id: LinqId, action: Action) -> HistoryEntry {
+        let link = intent.link.and_then(|link| self.find(link));
+        HistoryEntry {
+            side,
+            action,
+            linq_id: Some(id),
+            source_key: link.and_then(|link| link.key.as_ref().map(ToString::to_string)),
+            name: link.map(|link| link.base.linq_values().display_name()).unwrap_or_default(),
+            changes: Vec::new(),
+            before: None,
+            reason: REASON.to_owned(),
+            approved: false,
+        }
+    }
+}
+
+fn closed(intent: &Intent, outcome: IntentOutcome) -> Record {
+    Record { intent: Some((intent.id, outcome)), ..Record::default() }
+}

@@ -1,0 +1,503 @@
+//! What must hold after every run, and when everything is quiet.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use linqsync::mirror::{IntentKind, State};
+use linqsync::model::{Canon, Field, Link, LinkStatus, Policy, Region, Side};
+use linqsync::plan::{LinqWrite, Observation, Plan, SourceWrite, Wait};
+use linqsync::run::Ran;
+use linqsync::sandbox::Contact;
+use serde_json::Value;
+
+use super::desk::tags;
+use super::driver::Ended;
+use super::people::member;
+use super::scenario::{Feature, Weather};
+use super::sheet::{Sheet, is_mapped};
+use super::wire::texts;
+use super::world::{World, Write};
+
+const CANON: Canon = Canon::new(Region::US);
+
+/// Checks the world after a run, however it ended.
+pub(super) fn after(
+    world: &World,
+    policy: &Policy,
+    ended: &Ended,
+    foreseen: Option<&(Plan, Observation)>,
+) {
+    let state = world.scratch();
+    conservation(world, &state);
+    owners(world);
+    weather(world, ended);
+    let Ended::Ran(ran) = ended else { return };
+    exit_code(world, ran);
+    let Some((plan, seen)) = &ran.left else { return };
+    let calm = !world.inner().run.disturbed;
+    no_conflict_of_our_own(world, plan, seen);
+    if calm {
+        if world.inner().run.fresh {
+            counts(world, ran);
+        }
+        if let Some((foreseen, _)) = foreseen {
+            as_foreseen(world, foreseen);
+        }
+        let pairs = Pairs::of(world, &state, seen);
+        pairs.remember(world);
+        if ran.report.exit_code() == 0 && policy.direction.name() == "both" {
+            pairs.check(world, plan, seen);
+            let past = &mut world.inner().past;
+            past.edited_contacts.clear();
+            past.edited_rows.clear();
+        }
+    }
+}
+
+/// Checks the world when nothing is left to be done.
+pub(super) fn quiet(world: &World, policy: &Policy, ran: &Ran) {
+    let Some((plan, seen)) = &ran.left else {
+        world.violation("the last run failed, without any fault");
+        return;
+    };
+    if plan.halt.is_some() {
+        world.met("a halt in the end");
+        return;
+    }
+    let state = world.scratch();
+    if !state.open_intents().unwrap().is_empty() && ran.report.exit_code() == 0 {
+        world.met("an intent is still open in the end");
+    }
+    let pairs = Pairs::of(world, &state, seen);
+    pairs.no_duplicates(world);
+    if policy.direction.name() == "both" {
+        pairs.check(world, plan, seen);
+    }
+}
+
+/// What people typed is in the source, in Linq, or in what linqsync keeps.
+fn conservation(world: &World, state: &State) {
+    let mut found: Vec<String> = world.sheet().rows.concat();
+    for contact in world.linq.contacts() {
+        found.extend(Field::ALL.map(|field| member(&contact, field).to_owned()));
+    }
+    for run in state.last_runs(10_000).unwrap() {
+        for row in state.history(run.id).unwrap() {
+            let changes = row.entry.changes.into_iter();
+            found.extend(changes.flat_map(|change| [change.from, change.to]));
+            if let Some(before) = row.entry.before {
+                let json = serde_json::from_str::<Value>(&before);
+                let cells = || Sheet::parse(before.as_bytes()).rows.concat();
+                found.extend(json.map_or_else(|_| cells(), |json| texts(&json)));
+            }
+        }
+    }
+    for intent in state.open_intents().unwrap() {
+        found.extend(match intent.kind {
+            IntentKind::UpdateInLinq { changes, .. }
+            | IntentKind::UpdateInSource { changes, .. } => {
+                changes.into_iter().flat_map(|change| [change.from, change.to]).collect()
+            }
+            IntentKind::RemoveFromSource { written, .. } => {
+                Sheet::parse(written.as_bytes()).rows.concat()
+            }
+            IntentKind::DeleteInLinq { linq_id } => {
+                let raw = state.raw_contact(linq_id).unwrap().unwrap_or_default();
+                texts(&serde_json::from_str(&raw).unwrap_or_default())
+            }
+            IntentKind::CreateInLinq { .. } | IntentKind::AddToSource { .. } => Vec::new(),
+        });
+    }
+    for file in std::fs::read_dir(world.state.join("backups")).into_iter().flatten() {
+        found.extend(Sheet::parse(&std::fs::read(file.unwrap().path()).unwrap()).rows.concat());
+    }
+    let lost: Vec<(Side, String)> = {
+        let inner = world.inner();
+        let kept = inner.ledger.kept();
+        kept.filter(|(_, text)| !found.iter().any(|found| found.contains(text)))
+            .map(|(side, text)| (side, text.to_owned()))
+            .collect()
+    };
+    for (side, text) in lost {
+        world.violation(&format!("{text:?}, typed in {side}, is lost"));
+    }
+}
+
+/// A contact belongs to whom it belonged, unless the source says whose it is.
+fn owners(world: &World) {
+    if world.setup.features.contains(&Feature::Owner) {
+        return;
+    }
+    let owners = world.inner().past.owners.clone();
+    for (id, contact) in world.contacts() {
+        let owner = member(&contact, Field::Owner);
+        if owners.get(&id).is_some_and(|owned| owned != owner) {
+            world.violation(&format!("{id} belongs to {owner} now, and nobody wanted that"));
+        }
+    }
+}
+
+fn weather(world: &World, ended: &Ended) {
+    let (weather, writes, removed, linked) = {
+        let inner = world.inner();
+        let run = &inner.run;
+        (run.conditions.weather, run.writes.clone(), run.removed, run.links)
+    };
+    let Some(weather) = weather else { return };
+    world.met(&format!("weather {weather:?}").replace(|c: char| c.is_ascii_digit(), ""));
+    let code = match ended {
+        Ended::Ran(ran) => Some(ran.report.exit_code()),
+        Ended::Killed | Ended::Panicked => None,
+    };
+    let deleted = writes.iter().any(|write| write.method == "DELETE");
+    match weather {
+        Weather::Elsewhere if linked > 0 => {
+            if !writes.is_empty() || removed > 0 {
+                world.violation("writes although Linq is somebody else's");
+            }
+            if code == Some(0) || code == Some(3) {
+                world.violation("nobody is told that Linq is somebody else's");
+            }
+        }
+        Weather::Short(_) | Weather::Elsewhere => {}
+        Weather::FileMissing | Weather::FileEmpty => {
+            if !writes.is_empty() || code.is_some_and(|code| code != 2) {
+                world.violation(&format!("{weather:?} and {code:?}"));
+            }
+        }
+        Weather::FileUnterminated(_) => {
+            if deleted || code == Some(0) {
+                world.violation(&format!("{weather:?} and {code:?}"));
+            }
+        }
+    }
+}
+
+fn exit_code(world: &World, ran: &Ran) {
+    let report = &ran.report;
+    let open = report.open;
+    let halted = ran.left.as_ref().is_some_and(|(plan, _)| plan.halt.is_some());
+    let expected = match &report.error {
+        Some(error) => error.code,
+        None if halted => 4,
+        None if open.held_deletes + open.held_clears > 0 => 4,
+        None if open.conflicts + open.ambiguous + open.rejected + report.skipped > 0 => 3,
+        None => 0,
+    };
+    if report.exit_code() != expected {
+        world.violation(&format!("exit code {} and not {expected}", report.exit_code()));
+    }
+    let stopped = world.inner().run.stop.is_cancelled();
+    if matches!(expected, 1 | 5..=255)
+        && (!world.inner().run.disturbed || expected == 1 || expected == 143 && !stopped)
+    {
+        world.violation(&format!("exit code {expected} for no reason: {:?}", report.error));
+    }
+}
+
+/// People are asked only about what people did.
+fn no_conflict_of_our_own(world: &World, plan: &Plan, seen: &Observation) {
+    let Some(sheet) = world.inner().run.sheet.clone() else { return };
+    let tags = tags(&sheet);
+    for step in &plan.steps {
+        for wait in &step.waits {
+            let Wait::Conflict { field, source, linq, .. } = wait else { continue };
+            let (Some(index), Some(id)) = (step.subject.record, step.subject.linq_id) else {
+                continue;
+            };
+            let row = row_of(&seen.source.records[index.0 as usize].label);
+            let tag = tags[row].clone().unwrap_or_default();
+            let by_people = {
+                let past = &world.inner().past;
+                past.edited_contacts.contains(&(id.0, *field))
+                    && past.edited_rows.contains(&(tag, *field))
+            };
+            if !by_people {
+                world.violation(&format!(
+                    "a conflict in {field} of {id} that people did not make: \
+                     {source:?} and {linq:?}"
+                ));
+            }
+        }
+    }
+}
+
+/// The position among the rows that a label like `row:2` means.
+fn row_of(label: &str) -> usize {
+    label.strip_prefix("row:").unwrap().parse::<usize>().unwrap() - 2
+}
+
+/// The report tells what was done.
+fn counts(world: &World, ran: &Ran) {
+    let (writes, sent, source) = {
+        let run = &world.inner().run;
+        (run.writes.clone(), run.sent.clone(), (run.added, run.changed, run.removed))
+    };
+    let done = |method: &str| {
+        writes.iter().filter(|write| write.method == method && write.status < 300).count()
+    };
+    let report = &ran.report;
+    let linq = (report.linq.created, report.linq.updated, report.linq.deleted);
+    if linq != (done("POST"), done("PATCH"), done("DELETE")) {
+        world.violation(&format!("the report says {linq:?} of Linq"));
+    }
+    let told = (report.source.created, report.source.updated, report.source.deleted);
+    if told != source {
+        world.violation(&format!("the report says {told:?} of the source, it was {source:?}"));
+    }
+    let requests = serde_json::to_value(report.requests).unwrap();
+    for kind in ["list", "find", "get", "create", "update", "delete"] {
+        if requests[kind] != sent.get(kind).copied().unwrap_or(0) {
+            world.violation(&format!("the report says {} of {kind}", requests[kind]));
+        }
+    }
+    let seen = (report.linq.seen, report.source.seen);
+    if seen.0 != world.linq.contacts().len()
+        && world.setup.quirks.iter().all(|q| !q.starts_with("late"))
+    {
+        world.violation(&format!("the report saw {seen:?}"));
+    }
+}
+
+/// The run did what the dry run had said.
+fn as_foreseen(world: &World, foreseen: &Plan) {
+    world.met("a dry run and its run");
+    let (writes, done) = {
+        let run = &world.inner().run;
+        (run.writes.clone(), (run.added, run.removed, run.changed))
+    };
+    let did = |method: &str, id: Option<u64>| {
+        writes.iter().any(|write| write.method == method && (id.is_none() || write.id == id))
+    };
+    let mut planned: BTreeMap<&str, usize> = BTreeMap::new();
+    for step in &foreseen.steps {
+        let (method, id) = match &step.linq {
+            Some(LinqWrite::Create { .. }) => ("POST", None),
+            Some(LinqWrite::Update { id, .. }) => ("PATCH", Some(id.0)),
+            Some(LinqWrite::Delete { id, .. }) => ("DELETE", Some(id.0)),
+            None => continue,
+        };
+        *planned.entry(method).or_default() += 1;
+        if !did(method, id) {
+            world.violation(&format!("the dry run said {method} {id:?}, and it was not done"));
+        }
+    }
+    // What was removed may have stood in the way of something.
+    let made_way = done.1 + done.2 > 0 || did("DELETE", None);
+    for method in ["POST", "DELETE"] {
+        let count = writes.iter().filter(|write: &&Write| write.method == method).count();
+        let planned = planned.get(method).copied().unwrap_or(0);
+        if count < planned || count > planned && !made_way {
+            world.violation(&format!("{count} {method}, which the dry run did not say"));
+        }
+    }
+    let of = |is: fn(&SourceWrite) -> bool| {
+        foreseen
+            .steps
+            .iter()
+            .filter_map(|step| step.source.as_ref())
+            .filter(|write| is(write))
+            .count()
+    };
+    let said = (
+        of(|write| matches!(write, SourceWrite::Create { .. })),
+        of(|write| matches!(write, SourceWrite::Delete { .. })),
+    );
+    if (done.0, done.1) != said && !made_way {
+        world.violation(&format!("the dry run said {said:?} of the source, it was {done:?}"));
+    }
+}
+
+/// Who is linked with whom.
+struct Pairs {
+    all: Vec<Pair>,
+    /// Records that are linked.
+    records: BTreeSet<usize>,
+    contacts: BTreeMap<u64, Contact>,
+    /// By what the harness knows each record's row.
+    tags: Vec<Option<String>>,
+}
+
+struct Pair {
+    link: Link,
+    record: Option<usize>,
+    contact: Option<Contact>,
+}
+
+impl Pairs {
+    fn of(world: &World, state: &State, seen: &Observation) -> Pairs {
+        let contacts = world.contacts();
+        let mut records = BTreeSet::new();
+        let mut pairs = Vec::new();
+        for link in state.links().unwrap() {
+            let record = seen.source.records.iter().position(|record| {
+                let index = record.index.0 as usize;
+                record.fingerprint == link.fingerprint
+                    && record.key == link.key
+                    && !records.contains(&index)
+            });
+            records.extend(record);
+            let contact = contacts.get(&link.linq_id.0).cloned();
+            pairs.push(Pair { link, record, contact });
+        }
+        let rows = world.inner().run.sheet.clone().map(|sheet| tags(&sheet)).unwrap_or_default();
+        let tags = seen.source.records.iter().map(|record| rows[row_of(&record.label)].clone());
+        Pairs { all: pairs, records, contacts, tags: tags.collect() }
+    }
+
+    fn tag(&self, record: Option<usize>) -> Option<String> {
+        self.tags[record?].clone()
+    }
+
+    fn remember(&self, world: &World) {
+        for pair in &self.all {
+            let tag = self.tag(pair.record);
+            let past = &mut world.inner().past;
+            let known = past.linked.entry(pair.link.linq_id.0).or_default();
+            if tag.is_some() {
+                *known = tag;
+            }
+        }
+    }
+
+    /// What we created in Linq is not, by mistake, a second contact of somebody.
+    fn no_duplicates(&self, world: &World) {
+        let (posted, linked, removals) = {
+            let past = &world.inner().past;
+            if past.edited_ours {
+                return;
+            }
+            (past.posted.clone(), past.linked.clone(), past.removals)
+        };
+        // Nobody can tell an unanswered create from a twin that was there before.
+        let has_twin = |id: u64| {
+            let values = |id: &u64| Field::ALL.map(|field| member(&self.contacts[id], field));
+            let others = self.contacts.keys().filter(|other| **other != id);
+            others
+                .filter(|other| !posted.contains(other))
+                .any(|other| values(other)[..7] == values(&id)[..7])
+        };
+        let mut doubles = Vec::new();
+        for id in posted.iter().copied().filter(|id| self.contacts.contains_key(id)) {
+            let pair = self.all.iter().find(|pair| pair.link.linq_id.0 == id);
+            let of_people = linked.get(&id).is_some_and(Option::is_some)
+                || pair.is_some_and(|pair| self.tag(pair.record).is_some());
+            if !of_people && !has_twin(id) {
+                doubles.push(id);
+            }
+        }
+        if doubles.len() > removals {
+            world.violation(&format!("created for nobody's row: {doubles:?}"));
+        }
+    }
+
+    /// Everybody is the same on both sides, or is said to wait.
+    fn check(&self, world: &World, plan: &Plan, seen: &Observation) {
+        let waits = Waits::of(plan);
+        for pair in self.all.iter().filter(|pair| pair.link.status == LinkStatus::Linked) {
+            pair.check(world, &waits, seen);
+        }
+        for (position, record) in seen.source.records.iter().enumerate() {
+            let waits = waits.records.contains(&position);
+            if !self.records.contains(&position) && !record.values.lacks_identity() && !waits {
+                world.violation(&format!("{} is in no pair and does not wait", record.label));
+            }
+        }
+        for id in self.contacts.keys() {
+            let linked = self.all.iter().any(|pair| pair.link.linq_id.0 == *id);
+            if !linked && !waits.contacts.contains(id) {
+                world.violation(&format!("{id} is in no pair and does not wait"));
+            }
+        }
+    }
+}
+
+/// Who waits.
+struct Waits<'a> {
+    by_link: BTreeMap<i64, &'a [Wait]>,
+    records: BTreeSet<usize>,
+    contacts: BTreeSet<u64>,
+    /// Whether some rows may be anybody who is missing.
+    suspects: bool,
+}
+
+impl<'a> Waits<'a> {
+    fn of(plan: &'a Plan) -> Waits<'a> {
+        let mut waits = Waits {
+            by_link: BTreeMap::new(),
+            records: BTreeSet::new(),
+            contacts: BTreeSet::new(),
+            suspects: false,
+        };
+        for step in plan.steps.iter().filter(|step| !step.waits.is_empty()) {
+            if let Some(link) = step.subject.link {
+                waits.by_link.insert(link.0, &step.waits);
+            }
+            waits.records.extend(step.subject.record.map(|index| index.0 as usize));
+            waits.contacts.extend(step.subject.linq_id.map(|id| id.0));
+            waits.suspects |= step.subject.linq_id.is_none()
+                && step.waits.iter().any(|wait| matches!(wait, Wait::Rejected { field: None, .. }));
+            for wait in &step.waits {
+                if let Wait::Ambiguous { candidates } = wait {
+                    waits.contacts.extend(candidates.iter().map(|id| id.0));
+                }
+            }
+        }
+        waits
+    }
+}
+
+impl Pair {
+    fn check(&self, world: &World, waiting: &Waits<'_>, seen: &Observation) {
+        let waits = waiting.by_link.get(&self.link.id.0).copied().unwrap_or_default();
+        let (Some(record), Some(contact)) = (self.record, &self.contact) else {
+            let unreadable = !seen.source.unreadable.is_empty() || waiting.suspects;
+            if waits.is_empty() && !(unreadable && self.record.is_none()) {
+                world.violation(&format!("link {} has one half and does not wait", self.link.id));
+            }
+            return;
+        };
+        let record = &seen.source.records[record];
+        for field in Field::ALL.into_iter().filter(|f| is_mapped(&world.setup.features, *f)) {
+            let (source, linq) = (&record.values[field], member(contact, field));
+            let waits = waits.iter().any(|wait| concerns(wait, field));
+            if !CANON.same(field, source, linq) && !waits && !self.is_rewritten(field, source, linq)
+            {
+                world.violation(&format!(
+                    "{field} of {} is {source:?} in the source and {linq:?} in Linq",
+                    contact.id
+                ));
+            }
+        }
+    }
+
+    /// Whether Linq made of a value what it has now.
+    fn is_rewritten(&self, field: Field, source: &str, linq: &str) -> bool {
+        let Some(agreed) = self.link.base.get(field) else { return false };
+        let agreed =
+            CANON.same(field, &agreed.source, source) && CANON.same(field, &agreed.linq, linq);
+        let digits = |text: &str| -> String { text.chars().filter(char::is_ascii_digit).collect() };
+        let alike = match field {
+            Field::PhoneNumber => {
+                digits(linq).contains(&digits(source))
+                    || digits(source).contains(digits(linq).trim_start_matches('1'))
+            }
+            Field::FirstName
+            | Field::LastName
+            | Field::Email
+            | Field::Company
+            | Field::Title
+            | Field::Location
+            | Field::Owner => source.to_lowercase().trim().starts_with(linq.to_lowercase().trim()),
+        };
+        agreed && alike && !linq.is_empty()
+    }
+}
+
+fn concerns(wait: &Wait, field: Field) -> bool {
+    match wait {
+        Wait::Conflict { field: of, .. } => *of == field,
+        Wait::HeldClearing(_, change) => change.field == field,
+        Wait::Rejected { field: of, .. } => of.is_none_or(|of| of == field),
+        Wait::Ambiguous { .. } | Wait::HeldDeletion(_) | Wait::Grace(_) => false,
+    }
+}

@@ -1,0 +1,286 @@
+//! Between the runs and the file: what linqsync may do to it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use linqsync::mirror::IntentKind;
+use linqsync::model::{Field, LinqId, RecordIndex};
+use linqsync::source::csv::CsvSource;
+use linqsync::source::{Edit, EditOutcome, Reading, Source, SourceError, WriteError, Written};
+
+use super::people::tag;
+use super::scenario::Feature;
+use super::sheet::{ID, NOTES, Sheet, column};
+use super::world::World;
+
+/// The file as a run gets at it.
+pub(super) struct Desk {
+    pub(super) world: Arc<World>,
+    pub(super) inner: CsvSource,
+    last: Option<Reading>,
+}
+
+impl Desk {
+    pub(super) fn new(world: &Arc<World>, inner: CsvSource) -> Desk {
+        Desk { world: Arc::clone(world), inner, last: None }
+    }
+
+    /// What is asked of a record is not asked without reason.
+    fn check_edits(&self, edits: &[Edit]) {
+        let world = &self.world;
+        let state = world.scratch();
+        let links = state.links().unwrap();
+        let journal: Vec<IntentKind> =
+            state.open_intents().unwrap().into_iter().map(|intent| intent.kind).collect();
+        for edit in edits {
+            match edit {
+                Edit::Add { linq_id, .. } => {
+                    let is_intended = journal.iter().any(|kind| {
+                        matches!(kind, IntentKind::AddToSource { linq_id: id, .. } if id == linq_id)
+                    });
+                    if !is_intended {
+                        world.violation(&format!("a row for {linq_id} is not in the journal"));
+                    }
+                    self.check_not_risen(*linq_id);
+                }
+                Edit::Remove { at } => {
+                    let written = self.inner.as_written(*at);
+                    let whose = journal.iter().find_map(|kind| {
+                        let IntentKind::RemoveFromSource { linq_id, written: of } = kind else {
+                            return None;
+                        };
+                        (*of == written).then_some(*linq_id)
+                    });
+                    let linked = |id: LinqId| links.iter().any(|link| link.linq_id == id);
+                    match whose {
+                        None => {
+                            world
+                                .violation(&format!("removing row {} is not in the journal", at.0));
+                        }
+                        Some(id) if !linked(id) || world.linq.contact(id.0).is_some() => {
+                            world.violation(&format!("row {} goes and {id} is in Linq", at.0));
+                        }
+                        Some(_) => {}
+                    }
+                    if world.setup.features.contains(&Feature::KeepInSource) {
+                        world.violation(&format!("row {} goes although the source keeps", at.0));
+                    }
+                }
+                Edit::Update { changes: set, .. } => {
+                    let is_intended = set.is_empty() || journal.iter().any(|kind| {
+                        matches!(kind, IntentKind::UpdateInSource { changes, .. } if changes == set)
+                    });
+                    if !is_intended {
+                        world.violation("changing a row is not in the journal");
+                    }
+                }
+            }
+        }
+    }
+
+    /// A contact whose row people removed comes back only if people edited it.
+    fn check_not_risen(&self, id: LinqId) {
+        let is_risen = {
+            let past = &self.world.inner().past;
+            let edited = past.edited_contacts.iter().any(|(edited, _)| *edited == id.0);
+            past.linked.contains_key(&id.0) && !edited
+        };
+        if is_risen {
+            self.world.violation(&format!("{id} gets a row again, and nobody edited it"));
+        }
+    }
+
+    /// The file holds what was asked for, and nothing else is different.
+    fn check_written(&self, before: &[u8], edits: &[Edit], written: &Written) {
+        let (old, new) = (Sheet::parse(before), self.world.sheet());
+        let row = |at: RecordIndex| self.row_of(&old, at);
+        let mut expected = old.clone();
+        let mut gone = Vec::new();
+        for (edit, outcome) in edits.iter().zip(&written.edits) {
+            match (edit, outcome) {
+                (_, EditOutcome::Refused(_)) => {}
+                (Edit::Update { at, changes, linq_id }, _) => {
+                    for change in changes {
+                        let at = row(*at);
+                        let name = column(change.field);
+                        expected.put(at, name, &guarded(change.field, &change.to));
+                    }
+                    if let Some(id) = linq_id {
+                        expected.put(row(*at), ID, &id.to_string());
+                    }
+                }
+                (Edit::Remove { at }, _) => gone.push(row(*at)),
+                (Edit::Add { values, linq_id }, _) => {
+                    let at = expected.add();
+                    for field in Field::ALL {
+                        expected.put(at, column(field), &guarded(field, &values[field]));
+                    }
+                    expected.put(at, ID, &linq_id.to_string());
+                }
+            }
+        }
+        gone.sort_unstable();
+        gone.into_iter().rev().for_each(|at| drop(expected.rows.remove(at)));
+        if expected.header != new.header || trimmed(&expected) != trimmed(&new) {
+            self.world.violation(&format!(
+                "the file is not what was asked for:\n{:?}\n{:?}",
+                expected.rows, new.rows
+            ));
+        }
+        self.check_bytes(before, edits);
+    }
+
+    /// The row of a record: rows without any text are no records.
+    fn row_of(&self, sheet: &Sheet, at: RecordIndex) -> usize {
+        let record = &self.last.as_ref().unwrap().records[at.0 as usize];
+        let row: usize = record.label.strip_prefix("row:").unwrap().parse().unwrap();
+        assert!(row >= 2 && row - 2 < sheet.rows.len());
+        row - 2
+    }
+
+    /// Rows that no edit names keep every byte.
+    fn check_bytes(&self, before: &[u8], edits: &[Edit]) {
+        let old = Sheet::parse(before);
+        let named: Vec<usize> = edits
+            .iter()
+            .filter_map(|edit| match edit {
+                Edit::Update { at, .. } | Edit::Remove { at } => Some(self.row_of(&old, *at)),
+                Edit::Add { .. } => None,
+            })
+            .collect();
+        let now = self.world.bytes();
+        let mut lines = lines(&now).into_iter();
+        for (row, line) in lines_of_rows(before).into_iter().enumerate() {
+            if !named.contains(&row) && !lines.any(|now| now == line) {
+                self.world.violation(&format!(
+                    "row {row} lost its bytes: {:?}",
+                    String::from_utf8_lossy(&line)
+                ));
+            }
+        }
+    }
+
+    fn count(&self, edits: &[Edit], written: &Written) {
+        let mut inner = self.world.inner();
+        for (edit, outcome) in edits.iter().zip(&written.edits) {
+            let run = &mut inner.run;
+            match (edit, outcome) {
+                (_, EditOutcome::Refused(_)) => {}
+                (Edit::Add { .. }, _) => run.added += 1,
+                (Edit::Remove { .. }, _) => run.removed += 1,
+                (Edit::Update { changes, .. }, _) => {
+                    run.changed += usize::from(!changes.is_empty());
+                }
+            }
+        }
+    }
+}
+
+impl Source for Desk {
+    fn read(&mut self) -> Result<Reading, SourceError> {
+        self.world.event("before reading the source");
+        let reading = self.inner.read()?;
+        let sheet = self.world.sheet();
+        let mut inner = self.world.inner();
+        inner.ledger.read_source();
+        inner.run.sheet = Some(sheet);
+        self.last = Some(reading.clone());
+        Ok(reading)
+    }
+
+    fn write(&mut self, edits: &[Edit]) -> Result<Written, WriteError> {
+        self.world.event("before writing the source");
+        for edit in edits {
+            self.world.log(&format!("* {}", described(edit)));
+        }
+        self.check_edits(edits);
+        let before = self.world.bytes();
+        let written = self.inner.write(edits);
+        match &written {
+            Ok(written) => {
+                self.check_written(&before, edits, written);
+                self.count(edits, written);
+                let sheet = self.world.sheet();
+                self.world.inner().run.sheet = Some(sheet);
+                self.last = Some(written.reading.clone());
+            }
+            Err(error) => self.world.log(&format!("* the source is not written: {error}")),
+        }
+        self.world.event("after writing the source");
+        written
+    }
+
+    fn as_written(&self, at: RecordIndex) -> String {
+        self.inner.as_written(at)
+    }
+
+    fn back_up(&self, into: &Path) -> io::Result<PathBuf> {
+        self.world.event("before copying the source");
+        self.inner.back_up(into)
+    }
+}
+
+fn described(edit: &Edit) -> String {
+    match edit {
+        Edit::Update { at, changes, linq_id } => {
+            let changes: Vec<String> = changes
+                .iter()
+                .map(|change| format!("{}: {:?} to {:?}", change.field, change.from, change.to))
+                .collect();
+            format!("update record {} {linq_id:?}: {}", at.0, changes.join(", "))
+        }
+        Edit::Add { values, linq_id } => {
+            format!("add {linq_id}: {}", serde_json::to_string(values).unwrap())
+        }
+        Edit::Remove { at } => format!("remove record {}", at.0),
+    }
+}
+
+/// What must stand in a cell for a value that a spreadsheet would run.
+fn guarded(field: Field, value: &str) -> String {
+    let is_formula = value
+        .trim_start_matches('\'')
+        .starts_with(['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠']);
+    let is_number = field == Field::PhoneNumber
+        && value.strip_prefix('+').is_some_and(|rest| {
+            rest.chars().all(|c| c.is_ascii_digit() || [' ', '-', '(', ')'].contains(&c))
+        });
+    if is_formula && !is_number { format!("'{value}") } else { value.to_owned() }
+}
+
+/// Rows without the blank cells at their ends.
+fn trimmed(sheet: &Sheet) -> Vec<Vec<String>> {
+    let mut rows = sheet.rows.clone();
+    for row in &mut rows {
+        while row.last().is_some_and(String::is_empty) {
+            row.pop();
+        }
+    }
+    rows
+}
+
+/// The lines of a file; a line end within quotation marks ends no line.
+fn lines(bytes: &[u8]) -> Vec<Vec<u8>> {
+    let mut lines = vec![Vec::new()];
+    let mut quoted = false;
+    for byte in bytes {
+        quoted ^= *byte == b'"';
+        if *byte == b'\n' && !quoted {
+            lines.push(Vec::new());
+        } else if let Some(line) = lines.last_mut() {
+            line.push(*byte);
+        }
+    }
+    lines.retain(|line| !line.is_empty());
+    lines
+}
+
+fn lines_of_rows(bytes: &[u8]) -> Vec<Vec<u8>> {
+    lines(bytes).into_iter().skip(1).collect()
+}
+
+/// By what the harness knows the rows of a file, in their order.
+pub(super) fn tags(sheet: &Sheet) -> Vec<Option<String>> {
+    (0..sheet.rows.len()).map(|row| tag(sheet.cell(row, NOTES))).collect()
+}

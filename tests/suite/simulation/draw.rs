@@ -1,0 +1,378 @@
+//! Draws a history from a seed.
+//!
+//! Each seed first draws which kinds of edits and faults there are at all (swarm
+//! testing), then how many, then the history. Worlds are small, for small worlds
+//! collide: a few people, who share names, numbers and addresses.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use fastrand::Rng;
+use linqsync::model::Field;
+
+use super::scenario::{
+    Act, Conditions, Edit, Feature, Person, Scenario, Setup, Text, Weather, WireFault,
+};
+
+/// The history of `seed`.
+pub(super) fn scenario(seed: u64) -> Scenario {
+    let mut rng = Rng::with_seed(seed);
+    let setup = setup(&mut rng);
+    let mut draw = Draw { swarm: Swarm::draw(&mut rng, &setup), rng, serial: 0 };
+    Scenario { setup, acts: draw.acts() }
+}
+
+fn one_in(rng: &mut Rng, n: u32) -> bool {
+    rng.u32(0..n) == 0
+}
+
+fn setup(rng: &mut Rng) -> Setup {
+    let mut features = BTreeSet::new();
+    for (feature, n) in [
+        (Feature::Key, 3),
+        (Feature::Ids, 3),
+        (Feature::Owner, 4),
+        (Feature::Location, 2),
+        (Feature::Crlf, 3),
+        (Feature::Bom, 5),
+        (Feature::Quoted, 3),
+        (Feature::Semicolons, 5),
+        (Feature::KeepInLinq, 8),
+        (Feature::KeepInSource, 8),
+    ] {
+        if one_in(rng, n) {
+            features.insert(feature);
+        }
+    }
+    let pick = |rng: &mut Rng, of: &[&str]| of[rng.usize(..of.len())].to_owned();
+    Setup {
+        quirks: quirks(rng),
+        features,
+        on_conflict: pick(rng, &["hold", "hold", "hold", "source", "linq"]),
+        direction: pick(rng, &["both", "both", "both", "both", "both", "both", "push", "pull"]),
+        max_deletes: pick(rng, &["5%", "5%", "100%", "1", "2"]),
+        grace_minutes: if one_in(rng, 6) { 45 } else { 0 },
+        concurrency: rng.usize(1..=4),
+        per_second: [1, 2, 10, 10, 1000][rng.usize(..5)],
+        per_page: [1, 2, 3, 100, 100][rng.usize(..5)],
+        salt: rng.u64(..),
+    }
+}
+
+fn quirks(rng: &mut Rng) -> Vec<String> {
+    let mut quirks: Vec<String> = Vec::new();
+    if one_in(rng, 3) {
+        return quirks;
+    }
+    for (texts, n) in [
+        (&["owner-reset"][..], 2),
+        (&["phone=raw", "phone=any"], 3),
+        (&["title-case"], 5),
+        (&["truncate=40", "truncate=12"], 6),
+        (&["ignore-clearing"], 5),
+        (&["blanks=empty", "blanks=absent"], 2),
+        (&["order=created-desc", "order=updated-desc"], 2),
+        (&["find-shape=contact", "find-shape=data"], 2),
+        (&["late-visibility=1", "late-visibility=4"], 8),
+    ] {
+        if one_in(rng, n) {
+            quirks.push(texts[rng.usize(..texts.len())].to_owned());
+        }
+    }
+    quirks
+}
+
+/// What there is at all in one history.
+struct Swarm {
+    fields: Vec<Field>,
+    edits: Vec<EditKind>,
+    texts: Vec<TextKind>,
+    faults: Vec<FaultKind>,
+    /// Runs out of ten that are killed.
+    kills: u32,
+    /// Runs out of ten with faults on the wire.
+    faulty: u32,
+    /// Runs out of ten during which people edit.
+    during: u32,
+    /// Runs out of ten in which something else is different.
+    weather: u32,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum EditKind {
+    AddRow,
+    AddContact,
+    AddBoth,
+    Cell,
+    Member,
+    Same,
+    Note,
+    RemoveRow,
+    RemoveContact,
+    CopyRow,
+    Shuffle,
+    Requote,
+    Owner,
+}
+
+#[derive(Clone, Copy)]
+enum TextKind {
+    Blank,
+    Fresh,
+    Shared,
+    Odd,
+    Respelled,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum FaultKind {
+    NotSent,
+    BrokenBefore,
+    BrokenAfter,
+    Status,
+    StatusAfter,
+    TooMany,
+    Html,
+    EmptyAfter,
+    CutAfter,
+    Late,
+    Refused,
+}
+
+impl Swarm {
+    fn draw(rng: &mut Rng, setup: &Setup) -> Swarm {
+        use EditKind as E;
+        use FaultKind as F;
+        let mut fields = vec![Field::FirstName, Field::Email];
+        for field in [
+            Field::LastName,
+            Field::PhoneNumber,
+            Field::Company,
+            Field::Title,
+            Field::Location,
+            Field::Owner,
+        ] {
+            if rng.bool() {
+                fields.push(field);
+            }
+        }
+        // A contact that find and listing do not show at once can be created twice:
+        // Linq gives no other evidence.
+        let late = setup.quirks.iter().any(|quirk| quirk.starts_with("late"));
+        let some = |rng: &mut Rng, n: u32| if one_in(rng, n) { rng.u32(1..=6) } else { 0 };
+        let mut faults = some_of(
+            rng,
+            &[
+                F::NotSent,
+                F::BrokenBefore,
+                F::BrokenAfter,
+                F::Status,
+                F::StatusAfter,
+                F::TooMany,
+                F::Html,
+                F::EmptyAfter,
+                F::CutAfter,
+                F::Late,
+                F::Refused,
+            ],
+        );
+        if late {
+            faults.retain(|fault| [F::NotSent, F::TooMany].contains(fault));
+        }
+        Swarm {
+            fields,
+            edits: some_of(
+                rng,
+                &[
+                    E::AddRow,
+                    E::AddContact,
+                    E::AddBoth,
+                    E::Cell,
+                    E::Cell,
+                    E::Member,
+                    E::Member,
+                    E::Same,
+                    E::Note,
+                    E::RemoveRow,
+                    E::RemoveContact,
+                    E::CopyRow,
+                    E::Shuffle,
+                    E::Requote,
+                    E::Owner,
+                ],
+            ),
+            texts: texts(rng),
+            kills: if late { 0 } else { some(rng, 2) },
+            faulty: if faults.is_empty() { 0 } else { some(rng, 2) },
+            faults,
+            during: some(rng, 4),
+            weather: some(rng, 6),
+        }
+    }
+}
+
+fn some_of<T: Copy>(rng: &mut Rng, all: &[T]) -> Vec<T> {
+    all.iter().copied().filter(|_| rng.bool()).collect()
+}
+
+fn texts(rng: &mut Rng) -> Vec<TextKind> {
+    use TextKind as T;
+    let mut texts = vec![T::Fresh, T::Fresh, T::Fresh, T::Fresh];
+    for (kind, n) in [(T::Blank, 2), (T::Shared, 2), (T::Odd, 3), (T::Respelled, 3)] {
+        if one_in(rng, n) {
+            texts.extend(vec![kind; rng.usize(1..=3)]);
+        }
+    }
+    texts
+}
+
+struct Draw {
+    rng: Rng,
+    swarm: Swarm,
+    serial: u32,
+}
+
+impl Draw {
+    fn acts(&mut self) -> Vec<Act> {
+        let mut acts = Vec::new();
+        for _ in 0..self.rng.u32(1..=5) {
+            let person = self.person();
+            acts.push(Act::Edit(match self.rng.u32(0..5) {
+                0 | 1 => Edit::AddRow(person),
+                2 | 3 => Edit::AddContact(person),
+                _ => Edit::AddBoth(person),
+            }));
+        }
+        for _ in 0..self.rng.u32(1..=6) {
+            let conditions = self.conditions();
+            acts.push(Act::Run(conditions));
+            if one_in(&mut self.rng, 3) {
+                let seconds = [1, 4, 60, 3600, 30 * 3600];
+                acts.push(Act::Wait(seconds[self.rng.usize(..5)]));
+            }
+            for _ in 0..[0, 1, 1, 2, 2, 3, 5][self.rng.usize(..7)] {
+                acts.extend(self.edit().map(Act::Edit));
+            }
+        }
+        let conditions = self.conditions();
+        acts.push(Act::Run(conditions));
+        acts
+    }
+
+    fn next(&mut self) -> u32 {
+        self.serial += 1;
+        self.serial
+    }
+
+    fn person(&mut self) -> Person {
+        let mut person: Person = BTreeMap::new();
+        for field in self.swarm.fields.clone() {
+            if self.rng.u32(0..4) > 0 {
+                let text = self.text();
+                person.insert(field, text);
+            }
+        }
+        if person.is_empty() {
+            let serial = self.next();
+            person.insert(Field::FirstName, Text::Fresh(serial));
+        }
+        person
+    }
+
+    fn text(&mut self) -> Text {
+        let kind = self.swarm.texts[self.rng.usize(..self.swarm.texts.len())];
+        let which = self.rng.u32(0..90);
+        match kind {
+            TextKind::Blank => Text::Blank,
+            TextKind::Fresh => Text::Fresh(self.next()),
+            TextKind::Shared => Text::Shared(which % 6),
+            TextKind::Odd => Text::Odd(which, self.next()),
+            TextKind::Respelled => Text::Respelled(which % 3),
+        }
+    }
+
+    fn field(&mut self) -> Field {
+        self.swarm.fields[self.rng.usize(..self.swarm.fields.len())]
+    }
+
+    fn edit(&mut self) -> Option<Edit> {
+        if self.swarm.edits.is_empty() {
+            return None;
+        }
+        let kind = self.swarm.edits[self.rng.usize(..self.swarm.edits.len())];
+        let who = self.rng.u32(0..60);
+        Some(match kind {
+            EditKind::AddRow => Edit::AddRow(self.person()),
+            EditKind::AddContact => Edit::AddContact(self.person()),
+            EditKind::AddBoth => Edit::AddBoth(self.person()),
+            EditKind::Cell => Edit::Cell { who, field: self.field(), text: self.text() },
+            EditKind::Member => Edit::Member { who, field: self.field(), text: self.text() },
+            EditKind::Same => Edit::Same { who, field: self.field(), text: self.text() },
+            EditKind::Note => Edit::Note { who, serial: self.next() },
+            EditKind::RemoveRow => Edit::RemoveRow { who },
+            EditKind::RemoveContact => Edit::RemoveContact { who },
+            EditKind::CopyRow => Edit::CopyRow { who, serial: self.next() },
+            EditKind::Shuffle => Edit::Shuffle { salt: self.rng.u64(..) },
+            EditKind::Requote => Edit::Requote,
+            EditKind::Owner => Edit::Owner { who, user: self.rng.u32(0..3) },
+        })
+    }
+
+    fn conditions(&mut self) -> Conditions {
+        let mut conditions = Conditions { preview: one_in(&mut self.rng, 3), ..<_>::default() };
+        let out_of_ten = |rng: &mut Rng, n: u32| rng.u32(0..10) < n;
+        if out_of_ten(&mut self.rng, self.swarm.kills) {
+            let most = [12, 30, 60][self.rng.usize(..3)];
+            conditions.kill = Some(self.rng.u32(1..=most));
+        } else if one_in(&mut self.rng, 25) {
+            conditions.stop = Some(self.rng.u32(1..30));
+        }
+        if out_of_ten(&mut self.rng, self.swarm.faulty) {
+            for _ in 0..self.rng.u32(1..=3) {
+                let request = self.rng.u32(1..=14);
+                let fault = self.fault();
+                conditions.faults.insert(request, fault);
+            }
+            if one_in(&mut self.rng, 5) {
+                let fault = self.fault();
+                conditions.outage = Some((self.rng.u32(1..=14), fault));
+            }
+        }
+        if out_of_ten(&mut self.rng, self.swarm.during) {
+            for _ in 0..self.rng.u32(1..=2) {
+                let at = self.rng.u32(1..=40);
+                conditions.during.extend(self.edit().map(|edit| (at, edit)));
+            }
+        }
+        if out_of_ten(&mut self.rng, self.swarm.weather) {
+            let which = self.rng.u32(0..20);
+            conditions.weather = Some(match which % 5 {
+                0 => Weather::Elsewhere,
+                1 => Weather::Short(which),
+                2 => Weather::FileMissing,
+                3 => Weather::FileEmpty,
+                _ => Weather::FileUnterminated(which),
+            });
+            // People cannot save a file that is not there.
+            conditions.during.clear();
+        }
+        conditions
+    }
+
+    fn fault(&mut self) -> WireFault {
+        let kind = self.swarm.faults[self.rng.usize(..self.swarm.faults.len())];
+        let failures = [500, 502, 503, 504];
+        match kind {
+            FaultKind::NotSent => WireFault::NotSent,
+            FaultKind::BrokenBefore => WireFault::BrokenBefore,
+            FaultKind::BrokenAfter => WireFault::BrokenAfter,
+            FaultKind::Status => WireFault::Status(failures[self.rng.usize(..4)]),
+            FaultKind::StatusAfter => WireFault::StatusAfter(failures[self.rng.usize(..4)]),
+            FaultKind::TooMany => WireFault::TooMany(self.rng.u16(1..100)),
+            FaultKind::Html => WireFault::Html,
+            FaultKind::EmptyAfter => WireFault::EmptyAfter,
+            FaultKind::CutAfter => WireFault::CutAfter,
+            FaultKind::Late => WireFault::Late(self.rng.u32(1..28)),
+            FaultKind::Refused => WireFault::Status([401, 403, 404][self.rng.usize(..3)]),
+        }
+    }
+}

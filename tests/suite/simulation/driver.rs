@@ -1,0 +1,323 @@
+//! Plays a history: people edit, time passes, runs are made and killed, and in the
+//! end everything becomes quiet.
+
+use std::collections::BTreeMap;
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::os::unix::fs::MetadataExt;
+use std::panic::AssertUnwindSafe;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use futures_util::FutureExt;
+use linqsync::linq::{BaseUrl, Client, Settings, TokenSource};
+use linqsync::mirror::State;
+use linqsync::model::{
+    Canon, ConflictPolicy, DeletePolicy, Deletes, Direction, Field, Link, Policy, Region,
+};
+use linqsync::plan::{Observation, Plan};
+use linqsync::run::{Ran, Sides, Terms, preview, run};
+use linqsync::source::csv::{Access, CsvOptions, CsvSource};
+use tokio::runtime::{Builder, Runtime};
+use tokio_util::sync::CancellationToken;
+
+use super::check;
+use super::desk::Desk;
+use super::scenario::{Act, Conditions, Feature, Scenario, Setup, Weather};
+use super::wire::{Traffic, Wire};
+use super::world::{Killed, RunNow, World};
+
+/// The longest that a create may still be on its way; longer than any fault.
+const SETTLE: Duration = Duration::from_secs(30);
+
+/// How many runs it may take until nothing is left to do.
+const QUIET_RUNS: usize = 4;
+
+/// What became of a history.
+pub(super) struct Played {
+    pub(super) log: Vec<String>,
+    pub(super) violations: Vec<String>,
+    pub(super) met: BTreeMap<String, u64>,
+}
+
+/// Plays `scenario` in a directory of its own.
+pub(super) fn play(scenario: &Scenario) -> Played {
+    let shm = Path::new("/dev/shm");
+    let dir = if shm.is_dir() { tempfile::tempdir_in(shm) } else { tempfile::tempdir() };
+    let dir = dir.unwrap();
+    let runtime = paused();
+    let world = runtime.block_on(async {
+        let world = World::new(&scenario.setup, dir.path());
+        Driver { world: Arc::clone(&world), policy: policy(&scenario.setup) }
+            .history(&scenario.acts)
+            .await;
+        world
+    });
+    drop(runtime);
+    let mut inner = world.inner();
+    Played {
+        log: std::mem::take(&mut inner.log),
+        violations: std::mem::take(&mut inner.violations),
+        met: std::mem::take(&mut inner.met),
+    }
+}
+
+fn paused() -> Runtime {
+    Builder::new_current_thread().enable_time().start_paused(true).build().unwrap()
+}
+
+fn policy(setup: &Setup) -> Policy {
+    let keep = |feature| {
+        let keeps = setup.features.contains(&feature);
+        if keeps { DeletePolicy::Keep } else { DeletePolicy::Propagate }
+    };
+    Policy {
+        canon: Canon::new(Region::US),
+        direction: *Direction::ALL.iter().find(|d| d.name() == setup.direction).unwrap(),
+        on_conflict: *ConflictPolicy::ALL.iter().find(|c| c.name() == setup.on_conflict).unwrap(),
+        deletes: Deletes { linq: keep(Feature::KeepInLinq), source: keep(Feature::KeepInSource) },
+        max_deletes: setup.max_deletes.parse().unwrap(),
+        delete_grace: TimeDelta::minutes(setup.grace_minutes.into()),
+        ..Policy::default()
+    }
+}
+
+/// How a run ended, as its process could tell.
+pub(super) enum Ended {
+    Killed,
+    Panicked,
+    Ran(Box<Ran>),
+}
+
+struct Driver {
+    world: Arc<World>,
+    policy: Policy,
+}
+
+/// What a silent run leaves as it is.
+#[derive(PartialEq)]
+struct Stillness {
+    bytes: Vec<u8>,
+    inode: u64,
+    modified: (i64, i64),
+    links: Vec<Link>,
+}
+
+impl Driver {
+    async fn history(&self, acts: &[Act]) {
+        for act in acts {
+            match act {
+                Act::Edit(edit) => self.world.edit(edit),
+                Act::Wait(seconds) => self.wait(u64::from(*seconds)).await,
+                Act::Run(conditions) => drop(self.run(conditions).await),
+            }
+            if !self.world.inner().violations.is_empty() {
+                return;
+            }
+        }
+        self.become_quiet().await;
+    }
+
+    async fn wait(&self, seconds: u64) {
+        self.world.log(&format!("{seconds} seconds pass"));
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+    }
+
+    /// Without faults and edits there is soon nothing left to do.
+    async fn become_quiet(&self) {
+        let world = &self.world;
+        // What was deleted until now does not count any more.
+        self.wait(25 * 3600).await;
+        for _ in 0..QUIET_RUNS {
+            let before = self.stillness();
+            let Ended::Ran(ran) = self.run(&Conditions::default()).await else { return };
+            if !world.inner().violations.is_empty() {
+                return;
+            }
+            let wrote = !world.inner().run.writes.is_empty();
+            if !wrote && before == self.stillness() {
+                check::quiet(world, &self.policy, &ran);
+                return;
+            }
+            // Longer than the grace of a deletion.
+            self.wait(3600).await;
+        }
+        world.violation(&format!("still not quiet after {QUIET_RUNS} runs"));
+    }
+
+    fn stillness(&self) -> Stillness {
+        let file = std::fs::metadata(&self.world.csv).unwrap();
+        Stillness {
+            bytes: self.world.bytes(),
+            inode: file.ino(),
+            modified: (file.mtime(), file.mtime_nsec()),
+            links: self.world.scratch().links().unwrap(),
+        }
+    }
+
+    async fn run(&self, conditions: &Conditions) -> Ended {
+        let world = &self.world;
+        let mut conditions = conditions.clone();
+        if world.scratch().links().unwrap().is_empty() {
+            // Whose Linq it is cannot be told before anybody was linked.
+            conditions.weather =
+                conditions.weather.filter(|weather| *weather != Weather::Elsewhere);
+        }
+        let shelter = self.brew(conditions.weather);
+        let foreseen =
+            if conditions.preview { self.foresee(conditions.weather).await } else { None };
+        let state = world.scratch();
+        world.inner().run = RunNow {
+            fresh: state.open_intents().unwrap().is_empty(),
+            links: state.links().unwrap().len(),
+            conditions: conditions.clone(),
+            before: world.contacts(),
+            disturbed: conditions.weather.is_some(),
+            ..RunNow::default()
+        };
+        world.log(&format!("a run begins: {}", serde_json::to_string(&conditions).unwrap()));
+        let ended = self.attempt().await;
+        self.describe(&ended);
+        if let Some(bytes) = shelter {
+            std::fs::write(&world.csv, bytes).unwrap();
+        }
+        check::after(world, &self.policy, &ended, foreseen.as_ref());
+        ended
+    }
+
+    /// One process, from its start to its end.
+    async fn attempt(&self) -> Ended {
+        let world = &self.world;
+        let state = State::open(&world.state).unwrap();
+        let mut source = Desk::new(world, CsvSource::new(self.options(Access::Exclusive)));
+        let client = self.client(Traffic::Run);
+        let stop = world.inner().run.stop.clone();
+        let clock = || {
+            world.event("looking at the clock");
+            world.now()
+        };
+        let terms = Terms {
+            history: chrono::TimeDelta::days(400),
+            policy: &self.policy,
+            settle: SETTLE,
+            started_at: world.now(),
+            clock: &clock,
+            stop: &stop,
+        };
+        let mut sides = Sides { linq: &client, source: &mut source, state: &state };
+        match AssertUnwindSafe(run(&mut sides, &terms)).catch_unwind().await {
+            Ok(ran) => Ended::Ran(Box::new(ran)),
+            Err(cause) if cause.is::<Killed>() => Ended::Killed,
+            Err(_) => Ended::Panicked,
+        }
+    }
+
+    /// A dry run, which leaves everything as it is.
+    async fn foresee(&self, weather: Option<Weather>) -> Option<(Plan, Observation)> {
+        if weather.is_some() {
+            return None;
+        }
+        let world = &self.world;
+        let still = |world: &World| {
+            let files = ["state.db", "state.db-wal"]
+                .map(|name| std::fs::read(world.state.join(name)).unwrap_or_default());
+            (world.bytes(), world.contacts(), files)
+        };
+        let before = still(world);
+        let state = world.scratch();
+        let mut source = CsvSource::new(self.options(Access::ReadOnly));
+        let client = self.client(Traffic::DryRun);
+        let stop = CancellationToken::new();
+        let clock = || world.now();
+        let terms = Terms {
+            history: chrono::TimeDelta::days(400),
+            policy: &self.policy,
+            settle: SETTLE,
+            started_at: world.now(),
+            clock: &clock,
+            stop: &stop,
+        };
+        let mut sides = Sides { linq: &client, source: &mut source, state: &state };
+        let planned = preview(&mut sides, &terms).await;
+        if before != still(world) {
+            world.violation("a dry run changed something");
+        }
+        world.log("a dry run");
+        planned.ok().map(|(plan, seen, _)| (plan, seen))
+    }
+
+    fn client(&self, traffic: Traffic) -> Client {
+        let setup = &self.world.setup;
+        let url = BaseUrl::new("https://linq.example".parse().unwrap()).unwrap();
+        let mut settings = Settings::new(url, setup.salt);
+        settings.concurrency = NonZeroUsize::new(setup.concurrency).unwrap();
+        settings.requests_per_second = NonZeroU32::new(setup.per_second).unwrap();
+        let wire = Wire { world: Arc::clone(&self.world), traffic };
+        Client::new(Arc::new(wire), settings, TokenSource::fixed("sandbox-token".into()))
+    }
+
+    fn options(&self, access: Access) -> CsvOptions {
+        let has = |feature| self.world.setup.features.contains(&feature);
+        let mut options = CsvOptions::new(&self.world.csv);
+        options.access = access;
+        options.key = has(Feature::Key).then(|| super::sheet::KEY.to_owned());
+        options.id_column = has(Feature::Ids).then(|| super::sheet::ID.to_owned());
+        if has(Feature::Owner) {
+            options.columns.insert(Field::Owner, super::sheet::column(Field::Owner).to_owned());
+        }
+        options
+    }
+
+    /// Makes the weather; returns what the file is to be afterwards.
+    fn brew(&self, weather: Option<Weather>) -> Option<Vec<u8>> {
+        let world = &self.world;
+        let bytes = world.bytes();
+        match weather? {
+            Weather::Elsewhere | Weather::Short(_) => return None,
+            Weather::FileMissing => std::fs::remove_file(&world.csv).unwrap(),
+            Weather::FileEmpty => std::fs::write(&world.csv, "").unwrap(),
+            Weather::FileUnterminated(row) => {
+                let mut lines: Vec<Vec<u8>> =
+                    bytes.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
+                // Another quotation mark would end what is left open.
+                let row = 1 + row as usize % lines.len();
+                let row = if bytes.contains(&b'"') { lines.len() } else { row };
+                lines.insert(row, b"\"left open".to_vec());
+                std::fs::write(&world.csv, lines.concat()).unwrap();
+            }
+        }
+        Some(bytes)
+    }
+
+    fn describe(&self, ended: &Ended) {
+        let world = &self.world;
+        match ended {
+            Ended::Killed => world.log("the run was killed"),
+            Ended::Panicked => world.violation("the run panicked"),
+            Ended::Ran(ran) => {
+                if world.inner().run.conditions.kill_when.is_some() {
+                    world.violation("it was to be killed, and lives");
+                }
+                world.log(&format!(
+                    "the run ended with {}: {}",
+                    ran.report.exit_code(),
+                    serde_json::to_string(&ran.report).unwrap()
+                ));
+                for notice in &ran.notices {
+                    world.log(&format!("  notice: {notice}"));
+                }
+                world.met(&format!("exit code {}", ran.report.exit_code()));
+                if let Some((plan, _)) = &ran.left {
+                    for step in &plan.steps {
+                        world.log(&format!("  left: {step:?}"));
+                    }
+                    if let Some(halt) = &plan.halt {
+                        world.log(&format!("  halt: {halt}"));
+                    }
+                }
+            }
+        }
+        world.log(&format!("the file: {}", String::from_utf8_lossy(&world.bytes())));
+    }
+}

@@ -1,0 +1,196 @@
+//! What happens in one history, as plain values: what is set up, what people do,
+//! and under which conditions each run is made.
+//!
+//! Owns the vocabulary. An act names whom it is about by a number that is taken
+//! modulo how many there are, and brings its own serial number for the texts that
+//! it types, so that a history stays meaningful when acts are taken out of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use linqsync::model::Field;
+use serde::{Deserialize, Serialize};
+
+/// One history.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Scenario {
+    pub(super) setup: Setup,
+    pub(super) acts: Vec<Act>,
+}
+
+/// What does not change in a history.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Setup {
+    /// Quirks of the sandbox, by their text form.
+    pub(super) quirks: Vec<String>,
+    pub(super) features: BTreeSet<Feature>,
+    /// `sync.on_conflict`.
+    pub(super) on_conflict: String,
+    /// `sync.direction`.
+    pub(super) direction: String,
+    /// `sync.max_deletes`.
+    pub(super) max_deletes: String,
+    /// `sync.delete_grace`.
+    pub(super) grace_minutes: u32,
+    /// `linq.concurrency`.
+    pub(super) concurrency: usize,
+    /// `linq.requests_per_second`.
+    pub(super) per_second: u32,
+    /// How many contacts Linq shows on a page, whatever it is asked for.
+    pub(super) per_page: u32,
+    /// How long each answer takes, differently for each request.
+    pub(super) salt: u64,
+}
+
+/// What a file or a configuration has or has not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) enum Feature {
+    /// A key column, which people fill.
+    Key,
+    /// A column for Linq's ids.
+    Ids,
+    /// A mapped column for the owner.
+    Owner,
+    /// A column for the location; without it the field is not mapped.
+    Location,
+    /// Lines end with CR LF.
+    Crlf,
+    /// A byte order mark.
+    Bom,
+    /// Every cell is quoted when people save the file.
+    Quoted,
+    /// Cells are separated by semicolons.
+    Semicolons,
+    /// `sync.deletes.linq = "keep"`.
+    KeepInLinq,
+    /// `sync.deletes.source = "keep"`.
+    KeepInSource,
+}
+
+/// One thing that happens.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) enum Act {
+    /// Somebody edits.
+    Edit(Edit),
+    /// Nothing happens for so many seconds.
+    Wait(u32),
+    /// A run.
+    Run(Conditions),
+}
+
+/// What a person does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) enum Edit {
+    /// Adds a row.
+    AddRow(Person),
+    /// Adds a contact in Linq.
+    AddContact(Person),
+    /// Adds the same person on both sides.
+    AddBoth(Person),
+    /// Types into a cell.
+    Cell { who: u32, field: Field, text: Text },
+    /// Types into a field in Linq.
+    Member { who: u32, field: Field, text: Text },
+    /// Types the same into a row and into the contact that looks like it.
+    Same { who: u32, field: Field, text: Text },
+    /// Writes a note, which is not mapped.
+    Note { who: u32, serial: u32 },
+    /// Removes a row.
+    RemoveRow { who: u32 },
+    /// Removes a contact.
+    RemoveContact { who: u32 },
+    /// Copies a row to the end.
+    CopyRow { who: u32, serial: u32 },
+    /// Sorts the rows in some order.
+    Shuffle { salt: u64 },
+    /// Saves the file with every cell quoted, or only where needed.
+    Requote,
+    /// Gives a contact to another user.
+    Owner { who: u32, user: u32 },
+}
+
+/// Somebody who is added.
+pub(super) type Person = BTreeMap<Field, Text>;
+
+/// What is typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Text {
+    /// Nothing: a blank.
+    Blank,
+    /// Something that occurs nowhere else.
+    Fresh(u32),
+    /// One of a few texts that many share.
+    Shared(u32),
+    /// Something unusual that occurs nowhere else: the kind, the serial number.
+    Odd(u32, u32),
+    /// What is there, spelled differently.
+    Respelled(u32),
+}
+
+/// Under which conditions a run is made.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Conditions {
+    /// Whether a dry run is made before.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) preview: bool,
+    /// The process is killed at this event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) kill: Option<u32>,
+    /// The process is killed at the first event whose name begins like this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) kill_when: Option<String>,
+    /// The process is asked to stop at this event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) stop: Option<u32>,
+    /// What happens to the request of this number.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) faults: BTreeMap<u32, WireFault>,
+    /// What happens to every request from this number on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) outage: Option<(u32, WireFault)>,
+    /// What people do at these events.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) during: Vec<(u32, Edit)>,
+    /// What else is different.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) weather: Option<Weather>,
+}
+
+/// What happens to one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum WireFault {
+    /// No connection.
+    NotSent,
+    /// The connection breaks before Linq has carried the request out.
+    BrokenBefore,
+    /// The connection breaks after Linq has carried the request out.
+    BrokenAfter,
+    /// An error in place of the effect.
+    Status(u16),
+    /// An error after the effect.
+    StatusAfter(u16),
+    /// 429 with so many seconds to wait.
+    TooMany(u16),
+    /// A page of HTML in place of the effect.
+    Html,
+    /// The effect, and an answer without a body.
+    EmptyAfter,
+    /// The effect, and half an answer.
+    CutAfter,
+    /// No answer; a create takes effect so many seconds later.
+    Late(u32),
+}
+
+/// What is different in a whole run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Weather {
+    /// The token belongs to another organisation, which has nobody.
+    Elsewhere,
+    /// The listing lacks one contact and says that this is all.
+    Short(u32),
+    /// The file is not there.
+    FileMissing,
+    /// The file has no byte.
+    FileEmpty,
+    /// Somebody left a quotation mark open in a row.
+    FileUnterminated(u32),
+}

@@ -1,0 +1,160 @@
+//! The CSV file as people's programs read and save it.
+//!
+//! Written apart from the product's own reader, on the crate `csv`, so that each
+//! is a witness against the other. It knows nothing of formulas or canonical
+//! forms: a cell is what stands in it.
+
+use std::collections::BTreeSet;
+
+use linqsync::model::Field;
+
+use super::scenario::Feature;
+
+/// A file, cell by cell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Sheet {
+    bom: bool,
+    crlf: bool,
+    quoted: bool,
+    delimiter: u8,
+    pub(super) header: Vec<String>,
+    pub(super) rows: Vec<Vec<String>>,
+}
+
+/// The column that linqsync does not know.
+pub(super) const NOTES: &str = "Notes";
+/// The column that identifies a row.
+pub(super) const KEY: &str = "Employee ID";
+/// The column that holds Linq's id.
+pub(super) const ID: &str = "linq_id";
+
+/// The name of a field's column.
+pub(super) const fn column(field: Field) -> &'static str {
+    match field {
+        Field::FirstName => "First Name",
+        Field::LastName => "Last Name",
+        Field::Email => "Email",
+        Field::PhoneNumber => "Phone",
+        Field::Company => "Company",
+        Field::Title => "Title",
+        Field::Location => "Location",
+        Field::Owner => "Owner",
+    }
+}
+
+impl Sheet {
+    /// A file without rows.
+    pub(super) fn new(features: &BTreeSet<Feature>) -> Sheet {
+        let has = |feature| features.contains(&feature);
+        let mut header: Vec<String> = Vec::new();
+        if has(Feature::Key) {
+            header.push(KEY.to_owned());
+        }
+        for field in Field::ALL {
+            if is_mapped(features, field) {
+                header.push(column(field).to_owned());
+            }
+        }
+        header.push(NOTES.to_owned());
+        if has(Feature::Ids) {
+            header.push(ID.to_owned());
+        }
+        Sheet {
+            bom: has(Feature::Bom),
+            crlf: has(Feature::Crlf),
+            quoted: has(Feature::Quoted),
+            delimiter: if has(Feature::Semicolons) { b';' } else { b',' },
+            header,
+            rows: Vec::new(),
+        }
+    }
+
+    /// Reads what stands in a file.
+    pub(super) fn parse(bytes: &[u8]) -> Sheet {
+        let body = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
+        let first = body.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        let delimiter = if first.contains(&b';') { b';' } else { b',' };
+        let mut reader = csv::ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .delimiter(delimiter)
+            .from_reader(body);
+        let mut rows: Vec<Vec<String>> = reader
+            .records()
+            .map(|record| record.unwrap().iter().map(str::to_owned).collect())
+            .collect();
+        let header = if rows.is_empty() { Vec::new() } else { rows.remove(0) };
+        Sheet {
+            bom: body.len() != bytes.len(),
+            crlf: first.ends_with(b"\r"),
+            quoted: first.starts_with(b"\""),
+            delimiter,
+            header,
+            rows,
+        }
+    }
+
+    /// What stands in the file after it is saved.
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        let mut writer = csv::WriterBuilder::new()
+            .delimiter(self.delimiter)
+            .terminator(if self.crlf { csv::Terminator::CRLF } else { csv::Terminator::Any(b'\n') })
+            .quote_style(if self.quoted {
+                csv::QuoteStyle::Always
+            } else {
+                csv::QuoteStyle::Necessary
+            })
+            .flexible(true)
+            .from_writer(if self.bom { b"\xEF\xBB\xBF".to_vec() } else { Vec::new() });
+        for row in std::iter::once(&self.header).chain(&self.rows) {
+            writer.write_record(row).unwrap();
+        }
+        writer.into_inner().unwrap()
+    }
+
+    /// Quotes every cell, or only where it is needed.
+    pub(super) fn requote(&mut self) {
+        self.quoted = !self.quoted;
+    }
+
+    /// The position of a column.
+    pub(super) fn at(&self, name: &str) -> Option<usize> {
+        self.header.iter().position(|column| column == name)
+    }
+
+    /// What stands in a row in a column; nothing where there is no such cell.
+    pub(super) fn cell(&self, row: usize, name: &str) -> &str {
+        let at = self.at(name);
+        at.and_then(|at| self.rows.get(row)?.get(at)).map_or("", String::as_str)
+    }
+
+    /// Puts `text` into a cell, if there is such a column.
+    pub(super) fn put(&mut self, row: usize, name: &str, text: &str) {
+        let Some(at) = self.at(name) else { return };
+        let cells = &mut self.rows[row];
+        while cells.len() <= at {
+            cells.push(String::new());
+        }
+        text.clone_into(&mut cells[at]);
+    }
+
+    /// A row without any text.
+    pub(super) fn add(&mut self) -> usize {
+        self.rows.push(vec![String::new(); self.header.len()]);
+        self.rows.len() - 1
+    }
+}
+
+/// Whether the file has a column for `field`.
+pub(super) fn is_mapped(features: &BTreeSet<Feature>, field: Field) -> bool {
+    match field {
+        Field::Owner => features.contains(&Feature::Owner),
+        Field::Location => features.contains(&Feature::Location),
+        Field::FirstName
+        | Field::LastName
+        | Field::Email
+        | Field::PhoneNumber
+        | Field::Company
+        | Field::Title => true,
+    }
+}

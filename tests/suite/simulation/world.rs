@@ -1,0 +1,210 @@
+//! The world of one history: Linq, the file, the clock, the people, and what the
+//! harness remembers of them.
+//!
+//! Owns the *events*: every request, answer, look at the clock and access to the
+//! file is one. At an event people may edit, and the process may be killed, which
+//! is an unwinding that nothing in the product catches: whatever was to happen
+//! next does not happen, and everything is dropped.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use chrono::{DateTime, TimeDelta};
+use linqsync::mirror::State;
+use linqsync::model::{Field, Timestamp};
+use linqsync::sandbox::{Contact, Options, Quirk, Sandbox};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::ledger::Ledger;
+use super::scenario::{Conditions, Setup};
+use super::sheet::Sheet;
+
+/// What unwinds when the process is killed.
+pub(super) struct Killed;
+
+/// The world, shared by the transport, the file and the driver of one history.
+pub(super) struct World {
+    pub(super) setup: Setup,
+    pub(super) csv: PathBuf,
+    pub(super) state: PathBuf,
+    /// Linq, and another organisation in it that has nobody.
+    pub(super) linq: Sandbox,
+    pub(super) elsewhere: Sandbox,
+    dir: PathBuf,
+    start: Instant,
+    inner: Mutex<Inner>,
+}
+
+/// What changes in a world.
+#[derive(Default)]
+pub(super) struct Inner {
+    /// What happened, for people and for the comparison of two runs of one seed.
+    pub(super) log: Vec<String>,
+    /// What must not have happened.
+    pub(super) violations: Vec<String>,
+    pub(super) ledger: Ledger,
+    pub(super) run: RunNow,
+    pub(super) past: Past,
+    /// How often what was met, over the whole history.
+    pub(super) met: BTreeMap<String, u64>,
+}
+
+/// The run that is being made.
+#[derive(Default)]
+pub(super) struct RunNow {
+    pub(super) conditions: Conditions,
+    pub(super) events: u32,
+    pub(super) requests: u32,
+    pub(super) stop: CancellationToken,
+    /// Writes that Linq carried out or refused, in order.
+    pub(super) writes: Vec<Write>,
+    /// Requests that the client sent, by kind.
+    pub(super) sent: BTreeMap<&'static str, u32>,
+    /// What the source was asked to do: added, changed, removed.
+    pub(super) added: usize,
+    pub(super) changed: usize,
+    pub(super) removed: usize,
+    /// The file as the run last read or left it.
+    pub(super) sheet: Option<Sheet>,
+    /// Linq as it was when the run began.
+    pub(super) before: BTreeMap<u64, Contact>,
+    /// Whether anything but the run itself happened in it.
+    pub(super) disturbed: bool,
+    /// Whether earlier runs left no intent open.
+    pub(super) fresh: bool,
+    /// How many links there were before.
+    pub(super) links: usize,
+}
+
+/// A write that reached Linq.
+#[derive(Clone, Debug)]
+pub(super) struct Write {
+    pub(super) method: String,
+    pub(super) id: Option<u64>,
+    pub(super) status: u16,
+}
+
+/// What the harness remembers of earlier runs.
+#[derive(Default)]
+pub(super) struct Past {
+    /// Contacts that linqsync created.
+    pub(super) posted: BTreeSet<u64>,
+    /// Each contact that was ever linked, with the note of its row if that was made
+    /// by people.
+    pub(super) linked: BTreeMap<u64, Option<String>>,
+    /// What people edited since both sides were last in sync: fields of contacts, and
+    /// of rows by their notes.
+    pub(super) edited_contacts: BTreeSet<(u64, Field)>,
+    pub(super) edited_rows: BTreeSet<(String, Field)>,
+    /// Whom contacts must belong to.
+    pub(super) owners: BTreeMap<u64, String>,
+    /// How many rows and contacts people removed.
+    pub(super) removals: usize,
+    /// Whether people edited a row that linqsync added: it may be nobody's then.
+    pub(super) edited_ours: bool,
+}
+
+impl World {
+    /// A world in which nobody is known yet.
+    pub(super) fn new(setup: &Setup, dir: &Path) -> Arc<World> {
+        let start = Instant::now();
+        let options = || Options {
+            quirks: setup.quirks.iter().map(|text| text.parse::<Quirk>().unwrap()).collect(),
+            now: Arc::new(move || present(start)),
+            ..Options::default()
+        };
+        let world = World {
+            setup: setup.clone(),
+            csv: dir.join("contacts.csv"),
+            state: dir.join("state"),
+            linq: Sandbox::new(options()),
+            elsewhere: Sandbox::new(options()),
+            dir: dir.to_owned(),
+            start,
+            inner: Mutex::new(Inner::default()),
+        };
+        std::fs::write(&world.csv, Sheet::new(&setup.features).bytes()).unwrap();
+        Arc::new(world)
+    }
+
+    /// The present.
+    pub(super) fn now(&self) -> Timestamp {
+        present(self.start)
+    }
+
+    pub(super) fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes down what happened.
+    pub(super) fn log(&self, text: &str) {
+        let at = self.start.elapsed().as_millis();
+        let text = text.replace(&*self.dir.to_string_lossy(), "DIR");
+        self.inner().log.push(format!("{:>9}.{:03}  {text}", at / 1000, at % 1000));
+    }
+
+    /// Writes down what must not have happened.
+    pub(super) fn violation(&self, text: &str) {
+        self.log(&format!("VIOLATION: {text}"));
+        self.inner().violations.push(text.to_owned());
+    }
+
+    /// Counts something that histories should meet now and then.
+    pub(super) fn met(&self, what: &str) {
+        *self.inner().met.entry(what.to_owned()).or_default() += 1;
+    }
+
+    /// Something happens: people may edit now, and the process may end here.
+    pub(super) fn event(&self, what: &str) {
+        let (due, kill) = {
+            let run = &mut self.inner().run;
+            run.events += 1;
+            let at = run.events;
+            if run.conditions.stop == Some(at) {
+                run.stop.cancel();
+                run.disturbed = true;
+            }
+            let during = run.conditions.during.iter().filter(|(when, _)| *when == at);
+            let due: Vec<_> = during.map(|(_, edit)| edit.clone()).collect();
+            run.disturbed |= !due.is_empty();
+            let when = run.conditions.kill_when.as_ref();
+            let kill = run.conditions.kill == Some(at)
+                || when.is_some_and(|when| what.starts_with(when.as_str()));
+            (due, kill)
+        };
+        for edit in due {
+            self.met("an edit during a run");
+            self.edit(&edit);
+        }
+        if kill {
+            self.log(&format!("killed: {what}"));
+            self.met(&format!("killed {}", what.split(' ').take(2).collect::<Vec<_>>().join(" ")));
+            std::panic::resume_unwind(Box::new(Killed));
+        }
+    }
+
+    /// The file as it is.
+    pub(super) fn sheet(&self) -> Sheet {
+        Sheet::parse(&self.bytes())
+    }
+
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        std::fs::read(&self.csv).unwrap_or_default()
+    }
+
+    /// A copy of the state as it is on disk.
+    pub(super) fn scratch(&self) -> State {
+        State::scratch(&self.state).unwrap()
+    }
+
+    pub(super) fn contacts(&self) -> BTreeMap<u64, Contact> {
+        self.linq.contacts().into_iter().map(|contact| (contact.id, contact)).collect()
+    }
+}
+
+fn present(start: Instant) -> Timestamp {
+    let elapsed = TimeDelta::from_std(start.elapsed()).unwrap();
+    DateTime::UNIX_EPOCH + TimeDelta::seconds(1_768_478_400) + elapsed
+}
