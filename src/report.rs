@@ -45,6 +45,9 @@ pub struct RunReport {
     pub finished_at: Timestamp,
     /// Why it failed, if it did.
     pub error: Option<ReportedError>,
+    /// What people should know; left out where there is nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notices: Vec<String>,
 }
 
 /// How a run ended.
@@ -138,6 +141,7 @@ impl RunReport {
             started_at,
             finished_at: started_at,
             error: None,
+            notices: Vec::new(),
         }
     }
 

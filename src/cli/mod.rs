@@ -18,6 +18,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use chrono::{DateTime, Utc};
 use clap::Parser;
+use serde::Serialize;
 
 use crate::config::{Config, ConfigError, Overrides};
 use crate::daemon::DaemonError;
@@ -126,7 +127,7 @@ fn failed(error: ReportedError) -> anyhow::Result<()> {
     let mut report = RunReport::new(now());
     report.error = Some(error);
     report.conclude(now());
-    print_json(&serde_json::to_value(&report)?)
+    print_json(&report)
 }
 
 /// The time by the system's clock: here it enters, everywhere else it is an argument.
@@ -169,7 +170,7 @@ pub(crate) fn print(text: &str) -> anyhow::Result<()> {
     write!(out, "{text}").and_then(|()| out.flush()).context("cannot write to stdout")
 }
 
-fn print_json(document: &serde_json::Value) -> anyhow::Result<()> {
+fn print_json(document: &impl Serialize) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     let text = serde_json::to_string_pretty(document)?;
     writeln!(out, "{text}").and_then(|()| out.flush()).context("cannot write to stdout")

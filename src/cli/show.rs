@@ -27,17 +27,29 @@ pub(crate) fn plan_text(plan: &Plan, seen: &Observation, source: &str) -> String
     part(&mut text, "to Linq", &rows(plan, seen, to_linq));
     part(&mut text, &format!("to {source}"), &rows(plan, seen, to_source));
     part(&mut text, "the same person on both sides", &rows(plan, seen, linked));
-    let mut waiting = rows(plan, seen, waits);
-    waiting.extend(unreadable(seen));
-    part(&mut text, "waiting for you", &waiting);
-    for notice in &plan.notices {
-        let _ = writeln!(text, "note: {}", shown(notice, 200));
-    }
+    text += &waiting_text(plan, seen);
+    text += &notices_text(&plan.notices);
     if let Some(halt) = &plan.halt {
         let _ = writeln!(text, "{GONE}nothing will be written{GONE:#}: {halt}");
     }
     let _ = writeln!(text, "{BOLD}Plan:{BOLD:#} {}", summary(plan, seen));
     text
+}
+
+/// Who waits for a person's decision, and why.
+pub(crate) fn waiting_text(plan: &Plan, seen: &Observation) -> String {
+    let mut text = String::new();
+    let mut waiting = rows(plan, seen, waits);
+    waiting.extend(unreadable(seen));
+    part(&mut text, "waiting for you", &waiting);
+    text
+}
+
+/// What people should know.
+pub(crate) fn notices_text(notices: &[String]) -> String {
+    notices
+        .iter()
+        .fold(String::new(), |text, notice| text + &format!("note: {}\n", shown(notice, 400)))
 }
 
 fn part(text: &mut String, title: &str, rows: &[String]) {
