@@ -125,12 +125,13 @@ pub(super) async fn plan(output: Output, config: &Config, args: &PlanArgs) -> an
             return refuse(output, error);
         }
     };
+    let document = plan_json(&plan, &seen, &report);
+    let steps = document["steps"].as_array().is_some_and(|steps| !steps.is_empty());
     if output.json {
-        print_json(&plan_json(&plan, &seen, &report))?;
+        print_json(&document)?;
     } else {
         print(&show::plan_text(&plan, &seen, &file_name(&config.source.path)))?;
     }
-    let steps = !plan.steps.is_empty() || !seen.source.unreadable.is_empty();
     Ok(if args.detailed_exitcode && steps { 8 } else { 0 })
 }
 

@@ -27,6 +27,7 @@ mod guard;
 mod harness;
 mod killed;
 mod locks;
+mod output;
 mod refusals;
 mod rejections;
 mod secrets;
