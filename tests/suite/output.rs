@@ -205,7 +205,7 @@ fn the_help_and_the_version_are_on_stdout() {
               More logging; twice for still more
 
       -q, --quiet
-              Logs warnings and errors only
+              Logs errors only
 
           --log-format <LOG_FORMAT>
               The form of the logs on stderr
