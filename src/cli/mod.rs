@@ -46,7 +46,7 @@ fn unexpected(error: &anyhow::Error) -> ReportedError {
 }
 
 fn start(cli: &Cli) -> anyhow::Result<u8> {
-    if let Err(error) = telemetry(cli.output).init() {
+    if let Err(error) = telemetry(cli.output, cli.command.as_ref()).init() {
         let code = match error {
             TelemetryError::Filter { .. } => 2,
             TelemetryError::SetTwice(_) => 1,
@@ -137,12 +137,14 @@ pub(crate) fn now() -> Timestamp {
     now
 }
 
-fn telemetry(output: Output) -> Telemetry {
-    let verbosity = match (output.quiet, output.verbose) {
-        (true, _) => Some(Verbosity::Quiet),
+fn telemetry(output: Output, command: Option<&Command>) -> Telemetry {
+    // The demo tells its story on stdout, which logs would interrupt.
+    let quiet = output.quiet || matches!(command, Some(Command::Demo));
+    let verbosity = match (quiet, output.verbose) {
+        (true, 0) => Some(Verbosity::Quiet),
         (false, 0) => None,
-        (false, 1) => Some(Verbosity::Verbose),
-        (false, _) => Some(Verbosity::Trace),
+        (_, 1) => Some(Verbosity::Verbose),
+        (_, _) => Some(Verbosity::Trace),
     };
     Telemetry {
         format: output.log_format,

@@ -33,3 +33,4 @@ mod rejections;
 mod secrets;
 mod signals;
 mod spreadsheet;
+mod trying_out;
