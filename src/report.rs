@@ -48,6 +48,9 @@ pub struct RunReport {
     /// Whether the guard let nothing at all be written.
     #[serde(skip)]
     halted: bool,
+    /// What people should know; left out where there is nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notices: Vec<String>,
 }
 
 /// How a run ended.
@@ -142,6 +145,7 @@ impl RunReport {
             finished_at: started_at,
             error: None,
             halted: false,
+            notices: Vec::new(),
         }
     }
 

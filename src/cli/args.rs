@@ -56,7 +56,7 @@ pub(super) struct Output {
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(super) verbose: u8,
 
-    /// Logs warnings and errors only
+    /// Logs errors only
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub(super) quiet: bool,
 

@@ -21,7 +21,7 @@ const TOKEN: &str = "demo-token";
 
 const PEOPLE: &str = "\
 First Name,Last Name,Email,Phone,Company,Title,Notes
-Ada,King,ada@engines.example,(415) 555-2671,Analytical Engines,Countess,\"likes \"\"numbers\"\"\"
+Ada,King,ada@engines.example,(415) 555-2671,Engines,Countess,\"a \"\"poet\"\"\"
 Bo,Wang,bo@lanterns.example,,Lanterns,Engineer,met in Oslo
 Kai,Novák,kai@harbour.example,+44 20 7946 0018,Harbour & Sons,Pilot,
 Léa,Rossi,lea@atelier.example,,Atelier,Designer,prefers e-mail
@@ -106,17 +106,15 @@ impl Demo {
     async fn edits_on_both_sides(&self) -> anyhow::Result<()> {
         say("2. Edits on both sides. You change Ada's company in the spreadsheet; a colleague\n\
              changes her title in Linq. Both edits are kept, on both sides:\n")?;
-        self.edit_csv("Analytical Engines", "Analytical Engines Ltd")?;
+        self.edit_csv("Engines", "Engines Ltd")?;
         self.edit_linq("Ada", "title", "Lady")?;
         self.show_and_run().await
     }
 
     async fn a_conflict(&self) -> anyhow::Result<()> {
-        say(
-            "3. A conflict. Both sides change Bo's title, to different things. Neither value is\n\
-             overwritten: both stay where they are until somebody decides, and everything\n\
-             else goes on:\n",
-        )?;
+        say("3. A conflict. Both sides change Bo's title, to different things. Neither value\n\
+             is overwritten: both stay where they are until somebody decides, and everything\n\
+             else goes on:\n")?;
         self.edit_csv("Engineer", "Chief Engineer")?;
         self.edit_linq("Bo", "title", "CTO")?;
         self.edit_linq("Kai", "location", "Rotterdam")?;
@@ -127,10 +125,8 @@ impl Demo {
     }
 
     async fn a_deletion(&self) -> anyhow::Result<()> {
-        say(
-            "4. A deletion. You remove Noor's row. She was synced before and the whole file was\n\
-             read, so she is deleted in Linq, too. What she was is kept in the history:\n",
-        )?;
+        say("4. A deletion. You remove Noor's row. She was synced before and the whole file\n\
+             was read, so she is deleted in Linq, too. What she was is kept in the history:\n")?;
         let text = read(&self.csv)?;
         let kept: String =
             text.split_inclusive('\n').filter(|line| !line.starts_with("Noor,")).collect();
@@ -155,10 +151,10 @@ impl Demo {
             "That was all. The files are in {dir}\n\
              \x20 contacts.csv    the spreadsheet, as the runs left it\n\
              \x20 sync.toml       the configuration\n\
-             \x20 state/          the mirror of Linq, the history, and the first copy of the file\n\
+             \x20 state/          the mirror of Linq, the history, the first copy of the file\n\
              Nothing else was touched; remove the directory when you like.\n\n\
-             Try your own file: `linqsync sandbox` plays Linq, `linqsync plan` shows what a run\n\
-             would do, and `linqsync --once` does it.\n"
+             Try your own file: `linqsync sandbox` plays Linq, `linqsync plan` shows what a\n\
+             run would do, and `linqsync --once` does it.\n"
         ))
     }
 

@@ -21,6 +21,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use chrono::{DateTime, Utc};
 use clap::Parser;
+use serde::Serialize;
 
 use crate::config::{Config, ConfigError, Overrides};
 use crate::daemon::DaemonError;
@@ -48,7 +49,7 @@ fn unexpected(error: &anyhow::Error) -> ReportedError {
 }
 
 fn start(cli: &Cli) -> anyhow::Result<u8> {
-    if let Err(error) = telemetry(cli.output).init() {
+    if let Err(error) = telemetry(cli.output, cli.command.as_ref()).init() {
         let code = match error {
             TelemetryError::Filter { .. } => 2,
             TelemetryError::SetTwice(_) => 1,
@@ -156,12 +157,14 @@ pub(crate) fn now() -> Timestamp {
     now
 }
 
-fn telemetry(output: Output) -> Telemetry {
-    let verbosity = match (output.quiet, output.verbose) {
-        (true, _) => Some(Verbosity::Quiet),
+fn telemetry(output: Output, command: Option<&Command>) -> Telemetry {
+    // The demo tells its story on stdout, which logs would interrupt.
+    let quiet = output.quiet || matches!(command, Some(Command::Demo));
+    let verbosity = match (quiet, output.verbose) {
+        (true, 0) => Some(Verbosity::Quiet),
         (false, 0) => None,
-        (false, 1) => Some(Verbosity::Verbose),
-        (false, _) => Some(Verbosity::Trace),
+        (_, 1) => Some(Verbosity::Verbose),
+        (_, _) => Some(Verbosity::Trace),
     };
     Telemetry {
         format: output.log_format,
@@ -189,7 +192,7 @@ pub(crate) fn print(text: &str) -> anyhow::Result<()> {
     write!(out, "{text}").and_then(|()| out.flush()).context("cannot write to stdout")
 }
 
-fn print_json(document: &impl serde::Serialize) -> anyhow::Result<()> {
+fn print_json(document: &impl Serialize) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     let text = serde_json::to_string_pretty(document)?;
     writeln!(out, "{text}").and_then(|()| out.flush()).context("cannot write to stdout")

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use crate::config::Config;
 use crate::open::{self, Linq, OpenError};
+use crate::plan::{Observation, Plan};
 use crate::report::{RunReport, plan_json};
 use crate::run::{Ran, RunError, Sides, Terms, preview, run};
 use crate::source::csv::Access;
 
 use super::args::{Output, PlanArgs};
 use super::signals::Signals;
-use super::{complain, now, print, print_json, refuse, say, show};
+use super::{complain, now, print, print_json, refuse, show};
 
 /// How long a run that was asked to stop may still take for what is in flight.
 const GRACE: Duration = Duration::from_secs(3);
@@ -49,25 +50,32 @@ pub(super) async fn once(output: Output, config: &Config) -> anyhow::Result<u8> 
     if let Some(error) = report.error.as_mut().filter(|_| signals.stop().is_cancelled()) {
         error.code = signals.code();
     }
-    let source_name = file_name(&config.source.path);
     if output.json {
+        report.notices = notices;
         print_json(&report)?;
     } else {
-        if let Some((plan, seen)) = left.filter(|(plan, _)| !plan.steps.is_empty()) {
-            print(&show::plan_text(&plan, &seen, &source_name))?;
-        }
-        // A run that failed before it did anything has nothing to tell but why.
-        if report.error.is_none() || report.changed_anything() {
-            print(&show::run_text(&report, &source_name))?;
-        }
-    }
-    for notice in &notices {
-        say(&format!("note: {}", super::text::shown(notice, 400)));
+        print(&told(&report, &notices, left, &file_name(&config.source.path)))?;
     }
     if let Some(error) = &report.error {
         complain(error);
     }
     Ok(report.exit_code())
+}
+
+/// A run in words: who waits, what people should know, and what was done.
+fn told(
+    report: &RunReport,
+    notices: &[String],
+    left: Option<(Plan, Observation)>,
+    source: &str,
+) -> String {
+    let waiting = left.map(|(plan, seen)| show::waiting_text(&plan, &seen));
+    let mut text = waiting.unwrap_or_default() + &show::notices_text(notices);
+    // A run that failed before it did anything has nothing to tell but why.
+    if report.error.is_none() || report.changed_anything() {
+        text += &show::run_text(report, source);
+    }
+    text
 }
 
 fn stopped() -> Ran {
@@ -119,12 +127,13 @@ pub(super) async fn plan(output: Output, config: &Config, args: &PlanArgs) -> an
             return refuse(output, error);
         }
     };
+    let document = plan_json(&plan, &seen, &report);
+    let steps = document["steps"].as_array().is_some_and(|steps| !steps.is_empty());
     if output.json {
-        print_json(&plan_json(&plan, &seen, &report))?;
+        print_json(&document)?;
     } else {
         print(&show::plan_text(&plan, &seen, &file_name(&config.source.path)))?;
     }
-    let steps = !plan.steps.is_empty() || !seen.source.unreadable.is_empty();
     Ok(if args.detailed_exitcode && steps { 8 } else { 0 })
 }
 

@@ -9,7 +9,7 @@ use crate::observe::record;
 use crate::plan::{LinkPlan, LinqWrite, Observation, Plan, SourceWrite, Step, Wait};
 use crate::report::{Open, RunReport, SideCounts};
 
-use super::text::{counted, shown};
+use super::text::{counted, shown, wrapped};
 
 /// How many people one part of a plan shows before it only counts them.
 const SHOWN: usize = 40;
@@ -27,17 +27,30 @@ pub(crate) fn plan_text(plan: &Plan, seen: &Observation, source: &str) -> String
     part(&mut text, "to Linq", &rows(plan, seen, to_linq));
     part(&mut text, &format!("to {source}"), &rows(plan, seen, to_source));
     part(&mut text, "the same person on both sides", &rows(plan, seen, linked));
-    let mut waiting = rows(plan, seen, waits);
-    waiting.extend(unreadable(seen));
-    part(&mut text, "waiting for you", &waiting);
-    for notice in &plan.notices {
-        let _ = writeln!(text, "note: {}", shown(notice, 200));
-    }
+    text += &waiting_text(plan, seen);
+    text += &notices_text(&plan.notices);
     if let Some(halt) = &plan.halt {
-        let _ = writeln!(text, "{GONE}nothing will be written{GONE:#}: {halt}");
+        let halt = wrapped(&format!("nothing will be written: {halt}"), 0);
+        let _ = writeln!(text, "{GONE}{halt}{GONE:#}");
     }
     let _ = writeln!(text, "{BOLD}Plan:{BOLD:#} {}", summary(plan, seen));
     text
+}
+
+/// Who waits for a person's decision, and why.
+pub(crate) fn waiting_text(plan: &Plan, seen: &Observation) -> String {
+    let mut text = String::new();
+    let mut waiting = rows(plan, seen, waits);
+    waiting.extend(unreadable(seen));
+    part(&mut text, "waiting for you", &waiting);
+    text
+}
+
+/// What people should know.
+pub(crate) fn notices_text(notices: &[String]) -> String {
+    notices.iter().fold(String::new(), |text, notice| {
+        text + &wrapped(&format!("note: {}", shown(notice, 400)), 0) + "\n"
+    })
 }
 
 fn part(text: &mut String, title: &str, rows: &[String]) {
@@ -146,7 +159,7 @@ fn details(step: &Step, wait: &Wait, seen: &Observation) -> String {
 
 fn unreadable(seen: &Observation) -> impl Iterator<Item = String> {
     seen.source.unreadable.iter().map(|row| {
-        let reason = shown(&row.reason, 200);
+        let reason = indented(&row.reason);
         format!("  {WAITS}!{WAITS:#} {} (line {})\n      {reason}\n", row.label, row.line)
     })
 }
@@ -160,8 +173,13 @@ fn head(step: &Step, sign: char, style: Style, reason: &str) -> String {
         (None, None) => String::new(),
     };
     let place = if place.is_empty() { place } else { format!(" ({place})") };
-    let reason = shown(reason, 200);
+    let reason = indented(reason);
     format!("  {style}{sign}{style:#} {name}{DIM}{place}{DIM:#}\n      {DIM}{reason}{DIM:#}\n")
+}
+
+/// A reason, below the person whom it concerns.
+fn indented(reason: &str) -> String {
+    wrapped(&shown(reason, 200), 6)
 }
 
 fn filled(values: &Values) -> String {
@@ -203,8 +221,12 @@ fn summary(plan: &Plan, seen: &Observation) -> String {
     let links = plan.steps.iter().filter(|s| matches!(s.link, LinkPlan::Join { .. })).count();
     let waits: usize = plan.steps.iter().filter(|step| !step.waits.is_empty()).count()
         + seen.source.unreadable.len();
-    if !plan.steps.iter().any(Step::acts) && waits == 0 {
+    if plan.steps.is_empty() && waits == 0 {
         return format!("nothing to do; {} in sync", counted(plan.in_sync, "contact", "contacts"));
+    }
+    if links + waits == 0 && source == SideCounts::default() && linq == SideCounts::default() {
+        let steps = counted(plan.steps.len(), "change", "changes");
+        return format!("nothing to write; {steps} to remember");
     }
     format!(
         "{} to create, {} to update, {} to delete; {} to link; {} waiting",
@@ -268,7 +290,7 @@ pub(crate) fn run_text(report: &RunReport, source: &str) -> String {
     .map(|(count, one, many)| counted(count, one, many))
     .collect();
     if !waiting.is_empty() {
-        let waiting = waiting.join(", ");
+        let waiting = wrapped(&waiting.join(", "), 25);
         let _ = writeln!(text, "{:<24} {WAITS}{waiting}{WAITS:#}", "waiting for you");
     }
     text

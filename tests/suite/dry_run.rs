@@ -165,6 +165,19 @@ fn the_detailed_exit_code_tells_whether_there_are_steps() {
 }
 
 #[test]
+fn what_is_only_to_be_remembered_is_no_step() {
+    let world = World::synced(&people::csv(1..=2));
+    world.edit("Title 001", "Chief");
+    world.change("First001", "title", "Chief");
+    assert_eq!(world.plan().steps(), [] as [Value; 0]);
+    let text = world.run(&["plan", "--detailed-exitcode"]).expect(0).stdout;
+    assert_eq!(text, "Plan: nothing to write; 1 change to remember\n");
+    world.sync();
+    let text = world.run(&["plan"]).expect(0).stdout;
+    assert_eq!(text, "Plan: nothing to do; 2 contacts in sync\n");
+}
+
+#[test]
 fn a_plan_beside_a_running_daemon_works() {
     let world = World::synced(&people::csv(1..=2));
     let daemon = world.start(&[]);

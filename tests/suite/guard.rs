@@ -143,6 +143,6 @@ fn a_column_that_vanished_clears_nothing() {
     let run = world.once().expect(0);
     assert_eq!((run.linq()[2], run.count("held_clears")), (0, 0));
     assert_eq!(world.contact("First001").title.as_deref(), Some("Title 001"));
-    assert!(run.ended.stderr.contains("other columns than before"), "{}", run.ended.stderr);
+    assert!(run.notices().contains("other columns than before"), "{:#}", run.json);
     world.expect_silence();
 }

@@ -51,6 +51,8 @@ fn a_row_that_cannot_be_read_is_named_with_its_line_while_others_flow_and_nobody
     assert_eq!(run.count("rejected"), 1);
     assert_eq!((run.linq(), run.source()), ([5, 0, 1, 0], [3, 0, 1, 0]));
     assert_eq!(world.text(), before.replace("Title 004", "Captain"));
+    let shown = world.run(&["--once"]).expect(3).stdout;
+    assert!(shown.contains("row:3 (line 3)"), "{shown}");
     world.edit("First002,Last002\n", &people::row(2));
     assert_eq!(world.once().expect(0).linq(), [4, 0, 0, 1]);
     world.expect_silence();

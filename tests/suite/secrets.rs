@@ -73,6 +73,12 @@ fn nothing_of_anybody_is_in_the_logs_of_a_run_however_much_is_logged() {
         let failed = Process::start(traced(&world, &["--once"], format)).ended();
         expect_no_canary(&failed.stderr, 5);
         assert_eq!(failed.code, Some(6));
+        world.linq().clear_faults();
+        world.write(world.text() + ",,canary-mail-6@canary.example,,,\n");
+        world.fault("create drop-before");
+        let doubtful = Process::start(traced(&world, &["--once"], format)).ended();
+        expect_no_canary(&doubtful.stderr, 10);
+        assert!(doubtful.stdout.contains("canary-mail-6"), "{}", doubtful.stdout);
     }
 }
 
