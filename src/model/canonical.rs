@@ -77,12 +77,24 @@ pub fn canonical(field: Field, text: &str, region: Region) -> String {
         Field::Email | Field::Owner => email(text),
         Field::PhoneNumber => phone::e164(text, region).unwrap_or_else(|| bare_phone(text)),
         Field::FirstName | Field::LastName | Field::Company | Field::Title | Field::Location => {
-            text.replace("\r\n", "\n").replace('\r', "\n").nfc().collect()
+            composed(text)
         }
     }
 }
 
+fn composed(text: &str) -> String {
+    if text.is_ascii() && !text.contains('\r') {
+        return text.to_owned();
+    }
+    text.replace("\r\n", "\n").replace('\r', "\n").nfc().collect()
+}
+
+/// Most addresses are ASCII, which the way through Unicode does not change but for case.
 fn email(text: &str) -> String {
+    if text.is_ascii() { text.to_ascii_lowercase() } else { international_email(text) }
+}
+
+fn international_email(text: &str) -> String {
     let lower: String = text.nfc().collect::<String>().to_lowercase();
     match lower.rsplit_once('@') {
         Some((local, domain)) => match idna::domain_to_ascii(domain) {
@@ -101,6 +113,8 @@ fn bare_phone(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn same(field: Field, a: &str, b: &str) -> bool {
@@ -125,6 +139,15 @@ mod tests {
         assert!(same(Field::Email, " Ada@Example.ORG", "ada@example.org"));
         assert!(same(Field::Email, "k@BÜCHER.example", "k@xn--bcher-kva.example"));
         assert!(!same(Field::Email, "ada@example.org", "ada@example.com"));
+    }
+
+    proptest! {
+        #[test]
+        fn the_short_way_of_an_ascii_address_is_that_of_any_other(
+            text in "[a-zA-Z0-9.@_+ -]{0,20}|[a-zA-Z0-9.+]{1,8}@(xn--)?[a-zA-Z0-9-]{0,9}([.][a-zA-Z0-9-]{0,6}){0,3}"
+        ) {
+            prop_assert_eq!(email(&text), international_email(&text));
+        }
     }
 
     #[test]

@@ -46,6 +46,19 @@ impl FromStr for Region {
 /// as any. Short codes such as `911` and numbers that lack their area code parse as
 /// well, and are none.
 pub(super) fn e164(text: &str, region: Region) -> Option<String> {
+    if is_north_american(text) { Some(text.to_owned()) } else { parsed(text, region) }
+}
+
+/// Whether `text` is a complete number of North America in E.164 already, as most are
+/// in Linq: it is its own canonical form, and costs no parsing.
+fn is_north_american(text: &str) -> bool {
+    let Some(number) = text.strip_prefix("+1") else { return false };
+    number.len() == 10
+        && number.bytes().all(|byte| byte.is_ascii_digit())
+        && !number.starts_with(['0', '1'])
+}
+
+fn parsed(text: &str, region: Region) -> Option<String> {
     let number = PhoneNumber::parse(text, Some(region.0)).ok()?;
     if !number.is_valid() && !is_complete(&number, text) {
         return None;
@@ -72,7 +85,20 @@ fn is_complete(number: &PhoneNumber, text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn the_short_way_of_a_north_american_number_is_that_of_any_other(
+            text in "[+]1[2-9][0-9]{9}"
+        ) {
+            for place in ["US", "GB", "BS"] {
+                prop_assert_eq!(parsed(&text, region(place)), Some(text.clone()));
+            }
+        }
+    }
 
     fn region(name: &str) -> Region {
         name.parse().unwrap()

@@ -100,9 +100,7 @@ fn step_for(case: &Case<'_>, seen: &Observation, policy: &Policy) -> Step {
         }
         Case::Suspect { record } => fresh::suspect_step(record),
         // Nothing is done about these: they wait for, or take no part in, the rest.
-        Case::Candidate { .. } | Case::OutOfScope { .. } | Case::Nobody { .. } => {
-            Step::new(Subject::default(), Reason::Rule(Rule::Unchanged))
-        }
+        Case::Candidate { .. } | Case::OutOfScope { .. } | Case::Nobody { .. } => Step::nothing(),
     }
 }
 

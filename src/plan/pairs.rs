@@ -95,29 +95,28 @@ impl Pair<'_> {
     }
 
     fn both_there(&self, record: &SourceRecord, contact: &LinqContact) -> Step {
-        let decision = decide(self.source_fate(record), self.linq_fate(contact));
-        let rule = match decision {
-            Decision::WriteLinq => Rule::EditedInSource,
-            Decision::WriteSource => Rule::EditedInLinq,
-            Decision::Merge => Rule::EditedOnBoth,
-            Decision::Nothing
-            | Decision::DeleteInSource
-            | Decision::DeleteInLinq
-            | Decision::CreateInLinqAgain
-            | Decision::CreateInSourceAgain
-            | Decision::Forget => Rule::Unchanged,
-        };
         let merge = self.merge(record, contact);
-        let mut step = self.step(rule, Some(record), Some(contact));
         let Link { source_missing_since, linq_missing_since, .. } = self.link;
-        if source_missing_since.is_some() || linq_missing_since.is_some() {
+        let link = if source_missing_since.is_some() || linq_missing_since.is_some() {
             // What they agree on besides is noticed again by the next plan.
-            step.link = LinkPlan::Found;
-        } else if !merge.agreed.is_empty() {
-            step.link = LinkPlan::Agree(merge.agreed.clone());
+            LinkPlan::Found
+        } else if merge.agreed.is_empty() {
+            LinkPlan::Keep
+        } else {
+            LinkPlan::Agree(merge.agreed.clone())
+        };
+        if link == LinkPlan::Keep && merge == Merge::default() && !self.lacks_id(record, contact) {
+            return Step::nothing();
         }
+        let decision = decide(self.source_fate(record), self.linq_fate(contact));
+        let mut step = self.step(rule_of_edits(decision), Some(record), Some(contact));
+        step.link = link;
         self.write(&mut step, merge, record, contact);
         step
+    }
+
+    fn lacks_id(&self, record: &SourceRecord, contact: &LinqContact) -> bool {
+        lacks_id(record, contact, self.seen, self.policy)
     }
 
     fn merge(&self, record: &SourceRecord, contact: &LinqContact) -> Merge {
@@ -256,6 +255,31 @@ pub(super) fn subject_of(link: &Link) -> Subject {
     Subject { link: Some(link.id), linq_id: Some(link.linq_id), ..Subject::default() }
 }
 
+/// The rule by which a pair of which both halves are there is written, if it is.
+const fn rule_of_edits(decision: Decision) -> Rule {
+    match decision {
+        Decision::WriteLinq => Rule::EditedInSource,
+        Decision::WriteSource => Rule::EditedInLinq,
+        Decision::Merge => Rule::EditedOnBoth,
+        Decision::Nothing
+        | Decision::DeleteInSource
+        | Decision::DeleteInLinq
+        | Decision::CreateInLinqAgain
+        | Decision::CreateInSourceAgain
+        | Decision::Forget => Rule::Unchanged,
+    }
+}
+
+/// Whether the id of `contact` is to be filled in beside `record`.
+fn lacks_id(
+    record: &SourceRecord,
+    contact: &LinqContact,
+    seen: &Observation,
+    policy: &Policy,
+) -> bool {
+    seen.source.keeps_ids && policy.writes(Side::Source) && record.linq_id != Some(contact.id)
+}
+
 /// Whom a step is about, from what is there of them.
 pub(super) fn subject(record: Option<&SourceRecord>, contact: Option<&LinqContact>) -> Subject {
     let values = record.map(|r| &r.values).or(contact.map(|c| &c.values));
@@ -278,9 +302,7 @@ pub(super) fn add_writes(
     seen: &Observation,
     policy: &Policy,
 ) {
-    let keep_id =
-        seen.source.keeps_ids && policy.writes(Side::Source) && record.linq_id != Some(contact.id);
-    let linq_id = keep_id.then_some(contact.id);
+    let linq_id = lacks_id(record, contact, seen, policy).then_some(contact.id);
     if !merge.to_source.is_empty() || linq_id.is_some() {
         step.source = Some(SourceWrite::Update { at: record.index, set: merge.to_source, linq_id });
     }

@@ -6,7 +6,8 @@
 //! or sorting a file never turns into a deletion and a creation.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, VecDeque};
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 use crate::model::{
     Canon, FieldSet, Fingerprint, Link, LinqId, SourceKey, SourceRecord, Values, first_names_agree,
@@ -208,7 +209,7 @@ impl<'a> Search<'a> {
             let record = &self.records[*position];
             let same_key = record.key.as_ref() == known.key();
             let same_bytes = record.fingerprint == known.fingerprint();
-            let (shared, _) = shared_weight(self.mapped, self.canon, &values, &record.values);
+            let shared = shared_weight(self.mapped, self.canon, &values, &record.values);
             (same_bytes, same_key, shared, std::cmp::Reverse(*position))
         })
     }
@@ -249,23 +250,27 @@ impl<'a> Search<'a> {
         of_known: impl Fn(&Self, usize) -> Option<K>,
         of_record: impl Fn(&Self, usize) -> Option<K>,
     ) {
-        let unfound = self.unfound();
-        if unfound.is_empty() {
+        let keyed = |(key, place): (Option<K>, usize)| Some((key?, place));
+        let unfound = self.unfound().into_iter().map(|index| (of_known(self, index), index));
+        let mut known: Vec<(K, usize)> = unfound.filter_map(keyed).collect();
+        if known.is_empty() {
             return;
         }
-        let mut rows: BTreeMap<K, VecDeque<usize>> = BTreeMap::new();
-        for position in self.untaken() {
-            if let Some(key) = of_record(self, position) {
-                rows.entry(key).or_default().push_back(position);
-            }
-        }
-        if rows.is_empty() {
-            return;
-        }
-        for index in unfound {
-            let rows = of_known(self, index).and_then(|key| rows.get_mut(&key));
-            if let Some(position) = rows.and_then(VecDeque::pop_front) {
-                self.pair(index, position);
+        let untaken = self.untaken().into_iter().map(|at| (of_record(self, at), at));
+        let mut records: Vec<(K, usize)> = untaken.filter_map(keyed).collect();
+        known.sort_unstable();
+        records.sort_unstable();
+        let (mut known, mut records) =
+            (known.into_iter().peekable(), records.into_iter().peekable());
+        while let (Some((a, index)), Some((b, position))) = (known.peek(), records.peek()) {
+            match a.cmp(b) {
+                Ordering::Less => drop(known.next()),
+                Ordering::Greater => drop(records.next()),
+                Ordering::Equal => {
+                    self.pair(*index, *position);
+                    known.next();
+                    records.next();
+                }
             }
         }
     }

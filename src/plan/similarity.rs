@@ -19,6 +19,20 @@ const fn weight(field: Field) -> u32 {
 /// Values shared by more records than this say nothing about which is which.
 const COMMON: usize = 50;
 
+/// A record as it is compared: its place among all, and its values in canonical form.
+struct Compared {
+    place: usize,
+    has_key: bool,
+    values: Values,
+}
+
+impl Compared {
+    fn filled(&self) -> impl Iterator<Item = (Field, &String)> {
+        let value = |field| (field, &self.values[field]);
+        Field::ALL.into_iter().map(value).filter(|(_, text)| !text.is_empty())
+    }
+}
+
 /// Pairs of a known record and a record that share at least half of their values, and
 /// each more than with anything else. Their names may only differ wholly where they
 /// share an e-mail or a phone number: a successor in the same post is somebody else.
@@ -31,18 +45,32 @@ pub(super) fn likest(
     if known.is_empty() || records.is_empty() {
         return Vec::new();
     }
-    let known: Vec<(usize, Known<'_>, Values)> =
-        known.iter().map(|(index, known)| (*index, *known, known.values().into_owned())).collect();
+    let known: Vec<Compared> = known
+        .iter()
+        .map(|(place, known)| Compared {
+            place: *place,
+            has_key: known.key().is_some(),
+            values: canonical(mapped, canon, &known.values()),
+        })
+        .collect();
+    let records: Vec<Compared> = records
+        .iter()
+        .map(|(place, record)| Compared {
+            place: *place,
+            has_key: record.key.is_some(),
+            values: canonical(mapped, canon, &record.values),
+        })
+        .collect();
     let mut best_record: BTreeMap<usize, Best> = BTreeMap::new();
     let mut best_known: BTreeMap<usize, Best> = BTreeMap::new();
-    for (a, b) in sharing_a_value(&known, records, mapped, canon) {
-        let ((index, known, values), (position, record)) = (&known[a], records[b]);
-        if known.key().is_some() && record.key.is_some() {
+    for (a, b) in sharing_a_value(&known, &records) {
+        let (known, record) = (&known[a], &records[b]);
+        if known.has_key && record.has_key {
             continue; // Their keys differ, or they would have been paired by key.
         }
-        if let Some(score) = score(mapped, canon, values, &record.values) {
-            best_record.entry(*index).or_default().offer(score, position);
-            best_known.entry(position).or_default().offer(score, *index);
+        if let Some(score) = score(&known.values, &record.values) {
+            best_record.entry(known.place).or_default().offer(score, record.place);
+            best_known.entry(record.place).or_default().offer(score, known.place);
         }
     }
     let mutual = |(index, best): (usize, Best)| {
@@ -53,54 +81,51 @@ pub(super) fn likest(
     best_record.into_iter().filter_map(mutual).collect()
 }
 
-/// The weight of what is the same in both, out of the weight of what is filled in
-/// either.
-pub(super) fn shared_weight(mapped: FieldSet, canon: Canon, a: &Values, b: &Values) -> (u32, u32) {
+/// The weight of what is the same in `a` and `b`.
+pub(super) fn shared_weight(mapped: FieldSet, canon: Canon, a: &Values, b: &Values) -> u32 {
+    weights(&canonical(mapped, canon, a), &canonical(mapped, canon, b)).0
+}
+
+fn canonical(mapped: FieldSet, canon: Canon, values: &Values) -> Values {
+    mapped.iter().map(|field| (field, canon.value(field, &values[field]))).collect()
+}
+
+/// The weight of what is the same in both, and the weight of what is filled in either.
+fn weights(a: &Values, b: &Values) -> (u32, u32) {
     let (mut shared, mut total) = (0, 0);
-    for field in mapped.iter() {
-        if a[field].trim().is_empty() && b[field].trim().is_empty() {
-            continue;
-        }
-        total += weight(field);
-        if canon.same(field, &a[field], &b[field]) {
-            shared += weight(field);
+    for field in Field::ALL {
+        if !a[field].is_empty() || !b[field].is_empty() {
+            total += weight(field);
+            shared += if a[field] == b[field] { weight(field) } else { 0 };
         }
     }
     (shared, total)
 }
 
 /// How alike two records are, from 500 to 1000; `None` if they are not.
-fn score(mapped: FieldSet, canon: Canon, a: &Values, b: &Values) -> Option<u32> {
-    let (shared, total) = shared_weight(mapped, canon, a, b);
-    if shared * 2 < total || names_contradict(a, b) && !canon.share_an_address(a, b) {
+fn score(a: &Values, b: &Values) -> Option<u32> {
+    let (shared, total) = weights(a, b);
+    let same = |field: Field| !a[field].is_empty() && a[field] == b[field];
+    let share_an_address = same(Field::Email) || same(Field::PhoneNumber);
+    if shared * 2 < total || !share_an_address && names_contradict(a, b) {
         return None;
     }
     Some(shared * 1000 / total.max(1))
 }
 
 /// Pairs, by their places in the slices, that share a value which is not common.
-fn sharing_a_value(
-    known: &[(usize, Known<'_>, Values)],
-    records: &[(usize, &SourceRecord)],
-    mapped: FieldSet,
-    canon: Canon,
-) -> BTreeSet<(usize, usize)> {
-    let filled = |values: &Values| {
-        let fields = mapped.intersection(values.filled());
-        let value = |field| (field, canon.value(field, &values[field]));
-        fields.iter().map(value).collect::<Vec<_>>()
-    };
-    let mut places: BTreeMap<(Field, String), Vec<usize>> = BTreeMap::new();
-    for (place, (_, record)) in records.iter().enumerate() {
-        for value in filled(&record.values) {
-            places.entry(value).or_default().push(place);
+fn sharing_a_value(known: &[Compared], records: &[Compared]) -> BTreeSet<(usize, usize)> {
+    let mut rows: BTreeMap<(Field, &String), Vec<usize>> = BTreeMap::new();
+    for (row, record) in records.iter().enumerate() {
+        for value in record.filled() {
+            rows.entry(value).or_default().push(row);
         }
     }
     let mut pairs = BTreeSet::new();
-    for (place, (_, _, values)) in known.iter().enumerate() {
-        for value in filled(values) {
-            let sharing = places.get(&value).filter(|sharing| sharing.len() <= COMMON);
-            pairs.extend(sharing.into_iter().flatten().map(|record| (place, *record)));
+    for (index, known) in known.iter().enumerate() {
+        for value in known.filled() {
+            let sharing = rows.get(&value).filter(|sharing| sharing.len() <= COMMON);
+            pairs.extend(sharing.into_iter().flatten().map(|row| (index, *row)));
         }
     }
     pairs

@@ -309,6 +309,11 @@ impl Step {
         }
     }
 
+    /// A step about nobody that does nothing.
+    pub(super) fn nothing() -> Step {
+        Step::new(Subject::default(), Reason::Rule(Rule::Unchanged))
+    }
+
     /// Whether the step neither does anything nor lets anything wait.
     pub fn is_empty(&self) -> bool {
         !self.acts() && self.waits.is_empty()
