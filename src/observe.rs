@@ -12,7 +12,8 @@ use chrono::TimeDelta;
 use crate::linq::{Client, Completeness, Fetched, LinqError, Listing, Lookup, walk};
 use crate::mirror::{IntentKind, IntentState, Mapping, Shown, State, StateError};
 use crate::model::{
-    LinkStatus, LinqContact, LinqId, Policy, RunId, Scope, Side, SourceRecord, Timestamp,
+    Fingerprint, LinkStatus, LinqContact, LinqId, Policy, RunId, Scope, Side, SourceRecord,
+    Timestamp,
 };
 use crate::plan::{
     DoubtfulCreate, HalfAdded, LinqSide, Observation, RecentDeletions, SourceSide, worth_asking,
@@ -34,7 +35,7 @@ pub enum ObserveError {
 }
 
 /// Walks Linq's listing into the mirror, and asks for linked contacts that it
-/// lacks one by one, unless there are too many.
+/// lacks one by one, unless there are too many. `reading` is the source's.
 ///
 /// # Errors
 /// When Linq or the state fails; nothing is believed then.
@@ -42,6 +43,7 @@ pub async fn read_linq(
     client: &Client,
     state: &State,
     policy: &Policy,
+    reading: &Reading,
     run: RunId,
     now: Timestamp,
 ) -> Result<LinqSide, ObserveError> {
@@ -59,12 +61,12 @@ pub async fn read_linq(
         nobody_answers: false,
     };
     if side.incomplete.is_none() {
-        let missing = missing(state, &shown)?;
-        let links = missing.links;
+        let Missing { mut linked, released, links } = missing(state, reading, &shown)?;
         let recent = state.deletions_since(Side::Source, now - DAY)?;
-        side.unasked = !worth_asking(missing.ids.len(), links, recent, policy);
-        if !side.unasked && !missing.ids.is_empty() {
-            ask_for(client, &missing.ids, &mut shown, &mut side).await?;
+        side.unasked = !worth_asking(linked.len(), links, recent, policy);
+        linked.extend(released);
+        if !side.unasked && !linked.is_empty() {
+            ask_for(client, &linked, &mut shown, &mut side).await?;
         }
     }
     store(state, run, now, &shown, &side)?;
@@ -72,17 +74,38 @@ pub async fn read_linq(
     Ok(side)
 }
 
-/// Linked contacts that a listing lacks.
+/// Contacts of links that a listing lacks.
 struct Missing {
-    ids: Vec<LinqId>,
+    linked: Vec<LinqId>,
+    /// Those of released pairs that may be gone altogether. Of the others it does not
+    /// matter, and they may be many.
+    released: Vec<LinqId>,
+    /// How many pairs are linked.
     links: usize,
 }
 
-fn missing(state: &State, shown: &BTreeMap<LinqId, Fetched>) -> Result<Missing, StateError> {
-    let links = state.links()?;
-    let ids = links.iter().map(|link| link.linq_id).filter(|id| !shown.contains_key(id)).collect();
-    let links = links.iter().filter(|link| link.status == LinkStatus::Linked).count();
-    Ok(Missing { ids, links })
+fn missing(
+    state: &State,
+    reading: &Reading,
+    shown: &BTreeMap<LinqId, Fetched>,
+) -> Result<Missing, StateError> {
+    let records: BTreeSet<Fingerprint> =
+        reading.records.iter().map(|record| record.fingerprint).collect();
+    let mut missing = Missing { linked: Vec::new(), released: Vec::new(), links: 0 };
+    for link in state.links()? {
+        let lacks = !shown.contains_key(&link.linq_id);
+        match link.status {
+            LinkStatus::Linked => {
+                missing.links += 1;
+                missing.linked.extend(lacks.then_some(link.linq_id));
+            }
+            LinkStatus::Released => {
+                let gone = lacks && !records.contains(&link.fingerprint);
+                missing.released.extend(gone.then_some(link.linq_id));
+            }
+        }
+    }
+    Ok(missing)
 }
 
 /// Asks for each of `ids`. That one of them does not exist counts only if somebody
