@@ -12,8 +12,8 @@ use chrono::TimeDelta;
 use crate::linq::{Client, Completeness, Fetched, LinqError, Listing, Lookup, walk};
 use crate::mirror::{IntentKind, IntentState, Mapping, Shown, State, StateError};
 use crate::model::{
-    Decision, LinkStatus, LinqContact, LinqId, Policy, RunId, Scope, Side, SourceRecord, Timestamp,
-    Waiting, WaitingKind,
+    Decision, Fingerprint, LinkStatus, LinqContact, LinqId, Policy, RunId, Scope, Side,
+    SourceRecord, Timestamp, Waiting, WaitingKind,
 };
 use crate::plan::{
     DoubtfulCreate, HalfAdded, LinqSide, Observation, RecentDeletions, SourceSide, worth_asking,
@@ -35,7 +35,7 @@ pub enum ObserveError {
 }
 
 /// Walks Linq's listing into the mirror, and asks for linked contacts that it
-/// lacks one by one, unless there are too many.
+/// lacks one by one, unless there are too many. `reading` is the source's.
 ///
 /// # Errors
 /// When Linq or the state fails; nothing is believed then.
@@ -43,6 +43,7 @@ pub async fn read_linq(
     client: &Client,
     state: &State,
     policy: &Policy,
+    reading: &Reading,
     run: RunId,
     now: Timestamp,
 ) -> Result<LinqSide, ObserveError> {
@@ -60,9 +61,9 @@ pub async fn read_linq(
         nobody_answers: false,
     };
     if side.incomplete.is_none() {
-        let missing = missing(state, &shown)?;
+        let missing = missing(state, reading, &shown)?;
         let recent = state.deletions_since(Side::Source, now - DAY)?;
-        side.unasked = !worth_asking(missing.ids.len(), missing.links, recent, policy);
+        side.unasked = !worth_asking(missing.linked.len(), missing.links, recent, policy);
         ask_for_missing(client, &missing, &mut shown, &mut side).await?;
     }
     store(state, run, now, &shown, &side)?;
@@ -70,24 +71,44 @@ pub async fn read_linq(
     Ok(side)
 }
 
-/// Linked contacts that a listing lacks.
+/// Contacts of links that a listing lacks.
+#[derive(Default)]
 struct Missing {
-    ids: Vec<LinqId>,
+    linked: Vec<LinqId>,
     /// Those that a person says are gone indeed.
     vouched_for: Vec<LinqId>,
-    /// Links that are kept the same, those aside for which a person vouches.
+    /// Those of released pairs that may be gone altogether. Of the others it does not
+    /// matter, and they may be many.
+    released: Vec<LinqId>,
+    /// How many pairs are linked, those aside for which a person vouches.
     links: usize,
 }
 
-fn missing(state: &State, shown: &BTreeMap<LinqId, Fetched>) -> Result<Missing, StateError> {
-    let links = state.links()?;
+fn missing(
+    state: &State,
+    reading: &Reading,
+    shown: &BTreeMap<LinqId, Fetched>,
+) -> Result<Missing, StateError> {
+    let records: BTreeSet<Fingerprint> =
+        reading.records.iter().map(|record| record.fingerprint).collect();
     let approved = approved_deletions(state)?;
-    let missing = links.iter().map(|link| link.linq_id).filter(|id| !shown.contains_key(id));
-    let (vouched_for, ids): (Vec<LinqId>, Vec<LinqId>) =
-        missing.partition(|id| approved.contains(id));
-    let links = links.iter().filter(|link| link.status == LinkStatus::Linked).count();
-    let links = links - vouched_for.len().min(links);
-    Ok(Missing { ids, vouched_for, links })
+    let mut missing = Missing::default();
+    for link in state.links()? {
+        let id = link.linq_id;
+        let lacks = !shown.contains_key(&id);
+        match link.status {
+            LinkStatus::Linked if lacks && approved.contains(&id) => missing.vouched_for.push(id),
+            LinkStatus::Linked => {
+                missing.links += 1;
+                missing.linked.extend(lacks.then_some(id));
+            }
+            LinkStatus::Released => {
+                let gone = lacks && !records.contains(&link.fingerprint);
+                missing.released.extend(gone.then_some(id));
+            }
+        }
+    }
+    Ok(missing)
 }
 
 /// Contacts whose deletion in the source a person has approved: they are gone from
@@ -116,8 +137,10 @@ async fn ask_for_missing(
 ) -> Result<(), LinqError> {
     let known = shown.keys().next().copied();
     let mut absent = BTreeSet::new();
-    let unvouched: &[LinqId] = if side.unasked { &[] } else { &missing.ids };
-    for id in unvouched.iter().chain(&missing.vouched_for) {
+    let Missing { linked, released, vouched_for, .. } = missing;
+    let unvouched: Vec<LinqId> =
+        if side.unasked { Vec::new() } else { linked.iter().chain(released).copied().collect() };
+    for id in unvouched.iter().chain(vouched_for) {
         match client.get(*id).await? {
             Lookup::Found(fetched) => {
                 shown.insert(*id, *fetched);

@@ -240,7 +240,8 @@ pub async fn preview(
     let now = (terms.clock)();
     let run = sides.state.begin_run(now)?;
     let reading = sides.source.read()?;
-    let linq = observe::read_linq(sides.linq, sides.state, terms.policy, run, now).await?;
+    let linq =
+        observe::read_linq(sides.linq, sides.state, terms.policy, &reading, run, now).await?;
     let mut seen = observe::observation(sides.state, terms.policy, &reading, linq, now)?;
     let recorder = Recorder { state: sides.state, run, policy: terms.policy, seen: &seen };
     if recorder.settle_interrupted(now)? {
@@ -301,7 +302,8 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
         let run = self.sides.state.begin_run(now)?;
         self.report.run = Some(run);
         let state = self.sides.state;
-        let linq = observe::read_linq(self.sides.linq, state, self.terms.policy, run, now).await?;
+        let policy = self.terms.policy;
+        let linq = observe::read_linq(self.sides.linq, state, policy, &reading, run, now).await?;
         let read_at = self.now();
         self.report.linq.seen = linq.contacts.len();
         let mut seen = observe::observation(state, self.terms.policy, &reading, linq, now)?;

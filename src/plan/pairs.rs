@@ -201,6 +201,10 @@ impl Pair<'_> {
             step.link = LinkPlan::Release;
             return false;
         }
+        if !self.seen.source.unreadable.is_empty() {
+            // A source that is partly unreadable loses nothing, on either side.
+            return false;
+        }
         if self.policy.delete_grace <= TimeDelta::zero() {
             return true;
         }

@@ -324,6 +324,21 @@ fn an_incomplete_reading_deletes_nothing_and_still_carries_edits() {
 }
 
 #[test]
+fn a_source_that_is_partly_unreadable_loses_no_record() {
+    let mut world = world();
+    let kai = world.id(2);
+    world.contacts.remove(&kai);
+    let mut seen = world.observe();
+    seen.source.unreadable.push(crate::model::Unreadable {
+        label: "row:9".to_owned(),
+        line: 9,
+        reason: "broken".to_owned(),
+    });
+    let plan = plan(&seen, &world.policy).unwrap();
+    assert!(plan.steps.iter().all(|step| step.source.is_none()), "{:#?}", plan.steps);
+}
+
+#[test]
 fn a_contact_that_is_only_not_listed_is_not_gone() {
     let mut world = world();
     let kai = world.id(2);

@@ -234,7 +234,7 @@ struct Draw {
 impl Draw {
     fn acts(&mut self) -> Vec<Act> {
         let mut acts = Vec::new();
-        for _ in 0..self.rng.u32(1..=5) {
+        for _ in 0..[1, 2, 3, 3, 4, 5, 6][self.rng.usize(..7)] {
             let person = self.person();
             acts.push(Act::Edit(match self.rng.u32(0..5) {
                 0 | 1 => Edit::AddRow(person),
@@ -322,12 +322,32 @@ impl Draw {
         let out_of_ten = |rng: &mut Rng, n: u32| rng.u32(0..10) < n;
         if out_of_ten(&mut self.rng, self.swarm.kills) {
             let most = [12, 30, 60][self.rng.usize(..3)];
-            conditions.kill = Some(self.rng.u32(1..=most));
+            if self.rng.bool() {
+                conditions.kill = Some(self.rng.u32(1..=most));
+            } else {
+                let events = [
+                    "before POST",
+                    "after POST",
+                    "before PATCH",
+                    "after PATCH",
+                    "before DELETE",
+                    "after DELETE",
+                    "before writing",
+                    "after writing",
+                ];
+                conditions.kill_when = Some(events[self.rng.usize(..8)].to_owned());
+            }
         } else if one_in(&mut self.rng, 25) {
             conditions.stop = Some(self.rng.u32(1..30));
         }
         if out_of_ten(&mut self.rng, self.swarm.faulty) {
             for _ in 0..self.rng.u32(1..=3) {
+                let kinds = ["list", "get", "find", "create", "create", "update", "delete"];
+                let kind = kinds[self.rng.usize(..7)].to_owned();
+                let strike = (kind, self.rng.u32(1..=2), self.fault());
+                conditions.strikes.push(strike);
+            }
+            if self.rng.bool() {
                 let request = self.rng.u32(1..=14);
                 let fault = self.fault();
                 conditions.faults.insert(request, fault);

@@ -129,6 +129,10 @@ impl Driver {
         let world = &self.world;
         // What was deleted until now does not count any more.
         self.wait(25 * 3600).await;
+        // And what Linq did not show yet it shows by now.
+        for _ in 0..8 {
+            drop(self.client(Traffic::DryRun).check().await);
+        }
         for _ in 0..QUIET_RUNS {
             let before = self.stillness();
             let Ended::Ran(ran) = self.run(&Conditions::default()).await else { return };
@@ -296,9 +300,6 @@ impl Driver {
             Ended::Killed => world.log("the run was killed"),
             Ended::Panicked => world.violation("the run panicked"),
             Ended::Ran(ran) => {
-                if world.inner().run.conditions.kill_when.is_some() {
-                    world.violation("it was to be killed, and lives");
-                }
                 world.log(&format!(
                     "the run ended with {}: {}",
                     ran.report.exit_code(),

@@ -116,7 +116,10 @@ fn every_history_that_once_failed_holds() {
     files.sort();
     for file in files {
         let file = file.to_string_lossy();
-        must_hold(&file, &read(&file));
+        let (scenario, played) = (read(&file), must_hold(&file, &read(&file)));
+        let kills = scenario.acts.iter().filter(|act| act.kills()).count();
+        let killed = played.log.iter().filter(|line| line.contains("killed: ")).count();
+        assert_eq!(killed, kills, "{file} no longer kills where it did");
     }
 }
 

@@ -195,7 +195,10 @@ impl World {
         if is_mapped(&self.setup.features, field) {
             inner.ledger.replace(Side::Linq, old, &new);
         }
-        inner.past.edited_contacts.insert((contact.id, field));
+        let past = &mut inner.past;
+        past.edited_ours |=
+            past.posted.contains(&contact.id) && !past.linked.contains_key(&contact.id);
+        past.edited_contacts.insert((contact.id, field));
     }
 
     fn own(&self, id: u64, user: &str) {

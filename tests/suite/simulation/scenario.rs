@@ -77,6 +77,16 @@ pub(super) enum Act {
     Run(Conditions),
 }
 
+impl Act {
+    /// Whether it is a run that is killed.
+    pub(super) fn kills(&self) -> bool {
+        match self {
+            Act::Run(run) => run.kill.is_some() || run.kill_when.is_some(),
+            Act::Edit(_) | Act::Wait(_) => false,
+        }
+    }
+}
+
 /// What a person does.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) enum Edit {
@@ -144,6 +154,9 @@ pub(super) struct Conditions {
     /// What happens to the request of this number.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) faults: BTreeMap<u32, WireFault>,
+    /// What happens to the request of this kind and number among its kind.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) strikes: Vec<(String, u32, WireFault)>,
     /// What happens to every request from this number on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) outage: Option<(u32, WireFault)>,

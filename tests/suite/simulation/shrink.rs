@@ -82,6 +82,8 @@ fn candidates(of: &Scenario) -> Vec<Scenario> {
                 .keys()
                 .map(|key| conditions(&|run| run.faults.retain(|kept, _| kept != key))),
         );
+        simpler
+            .extend((0..run.strikes.len()).map(|i| conditions(&|run| drop(run.strikes.remove(i)))));
         if run.during.len() > 1 {
             simpler.extend(
                 (0..run.during.len()).map(|i| conditions(&|run| drop(run.during.remove(i)))),

@@ -113,10 +113,15 @@ impl Wire {
             (_, path) if path.ends_with("/find") => "find",
             _ => "get",
         };
-        *run.sent.entry(kind).or_default() += 1;
-        let number = run.requests;
+        let of_kind = run.sent.entry(kind).or_default();
+        *of_kind += 1;
+        let (of_kind, number) = (*of_kind, run.requests);
+        let struck =
+            run.conditions.strikes.iter().find(|(name, nth, _)| name == kind && *nth == of_kind);
         let outage = run.conditions.outage.filter(|(from, _)| number >= *from);
-        let fault = run.conditions.faults.get(&number).copied().or(outage.map(|(_, fault)| fault));
+        let fault = struck.map(|(_, _, fault)| *fault);
+        let fault = fault.or_else(|| run.conditions.faults.get(&number).copied());
+        let fault = fault.or(outage.map(|(_, fault)| fault));
         run.disturbed |= fault.is_some();
         fault
     }

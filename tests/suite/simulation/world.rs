@@ -102,7 +102,8 @@ pub(super) struct Past {
     pub(super) owners: BTreeMap<u64, String>,
     /// How many rows and contacts people removed.
     pub(super) removals: usize,
-    /// Whether people edited a row that linqsync added: it may be nobody's then.
+    /// Whether people edited a row that linqsync added, or a contact that it created
+    /// and had not linked: that may be nobody's then.
     pub(super) edited_ours: bool,
 }
 
