@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::desk::tags;
 use super::driver::Ended;
 use super::people::member;
-use super::scenario::{Feature, Weather};
+use super::scenario::{Edit, Feature, Weather};
 use super::sheet::{Sheet, is_mapped};
 use super::wire::texts;
 use super::world::{World, Write};
@@ -69,7 +69,7 @@ pub(super) fn quiet(world: &World, policy: &Policy, ran: &Ran) {
         world.met("an intent is still open in the end");
     }
     let pairs = Pairs::of(world, &state, seen);
-    if seen.source.unreadable.is_empty() {
+    if seen.source.unreadable.is_empty() && !Waits::of(plan).suspects {
         pairs.no_duplicates(world);
     }
     if policy.direction.name() == "both" {
@@ -135,10 +135,18 @@ fn owners(world: &World) {
     if world.setup.features.contains(&Feature::Owner) {
         return;
     }
-    let owners = world.inner().past.owners.clone();
+    let (owners, handed_over) = {
+        let inner = world.inner();
+        let during = &inner.run.conditions.during;
+        let handed_over = during.iter().any(|(_, edit)| matches!(edit, Edit::Owner { .. }));
+        (inner.past.owners.clone(), handed_over)
+    };
     for (id, contact) in world.contacts() {
         let owner = member(&contact, Field::Owner);
-        if owners.get(&id).is_some_and(|owned| owned != owner) {
+        if handed_over {
+            // Linq cannot be asked to change something only if nobody else has.
+            world.inner().past.owners.insert(id, owner.to_owned());
+        } else if owners.get(&id).is_some_and(|owned| owned != owner) {
             world.violation(&format!("{id} belongs to {owner} now, and nobody wanted that"));
         }
     }
@@ -463,10 +471,12 @@ impl<'a> Waits<'a> {
 
 impl Pair {
     fn check(&self, world: &World, waiting: &Waits<'_>, seen: &Observation) {
+        // Somebody's row may be this person, and waits to be told apart.
+        let may_be = waiting.contacts.contains(&self.link.linq_id.0);
         let waits = waiting.by_link.get(&self.link.id.0).copied().unwrap_or_default();
         let (Some(record), Some(contact)) = (self.record, &self.contact) else {
             let unreadable = !seen.source.unreadable.is_empty() || waiting.suspects;
-            if waits.is_empty() && !(unreadable && self.record.is_none()) {
+            if waits.is_empty() && !may_be && !(unreadable && self.record.is_none()) {
                 world.violation(&format!("link {} has one half and does not wait", self.link.id));
             }
             return;

@@ -67,7 +67,7 @@ fn quirks(rng: &mut Rng) -> Vec<String> {
         (&["owner-reset"][..], 2),
         (&["phone=raw", "phone=any"], 3),
         (&["title-case"], 5),
-        (&["truncate=40", "truncate=12"], 6),
+        (&["truncate=40"], 6),
         (&["ignore-clearing"], 5),
         (&["blanks=empty", "blanks=absent"], 2),
         (&["order=created-desc", "order=updated-desc"], 2),

@@ -7,7 +7,7 @@ use linqsync::model::{Field, Side};
 use linqsync::sandbox::Contact;
 
 use super::scenario::{Edit, Feature, Person, Text};
-use super::sheet::{KEY, NOTES, Sheet, column, is_mapped};
+use super::sheet::{ID, KEY, NOTES, Sheet, column, is_mapped};
 use super::texts::{USERS, typed};
 use super::world::World;
 
@@ -63,8 +63,11 @@ impl World {
             Edit::RemoveContact { who } => self.remove_contact(*who),
             Edit::CopyRow { who, serial } => self.on_row(*who, |world, sheet, row| {
                 let copy = sheet.rows[row].clone();
-                for text in &copy {
-                    world.inner().ledger.replace(Side::Source, "", text);
+                for (name, text) in sheet.header.iter().zip(&copy) {
+                    // Ids are linqsync's.
+                    if name != ID {
+                        world.inner().ledger.replace(Side::Source, "", text);
+                    }
                 }
                 sheet.rows.push(copy);
                 let last = sheet.rows.len() - 1;
