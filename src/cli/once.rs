@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::config::Config;
+use crate::model::Policy;
 use crate::open::{self, Linq, OpenError};
 use crate::plan::{Observation, Plan};
 use crate::report::{RunReport, plan_json};
@@ -27,14 +28,7 @@ pub(super) async fn once(output: Output, config: &Config) -> anyhow::Result<u8> 
     let (linq, mut source, state) = opened;
     let client = linq.client(fastrand::u64(..));
     let policy = config.policy();
-    let terms = Terms {
-        policy: &policy,
-        settle: config.linq.settle,
-        history: config.history(),
-        started_at: now(),
-        clock: &now,
-        stop: signals.stop(),
-    };
+    let terms = terms(config, &policy, &signals);
     let mut sides = Sides { linq: &client, source: &mut source, state: &state };
     let running = run(&mut sides, &terms);
     let out_of_time = async {
@@ -93,6 +87,17 @@ fn open_all(config: &Config) -> Result<Opened, OpenError> {
     Ok((linq, source, open::state(config)?))
 }
 
+fn terms<'a>(config: &Config, policy: &'a Policy, signals: &'a Signals) -> Terms<'a> {
+    Terms {
+        policy,
+        settle: config.linq.settle,
+        history: config.history(),
+        started_at: now(),
+        clock: &now,
+        stop: signals.stop(),
+    }
+}
+
 /// Shows what a run would do. Returns the exit code.
 pub(super) async fn plan(output: Output, config: &Config, args: &PlanArgs) -> anyhow::Result<u8> {
     let opened = open::source(config, Access::ReadOnly)
@@ -104,14 +109,7 @@ pub(super) async fn plan(output: Output, config: &Config, args: &PlanArgs) -> an
     let signals = Signals::listen()?;
     let client = linq.client(fastrand::u64(..));
     let policy = config.policy();
-    let terms = Terms {
-        policy: &policy,
-        settle: config.linq.settle,
-        history: config.history(),
-        started_at: now(),
-        clock: &now,
-        stop: signals.stop(),
-    };
+    let terms = terms(config, &policy, &signals);
     let mut sides = Sides { linq: &client, source: &mut source, state: &state };
     let planned = tokio::select! {
         planned = preview(&mut sides, &terms) => planned,
