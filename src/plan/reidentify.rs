@@ -83,6 +83,13 @@ enum Compatible {
     WithSameKey,
 }
 
+/// What is written in a record, however it is written.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Content {
+    key: Option<SourceKey>,
+    values: Option<Vec<String>>,
+}
+
 struct Search<'a> {
     known: &'a [Known<'a>],
     records: &'a [SourceRecord],
@@ -118,7 +125,9 @@ impl<'a> Search<'a> {
     }
 
     /// The id column. Of several rows with one id, copies of one another, the one
-    /// that resembles the known record most is it, and the others are copies.
+    /// that resembles the known record most is it, and the others are copies, unless
+    /// they are known as somebody else: a copy that became a person of its own has
+    /// the old id until its own is written.
     fn by_id(&mut self) {
         let mut rows: BTreeMap<LinqId, Vec<usize>> = BTreeMap::new();
         for (position, record) in self.records.iter().enumerate() {
@@ -130,17 +139,33 @@ impl<'a> Search<'a> {
             return;
         }
         let slipped = self.slipped_ids();
+        let copied = rows.values().any(|rows| rows.len() > 1);
+        let others = if copied { self.by_content() } else { BTreeMap::new() };
         for index in 0..self.known.len() {
             let known = self.known[index];
             let Some(rows) = known.linq_id().and_then(|id| rows.get_mut(&id)) else { continue };
             rows.retain(|position| !slipped[*position]);
+            let Some(best) = self.most_like(known, rows) else { continue };
             for position in &*rows {
-                self.taken[*position] = true;
+                let other = others.get(&self.content(&self.records[*position]));
+                self.taken[*position] = other.is_none_or(|other| *other == index);
             }
-            if let Some(best) = self.most_like(known, rows) {
-                self.pair(index, best);
-            }
+            self.pair(index, best);
         }
+    }
+
+    /// The known records by what is written in them.
+    fn by_content(&self) -> BTreeMap<Content, usize> {
+        let mut by_content = BTreeMap::new();
+        for (index, known) in self.known.iter().enumerate() {
+            let values = self.canonical(&known.values());
+            by_content.insert(Content { key: known.key().cloned(), values }, index);
+        }
+        by_content
+    }
+
+    fn content(&self, record: &SourceRecord) -> Content {
+        Content { key: record.key.clone(), values: self.canonical(&record.values) }
     }
 
     /// For each row, whether its id has slipped from another row, as it does when some

@@ -474,6 +474,9 @@ impl Pair {
         // Somebody's row may be this person, and waits to be told apart.
         let may_be = waiting.contacts.contains(&self.link.linq_id.0);
         let waits = waiting.by_link.get(&self.link.id.0).copied().unwrap_or_default();
+        if self.record.is_none() && self.contact.is_none() {
+            return;
+        }
         let (Some(record), Some(contact)) = (self.record, &self.contact) else {
             let unreadable = !seen.source.unreadable.is_empty() || waiting.suspects;
             if waits.is_empty() && !may_be && !(unreadable && self.record.is_none()) {
