@@ -46,7 +46,7 @@ pub(super) fn after(
         let pairs = Pairs::of(world, &state, seen);
         pairs.remember(world);
         if ran.report.exit_code() == 0 && policy.direction.name() == "both" {
-            pairs.check(world, plan, seen);
+            pairs.check(world, plan, seen, Held::Nothing);
             let past = &mut world.inner().past;
             past.edited_contacts.clear();
             past.edited_rows.clear();
@@ -73,7 +73,8 @@ pub(super) fn quiet(world: &World, policy: &Policy, ran: &Ran) {
         pairs.no_duplicates(world);
     }
     if policy.direction.name() == "both" {
-        pairs.check(world, plan, seen);
+        let held = if ran.report.exit_code() == 4 { Held::Something } else { Held::Nothing };
+        pairs.check(world, plan, seen, held);
     }
 }
 
@@ -412,8 +413,8 @@ impl Pairs {
     }
 
     /// Everybody is the same on both sides, or is said to wait.
-    fn check(&self, world: &World, plan: &Plan, seen: &Observation) {
-        let waits = Waits::of(plan);
+    fn check(&self, world: &World, plan: &Plan, seen: &Observation, held: Held) {
+        let waits = Waits { held, ..Waits::of(plan) };
         for pair in self.all.iter().filter(|pair| pair.link.status == LinkStatus::Linked) {
             pair.check(world, &waits, seen);
         }
@@ -434,6 +435,13 @@ impl Pairs {
     }
 }
 
+/// Whether so many are missing that it was not asked for each whether it is gone.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Held {
+    Nothing,
+    Something,
+}
+
 /// Who waits.
 struct Waits<'a> {
     by_link: BTreeMap<i64, &'a [Wait]>,
@@ -441,6 +449,7 @@ struct Waits<'a> {
     contacts: BTreeSet<u64>,
     /// Whether some rows may be anybody who is missing.
     suspects: bool,
+    held: Held,
 }
 
 impl<'a> Waits<'a> {
@@ -450,6 +459,7 @@ impl<'a> Waits<'a> {
             records: BTreeSet::new(),
             contacts: BTreeSet::new(),
             suspects: false,
+            held: Held::Nothing,
         };
         for step in plan.steps.iter().filter(|step| !step.waits.is_empty()) {
             if let Some(link) = step.subject.link {
@@ -479,7 +489,8 @@ impl Pair {
         }
         let (Some(record), Some(contact)) = (self.record, &self.contact) else {
             let unreadable = !seen.source.unreadable.is_empty() || waiting.suspects;
-            if waits.is_empty() && !may_be && !(unreadable && self.record.is_none()) {
+            let unasked = waiting.held == Held::Something && self.contact.is_none();
+            if waits.is_empty() && !may_be && !unasked && !(unreadable && self.record.is_none()) {
                 world.violation(&format!("link {} has one half and does not wait", self.link.id));
             }
             return;
