@@ -488,9 +488,12 @@ impl Pair {
             return;
         }
         let (Some(record), Some(contact)) = (self.record, &self.contact) else {
-            let unreadable = !seen.source.unreadable.is_empty() || waiting.suspects;
+            // A source that is partly unreadable loses nothing, on either side.
+            let unreadable = !seen.source.unreadable.is_empty();
+            let suspect = waiting.suspects && self.record.is_none();
             let unasked = waiting.held == Held::Something && self.contact.is_none();
-            if waits.is_empty() && !may_be && !unasked && !(unreadable && self.record.is_none()) {
+            let told = !waits.is_empty() || may_be || unasked || unreadable || suspect;
+            if !told {
                 world.violation(&format!("link {} has one half and does not wait", self.link.id));
             }
             return;
