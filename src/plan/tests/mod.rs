@@ -1,9 +1,4 @@
 //! Tests of the planner: the decision table, matching, the guard, and the laws.
 
+mod carry_out;
 mod decisions;
-mod guarding;
-mod interrupted;
-mod laws;
-mod linked;
-mod matching;
-mod world;

@@ -6,12 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::DateTime;
 
 use crate::model::{
-    Agreement, Base, Change, Decision, Field, FieldSet, Fingerprint, Link, LinkId, LinkStatus,
-    LinqContact, LinqId, Policy, RecordIndex, Side, SourceRecord, Timestamp, Values,
+    Base, Decision, Field, FieldSet, Fingerprint, Link, LinkId, LinkStatus, LinqContact, LinqId, Policy,
+    RecordIndex, SourceRecord, Timestamp, Values,
 };
 use crate::plan::{
-    LinkPlan, LinqSide, LinqWrite, Observation, Plan, RecentDeletions, SourceSide, SourceWrite,
-    Step, agreed_by_answer, plan,
+    DoubtfulCreate, HalfAdded, LinqSide, Observation, Plan, RecentDeletions, SourceSide, Step, plan,
 };
 
 /// The fields that the worlds of these tests map.
@@ -41,12 +40,17 @@ pub(super) fn values(text: &str) -> Values {
 #[derive(Clone, Debug)]
 pub(super) struct World {
     pub(super) policy: Policy,
+    pub(super) mapped: FieldSet,
     pub(super) rows: Vec<Values>,
     pub(super) contacts: BTreeMap<LinqId, Values>,
     pub(super) links: Vec<Link>,
     pub(super) decisions: BTreeMap<Fingerprint, Decision>,
     pub(super) now: Timestamp,
+    /// What an interruption left in the journal.
+    pub(super) doubtful: Vec<DoubtfulCreate>,
+    pub(super) half_added: Vec<HalfAdded>,
     next_id: u64,
+    pub(super) next_intent: i64,
     /// What Linq makes of a value that it is sent.
     pub(super) rewrite: fn(Field, &str) -> String,
 }
@@ -55,16 +59,20 @@ impl World {
     pub(super) fn new(rows: &[&str], contacts: &[&str]) -> World {
         let mut world = World {
             policy: policy(),
+            mapped: mapped(),
             rows: rows.iter().map(|row| values(row)).collect(),
             contacts: BTreeMap::new(),
             links: Vec::new(),
             decisions: BTreeMap::new(),
             now: at(0),
+            doubtful: Vec::new(),
+            half_added: Vec::new(),
             next_id: 1,
+            next_intent: 1,
             rewrite: |_, text| text.to_owned(),
         };
         for contact in contacts {
-            world.insert(values(contact));
+            world.appear(values(contact));
         }
         world
     }
@@ -109,7 +117,7 @@ impl World {
         Observation {
             now: self.now,
             source: SourceSide {
-                mapped: mapped(),
+                mapped: self.mapped,
                 records: self.rows.iter().enumerate().map(|(i, row)| record(i, row)).collect(),
                 unreadable: Vec::new(),
                 known_nobodies: BTreeSet::new(),
@@ -124,8 +132,8 @@ impl World {
                 nobody_answers: false,
             },
             links: self.links.clone(),
-            doubtful: Vec::new(),
-            half_added: Vec::new(),
+            doubtful: self.doubtful.clone(),
+            half_added: self.half_added.clone(),
             refused: BTreeMap::new(),
             decisions: self.decisions.clone(),
             recent_deletions: RecentDeletions::default(),
@@ -140,157 +148,25 @@ impl World {
 
     /// Somebody makes a contact in Linq.
     pub(super) fn appear(&mut self, values: Values) -> LinqId {
-        self.insert(values)
-    }
-
-    fn insert(&mut self, values: Values) -> LinqId {
         let id = LinqId(self.next_id);
         self.next_id += 1;
         self.contacts.insert(id, values);
         id
     }
 
-    fn rewritten(&self, values: &Values) -> Values {
-        Field::ALL.into_iter().map(|f| (f, (self.rewrite)(f, &values[f]))).collect()
-    }
-
-    /// Carries out a plan as the real machinery would, if nothing went wrong.
-    pub(super) fn apply(&mut self, plan: &Plan) {
-        let mut removed = BTreeSet::new();
-        let mut added = Vec::new();
-        for step in &plan.steps {
-            self.change_link(step);
-            self.write_linq(step);
-            match &step.source {
-                Some(SourceWrite::Delete { at }) => {
-                    removed.insert(at.0 as usize);
-                    self.links.retain(|link| Some(link.id) != step.subject.link);
-                }
-                Some(SourceWrite::Update { at, set, .. }) => {
-                    let row = self.rows[at.0 as usize].with(set);
-                    self.rows[at.0 as usize] = row.clone();
-                    self.landed_in_source(step, &row, set);
-                }
-                Some(SourceWrite::Create { values, linq_id }) => {
-                    added.push(values.clone());
-                    let answer = self.contacts[linq_id].clone();
-                    self.joined(*linq_id, values, &answer);
-                }
-                None => {}
-            }
-        }
-        let mut position = 0;
-        self.rows.retain(|_| {
-            position += 1;
-            !removed.contains(&(position - 1))
-        });
-        self.rows.extend(added);
-        // What a run has written it has also read.
-        let rows: Vec<SourceRecord> =
-            self.rows.iter().enumerate().map(|(i, row)| record(i, row)).collect();
-        for link in &mut self.links {
-            if let Some(row) = rows.iter().find(|r| r.values == link.base.source_values()) {
-                link.fingerprint = row.fingerprint;
-            }
-        }
-    }
-
-    fn change_link(&mut self, step: &Step) {
-        match &step.link {
-            LinkPlan::Keep => {}
-            LinkPlan::Missing(Side::Source) => {
-                self.link_of(step).source_missing_since = Some(self.now);
-            }
-            LinkPlan::Missing(Side::Linq) => {
-                self.link_of(step).linq_missing_since = Some(self.now);
-            }
-            LinkPlan::Found => {
-                let link = self.link_of(step);
-                link.source_missing_since = None;
-                link.linq_missing_since = None;
-            }
-            LinkPlan::Agree(agreed) | LinkPlan::Relink(agreed) => {
-                let link = self.link_of(step);
-                if matches!(step.link, LinkPlan::Relink(_)) {
-                    link.status = LinkStatus::Linked;
-                    link.source_missing_since = None;
-                    link.linq_missing_since = None;
-                }
-                for (field, agreement) in agreed {
-                    link.base.set(*field, agreement.clone());
-                }
-            }
-            LinkPlan::Join { base, .. } => {
-                let id = step.subject.linq_id.unwrap();
-                self.add_link(id, (**base).clone());
-            }
-            LinkPlan::Release => self.link_of(step).status = LinkStatus::Released,
-            LinkPlan::Forget => self.links.retain(|link| Some(link.id) != step.subject.link),
-        }
-    }
-
-    fn write_linq(&mut self, step: &Step) {
-        match &step.linq {
-            Some(LinqWrite::Create { values, .. }) => {
-                let answer = self.rewritten(values);
-                let id = self.insert(answer.clone());
-                self.links.retain(|link| Some(link.id) != step.subject.link);
-                self.joined(id, values, &answer);
-            }
-            Some(LinqWrite::Update { id, set, .. }) => {
-                let answer = self.rewritten(&self.contacts[id].with(set));
-                self.contacts.insert(*id, answer.clone());
-                for change in set {
-                    let agreement =
-                        Agreement { source: change.to.clone(), linq: answer[change.field].clone() };
-                    self.link_of(step).base.set(change.field, agreement);
-                }
-            }
-            Some(LinqWrite::Delete { id, .. }) => {
-                self.contacts.remove(id);
-                self.links.retain(|link| link.linq_id != *id);
-            }
-            None => {}
-        }
-    }
-
-    fn landed_in_source(&mut self, step: &Step, row: &Values, set: &[Change]) {
-        for change in set {
-            let linq = self.contacts[&step.subject.linq_id.unwrap()][change.field].clone();
-            let agreement = if linq == change.to {
-                Agreement { source: row[change.field].clone(), linq }
-            } else {
-                Agreement { source: change.from.clone(), linq }
-            };
-            self.link_of(step).base.set(change.field, agreement);
-        }
-    }
-
-    fn joined(&mut self, id: LinqId, sent: &Values, answer: &Values) {
-        let base = agreed_by_answer(sent, answer, mapped()).collect();
-        match self.links.iter_mut().find(|link| link.linq_id == id) {
-            Some(link) => link.base = base,
-            None => self.add_link(id, base),
-        }
-    }
-
-    fn add_link(&mut self, linq_id: LinqId, base: Base) {
+    /// A row and a contact become a pair that agrees on `base`.
+    pub(super) fn link(&mut self, linq_id: LinqId, row: &Values, base: Base) {
         let id = LinkId(self.links.iter().map(|link| link.id.0).max().unwrap_or(0) + 1);
         self.links.push(Link {
             id,
             linq_id,
             status: LinkStatus::Linked,
             key: None,
-            fingerprint: Fingerprint::of(b"never seen"),
+            fingerprint: record(0, row).fingerprint,
             base,
             source_missing_since: None,
             linq_missing_since: None,
         });
-    }
-
-    fn link_of(&mut self, step: &Step) -> &mut Link {
-        let id = step.subject.linq_id.unwrap();
-        self.links.iter_mut().find(|link| link.linq_id == id).unwrap()
     }
 }
 
