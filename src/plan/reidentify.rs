@@ -2,7 +2,7 @@
 //!
 //! After linking, identity is the link. A record is recognised by the id column,
 //! then by its key, then by its bytes, then by its values; what is left is
-//! recognised by what is unique on both sides and by similarity, so that editing
+//! recognised by a shared e-mail, phone or name and by similarity, so that editing
 //! or sorting a file never turns into a deletion and a creation.
 
 use std::borrow::Cow;
@@ -15,7 +15,7 @@ use crate::model::{
 };
 
 use super::observation::DoubtfulCreate;
-use super::similarity::{likest, shared_weight};
+use super::similarity::{alike, likest_first, shared_weight};
 
 /// A record as an earlier reading knew it.
 #[derive(Clone, Copy, Debug)]
@@ -69,9 +69,9 @@ pub(super) fn reidentify(
     search.by_key();
     search.by_bytes();
     search.by_values();
-    search.by_unique(|values| canon.email_key(values), Compatible::WithAnyKey);
-    search.by_unique(|values| canon.phone_key(values), Compatible::WithSameKey);
-    search.by_unique(full_name_key, Compatible::WithSameKey);
+    search.by_shared(|values| canon.email_key(values), Compatible::WithAnyKey);
+    search.by_shared(|values| canon.phone_key(values), Compatible::WithSameKey);
+    search.by_shared(full_name_key, Compatible::WithSameKey);
     search.by_similarity();
     search.found
 }
@@ -304,9 +304,10 @@ impl<'a> Search<'a> {
         (!values.lacks_identity()).then(|| self.canon.all(self.mapped, values))
     }
 
-    /// Pairs what shares a key with nothing else on either side, and whose names
-    /// do not speak against it.
-    fn by_unique(&mut self, key: impl Fn(&Values) -> Option<String>, compatible: Compatible) {
+    /// Pairs what shares a key, and whose names do not speak against it: of several the
+    /// likest, and of equals the first. So no row is left over for which a known record
+    /// could be taken later, when another row has found its own.
+    fn by_shared(&mut self, key: impl Fn(&Values) -> Option<String>, compatible: Compatible) {
         let mut groups: BTreeMap<String, (Vec<usize>, Vec<usize>)> = BTreeMap::new();
         for index in self.unfound() {
             if let Some(key) = key(&self.known[index].values()) {
@@ -324,10 +325,14 @@ impl<'a> Search<'a> {
             }
         }
         for (known, rows) in groups.into_values() {
-            if let ([index], [position]) = (known.as_slice(), rows.as_slice())
-                && self.compatible(*index, *position, compatible)
-            {
-                self.pair(*index, *position);
+            let pairs = known.iter().flat_map(|index| rows.iter().map(|row| (*index, *row)));
+            let compatible = pairs.filter(|(index, row)| self.compatible(*index, *row, compatible));
+            let likeness = |(index, row): (usize, usize)| {
+                let (known, record) = (self.known[index].values(), &self.records[row].values);
+                (shared_weight(self.mapped, self.canon, &known, record), index, row)
+            };
+            for (index, row) in likest_first(compatible.map(likeness).collect()) {
+                self.pair(index, row);
             }
         }
     }
@@ -347,13 +352,13 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// What shares at least half of its values, and more than with anything else.
+    /// What shares at least half of its values.
     fn by_similarity(&mut self) {
         let known: Vec<(usize, Known<'_>)> =
             self.unfound().into_iter().map(|index| (index, self.known[index])).collect();
         let records: Vec<(usize, &SourceRecord)> =
             self.untaken().into_iter().map(|at| (at, &self.records[at])).collect();
-        for (index, position) in likest(&known, &records, self.mapped, self.canon) {
+        for (index, position) in likest_first(alike(&known, &records, self.mapped, self.canon)) {
             self.pair(index, position);
         }
     }

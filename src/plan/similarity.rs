@@ -1,5 +1,6 @@
 //! How much a record resembles one that an earlier reading knew.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{Canon, Field, FieldSet, SourceRecord, Values, names_contradict};
@@ -33,15 +34,15 @@ impl Compared {
     }
 }
 
-/// Pairs of a known record and a record that share at least half of their values, and
-/// each more than with anything else. Their names may only differ wholly where they
-/// share an e-mail or a phone number: a successor in the same post is somebody else.
-pub(super) fn likest(
+/// Pairs of a known record and a record that share at least half of their values, with
+/// a measure of how alike they are. Their names may only differ wholly where they share
+/// an e-mail or a phone number: a successor in the same post is somebody else.
+pub(super) fn alike(
     known: &[(usize, Known<'_>)],
     records: &[(usize, &SourceRecord)],
     mapped: FieldSet,
     canon: Canon,
-) -> Vec<(usize, usize)> {
+) -> Vec<(u32, usize, usize)> {
     if known.is_empty() || records.is_empty() {
         return Vec::new();
     }
@@ -61,24 +62,30 @@ pub(super) fn likest(
             values: canonical(mapped, canon, &record.values),
         })
         .collect();
-    let mut best_record: BTreeMap<usize, Best> = BTreeMap::new();
-    let mut best_known: BTreeMap<usize, Best> = BTreeMap::new();
-    for (a, b) in sharing_a_value(&known, &records) {
+    let alike = |(a, b): (usize, usize)| {
         let (known, record) = (&known[a], &records[b]);
-        if known.has_key && record.has_key {
-            continue; // Their keys differ, or they would have been paired by key.
-        }
-        if let Some(score) = score(&known.values, &record.values) {
-            best_record.entry(known.place).or_default().offer(score, record.place);
-            best_known.entry(record.place).or_default().offer(score, known.place);
+        // Where both have a key the keys differ, or they would have been paired by it.
+        let score = score(&known.values, &record.values);
+        let score = score.filter(|_| !(known.has_key && record.has_key))?;
+        Some((score, known.place, record.place))
+    };
+    sharing_a_value(&known, &records).into_iter().filter_map(alike).collect()
+}
+
+/// Of `pairs` with their likeness those that are likest, each partner once; of equals
+/// the first.
+pub(super) fn likest_first(mut pairs: Vec<(u32, usize, usize)>) -> Vec<(usize, usize)> {
+    pairs.sort_by_key(|(likeness, known, record)| (Reverse(*likeness), *known, *record));
+    let (mut known, mut records) = (BTreeSet::new(), BTreeSet::new());
+    let mut chosen = Vec::new();
+    for (_, index, position) in pairs {
+        if !known.contains(&index) && !records.contains(&position) {
+            known.insert(index);
+            records.insert(position);
+            chosen.push((index, position));
         }
     }
-    let mutual = |(index, best): (usize, Best)| {
-        let position = best.unique()?;
-        let back = best_known.get(&position).and_then(Best::unique);
-        (back == Some(index)).then_some((index, position))
-    };
-    best_record.into_iter().filter_map(mutual).collect()
+    chosen
 }
 
 /// The weight of what is the same in `a` and `b`.
@@ -129,26 +136,4 @@ fn sharing_a_value(known: &[Compared], records: &[Compared]) -> BTreeSet<(usize,
         }
     }
     pairs
-}
-
-/// The best candidate so far, and whether another is as good.
-#[derive(Clone, Copy, Debug, Default)]
-struct Best {
-    score: u32,
-    candidate: Option<usize>,
-    tied: bool,
-}
-
-impl Best {
-    fn offer(&mut self, score: u32, candidate: usize) {
-        if self.candidate.is_none() || score > self.score {
-            *self = Best { score, candidate: Some(candidate), tied: false };
-        } else if score == self.score {
-            self.tied = true;
-        }
-    }
-
-    fn unique(&self) -> Option<usize> {
-        self.candidate.filter(|_| !self.tied)
-    }
 }
