@@ -102,6 +102,7 @@ impl World {
             LinqWrite::Create { values, doubt, .. } => {
                 let answer = self.rewritten(values);
                 let id = self.appear(answer.clone());
+                self.created.insert(id);
                 let row = self.rows[step.subject.record.unwrap().0 as usize].clone();
                 if recorded == Recorded::No {
                     self.leave_doubt(values, &row);
@@ -235,7 +236,12 @@ pub(super) fn effects(plan: &Plan) -> Vec<Effect<'_>> {
     let deletes = |step: &&Step| matches!(step.linq, Some(LinqWrite::Delete { .. }));
     let linq = plan.steps.iter().filter(|step| step.linq.is_some());
     let (deletions, others): (Vec<&Step>, Vec<&Step>) = linq.partition(deletes);
-    let others = others.into_iter().map(Effect::Linq);
-    let deletions = deletions.into_iter().map(Effect::Linq);
-    [Effect::Links].into_iter().chain(others).chain([Effect::Source]).chain(deletions).collect()
+    let links = plan.steps.iter().any(|step| step.link != LinkPlan::Keep);
+    let source = plan.steps.iter().any(|step| step.source.is_some());
+    let mut effects: Vec<Effect<'_>> = Vec::new();
+    effects.extend(links.then_some(Effect::Links));
+    effects.extend(others.into_iter().map(Effect::Linq));
+    effects.extend(source.then_some(Effect::Source));
+    effects.extend(deletions.into_iter().map(Effect::Linq));
+    effects
 }

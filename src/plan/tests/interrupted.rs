@@ -11,6 +11,7 @@ const ADA: &str = "first_name=Ada last_name=King";
 
 fn with_create(world: &World, sent: &str) -> Observation {
     let mut seen = world.observe();
+    seen.linq.contacts.values_mut().for_each(|contact| contact.created_at = Some(at(-10)));
     seen.doubtful.push(DoubtfulCreate {
         intent: IntentId(7),
         fingerprint: Fingerprint::of(b"another spelling"),

@@ -2,3 +2,12 @@
 
 mod carry_out;
 mod decisions;
+mod guarding;
+mod interrupted;
+mod laws;
+mod linked;
+mod matching;
+mod reference;
+mod small_identity;
+mod small_scope;
+mod world;

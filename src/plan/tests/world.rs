@@ -43,6 +43,8 @@ pub(super) struct World {
     pub(super) mapped: FieldSet,
     pub(super) rows: Vec<Values>,
     pub(super) contacts: BTreeMap<LinqId, Values>,
+    /// Contacts that were created by a plan; the others are older than any of them.
+    pub(super) created: BTreeSet<LinqId>,
     pub(super) links: Vec<Link>,
     pub(super) decisions: BTreeMap<Fingerprint, Decision>,
     pub(super) now: Timestamp,
@@ -62,6 +64,7 @@ impl World {
             mapped: mapped(),
             rows: rows.iter().map(|row| values(row)).collect(),
             contacts: BTreeMap::new(),
+            created: BTreeSet::new(),
             links: Vec::new(),
             decisions: BTreeMap::new(),
             now: at(0),
@@ -125,7 +128,7 @@ impl World {
                 read_only: None,
             },
             linq: LinqSide {
-                contacts: self.contacts.iter().map(|(id, v)| (*id, contact(*id, v))).collect(),
+                contacts: self.contacts.keys().map(|id| (*id, self.contact(*id))).collect(),
                 incomplete: None,
                 gone: self.missing(),
                 unasked: false,
@@ -139,6 +142,12 @@ impl World {
             recent_deletions: RecentDeletions::default(),
             changed_meaning: None,
         }
+    }
+
+    fn contact(&self, id: LinqId) -> LinqContact {
+        let created_at = if self.created.contains(&id) { self.now } else { at(-86_400) };
+        let values = self.contacts[&id].clone();
+        LinqContact { id, values, created_at: Some(created_at), updated_at: None }
     }
 
     fn missing(&self) -> BTreeSet<LinqId> {
@@ -184,8 +193,4 @@ pub(super) fn record(position: usize, values: &Values) -> SourceRecord {
         revised_at: None,
         fingerprint: Fingerprint::of(texts.join("\u{1f}").as_bytes()),
     }
-}
-
-pub(super) fn contact(id: LinqId, values: &Values) -> LinqContact {
-    LinqContact { id, values: values.clone(), created_at: None, updated_at: None }
 }

@@ -1,0 +1,159 @@
+//! What users are promised for one contact with two fields, decided naively: the
+//! planner is compared with this. Written from the promises and not from the planner,
+//! with which it shares no code.
+
+use crate::model::{ConflictPolicy, DeletePolicy, Direction, Field, Policy, Side};
+
+/// A blank, or one of a few values.
+pub(super) type Cell = Option<char>;
+
+/// The two fields of somebody, unless they are absent.
+pub(super) type Person = Option<[Cell; 2]>;
+
+/// What both sides last agreed on in one field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Agreed {
+    Never,
+    On(Cell),
+}
+
+/// What the state remembers of somebody: nothing, or what was agreed on.
+pub(super) type Basis = Option<[Agreed; 2]>;
+
+/// Somebody, as a run finds them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Start {
+    pub(super) base: Basis,
+    pub(super) source: Person,
+    pub(super) linq: Person,
+}
+
+/// Whether the state remembers a pair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Bond {
+    None,
+    Linked,
+    Released,
+}
+
+/// Somebody, when nothing is left to be done for them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct End {
+    pub(super) source: Person,
+    pub(super) linq: Person,
+    pub(super) bond: Bond,
+    pub(super) conflicts: [bool; 2],
+}
+
+/// The two fields.
+pub(super) const FIELDS: [Field; 2] = [Field::Title, Field::Company];
+
+/// What becomes of somebody.
+pub(super) fn end(start: Start, policy: &Policy) -> End {
+    let Start { base, source, linq } = start;
+    let stays = |bond| End { source, linq, bond, conflicts: [false; 2] };
+    match (base, source, linq) {
+        (None, Some(only), None) if written(policy, Side::Linq) => {
+            let linq = Some(sendable(only, Side::Linq, policy));
+            End { source, linq, bond: Bond::Linked, conflicts: [false; 2] }
+        }
+        (None, None, Some(only)) if written(policy, Side::Source) => {
+            let source = Some(sendable(only, Side::Source, policy));
+            End { source, linq, bond: Bond::Linked, conflicts: [false; 2] }
+        }
+        (_, None, None) | (None, Some(_), None) | (None, None, Some(_)) => stays(Bond::None),
+        (base, Some(source), Some(linq)) => {
+            both(base.unwrap_or([Agreed::Never; 2]), source, linq, policy)
+        }
+        (Some(base), Some(left), None) => {
+            let lost = lost(base, left, Side::Linq, policy);
+            End { source: lost.left, linq: lost.right, bond: lost.bond, conflicts: [false; 2] }
+        }
+        (Some(base), None, Some(left)) => {
+            let lost = lost(base, left, Side::Source, policy);
+            End { source: lost.right, linq: lost.left, bond: lost.bond, conflicts: [false; 2] }
+        }
+    }
+}
+
+/// Whether a side is written at all.
+fn written(policy: &Policy, side: Side) -> bool {
+    match side {
+        Side::Linq => policy.direction != Direction::Pull,
+        Side::Source => policy.direction != Direction::Push,
+    }
+}
+
+/// Whether one field of a side is written.
+fn field_written(policy: &Policy, side: Side, field: usize) -> bool {
+    let own = policy.field_directions.get(&FIELDS[field]);
+    let closed = match side {
+        Side::Linq => Direction::Pull,
+        Side::Source => Direction::Push,
+    };
+    written(policy, side) && own != Some(&closed)
+}
+
+fn sendable(values: [Cell; 2], to: Side, policy: &Policy) -> [Cell; 2] {
+    [0, 1].map(|field| values[field].filter(|_| field_written(policy, to, field)))
+}
+
+/// Both are there: each field on its own.
+fn both(base: [Agreed; 2], source: [Cell; 2], linq: [Cell; 2], policy: &Policy) -> End {
+    let (mut new_source, mut new_linq, mut conflicts) = (source, linq, [false; 2]);
+    for field in [0, 1] {
+        let (s, l) = (source[field], linq[field]);
+        if s == l {
+            continue;
+        }
+        let (source_edited, linq_edited) = match base[field] {
+            Agreed::On(agreed) => (s != agreed, l != agreed),
+            Agreed::Never => (s.is_some(), l.is_some()),
+        };
+        let wins = match (source_edited, linq_edited, policy.on_conflict) {
+            (true, false, _) | (true, true, ConflictPolicy::Source) => Some(Side::Source),
+            (false, true, _) | (true, true, ConflictPolicy::Linq) => Some(Side::Linq),
+            (true, true, ConflictPolicy::Hold | ConflictPolicy::Newest) | (false, false, _) => None,
+        };
+        match wins {
+            Some(Side::Source) if field_written(policy, Side::Linq, field) => new_linq[field] = s,
+            Some(Side::Linq) if field_written(policy, Side::Source, field) => new_source[field] = l,
+            _ => conflicts[field] = source_edited && linq_edited,
+        }
+    }
+    End { source: Some(new_source), linq: Some(new_linq), bond: Bond::Linked, conflicts }
+}
+
+/// A pair of which one half is gone: what is left, what comes back, and the bond.
+struct Lost {
+    left: Person,
+    right: Person,
+    bond: Bond,
+}
+
+/// The half on `gone` was deleted.
+fn lost(base: [Agreed; 2], left: [Cell; 2], gone: Side, policy: &Policy) -> Lost {
+    let remaining = match gone {
+        Side::Linq => Side::Source,
+        Side::Source => Side::Linq,
+    };
+    let edited = [0, 1].into_iter().any(|field| match base[field] {
+        Agreed::On(agreed) => left[field] != agreed,
+        // It never reached the side that is gone, though it might have.
+        Agreed::Never => left[field].is_some() && field_written(policy, gone, field),
+    });
+    let deletes = match remaining {
+        Side::Linq => policy.deletes.linq,
+        Side::Source => policy.deletes.source,
+    };
+    let stays = |bond| Lost { left: Some(left), right: None, bond };
+    if edited && written(policy, gone) {
+        Lost { left: Some(left), right: Some(sendable(left, gone, policy)), bond: Bond::Linked }
+    } else if edited || !written(policy, remaining) {
+        stays(Bond::Linked)
+    } else if deletes == DeletePolicy::Keep {
+        stays(Bond::Released)
+    } else {
+        Lost { left: None, right: None, bond: Bond::None }
+    }
+}
