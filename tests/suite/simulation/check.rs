@@ -46,7 +46,7 @@ pub(super) fn after(
         let pairs = Pairs::of(world, &state, seen);
         pairs.remember(world);
         if ran.report.exit_code() == 0 && policy.direction.name() == "both" {
-            pairs.check(world, plan, seen, Held::Nothing);
+            pairs.check(world, plan, seen);
             let past = &mut world.inner().past;
             past.edited_contacts.clear();
             past.edited_rows.clear();
@@ -73,8 +73,7 @@ pub(super) fn quiet(world: &World, policy: &Policy, ran: &Ran) {
         pairs.no_duplicates(world);
     }
     if policy.direction.name() == "both" {
-        let held = if ran.report.exit_code() == 4 { Held::Something } else { Held::Nothing };
-        pairs.check(world, plan, seen, held);
+        pairs.check(world, plan, seen);
     }
 }
 
@@ -303,8 +302,8 @@ fn as_foreseen(world: &World, foreseen: &Plan) {
             world.violation(&format!("the dry run said {method} {id:?}, and it was not done"));
         }
     }
-    // What was removed may have stood in the way of something.
-    let made_way = done.1 + done.2 > 0 || did("DELETE", None);
+    // What was changed or removed may have stood in the way of something.
+    let made_way = done.1 + done.2 > 0 || did("DELETE", None) || did("PATCH", None);
     for method in ["POST", "DELETE"] {
         let count = writes.iter().filter(|write: &&Write| write.method == method).count();
         let planned = planned.get(method).copied().unwrap_or(0);
@@ -413,8 +412,8 @@ impl Pairs {
     }
 
     /// Everybody is the same on both sides, or is said to wait.
-    fn check(&self, world: &World, plan: &Plan, seen: &Observation, held: Held) {
-        let waits = Waits { held, ..Waits::of(plan) };
+    fn check(&self, world: &World, plan: &Plan, seen: &Observation) {
+        let waits = Waits::of(plan);
         for pair in self.all.iter().filter(|pair| pair.link.status == LinkStatus::Linked) {
             pair.check(world, &waits, seen);
         }
@@ -435,13 +434,6 @@ impl Pairs {
     }
 }
 
-/// Whether so many are missing that it was not asked for each whether it is gone.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Held {
-    Nothing,
-    Something,
-}
-
 /// Who waits.
 struct Waits<'a> {
     by_link: BTreeMap<i64, &'a [Wait]>,
@@ -449,7 +441,6 @@ struct Waits<'a> {
     contacts: BTreeSet<u64>,
     /// Whether some rows may be anybody who is missing.
     suspects: bool,
-    held: Held,
 }
 
 impl<'a> Waits<'a> {
@@ -459,7 +450,6 @@ impl<'a> Waits<'a> {
             records: BTreeSet::new(),
             contacts: BTreeSet::new(),
             suspects: false,
-            held: Held::Nothing,
         };
         for step in plan.steps.iter().filter(|step| !step.waits.is_empty()) {
             if let Some(link) = step.subject.link {
@@ -491,7 +481,8 @@ impl Pair {
             // A source that is partly unreadable loses nothing, on either side.
             let unreadable = !seen.source.unreadable.is_empty();
             let suspect = waiting.suspects && self.record.is_none();
-            let unasked = waiting.held == Held::Something && self.contact.is_none();
+            // So many are missing that it was not asked for each whether it is gone.
+            let unasked = seen.linq.unasked && self.contact.is_none();
             let told = !waits.is_empty() || may_be || unasked || unreadable || suspect;
             if !told {
                 world.violation(&format!("link {} has one half and does not wait", self.link.id));
