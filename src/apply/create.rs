@@ -74,7 +74,7 @@ impl Apply<'_> {
         intent: IntentId,
         sent: Sent,
     ) -> Result<Outcome, Halt> {
-        let sent_at = self.now();
+        let began = self.now();
         let answer = self.client.create(&sent.values, sent.user_email.as_deref()).await;
         let error = match answer {
             Ok(answer) => return self.landed(step, intent, answer),
@@ -82,13 +82,16 @@ impl Apply<'_> {
         };
         match error.effect {
             Effect::Unknown => {
+                // It may have waited for its turn: it was sent by now at the latest.
+                let sent_at = self.now();
+                self.state.mark_sent(intent, sent_at)?;
                 let doubt = InDoubt {
                     step: step.clone(),
                     write: write.clone(),
                     intent,
                     expected: sent.values.clone(),
                     sent,
-                    first_sent_at: sent_at,
+                    first_sent_at: began,
                     sent_at,
                 };
                 match self.trace_by_find(&doubt).await? {
