@@ -226,7 +226,11 @@ fn no_conflict_of_our_own(world: &World, plan: &Plan, seen: &Observation) {
                 let past = &world.inner().past;
                 // Linq has given it to somebody, since it was sent without an owner.
                 let given = *field == Field::Owner && past.posted.contains(&id.0);
+                let whose = past.linked.get(&id.0).cloned().flatten();
+                // Without keys people can make a row look like somebody else's.
+                let taken_for = whose.is_some_and(|whose| whose != tag);
                 given
+                    || taken_for
                     || past.edited_contacts.contains(&(id.0, *field))
                         && past.edited_rows.contains(&(tag, *field))
             };
@@ -391,7 +395,8 @@ impl Pairs {
         };
         // Nobody can tell an unanswered create from a twin that was there before.
         let has_twin = |id: u64| {
-            let values = |id: &u64| Field::ALL.map(|field| member(&self.contacts[id], field));
+            let values =
+                |id: &u64| Field::ALL.map(|field| member(&self.contacts[id], field).trim());
             let others = self.contacts.keys().filter(|other| **other != id);
             others
                 .filter(|other| !posted.contains(other))

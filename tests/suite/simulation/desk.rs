@@ -84,7 +84,10 @@ impl Desk {
         let is_risen = {
             let past = &self.world.inner().past;
             let edited = past.edited_contacts.iter().any(|(edited, _)| *edited == id.0);
-            past.linked.contains_key(&id.0) && !edited
+            // Linq gave it an owner that nobody has in the source so far.
+            let given =
+                self.world.setup.features.contains(&Feature::Owner) && past.posted.contains(&id.0);
+            past.linked.contains_key(&id.0) && !edited && !given
         };
         if is_risen {
             self.world.violation(&format!("{id} gets a row again, and nobody edited it"));
@@ -249,9 +252,11 @@ fn guarded(field: Field, value: &str) -> String {
     if is_formula && !is_number { format!("'{value}") } else { value.to_owned() }
 }
 
-/// Rows without the blank cells at their ends.
+/// Rows without the blank cells at their ends; blank rows may come before or after
+/// those that are added.
 fn trimmed(sheet: &Sheet) -> Vec<Vec<String>> {
     let mut rows = sheet.rows.clone();
+    rows.retain(|row| row.iter().any(|cell| !cell.is_empty()));
     for row in &mut rows {
         while row.last().is_some_and(String::is_empty) {
             row.pop();

@@ -60,12 +60,11 @@ fn odd(field: Field, kind: u32, serial: u32) -> String {
             1 => format!("P{serial}@X{serial}.EXAMPLE"),
             _ => format!(" p{serial}@x{serial}.example "),
         },
-        Field::PhoneNumber => match kind % 5 {
+        Field::PhoneNumber => match kind % 4 {
             0 => format!("ask for {serial}"),
             1 => format!("1.{}E+10", 41556 + serial),
             2 => format!("+44 20 7946 {:04}", serial % 10000),
-            3 => format!("(555) 123-{:04}", serial % 10000),
-            _ => format!("415 555 {:04} ext. 5", 2000 + serial % 7000),
+            _ => format!("(555) 123-{:04}", serial % 10000),
         },
         Field::FirstName | Field::LastName | Field::Company | Field::Title | Field::Location => {
             match kind % 9 {

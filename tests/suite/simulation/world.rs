@@ -47,6 +47,8 @@ pub(super) struct Inner {
     pub(super) ledger: Ledger,
     pub(super) run: RunNow,
     pub(super) past: Past,
+    /// How many late effects have come.
+    pub(super) late: u32,
     /// How often what was met, over the whole history.
     pub(super) met: BTreeMap<String, u64>,
 }
