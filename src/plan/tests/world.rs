@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::DateTime;
 
 use crate::model::{
-    Base, Decision, Field, FieldSet, Fingerprint, Link, LinkId, LinkStatus, LinqContact, LinqId, Policy,
-    RecordIndex, SourceRecord, Timestamp, Values,
+    Base, Decision, Field, FieldSet, Fingerprint, Link, LinkId, LinkStatus, LinqContact, LinqId,
+    Policy, RecordIndex, SourceRecord, Timestamp, Values,
 };
 use crate::plan::{
     DoubtfulCreate, HalfAdded, LinqSide, Observation, Plan, RecentDeletions, SourceSide, Step, plan,

@@ -267,9 +267,9 @@ impl Wire {
         let may_own = world.setup.features.contains(&Feature::Owner)
             || body["user_email"].as_str() == Some(member(&then, Field::Owner));
         let disturbed = world.inner().run.disturbed;
-        if !disturbed && same.len() > needed
-            || !disturbed && same.iter().any(|field| !Field::IDENTITY.contains(field))
-        {
+        let superfluous =
+            same.len() > needed || same.iter().any(|field| !Field::IDENTITY.contains(field));
+        if superfluous && !disturbed {
             world.violation(&format!("PATCH {id} sends {same:?}, which did not change"));
         }
         if changed.is_empty() && !owner_changes && !disturbed {
