@@ -13,13 +13,14 @@
 //! [`run`] puts the four in a row. Around them stand the adapters, which never
 //! import one another: [`source`] (files), [`linq`] (HTTP) and [`mirror`]
 //! (SQLite). [`model`] holds the nouns they share. The edges are [`config`],
-//! [`report`], [`daemon`], [`telemetry`] and [`cli`]; [`sandbox`] is a local
+//! [`check`], [`report`], [`daemon`], [`telemetry`] and [`cli`]; [`sandbox`] is a local
 //! server that behaves like Linq, for trying things out and for the tests.
 
 // Tests prepare files of their own, and nothing else.
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
 pub mod apply;
+pub mod check;
 pub mod cli;
 pub mod config;
 pub mod daemon;

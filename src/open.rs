@@ -91,6 +91,17 @@ impl Linq {
         let settings = Settings { seed, ..self.settings.clone() };
         Client::new(Arc::clone(&self.transport), settings, self.token.clone())
     }
+
+    /// A client that tries each request `attempts` times and whose answers pass
+    /// through what `watch` puts around the transport.
+    pub fn watched(
+        &self,
+        attempts: NonZeroU32,
+        watch: impl FnOnce(Arc<dyn Transport>) -> Arc<dyn Transport>,
+    ) -> Client {
+        let settings = Settings { max_attempts: attempts, ..self.settings.clone() };
+        Client::new(watch(Arc::clone(&self.transport)), settings, self.token.clone())
+    }
 }
 
 /// The rate as whole requests per second, at least one.

@@ -82,6 +82,8 @@ pub(super) enum Color {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// Looks at configuration, source, state, token and Linq; changes nothing
+    Check(CheckArgs),
     /// Shows what a run would do, per contact and field; changes nothing
     Plan(PlanArgs),
     /// Lists what waits, what is in sync, or who is there twice, as the last run left it
@@ -94,6 +96,31 @@ pub(super) enum Command {
     Sandbox(SandboxArgs),
     /// Tells the whole story in a temporary directory, against the sandbox
     Demo,
+    /// Prints a script that completes commands in a shell
+    Completions(CompletionsArgs),
+    /// Prints the manual page linqsync(1), or that of a command
+    Man(ManArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    /// Asks nobody on the network
+    #[arg(long)]
+    pub(super) offline: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CompletionsArgs {
+    /// Which shell
+    #[arg(value_enum)]
+    pub(super) shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ManArgs {
+    /// Which command
+    #[arg(value_name = "COMMAND")]
+    pub(super) command: Option<String>,
 }
 
 #[derive(Debug, Args)]

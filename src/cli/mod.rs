@@ -4,10 +4,12 @@
 //! [`crate::daemon`] and [`crate::sandbox`].
 
 mod args;
+mod check;
 mod decide;
 mod demo;
 mod list;
 mod once;
+mod reference;
 mod sandbox;
 pub(crate) mod show;
 mod signals;
@@ -63,6 +65,7 @@ fn start(cli: &Cli) -> anyhow::Result<u8> {
         .build()
         .context("cannot start")?;
     match &cli.command {
+        Some(Command::Check(args)) => runtime.block_on(check::check(cli, args)),
         Some(Command::Plan(args)) => {
             configured(cli, |config| runtime.block_on(once::plan(cli.output, &config, args)))
         }
@@ -77,6 +80,8 @@ fn start(cli: &Cli) -> anyhow::Result<u8> {
         }
         Some(Command::Sandbox(args)) => runtime.block_on(sandbox::serve(args)),
         Some(Command::Demo) => runtime.block_on(demo::demo()),
+        Some(Command::Completions(args)) => reference::completions(args),
+        Some(Command::Man(args)) => reference::man(cli.output, args),
         None if cli.once && cli.dry_run => configured(cli, |config| {
             let args = args::PlanArgs { detailed_exitcode: false };
             runtime.block_on(once::plan(cli.output, &config, &args))
@@ -190,6 +195,12 @@ impl Color {
 pub(crate) fn print(text: &str) -> anyhow::Result<()> {
     let mut out = anstream::stdout().lock();
     write!(out, "{text}").and_then(|()| out.flush()).context("cannot write to stdout")
+}
+
+/// Prints text for other programs on stdout, as it is.
+fn print_bytes(text: &[u8]) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text).and_then(|()| out.flush()).context("cannot write to stdout")
 }
 
 fn print_json(document: &impl Serialize) -> anyhow::Result<()> {

@@ -176,15 +176,21 @@ fn the_help_and_the_version_are_on_stdout() {
     Usage: linqsync [OPTIONS] [COMMAND]
 
     Commands:
-      plan     Shows what a run would do, per contact and field; changes nothing
-      list     Lists what waits, what is in sync, or who is there twice, as the last
-               run left it
-      resolve  Decides conflicts and ambiguous matches, for the next run to carry
-               out
-      approve  Releases held deletions and clearings, for the next run to carry out
-      sandbox  Runs a local server that behaves like Linq
-      demo     Tells the whole story in a temporary directory, against the sandbox
-      help     Print this message or the help of the given subcommand(s)
+      check        Looks at configuration, source, state, token and Linq; changes
+                   nothing
+      plan         Shows what a run would do, per contact and field; changes nothing
+      list         Lists what waits, what is in sync, or who is there twice, as the
+                   last run left it
+      resolve      Decides conflicts and ambiguous matches, for the next run to
+                   carry out
+      approve      Releases held deletions and clearings, for the next run to carry
+                   out
+      sandbox      Runs a local server that behaves like Linq
+      demo         Tells the whole story in a temporary directory, against the
+                   sandbox
+      completions  Prints a script that completes commands in a shell
+      man          Prints the manual page linqsync(1), or that of a command
+      help         Print this message or the help of the given subcommand(s)
 
     Options:
       -c, --config <FILE>

@@ -1,0 +1,128 @@
+//! The token, Linq, and the clock by which both live.
+
+use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use chrono::TimeDelta;
+
+use crate::config::{Config, TokenSource};
+use crate::linq::{Sending, Transport};
+use crate::model::Timestamp;
+use crate::open::Linq;
+use crate::report::ReportedError;
+use crate::run::RunError;
+
+use super::{Finding, Grade, Reach};
+
+/// How often Linq is asked: whoever checks waits for the answer.
+const ATTEMPTS: NonZeroU32 = NonZeroU32::new(2).unwrap();
+
+/// How far this machine's clock may be from Linq's: `settle` and the creation times
+/// of contacts are compared with it.
+const SKEW: TimeDelta = TimeDelta::seconds(60);
+
+pub(super) async fn look(
+    config: &Config,
+    reach: Reach,
+    now: &(dyn Fn() -> Timestamp + Sync),
+) -> Vec<Finding> {
+    let token = token(&config.linq.token);
+    let known = token.status == Grade::Ok;
+    let mut findings = vec![token];
+    let host = &config.linq.base_url;
+    if reach == Reach::Offline {
+        findings.push(Finding::new(
+            "linq",
+            Grade::Skipped,
+            format!("{host} was not asked (--offline)"),
+        ));
+    } else if known {
+        findings.extend(ask(config, now).await);
+    } else {
+        findings.push(Finding::new(
+            "linq",
+            Grade::Skipped,
+            format!("{host} was not asked without a token"),
+        ));
+    }
+    findings
+}
+
+fn token(source: &TokenSource) -> Finding {
+    match source.read() {
+        Ok(_) => Finding::ok("token", format!("from {source}")),
+        Err(error) => {
+            let hint = "put Linq's token there; the configuration's comments say how";
+            Finding::error("token", ReportedError::of(&error, 2, hint))
+        }
+    }
+}
+
+/// Asks for one contact, as every run does first.
+async fn ask(config: &Config, now: &(dyn Fn() -> Timestamp + Sync)) -> Vec<Finding> {
+    let linq = match Linq::of(config) {
+        Ok(linq) => linq,
+        Err(error) => return vec![Finding::error("linq", error.reported())],
+    };
+    let watched = Arc::new(Watched::default());
+    let client =
+        linq.watched(ATTEMPTS, |inner| Arc::new(Watch { inner, seen: Arc::clone(&watched) }));
+    let before = now();
+    let page = client.list_page(1, 1).await;
+    let took = now() - before;
+    match page {
+        Ok(page) => {
+            let count = page.pagination.total_count;
+            let contacts = count.map(|count| format!(", {count} contacts")).unwrap_or_default();
+            let message = format!(
+                "{} answers in {} ms{contacts}",
+                config.linq.base_url,
+                took.num_milliseconds()
+            );
+            let mut findings = vec![Finding::ok("linq", message)];
+            findings.extend(watched.date().map(|theirs| clock(theirs - before)));
+            findings
+        }
+        Err(error) => vec![Finding::error("linq", RunError::from(error).reported())],
+    }
+}
+
+/// `ahead` is how far Linq's clock is ahead of this machine's.
+fn clock(ahead: TimeDelta) -> Finding {
+    if ahead.abs() <= SKEW {
+        return Finding::ok("clock", "agrees with Linq's to the minute");
+    }
+    let which = if ahead > TimeDelta::zero() { "behind" } else { "ahead of" };
+    let message = format!("{} seconds {which} Linq's", ahead.num_seconds().abs());
+    Finding::warning("clock", message, "let the system keep its time by NTP (timedatectl)")
+}
+
+/// The `Date` of the last answer.
+#[derive(Default)]
+struct Watched(Mutex<Option<Timestamp>>);
+
+impl Watched {
+    fn date(&self) -> Option<Timestamp> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Looks at the answers on their way.
+struct Watch {
+    inner: Arc<dyn Transport>,
+    seen: Arc<Watched>,
+}
+
+impl Transport for Watch {
+    fn send(&self, request: http::Request<Bytes>) -> Sending<'_> {
+        Box::pin(async move {
+            let answer = self.inner.send(request).await?;
+            let date = answer.headers().get(http::header::DATE);
+            let date = date.and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok());
+            let mut seen = self.seen.0.lock().unwrap_or_else(PoisonError::into_inner);
+            *seen = date.map(Timestamp::from).or(*seen);
+            Ok(answer)
+        })
+    }
+}

@@ -1,0 +1,134 @@
+//! Looks at everything that a run needs, and changes nothing.
+//!
+//! Owns what is looked at, in which order, and how bad what it finds is: `source`
+//! looks at the source, `state` at the state directory, `linq` at the token, at
+//! Linq and at the clock, `unit` at the service. Leaves what is wrong with a
+//! configuration to [`crate::config`], which says it all at once, and the printing
+//! to [`crate::cli`].
+
+mod linq;
+mod schedule;
+mod source;
+mod state;
+mod unit;
+
+use serde::Serialize;
+
+use crate::config::{Config, ConfigError};
+use crate::model::Timestamp;
+use crate::report::ReportedError;
+
+pub use source::delimiter_name;
+
+/// How a check ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Grade {
+    /// As it should be.
+    Ok,
+    /// Not looked at, and the text says why.
+    Skipped,
+    /// A run is possible, and somebody should know.
+    Warning,
+    /// No run is possible.
+    Error,
+}
+
+impl Grade {
+    /// The word for it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Grade::Ok => "ok",
+            Grade::Skipped => "skipped",
+            Grade::Warning => "warning",
+            Grade::Error => "error",
+        }
+    }
+}
+
+/// What one look at one thing has found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// The thing: `configuration`, `schedule`, `source`, `state`, `token`, `linq`,
+    /// `clock` or `service`.
+    pub check: &'static str,
+    /// How it is.
+    pub status: Grade,
+    /// What was found. No contact's values, and no token.
+    pub message: String,
+    /// What to do about it; empty where there is nothing to do.
+    pub hint: String,
+    /// The exit code that a run would end with because of it; 0 unless it is an error.
+    #[serde(skip)]
+    pub code: u8,
+}
+
+impl Finding {
+    fn new(check: &'static str, status: Grade, message: impl Into<String>) -> Finding {
+        Finding { check, status, message: message.into(), hint: String::new(), code: 0 }
+    }
+
+    fn ok(check: &'static str, message: impl Into<String>) -> Finding {
+        Finding::new(check, Grade::Ok, message)
+    }
+
+    fn warning(check: &'static str, message: impl Into<String>, hint: &str) -> Finding {
+        Finding { hint: hint.to_owned(), ..Finding::new(check, Grade::Warning, message) }
+    }
+
+    fn error(check: &'static str, error: ReportedError) -> Finding {
+        Finding {
+            hint: error.hint,
+            code: error.code,
+            ..Finding::new(check, Grade::Error, error.message)
+        }
+    }
+}
+
+/// Whether Linq is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// It is.
+    Online,
+    /// Nothing goes over the network.
+    Offline,
+}
+
+/// Looks at everything; the findings are in the order in which a run would come
+/// upon them, and there is at least one for each thing. `now` tells the time and is
+/// also asked for how long Linq takes to answer.
+pub async fn check(
+    config: &Config,
+    reach: Reach,
+    now: &(dyn Fn() -> Timestamp + Sync),
+) -> Vec<Finding> {
+    let mut findings = configuration(config);
+    findings.push(schedule::look(&config.sync.schedule, now()));
+    findings.extend(source::look(config));
+    findings.extend(state::look(config));
+    findings.extend(linq::look(config, reach, now).await);
+    findings.push(unit::look());
+    findings
+}
+
+/// What is wrong with a configuration that cannot be used, one finding for each problem.
+pub fn of_configuration(error: &ConfigError) -> Vec<Finding> {
+    let finding = |message| {
+        Finding::error("configuration", ReportedError { code: 2, message, hint: String::new() })
+    };
+    error.lines().into_iter().map(finding).collect()
+}
+
+/// The exit code that the findings call for: that of the first error.
+pub fn exit_code(findings: &[Finding]) -> u8 {
+    findings.iter().map(|finding| finding.code).find(|code| *code != 0).unwrap_or(0)
+}
+
+fn configuration(config: &Config) -> Vec<Finding> {
+    let file = Finding::ok("configuration", config.file.display().to_string());
+    let warnings = config
+        .warnings
+        .iter()
+        .map(|warning| Finding::warning("configuration", warning.to_string(), ""));
+    std::iter::once(file).chain(warnings).collect()
+}

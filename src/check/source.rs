@@ -1,0 +1,123 @@
+//! The source: whether it can be read, what it carries, whether it can be written.
+
+use std::path::Path;
+
+use rustix::fs::{Access as Permission, access};
+
+use crate::config::{Config, SourceKind};
+use crate::model::{Direction, Field, Unreadable};
+use crate::open;
+use crate::run::RunError;
+use crate::source::csv::{Access, CsvSource, Shape};
+use crate::source::{Reading, Source};
+
+use super::{Finding, Grade};
+
+/// How many unreadable records are named.
+const NAMED: usize = 3;
+
+pub(super) fn look(config: &Config) -> Vec<Finding> {
+    let mut source = match open::source(config, Access::ReadOnly) {
+        Ok(source) => source,
+        Err(error) => return vec![Finding::error("source", error.reported())],
+    };
+    let reading = match source.read() {
+        Ok(reading) => reading,
+        Err(error) => return vec![Finding::error("source", RunError::from(error).reported())],
+    };
+    let mut findings = vec![Finding::ok("source", described(config, &source, &reading))];
+    findings.extend(columns(&source));
+    findings.extend(unreadable(&reading.unreadable));
+    findings.push(written(config, &reading));
+    findings
+}
+
+fn described(config: &Config, source: &CsvSource, reading: &Reading) -> String {
+    let path = config.source.path.display();
+    let records = reading.records.len();
+    match (&config.source.kind, source.shape()) {
+        (SourceKind::Csv(_), Some(Shape { encoding, delimiter, .. })) => {
+            let delimiter = delimiter_name(delimiter);
+            format!("{path}: {encoding}, separated by {delimiter}; rows with contacts: {records}")
+        }
+        (SourceKind::Csv(_) | SourceKind::Vcard(_), _) => format!("{path}: contacts: {records}"),
+    }
+}
+
+/// What the character between two cells is called.
+pub fn delimiter_name(delimiter: u8) -> String {
+    match delimiter {
+        b',' => "commas".to_owned(),
+        b';' => "semicolons".to_owned(),
+        b'\t' => "tabs".to_owned(),
+        b'|' => "bars".to_owned(),
+        other => format!("`{}`", char::from(other)),
+    }
+}
+
+/// Which column is which field, and which fields have none.
+fn columns(source: &CsvSource) -> Option<Finding> {
+    let Shape { columns, .. } = source.shape()?;
+    let mapped: Vec<String> =
+        columns.iter().map(|(field, column)| format!("{field} = `{column}`")).collect();
+    let without: Vec<&str> = Field::ALL
+        .into_iter()
+        .filter(|field| *field != Field::Owner && !columns.contains_key(field))
+        .map(Field::name)
+        .collect();
+    let without = match without.join(", ") {
+        none if none.is_empty() => none,
+        some => format!("; not in the file: {some}"),
+    };
+    Some(Finding::ok("columns", mapped.join(", ") + &without))
+}
+
+fn unreadable(unreadable: &[Unreadable]) -> Option<Finding> {
+    if unreadable.is_empty() {
+        return None;
+    }
+    let named: Vec<String> = unreadable
+        .iter()
+        .take(NAMED)
+        .map(|record| format!("{} (line {}): {}", record.label, record.line, record.reason))
+        .collect();
+    let more = match unreadable.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(", and {more} more"),
+    };
+    let message = format!("cannot read {}{more}", named.join("; "));
+    let hint = "correct them; until then nothing is deleted, and everything else flows";
+    Some(Finding::warning("source", message, hint))
+}
+
+/// Whether the source can be written, where it would have to be.
+fn written(config: &Config, reading: &Reading) -> Finding {
+    if config.sync.direction == Direction::Push && !reading.keeps_ids {
+        let message = "only Linq is written (sync.direction)";
+        return Finding::new("writing", Grade::Skipped, message);
+    }
+    let hint = "put it right, or set sync.direction to \"push\"";
+    if let Some(reason) = &reading.read_only {
+        let message = format!("the source will not be written: {reason}");
+        return Finding::warning("writing", message, hint);
+    }
+    let file = config.source.path.canonicalize().unwrap_or_else(|_| config.source.path.clone());
+    let dir = if file.is_dir() { file.as_path() } else { file.parent().unwrap_or(&file) };
+    match unwritable(&file, dir) {
+        Some(path) => {
+            let message = format!("this user may not write {}", path.display());
+            Finding::warning("writing", message, hint)
+        }
+        None => Finding::ok("writing", format!("{} can be written", dir.display())),
+    }
+}
+
+/// The first of the two that this user may not write.
+fn unwritable<'a>(file: &'a Path, dir: &'a Path) -> Option<&'a Path> {
+    let permissions =
+        [(file, Permission::WRITE_OK), (dir, Permission::WRITE_OK | Permission::EXEC_OK)];
+    permissions
+        .into_iter()
+        .find(|(path, permission)| access(*path, *permission).is_err())
+        .map(|found| found.0)
+}

@@ -1,0 +1,61 @@
+//! The state directory: whether it can be used, is sound, and has room.
+
+use std::path::{Path, PathBuf};
+
+use rustix::fs::statvfs;
+
+use crate::config::Config;
+use crate::mirror::State;
+use crate::open;
+use crate::report::ReportedError;
+
+use super::Finding;
+
+/// Less room than this, in bytes, is worth a word.
+const LITTLE: u64 = 100 * 1024 * 1024;
+
+pub(super) fn look(config: &Config) -> Vec<Finding> {
+    let dir = &config.state.dir;
+    let state = match open::scratch(config) {
+        Ok(state) => state,
+        Err(error) => return vec![Finding::error("state", error.reported())],
+    };
+    let known = match known(&state, dir) {
+        Ok(known) => known,
+        Err(error) => return vec![Finding::error("state", error)],
+    };
+    let mut findings = vec![Finding::ok("state", known)];
+    findings.extend(room(dir));
+    findings
+}
+
+/// What the state knows. It was copied page by page and recognised before.
+fn known(state: &State, dir: &Path) -> Result<String, ReportedError> {
+    let failed = |error: crate::mirror::StateError| {
+        ReportedError::of(&error, crate::run::state_code(&error), error.hint().unwrap_or_default())
+    };
+    let pairs = state.links().map_err(failed)?.len();
+    let runs = state.last_runs(1).map_err(failed)?;
+    Ok(match runs.first() {
+        None => format!("{}: nothing yet; the first run deletes nothing", dir.display()),
+        Some(run) => {
+            let last = run.started_at.format("%Y-%m-%d %H:%M:%S UTC");
+            format!("{}: {pairs} pairs, {} runs, the last at {last}", dir.display(), run.id.0)
+        }
+    })
+}
+
+fn room(dir: &Path) -> Option<Finding> {
+    let there = nearest(dir)?;
+    let free = statvfs(&there).ok().map(|found| found.f_bavail.saturating_mul(found.f_frsize))?;
+    if free >= LITTLE {
+        return None;
+    }
+    let message = format!("only {} MiB are free where {} is", free / (1024 * 1024), dir.display());
+    Some(Finding::warning("state", message, "make room: nothing is sent that cannot be recorded"))
+}
+
+/// The directory, or the nearest one above it that is there.
+fn nearest(dir: &Path) -> Option<PathBuf> {
+    dir.ancestors().find(|dir| dir.exists()).map(Path::to_owned)
+}

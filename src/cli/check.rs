@@ -1,0 +1,82 @@
+//! `check`: everything that a run needs, looked at in one pass.
+
+use std::fmt::Write;
+
+use anstyle::{AnsiColor, Style};
+use serde_json::json;
+
+use crate::check::{self, Finding, Grade, Reach};
+use crate::config::{Config, ConfigError, Overrides};
+
+use super::args::{CheckArgs, Cli, Output};
+use super::text::{counted, shown, wrapped};
+use super::{now, print, print_json, say};
+
+/// Where the text of a finding begins.
+const INDENT: usize = 24;
+
+/// Looks at everything and prints what it found. Returns the exit code.
+pub(super) async fn check(cli: &Cli, args: &CheckArgs) -> anyhow::Result<u8> {
+    let overrides = Overrides { max_deletes: cli.max_deletes };
+    let config = match Config::load(cli.config.as_deref(), &overrides) {
+        Ok(config) => config,
+        Err(error) => return unusable(cli.output, &error),
+    };
+    let reach = if args.offline { Reach::Offline } else { Reach::Online };
+    let findings = check::check(&config, reach, &now).await;
+    if cli.output.json {
+        print_json(&document(&findings))?;
+    } else {
+        print(&text(&findings))?;
+    }
+    Ok(check::exit_code(&findings))
+}
+
+/// Says everything that is wrong with the configuration; without one there is nothing
+/// else to look at.
+fn unusable(output: Output, error: &ConfigError) -> anyhow::Result<u8> {
+    say(&error.render());
+    if output.json {
+        print_json(&document(&check::of_configuration(error)))?;
+    }
+    Ok(2)
+}
+
+fn document(findings: &[Finding]) -> serde_json::Value {
+    let ok = findings.iter().all(|finding| finding.status != Grade::Error);
+    json!({ "schema": "linqsync.check/1", "ok": ok, "checks": findings })
+}
+
+fn text(findings: &[Finding]) -> String {
+    let mut text = String::new();
+    for Finding { check, status, message, hint, .. } in findings {
+        let (style, name) = (style(*status), status.name());
+        let message = wrapped(&shown(message, 2000), INDENT);
+        let _ = writeln!(text, "{style}{name:7}{style:#}  {check:13}  {message}");
+        if !hint.is_empty() {
+            let _ = writeln!(text, "{:INDENT$}{}", "", wrapped(&format!("fix: {hint}"), INDENT));
+        }
+    }
+    text + "\n" + &verdict(findings) + "\n"
+}
+
+fn verdict(findings: &[Finding]) -> String {
+    let number = |grade| findings.iter().filter(|finding| finding.status == grade).count();
+    match (number(Grade::Error), number(Grade::Warning)) {
+        (0, 0) => "Everything is in place. See what a run would do: linqsync plan".to_owned(),
+        (0, warnings) => format!(
+            "A run is possible, with {}. See what it would do: linqsync plan",
+            counted(warnings, "warning", "warnings")
+        ),
+        (errors, _) => format!("No run is possible: {}.", counted(errors, "error", "errors")),
+    }
+}
+
+const fn style(grade: Grade) -> Style {
+    match grade {
+        Grade::Ok => AnsiColor::Green.on_default(),
+        Grade::Skipped => Style::new().dimmed(),
+        Grade::Warning => AnsiColor::Yellow.on_default(),
+        Grade::Error => AnsiColor::Red.on_default(),
+    }
+}
