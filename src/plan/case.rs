@@ -13,8 +13,14 @@ use super::step::Tier;
 pub(super) enum Case<'a> {
     /// A linked pair.
     Pair { link: &'a Link, source: SourceHalf<'a>, linq: LinqHalf<'a> },
-    /// A linked record whose contact is gone, and a contact that is the same person.
-    Replaced { link: &'a Link, record: &'a SourceRecord, contact: &'a LinqContact },
+    /// A linked record whose contact is gone and that gets another: the `contact` that
+    /// is the same person, or what the create in `doubt` has made.
+    Replaced {
+        link: &'a Link,
+        record: &'a SourceRecord,
+        contact: Option<&'a LinqContact>,
+        doubt: Option<&'a DoubtfulCreate>,
+    },
     /// The same person on both sides, not linked yet. The `base` is what is known to
     /// have been agreed on; the `doubt` is settled by the link.
     OnBoth {
@@ -143,8 +149,8 @@ impl<'a> Case<'a> {
     pub(super) fn contact(&self) -> Option<&'a LinqContact> {
         match self {
             Case::Pair { linq, .. } => linq.contact(),
-            Case::Replaced { contact, .. }
-            | Case::OnBoth { contact, .. }
+            Case::Replaced { contact, .. } => *contact,
+            Case::OnBoth { contact, .. }
             | Case::InLinq { contact }
             | Case::Orphan { contact, .. }
             | Case::Candidate { contact }
@@ -160,11 +166,11 @@ impl<'a> Case<'a> {
     pub(super) fn doubt(&self) -> Option<&'a DoubtfulCreate> {
         match self {
             Case::OnBoth { doubt, .. }
+            | Case::Replaced { doubt, .. }
             | Case::InSource { doubt, .. }
             | Case::Ambiguous { doubt, .. } => *doubt,
             Case::Orphan { doubt, .. } => Some(doubt),
             Case::Pair { .. }
-            | Case::Replaced { .. }
             | Case::InLinq { .. }
             | Case::Candidate { .. }
             | Case::Nobody { .. }

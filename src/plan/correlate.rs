@@ -11,18 +11,19 @@ use crate::model::{
 };
 
 use super::case::{Case, LinqHalf, SourceHalf};
-use super::interrupted::{AddedRows, Trace, Traces, base_of_addition, base_of_create};
+use super::interrupted::{Trace, Traces, base_of_addition, base_of_create};
 use super::matching::{Matching, Pool, Seeker, Standing, Verdict, match_up};
-use super::observation::{DoubtfulCreate, Observation};
-use super::reidentify::{Known, reidentify};
+use super::observation::{DoubtfulCreate, HalfAdded, Observation};
+use super::recognise::{Recognised, is_lost, recognise};
 use super::step::{Subject, Tier};
 use super::waiting::decided;
 
 /// Sorts what was seen into cases.
 pub(super) fn correlate<'a>(seen: &'a Observation, policy: &Policy) -> Vec<Case<'a>> {
-    let mut sorting = Sorting::new(seen, policy);
-    sorting.interrupted_creates();
-    sorting.interrupted_additions();
+    let recognised = recognise(seen, policy);
+    let mut sorting = Sorting::new(seen, policy, &recognised);
+    sorting.interrupted_creates(&recognised.creates);
+    sorting.interrupted_additions(&recognised.additions);
     sorting.matched();
     sorting.pairs();
     sorting.rest();
@@ -35,8 +36,6 @@ struct Sorting<'a, 'p> {
     cases: Vec<Case<'a>>,
     /// The links by id, each with the position of its record.
     links: Vec<(&'a Link, Option<usize>)>,
-    /// Creates in doubt, each with the position of its record.
-    creates: Vec<(&'a DoubtfulCreate, Option<usize>)>,
     /// The positions of records whose create has left no trace.
     in_doubt: BTreeMap<usize, &'a DoubtfulCreate>,
     /// For each record, whether it is linked or has a case.
@@ -50,47 +49,42 @@ struct Sorting<'a, 'p> {
 }
 
 impl<'a, 'p> Sorting<'a, 'p> {
-    fn new(seen: &'a Observation, policy: &'p Policy) -> Sorting<'a, 'p> {
-        let mut links: Vec<&Link> = seen.links.iter().collect();
-        links.sort_by_key(|link| link.id);
-        let known: Vec<Known<'_>> = links
-            .iter()
-            .map(|link| Known::Link(link))
-            .chain(seen.doubtful.iter().map(Known::Create))
-            .collect();
-        let found = reidentify(&known, &seen.source.records, seen.source.mapped, policy.canon);
-        let (linked, created) = found.split_at(links.len());
+    fn new(
+        seen: &'a Observation,
+        policy: &'p Policy,
+        recognised: &Recognised<'a>,
+    ) -> Sorting<'a, 'p> {
         let mut placed_records = vec![false; seen.source.records.len()];
-        for position in linked.iter().flatten() {
-            placed_records[*position] = true;
+        for position in recognised.links.iter().filter_map(|link| link.1) {
+            placed_records[position] = true;
         }
         let mut sorting = Sorting {
             seen,
             policy,
             cases: Vec::with_capacity(seen.linq.contacts.len()),
-            placed_contacts: links.iter().map(|link| link.linq_id).collect(),
-            links: links.into_iter().zip(linked.iter().copied()).collect(),
-            creates: seen.doubtful.iter().zip(created.iter().copied()).collect(),
+            links: recognised.links.clone(),
             in_doubt: BTreeMap::new(),
             placed_records,
+            placed_contacts: seen.links.iter().map(|link| link.linq_id).collect(),
             placed_links: BTreeSet::new(),
             claimed: BTreeSet::new(),
             suspects: BTreeSet::new(),
         };
-        sorting.suspects = sorting.suspects();
+        sorting.suspects = sorting.suspects(recognised);
         sorting
     }
 
     /// Records without name, e-mail and phone that no earlier reading knew, if somebody
     /// is missing whom they may be. Nothing is deleted for want of a released record.
-    fn suspects(&self) -> BTreeSet<usize> {
+    fn suspects(&self, recognised: &Recognised<'_>) -> BTreeSet<usize> {
         let found = |(link, found): &(&Link, Option<usize>)| {
             found.is_some() || link.status == LinkStatus::Released
         };
         if self.links.iter().all(found) {
             return BTreeSet::new();
         }
-        let created: BTreeSet<usize> = self.creates.iter().filter_map(|create| create.1).collect();
+        let creates = recognised.creates.iter().filter_map(|create| create.1);
+        let created: BTreeSet<usize> = creates.collect();
         let known = &self.seen.source.known_nobodies;
         let suspect = |(position, record): &(usize, &SourceRecord)| {
             !self.placed_records[*position]
@@ -111,59 +105,93 @@ impl<'a, 'p> Sorting<'a, 'p> {
     }
 
     /// Creates whose answer was lost: what they have made is adopted.
-    fn interrupted_creates(&mut self) {
-        if self.creates.is_empty() {
+    fn interrupted_creates(&mut self, creates: &[(&'a DoubtfulCreate, Option<usize>)]) {
+        if creates.is_empty() {
             return;
         }
         let seen = self.seen;
         let contacts = seen.linq.contacts.values();
         let free = contacts.filter(|contact| !self.placed_contacts.contains(&contact.id));
         let mut traces = Traces::new(free, &seen.doubtful, self.canon());
-        for (doubt, position) in std::mem::take(&mut self.creates) {
-            match (position, traces.take(doubt)) {
-                (Some(position), Trace::Several(candidates)) => {
-                    for id in &candidates {
-                        self.candidate(*id);
+        let bereft: BTreeMap<usize, &Link> = self
+            .links
+            .iter()
+            .filter(|(link, _)| is_lost(link, seen))
+            .filter_map(|(link, position)| Some(((*position)?, *link)))
+            .collect();
+        for (doubt, position) in creates {
+            let trace = traces.take(doubt);
+            match position {
+                Some(position) => match bereft.get(position) {
+                    Some(link) => self.created_again(link, *position, doubt, trace),
+                    None => self.created(*position, doubt, trace),
+                },
+                None => {
+                    if let Trace::One(id) = trace {
+                        let contact = self.place_contact(id);
+                        self.cases.push(Case::Orphan { contact, doubt });
                     }
-                    let why = "an interrupted run may have created one of several".to_owned();
-                    let record = self.place_record(position);
-                    self.ambiguous(record, Standing::InDoubt(doubt), candidates, why);
                 }
-                (Some(position), Trace::One(id)) => {
-                    let contact = &seen.linq.contacts[&id];
-                    let base = base_of_create(doubt, contact, seen.source.mapped, self.policy);
-                    self.on_both(position, id, Tier::Journal, Box::new(base), Some(doubt));
-                }
-                (Some(position), Trace::None) => {
-                    self.in_doubt.insert(position, doubt);
-                }
-                (None, Trace::One(id)) => {
-                    let contact = self.place_contact(id);
-                    self.cases.push(Case::Orphan { contact, doubt });
-                }
-                (None, Trace::None | Trace::Several(_)) => {}
             }
         }
     }
 
-    /// Records that an interrupted run had added for a contact.
-    fn interrupted_additions(&mut self) {
-        let seen = self.seen;
-        if seen.half_added.is_empty() {
-            return;
+    fn created(&mut self, position: usize, doubt: &'a DoubtfulCreate, trace: Trace) {
+        match trace {
+            Trace::Several(candidates) => {
+                for id in &candidates {
+                    self.candidate(*id);
+                }
+                let why = "an interrupted run may have created one of several".to_owned();
+                let record = self.place_record(position);
+                self.ambiguous(record, Standing::InDoubt(doubt), candidates, why);
+            }
+            Trace::One(id) => {
+                let contact = &self.seen.linq.contacts[&id];
+                let base = base_of_create(doubt, contact, self.seen.source.mapped, self.policy);
+                self.on_both(position, id, Tier::Journal, Box::new(base), Some(doubt));
+            }
+            Trace::None => {
+                self.in_doubt.insert(position, doubt);
+            }
         }
-        let records = seen.source.records.iter().enumerate().filter(|(position, _)| {
-            !self.placed_records[*position] && !self.in_doubt.contains_key(position)
-        });
-        let mut rows = AddedRows::new(records, seen.source.mapped, self.canon());
-        for added in &seen.half_added {
+    }
+
+    /// A create for a record whose contact had been deleted. The old link is done with;
+    /// the next plan sees a record and what became of its create.
+    fn created_again(
+        &mut self,
+        link: &'a Link,
+        position: usize,
+        doubt: &'a DoubtfulCreate,
+        trace: Trace,
+    ) {
+        self.placed_links.insert(link.id);
+        let contact = match trace {
+            Trace::None => None,
+            Trace::One(id) => Some(self.place_contact(id)),
+            Trace::Several(candidates) => {
+                for id in candidates {
+                    self.candidate(id);
+                }
+                None
+            }
+        };
+        let record = self.place_record(position);
+        self.cases.push(Case::Replaced { link, record, contact, doubt: Some(doubt) });
+    }
+
+    /// Records that an interrupted run had added for a contact.
+    fn interrupted_additions(&mut self, additions: &[(&'a HalfAdded, Option<usize>)]) {
+        let seen = self.seen;
+        for (added, position) in additions {
             let id = added.linq_id;
             if !self.is_free(id) {
                 continue;
             }
-            if let Some(position) = rows.take(added) {
+            if let Some(position) = position {
                 let base = base_of_addition(added, seen.source.mapped, self.policy);
-                self.on_both(position, id, Tier::Journal, Box::new(base), None);
+                self.on_both(*position, id, Tier::Journal, Box::new(base), None);
             } else if !seen.source.unreadable.is_empty() {
                 // It may be in the part that could not be read.
                 self.candidate(id);
@@ -217,8 +245,7 @@ impl<'a, 'p> Sorting<'a, 'p> {
     /// whose contact is gone, records whose create is in doubt, new records.
     fn seekers(&self) -> Vec<Seeker<'a>> {
         let bereft = self.links.iter().filter_map(|(link, position)| {
-            let gone = self.linq_half(link.linq_id) == LinqHalf::Gone;
-            let bereft = gone && self.seen.changed_meaning.is_none();
+            let bereft = is_lost(link, self.seen) && !self.placed_links.contains(&link.id);
             let record = self.record((*position).filter(|_| bereft)?);
             Some(Seeker { record, standing: Standing::Bereft(link) })
         });
@@ -263,8 +290,8 @@ impl<'a, 'p> Sorting<'a, 'p> {
         match (verdict, seeker.standing) {
             (Verdict::Is(id, _), Standing::Bereft(link)) => {
                 self.placed_links.insert(link.id);
-                let contact = self.place_contact(id);
-                self.cases.push(Case::Replaced { link, record, contact });
+                let contact = Some(self.place_contact(id));
+                self.cases.push(Case::Replaced { link, record, contact, doubt: None });
             }
             (Verdict::Is(id, tier), Standing::InDoubt(doubt)) => {
                 self.on_both(position, id, tier, Box::default(), Some(doubt));

@@ -40,15 +40,19 @@ pub(super) fn orphan_step(
     policy: &Policy,
 ) -> Step {
     let mut step = Step::new(subject(None, Some(contact)), Reason::Matched(Tier::Journal));
+    if !seen.source.unreadable.is_empty() || seen.linq.incomplete.is_some() {
+        // Its record may be there after all, unread or with a contact that is not listed.
+        return step;
+    }
     let base = Box::new(base_of_create(doubt, contact, seen.source.mapped, policy));
     step.link = LinkPlan::Join { base, doubt: Some(doubt.intent) };
     step
 }
 
-/// The step for a linked record whose contact is gone, and back under another id: the
-/// old link is forgotten, and the next plan joins the two.
+/// The step for a linked record whose contact is gone, and that gets another: the old
+/// link is forgotten, and the next plan sees to the rest.
 pub(super) fn replaced_step(link: &Link, record: &SourceRecord) -> Step {
-    let because = Reason::Because("it is in Linq under another id now".to_owned());
+    let because = Reason::Because("its contact in Linq has another id now".to_owned());
     let mut step = Step::new(subject(Some(record), None), because);
     step.subject.link = Some(link.id);
     step.subject.linq_id = Some(link.linq_id);

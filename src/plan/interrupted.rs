@@ -1,13 +1,12 @@
 //! What interrupted runs left behind: contacts that an unanswered create has made,
 //! and what was agreed on by a write that landed.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
 
 use crate::model::{
-    Agreement, Base, Canon, Field, FieldSet, LinqContact, LinqId, Policy, Side, SourceRecord,
-    Timestamp, Values,
+    Agreement, Base, Canon, Field, FieldSet, LinqContact, LinqId, Policy, Side, Timestamp, Values,
 };
 
 use super::observation::{DoubtfulCreate, HalfAdded};
@@ -143,48 +142,4 @@ pub(super) fn base_of_addition(added: &HalfAdded, mapped: FieldSet, policy: &Pol
         (field, Agreement { source: text.clone(), linq: text.clone() })
     };
     written.map(agreement).collect()
-}
-
-/// Records that are nobody's so far, by what an interrupted run may have added.
-pub(super) struct AddedRows {
-    mapped: FieldSet,
-    canon: Canon,
-    by_id: BTreeMap<LinqId, Vec<usize>>,
-    by_values: BTreeMap<Vec<String>, VecDeque<usize>>,
-    taken: BTreeSet<usize>,
-}
-
-impl AddedRows {
-    pub(super) fn new<'a>(
-        records: impl Iterator<Item = (usize, &'a SourceRecord)>,
-        mapped: FieldSet,
-        canon: Canon,
-    ) -> AddedRows {
-        let mut by_id: BTreeMap<LinqId, Vec<usize>> = BTreeMap::new();
-        let mut by_values: BTreeMap<Vec<String>, VecDeque<usize>> = BTreeMap::new();
-        for (position, record) in records {
-            if let Some(id) = record.linq_id {
-                by_id.entry(id).or_default().push(position);
-            }
-            by_values.entry(canon.all(mapped, &record.values)).or_default().push_back(position);
-        }
-        AddedRows { mapped, canon, by_id, by_values, taken: BTreeSet::new() }
-    }
-
-    /// The position of the record that was `added`: the only one with its id, or else
-    /// the first one with its values. No position is given twice.
-    pub(super) fn take(&mut self, added: &HalfAdded) -> Option<usize> {
-        let by_id = match self.by_id.get(&added.linq_id).map(Vec::as_slice) {
-            Some([position]) if !self.taken.contains(position) => Some(*position),
-            Some(_) | None => None,
-        };
-        let position = by_id.or_else(|| self.by_values(added));
-        self.taken.extend(position);
-        position
-    }
-
-    fn by_values(&mut self, added: &HalfAdded) -> Option<usize> {
-        let rows = self.by_values.get_mut(&self.canon.all(self.mapped, &added.values))?;
-        std::iter::from_fn(|| rows.pop_front()).find(|position| !self.taken.contains(position))
-    }
 }

@@ -18,6 +18,7 @@ mod matching;
 mod merge;
 mod observation;
 mod pairs;
+mod recognise;
 mod reidentify;
 mod similarity;
 mod step;

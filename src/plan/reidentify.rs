@@ -14,7 +14,7 @@ use crate::model::{
     full_name_key, names_contradict,
 };
 
-use super::observation::DoubtfulCreate;
+use super::observation::{DoubtfulCreate, HalfAdded};
 use super::similarity::{alike, likest_first, shared_weight};
 
 /// A record as an earlier reading knew it.
@@ -24,6 +24,9 @@ pub(super) enum Known<'a> {
     Link(&'a Link),
     /// By the create that was sent for it.
     Create(&'a DoubtfulCreate),
+    /// By its addition. It may not have been made: an edited record is not believed to
+    /// be the one that was added.
+    Addition(&'a HalfAdded),
 }
 
 impl<'a> Known<'a> {
@@ -31,6 +34,7 @@ impl<'a> Known<'a> {
         match self {
             Known::Link(link) => Some(link.linq_id),
             Known::Create(_) => None,
+            Known::Addition(added) => Some(added.linq_id),
         }
     }
 
@@ -38,13 +42,22 @@ impl<'a> Known<'a> {
         match self {
             Known::Link(link) => link.key.as_ref(),
             Known::Create(create) => create.key.as_ref(),
+            Known::Addition(_) => None,
         }
     }
 
-    fn fingerprint(self) -> Fingerprint {
+    fn fingerprint(self) -> Option<Fingerprint> {
         match self {
-            Known::Link(link) => link.fingerprint,
-            Known::Create(create) => create.fingerprint,
+            Known::Link(link) => Some(link.fingerprint),
+            Known::Create(create) => Some(create.fingerprint),
+            Known::Addition(_) => None,
+        }
+    }
+
+    fn may_be_edited(self) -> bool {
+        match self {
+            Known::Link(_) | Known::Create(_) => true,
+            Known::Addition(_) => false,
         }
     }
 
@@ -52,19 +65,25 @@ impl<'a> Known<'a> {
         match self {
             Known::Link(link) => Cow::Owned(link.base.source_values()),
             Known::Create(create) => Cow::Borrowed(&create.values),
+            Known::Addition(added) => Cow::Borrowed(&added.values),
         }
     }
 }
 
-/// For each known record its position in `records`, where it was found. No
-/// position occurs twice.
+/// For each known record its position in `records`, where it was found among those
+/// that are not `taken`. No position occurs twice.
 pub(super) fn reidentify(
     known: &[Known<'_>],
     records: &[SourceRecord],
+    taken: &[bool],
     mapped: FieldSet,
     canon: Canon,
 ) -> Vec<Option<usize>> {
-    let mut search = Search::new(known, records, mapped, canon);
+    let (found, taken) = (vec![None; known.len()], taken.to_vec());
+    let mut search = Search { known, records, mapped, canon, found, taken };
+    if known.is_empty() {
+        return search.found;
+    }
     search.by_id();
     search.by_key();
     search.by_bytes();
@@ -96,21 +115,11 @@ struct Search<'a> {
     mapped: FieldSet,
     canon: Canon,
     found: Vec<Option<usize>>,
-    /// Whether a record is found, or a copy of one that is.
+    /// Whether a record is somebody already, or a copy of one that is.
     taken: Vec<bool>,
 }
 
-impl<'a> Search<'a> {
-    fn new(
-        known: &'a [Known<'a>],
-        records: &'a [SourceRecord],
-        mapped: FieldSet,
-        canon: Canon,
-    ) -> Search<'a> {
-        let (found, taken) = (vec![None; known.len()], vec![false; records.len()]);
-        Search { known, records, mapped, canon, found, taken }
-    }
-
+impl Search<'_> {
     fn pair(&mut self, known: usize, record: usize) {
         self.found[known] = Some(record);
         self.taken[record] = true;
@@ -118,6 +127,12 @@ impl<'a> Search<'a> {
 
     fn unfound(&self) -> Vec<usize> {
         (0..self.known.len()).filter(|known| self.found[*known].is_none()).collect()
+    }
+
+    fn unfound_or_edited(&self) -> Vec<usize> {
+        let mut unfound = self.unfound();
+        unfound.retain(|index| self.known[*index].may_be_edited());
+        unfound
     }
 
     fn untaken(&self) -> Vec<usize> {
@@ -130,8 +145,8 @@ impl<'a> Search<'a> {
     /// the old id until its own is written.
     fn by_id(&mut self) {
         let mut rows: BTreeMap<LinqId, Vec<usize>> = BTreeMap::new();
-        for (position, record) in self.records.iter().enumerate() {
-            if let Some(id) = record.linq_id {
+        for position in self.untaken() {
+            if let Some(id) = self.records[position].linq_id {
                 rows.entry(id).or_default().push(position);
             }
         }
@@ -184,7 +199,7 @@ impl<'a> Search<'a> {
             .filter(|(position, index)| {
                 let known = self.known[*index];
                 let record = &self.records[*position];
-                record.fingerprint != known.fingerprint()
+                Some(record.fingerprint) != known.fingerprint()
                     && self.has_nothing_of(&record.values, &known.values())
             })
             .collect();
@@ -233,7 +248,7 @@ impl<'a> Search<'a> {
         rows.iter().copied().max_by_key(|position| {
             let record = &self.records[*position];
             let same_key = record.key.as_ref() == known.key();
-            let same_bytes = record.fingerprint == known.fingerprint();
+            let same_bytes = Some(record.fingerprint) == known.fingerprint();
             let shared = shared_weight(self.mapped, self.canon, &values, &record.values);
             (same_bytes, same_key, shared, std::cmp::Reverse(*position))
         })
@@ -257,7 +272,7 @@ impl<'a> Search<'a> {
     /// in their order.
     fn by_bytes(&mut self) {
         self.in_order(
-            |search, index| Some(search.known[index].fingerprint()),
+            |search, index| search.known[index].fingerprint(),
             |search, position| Some(search.records[position].fingerprint),
         );
     }
@@ -309,7 +324,7 @@ impl<'a> Search<'a> {
     /// could be taken later, when another row has found its own.
     fn by_shared(&mut self, key: impl Fn(&Values) -> Option<String>, compatible: Compatible) {
         let mut groups: BTreeMap<String, (Vec<usize>, Vec<usize>)> = BTreeMap::new();
-        for index in self.unfound() {
+        for index in self.unfound_or_edited() {
             if let Some(key) = key(&self.known[index].values()) {
                 groups.entry(key).or_default().0.push(index);
             }
@@ -355,7 +370,7 @@ impl<'a> Search<'a> {
     /// What shares at least half of its values.
     fn by_similarity(&mut self) {
         let known: Vec<(usize, Known<'_>)> =
-            self.unfound().into_iter().map(|index| (index, self.known[index])).collect();
+            self.unfound_or_edited().into_iter().map(|index| (index, self.known[index])).collect();
         let records: Vec<(usize, &SourceRecord)> =
             self.untaken().into_iter().map(|at| (at, &self.records[at])).collect();
         for (index, position) in likest_first(alike(&known, &records, self.mapped, self.canon)) {

@@ -1,5 +1,6 @@
 //! What interrupted runs left: creates without an answer, records half added.
 
+use super::carry_out::{Recorded, effects};
 use super::world::{World, at, values};
 use crate::model::{Field, Fingerprint, IntentId, LinqId, Unreadable, Values};
 use crate::plan::{
@@ -178,4 +179,46 @@ fn a_half_added_row_may_be_in_the_part_that_could_not_be_read() {
     let plan = self::planned(&seen);
     assert!(matches!(plan.steps[0].source, Some(SourceWrite::Create { .. })), "it never landed");
     assert_eq!(plan.settled, [IntentId(3)]);
+}
+
+const BO: &str = "first_name=Bo email=bo@x.example";
+const CY: &str = "first_name=Cy email=cy@x.example";
+
+/// Carries out all of a plan, but that the last effect is not written down.
+fn interrupt(world: &mut World) {
+    let plan = world.plan();
+    world.apply_first(&plan, effects(&plan).len(), Recorded::No);
+}
+
+#[test]
+fn somebody_created_again_without_an_answer_is_not_created_a_third_time() {
+    let mut world = World::in_sync(&["first_name=Ada email=ada@x.example", BO, CY]);
+    world.contacts.pop_first();
+    world.set_row(0, Field::Title, "CEO");
+    world.rows.push(values("first_name=Zoe email=ada@x.example title=CEO"));
+    interrupt(&mut world);
+    assert_eq!(world.contacts.len(), 3);
+    world.settle();
+    assert_eq!((world.contacts.len(), world.links.len()), (3, 3), "{:#?}", world.plan().steps);
+    assert_eq!(world.plan().in_sync, 3);
+}
+
+#[test]
+fn somebody_added_again_without_a_record_of_it_is_not_added_twice() {
+    let mut world = World::in_sync(&["first_name=Ada", BO, CY]);
+    world.rows.remove(0);
+    world.set_contact(0, Field::FirstName, "Zoe");
+    interrupt(&mut world);
+    assert_eq!(world.rows.len(), 3);
+    world.settle();
+    assert_eq!((world.rows.len(), world.contacts.len(), world.plan().in_sync), (3, 3, 3));
+}
+
+#[test]
+fn an_orphan_is_left_alone_while_anything_is_read_in_part() {
+    let mut seen = with_create(&World::new(&[], &[ADA]), ADA);
+    seen.now = at(86_400);
+    seen.linq.incomplete = Some("pages moved".to_owned());
+    let plan = planned(&seen);
+    assert!(plan.steps.is_empty() && plan.settled.is_empty());
 }

@@ -265,7 +265,7 @@ pub(super) fn check_resumption(world: &World) {
     for (count, last) in cuts.chain((1..=effects).map(|count| (count, Recorded::No))) {
         let mut interrupted = world.clone();
         interrupted.apply_first(&plan, count, last);
-        assert_eq!(outcome(interrupted), expected, "after {count}, {last:?} of {plan:#?}");
+        assert_eq!(outcome(interrupted), expected, "after {count}, {last:?} of {:#?}", said(&plan));
     }
 }
 

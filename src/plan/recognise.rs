@@ -1,0 +1,87 @@
+//! Which records the state knows: by a link, by a create that was not answered, or
+//! because an interrupted run added them.
+
+use std::collections::BTreeMap;
+
+use crate::model::{Link, LinqId, Policy, SourceRecord};
+
+use super::observation::{DoubtfulCreate, HalfAdded, Observation};
+use super::reidentify::{Known, reidentify};
+
+/// What the state knows, each with the position of its record where there is one. A
+/// record has one place here, but that a create may have been sent for a linked record
+/// whose contact is gone.
+pub(super) struct Recognised<'a> {
+    /// The links, by id.
+    pub(super) links: Vec<(&'a Link, Option<usize>)>,
+    /// Creates in doubt, by intent.
+    pub(super) creates: Vec<(&'a DoubtfulCreate, Option<usize>)>,
+    /// Records half added for contacts that are not linked.
+    pub(super) additions: Vec<(&'a HalfAdded, Option<usize>)>,
+}
+
+/// Finds the records of what the state knows.
+pub(super) fn recognise<'a>(seen: &'a Observation, policy: &Policy) -> Recognised<'a> {
+    let records = &seen.source.records;
+    let (mapped, canon) = (seen.source.mapped, policy.canon);
+    let mut sorted: Vec<&Link> = seen.links.iter().collect();
+    sorted.sort_by_key(|link| link.id);
+    let links = sorted.iter().map(|link| Known::Link(link));
+    let known: Vec<Known<'_>> = links.chain(seen.half_added.iter().map(Known::Addition)).collect();
+    let found = reidentify(&known, records, &vec![false; records.len()], mapped, canon);
+    let (linked, added) = found.split_at(sorted.len());
+    let mut links: Vec<(&Link, Option<usize>)> =
+        sorted.into_iter().zip(linked.iter().copied()).collect();
+    let additions = of_nobody(&mut links, seen.half_added.iter().zip(added.iter().copied()));
+
+    let creates: Vec<&DoubtfulCreate> = seen.doubtful.iter().collect();
+    let known: Vec<Known<'_>> = creates.iter().map(|create| Known::Create(create)).collect();
+    let taken = taken(&links, &additions, records, seen);
+    let found = reidentify(&known, records, &taken, mapped, canon);
+    Recognised { links, creates: creates.into_iter().zip(found).collect(), additions }
+}
+
+/// Gives a link without a record the one that was added for its contact. The additions
+/// for other contacts are left.
+fn of_nobody<'a>(
+    links: &mut [(&'a Link, Option<usize>)],
+    added: impl Iterator<Item = (&'a HalfAdded, Option<usize>)>,
+) -> Vec<(&'a HalfAdded, Option<usize>)> {
+    let mut added = added.peekable();
+    if added.peek().is_none() {
+        return Vec::new();
+    }
+    let by_id: BTreeMap<LinqId, usize> =
+        links.iter().enumerate().map(|(index, (link, _))| (link.linq_id, index)).collect();
+    let mut left = Vec::new();
+    for (addition, position) in added {
+        match by_id.get(&addition.linq_id) {
+            Some(index) => links[*index].1 = links[*index].1.or(position),
+            None => left.push((addition, position)),
+        }
+    }
+    left
+}
+
+/// For each record whether no create can have been sent for it.
+fn taken(
+    links: &[(&Link, Option<usize>)],
+    additions: &[(&HalfAdded, Option<usize>)],
+    records: &[SourceRecord],
+    seen: &Observation,
+) -> Vec<bool> {
+    let mut taken = vec![false; records.len()];
+    let linked = links.iter().filter(|(link, _)| !is_lost(link, seen)).map(|link| link.1);
+    for position in linked.chain(additions.iter().map(|added| added.1)).flatten() {
+        taken[position] = true;
+    }
+    taken
+}
+
+/// Whether the contact of `link` is gone, so that its record may get another.
+pub(super) fn is_lost(link: &Link, seen: &Observation) -> bool {
+    let linq = &seen.linq;
+    seen.changed_meaning.is_none()
+        && linq.gone.contains(&link.linq_id)
+        && !linq.contacts.contains_key(&link.linq_id)
+}
