@@ -82,6 +82,8 @@ pub(super) enum Color {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// Looks at a file or directory of contacts and writes a sync.toml for it
+    Init(InitArgs),
     /// Looks at configuration, source, state, token and Linq; changes nothing
     Check(CheckArgs),
     /// Shows what a run would do, per contact and field; changes nothing
@@ -100,6 +102,52 @@ pub(super) enum Command {
     Completions(CompletionsArgs),
     /// Prints the manual page linqsync(1), or that of a command
     Man(ManArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct InitArgs {
+    /// The CSV file, or the directory of vCards
+    #[arg(value_name = "PATH")]
+    pub(super) path: PathBuf,
+
+    /// Reads Linq's token from standard input; else it is taken from LINQ_TOKEN, or
+    /// asked for on a terminal
+    #[arg(long)]
+    pub(super) token_stdin: bool,
+
+    /// Where the API is [default: Linq's own]
+    #[arg(long, value_name = "URL")]
+    pub(super) base_url: Option<String>,
+
+    /// Who owns contacts that are created in Linq
+    #[arg(long, value_name = "EMAIL")]
+    pub(super) owner: Option<String>,
+
+    /// A column that is not recognised, such as "email=Private mail"
+    #[arg(long = "column", value_name = "FIELD=COLUMN", value_parser = column)]
+    pub(super) columns: Vec<(Field, String)>,
+
+    /// The column that identifies a row
+    #[arg(long, value_name = "COLUMN")]
+    pub(super) key: Option<String>,
+
+    /// The column to keep filled with Linq's ids
+    #[arg(long, value_name = "COLUMN")]
+    pub(super) id_column: Option<String>,
+
+    /// "both", "push" or "pull"
+    #[arg(long, value_name = "DIRECTION")]
+    pub(super) direction: Option<String>,
+
+    /// The country of phone numbers without a country code, such as US
+    #[arg(long, value_name = "REGION")]
+    pub(super) region: Option<String>,
+}
+
+fn column(text: &str) -> Result<(Field, String), String> {
+    let (field, column) = text.split_once('=').ok_or("write FIELD=COLUMN")?;
+    let field = field_name(field).map(|name| Field::from_name(&name))?;
+    Ok((field.ok_or("there is no such field")?, column.to_owned()))
 }
 
 #[derive(Debug, Args)]

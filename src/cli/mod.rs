@@ -7,6 +7,7 @@ mod args;
 mod check;
 mod decide;
 mod demo;
+mod init;
 mod list;
 mod once;
 mod reference;
@@ -65,6 +66,7 @@ fn start(cli: &Cli) -> anyhow::Result<u8> {
         .build()
         .context("cannot start")?;
     match &cli.command {
+        Some(Command::Init(args)) => runtime.block_on(init::init(cli, args)),
         Some(Command::Check(args)) => runtime.block_on(check::check(cli, args)),
         Some(Command::Plan(args)) => {
             configured(cli, |config| runtime.block_on(once::plan(cli.output, &config, args)))

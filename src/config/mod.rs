@@ -37,7 +37,7 @@ pub use source::{
     CsvConfig, Delimiter, Encoding, SourceConfig, SourceKind, VcardConfig, VcardVersion,
 };
 pub use sync::{CronPattern, Schedule, ScheduleError, SyncConfig};
-pub use token::{Malformed, TokenError, TokenSource};
+pub use token::{Malformed, TokenError, TokenSource, token_of};
 
 use crate::model::{Canon, Limit, Policy};
 use error::{Place, Problem};
@@ -108,6 +108,17 @@ impl Config {
         };
         let (text, mode) = read(&path)?;
         from_text(&path, &text, mode, environment, overrides)
+    }
+
+    /// Reads a configuration that is to be written to `path`, as it would be loaded
+    /// from there.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn of_text(path: &Path, text: &str) -> Result<Config, ConfigError> {
+        let environment = Environment::of_process()
+            .map_err(|source| ConfigError::Io { path: PathBuf::from("."), source })?;
+        from_text(path, text, 0o600, &environment, &Overrides::default())
     }
 
     /// How long the history is kept, for at most a thousand years.

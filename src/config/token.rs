@@ -160,7 +160,7 @@ impl TokenSource {
             TokenSource::Environment(text) | TokenSource::Inline(text) => text.clone(),
             TokenSource::Unset => return Err(TokenError::Unset),
         };
-        checked(text.expose_secret())
+        token_of(text.expose_secret())
             .map_err(|problem| TokenError::Malformed { origin: self.to_string(), problem })
     }
 }
@@ -183,7 +183,11 @@ pub(super) fn others_can_read(mode: u32) -> bool {
     mode & 0o044 != 0
 }
 
-fn checked(text: &str) -> Result<SecretString, Malformed> {
+/// The token in `text`, which may stand between spaces and line ends.
+///
+/// # Errors
+/// When it is none.
+pub fn token_of(text: &str) -> Result<SecretString, Malformed> {
     let token = text.trim();
     if token.is_empty() {
         Err(Malformed::Empty)

@@ -26,6 +26,7 @@ mod faults;
 mod first_sync;
 mod guard;
 mod harness;
+mod init;
 mod killed;
 mod locks;
 mod output;

@@ -176,6 +176,8 @@ fn the_help_and_the_version_are_on_stdout() {
     Usage: linqsync [OPTIONS] [COMMAND]
 
     Commands:
+      init         Looks at a file or directory of contacts and writes a sync.toml
+                   for it
       check        Looks at configuration, source, state, token and Linq; changes
                    nothing
       plan         Shows what a run would do, per contact and field; changes nothing

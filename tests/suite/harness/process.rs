@@ -32,7 +32,7 @@ pub(crate) struct Process {
 impl Process {
     /// Starts `command`.
     pub(crate) fn start(mut command: Command) -> Process {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let stdout = Pipe::read(child.stdout.take().unwrap());
         let stderr = Pipe::read(child.stderr.take().unwrap());

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::{Arc, LazyLock};
 
 use linqsync::mirror::State;
@@ -210,12 +210,18 @@ impl World {
 
     // linqsync.
 
+    /// Where this world's Linq is.
+    pub(crate) fn url(&self) -> String {
+        self.serving.as_ref().unwrap().url.clone()
+    }
+
     /// A command with these arguments, in this directory and with no environment
     /// but a home and a place for temporary files.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_linqsync"));
         let dir = self.dir();
         command.args(arguments).current_dir(dir).env_clear().env("HOME", dir).env("TMPDIR", dir);
+        command.stdin(Stdio::null());
         command
     }
 

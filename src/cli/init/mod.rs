@@ -1,0 +1,225 @@
+//! `init`: looks at a source, proposes how to read it, and writes `sync.toml`.
+//!
+//! Owns the order: everything is looked at and checked before anything is written,
+//! and nothing that is there is ever replaced. `template` makes the text, `sample`
+//! shows what was recognised, `token` asks for the token.
+
+mod sample;
+mod template;
+mod token;
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
+
+use crate::config::{Config, ConfigError, SourceKind, TokenSource};
+use crate::open::{self, Linq};
+use crate::report::ReportedError;
+use crate::run::RunError;
+use crate::source::csv::{Access, Shape};
+use crate::source::{Reading, Source};
+
+use super::args::{Cli, InitArgs, Output};
+use super::{print, print_json, refuse, unusable};
+use template::Template;
+
+/// The configuration: others may not read it, the service's group may.
+const CONFIG_MODE: u32 = 0o640;
+/// The token is its owner's alone.
+const TOKEN_MODE: u32 = 0o600;
+/// The file for the token, beside the configuration.
+const TOKEN_FILE: &str = "linq.token";
+
+/// Sets up a configuration for the source that `args` names. Returns the exit code.
+pub(super) async fn init(cli: &Cli, args: &InitArgs) -> anyhow::Result<u8> {
+    let target = std::path::absolute(cli.config.as_deref().unwrap_or(Path::new("sync.toml")))
+        .context("there is no working directory")?;
+    if target.exists() {
+        return refuse(cli.output, in_the_way(&target, "the configuration"));
+    }
+    let mut proposal = match Proposal::of(args, &target) {
+        Ok(proposal) => proposal,
+        Err(refusal) => return refusal.tell(cli.output),
+    };
+    if !cli.output.json {
+        print(&proposal.sample(&args.path))?;
+    }
+    let token = match token::ask(args, cli.output) {
+        Ok(token) => token,
+        Err(error) => return refuse(cli.output, error),
+    };
+    let token_file = target.with_file_name(TOKEN_FILE);
+    if let Some(token) = &token {
+        if token_file.exists() {
+            return refuse(cli.output, in_the_way(&token_file, "a token"));
+        }
+        if let Err(error) = proposal.ask_linq(token).await {
+            return refuse(cli.output, error);
+        }
+        create(&token_file, TOKEN_MODE, &format!("{}\n", token.expose_secret()))?;
+    }
+    create(&target, CONFIG_MODE, proposal.template.text())?;
+    conclude(cli, &target, &proposal, token.is_some() || token_file.exists())?;
+    Ok(0)
+}
+
+fn in_the_way(path: &Path, what: &str) -> ReportedError {
+    ReportedError {
+        code: 2,
+        message: format!("{} is there already", path.display()),
+        hint: format!("{what} is never overwritten: move the file away, or name another with -c"),
+    }
+}
+
+/// Why nothing is proposed.
+enum Refusal {
+    /// What was asked for is no configuration.
+    Config(ConfigError),
+    /// The source cannot be read.
+    Source(ReportedError),
+}
+
+impl Refusal {
+    fn tell(self, output: Output) -> anyhow::Result<u8> {
+        match self {
+            Refusal::Config(error) => unusable(output, &error).map(|()| 2),
+            Refusal::Source(error) => refuse(output, error),
+        }
+    }
+}
+
+/// A configuration that works, for a source that was read.
+struct Proposal {
+    template: Template,
+    config: Config,
+    /// What was found out about a CSV file.
+    shape: Option<Shape>,
+    reading: Reading,
+}
+
+impl Proposal {
+    fn of(args: &InitArgs, target: &Path) -> Result<Proposal, Refusal> {
+        let mut template = Template::new();
+        template.ask(args, &written_path(&args.path, target));
+        let mut proposal = Proposal::read(template, target)?;
+        let Some(shape) = proposal.shape.clone() else { return Ok(proposal) };
+        proposal.template.columns(&shape.columns);
+        for (key, column) in key_columns(args, &shape.header) {
+            let mut template = proposal.template.clone();
+            template.set("source", key, column);
+            // A column that does not identify every row is nobody's key.
+            if let Ok(with_key) = Proposal::read(template, target)
+                && with_key.reading.unreadable.len() == proposal.reading.unreadable.len()
+            {
+                proposal = with_key;
+            }
+        }
+        Ok(proposal)
+    }
+
+    fn read(template: Template, target: &Path) -> Result<Proposal, Refusal> {
+        let config = Config::of_text(target, template.text()).map_err(Refusal::Config)?;
+        let mut source = open::source(&config, Access::ReadOnly)
+            .map_err(|error| Refusal::Source(error.reported()))?;
+        let reading =
+            source.read().map_err(|error| Refusal::Source(RunError::from(error).reported()))?;
+        Ok(Proposal { template, config, shape: source.shape(), reading })
+    }
+
+    fn sample(&self, path: &Path) -> String {
+        let key = match &self.config.source.kind {
+            SourceKind::Csv(csv) => csv.key.as_deref(),
+            SourceKind::Vcard(_) => None,
+        };
+        sample::text(path, self.shape.as_ref(), key, &self.reading)
+    }
+
+    /// Asks Linq whether it takes the token.
+    async fn ask_linq(&mut self, token: &SecretString) -> Result<(), ReportedError> {
+        self.config.linq.token = TokenSource::Inline(token.clone());
+        let linq = Linq::of(&self.config).map_err(|error| error.reported())?;
+        linq.client(0).check().await.map_err(|error| RunError::from(error).reported())
+    }
+}
+
+/// The path as the configuration at `target` writes it: beside it by name, else whole.
+fn written_path(path: &Path, target: &Path) -> PathBuf {
+    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let beside = target.parent().and_then(|dir| whole.strip_prefix(dir).ok());
+    beside.map_or(whole.clone(), Path::to_owned)
+}
+
+/// Columns that look as if they identified rows, unless they are named already.
+fn key_columns<'a>(args: &InitArgs, header: &'a [String]) -> Vec<(&'static str, &'a str)> {
+    let plain = |name: &str| -> String {
+        name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+    };
+    let find = |names: &[&str]| {
+        header.iter().find(|name| names.contains(&plain(name).as_str())).map(String::as_str)
+    };
+    let key = find(&[
+        "employeeid",
+        "employeenumber",
+        "personnelnumber",
+        "staffid",
+        "memberid",
+        "customerid",
+        "contactid",
+        "recordid",
+        "externalid",
+        "uid",
+        "uuid",
+    ]);
+    let id = find(&["linqid", "linqcontactid"]);
+    let key = key.filter(|_| args.key.is_none()).map(|column| ("key", column));
+    let id = id.filter(|_| args.id_column.is_none()).map(|column| ("id_column", column));
+    key.into_iter().chain(id).collect()
+}
+
+/// Writes a file that must not be there, durably.
+fn create(path: &Path, mode: u32, text: &str) -> anyhow::Result<()> {
+    let write = || {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    };
+    write().with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Says what was written and what comes next.
+fn conclude(cli: &Cli, target: &Path, proposal: &Proposal, token: bool) -> anyhow::Result<()> {
+    let next = match &cli.config {
+        Some(file) => format!("linqsync -c {} plan", file.display()),
+        None => "linqsync plan".to_owned(),
+    };
+    if cli.output.json {
+        let columns = proposal.shape.as_ref().map(|shape| &shape.columns);
+        return print_json(&json!({
+            "schema": "linqsync.init/1",
+            "config": target,
+            "token": token,
+            "records": proposal.reading.records.len(),
+            "unreadable": proposal.reading.unreadable.len(),
+            "columns": columns,
+            "next": next,
+        }));
+    }
+    let missing = if token {
+        String::new()
+    } else {
+        format!(
+            "Put Linq's token into {} first (chmod 600), or set LINQ_TOKEN.\n",
+            target.with_file_name(TOKEN_FILE).display()
+        )
+    };
+    print(&format!(
+        "Wrote {}. Every setting is in it, with a word on what it does.\n{missing}\
+         See what a run would do, without changing anything:\n\n  {next}\n",
+        target.display()
+    ))
+}

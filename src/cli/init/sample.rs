@@ -1,0 +1,75 @@
+//! What was recognised in a source, with three people as examples.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use crate::check::delimiter_name;
+use crate::cli::text::{counted, shown, wrapped};
+use crate::model::{Field, SourceRecord};
+use crate::source::Reading;
+use crate::source::csv::Shape;
+
+/// How many people are shown, and in how many columns of the terminal each.
+const PEOPLE: usize = 3;
+const WIDTH: usize = 16;
+
+/// The source in words: how it is written, which field is where, and examples.
+pub(super) fn text(
+    path: &Path,
+    shape: Option<&Shape>,
+    key: Option<&str>,
+    reading: &Reading,
+) -> String {
+    let people = counted(reading.records.len(), "contact", "contacts");
+    let form = shape.map_or(String::new(), |shape| {
+        format!(", {}, separated by {}", shape.encoding, delimiter_name(shape.delimiter))
+    });
+    let mut text = wrapped(&format!("{}: {people}{form}", path.display()), 0) + "\n\n";
+    let examples: Vec<&SourceRecord> = reading.records.iter().take(PEOPLE).collect();
+    let labels = examples.iter().map(|record| record.label.clone());
+    row(&mut text, "Linq", if shape.is_some() { "column" } else { "" }, labels);
+    for field in Field::ALL.into_iter().filter(|field| reading.mapped.contains(*field)) {
+        let column = shape.and_then(|shape| shape.columns.get(&field)).map_or("", String::as_str);
+        let values = examples.iter().map(|record| record.values[field].clone());
+        row(&mut text, field.name(), column, values);
+    }
+    if let Some(key) = key {
+        text += &(wrapped(&format!("identifies rows: {}", shown(key, 100)), 0) + "\n");
+    }
+    text += &others(shape, key);
+    for record in reading.unreadable.iter().take(PEOPLE) {
+        let line =
+            format!("not readable: {} (line {}): {}", record.label, record.line, record.reason);
+        text += &(wrapped(&shown(&line, 300), 0) + "\n");
+    }
+    if reading.unreadable.len() > PEOPLE {
+        let _ =
+            writeln!(text, "and {} more that are not readable", reading.unreadable.len() - PEOPLE);
+    }
+    text + "\n"
+}
+
+fn row(text: &mut String, field: &str, column: &str, values: impl Iterator<Item = String>) {
+    let _ = write!(text, "  {field:13} {:WIDTH$}", shown(column, WIDTH));
+    for value in values {
+        let _ = write!(text, " {:WIDTH$}", shown(&value, WIDTH - 1));
+    }
+    text.truncate(text.trim_end().len());
+    text.push('\n');
+}
+
+/// The columns that are left alone.
+fn others(shape: Option<&Shape>, key: Option<&str>) -> String {
+    let Some(shape) = shape else { return String::new() };
+    let used: Vec<&String> = shape.columns.values().collect();
+    let others: Vec<&str> = shape
+        .header
+        .iter()
+        .filter(|name| !name.is_empty() && !used.contains(name) && key != Some(name.as_str()))
+        .map(String::as_str)
+        .collect();
+    if others.is_empty() {
+        return String::new();
+    }
+    wrapped(&format!("never touched: {}", shown(&others.join(", "), 400)), 0) + "\n"
+}

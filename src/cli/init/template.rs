@@ -1,0 +1,91 @@
+//! The text of a new `sync.toml`: the commented example with other values.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::cli::args::InitArgs;
+use crate::model::Field;
+
+const EXAMPLE: &str = include_str!("../../../sync.toml.example");
+
+/// A configuration in the making.
+#[derive(Clone)]
+pub(super) struct Template(String);
+
+impl Template {
+    pub(super) fn new() -> Template {
+        Template(EXAMPLE.to_owned())
+    }
+
+    pub(super) fn text(&self) -> &str {
+        &self.0
+    }
+
+    /// Sets what was asked for; `path` is the source as the configuration names it.
+    pub(super) fn ask(&mut self, args: &InitArgs, path: &Path) {
+        self.set("source", "path", &path.to_string_lossy());
+        let settings = [
+            ("linq", "base_url", &args.base_url),
+            ("linq", "owner", &args.owner),
+            ("source", "key", &args.key),
+            ("source", "id_column", &args.id_column),
+            ("sync", "direction", &args.direction),
+            ("sync", "region", &args.region),
+        ];
+        for (section, key, value) in settings {
+            if let Some(value) = value {
+                self.set(section, key, value);
+            }
+        }
+        for (field, column) in &args.columns {
+            self.set("source.columns", field.name(), column);
+        }
+    }
+
+    /// Names the columns that were recognised.
+    pub(super) fn columns(&mut self, columns: &BTreeMap<Field, String>) {
+        for (field, column) in columns {
+            self.set("source.columns", field.name(), column);
+        }
+    }
+
+    /// Gives a key of the example this value, where the example has it, as a comment
+    /// or not.
+    pub(super) fn set(&mut self, section: &str, key: &str, value: &str) {
+        let header = format!("[{section}]");
+        let (set, unset) = (format!("{key} ="), format!("#{key} ="));
+        let line = format!("{key} = {}", toml_edit::Value::from(value));
+        let mut inside = false;
+        let lines = self.0.lines().map(|old| {
+            if old.starts_with('[') {
+                inside = old == header;
+            }
+            let meant = inside && (old.starts_with(&set) || old.starts_with(&unset));
+            if meant { line.as_str() } else { old }
+        });
+        self.0 = lines.flat_map(|line| [line, "\n"]).collect();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_setting_replaces_its_example_and_nothing_else() {
+        let mut template = Template::new();
+        template.set("source", "key", "Employee \"ID\"");
+        template.set("source.columns", "owner", "Owner's e-mail");
+        template.set("source", "path", "people.csv");
+        let changed: Vec<&str> = template
+            .text()
+            .lines()
+            .filter(|line| !EXAMPLE.lines().any(|old| old == *line))
+            .collect();
+        assert_eq!(
+            changed,
+            ["path = \"people.csv\"", "key = 'Employee \"ID\"'", "owner = \"Owner's e-mail\"",]
+        );
+        assert_eq!(template.text().lines().count(), EXAMPLE.lines().count());
+    }
+}
