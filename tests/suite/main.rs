@@ -20,6 +20,7 @@ mod conflicts;
 mod daemon;
 mod deletions;
 mod direction;
+mod documents;
 mod dry_run;
 mod edits;
 mod faults;
