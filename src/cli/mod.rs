@@ -193,22 +193,28 @@ impl Color {
     }
 }
 
-/// Prints text on stdout.
+/// Prints text on stdout, with colours where a terminal takes them.
 pub(crate) fn print(text: &str) -> anyhow::Result<()> {
     let mut out = anstream::stdout().lock();
-    write!(out, "{text}").and_then(|()| out.flush()).context("cannot write to stdout")
+    written(write!(out, "{text}").and_then(|()| out.flush()))
 }
 
 /// Prints text for other programs on stdout, as it is.
 fn print_bytes(text: &[u8]) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
-    out.write_all(text).and_then(|()| out.flush()).context("cannot write to stdout")
+    written(out.write_all(text).and_then(|()| out.flush()))
 }
 
 fn print_json(document: &impl Serialize) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
-    let text = serde_json::to_string_pretty(document)?;
-    writeln!(out, "{text}").and_then(|()| out.flush()).context("cannot write to stdout")
+    print_bytes(format!("{}\n", serde_json::to_string_pretty(document)?).as_bytes())
+}
+
+/// Whoever closes the pipe, as `head` does, has read enough: that is no failure.
+fn written(result: std::io::Result<()>) -> anyhow::Result<()> {
+    match result {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.context("cannot write to stdout"),
+    }
 }
 
 /// Says something on stderr. Nobody is left to be told when that fails.

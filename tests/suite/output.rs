@@ -165,6 +165,19 @@ fn a_long_plan_counts_the_people_whom_it_does_not_show() {
 }
 
 #[test]
+fn whoever_has_read_enough_gets_no_error() {
+    let world = World::with_csv("First Name,Email\nAda,ada@engines.example\n");
+    for arguments in [&["plan"][..], &["plan", "--json"], &["man"], &["check"]] {
+        let (read, write) = std::io::pipe().unwrap();
+        drop(read);
+        let mut command = world.command(&[arguments, &["-q"]].concat());
+        let ended = command.stdout(write).output().unwrap();
+        assert_eq!(ended.status.code(), Some(0), "{arguments:?}");
+        assert_eq!(String::from_utf8_lossy(&ended.stderr), "", "{arguments:?}");
+    }
+}
+
+#[test]
 fn the_help_and_the_version_are_on_stdout() {
     let world = World::new();
     assert_snapshot!(shown(&world, &["--help"], 0), @"
