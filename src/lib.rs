@@ -37,3 +37,4 @@ pub mod run;
 pub mod sandbox;
 pub mod source;
 pub mod telemetry;
+pub mod undo;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::linq::RequestCounts;
 use crate::model::{Change, RunId, Side, Timestamp};
-use crate::plan::{LinkPlan, LinqWrite, Observation, Plan, SourceWrite, Step, Wait};
+use crate::plan::{LinkPlan, LinqWrite, Observation, Plan, SourceWrite, Step, Subject, Wait};
 
 /// A run, as `linqsync.run/1`.
 #[derive(Clone, Debug, Serialize)]
@@ -226,9 +226,14 @@ pub fn plan_json(plan: &Plan, seen: &Observation, summary: &RunReport) -> Value 
             "reason": format!("line {}: {}", unreadable.line, unreadable.reason),
         })
     }));
+    let skipped = plan.skipped.iter().map(|skipped| {
+        let Subject { linq_id, source_key, name, .. } = &skipped.subject;
+        json!({ "linq_id": linq_id, "source_key": source_key, "name": name, "why": skipped.why })
+    });
     json!({
         "schema": "linqsync.plan/1",
         "steps": steps,
+        "skipped": skipped.collect::<Vec<Value>>(),
         "notices": plan.notices,
         "halt": plan.halt,
         "summary": summary,

@@ -16,7 +16,10 @@ use crate::lock::LockError;
 use crate::mirror::{Ending, State, StateError};
 use crate::model::{Policy, RunId, Timestamp};
 use crate::observe::{self, ObserveError};
-use crate::plan::{LinqWrite, Observation, Plan, Step, Unaccounted, plan, waiting};
+use crate::plan::{
+    LinqWrite, Observation, Plan, Step, Unaccounted, UndoError, Undoing, plan, plan_undo,
+    source_first, waiting,
+};
 use crate::record::Recorder;
 use crate::report::{ReportedError, RunReport};
 use crate::source::{Reading, Source, SourceError, WriteError};
@@ -58,6 +61,41 @@ pub struct Terms<'a> {
     pub stop: &'a CancellationToken,
 }
 
+/// What a run is for.
+#[derive(Clone, Copy, Debug)]
+pub enum Aim<'a> {
+    /// Both sides become the same.
+    Sync,
+    /// What an earlier run did is put back.
+    Undo(&'a Undoing<'a>),
+}
+
+impl Aim<'_> {
+    fn begin(self, state: &State, now: Timestamp) -> Result<RunId, RunError> {
+        Ok(match self {
+            Aim::Sync => state.begin_run(now)?,
+            Aim::Undo(undoing) => state.begin_undo(now, undoing.run)?,
+        })
+    }
+
+    /// All that is to be done.
+    fn plan(self, seen: &Observation, policy: &Policy) -> Result<Plan, RunError> {
+        Ok(match self {
+            Aim::Sync => plan(seen, policy)?,
+            Aim::Undo(undoing) => plan_undo(seen, policy, undoing)?,
+        })
+    }
+
+    /// What is to be done next.
+    fn next(self, seen: &Observation, policy: &Policy) -> Result<Plan, RunError> {
+        let plan = self.plan(seen, policy)?;
+        Ok(match self {
+            Aim::Sync => plan,
+            Aim::Undo(_) => source_first(plan),
+        })
+    }
+}
+
 /// A run and what it leaves open.
 pub struct Ran {
     /// What it came to.
@@ -89,6 +127,9 @@ pub enum RunError {
     /// A defect of linqsync: the planner lost somebody.
     #[error(transparent)]
     Plan(#[from] Unaccounted),
+    /// Nobody of that name had anything done to them by the run that is to be put back.
+    #[error("run {0} did nothing to anybody of that name")]
+    Nobody(RunId),
     /// The program was asked to stop.
     #[error("stopped before everything was done; the next run goes on from here")]
     Stopped,
@@ -99,6 +140,15 @@ impl From<ObserveError> for RunError {
         match error {
             ObserveError::Linq(error) => error.into(),
             ObserveError::State(error) => error.into(),
+        }
+    }
+}
+
+impl From<UndoError> for RunError {
+    fn from(error: UndoError) -> RunError {
+        match error {
+            UndoError::Unaccounted(error) => error.into(),
+            UndoError::Nobody(run) => RunError::Nobody(run),
         }
     }
 }
@@ -119,7 +169,8 @@ impl RunError {
         match self {
             RunError::Source(SourceError::Locked(error))
             | RunError::Write(WriteError::Locked(error)) => lock_code(error),
-            RunError::Source(SourceError::Io { .. } | SourceError::Unusable { .. }) => 2,
+            RunError::Source(SourceError::Io { .. } | SourceError::Unusable { .. })
+            | RunError::Nobody(_) => 2,
             RunError::Linq(error) => match error.verdict {
                 Verdict::NoToken(_) => 2,
                 Verdict::TokenRefused(_) | Verdict::Halted(_) => 5,
@@ -149,6 +200,9 @@ impl RunError {
             RunError::Linq(error) => linq_hint(error).to_owned(),
             RunError::State(error) => error.hint().unwrap_or("look at state.dir").to_owned(),
             RunError::Plan(_) => "please report this, with what both sides looked like".to_owned(),
+            RunError::Nobody(run) => {
+                format!("`linqsync history --run {run}` shows whom it did something to")
+            }
             RunError::Stopped => "start it again to finish".to_owned(),
         }
     }
@@ -199,10 +253,15 @@ fn linq_hint(error: &LinqError) -> &'static str {
     }
 }
 
-/// Makes one run.
+/// Makes one run in which both sides become the same.
 pub async fn run(sides: &mut Sides<'_>, terms: &Terms<'_>) -> Ran {
+    run_for(Aim::Sync, sides, terms).await
+}
+
+/// Makes one run for a purpose of its own.
+pub async fn run_for(aim: Aim<'_>, sides: &mut Sides<'_>, terms: &Terms<'_>) -> Ran {
     let started_at = (terms.clock)();
-    let mut making = Making::new(sides, terms, started_at);
+    let mut making = Making::new(aim, sides, terms, started_at);
     let result = making.all().await;
     let Making { mut report, notices, left, .. } = making;
     if let Err(error) = &result {
@@ -237,6 +296,19 @@ pub async fn preview(
     sides: &mut Sides<'_>,
     terms: &Terms<'_>,
 ) -> Result<(Plan, Observation, RunReport), RunError> {
+    preview_for(Aim::Sync, sides, terms).await
+}
+
+/// Makes the plan of a run for a purpose of its own, and writes nothing: `state` must
+/// be a scratch copy.
+///
+/// # Errors
+/// When a side or the state cannot be read.
+pub async fn preview_for(
+    aim: Aim<'_>,
+    sides: &mut Sides<'_>,
+    terms: &Terms<'_>,
+) -> Result<(Plan, Observation, RunReport), RunError> {
     let now = (terms.clock)();
     let run = sides.state.begin_run(now)?;
     let reading = sides.source.read()?;
@@ -247,10 +319,11 @@ pub async fn preview(
     if recorder.settle_interrupted(now)? {
         observe::recall(sides.state, &mut seen)?;
     }
-    let plan = plan(&seen, terms.policy)?;
+    let plan = aim.plan(&seen, terms.policy)?;
     let mut report = RunReport::new(now);
     report.dry_run = true;
     report.take_open(&plan, &seen);
+    report.skipped = plan.skipped.len();
     report.requests = sides.linq.counts();
     report.conclude((terms.clock)());
     Ok((plan, seen, report))
@@ -258,6 +331,7 @@ pub async fn preview(
 
 /// A run in the making.
 struct Making<'s, 'a, 't> {
+    aim: Aim<'t>,
     sides: &'s mut Sides<'a>,
     terms: &'t Terms<'t>,
     report: RunReport,
@@ -270,8 +344,9 @@ struct Making<'s, 'a, 't> {
 }
 
 impl<'s, 'a, 't> Making<'s, 'a, 't> {
-    fn new(sides: &'s mut Sides<'a>, terms: &'t Terms<'t>, now: Timestamp) -> Self {
+    fn new(aim: Aim<'t>, sides: &'s mut Sides<'a>, terms: &'t Terms<'t>, now: Timestamp) -> Self {
         Making {
+            aim,
             sides,
             terms,
             report: RunReport::new(now),
@@ -287,7 +362,7 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
     }
 
     fn plan(&self, seen: &Observation) -> Result<Plan, RunError> {
-        Ok(plan(seen, self.terms.policy)?)
+        self.aim.next(seen, self.terms.policy)
     }
 
     fn recorder<'r>(&'r self, run: RunId, seen: &'r Observation) -> Recorder<'r> {
@@ -299,7 +374,7 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
         let mut reading = self.sides.source.read()?;
         self.report.source.seen = reading.records.len();
         let now = self.report.started_at;
-        let run = self.sides.state.begin_run(now)?;
+        let run = self.aim.begin(self.sides.state, now)?;
         self.report.run = Some(run);
         let state = self.sides.state;
         let policy = self.terms.policy;
@@ -310,6 +385,7 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
         if self.recorder(run, &seen).settle_interrupted(self.now())? {
             observe::recall(state, &mut seen)?;
         }
+        self.tell_what_is_meant(&seen)?;
         for pass in 1.. {
             let before = self.report.changes();
             self.write_both(run, &mut seen, &mut reading, read_at).await?;
@@ -456,7 +532,24 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
         self.after_linq(seen, done)
     }
 
-    /// Remembers the reading, and tells what is still open, which is what is `left`.
+    /// What people should know about a run with a purpose of its own.
+    fn tell_what_is_meant(&mut self, seen: &Observation) -> Result<(), RunError> {
+        match self.aim {
+            Aim::Sync => {}
+            Aim::Undo(undoing) => {
+                let plan = self.aim.plan(seen, self.terms.policy)?;
+                self.notices.extend(plan.notices);
+                if plan.steps.is_empty() && plan.skipped.is_empty() && plan.halt.is_none() {
+                    let run = undoing.run;
+                    self.notices.push(format!("nothing of run {run} is left to be put back"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Remembers the reading, and tells what is still open: what is `left` of the run's
+    /// aim, and whatever else waits.
     fn close(
         &mut self,
         run: RunId,
@@ -464,24 +557,46 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
         reading: &Reading,
         left: Plan,
     ) -> Result<(), RunError> {
-        self.recorder(run, &seen).reading(&left, self.now())?;
+        let undone = left.steps.iter().filter(|step| step.acts()).count();
+        self.report.skipped =
+            left.skipped.len() + self.vanished + undone.saturating_sub(self.refused.len());
+        for skipped in &left.skipped {
+            self.notices.push(format!("{}: {}", skipped.subject.name, skipped.why));
+        }
+        let open = match self.aim {
+            Aim::Sync => left,
+            Aim::Undo(_) => plan(&seen, self.terms.policy)?,
+        };
+        self.recorder(run, &seen).reading(&open, self.now())?;
         let mapping = observe::mapping(self.terms.policy, reading);
-        if left.halt.is_none() && self.sides.state.mapping()?.as_ref() != Some(&mapping) {
+        if open.halt.is_none() && self.sides.state.mapping()?.as_ref() != Some(&mapping) {
             self.sides.state.remember_mapping(&mapping)?;
         }
-        self.sides.state.replace_waiting(&waiting(&left, &seen))?;
-        self.report.take_open(&left, &seen);
+        self.sides.state.replace_waiting(&waiting(&open, &seen))?;
+        let open = self.with_what_is_held(open, &seen)?;
+        self.report.take_open(&open, &seen);
         self.report.open.rejected += self.refused.len();
-        let undone = left.steps.iter().filter(|step| step.acts()).count();
-        self.report.skipped = self.vanished + undone.saturating_sub(self.refused.len());
         for (name, reason) in std::mem::take(&mut self.refused) {
             self.notices.push(format!("{name} could not be written to the source: {reason}"));
         }
-        self.notices.extend(left.notices.iter().cloned());
-        if let Some(halt) = &left.halt {
+        self.notices.extend(open.notices.iter().cloned());
+        if let Some(halt) = &open.halt {
             self.notices.push(format!("nothing was written: {halt}"));
         }
-        self.left = Some((left, seen));
+        self.left = Some((open, seen));
         Ok(())
+    }
+
+    /// What is open, together with what the guard holds of the run's own aim.
+    fn with_what_is_held(&self, mut open: Plan, seen: &Observation) -> Result<Plan, RunError> {
+        match self.aim {
+            Aim::Sync => {}
+            Aim::Undo(_) => {
+                let own = self.aim.plan(seen, self.terms.policy)?;
+                open.steps.extend(own.steps.into_iter().filter(|step| !step.waits.is_empty()));
+                open.notices.retain(|notice| !self.notices.contains(notice));
+            }
+        }
+        Ok(open)
     }
 }

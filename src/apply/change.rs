@@ -2,8 +2,8 @@
 
 use crate::linq::{Deletion, Fetched, LinqError, Lookup, Reason, Update, UpdateError};
 use crate::mirror::{IntentKind, IntentOutcome, NewIntent};
-use crate::model::{Change, Field, FieldSet, IntentId, LinqId, Values};
-use crate::plan::{LinqWrite, Step};
+use crate::model::{Base, Change, Field, FieldSet, IntentId, LinqId, Values};
+use crate::plan::{LinkPlan, LinqWrite, Step};
 
 use super::{Apply, FRESH, Halt, Outcome};
 
@@ -41,7 +41,18 @@ impl Apply<'_> {
             Before::Expected(fetched) => fetched.contact.values,
             Before::Trusted => expected.clone(),
         };
-        let kind = IntentKind::UpdateInLinq { linq_id: id, changes: set.to_vec() };
+        let base = match &step.link {
+            LinkPlan::PutBack(base) => base.as_ref().clone(),
+            LinkPlan::Keep
+            | LinkPlan::Agree(_)
+            | LinkPlan::Join { .. }
+            | LinkPlan::Relink(_)
+            | LinkPlan::Release
+            | LinkPlan::Forget
+            | LinkPlan::Missing(_)
+            | LinkPlan::Found => Base::default(),
+        };
+        let kind = IntentKind::UpdateInLinq { linq_id: id, changes: set.to_vec(), base };
         let intent = self.intend(step, kind)?;
         let Ok(update) = update_of(set, &current) else {
             // The planner refuses to clear the last identity; this is its second lock.

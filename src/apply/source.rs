@@ -1,9 +1,9 @@
 //! Writes to the source: all of a run's edits in one replacement of the file.
 
 use crate::mirror::{IntentKind, IntentOutcome, NewIntent, State};
-use crate::model::{IntentId, RecordIndex, RunId, Timestamp};
+use crate::model::{IntentId, LinkId, RecordIndex, RunId, Timestamp};
 use crate::observe::record;
-use crate::plan::{Observation, Plan, SourceWrite, Step};
+use crate::plan::{Observation, Plan, Reason, SourceWrite, Step};
 use crate::record::{Recorder, SourceOutcome};
 use crate::source::{Edit, EditOutcome, Reading, Source, WriteError, Written};
 
@@ -133,7 +133,7 @@ fn intend(
     let (intended, intents): (Vec<&mut Writing<'_>>, Vec<NewIntent>) = writings
         .iter_mut()
         .filter_map(|writing| {
-            let intent = NewIntent { link: writing.step.subject.link, kind: writing.intent()? };
+            let intent = NewIntent { link: writing.link(), kind: writing.intent()? };
             Some((writing, intent))
         })
         .unzip();
@@ -149,6 +149,14 @@ fn intend(
 }
 
 impl Writing<'_> {
+    /// The link whose base the write would advance. What is put back in the source is
+    /// an edit like a person's until Linq has it as well.
+    fn link(&self) -> Option<LinkId> {
+        let edits = matches!(self.write, SourceWrite::Update { .. });
+        let puts_back = matches!(self.step.reason, Reason::Undo(_));
+        self.step.subject.link.filter(|_| !(edits && puts_back))
+    }
+
     /// What the journal says of it; filling in an id is worth no word.
     fn intent(&self) -> Option<IntentKind> {
         let linq_id = self.step.subject.linq_id;
@@ -184,7 +192,10 @@ impl Writing<'_> {
             }
             (SourceWrite::Create { linq_id, .. }, EditOutcome::Stands(index)) => {
                 done.created += 1;
-                let contact = seen.linq.contacts.get(linq_id)?;
+                let Some(contact) = seen.linq.contacts.get(linq_id) else {
+                    let record = now_at(*index);
+                    return Some(SourceOutcome::Restored { step, intent: *intent, record });
+                };
                 Some(SourceOutcome::Added {
                     step,
                     intent: *intent,

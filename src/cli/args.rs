@@ -94,6 +94,8 @@ pub(super) enum Command {
     Resolve(ResolveArgs),
     /// Releases held deletions and clearings, for the next run to carry out
     Approve(ApproveArgs),
+    /// Puts back what a run did, on both sides
+    Undo(UndoArgs),
     /// Runs a local server that behaves like Linq
     Sandbox(SandboxArgs),
     /// Tells the whole story in a temporary directory, against the sandbox
@@ -214,6 +216,21 @@ impl ListState {
             ListState::Duplicates => "duplicates",
         }
     }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct UndoArgs {
+    /// The number of the run, as `linqsync history` shows it
+    #[arg(value_name = "RUN")]
+    pub(super) run: i64,
+
+    /// Only what it did to this contact: a Linq id, e-mail, phone, key or row:N
+    #[arg(long, value_name = "WHO")]
+    pub(super) contact: Option<String>,
+
+    /// Shows what would be done, and changes nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
 }
 
 #[derive(Debug, Args)]

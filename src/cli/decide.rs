@@ -6,11 +6,10 @@
 
 use crate::config::Config;
 use crate::mirror::{State, StateError};
-use crate::model::{Decision, Field, Fingerprint, LinqId, Side, Waiting, WaitingKind};
+use crate::model::{Decision, Field, Fingerprint, LinqId, Side, Waiting, WaitingKind, Who};
 
 use super::args::{ApproveArgs, Output, ResolveArgs, TakeSide};
 use super::text::{counted, shown};
-use super::who::Who;
 use super::{complain, now, print};
 use crate::report::ReportedError;
 

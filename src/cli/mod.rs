@@ -15,8 +15,8 @@ mod sandbox;
 pub(crate) mod show;
 mod signals;
 pub(crate) mod text;
+mod undo;
 mod usage;
-mod who;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -79,6 +79,9 @@ fn start(cli: &Cli) -> anyhow::Result<u8> {
         }
         Some(Command::Approve(args)) => {
             configured(cli, |config| decide::approve(cli.output, &config, args))
+        }
+        Some(Command::Undo(args)) => {
+            configured(cli, |config| runtime.block_on(undo::undo(cli.output, &config, args)))
         }
         Some(Command::Sandbox(args)) => runtime.block_on(sandbox::serve(args)),
         Some(Command::Demo) => runtime.block_on(demo::demo()),

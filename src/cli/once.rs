@@ -4,12 +4,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::config::Config;
+use crate::mirror::State;
 use crate::model::Policy;
 use crate::open::{self, Linq, OpenError};
 use crate::plan::{Observation, Plan};
-use crate::report::{RunReport, plan_json};
-use crate::run::{Ran, RunError, Sides, Terms, preview, run};
-use crate::source::csv::Access;
+use crate::report::{ReportedError, RunReport, plan_json};
+use crate::run::{Aim, Ran, RunError, Sides, Terms, preview_for, run_for};
+use crate::source::csv::{Access, CsvSource};
 
 use super::args::{Output, PlanArgs};
 use super::signals::Signals;
@@ -20,17 +21,26 @@ const GRACE: Duration = Duration::from_secs(3);
 
 /// Makes one run and prints it. Returns the exit code.
 pub(super) async fn once(output: Output, config: &Config) -> anyhow::Result<u8> {
+    match open_to_write(config) {
+        Ok(opened) => carry_out(output, config, opened, Aim::Sync).await,
+        Err(error) => refuse(output, error.reported()),
+    }
+}
+
+/// Makes one run for a purpose of its own, and prints it. Returns the exit code.
+pub(super) async fn carry_out(
+    output: Output,
+    config: &Config,
+    opened: Opened,
+    aim: Aim<'_>,
+) -> anyhow::Result<u8> {
     let signals = Signals::listen()?;
-    let opened = match open_all(config) {
-        Ok(opened) => opened,
-        Err(error) => return refuse(output, error.reported()),
-    };
-    let (linq, mut source, state) = opened;
+    let Opened { linq, mut source, state } = opened;
     let client = linq.client(fastrand::u64(..));
     let policy = config.policy();
     let terms = terms(config, &policy, &signals);
     let mut sides = Sides { linq: &client, source: &mut source, state: &state };
-    let running = run(&mut sides, &terms);
+    let running = run_for(aim, &mut sides, &terms);
     let out_of_time = async {
         signals.stop().cancelled().await;
         #[expect(clippy::disallowed_methods, reason = "the time that is left after a signal")]
@@ -79,12 +89,24 @@ fn stopped() -> Ran {
     Ran { report, notices: Vec::new(), left: None }
 }
 
-type Opened = (Linq, crate::source::csv::CsvSource, crate::mirror::State);
+/// Both sides and the state, opened.
+pub(super) struct Opened {
+    pub(super) linq: Linq,
+    pub(super) source: CsvSource,
+    pub(super) state: State,
+}
 
-fn open_all(config: &Config) -> Result<Opened, OpenError> {
+/// Opens everything for this process alone.
+pub(super) fn open_to_write(config: &Config) -> Result<Opened, OpenError> {
     let source = open::source(config, Access::Exclusive)?;
     let linq = Linq::of(config)?;
-    Ok((linq, source, open::state(config)?))
+    Ok(Opened { linq, source, state: open::state(config)? })
+}
+
+/// Opens everything to look at it, beside whoever works with it.
+pub(super) fn open_to_look(config: &Config) -> Result<Opened, OpenError> {
+    let source = open::source(config, Access::ReadOnly)?;
+    Ok(Opened { linq: Linq::of(config)?, source, state: open::scratch(config)? })
 }
 
 fn terms<'a>(config: &Config, policy: &'a Policy, signals: &'a Signals) -> Terms<'a> {
@@ -100,39 +122,59 @@ fn terms<'a>(config: &Config, policy: &'a Policy, signals: &'a Signals) -> Terms
 
 /// Shows what a run would do. Returns the exit code.
 pub(super) async fn plan(output: Output, config: &Config, args: &PlanArgs) -> anyhow::Result<u8> {
-    let opened = open::source(config, Access::ReadOnly)
-        .and_then(|source| Ok((source, Linq::of(config)?, open::scratch(config)?)));
-    let (mut source, linq, state) = match opened {
+    let opened = match open_to_look(config) {
         Ok(opened) => opened,
         Err(error) => return refuse(output, error.reported()),
     };
+    let planned = match foresee(config, opened, Aim::Sync).await? {
+        Ok(planned) => planned,
+        Err(error) => return refuse(output, error),
+    };
+    let steps = show_plan(output, config, &planned)?;
+    Ok(if args.detailed_exitcode && steps { 8 } else { 0 })
+}
+
+/// A plan, what it was made from, and the run that it would be.
+pub(super) type Planned = (Plan, Observation, RunReport);
+
+/// Makes the plan of a run, and changes nothing.
+pub(super) async fn foresee(
+    config: &Config,
+    opened: Opened,
+    aim: Aim<'_>,
+) -> anyhow::Result<Result<Planned, ReportedError>> {
+    let Opened { linq, mut source, state } = opened;
     let signals = Signals::listen()?;
     let client = linq.client(fastrand::u64(..));
     let policy = config.policy();
     let terms = terms(config, &policy, &signals);
     let mut sides = Sides { linq: &client, source: &mut source, state: &state };
     let planned = tokio::select! {
-        planned = preview(&mut sides, &terms) => planned,
+        planned = preview_for(aim, &mut sides, &terms) => planned,
         () = signals.stop().cancelled() => Err(RunError::Stopped),
     };
-    let (plan, seen, report) = match planned {
-        Ok(planned) => planned,
-        Err(error) => {
-            let mut error = error.reported();
-            if signals.stop().is_cancelled() {
-                error.code = signals.code();
-            }
-            return refuse(output, error);
+    Ok(planned.map_err(|error| {
+        let mut error = error.reported();
+        if signals.stop().is_cancelled() {
+            error.code = signals.code();
         }
-    };
-    let document = plan_json(&plan, &seen, &report);
-    let steps = document["steps"].as_array().is_some_and(|steps| !steps.is_empty());
+        error
+    }))
+}
+
+/// Prints a plan. Returns whether there are steps.
+pub(super) fn show_plan(
+    output: Output,
+    config: &Config,
+    (plan, seen, report): &Planned,
+) -> anyhow::Result<bool> {
+    let document = plan_json(plan, seen, report);
     if output.json {
         print_json(&document)?;
     } else {
-        print(&show::plan_text(&plan, &seen, &file_name(&config.source.path)))?;
+        print(&show::plan_text(plan, seen, &file_name(&config.source.path)))?;
     }
-    Ok(if args.detailed_exitcode && steps { 8 } else { 0 })
+    Ok(document["steps"].as_array().is_some_and(|steps| !steps.is_empty()))
 }
 
 fn file_name(path: &Path) -> String {

@@ -6,7 +6,9 @@ use anstyle::{AnsiColor, Style};
 
 use crate::model::{Change, Field, Side, Values};
 use crate::observe::record;
-use crate::plan::{LinkPlan, LinqWrite, Observation, Plan, SourceWrite, Step, Wait};
+use crate::plan::{
+    LinkPlan, LinqWrite, Observation, Plan, Reason, Skipped, SourceWrite, Step, Wait,
+};
 use crate::report::{Open, RunReport, SideCounts};
 
 use super::text::{counted, shown, wrapped};
@@ -28,6 +30,7 @@ pub(crate) fn plan_text(plan: &Plan, seen: &Observation, source: &str) -> String
     part(&mut text, &format!("to {source}"), &rows(plan, seen, to_source));
     part(&mut text, "the same person on both sides", &rows(plan, seen, linked));
     text += &waiting_text(plan, seen);
+    part(&mut text, "left as it is", &plan.skipped.iter().map(skipped).collect::<Vec<_>>());
     text += &notices_text(&plan.notices);
     if let Some(halt) = &plan.halt {
         let halt = wrapped(&format!("nothing will be written: {halt}"), 0);
@@ -108,6 +111,7 @@ fn linked(step: &Step, _: &Observation) -> String {
         LinkPlan::Join { .. } => head(step, '=', NEW, &step.reason.to_string()),
         LinkPlan::Keep
         | LinkPlan::Agree(_)
+        | LinkPlan::PutBack(_)
         | LinkPlan::Relink(_)
         | LinkPlan::Release
         | LinkPlan::Forget
@@ -180,6 +184,11 @@ fn head(step: &Step, sign: char, style: Style, reason: &str) -> String {
 /// A reason, below the person whom it concerns.
 fn indented(reason: &str) -> String {
     wrapped(&shown(reason, 200), 6)
+}
+
+fn skipped(skipped: &Skipped) -> String {
+    let step = Step::new(skipped.subject.clone(), Reason::Because(String::new()));
+    head(&step, '·', DIM, &skipped.why)
 }
 
 fn filled(values: &Values) -> String {

@@ -186,7 +186,10 @@ mod tests {
     fn a_newer_schema_is_refused_by_number() {
         let place = fresh();
         file(&place.path).unwrap().pragma_update(None, "user_version", 99).unwrap();
-        assert!(matches!(refusal(&place.path), StateError::Newer { found: 99, known: 1, .. }));
+        assert!(matches!(
+            refusal(&place.path),
+            StateError::Newer { found: 99, known: schema::VERSION, .. }
+        ));
     }
 
     #[test]

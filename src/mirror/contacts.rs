@@ -38,6 +38,22 @@ impl State {
         })
     }
 
+    /// One contact of the mirror.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn contact(&self, id: LinqId) -> Result<Option<LinqContact>, StateError> {
+        self.read(|conn| {
+            conn.prepare_cached(
+                "SELECT linq_id, first_name, last_name, email, phone_number, company, title,
+                        location, owner_email, created_at, updated_at
+                 FROM linq_contacts WHERE linq_id = ?1",
+            )?
+            .query_row([id], contact)
+            .optional()
+        })
+    }
+
     /// The JSON of a contact as Linq last sent it.
     ///
     /// # Errors

@@ -5,13 +5,13 @@
 
 use std::fmt;
 
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, Row, params};
 use serde::Serialize;
 
 use super::State;
 use super::columns::{Json, Millis};
 use super::error::{Fault, StateError};
-use crate::model::{Change, LinqId, RunId, Side, Timestamp};
+use crate::model::{BaseChange, Change, LinqId, RunId, Side, Timestamp};
 
 /// What was done or decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -93,6 +93,8 @@ pub struct HistoryEntry {
     pub name: String,
     /// The fields that changed.
     pub changes: Vec<Change>,
+    /// For fields that changed, what there is to know to put them back.
+    pub bases: Vec<BaseChange>,
     /// Before a deletion, all there was: the contact's JSON, or the record as it
     /// was written.
     pub before: Option<String>,
@@ -136,7 +138,7 @@ impl State {
         self.read(|conn| {
             conn.prepare_cached(
                 "SELECT id, run, at, side, action, linq_id, source_key, name, changes, before,
-                        reason, approved
+                        reason, approved, bases
                  FROM history WHERE run = ?1 ORDER BY id",
             )?
             .query_map([run], history_row)?
@@ -152,10 +154,45 @@ impl State {
         self.read(|conn| {
             conn.prepare_cached(
                 "SELECT id, run, at, side, action, linq_id, source_key, name, changes, before,
-                        reason, approved
+                        reason, approved, bases
                  FROM history WHERE linq_id = ?1 ORDER BY id",
             )?
             .query_map([id], history_row)?
+            .collect()
+        })
+    }
+
+    /// What runs that ended well did to put back what `run` did, in order.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn undone(&self, run: RunId) -> Result<Vec<HistoryRow>, StateError> {
+        self.read(|conn| {
+            conn.prepare_cached(
+                "SELECT id, run, at, side, action, linq_id, source_key, name, changes, before,
+                        reason, approved, bases
+                 FROM history
+                 WHERE run IN (SELECT id FROM runs
+                               WHERE undoes = ?1 AND outcome IS NOT NULL AND outcome <> 'failed')
+                 ORDER BY id",
+            )?
+            .query_map([run], history_row)?
+            .collect()
+        })
+    }
+
+    /// All of the history, in order.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn whole_history(&self) -> Result<Vec<HistoryRow>, StateError> {
+        self.read(|conn| {
+            conn.prepare_cached(
+                "SELECT id, run, at, side, action, linq_id, source_key, name, changes, before,
+                        reason, approved, bases
+                 FROM history ORDER BY id",
+            )?
+            .query_map([], history_row)?
             .collect()
         })
     }
@@ -205,10 +242,10 @@ pub(super) fn append(
 ) -> Result<(), Fault> {
     tx.prepare_cached(
         "INSERT INTO history (run, at, side, action, linq_id, source_key, name, changes, before,
-                              reason, approved)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                              reason, approved, bases)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
     )?
-    .execute((
+    .execute(params![
         run,
         Millis(at),
         entry.side,
@@ -220,13 +257,14 @@ pub(super) fn append(
         &entry.before,
         &entry.reason,
         entry.approved,
-    ))?;
+        Json(&entry.bases),
+    ])?;
     Ok(())
 }
 
 fn history_row(row: &Row<'_>) -> rusqlite::Result<HistoryRow> {
     let Millis(at) = row.get(2)?;
-    let Json(changes) = row.get(8)?;
+    let (Json(changes), Json(bases)) = (row.get(8)?, row.get(12)?);
     let entry = HistoryEntry {
         side: row.get(3)?,
         action: row.get(4)?,
@@ -234,6 +272,7 @@ fn history_row(row: &Row<'_>) -> rusqlite::Result<HistoryRow> {
         source_key: row.get(6)?,
         name: row.get(7)?,
         changes,
+        bases,
         before: row.get(9)?,
         reason: row.get(10)?,
         approved: row.get(11)?,
@@ -248,7 +287,7 @@ mod tests {
     use super::*;
     use crate::mirror::testing::{any_text, at, deletion, state};
     use crate::mirror::{IntentKind, NewIntent, Record};
-    use crate::model::Field;
+    use crate::model::{Agreement, Field};
 
     fn record(state: &State, run: RunId, second: i64, entry: HistoryEntry) {
         let record = Record { history: vec![entry], ..Record::default() };
@@ -331,6 +370,12 @@ mod tests {
                 name: text.clone(),
                 changes: vec![Change {
                     field: Field::Owner, from: text.clone(), to: String::new(),
+                }],
+                bases: vec![BaseChange {
+                    field: Field::Owner,
+                    before: Agreement { source: text.clone(), linq: String::new() },
+                    agreed: true,
+                    after: Agreement { source: text.clone(), linq: text.clone() },
                 }],
                 before: Some(text.clone()),
                 reason: text,

@@ -8,7 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    Change, Fingerprint, IntentId, LinkId, LinqId, RunId, SourceKey, Timestamp, Values,
+    Base, Change, Fingerprint, IntentId, LinkId, LinqId, RunId, SourceKey, Timestamp, Values,
 };
 
 /// A write that is about to be made.
@@ -32,6 +32,10 @@ pub enum IntentKind {
         linq_id: LinqId,
         /// Its fields that change.
         changes: Vec<Change>,
+        /// What both sides have once it has landed, where that is not what is sent:
+        /// when something is put back.
+        #[serde(default, skip_serializing_if = "Base::is_empty")]
+        base: Base,
     },
     /// A contact is deleted in Linq.
     DeleteInLinq {
@@ -65,7 +69,7 @@ impl fmt::Debug for IntentKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             IntentKind::CreateInLinq { values, .. } => write!(f, "CreateInLinq({values:?})"),
-            IntentKind::UpdateInLinq { linq_id, changes } => {
+            IntentKind::UpdateInLinq { linq_id, changes, .. } => {
                 write!(f, "UpdateInLinq({linq_id}, {changes:?})")
             }
             IntentKind::DeleteInLinq { linq_id } => write!(f, "DeleteInLinq({linq_id})"),

@@ -129,7 +129,7 @@ mod tests {
     use super::*;
     use crate::mirror::IntentKind;
     use crate::mirror::testing::{any_text, any_values, at, state};
-    use crate::model::{Change, Field, Fingerprint, LinkId, LinqId, SourceKey};
+    use crate::model::{Base, Change, Field, Fingerprint, LinkId, LinqId, SourceKey};
 
     fn deletion() -> NewIntent {
         NewIntent { link: Some(LinkId(3)), kind: IntentKind::DeleteInLinq { linq_id: LinqId(7) } }
@@ -209,7 +209,7 @@ mod tests {
                     key: Some(SourceKey(text.clone())),
                     fingerprint: Fingerprint(bytes),
                 },
-                IntentKind::UpdateInLinq { linq_id, changes: changes.clone() },
+                IntentKind::UpdateInLinq { linq_id, changes: changes.clone(), base: Base::default() },
                 IntentKind::DeleteInLinq { linq_id },
                 IntentKind::AddToSource { linq_id, values },
                 IntentKind::UpdateInSource { linq_id, changes },

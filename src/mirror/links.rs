@@ -3,16 +3,13 @@
 //!
 //! Owns the table `links`. The base advances only through [`State::commit`].
 
-use std::collections::BTreeMap;
-
 use rusqlite::{CachedStatement, Connection, Params, Row, params};
 
 use super::State;
 use super::columns::{Json, Millis};
 use super::error::{Fault, StateError};
 use crate::model::{
-    Agreement, Base, Field, Fingerprint, Link, LinkId, LinkStatus, LinqId, Side, SourceKey,
-    Timestamp,
+    Base, Fingerprint, Link, LinkId, LinkStatus, LinqId, Side, SourceKey, Timestamp,
 };
 
 /// What becomes of a link.
@@ -89,7 +86,7 @@ pub(super) fn change(tx: &Connection, change: &LinkChange) -> Result<(), Fault> 
             let statement = tx.prepare_cached(
                 "UPDATE links SET source_key = ?2, fingerprint = ?3, base = ?4 WHERE id = ?1",
             )?;
-            to_one(statement, *id, (id, key, fingerprint, Json(halves(base))))
+            to_one(statement, *id, (id, key, fingerprint, Json(base)))
         }
         LinkChange::Missing { id, side, since } => {
             let statement = match side {
@@ -133,7 +130,7 @@ fn insert(
             "INSERT INTO links (linq_id, status, source_key, fingerprint, base)
              VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (linq_id) DO NOTHING",
         )?
-        .execute(params![linq_id, LinkStatus::Linked, key, fingerprint, Json(halves(base))])?;
+        .execute(params![linq_id, LinkStatus::Linked, key, fingerprint, Json(base)])?;
     if inserted == 0 { Err(StateError::AlreadyLinked(linq_id).into()) } else { Ok(()) }
 }
 
@@ -150,11 +147,7 @@ fn to_one(
 }
 
 fn link(row: &Row<'_>) -> rusqlite::Result<Link> {
-    let Json(halves) = row.get::<_, Json<BTreeMap<Field, [String; 2]>>>(5)?;
-    let base = halves
-        .into_iter()
-        .map(|(field, [source, linq])| (field, Agreement { source, linq }))
-        .collect();
+    let Json(base) = row.get(5)?;
     Ok(Link {
         id: row.get(0)?,
         linq_id: row.get(1)?,
@@ -167,13 +160,6 @@ fn link(row: &Row<'_>) -> rusqlite::Result<Link> {
     })
 }
 
-/// The base as it is stored: for each field with an agreement, the source's text
-/// and Linq's.
-fn halves(base: &Base) -> BTreeMap<Field, [&str; 2]> {
-    let half = |field| base.get(field).map(|both| [both.source.as_str(), both.linq.as_str()]);
-    Field::ALL.into_iter().filter_map(|field| Some((field, half(field)?))).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -181,6 +167,7 @@ mod tests {
     use super::*;
     use crate::mirror::testing::{any_base, any_text, at, commit, insert as new_link, state};
     use crate::mirror::{Record, State};
+    use crate::model::{Agreement, Field};
 
     fn change(state: &State, link: LinkChange) {
         commit(state, [Record { link, ..Record::default() }]).unwrap();

@@ -1,11 +1,11 @@
 //! Runs: one row for each, finished or not.
 
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::State;
 use super::columns::{Json, Millis};
 use super::error::{Fault, StateError};
-use crate::model::{RunId, Timestamp};
+use crate::model::{Fingerprint, RunId, Timestamp};
 
 /// A run as the state remembers it.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,6 +16,8 @@ pub struct Run {
     pub started_at: Timestamp,
     /// How it ended; `None` while it runs, and for ever if it was killed.
     pub ending: Option<Ending>,
+    /// The run that this one put back.
+    pub undoes: Option<RunId>,
 }
 
 /// How a run ended.
@@ -43,12 +45,94 @@ impl State {
         })
     }
 
+    /// Begins a run that puts back what the run `undoes` did.
+    ///
+    /// # Errors
+    /// When the state cannot be written.
+    pub fn begin_undo(&self, at: Timestamp, undoes: RunId) -> Result<RunId, StateError> {
+        self.write(|tx| {
+            tx.prepare_cached("INSERT INTO runs (started_at, undoes) VALUES (?1, ?2)")?
+                .execute((Millis(at), undoes))?;
+            Ok(RunId(tx.last_insert_rowid()))
+        })
+    }
+
+    /// Begins a run that applies the saved plan `what`, if none has done so before:
+    /// otherwise that run is returned.
+    ///
+    /// # Errors
+    /// When the state cannot be written.
+    pub fn begin_apply(
+        &self,
+        at: Timestamp,
+        what: Fingerprint,
+    ) -> Result<Result<RunId, RunId>, StateError> {
+        self.write(|tx| {
+            let earlier = tx
+                .prepare_cached("SELECT run FROM applied WHERE what = ?1")?
+                .query_row([what], |row| row.get(0))
+                .optional()?;
+            if let Some(earlier) = earlier {
+                return Ok(Err(earlier));
+            }
+            tx.prepare_cached("INSERT INTO runs (started_at) VALUES (?1)")?
+                .execute([Millis(at)])?;
+            let run = RunId(tx.last_insert_rowid());
+            tx.prepare_cached("INSERT INTO applied (what, run) VALUES (?1, ?2)")?
+                .execute((what, run))?;
+            Ok(Ok(run))
+        })
+    }
+
+    /// The run that has applied the saved plan `what`.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn applied(&self, what: Fingerprint) -> Result<Option<RunId>, StateError> {
+        self.read(|conn| {
+            conn.prepare_cached("SELECT run FROM applied WHERE what = ?1")?
+                .query_row([what], |row| row.get(0))
+                .optional()
+        })
+    }
+
     /// Remembers how a run ended.
     ///
     /// # Errors
     /// [`StateError::UnknownRun`] when no run has this number.
     pub fn finish_run(&self, run: RunId, ending: &Ending) -> Result<(), StateError> {
         self.write(|tx| finish(tx, run, ending))
+    }
+
+    /// The run with this number.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn run(&self, id: RunId) -> Result<Option<Run>, StateError> {
+        self.read(|conn| {
+            conn.prepare_cached(
+                "SELECT id, started_at, finished_at, outcome, report, undoes FROM runs
+                 WHERE id = ?1",
+            )?
+            .query_row([id], run)
+            .optional()
+        })
+    }
+
+    /// The last `count` runs that did something, the latest first.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn runs_with_history(&self, count: usize) -> Result<Vec<Run>, StateError> {
+        let limit = i64::try_from(count).unwrap_or(i64::MAX);
+        self.read(|conn| {
+            conn.prepare_cached(
+                "SELECT id, started_at, finished_at, outcome, report, undoes FROM runs
+                 WHERE id IN (SELECT run FROM history) ORDER BY id DESC LIMIT ?1",
+            )?
+            .query_map([limit], run)?
+            .collect()
+        })
     }
 
     /// The last `count` runs, the latest first.
@@ -59,7 +143,7 @@ impl State {
         let limit = i64::try_from(count).unwrap_or(i64::MAX);
         self.read(|conn| {
             conn.prepare_cached(
-                "SELECT id, started_at, finished_at, outcome, report FROM runs
+                "SELECT id, started_at, finished_at, outcome, report, undoes FROM runs
                  ORDER BY id DESC LIMIT ?1",
             )?
             .query_map([limit], run)?
@@ -86,7 +170,7 @@ fn run(row: &Row<'_>) -> rusqlite::Result<Run> {
         }
     };
     let Millis(started_at) = row.get(1)?;
-    Ok(Run { id: row.get(0)?, started_at, ending })
+    Ok(Run { id: row.get(0)?, started_at, ending, undoes: row.get(5)? })
 }
 
 #[cfg(test)]
@@ -103,11 +187,22 @@ mod tests {
         let ending =
             Ending { at: at(2), outcome: "clean".to_owned(), report: json!({"linked": 0}) };
         state.finish_run(first, &ending).unwrap();
-        let second = state.begin_run(at(3)).unwrap();
-        let finished = Run { id: first, started_at: at(1), ending: Some(ending) };
-        let killed = Run { id: second, started_at: at(3), ending: None };
+        let second = state.begin_undo(at(3), first).unwrap();
+        let finished = Run { id: first, started_at: at(1), ending: Some(ending), undoes: None };
+        let killed = Run { id: second, started_at: at(3), ending: None, undoes: Some(first) };
         assert_eq!(state.last_runs(9).unwrap(), [killed.clone(), finished]);
         assert_eq!(state.last_runs(1).unwrap(), [killed]);
+    }
+
+    #[test]
+    fn a_saved_plan_is_applied_by_one_run_only() {
+        let state = state();
+        let what = Fingerprint::of(b"a plan");
+        assert_eq!(state.applied(what).unwrap(), None);
+        let first = state.begin_apply(at(1), what).unwrap().unwrap();
+        assert_eq!(state.begin_apply(at(2), what).unwrap(), Err(first));
+        assert_eq!(state.applied(what).unwrap(), Some(first));
+        assert_eq!(state.last_runs(9).unwrap().len(), 1);
     }
 
     #[test]

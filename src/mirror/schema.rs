@@ -22,11 +22,12 @@
 //! | `meta` | thing remembered of the configuration: `pair`, `mapping`, `backed_up_at`; values are JSON |
 //! | `runs` | run: when, how it ended, its report as JSON; unfinished while it runs or when it was killed |
 //! | `linq_contacts` | contact as Linq last showed it, with its JSON as it came in `raw` |
-//! | `links` | pair of a source record and a contact; `base` is `{"email": ["text in the source", "text in Linq"], …}` |
+//! | `links` | pair of a source record and a contact; `base` is `{"email": ["text in the source", "text in Linq"], …}`, with a third `"apart"` where the two are meant to differ |
 //! | `intents` | open intent, that is, write that may be on its way |
-//! | `history` | thing that was done or decided; rows are never changed |
+//! | `history` | thing that was done or decided; rows are never changed; `bases` is what there is to know to put it back |
 //! | `rejections` | write that Linq refused, kept until what would be sent changes |
 //! | `waiting` | thing that waits for a person, as the last run left it, as JSON |
+//! | `applied` | saved plan that was applied: no plan is applied twice |
 //! | `decisions` | decision of a person about one of them, for the next run |
 //!
 //! `linq_id` is Linq's 64-bit number; one from 2^63 upwards would show as negative.
@@ -54,7 +55,7 @@ pub(super) const WRITE_AHEAD: &str = "PRAGMA journal_mode = WAL;";
 
 /// Every step from an empty file to the present schema. A released step is never
 /// edited: a new one follows it.
-const STEPS: &[M<'static>] = &[M::up(FIRST)];
+const STEPS: &[M<'static>] = &[M::up(FIRST), M::up(UNDO)];
 
 /// The migrations, applied in one transaction.
 pub(super) const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
@@ -180,6 +181,16 @@ SELECT h.id, h.run,
        f.value ->> 'field' AS field, f.value ->> 'from' AS old, f.value ->> 'to' AS new,
        h.reason, h.approved
 FROM history AS h JOIN runs AS r ON r.id = h.run LEFT JOIN json_each(h.changes) AS f;
+";
+
+/// What there is to know to put back what a run did.
+const UNDO: &str = "
+ALTER TABLE runs ADD COLUMN undoes INTEGER; -- the run that this one put back
+ALTER TABLE history ADD COLUMN bases TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(bases));
+CREATE TABLE applied (
+    what BLOB PRIMARY KEY CHECK (length(what) = 32), -- of the whole plan
+    run  INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 ";
 
 #[cfg(test)]

@@ -46,6 +46,7 @@ pub(super) fn deletion(side: Side, id: u64) -> HistoryEntry {
         source_key: None,
         name: "Ada".to_owned(),
         changes: vec![],
+        bases: vec![],
         before: None,
         reason: "gone from the other side".to_owned(),
         approved: false,

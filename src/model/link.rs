@@ -1,8 +1,11 @@
 //! Links between the two sides, and what both last agreed on.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Field, FieldSet, Fingerprint, LinkId, LinqId, SourceKey, Timestamp, Values};
 
@@ -26,18 +29,63 @@ impl fmt::Debug for Agreement {
 /// The base of a link: for each field, what both sides last agreed on. A field
 /// without an agreement has never been the same on both sides: it was not mapped
 /// so far, or the sides have contradicted each other since they were linked.
+///
+/// A field may also be *apart*: it is known what each side has, that differs, and a
+/// person wants it so, since a run that made it the same was undone.
+///
+/// Serialises as an object of `["text in the source", "text in Linq"]` for each field,
+/// with a third member `"apart"` where it is apart.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Base([Option<Agreement>; 8]);
+pub struct Base {
+    agreements: [Option<Agreement>; 8],
+    apart: FieldSet,
+}
 
 impl Base {
     /// The agreement on `field`, if there has ever been one.
     pub fn get(&self, field: Field) -> Option<&Agreement> {
-        self.0[field as usize].as_ref()
+        self.agreements[field as usize].as_ref()
     }
 
     /// Records that both sides now agree on `field`.
     pub fn set(&mut self, field: Field, agreement: Agreement) {
-        self.0[field as usize] = Some(agreement);
+        self.apart.remove(field);
+        self.agreements[field as usize] = Some(agreement);
+    }
+
+    /// Records that each side keeps what it has in `field`.
+    pub fn set_apart(&mut self, field: Field, each: Agreement) {
+        self.set(field, each);
+        self.apart.insert(field);
+    }
+
+    /// Whether each side keeps what it has in `field`.
+    pub fn is_apart(&self, field: Field) -> bool {
+        self.apart.contains(field)
+    }
+
+    /// Takes over what `other` says of `field`, if anything.
+    pub fn take(&mut self, field: Field, other: &Base) {
+        match other.get(field) {
+            Some(each) if other.is_apart(field) => self.set_apart(field, each.clone()),
+            Some(agreement) => self.set(field, agreement.clone()),
+            None => {}
+        }
+    }
+
+    /// The same, as if nothing were known of `fields`.
+    #[must_use]
+    pub fn without(&self, fields: FieldSet) -> Base {
+        let mut base = Base::default();
+        for field in self.fields().iter().filter(|field| !fields.contains(*field)) {
+            base.take(field, self);
+        }
+        base
+    }
+
+    /// Whether nothing is known of any field.
+    pub fn is_empty(&self) -> bool {
+        self.fields().is_empty()
     }
 
     /// The fields with an agreement.
@@ -67,6 +115,63 @@ impl FromIterator<(Field, Agreement)> for Base {
             base.set(field, agreement);
         }
         base
+    }
+}
+
+const APART: &str = "apart";
+
+impl Serialize for Base {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for field in self.fields().iter() {
+            let Some(Agreement { source, linq }) = self.get(field) else { continue };
+            if self.is_apart(field) {
+                map.serialize_entry(&field, &[source.as_str(), linq, APART])?;
+            } else {
+                map.serialize_entry(&field, &[source, linq])?;
+            }
+        }
+        map.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Base {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Base, D::Error> {
+        let mut base = Base::default();
+        for (field, texts) in BTreeMap::<Field, Vec<String>>::deserialize(deserializer)? {
+            match texts.as_slice() {
+                [source, linq] => {
+                    let (source, linq) = (source.clone(), linq.clone());
+                    base.set(field, Agreement { source, linq });
+                }
+                [source, linq, apart] if apart == APART => {
+                    let (source, linq) = (source.clone(), linq.clone());
+                    base.set_apart(field, Agreement { source, linq });
+                }
+                _ => return Err(D::Error::custom("not a base")),
+            }
+        }
+        Ok(base)
+    }
+}
+
+/// What both sides had in a field before a run wrote it, and what it left them with:
+/// what there is to know to put it back.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BaseChange {
+    /// The field.
+    pub field: Field,
+    /// What both agreed on before, or else what each had.
+    pub before: Agreement,
+    /// Whether `before` was agreed on.
+    pub agreed: bool,
+    /// What each had afterwards.
+    pub after: Agreement,
+}
+
+impl fmt::Debug for BaseChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "BaseChange({})", self.field)
     }
 }
 

@@ -16,11 +16,12 @@ mod record;
 mod side;
 mod values;
 mod waiting;
+mod who;
 
 pub use canonical::{Canon, canonical};
 pub use field::{Field, FieldSet};
 pub use id::{Fingerprint, IntentId, LinkId, LinqId, RecordIndex, RunId, SourceKey};
-pub use link::{Agreement, Base, Link, LinkStatus};
+pub use link::{Agreement, Base, BaseChange, Link, LinkStatus};
 pub use name::{first_names_agree, full_name_key, name_and_company_key, names_contradict};
 pub use phone::{Region, RegionError};
 pub use policy::{
@@ -30,3 +31,4 @@ pub use record::{LinqContact, RejectedField, SourceRecord, Timestamp, Unreadable
 pub use side::Side;
 pub use values::{Change, Values};
 pub use waiting::{Decision, Waiting, WaitingKind};
+pub use who::Who;

@@ -111,7 +111,7 @@ pub(super) fn halt(step: &mut Step) {
     let loses = match step.reason {
         Reason::Rule(Rule::DeletedInSource) => Some(Side::Linq),
         Reason::Rule(Rule::DeletedInLinq) => Some(Side::Source),
-        Reason::Rule(_) | Reason::Matched(_) | Reason::Because(_) => None,
+        Reason::Rule(_) | Reason::Matched(_) | Reason::Because(_) | Reason::Undo(_) => None,
     };
     step.disarm();
     step.waits.extend(loses.map(Wait::HeldDeletion));

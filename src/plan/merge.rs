@@ -106,7 +106,8 @@ fn unchanged(field: Field, base: &Base, policy: &Policy) -> Outcome {
         return Outcome::Agree;
     };
     let (source, linq) = (agreed.source.trim(), agreed.linq.trim());
-    if source.is_empty() == linq.is_empty() || !policy.writes_field(Side::Linq, field) {
+    let is_meant = base.is_apart(field) || !policy.writes_field(Side::Linq, field);
+    if is_meant || source.is_empty() == linq.is_empty() {
         Outcome::Nothing
     } else if source.is_empty() {
         reject(field, "Linq kept the value that was cleared in the source")

@@ -24,6 +24,7 @@ mod similarity;
 mod step;
 #[cfg(test)]
 mod tests;
+mod undo;
 mod waiting;
 
 use std::collections::BTreeSet;
@@ -43,7 +44,10 @@ pub use interrupted::is_trace_of;
 pub use observation::{
     DoubtfulCreate, HalfAdded, LinqSide, Observation, RecentDeletions, SourceSide,
 };
-pub use step::{LinkPlan, LinqWrite, Plan, Reason, Rule, SourceWrite, Step, Subject, Tier, Wait};
+pub use step::{
+    LinkPlan, LinqWrite, Plan, Reason, Rule, Skipped, SourceWrite, Step, Subject, Tier, Wait,
+};
+pub use undo::{Deed, Done, UndoError, Undoing, plan_undo, source_first};
 pub use waiting::{duplicates, waiting};
 
 /// A create that was never answered, whose record is gone and of which Linq shows

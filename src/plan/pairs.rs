@@ -275,7 +275,7 @@ const fn rule_of_edits(decision: Decision) -> Rule {
 }
 
 /// Whether the id of `contact` is to be filled in beside `record`.
-fn lacks_id(
+pub(super) fn lacks_id(
     record: &SourceRecord,
     contact: &LinqContact,
     seen: &Observation,

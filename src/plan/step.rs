@@ -6,8 +6,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    Agreement, Base, Change, Field, Fingerprint, IntentId, LinkId, LinqId, RecordIndex, Side,
-    Values,
+    Agreement, Base, Change, Field, Fingerprint, IntentId, LinkId, LinqId, RecordIndex, RunId,
+    Side, Values,
 };
 
 /// Everything one run is going to do, and everything that waits.
@@ -31,6 +31,23 @@ pub struct Plan {
     pub settled: Vec<IntentId>,
     /// What people should know although it needs no step.
     pub notices: Vec<String>,
+    /// What was asked for and is not done, since things are not as they were.
+    pub skipped: Vec<Skipped>,
+}
+
+/// Something that was asked for and is not done.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Skipped {
+    /// Whom it is about.
+    pub subject: Subject,
+    /// What is not done, and why, for people.
+    pub why: String,
+}
+
+impl fmt::Debug for Skipped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Skipped({:?}, {})", self.subject.linq_id, self.why)
+    }
 }
 
 /// What is to be done for one person: at most one write to each side, what
@@ -142,6 +159,8 @@ pub enum LinkPlan {
         /// The unanswered create of an earlier run that is answered by this.
         doubt: Option<IntentId>,
     },
+    /// The writes put back what both sides had: with them, the base becomes this.
+    PutBack(Box<Base>),
     /// Both halves are back: the released pair is kept the same again.
     Relink(Vec<(Field, Agreement)>),
     /// One half is gone and stays gone: the other is left alone from now on.
@@ -197,6 +216,8 @@ pub enum Reason {
     Matched(Tier),
     /// Words of their own.
     Because(String),
+    /// What this run did is put back.
+    Undo(RunId),
 }
 
 /// The rules of the decision table, and those for what is not linked.
@@ -267,6 +288,7 @@ impl fmt::Display for Reason {
             Reason::Rule(rule) => rule.fmt(f),
             Reason::Matched(tier) => write!(f, "the same person on both sides, by {tier}"),
             Reason::Because(words) => f.write_str(words),
+            Reason::Undo(run) => write!(f, "put back as it was before run {run}"),
         }
     }
 }

@@ -10,11 +10,11 @@ use crate::mirror::{
     LinkChange, Record, StateError,
 };
 use crate::model::{
-    Agreement, Change, Field, FieldSet, Link, LinqId, Side, SourceRecord, Timestamp,
+    Agreement, Base, Change, Field, FieldSet, Link, LinqId, Side, SourceRecord, Timestamp,
 };
 
-use super::Recorder;
 use super::written::agreed_in_source;
+use super::{Recorder, answered, emptied};
 
 /// Why it is in the history.
 const REASON: &str = "an interrupted run had begun it";
@@ -51,20 +51,26 @@ impl Recorder<'_> {
         }
         Ok(match &intent.kind {
             IntentKind::CreateInLinq { .. } | IntentKind::AddToSource { .. } => None,
-            IntentKind::UpdateInLinq { linq_id, changes } => {
-                Some(self.updated_in_linq(intent, *linq_id, changes))
+            IntentKind::UpdateInLinq { linq_id, changes, base } => {
+                Some(self.updated_in_linq(intent, *linq_id, changes, base))
             }
             IntentKind::UpdateInSource { linq_id, changes } => {
                 self.updated_in_source(intent, *linq_id, changes)
             }
             IntentKind::DeleteInLinq { linq_id } => self.deleted_in_linq(intent, *linq_id)?,
             IntentKind::RemoveFromSource { linq_id, written } => {
-                self.removed_from_source(intent, *linq_id, written)
+                self.removed_from_source(intent, *linq_id, written)?
             }
         })
     }
 
-    fn updated_in_linq(&self, intent: &Intent, id: LinqId, changes: &[Change]) -> Record {
+    fn updated_in_linq(
+        &self,
+        intent: &Intent,
+        id: LinqId,
+        changes: &[Change],
+        base: &Base,
+    ) -> Record {
         let Some(contact) = self.seen.linq.contacts.get(&id) else {
             return self.told(intent, Side::Linq, id, changes);
         };
@@ -73,15 +79,15 @@ impl Recorder<'_> {
         if changes.iter().all(|change| shows(change.field, &change.from)) {
             return closed(intent, IntentOutcome::Abandoned);
         }
-        let agreed: Vec<(Field, Agreement)> = changes
-            .iter()
-            .filter(|change| shows(change.field, &change.to))
-            .map(|change| {
-                let linq = contact.values[change.field].clone();
-                (change.field, Agreement { source: change.to.clone(), linq })
-            })
-            .collect();
-        let link = intent.link.map_or(LinkChange::Keep, |link| self.agree(link, &agreed, None));
+        let landed: Vec<Change> =
+            changes.iter().filter(|c| shows(c.field, &c.to)).cloned().collect();
+        let mut sent = Base::default();
+        for Change { field, to, .. } in &landed {
+            sent.set(*field, Agreement { source: to.clone(), linq: to.clone() });
+            sent.take(*field, base);
+        }
+        let agreed = answered(&sent, &landed, &contact.values);
+        let link = intent.link.map_or(LinkChange::Keep, |link| self.put_back(link, &agreed, None));
         Record { link, ..self.told(intent, Side::Linq, id, changes) }
     }
 
@@ -135,19 +141,24 @@ impl Recorder<'_> {
             return Ok(None);
         }
         let before = self.state.raw_contact(id)?;
-        Ok(Some(self.deleted_on(Side::Linq, intent, id, before)))
+        self.deleted_on(Side::Linq, intent, id, before).map(Some)
     }
 
-    fn removed_from_source(&self, intent: &Intent, id: LinqId, written: &str) -> Option<Record> {
-        let link = intent.link.and_then(|link| self.find(link))?;
+    fn removed_from_source(
+        &self,
+        intent: &Intent,
+        id: LinqId,
+        written: &str,
+    ) -> Result<Option<Record>, StateError> {
+        let Some(link) = intent.link.and_then(|link| self.find(link)) else { return Ok(None) };
         let source = &self.seen.source;
         if source.records.iter().any(|record| record.fingerprint == link.fingerprint) {
-            return Some(closed(intent, IntentOutcome::Abandoned));
+            return Ok(Some(closed(intent, IntentOutcome::Abandoned)));
         }
         if !source.unreadable.is_empty() {
-            return None;
+            return Ok(None);
         }
-        Some(self.deleted_on(Side::Source, intent, id, Some(written.to_owned())))
+        self.deleted_on(Side::Source, intent, id, Some(written.to_owned())).map(Some)
     }
 
     fn deleted_on(
@@ -156,25 +167,50 @@ impl Recorder<'_> {
         intent: &Intent,
         id: LinqId,
         before: Option<String>,
-    ) -> Record {
-        let link = intent.link.filter(|link| self.find(*link).is_some());
-        Record {
+    ) -> Result<Record, StateError> {
+        let link = intent.link.and_then(|link| self.find(link));
+        let linq = self.state.contact(id)?;
+        let linq = linq.as_ref().map(|contact| &contact.values);
+        // A released pair stays remembered, and so does the half that is still there.
+        let is_there = self.seen.linq.contacts.contains_key(&id);
+        let was = match side {
+            Side::Linq => link.map(|link| link.base.linq_values()),
+            Side::Source => link.map(|link| link.base.source_values()),
+        };
+        Ok(Record {
             intent: Some((intent.id, IntentOutcome::Landed)),
-            link: link.map_or(LinkChange::Keep, LinkChange::Remove),
-            contact: ContactChange::Forget(id),
+            link: self.bereft(intent.link),
+            contact: if is_there { ContactChange::Keep } else { ContactChange::Forget(id) },
             history: vec![HistoryEntry {
                 before,
+                changes: emptied(&was.unwrap_or_default()),
+                bases: self.last_known(intent.link, None, linq),
                 ..self.entry_of(intent, side, id, Action::Delete)
             }],
             ..Record::default()
-        }
+        })
     }
 
     /// An update that the history tells, whatever became of it.
     fn told(&self, intent: &Intent, side: Side, id: LinqId, changes: &[Change]) -> Record {
         let entry = self.entry_of(intent, side, id, Action::Update);
+        let base = |change: &Change| {
+            let Change { field, from, to } = change.clone();
+            let (had, after) = match side {
+                Side::Linq => (
+                    Agreement { source: to.clone(), linq: from },
+                    Agreement { source: to.clone(), linq: to },
+                ),
+                Side::Source => (
+                    Agreement { source: from, linq: to.clone() },
+                    Agreement { source: to.clone(), linq: to },
+                ),
+            };
+            self.base_change(intent.link, field, had, after)
+        };
+        let bases = changes.iter().map(base).collect();
         Record {
-            history: vec![HistoryEntry { changes: changes.to_vec(), ..entry }],
+            history: vec![HistoryEntry { changes: changes.to_vec(), bases, ..entry }],
             ..closed(intent, IntentOutcome::Landed)
         }
     }
@@ -188,6 +224,7 @@ impl Recorder<'_> {
             source_key: link.and_then(|link| link.key.as_ref().map(ToString::to_string)),
             name: link.map(|link| link.base.linq_values().display_name()).unwrap_or_default(),
             changes: Vec::new(),
+            bases: Vec::new(),
             before: None,
             reason: REASON.to_owned(),
             approved: false,

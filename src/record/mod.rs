@@ -16,8 +16,8 @@ use crate::mirror::{
     RejectionChange, State, StateError,
 };
 use crate::model::{
-    Agreement, Base, Change, Field, FieldSet, Fingerprint, IntentId, Link, LinkId, LinqId, Policy,
-    RunId, Side, SourceKey, SourceRecord, Timestamp, Values,
+    Agreement, Base, BaseChange, Change, Field, FieldSet, Fingerprint, IntentId, Link, LinkId,
+    LinkStatus, LinqId, Policy, RunId, Side, SourceKey, SourceRecord, Timestamp, Values,
 };
 use crate::observe::record as record_at;
 
@@ -86,7 +86,8 @@ impl Recorder<'_> {
             Reason::Matched(Tier::Journal) => joined.created_in_linq += 1,
             Reason::Matched(Tier::Id | Tier::Email | Tier::Phone | Tier::Name | Tier::Decision)
             | Reason::Rule(_)
-            | Reason::Because(_) => joined.there += 1,
+            | Reason::Because(_)
+            | Reason::Undo(_) => joined.there += 1,
         }
     }
 
@@ -98,6 +99,11 @@ impl Recorder<'_> {
         Ok(match (&step.link, step.subject.link) {
             (LinkPlan::Join { base, doubt }, _) => vec![self.join(step, base, *doubt)],
             (LinkPlan::Agree(agreed), Some(id)) => only(self.agree(id, agreed, None)),
+            // With a write to make, the base waits for it.
+            (LinkPlan::PutBack(_), Some(_)) if step.linq.is_some() || step.source.is_some() => {
+                Vec::new()
+            }
+            (LinkPlan::PutBack(base), Some(id)) => only(self.put_back(id, base, None)),
             (LinkPlan::Relink(agreed), Some(id)) => {
                 let mut records =
                     with(LinkChange::Relink(id), entry(step, Side::Linq, Action::Relink));
@@ -118,6 +124,7 @@ impl Recorder<'_> {
             (LinkPlan::Keep, _)
             | (
                 LinkPlan::Agree(_)
+                | LinkPlan::PutBack(_)
                 | LinkPlan::Relink(_)
                 | LinkPlan::Release
                 | LinkPlan::Forget
@@ -183,6 +190,61 @@ impl Recorder<'_> {
         LinkChange::Update { id, key, fingerprint, base }
     }
 
+    /// The link after both sides were put back to `base`. `known` is the record where it
+    /// was just written.
+    fn put_back(&self, id: LinkId, back: &Base, known: Option<&SourceRecord>) -> LinkChange {
+        let mut change = self.agree(id, &[], known);
+        if let LinkChange::Update { base, .. } = &mut change {
+            back.fields().iter().for_each(|field| base.take(field, back));
+        }
+        change
+    }
+
+    /// What becomes of a link one half of which was deleted: a released pair stays
+    /// remembered.
+    fn bereft(&self, id: Option<LinkId>) -> LinkChange {
+        match id.and_then(|id| self.find(id)).map(|link| (link.id, link.status)) {
+            Some((id, LinkStatus::Linked)) => LinkChange::Remove(id),
+            Some((_, LinkStatus::Released)) | None => LinkChange::Keep,
+        }
+    }
+
+    /// What there is to know to put back a field that changed: it had `had` if nothing
+    /// was agreed on, and both sides have `after` by now.
+    fn base_change(
+        &self,
+        link: Option<LinkId>,
+        field: Field,
+        had: Agreement,
+        after: Agreement,
+    ) -> BaseChange {
+        let base = link.and_then(|id| self.find(id)).map(|link| &link.base);
+        let known = base.and_then(|base| Some((base.get(field)?.clone(), !base.is_apart(field))));
+        let (before, agreed) = known.unwrap_or((had, false));
+        BaseChange { field, before, agreed, after }
+    }
+
+    /// All that both sides had before somebody was deleted: what was seen last, or else
+    /// what they had agreed on.
+    fn last_known(
+        &self,
+        link: Option<LinkId>,
+        source: Option<&Values>,
+        linq: Option<&Values>,
+    ) -> Vec<BaseChange> {
+        let base = link.and_then(|id| self.find(id)).map(|link| &link.base);
+        let agreed = |half: fn(&Base) -> Values| base.map(half).unwrap_or_default();
+        let source = source.cloned().unwrap_or_else(|| agreed(Base::source_values));
+        let linq = linq.cloned().unwrap_or_else(|| agreed(Base::linq_values));
+        let all = Field::ALL.into_iter().map(|field| BaseChange {
+            field,
+            before: Agreement { source: source[field].clone(), linq: linq[field].clone() },
+            agreed: true,
+            after: Agreement::default(),
+        });
+        all.filter(|change| change.before != change.after).collect()
+    }
+
     fn find(&self, id: LinkId) -> Option<&Link> {
         let links = &self.seen.links;
         links.binary_search_by_key(&id, |link| link.id).ok().map(|position| &links[position])
@@ -240,16 +302,26 @@ impl Recorder<'_> {
         answer: &Fetched,
         at: Timestamp,
     ) -> Result<(), StateError> {
-        let agreed: Vec<(Field, Agreement)> = set
-            .iter()
-            .map(|change| {
-                let linq = answer.contact.values[change.field].clone();
-                (change.field, Agreement { source: change.to.clone(), linq })
-            })
-            .collect();
+        let mut agreed = Base::default();
+        for Change { field, to, .. } in set {
+            let linq = answer.contact.values[*field].clone();
+            agreed.set(*field, Agreement { source: to.clone(), linq });
+        }
+        if let LinkPlan::PutBack(base) = &step.link {
+            agreed = answered(base, set, &answer.contact.values);
+        }
         let mut history = entry(step, Side::Linq, Action::Update);
         history.changes = set.to_vec();
-        let link = step.subject.link.map_or(LinkChange::Keep, |id| self.agree(id, &agreed, None));
+        history.bases = set
+            .iter()
+            .filter_map(|change| {
+                let had = Agreement { source: change.to.clone(), linq: change.from.clone() };
+                let after = agreed.get(change.field)?.clone();
+                Some(self.base_change(step.subject.link, change.field, had, after))
+            })
+            .collect();
+        let link = step.subject.link;
+        let link = link.map_or(LinkChange::Keep, |id| self.put_back(id, &agreed, None));
         let record = Record {
             intent: Some((intent, IntentOutcome::Landed)),
             link,
@@ -270,9 +342,11 @@ impl Recorder<'_> {
     ) -> Result<(), StateError> {
         let mut history = entry(step, Side::Linq, Action::Delete);
         history.before = Some(before.raw.clone());
+        history.changes = emptied(&before.contact.values);
+        history.bases = self.last_known(step.subject.link, None, Some(&before.contact.values));
         let record = Record {
             intent: Some((intent, IntentOutcome::Landed)),
-            link: step.subject.link.map_or(LinkChange::Keep, LinkChange::Remove),
+            link: self.bereft(step.subject.link),
             contact: ContactChange::Forget(before.contact.id),
             history: vec![history],
             ..Record::default()
@@ -360,10 +434,31 @@ fn entry(step: &Step, side: Side, action: Action) -> HistoryEntry {
         source_key: step.subject.source_key.clone(),
         name: step.subject.name.clone(),
         changes: Vec::new(),
+        bases: Vec::new(),
         before: None,
         reason: step.reason.to_string(),
         approved: step.approved,
     }
+}
+
+/// What both sides have after an update that puts `base` back was answered.
+fn answered(base: &Base, set: &[Change], answer: &Values) -> Base {
+    let mut answered = base.clone();
+    for Change { field, .. } in set {
+        let Some(Agreement { source, .. }) = base.get(*field) else { continue };
+        let each = Agreement { source: source.clone(), linq: answer[*field].clone() };
+        if base.is_apart(*field) {
+            answered.set_apart(*field, each);
+        } else {
+            answered.set(*field, each);
+        }
+    }
+    answered
+}
+
+fn emptied(values: &Values) -> Vec<Change> {
+    let change = |field| Change { field, from: values[field].clone(), to: String::new() };
+    values.filled().iter().map(change).collect()
 }
 
 fn filled(values: &Values) -> Vec<Change> {

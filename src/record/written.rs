@@ -4,12 +4,12 @@ use crate::mirror::{
     Action, ContactChange, HistoryEntry, IntentOutcome, LinkChange, Record, StateError,
 };
 use crate::model::{
-    Agreement, Base, Canon, Change, Field, FieldSet, IntentId, LinqContact, Side, SourceRecord,
-    Timestamp, Values,
+    Agreement, Base, Canon, Change, Field, FieldSet, IntentId, LinkStatus, LinqContact, Side,
+    SourceRecord, Timestamp,
 };
-use crate::plan::Step;
+use crate::plan::{LinkPlan, Step};
 
-use super::{Known, Recorder, entry, filled};
+use super::{Known, Recorder, emptied, entry, filled};
 
 /// One write that the source now holds.
 pub(crate) enum SourceOutcome<'a> {
@@ -20,6 +20,8 @@ pub(crate) enum SourceOutcome<'a> {
         record: &'a SourceRecord,
         contact: &'a LinqContact,
     },
+    /// A record was added for somebody who is gone from Linq, and is created there next.
+    Restored { step: &'a Step, intent: Option<IntentId>, record: &'a SourceRecord },
     /// A record was changed, and is this by now.
     Updated {
         step: &'a Step,
@@ -38,56 +40,101 @@ impl Recorder<'_> {
         written: &[SourceOutcome<'_>],
         at: Timestamp,
     ) -> Result<(), StateError> {
-        let records: Vec<Record> = written.iter().map(|outcome| self.in_source(outcome)).collect();
+        let mut records = Vec::new();
+        for outcome in written {
+            records.extend(self.in_source(outcome)?);
+        }
         self.state.commit(self.run, at, &records)
     }
 
-    fn in_source(&self, outcome: &SourceOutcome<'_>) -> Record {
+    fn in_source(&self, outcome: &SourceOutcome<'_>) -> Result<Vec<Record>, StateError> {
         let landed = |intent: &Option<IntentId>| intent.map(|id| (id, IntentOutcome::Landed));
-        match outcome {
-            SourceOutcome::Added { step, intent, record, contact } => Record {
-                intent: landed(intent),
-                link: self.added(step, record, contact),
-                history: vec![HistoryEntry {
-                    changes: filled(&record.values),
-                    source_key: Some(record.name_in_source()),
-                    ..entry(step, Side::Source, Action::Create)
-                }],
-                ..Record::default()
-            },
-            SourceOutcome::Updated { step, intent, set, record } => {
-                let history = HistoryEntry {
-                    changes: set.to_vec(),
-                    ..entry(step, Side::Source, Action::Update)
-                };
-                let contact = step.subject.linq_id.and_then(|id| self.seen.linq.contacts.get(&id));
-                let agreed = agreed_in_source(set, record, contact, self.policy.canon);
-                Record {
+        Ok(match outcome {
+            SourceOutcome::Added { step, intent, record, contact } => {
+                let mut records = self.added(step, record, contact);
+                records.push(Record {
                     intent: landed(intent),
-                    link: step
-                        .subject
-                        .link
-                        .map_or(LinkChange::Keep, |id| self.agree(id, &agreed, Some(record))),
-                    history: if set.is_empty() { Vec::new() } else { vec![history] },
+                    history: vec![new_record(step, record)],
                     ..Record::default()
-                }
+                });
+                records
             }
-            SourceOutcome::Removed { step, intent, record, written } => Record {
+            SourceOutcome::Restored { step, intent, record } => vec![Record {
                 intent: landed(intent),
-                link: step.subject.link.map_or(LinkChange::Keep, LinkChange::Remove),
-                contact: step.subject.linq_id.map_or(ContactChange::Keep, ContactChange::Forget),
-                history: vec![HistoryEntry {
-                    changes: emptied(&record.values),
-                    before: Some((*written).to_owned()),
-                    ..entry(step, Side::Source, Action::Delete)
-                }],
+                history: vec![new_record(step, record)],
                 ..Record::default()
-            },
-        }
+            }],
+            SourceOutcome::Updated { step, intent, set, record } => {
+                vec![Record { intent: landed(intent), ..self.updated_in_place(step, set, record) }]
+            }
+            SourceOutcome::Removed { step, intent, record, written } => {
+                vec![Record { intent: landed(intent), ..self.removed(step, record, written)? }]
+            }
+        })
+    }
+
+    fn updated_in_place(&self, step: &Step, set: &[Change], record: &SourceRecord) -> Record {
+        let contact = step.subject.linq_id.and_then(|id| self.seen.linq.contacts.get(&id));
+        let linq = |change: &Change| {
+            contact.map_or(&change.to, |contact| &contact.values[change.field]).clone()
+        };
+        let base = |change: &Change| {
+            let had = Agreement { source: change.from.clone(), linq: linq(change) };
+            let after =
+                Agreement { source: record.values[change.field].clone(), linq: linq(change) };
+            self.base_change(step.subject.link, change.field, had, after)
+        };
+        let history = HistoryEntry {
+            changes: set.to_vec(),
+            bases: set.iter().map(base).collect(),
+            ..entry(step, Side::Source, Action::Update)
+        };
+        let link = step.subject.link.map_or(LinkChange::Keep, |id| match &step.link {
+            LinkPlan::PutBack(base) => self.put_back(id, base, Some(record)),
+            LinkPlan::Keep
+            | LinkPlan::Agree(_)
+            | LinkPlan::Join { .. }
+            | LinkPlan::Relink(_)
+            | LinkPlan::Release
+            | LinkPlan::Forget
+            | LinkPlan::Missing(_)
+            | LinkPlan::Found => {
+                let agreed = agreed_in_source(set, record, contact, self.policy.canon);
+                self.agree(id, &agreed, Some(record))
+            }
+        });
+        let history = if set.is_empty() { Vec::new() } else { vec![history] };
+        Record { link, history, ..Record::default() }
+    }
+
+    fn removed(
+        &self,
+        step: &Step,
+        record: &SourceRecord,
+        written: &str,
+    ) -> Result<Record, StateError> {
+        let mirrored = step.subject.linq_id.map(|id| self.state.contact(id)).transpose()?.flatten();
+        let linq = mirrored.as_ref().map(|contact| &contact.values);
+        let link = self.bereft(step.subject.link);
+        let contact = match (&link, step.subject.linq_id) {
+            (LinkChange::Remove(_), Some(id)) => ContactChange::Forget(id),
+            _ => ContactChange::Keep,
+        };
+        Ok(Record {
+            link,
+            contact,
+            history: vec![HistoryEntry {
+                changes: emptied(&record.values),
+                bases: self.last_known(step.subject.link, Some(&record.values), linq),
+                before: Some(written.to_owned()),
+                ..entry(step, Side::Source, Action::Delete)
+            }],
+            ..Record::default()
+        })
     }
 
     /// The link of a record that was added for a contact.
-    fn added(&self, step: &Step, record: &SourceRecord, contact: &LinqContact) -> LinkChange {
+    fn added(&self, step: &Step, record: &SourceRecord, contact: &LinqContact) -> Vec<Record> {
         let fields: FieldSet = self
             .seen
             .source
@@ -103,10 +150,24 @@ impl Recorder<'_> {
             })
             .collect();
         let Known { key, fingerprint } = Known::of(record);
-        match step.subject.link {
-            Some(id) => LinkChange::Update { id, key, fingerprint, base },
-            None => LinkChange::Insert { linq_id: contact.id, key, fingerprint, base },
+        let only = |link| Record { link, ..Record::default() };
+        match step.subject.link.and_then(|id| self.find(id)) {
+            Some(link) => {
+                let id = link.id;
+                let back = (link.status == LinkStatus::Released).then_some(LinkChange::Relink(id));
+                let update = LinkChange::Update { id, key, fingerprint, base };
+                back.into_iter().chain([update]).map(only).collect()
+            }
+            None => vec![only(LinkChange::Insert { linq_id: contact.id, key, fingerprint, base })],
         }
+    }
+}
+
+fn new_record(step: &Step, record: &SourceRecord) -> HistoryEntry {
+    HistoryEntry {
+        changes: filled(&record.values),
+        source_key: Some(record.name_in_source()),
+        ..entry(step, Side::Source, Action::Create)
     }
 }
 
@@ -130,9 +191,4 @@ pub(super) fn agreed_in_source(
         (field, agreement)
     };
     set.iter().map(agreement).collect()
-}
-
-fn emptied(values: &Values) -> Vec<Change> {
-    let change = |field| Change { field, from: values[field].clone(), to: String::new() };
-    values.filled().iter().map(change).collect()
 }

@@ -38,3 +38,4 @@ mod signals;
 mod simulation;
 mod spreadsheet;
 mod trying_out;
+mod undo;

@@ -200,6 +200,7 @@ fn the_help_and_the_version_are_on_stdout() {
                    carry out
       approve      Releases held deletions and clearings, for the next run to carry
                    out
+      undo         Puts back what a run did, on both sides
       sandbox      Runs a local server that behaves like Linq
       demo         Tells the whole story in a temporary directory, against the
                    sandbox

@@ -92,6 +92,12 @@ impl World {
                 self.link(step.subject.linq_id.unwrap(), &row.unwrap_or_default(), *base.clone());
                 self.doubtful.retain(|open| Some(open.intent) != *doubt);
             }
+            LinkPlan::PutBack(base) => {
+                let link = self.link_of(step);
+                for field in Field::ALL {
+                    link.base.take(field, base);
+                }
+            }
             LinkPlan::Release => self.link_of(step).status = LinkStatus::Released,
             LinkPlan::Forget => self.links.retain(|link| Some(link.id) != step.subject.link),
         }

@@ -37,7 +37,7 @@ fn planned(seen: &Observation) -> Plan {
 fn tiers(plan: &Plan) -> Vec<Tier> {
     let tier = |reason: &Reason| match reason {
         Reason::Matched(tier) => Some(*tier),
-        Reason::Rule(_) | Reason::Because(_) => None,
+        Reason::Rule(_) | Reason::Because(_) | Reason::Undo(_) => None,
     };
     plan.steps.iter().filter_map(|step| tier(&step.reason)).collect()
 }

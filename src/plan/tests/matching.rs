@@ -12,7 +12,7 @@ fn step_of(world: &World, name: &str) -> Step {
 fn tier_of(step: &Step) -> Option<Tier> {
     match step.reason {
         Reason::Matched(tier) => Some(tier),
-        Reason::Rule(_) | Reason::Because(_) => None,
+        Reason::Rule(_) | Reason::Because(_) | Reason::Undo(_) => None,
     }
 }
 

@@ -1,10 +1,13 @@
-//! WHO: how people name a contact on the command line.
+//! WHO: how people name a contact.
 
-use crate::model::{Canon, Field, LinqId, Values, Waiting};
+use std::fmt;
+
+use super::{Canon, Field, LinqId, Values, Waiting};
 
 /// A contact as somebody named it: a Linq id, an e-mail address, a phone number, a
 /// key, or `row:N`.
-pub(super) struct Who<'a> {
+#[derive(Clone)]
+pub struct Who<'a> {
     text: &'a str,
     canon: Canon,
     linq_id: Option<LinqId>,
@@ -12,7 +15,8 @@ pub(super) struct Who<'a> {
 }
 
 impl<'a> Who<'a> {
-    pub(super) fn new(text: &'a str, canon: Canon) -> Who<'a> {
+    /// Somebody whom people call `text`; phone numbers are read as `canon` reads them.
+    pub fn new(text: &'a str, canon: Canon) -> Who<'a> {
         let text = text.trim();
         let as_phone = Values::from_iter([(Field::PhoneNumber, text.to_owned())]);
         Who {
@@ -24,18 +28,30 @@ impl<'a> Who<'a> {
     }
 
     /// Whether this is about the named contact.
-    pub(super) fn is(&self, waiting: &Waiting) -> bool {
+    pub fn is(&self, waiting: &Waiting) -> bool {
         let place = [&waiting.source_key, &waiting.label];
-        place.into_iter().flatten().any(|name| name == self.text)
+        place.into_iter().flatten().any(|name| self.is_place(name))
             || self.is_contact(waiting.linq_id, &waiting.person)
     }
 
+    /// Whether `name` is the key or the place of the named contact.
+    pub fn is_place(&self, name: &str) -> bool {
+        !self.text.is_empty() && name == self.text
+    }
+
     /// Whether a contact with this id and these values is the named one.
-    pub(super) fn is_contact(&self, id: Option<LinqId>, person: &Values) -> bool {
+    pub fn is_contact(&self, id: Option<LinqId>, person: &Values) -> bool {
         let email = &person[Field::Email];
         (self.linq_id.is_some() && self.linq_id == id)
             || (self.text.contains('@') && self.canon.same(Field::Email, email, self.text))
             || (self.phone.is_some() && self.phone == self.canon.phone_key(person))
+    }
+}
+
+impl fmt::Debug for Who<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // People are named by their addresses.
+        write!(f, "Who({} bytes)", self.text.len())
     }
 }
 

@@ -1,0 +1,59 @@
+//! `undo`: puts back what a run did.
+
+use crate::config::Config;
+use crate::mirror::{State, StateError};
+use crate::model::{RunId, Who};
+use crate::open::OpenError;
+use crate::report::ReportedError;
+use crate::run::Aim;
+use crate::undo::undoing;
+
+use super::args::{Output, UndoArgs};
+use super::once::{carry_out, foresee, open_to_look, open_to_write, show_plan};
+use super::refuse;
+
+/// How many runs are named when the one that was meant is not known.
+const NAMED: usize = 5;
+
+/// Puts back what a run did, or shows what that would be. Returns the exit code.
+pub(super) async fn undo(output: Output, config: &Config, args: &UndoArgs) -> anyhow::Result<u8> {
+    let opened = if args.dry_run { open_to_look(config) } else { open_to_write(config) };
+    let opened = match opened {
+        Ok(opened) => opened,
+        Err(error) => return refuse(output, error.reported()),
+    };
+    let run = RunId(args.run);
+    let canon = config.policy().canon;
+    let whom = args.contact.as_deref().map(|text| Who::new(text, canon));
+    let known = unknown(&opened.state, run).and_then(|unknown| match unknown {
+        Some(error) => Ok(Err(error)),
+        None => undoing(&opened.state, run, whom).map(Ok),
+    });
+    let undoing = match known {
+        Ok(Ok(undoing)) => undoing,
+        Ok(Err(error)) => return refuse(output, error),
+        Err(error) => return refuse(output, OpenError::from(error).reported()),
+    };
+    if !args.dry_run {
+        return carry_out(output, config, opened, Aim::Undo(&undoing)).await;
+    }
+    match foresee(config, opened, Aim::Undo(&undoing)).await? {
+        Ok(planned) => show_plan(output, config, &planned).map(|_| 0),
+        Err(error) => refuse(output, error),
+    }
+}
+
+/// What to say if there is no such run.
+fn unknown(state: &State, run: RunId) -> Result<Option<ReportedError>, StateError> {
+    if state.run(run)?.is_some() {
+        return Ok(None);
+    }
+    let runs = state.runs_with_history(NAMED)?;
+    let named: Vec<String> = runs.iter().map(|run| run.id.to_string()).collect();
+    let hint = if named.is_empty() {
+        "no run has changed anything so far".to_owned()
+    } else {
+        format!("the last runs that changed something: {}", named.join(", "))
+    };
+    Ok(Some(ReportedError { code: 2, message: format!("there is no run {run}"), hint }))
+}
