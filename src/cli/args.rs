@@ -168,9 +168,9 @@ pub(super) struct CompletionsArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct ManArgs {
-    /// Which command
+    /// A command, or "sync.toml" for the configuration
     #[arg(value_name = "COMMAND")]
-    pub(super) command: Option<String>,
+    pub(super) page: Option<String>,
 }
 
 #[derive(Debug, Args)]

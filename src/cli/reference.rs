@@ -2,8 +2,11 @@
 //! manuals.
 
 use clap::CommandFactory;
+use roff::{Roff, bold, roman};
 
 use crate::report::ReportedError;
+
+use crate::config::reference;
 
 use super::args::{Cli, CompletionsArgs, ManArgs, Output};
 use super::{print_bytes, refuse};
@@ -18,9 +21,12 @@ pub(super) fn completions(args: &CompletionsArgs) -> anyhow::Result<u8> {
 
 /// Prints a manual page, in roff. Returns the exit code.
 pub(super) fn man(output: Output, args: &ManArgs) -> anyhow::Result<u8> {
+    if args.page.as_deref() == Some(CONFIGURATION) {
+        return print_bytes(configuration().as_bytes()).map(|()| 0);
+    }
     let mut program = Cli::command();
     program.build();
-    let described = match &args.command {
+    let described = match &args.page {
         None => program,
         Some(name) => match program.find_subcommand(name) {
             Some(command) => command.clone(),
@@ -37,4 +43,30 @@ fn unknown(program: &clap::Command, name: &str) -> ReportedError {
     let names: Vec<&str> = program.get_subcommands().map(clap::Command::get_name).collect();
     let message = format!("there is no command `{name}`");
     ReportedError { code: 2, message, hint: format!("the commands are {}", names.join(", ")) }
+}
+
+/// What the page about the configuration is called.
+const CONFIGURATION: &str = "sync.toml";
+
+/// The manual page sync.toml(5).
+fn configuration() -> String {
+    let mut page = Roff::new();
+    page.control("TH", [CONFIGURATION, "5", "", concat!("linqsync ", env!("CARGO_PKG_VERSION"))]);
+    page.control("SH", ["NAME"]).text([roman("sync.toml - the configuration of linqsync")]);
+    page.control("SH", ["DESCRIPTION"]).text([roman(reference::introduction())]);
+    for section in reference::sections() {
+        page.control("SH", [format!("[{}]", section.name).as_str()]);
+        page.text([roman(section.about)]);
+        for entry in section.entries {
+            let default = match &entry.default {
+                Some(default) => format!(" Default: {default}."),
+                None => format!(" Example: {}.", entry.example),
+            };
+            page.control("TP", []);
+            page.text([bold(entry.key)]);
+            page.text([roman(format!("{}{default} Variable: {}.", entry.about, entry.variable))]);
+        }
+    }
+    page.control("SH", ["SEE ALSO"]).text([bold("linqsync"), roman("(1)")]);
+    page.to_roff()
 }

@@ -66,6 +66,12 @@ impl Key {
         self.name.rsplit_once('.').map_or(self.name, |(_, leaf)| leaf)
     }
 
+    /// A value of this key as TOML spells it, from how a variable spells it.
+    pub(super) fn in_toml(&self, value: &str) -> String {
+        let is_toml = self.spelling == Spelling::Toml && value.parse::<toml_edit::Value>().is_ok();
+        if is_toml { value.to_owned() } else { toml_edit::Value::from(value).to_string() }
+    }
+
     /// Whether a message must not show `value` as the value of this key: it is a
     /// secret, or an address that carries one.
     pub(super) fn hides(&self, value: &str) -> bool {

@@ -16,6 +16,7 @@ mod file;
 mod keys;
 mod linq;
 mod parse;
+pub mod reference;
 mod service;
 mod settings;
 mod source;

@@ -9,7 +9,7 @@ use super::keys::KEYS;
 use super::*;
 use crate::model::{DeletePolicy, Deletes, Direction, Field, Scope};
 
-const EXAMPLE: &str = include_str!("../../sync.toml.example");
+use super::reference::EXAMPLE;
 const MINIMAL: &str = "[source]\npath = \"contacts.csv\"\n";
 
 /// A file's text and the environment that it is loaded in.

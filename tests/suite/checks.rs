@@ -158,6 +158,10 @@ fn the_manual_and_the_completions_know_every_command() {
         let script = world.run(&["completions", shell]).expect(0).stdout;
         assert!(script.contains("detailed-exitcode"), "{shell}");
     }
+    let page = world.run(&["man", "sync.toml"]).expect(0).stdout;
+    for words in [".TH sync.toml 5", "\\fBdelete_grace\\fR", "LINQSYNC_SYNC__DELETE_GRACE"] {
+        assert!(page.contains(words), "{words} is not in {page}");
+    }
     let ended = world.run(&["man", "plam"]).expect(2);
     assert!(ended.stderr.contains("there is no command `plam`"), "{}", ended.stderr);
 }

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::cli::args::InitArgs;
+use crate::config::reference::EXAMPLE;
 use crate::model::Field;
-
-const EXAMPLE: &str = include_str!("../../../sync.toml.example");
 
 /// A configuration in the making.
 #[derive(Clone)]

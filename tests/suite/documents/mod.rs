@@ -11,6 +11,7 @@
 
 mod blocks;
 mod reader;
+mod reference;
 
 use std::path::{Path, PathBuf};
 

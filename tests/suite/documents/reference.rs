@@ -1,0 +1,105 @@
+//! The reference: pages that are made from the program, and are as the program is.
+//!
+//! `LINQSYNC_WRITE_DOCS=1 cargo test --test suite documents` writes them anew.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use linqsync::config::reference::{self, EXAMPLE, Section};
+use serde_json::Value;
+
+use super::root;
+
+/// The text of `path` is `made`; or it is from now on, if that is asked for.
+#[track_caller]
+fn is_up_to_date(path: &str, made: &str) {
+    let file = root().join(path);
+    if std::env::var_os("LINQSYNC_WRITE_DOCS").is_some() {
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, made).unwrap();
+    }
+    let written = std::fs::read_to_string(&file).unwrap_or_default();
+    assert!(
+        written == made,
+        "{path} is out of date: run LINQSYNC_WRITE_DOCS=1 cargo test --test suite documents"
+    );
+}
+
+#[test]
+fn the_page_about_the_configuration_has_every_key_as_the_program_knows_it() {
+    let mut page = format!(
+        "# sync.toml\n\n<!-- Made from sync.toml.example by a test: edit that file. -->\n\n{}\n",
+        reference::introduction()
+    );
+    for Section { name, about, entries } in reference::sections() {
+        write!(page, "\n## `[{name}]`\n\n").unwrap();
+        if !about.is_empty() {
+            write!(page, "{about}\n\n").unwrap();
+        }
+        page += "| key | default | what it is for |\n|---|---|---|\n";
+        for entry in entries {
+            let default = match &entry.default {
+                Some(default) => format!("`{default}`"),
+                None => format!("unset, such as `{}`", entry.example),
+            };
+            let cells = [format!("`{}`", entry.key), default, entry.about];
+            let cells = cells.map(|cell| cell.replace('|', "\\|"));
+            writeln!(page, "| {} |", cells.join(" | ")).unwrap();
+        }
+    }
+    is_up_to_date("docs/reference/configuration.md", &page);
+}
+
+#[test]
+fn editors_get_a_schema_of_the_configuration() {
+    let schema = reference::schema();
+    is_up_to_date(
+        "docs/reference/sync.schema.json",
+        &format!("{}\n", serde_json::to_string_pretty(&schema).unwrap()),
+    );
+    let kind = schema["properties"]["linq"]["properties"]["concurrency"]["type"].clone();
+    assert_eq!(kind, "integer");
+}
+
+/// What the schema lists as allowed is taken by the program, and nothing else is.
+#[test]
+fn the_schema_allows_what_the_program_takes() {
+    let schema = reference::schema();
+    let mut compared = 0;
+    for (section, inside) in schema["properties"].as_object().unwrap() {
+        for (key, property) in inside["properties"].as_object().unwrap() {
+            let Some(values) = property["enum"].as_array() else { continue };
+            let takes = |value: &str| takes(section, key, value);
+            for value in values.iter().map(|value| value.as_str().unwrap()) {
+                assert!(takes(value), "{section}.{key} = {value:?}");
+                compared += 1;
+            }
+            assert!(!takes("something-else"), "{section}.{key}");
+        }
+    }
+    assert!(compared > 15, "{compared}");
+}
+
+fn takes(section: &str, key: &str, value: &str) -> bool {
+    let path = if section == "source" { "" } else { "[source]\npath = \"contacts.csv\"\n" };
+    let own = if section == "source" { "path = \"contacts.csv\"\n" } else { "" };
+    // Whose scope is somebody's needs to say whose.
+    let owner = if key == "scope" { "owner = \"sam@acme.example\"\n" } else { "" };
+    let text = format!("{path}[{section}]\n{own}{owner}{key} = \"{value}\"\n");
+    linqsync::config::Config::of_text(Path::new("/tmp/sync.toml"), &text).is_ok()
+}
+
+#[test]
+fn every_line_of_the_example_is_in_the_reference() {
+    let entries: usize = reference::sections().iter().map(|section| section.entries.len()).sum();
+    let lines = EXAMPLE.lines().filter(|line| line.contains(" = ") && !line.starts_with("# "));
+    assert_eq!(entries, lines.count());
+    for section in reference::sections() {
+        for entry in section.entries {
+            assert!(!entry.variable.is_empty(), "{}.{} is no key", section.name, entry.key);
+            assert!(entry.default.is_none_or(|default| !default.is_empty()));
+        }
+    }
+    let schema: Value = reference::schema();
+    assert_eq!(schema["properties"]["sync"]["properties"]["fields"]["additionalProperties"], false);
+}
