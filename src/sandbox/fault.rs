@@ -6,10 +6,11 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{HeaderValue, RETRY_AFTER};
+use http::header::{HeaderValue, LOCATION, RETRY_AFTER};
 use http::{Response, StatusCode};
 
 use super::answer;
+use super::lie::Lie;
 use super::routes::Kind;
 
 /// A rule that makes requests fail, built in code or read from text.
@@ -22,8 +23,10 @@ use super::routes::Kind;
 /// | `status=503` | answers with this status in place of carrying the request out |
 /// | `retry-after=5` | the header of that answer: seconds, or any other text without a space |
 /// | `html`, `empty` | answers 200 with a page of HTML, or with no body |
+/// | `redirect=307:URL` | answers with this status and sends the client there |
+/// | `lie=NAME` | carries the request out and tells the truth wrongly: see [`Lie`] |
 /// | `drop-before` | closes the connection without carrying the request out |
-/// | `after` | carries the request out, and only then answers with `status`, `html` or `empty` |
+/// | `after` | carries the request out, and only then answers with `status`, `html`, `empty` or `redirect` |
 /// | `drop-after` | carries the request out and closes the connection without an answer |
 /// | `truncate` | carries the request out and cuts the body of the answer in half |
 /// | `delay=2s` | waits first; the request is carried out even if the client hangs up |
@@ -55,6 +58,8 @@ pub enum Action {
     Mask(Reply),
     /// Carries it out, and cuts the body of the true answer in half.
     Truncate,
+    /// Carries it out, or something like it, and tells the answer wrongly.
+    Lie(Lie),
 }
 
 /// What the client gets in place of a true answer.
@@ -66,6 +71,13 @@ pub enum Reply {
         status: StatusCode,
         /// The header `Retry-After`, if it has one.
         retry_after: Option<HeaderValue>,
+    },
+    /// A redirect.
+    Redirect {
+        /// Its status.
+        status: StatusCode,
+        /// Where it leads.
+        to: HeaderValue,
     },
     /// 200 with a page of HTML, as from a proxy.
     Html,
@@ -134,6 +146,11 @@ impl Reply {
                 if let Some(value) = retry_after {
                     answer.headers_mut().insert(RETRY_AFTER, value);
                 }
+                Some(answer)
+            }
+            Reply::Redirect { status, to } => {
+                let mut answer = answer::without_body(status);
+                answer.headers_mut().insert(LOCATION, to);
                 Some(answer)
             }
             Reply::Html => {

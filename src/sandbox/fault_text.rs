@@ -9,6 +9,7 @@ use http::StatusCode;
 use http::header::HeaderValue;
 
 use super::fault::{Action, Fault, Reply};
+use super::lie::Lie;
 use super::routes::Kind;
 
 /// The text is no fault.
@@ -22,8 +23,9 @@ pub enum FaultError {
     Word(String),
     /// The fault says when and not what, or says two things at once.
     #[error(
-        "a fault needs delay=… or exactly one of status=…, html, empty, drop-before, drop-after \
-         and truncate; retry-after goes with status, and `after` with status, html or empty"
+        "a fault needs delay=… or exactly one of status=…, html, empty, redirect=…, lie=…, \
+         drop-before, drop-after and truncate; retry-after goes with status, and `after` with \
+         status, html, empty or redirect"
     )]
     Action,
 }
@@ -101,6 +103,14 @@ impl Spelled {
                 let status = StatusCode::from_str(value).ok().filter(|s| s.as_u16() >= 200)?;
                 self.actions.push(Action::Refuse(Reply::status(status)));
             }
+            "redirect" => {
+                let (status, to) = value.split_once(':')?;
+                let status =
+                    StatusCode::from_str(status).ok().filter(StatusCode::is_redirection)?;
+                let to = to.parse().ok()?;
+                self.actions.push(Action::Refuse(Reply::Redirect { status, to }));
+            }
+            "lie" => self.actions.push(Action::Lie(Lie::named(value)?)),
             "retry-after" => self.retry_after = Some(value.parse().ok()?),
             "delay" => self.delay = Some(humantime::parse_duration(value).ok()?),
             "nth" => self.nth = Some(value.parse().ok().filter(|nth| *nth >= 1)?),
@@ -185,6 +195,20 @@ mod tests {
             ("get html", Fault::on(Kind::Get, Action::Refuse(Reply::Html))),
             ("find empty after", Fault::on(Kind::Find, Action::Mask(Reply::Empty))),
             (
+                "list lie=short nth=2",
+                Fault::on(Kind::List, Action::Lie(Lie::Short)).from_nth(2).times(1),
+            ),
+            (
+                "create redirect=307:http://elsewhere.example/x after",
+                Fault::on(
+                    Kind::Create,
+                    Action::Mask(Reply::Redirect {
+                        status: StatusCode::TEMPORARY_REDIRECT,
+                        to: HeaderValue::from_static("http://elsewhere.example/x"),
+                    }),
+                ),
+            ),
+            (
                 "find truncate chance=0.25 seed=7",
                 Fault::on(Kind::Find, Action::Truncate).chance(0.25, 7),
             ),
@@ -199,9 +223,18 @@ mod tests {
         let error = |text: &str| text.parse::<Fault>().unwrap_err();
         assert_eq!(error(""), FaultError::Kind(String::new()));
         assert_eq!(error("post html"), FaultError::Kind("post".to_owned()));
-        for word in
-            ["statsu=5", "status=99", "status=100", "nth=0", "chance=2", "delay=soon", "html=1"]
-        {
+        for word in [
+            "statsu=5",
+            "lie=white",
+            "redirect=200:http://x",
+            "redirect=http://x",
+            "status=99",
+            "status=100",
+            "nth=0",
+            "chance=2",
+            "delay=soon",
+            "html=1",
+        ] {
             assert_eq!(error(&format!("any {word}")), FaultError::Word(word.to_owned()));
         }
         for text in [

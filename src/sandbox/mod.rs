@@ -18,6 +18,7 @@ mod fault;
 mod fault_text;
 mod formats;
 mod input;
+mod lie;
 mod people;
 mod phones;
 #[cfg(test)]
@@ -27,6 +28,7 @@ mod request_log;
 mod routes;
 mod serve;
 mod store;
+mod witness;
 mod words;
 
 use std::fmt;
@@ -40,11 +42,15 @@ use http::{Request, Response};
 pub use contact::{Contact, Owner, Role, User, WRITABLE};
 pub use fault::{Action, Fault, Reply};
 pub use fault_text::FaultError;
-pub use quirks::{Blanks, Duplicates, FindShape, Order, PhoneForm, Quirk, QuirkError, Quirks};
+pub use lie::Lie;
+pub use quirks::{
+    Blanks, Duplicates, FindShape, Order, PastEnd, PhoneForm, Quirk, QuirkError, Quirks,
+};
 pub use request_log::LoggedRequest;
 pub use routes::Kind;
 pub use serve::Running;
 pub use store::Now;
+pub use witness::{Moment, Witness};
 
 use answer::Problem;
 use fault::{Faults, Strike};
@@ -102,6 +108,7 @@ struct World {
     store: Store,
     faults: Faults,
     log: RequestLog,
+    witness: Option<Witness>,
 }
 
 impl World {
@@ -112,6 +119,15 @@ impl World {
             answer.headers_mut().insert("x-request-id", id);
         }
         answer
+    }
+}
+
+/// What a sandbox held at some time: see [`Sandbox::remember`].
+pub struct Memory(Store);
+
+impl fmt::Debug for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Memory").finish_non_exhaustive()
     }
 }
 
@@ -148,7 +164,7 @@ impl Sandbox {
         store.settle(&people::invent(options.contacts, options.seed));
         let mut faults = Faults::default();
         options.faults.into_iter().for_each(|fault| faults.add(fault));
-        let world = World { store, faults, log: RequestLog::default() };
+        let world = World { store, faults, log: RequestLog::default(), witness: None };
         Sandbox { token: options.token.into(), world: Arc::new(Mutex::new(world)) }
     }
 
@@ -159,6 +175,7 @@ impl Sandbox {
     /// [`Dropped`] when a fault says that there is no answer.
     pub async fn call(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Dropped> {
         let (number, strike) = self.receive(&request);
+        self.testify(Moment::Arrived, number);
         if strike.delay.is_zero() {
             return self.answer(number, &request, strike.action);
         }
@@ -185,18 +202,22 @@ impl Sandbox {
         request: &Request<Bytes>,
         action: Action,
     ) -> Result<Response<Bytes>, Dropped> {
-        let mut world = self.world();
-        let mut carry_out = || routes::respond(&mut world.store, &self.token, request);
+        let carry_out = |request: &Request<Bytes>| {
+            let truth = routes::respond(&mut self.world().store, &self.token, request);
+            self.testify(Moment::CarriedOut, number);
+            truth
+        };
         let answer = match action {
-            Action::Answer => carry_out(),
+            Action::Answer => carry_out(request),
             Action::Refuse(reply) => reply.answer().ok_or(Dropped::Before)?,
             Action::Mask(reply) => {
-                carry_out();
+                carry_out(request);
                 reply.answer().ok_or(Dropped::After)?
             }
-            Action::Truncate => carry_out().map(|body| body.slice(..body.len() / 2)),
+            Action::Truncate => carry_out(request).map(|body| body.slice(..body.len() / 2)),
+            Action::Lie(lie) => lie.tell(request, carry_out(&lie.instead(request))),
         };
-        Ok(world.close(number, answer))
+        Ok(self.world().close(number, answer))
     }
 
     /// Answers a request whose body was too large to be read.
@@ -290,6 +311,16 @@ impl Sandbox {
     /// Takes every fault away.
     pub fn clear_faults(&self) {
         self.world().faults.clear();
+    }
+
+    /// Everything that is in Linq now, to be put back later.
+    pub fn remember(&self) -> Memory {
+        Memory(self.world().store.clone())
+    }
+
+    /// Puts back what was remembered. Requests, faults and the witness stay.
+    pub fn restore(&self, memory: &Memory) {
+        self.world().store = memory.0.clone();
     }
 
     /// Replaces the quirks. Contacts keep the values that they have.

@@ -18,6 +18,8 @@ use std::str::FromStr;
 /// | `ignore-clearing` | an update with a blank value leaves the old one in place and answers 200 |
 /// | `blanks=null\|empty\|absent` | how answers show a field without a value |
 /// | `order=id\|created-desc\|updated-desc` | the order of the listing |
+/// | `per-page=N` | a page holds N contacts, however many are asked for |
+/// | `past-end=empty\|missing\|last` | a page past the end is empty, a 404, or the last page again |
 /// | `find-shape=bare\|contact\|data` | the member that holds what find found |
 /// | `late-visibility=N` | a created contact is missing from the next N lists and finds |
 /// | `duplicates=allow\|refuse\|merge` | a create with an e-mail that is taken makes a second contact, is refused, or updates the first |
@@ -37,6 +39,10 @@ pub enum Quirk {
     Blanks(Blanks),
     /// `order`
     Order(Order),
+    /// `per-page`
+    PerPage(usize),
+    /// `past-end`
+    PastEnd(PastEnd),
     /// `find-shape`
     FindShape(FindShape),
     /// `late-visibility`
@@ -81,6 +87,18 @@ pub enum Order {
     UpdatedDesc,
 }
 
+/// What a page past the end is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PastEnd {
+    /// A page without contacts.
+    #[default]
+    Empty,
+    /// A 404.
+    Missing,
+    /// The last page again, which says that it is the last page.
+    Last,
+}
+
 /// The member that holds what find found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FindShape {
@@ -122,6 +140,10 @@ pub struct Quirks {
     pub blanks: Blanks,
     /// The order of the listing.
     pub order: Order,
+    /// How many contacts a page holds, whatever is asked for.
+    pub per_page: Option<usize>,
+    /// What a page past the end is.
+    pub past_end: PastEnd,
     /// The shape of find's answer.
     pub find_shape: FindShape,
     /// The number of lists and finds that do not see a created contact yet.
@@ -141,6 +163,8 @@ impl Quirks {
             Quirk::IgnoreClearing => self.ignore_clearing = true,
             Quirk::Blanks(blanks) => self.blanks = blanks,
             Quirk::Order(order) => self.order = order,
+            Quirk::PerPage(contacts) => self.per_page = Some(contacts),
+            Quirk::PastEnd(page) => self.past_end = page,
             Quirk::FindShape(shape) => self.find_shape = shape,
             Quirk::LateVisibility(requests) => self.late_visibility = requests,
             Quirk::Duplicates(duplicates) => self.duplicates = duplicates,
@@ -191,7 +215,7 @@ pub enum QuirkError {
     /// There is no quirk of that name.
     #[error(
         "no quirk is called `{0}`; there are owner-reset, phone, title-case, truncate, \
-         ignore-clearing, blanks, order, find-shape, late-visibility and duplicates"
+         ignore-clearing, blanks, order, per-page, past-end, find-shape, late-visibility and duplicates"
     )]
     Unknown(String),
     /// The quirk takes another value.
@@ -223,6 +247,10 @@ impl FromStr for Quirk {
             "order" => {
                 (choice(value, &ORDERS).map(Quirk::Order), "id, created-desc or updated-desc")
             }
+            "per-page" => {
+                (number(value).filter(|n| *n > 0).map(Quirk::PerPage), "a number of contacts")
+            }
+            "past-end" => (choice(value, &PAST_ENDS).map(Quirk::PastEnd), "empty, missing or last"),
             "find-shape" => {
                 (choice(value, &FIND_SHAPES).map(Quirk::FindShape), "bare, contact or data")
             }
@@ -241,6 +269,8 @@ const BLANKS: [(&str, Blanks); 3] =
     [("null", Blanks::Null), ("empty", Blanks::Empty), ("absent", Blanks::Absent)];
 const ORDERS: [(&str, Order); 3] =
     [("id", Order::Id), ("created-desc", Order::CreatedDesc), ("updated-desc", Order::UpdatedDesc)];
+const PAST_ENDS: [(&str, PastEnd); 3] =
+    [("empty", PastEnd::Empty), ("missing", PastEnd::Missing), ("last", PastEnd::Last)];
 const FIND_SHAPES: [(&str, FindShape); 3] =
     [("bare", FindShape::Bare), ("contact", FindShape::Contact), ("data", FindShape::Data)];
 const DUPLICATES: [(&str, Duplicates); 3] =
@@ -273,6 +303,8 @@ mod tests {
             ("ignore-clearing", Quirk::IgnoreClearing),
             ("blanks=absent", Quirk::Blanks(Blanks::Absent)),
             ("order=updated-desc", Quirk::Order(Order::UpdatedDesc)),
+            ("per-page=25", Quirk::PerPage(25)),
+            ("past-end=last", Quirk::PastEnd(PastEnd::Last)),
             ("find-shape=data", Quirk::FindShape(FindShape::Data)),
             ("late-visibility=3", Quirk::LateVisibility(3)),
             ("duplicates=merge", Quirk::Duplicates(Duplicates::Merge)),

@@ -65,6 +65,12 @@ impl RequestLog {
         }
     }
 
+    /// The request of this number, unless it is forgotten.
+    pub(super) fn get(&self, number: u64) -> Option<&LoggedRequest> {
+        let index = number.checked_sub(self.first).and_then(|index| usize::try_from(index).ok());
+        self.requests.get(index?)
+    }
+
     /// The requests that are remembered.
     pub(super) fn all(&self) -> Vec<LoggedRequest> {
         self.requests.iter().cloned().collect()

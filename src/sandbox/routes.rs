@@ -14,7 +14,7 @@ use super::answer::{self, Problem};
 use super::contact::{Contact, Shown};
 use super::formats;
 use super::input::Input;
-use super::quirks::{FindShape, Quirks};
+use super::quirks::{FindShape, PastEnd, Quirks};
 use super::store::Store;
 
 /// The largest body that is read. A contact is a thousand times smaller.
@@ -91,7 +91,7 @@ pub(super) fn respond(store: &mut Store, token: &str, request: &Request<Bytes>) 
         return Problem::Unauthorized.answer();
     }
     let outcome = match Route::of(request.method(), request.uri().path()) {
-        Some(Route::List) => Ok(list(store, request)),
+        Some(Route::List) => list(store, request),
         Some(Route::Get(id)) => get(store, id),
         Some(Route::Create) => create(store, request),
         Some(Route::Update(id)) => update(store, id, request),
@@ -102,10 +102,16 @@ pub(super) fn respond(store: &mut Store, token: &str, request: &Request<Bytes>) 
     outcome.unwrap_or_else(Problem::answer)
 }
 
-fn list(store: &mut Store, request: &Request<Bytes>) -> Response<Bytes> {
-    let page = number(request, "page", 1, usize::MAX);
-    let per_page = number(request, "per_page", 25, 100);
-    let blanks = store.quirks().blanks;
+fn list(store: &mut Store, request: &Request<Bytes>) -> Result<Response<Bytes>, Problem> {
+    let Quirks { blanks, per_page, past_end, .. } = store.quirks();
+    let per_page = per_page.unwrap_or_else(|| number(request, "per_page", 25, 100));
+    let asked = number(request, "page", 1, usize::MAX);
+    let last = store.listed_now().div_ceil(per_page).max(1);
+    let page = match past_end {
+        PastEnd::Missing if asked > last => return Err(Problem::NoEndpoint),
+        PastEnd::Last => asked.min(last),
+        PastEnd::Empty | PastEnd::Missing => asked,
+    };
     let found = store.list((page - 1).saturating_mul(per_page), per_page);
     let contacts: Vec<Shown<'_>> =
         found.contacts.into_iter().map(|contact| Shown { contact, blanks }).collect();
@@ -118,7 +124,7 @@ fn list(store: &mut Store, request: &Request<Bytes>) -> Response<Bytes> {
             total_count: found.total_count,
         },
     };
-    answer::json(StatusCode::OK, &body)
+    Ok(answer::json(StatusCode::OK, &body))
 }
 
 #[derive(Serialize)]

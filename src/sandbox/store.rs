@@ -24,6 +24,7 @@ pub type Now = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
 /// The id of the first contact.
 const FIRST_ID: u64 = 4_100_001;
 
+#[derive(Clone)]
 pub(super) struct Store {
     quirks: Quirks,
     users: Vec<User>,
@@ -39,6 +40,7 @@ pub(super) struct Store {
     listing: Option<Vec<u64>>,
 }
 
+#[derive(Clone)]
 struct Entry {
     contact: Contact,
     /// The look that sees the contact first.
@@ -105,6 +107,12 @@ impl Store {
 
     pub(super) fn get(&self, id: u64) -> Result<&Contact, Problem> {
         self.contacts.get(&id).map(|entry| &entry.contact).ok_or(Problem::NoContact)
+    }
+
+    /// How many contacts the next list shows.
+    pub(super) fn listed_now(&self) -> usize {
+        let next = self.looks + 1;
+        self.contacts.values().filter(|entry| next >= entry.seen_from).count()
     }
 
     /// The contacts after the first `skip` of the listing, at most `take`.
