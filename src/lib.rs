@@ -38,3 +38,4 @@ pub mod sandbox;
 pub mod source;
 pub mod telemetry;
 pub mod undo;
+mod weather;

@@ -23,6 +23,9 @@ use crate::source::Reading;
 /// The sliding time over which deletions are counted.
 const DAY: TimeDelta = TimeDelta::hours(24);
 
+/// How many contacts are asked for at most to see whether any still answers.
+const CONTROLS: usize = 5;
+
 /// Why a side could not be observed.
 #[derive(Debug, thiserror::Error)]
 pub enum ObserveError {
@@ -135,7 +138,7 @@ async fn ask_for_missing(
     shown: &mut BTreeMap<LinqId, Fetched>,
     side: &mut LinqSide,
 ) -> Result<(), LinqError> {
-    let known = shown.keys().next().copied();
+    let listed: Vec<LinqId> = shown.keys().take(CONTROLS).copied().collect();
     let mut absent = BTreeSet::new();
     let Missing { linked, released, vouched_for, .. } = missing;
     let unvouched: Vec<LinqId> =
@@ -155,16 +158,24 @@ async fn ask_for_missing(
     if absent.is_empty() {
         return Ok(());
     }
-    let answers = match known {
-        Some(known) => matches!(client.get(known).await?, Lookup::Found(_)),
-        None => unvouched.is_empty(),
-    };
-    if answers {
+    let nobody_to_ask = listed.is_empty() && unvouched.is_empty();
+    if nobody_to_ask || somebody_answers(client, &listed).await? {
         side.gone = absent;
     } else {
         side.nobody_answers = true;
     }
     Ok(())
+}
+
+/// Whether one of these contacts, which were listed just now, still answers. One may
+/// have gone meanwhile like those that are asked for; all of them have not.
+async fn somebody_answers(client: &Client, listed: &[LinqId]) -> Result<bool, LinqError> {
+    for id in listed {
+        if matches!(client.get(*id).await?, Lookup::Found(_)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Brings the mirror up to what Linq showed. Contacts that are not listed and not

@@ -10,7 +10,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use tokio_util::sync::CancellationToken;
 
-use crate::apply::{Apply, Clock, Halt, LinqOutcome, SourceHalt, write_source};
+use crate::apply::{Apply, Clock, GivenUp, Halt, LinqOutcome, SourceHalt, write_source};
 use crate::linq::{Client, LinqError, Verdict};
 use crate::lock::LockError;
 use crate::mirror::{Ending, State, StateError};
@@ -23,6 +23,7 @@ use crate::plan::{
 use crate::record::Recorder;
 use crate::report::{ReportedError, RunReport};
 use crate::source::{Reading, Source, SourceError, WriteError};
+use crate::weather::{meet, remember_weather, watching};
 
 /// How often writing to Linq is planned anew within one run, because Linq turned out
 /// to have changed meanwhile.
@@ -121,6 +122,9 @@ pub enum RunError {
     /// Linq refused the token, or does not work.
     #[error(transparent)]
     Linq(#[from] LinqError),
+    /// Linq failed on some writes alone; everything else was done.
+    #[error("{0}; everything else was done")]
+    GaveUp(#[source] LinqError),
     /// The state cannot be read or written.
     #[error(transparent)]
     State(#[from] StateError),
@@ -176,6 +180,7 @@ impl RunError {
                 Verdict::TokenRefused(_) | Verdict::Halted(_) => 5,
                 Verdict::Rejected(_) | Verdict::Failed(_) => 6,
             },
+            RunError::GaveUp(_) => 6,
             RunError::State(error) => state_code(error),
             RunError::Write(_) | RunError::BackUp(_) | RunError::Plan(_) => 1,
             RunError::Stopped => 143,
@@ -198,6 +203,9 @@ impl RunError {
                     .to_owned()
             }
             RunError::Linq(error) => linq_hint(error).to_owned(),
+            RunError::GaveUp(_) => {
+                "Linq answers other requests; the next run tries this again".to_owned()
+            }
             RunError::State(error) => error.hint().unwrap_or("look at state.dir").to_owned(),
             RunError::Plan(_) => "please report this, with what both sides looked like".to_owned(),
             RunError::Nobody(run) => {
@@ -261,11 +269,17 @@ pub async fn run(sides: &mut Sides<'_>, terms: &Terms<'_>) -> Ran {
 /// Makes one run for a purpose of its own.
 pub async fn run_for(aim: Aim<'_>, sides: &mut Sides<'_>, terms: &Terms<'_>) -> Ran {
     let started_at = (terms.clock)();
+    let (linq, state) = (sides.linq, sides.state);
     let mut making = Making::new(aim, sides, terms, started_at);
-    let result = making.all().await;
+    let result = watching(linq, state, terms.clock, Box::pin(making.all())).await;
     let Making { mut report, notices, left, .. } = making;
+    let down = remember_weather(state, &result, (terms.clock)());
     if let Err(error) = &result {
-        report.error = Some(error.reported());
+        let mut reported = error.reported();
+        if let Some(down) = down {
+            reported.hint = format!("{}; {down}", reported.hint);
+        }
+        report.error = Some(reported);
     }
     report.requests = sides.linq.counts();
     report.conclude((terms.clock)());
@@ -341,6 +355,9 @@ struct Making<'s, 'a, 't> {
     refused: Vec<(String, String)>,
     /// Writes that were not made, because the contact was not there any more.
     vanished: usize,
+    /// Writes on which Linq fails alone, and how it failed on the first.
+    given_up: GivenUp,
+    failed: Option<LinqError>,
 }
 
 impl<'s, 'a, 't> Making<'s, 'a, 't> {
@@ -354,6 +371,8 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
             left: None,
             refused: Vec::new(),
             vanished: 0,
+            given_up: GivenUp::default(),
+            failed: None,
         }
     }
 
@@ -378,6 +397,7 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
         self.report.run = Some(run);
         let state = self.sides.state;
         let policy = self.terms.policy;
+        meet(self.sides.linq, state, now).await?;
         let linq = observe::read_linq(self.sides.linq, state, policy, &reading, run, now).await?;
         let read_at = self.now();
         self.report.linq.seen = linq.contacts.len();
@@ -393,10 +413,11 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
             let left = self.plan(&seen)?;
             let is_over = !left.steps.iter().any(Step::acts) || self.report.changes() == before;
             if is_over || pass == PASSES {
-                return self.close(run, seen, &reading, left);
+                self.close(run, seen, &reading, left)?;
+                break;
             }
         }
-        Ok(())
+        self.failed.take().map_or(Ok(()), |error| Err(RunError::GaveUp(error)))
     }
 
     /// Writes Linq, then the source; both again if somebody saved it meanwhile.
@@ -439,13 +460,15 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
                 observe::recall(self.sides.state, seen)?;
                 plan = self.plan(seen)?;
             }
-            let writes = |write: &LinqWrite| !matches!(write, LinqWrite::Delete { .. });
+            let writes = |write: &LinqWrite| {
+                !matches!(write, LinqWrite::Delete { .. }) && !self.given_up.holds(write)
+            };
             if !plan.steps.iter().any(|step| step.linq.as_ref().is_some_and(writes)) {
                 return Ok(());
             }
             let mut done = LinqOutcome::default();
             let result = self.apply(run, seen, read_at).write_linq(&plan, &mut done).await;
-            self.count(&done);
+            self.count(&mut done);
             result?;
             self.after_linq(seen, done)?;
         }
@@ -463,11 +486,13 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
             started_at: self.terms.started_at,
             clock: self.terms.clock,
             settle: self.terms.settle,
+            given_up: &self.given_up,
             stop: self.terms.stop,
         }
     }
 
-    fn count(&mut self, done: &LinqOutcome) {
+    fn count(&mut self, done: &mut LinqOutcome) {
+        self.failed = self.failed.take().or(done.failed.take());
         self.report.linq.created += done.created;
         self.report.linq.updated += done.updated;
         self.report.linq.deleted += done.deleted;
@@ -527,7 +552,7 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
         let plan = self.plan(seen)?;
         let mut done = LinqOutcome::default();
         let result = self.apply(run, seen, read_at).delete_in_linq(&plan, &mut done).await;
-        self.count(&done);
+        self.count(&mut done);
         result?;
         self.after_linq(seen, done)
     }

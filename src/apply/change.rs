@@ -1,9 +1,9 @@
 //! Updates and deletions in Linq: each carries what it expects to find.
 
-use crate::linq::{Deletion, Fetched, LinqError, Lookup, Reason, Update, UpdateError};
+use crate::linq::{Deletion, Effect, Fetched, LinqError, Lookup, Reason, Update, UpdateError};
 use crate::mirror::{IntentKind, IntentOutcome, NewIntent};
-use crate::model::{Base, Change, Field, FieldSet, IntentId, LinqId, Values};
-use crate::plan::{LinkPlan, LinqWrite, Step};
+use crate::model::{Base, Canon, Change, Field, FieldSet, IntentId, LinqId, Values};
+use crate::plan::{LinkPlan, LinqWrite, Step, is_rewritten};
 
 use super::{Apply, FRESH, Halt, Outcome};
 
@@ -17,6 +17,16 @@ enum Before {
     Changed(Fetched),
     /// Nothing.
     Nothing,
+}
+
+/// What became of an update or a deletion.
+enum Sent<T> {
+    /// It was carried out.
+    Landed(T),
+    /// There was no answer, and the contact is neither as before nor as it was to be.
+    Unclear(Box<Fetched>),
+    /// There was no answer, and the contact is gone.
+    Gone,
 }
 
 /// Whether a fresh reading will do, or the contact must be read again in any case.
@@ -59,13 +69,54 @@ impl Apply<'_> {
             let reason = "a contact in Linq needs a name, an e-mail or a phone number";
             return self.refuse(step, write, intent, reason);
         };
-        match self.patch(id, update, set).await {
-            Ok(answer) => {
+        match self.patch_until_answered(id, update, set).await {
+            Ok(Sent::Landed(answer)) => {
                 self.recorder().updated(step, intent, set, &answer, self.now())?;
                 Ok(Outcome::Updated(answer))
             }
+            Ok(Sent::Unclear(shown)) => {
+                self.recorder().unclear(step, intent, set, &shown, self.now())?;
+                Ok(Outcome::Stale(*shown))
+            }
+            Ok(Sent::Gone) => {
+                self.state.close_intent(intent, IntentOutcome::Abandoned)?;
+                Ok(Outcome::Vanished(id))
+            }
             Err(error) => self.refused(step, write, intent, error),
         }
+    }
+
+    /// Sends an update. Without an answer the contact is looked at before anything is
+    /// sent again: it may have been updated, or edited by somebody else meanwhile.
+    async fn patch_until_answered(
+        &self,
+        id: LinqId,
+        update: Update,
+        set: &[Change],
+    ) -> Result<Sent<Fetched>, LinqError> {
+        for sendings in 1.. {
+            let error = match self.patch(id, update.clone(), set).await {
+                Ok(answer) => return Ok(Sent::Landed(answer)),
+                Err(error) => error,
+            };
+            if error.effect != Effect::Unknown {
+                return Err(error);
+            }
+            let fetched = match self.client.get(id).await {
+                Ok(Lookup::Found(fetched)) => fetched,
+                Ok(Lookup::Absent | Lookup::Unproven(_)) => return Ok(Sent::Gone),
+                Err(_) => return Err(error),
+            };
+            match look_of(set, &fetched.contact.values, self.policy.canon) {
+                Look::AsSent => return Ok(Sent::Landed(*fetched)),
+                Look::AsBefore => {}
+                Look::Neither => return Ok(Sent::Unclear(fetched)),
+            }
+            if !self.client.may_send_again(sendings).await {
+                return Err(error);
+            }
+        }
+        Ok(Sent::Gone)
     }
 
     /// Sends an update. If Linq does not know the present owner as a user, it is
@@ -99,16 +150,55 @@ impl Apply<'_> {
         // Whole and durable before the request: Linq cannot give it back.
         self.recorder().shown(&before, self.now())?;
         let intent = self.intend(step, IntentKind::DeleteInLinq { linq_id: id })?;
-        match self.client.delete(id).await {
-            Ok(Deletion::Done | Deletion::AlreadyGone) => {
+        match self.delete_until_answered(id, expected).await {
+            Ok(Sent::Landed(()) | Sent::Gone) => {
                 self.recorder().deleted(step, intent, &before, self.now())?;
                 Ok(Outcome::Deleted(id))
+            }
+            Ok(Sent::Unclear(shown)) => {
+                self.state.close_intent(intent, IntentOutcome::Abandoned)?;
+                self.stale(*shown)
             }
             Err(error) => {
                 let expected = expected.clone();
                 self.refused(step, &LinqWrite::Delete { id, expected }, intent, error)
             }
         }
+    }
+
+    /// Sends a deletion. Without an answer the contact is looked for before anything is
+    /// sent again: somebody may have edited it meanwhile, which saves it.
+    async fn delete_until_answered(
+        &self,
+        id: LinqId,
+        expected: &Values,
+    ) -> Result<Sent<()>, LinqError> {
+        for sendings in 1.. {
+            let error = match self.client.delete(id).await {
+                Ok(Deletion::Done | Deletion::AlreadyGone) => return Ok(Sent::Landed(())),
+                Err(error) => error,
+            };
+            if error.effect != Effect::Unknown {
+                return Err(error);
+            }
+            match self.client.get(id).await {
+                Ok(Lookup::Absent) => return Ok(Sent::Gone),
+                Ok(Lookup::Unproven(_)) | Err(_) => return Err(error),
+                Ok(Lookup::Found(fetched)) if self.has_changed(expected, &fetched) => {
+                    return Ok(Sent::Unclear(fetched));
+                }
+                Ok(Lookup::Found(_)) => {}
+            }
+            if !self.client.may_send_again(sendings).await {
+                return Err(error);
+            }
+        }
+        Ok(Sent::Gone)
+    }
+
+    fn has_changed(&self, expected: &Values, fetched: &Fetched) -> bool {
+        let shown = &fetched.contact.values;
+        !self.policy.canon.differing(FieldSet::ALL, expected, shown).is_empty()
     }
 
     async fn before(
@@ -121,15 +211,10 @@ impl Apply<'_> {
             return Ok(Before::Trusted);
         }
         Ok(match self.client.get(id).await? {
-            Lookup::Found(fetched) => {
-                let canon = self.policy.canon;
-                let changed = canon.differing(FieldSet::ALL, expected, &fetched.contact.values);
-                if changed.is_empty() {
-                    Before::Expected(*fetched)
-                } else {
-                    Before::Changed(*fetched)
-                }
+            Lookup::Found(fetched) if self.has_changed(expected, &fetched) => {
+                Before::Changed(*fetched)
             }
+            Lookup::Found(fetched) => Before::Expected(*fetched),
             Lookup::Absent | Lookup::Unproven(_) => Before::Nothing,
         })
     }
@@ -177,7 +262,7 @@ impl Apply<'_> {
         self.refuse(step, write, intent, &reason)
     }
 
-    fn refuse(
+    pub(super) fn refuse(
         &self,
         step: &Step,
         write: &LinqWrite,
@@ -205,6 +290,28 @@ fn update_of(set: &[Change], current: &Values) -> Result<Update, UpdateError> {
     }
     let owner = Some(after[Field::Owner].trim().to_owned()).filter(|owner| !owner.is_empty());
     Update::new(fields, owner)
+}
+
+/// What a contact looks like beside an update that was not answered.
+enum Look {
+    AsSent,
+    AsBefore,
+    Neither,
+}
+
+fn look_of(set: &[Change], shown: &Values, canon: Canon) -> Look {
+    let same = |field: Field, text: &str| canon.same(field, &shown[field], text);
+    let sent = |change: &Change| {
+        same(change.field, &change.to)
+            || is_rewritten(change.field, &change.to, &shown[change.field], canon)
+    };
+    if set.iter().all(sent) {
+        Look::AsSent
+    } else if set.iter().all(|change| same(change.field, &change.from)) {
+        Look::AsBefore
+    } else {
+        Look::Neither
+    }
 }
 
 fn is_unknown_user(error: &LinqError) -> bool {

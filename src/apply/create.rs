@@ -1,16 +1,13 @@
 //! Creates in Linq: nobody is created whom Linq has already.
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
-
 use crate::linq::{Effect, Fetched, FindBy, Finding, LinqError};
-use crate::mirror::{IntentKind, IntentOutcome};
+use crate::mirror::{IntentKind, IntentOutcome, StateError};
 use crate::model::{Field, FieldSet, IntentId, LinqId, Timestamp, Values};
 use crate::observe::record;
 use crate::plan::{DoubtfulCreate, LinqWrite, Step};
 
 use super::doubt::InDoubt;
-use super::{Apply, Halt, Outcome};
+use super::{Apply, Halt, Outcome, Progress};
 
 /// What is sent to create a contact.
 #[derive(Clone, Debug)]
@@ -24,12 +21,12 @@ impl Apply<'_> {
         &self,
         step: &Step,
         write: &LinqWrite,
-        created: &RefCell<BTreeMap<LinqId, Values>>,
+        progress: &Progress,
     ) -> Result<Outcome, Halt> {
         let LinqWrite::Create { values, user_email, doubt: unanswered } = write else {
             return Ok(Outcome::Refused);
         };
-        let news = |fetched: &Fetched| !self.knows(fetched.contact.id, fetched, created);
+        let news = |fetched: &Fetched| !self.knows(fetched.contact.id, fetched, progress);
         if let Some(fetched) = self.find(values).await?.into_iter().find(news) {
             return self.stale(fetched);
         }
@@ -44,12 +41,23 @@ impl Apply<'_> {
                 expected: earlier.values.clone(),
                 first_sent_at: earlier.first_sent_at,
                 sent_at: earlier.sent_at,
+                error: None,
             })));
         }
         let intent = self.intend(step, self.creation(step, &sent))?;
         let outcome = self.send(step, write, intent, sent).await?;
-        if let Outcome::Created(fetched) = &outcome {
-            created.borrow_mut().insert(fetched.contact.id, fetched.contact.values.clone());
+        match &outcome {
+            Outcome::Created(fetched) => {
+                let values = fetched.contact.values.clone();
+                progress.created.borrow_mut().insert(fetched.contact.id, values);
+            }
+            Outcome::InDoubt(_) => progress.in_doubt.update(|creates| creates + 1),
+            Outcome::Updated(_)
+            | Outcome::Deleted(_)
+            | Outcome::Stale(_)
+            | Outcome::Vanished(_)
+            | Outcome::Refused
+            | Outcome::GivenUp(_) => {}
         }
         Ok(outcome)
     }
@@ -77,7 +85,7 @@ impl Apply<'_> {
         let began = self.now();
         let answer = self.client.create(&sent.values, sent.user_email.as_deref()).await;
         let error = match answer {
-            Ok(answer) => return self.landed(step, intent, answer),
+            Ok(answer) => return self.answered(step, write, intent, answer),
             Err(error) => error,
         };
         match error.effect {
@@ -93,6 +101,7 @@ impl Apply<'_> {
                     sent,
                     first_sent_at: began,
                     sent_at,
+                    error: Some(error),
                 };
                 match self.trace_by_find(&doubt).await? {
                     Some(answer) => self.landed(step, intent, answer),
@@ -118,6 +127,29 @@ impl Apply<'_> {
             self.state.close_intent(intent, IntentOutcome::Refused)?;
         }
         self.refused(step, write, intent, error)
+    }
+
+    /// A create was answered. Linq may have taken it for somebody it has: if nobody's
+    /// so far, that is the match; if it is another record's, this one stays without.
+    fn answered(
+        &self,
+        step: &Step,
+        write: &LinqWrite,
+        intent: IntentId,
+        answer: Fetched,
+    ) -> Result<Outcome, Halt> {
+        let id = answer.contact.id;
+        match self.landed(step, intent, answer.clone()) {
+            Err(Halt::State(StateError::AlreadyLinked(_))) => {
+                let reason = format!(
+                    "Linq created nobody: it took this person for contact {id}, who is in the \
+                     source already"
+                );
+                self.refuse(step, write, intent, &reason)?;
+                self.stale(answer)
+            }
+            outcome => outcome,
+        }
     }
 
     pub(super) fn landed(
@@ -150,14 +182,9 @@ impl Apply<'_> {
 
     /// Whether the plan has judged this contact already: it was seen as it is, or
     /// was created meanwhile for another record of the same plan.
-    fn knows(
-        &self,
-        id: LinqId,
-        fetched: &Fetched,
-        created: &RefCell<BTreeMap<LinqId, Values>>,
-    ) -> bool {
+    fn knows(&self, id: LinqId, fetched: &Fetched, progress: &Progress) -> bool {
         let known = self.seen.linq.contacts.get(&id).map(|contact| contact.values.clone());
-        let known = known.or_else(|| created.borrow().get(&id).cloned());
+        let known = known.or_else(|| progress.created.borrow().get(&id).cloned());
         known.is_some_and(|known| {
             let shown = &fetched.contact.values;
             self.policy.canon.differing(FieldSet::ALL, &known, shown).is_empty()

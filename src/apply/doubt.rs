@@ -3,13 +3,13 @@
 
 use std::time::Duration;
 
-use crate::linq::{Completeness, Fetched, walk};
+use crate::linq::{Completeness, Fetched, LinqError, walk};
 use crate::mirror::IntentOutcome;
 use crate::model::{IntentId, LinqId, Timestamp, Values};
-use crate::plan::{LinqWrite, Step, is_trace_of};
+use crate::plan::{Likeness, LinqWrite, Step, trace_of};
 
 use super::create::Sent;
-use super::{Apply, Halt, LinqOutcome, Outcome};
+use super::{Apply, Halt, LinqOutcome, MOST_GIVEN_UP, Outcome};
 
 /// How often a create is sent before the run gives up on Linq.
 const SENDINGS: usize = 3;
@@ -26,6 +26,8 @@ pub(super) struct InDoubt {
     pub(super) expected: Values,
     pub(super) first_sent_at: Timestamp,
     pub(super) sent_at: Timestamp,
+    /// Why there was no answer, if it was this run that sent it.
+    pub(super) error: Option<LinqError>,
 }
 
 impl Apply<'_> {
@@ -43,13 +45,24 @@ impl Apply<'_> {
             self.wait_for(&in_doubt).await?;
             in_doubt = self.look_again(in_doubt, done).await?;
         }
-        for doubt in &in_doubt {
+        let mut given_up = 0;
+        for doubt in in_doubt {
+            given_up = self.given_up.add(&doubt.write);
             done.notices.push(format!(
                 "Linq did not answer whether it created {}; the next run looks again",
                 doubt.step.subject.name
             ));
+            if let Some(error) = doubt.error {
+                done.failed.get_or_insert(error);
+            }
         }
-        Ok(())
+        match done.failed.take() {
+            Some(error) if given_up > MOST_GIVEN_UP => Err(error.into()),
+            failed => {
+                done.failed = failed;
+                Ok(())
+            }
+        }
     }
 
     async fn wait_for(&self, in_doubt: &[InDoubt]) -> Result<(), Halt> {
@@ -80,16 +93,16 @@ impl Apply<'_> {
         let mut taken: Vec<LinqId> = Vec::new();
         let mut still = Vec::new();
         for mut doubt in in_doubt {
-            let traces: Vec<&Fetched> = listing
+            let trace = listing
                 .contacts
                 .iter()
                 .filter(|fetched| !taken.contains(&fetched.contact.id))
-                .filter(|fetched| self.is_trace(&doubt, fetched))
-                .collect();
-            if let Some(trace) = traces.first() {
+                .filter_map(|fetched| Some((self.trace(&doubt, fetched)?, fetched)))
+                .min_by_key(|(likeness, _)| *likeness);
+            if let Some((_, trace)) = trace {
                 taken.push(trace.contact.id);
                 // The plan decides what it is: the record may have been edited since.
-                done.add(self.stale((*trace).clone())?);
+                done.add(self.stale(trace.clone())?);
                 continue;
             }
             if listing.completeness != Completeness::Complete {
@@ -104,7 +117,8 @@ impl Apply<'_> {
                 | Outcome::Deleted(_)
                 | Outcome::Stale(_)
                 | Outcome::Vanished(_)
-                | Outcome::Refused) => done.add(outcome),
+                | Outcome::Refused
+                | Outcome::GivenUp(_)) => done.add(outcome),
             }
         }
         Ok(still)
@@ -124,19 +138,18 @@ impl Apply<'_> {
     /// The contact that a create in doubt has made, if find shows exactly that.
     pub(super) async fn trace_by_find(&self, doubt: &InDoubt) -> Result<Option<Fetched>, Halt> {
         let found = self.find(&doubt.expected).await?;
-        Ok(found.into_iter().find(|fetched| self.is_trace(doubt, fetched)))
+        Ok(found.into_iter().find(|fetched| self.trace(doubt, fetched).is_some()))
     }
 
-    /// Whether a contact is what a create in doubt would have made, and nobody's yet.
-    fn is_trace(&self, doubt: &InDoubt, fetched: &Fetched) -> bool {
+    /// How much a contact looks like what a create in doubt would have made, if it is
+    /// nobody's yet.
+    fn trace(&self, doubt: &InDoubt, fetched: &Fetched) -> Option<Likeness> {
         let id = fetched.contact.id;
         let free = !self.seen.linq.contacts.contains_key(&id)
             && !self.seen.links.iter().any(|link| link.linq_id == id);
-        free && is_trace_of(
-            &fetched.contact,
-            &doubt.expected,
-            doubt.first_sent_at,
-            self.policy.canon,
-        )
+        if !free {
+            return None;
+        }
+        trace_of(&fetched.contact, &doubt.expected, doubt.first_sent_at, self.policy.canon)
     }
 }

@@ -10,8 +10,8 @@ mod create;
 mod doubt;
 mod source;
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -19,9 +19,9 @@ use futures_util::StreamExt;
 use futures_util::stream;
 use tokio_util::sync::CancellationToken;
 
-use crate::linq::{Client, Fetched, LinqError};
+use crate::linq::{Client, Failure, Fetched, LinqError, TransportError, Verdict};
 use crate::mirror::{State, StateError};
-use crate::model::{LinqId, Policy, RunId, Timestamp, Values};
+use crate::model::{Fingerprint, LinqId, Policy, RunId, Timestamp, Values};
 use crate::plan::{LinqWrite, Observation, Plan, Step};
 use crate::record::Recorder;
 
@@ -29,6 +29,33 @@ pub(crate) use source::{SourceHalt, write_source};
 
 /// How old a reading may be when a contact is changed or deleted on its strength.
 const FRESH: TimeDelta = TimeDelta::seconds(5);
+
+/// How many writes a run gives up, because Linq fails on them alone, before it gives
+/// up Linq.
+const MOST_GIVEN_UP: usize = 3;
+
+/// Writes on which Linq failed after all attempts, while it answered everything
+/// else, by [`LinqWrite::fingerprint`]. They wait for the next run.
+#[derive(Debug, Default)]
+pub(crate) struct GivenUp(RefCell<BTreeSet<Fingerprint>>);
+
+impl GivenUp {
+    /// Whether `write` is among them.
+    pub(crate) fn holds(&self, write: &LinqWrite) -> bool {
+        self.0.borrow().contains(&write.fingerprint())
+    }
+
+    /// Gives `write` up; tells how many that are by now.
+    fn add(&self, write: &LinqWrite) -> usize {
+        let mut given_up = self.0.borrow_mut();
+        given_up.insert(write.fingerprint());
+        given_up.len()
+    }
+}
+
+/// How many creates may be in doubt before no further one is sent: a Linq that answers
+/// none of them would leave everybody in doubt.
+const MOST_IN_DOUBT: usize = 8;
 
 /// Tells the time.
 pub type Clock<'a> = &'a dyn Fn() -> Timestamp;
@@ -47,6 +74,8 @@ pub(crate) struct Apply<'a> {
     pub(crate) started_at: Timestamp,
     pub(crate) clock: Clock<'a>,
     pub(crate) settle: Duration,
+    /// Writes that this run has given up.
+    pub(crate) given_up: &'a GivenUp,
     pub(crate) stop: &'a CancellationToken,
 }
 
@@ -78,6 +107,17 @@ pub(crate) struct LinqOutcome {
     pub(crate) gone: Vec<LinqId>,
     /// What people should know.
     pub(crate) notices: Vec<String>,
+    /// Why the first of the writes was given up that were.
+    pub(crate) failed: Option<LinqError>,
+}
+
+/// How far the writes of one plan are.
+#[derive(Default)]
+struct Progress {
+    /// Whom Linq has created, as it answered.
+    created: RefCell<BTreeMap<LinqId, Values>>,
+    /// Creates of which it cannot be told whether they arrived.
+    in_doubt: Cell<usize>,
 }
 
 /// What became of one write to Linq.
@@ -94,6 +134,8 @@ enum Outcome {
     Refused,
     /// It cannot be told yet whether a create arrived.
     InDoubt(Box<doubt::InDoubt>),
+    /// Linq fails on this one, and not on others.
+    GivenUp(LinqError),
 }
 
 impl LinqOutcome {
@@ -120,6 +162,9 @@ impl LinqOutcome {
             }
             // The next plan shows them: as rejected, or as still to be done.
             Outcome::Refused | Outcome::InDoubt(_) => {}
+            Outcome::GivenUp(error) => {
+                self.failed.get_or_insert(error);
+            }
         }
     }
 }
@@ -142,16 +187,17 @@ impl<'a> Apply<'a> {
             }
             Some(LinqWrite::Delete { .. }) | None => None,
         });
-        let created = RefCell::new(BTreeMap::new());
+        let progress = Progress::default();
         let mut in_doubt = Vec::new();
-        self.each(writes.collect(), &created, |outcome| match outcome {
+        self.each(writes.collect(), &progress, |outcome| match outcome {
             Outcome::InDoubt(doubt) => in_doubt.push(*doubt),
             outcome @ (Outcome::Created(_)
             | Outcome::Updated(_)
             | Outcome::Deleted(_)
             | Outcome::Stale(_)
             | Outcome::Vanished(_)
-            | Outcome::Refused) => done.add(outcome),
+            | Outcome::Refused
+            | Outcome::GivenUp(_)) => done.add(outcome),
         })
         .await?;
         self.settle(in_doubt, done).await
@@ -167,8 +213,7 @@ impl<'a> Apply<'a> {
             Some(write @ LinqWrite::Delete { .. }) => Some((step, write)),
             Some(LinqWrite::Create { .. } | LinqWrite::Update { .. }) | None => None,
         });
-        let created = RefCell::new(BTreeMap::new());
-        self.each(deletions.collect(), &created, |outcome| done.add(outcome)).await
+        self.each(deletions.collect(), &Progress::default(), |outcome| done.add(outcome)).await
     }
 
     /// Makes writes concurrently. After the first failure nothing further is begun,
@@ -176,7 +221,7 @@ impl<'a> Apply<'a> {
     async fn each(
         &self,
         writes: Vec<(&Step, &LinqWrite)>,
-        created: &RefCell<BTreeMap<LinqId, Values>>,
+        progress: &Progress,
         mut landed: impl FnMut(Outcome),
     ) -> Result<(), Halt> {
         let failed = RefCell::new(None);
@@ -188,8 +233,8 @@ impl<'a> Apply<'a> {
                     if failed.borrow().is_some() {
                         return None;
                     }
-                    match self.one(step, write, created).await {
-                        Ok(outcome) => Some(outcome),
+                    match self.one_or_none(step, write, progress).await {
+                        Ok(outcome) => outcome,
                         Err(halt) => {
                             failed.borrow_mut().get_or_insert(halt);
                             None
@@ -205,17 +250,58 @@ impl<'a> Apply<'a> {
         failed.into_inner().map_or(Ok(()), Err)
     }
 
+    /// Makes one write, unless it was given up. If Linq fails on it alone, it is given
+    /// up now.
+    async fn one_or_none(
+        &self,
+        step: &Step,
+        write: &LinqWrite,
+        progress: &Progress,
+    ) -> Result<Option<Outcome>, Halt> {
+        let creates = matches!(write, LinqWrite::Create { .. });
+        if self.given_up.holds(write) || creates && progress.in_doubt.get() >= MOST_IN_DOUBT {
+            return Ok(None);
+        }
+        match self.one(step, write, progress).await {
+            Err(Halt::Linq(error)) if self.fails_alone(&error).await => {
+                if self.given_up.add(write) > MOST_GIVEN_UP {
+                    return Err(Halt::Linq(error));
+                }
+                Ok(Some(Outcome::GivenUp(error)))
+            }
+            outcome => outcome.map(Some),
+        }
+    }
+
+    /// Whether Linq fails on this request and still answers others: one cheap request
+    /// tells.
+    async fn fails_alone(&self, error: &LinqError) -> bool {
+        let may_be_alone = match &error.verdict {
+            Verdict::Failed(Failure::Status(answered)) => answered.status.is_server_error(),
+            Verdict::Failed(Failure::NoAnswer(error)) => {
+                !matches!(error, TransportError::NotSent(_))
+            }
+            Verdict::Failed(Failure::NotBelieved { .. }) => true,
+            Verdict::Failed(Failure::Redirected(_))
+            | Verdict::NoToken(_)
+            | Verdict::TokenRefused(_)
+            | Verdict::Halted(_)
+            | Verdict::Rejected(_) => false,
+        };
+        may_be_alone && self.client.check().await.is_ok()
+    }
+
     async fn one(
         &self,
         step: &Step,
         write: &LinqWrite,
-        created: &RefCell<BTreeMap<LinqId, Values>>,
+        progress: &Progress,
     ) -> Result<Outcome, Halt> {
         if self.stop.is_cancelled() {
             return Err(Halt::Stopped);
         }
         match write {
-            LinqWrite::Create { .. } => self.create(step, write, created).await,
+            LinqWrite::Create { .. } => self.create(step, write, progress).await,
             LinqWrite::Update { id, set, expected } => {
                 self.update(step, write, *id, set, expected).await
             }

@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Response};
+use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::answer::{self, Fetched, Page, Unreadable, complaint};
 use super::counts::{Counter, RequestCounts};
-use super::error::{Answered, Effect, LinqError};
+use super::error::{Answered, LinqError};
 use super::limit::Limiter;
 use super::request::{Draft, FindBy, Update};
 use super::settings::Settings;
@@ -37,6 +39,7 @@ pub struct Client {
     pub(super) limiter: Limiter,
     pub(super) counter: Counter,
     pub(super) halted: OnceLock<Answered>,
+    pub(super) asked_to_wait: watch::Sender<Option<Instant>>,
     random: Mutex<fastrand::Rng>,
 }
 
@@ -84,6 +87,7 @@ impl Client {
             limiter: Limiter::new(settings.concurrency, settings.requests_per_second),
             counter: Counter::default(),
             halted: OnceLock::new(),
+            asked_to_wait: watch::Sender::new(None),
             random: Mutex::new(fastrand::Rng::with_seed(settings.seed)),
             settings,
         }
@@ -108,6 +112,27 @@ impl Client {
         self.list_page(1, 1).await.map(drop)
     }
 
+    /// Does the same once, without a second attempt: whether a Linq that failed before
+    /// works again.
+    ///
+    /// # Errors
+    /// [`LinqError`], as for every call.
+    pub async fn probe(&self) -> Result<(), LinqError> {
+        let draft = Draft::list(&self.settings.base_url, 1, 1).once();
+        self.ask(&draft, read_page).await.map(drop)
+    }
+
+    /// Lets no request begin for `wait` from now.
+    pub fn pause(&self, wait: Duration) {
+        self.limiter.pause(wait);
+    }
+
+    /// Until when Linq wants to be left alone (429 or 503 with `Retry-After`), whenever
+    /// that changes; `None` when it did not say.
+    pub fn asked_to_wait(&self) -> watch::Receiver<Option<Instant>> {
+        self.asked_to_wait.subscribe()
+    }
+
     /// Asks for a page of the listing, counted from 1. Linq gives at most 100
     /// contacts at a time and may give fewer than `per_page`.
     ///
@@ -115,11 +140,7 @@ impl Client {
     /// [`LinqError`]; never a rejection.
     pub async fn list_page(&self, page: u32, per_page: u32) -> Result<Page, LinqError> {
         let draft = Draft::list(&self.settings.base_url, page, per_page);
-        self.ask(&draft, |answer, _| match answer.status().as_u16() {
-            200 => answer::page(answer.body()).into(),
-            _ => Reading::Other,
-        })
-        .await
+        self.ask(&draft, read_page).await
     }
 
     /// Searches by e-mail or by phone number.
@@ -132,7 +153,7 @@ impl Client {
             return Ok(Finding::CannotSearch);
         }
         let draft = Draft::find(&self.settings.base_url, by);
-        self.ask(&draft, |answer, _| match answer.status().as_u16() {
+        self.ask(&draft, |answer| match answer.status().as_u16() {
             200 => answer::found(answer.body())
                 .map(|found| found.map_or(Finding::Nothing, |one| Finding::Found(Box::new(one))))
                 .into(),
@@ -149,7 +170,7 @@ impl Client {
     /// [`LinqError`].
     pub async fn get(&self, id: LinqId) -> Result<Lookup, LinqError> {
         let draft = Draft::get(&self.settings.base_url, id);
-        self.ask(&draft, |answer, _| match answer.status().as_u16() {
+        self.ask(&draft, |answer| match answer.status().as_u16() {
             200 => contact_with(id, answer).map(|one| Lookup::Found(Box::new(one))).into(),
             404 if says_no_such_contact(answer) => Reading::Is(Lookup::Absent),
             404 => Reading::Is(Lookup::Unproven(answered_with_code(answer))),
@@ -163,7 +184,7 @@ impl Client {
     /// not count. It is sent again only after Linq certainly did not take it.
     ///
     /// # Errors
-    /// [`LinqError`]. With [`Effect::Unknown`] there may be a new contact: look it
+    /// [`LinqError`]. With [`super::Effect::Unknown`] there may be a new contact: look it
     /// up before creating it again.
     pub async fn create(
         &self,
@@ -171,7 +192,7 @@ impl Client {
         user_email: Option<&str>,
     ) -> Result<Fetched, LinqError> {
         let draft = Draft::create(&self.settings.base_url, values, user_email);
-        self.ask(&draft, |answer, _| match answer.status().as_u16() {
+        self.ask(&draft, |answer| match answer.status().as_u16() {
             200 | 201 => answer::contact(answer.body()).into(),
             _ => Reading::Other,
         })
@@ -183,7 +204,8 @@ impl Client {
     ///
     /// # Errors
     /// [`LinqError`]; the rejection of a contact that is gone has
-    /// [`super::Reason::NoSuchContact`].
+    /// [`super::Reason::NoSuchContact`]. With [`super::Effect::Unknown`] look what it is now
+    /// before sending it again.
     pub async fn patch(&self, id: LinqId, update: &Update) -> Result<Fetched, LinqError> {
         self.update(Method::PATCH, id, update).await
     }
@@ -199,17 +221,16 @@ impl Client {
     /// Deletes a contact, for everybody in the organisation and for good.
     ///
     /// # Errors
-    /// [`LinqError`]; also for a 404 without the documented code.
+    /// [`LinqError`]; also for a 404 without the documented code. With
+    /// [`super::Effect::Unknown`] look whether it is gone, or was edited meanwhile, before
+    /// deleting it again.
     pub async fn delete(&self, id: LinqId) -> Result<Deletion, LinqError> {
         let draft = Draft::delete(&self.settings.base_url, id);
-        self.ask(&draft, |answer, before| match answer.status().as_u16() {
+        self.ask(&draft, |answer| match answer.status().as_u16() {
             204 => Reading::Is(Deletion::Done),
             200 | 202 if answer::is_plain_success(answer.body()) => Reading::Is(Deletion::Done),
             200 | 202 => Reading::NotBelieved("the body does not report a success"),
-            404 if says_no_such_contact(answer) => Reading::Is(match before {
-                Effect::Unknown => Deletion::Done,
-                Effect::NotSent | Effect::Refused => Deletion::AlreadyGone,
-            }),
+            404 if says_no_such_contact(answer) => Reading::Is(Deletion::AlreadyGone),
             _ => Reading::Other,
         })
         .await
@@ -222,7 +243,7 @@ impl Client {
         update: &Update,
     ) -> Result<Fetched, LinqError> {
         let draft = Draft::update(&self.settings.base_url, method, id, update);
-        self.ask(&draft, |answer, _| match answer.status().as_u16() {
+        self.ask(&draft, |answer| match answer.status().as_u16() {
             200 => contact_with(id, answer).into(),
             _ => Reading::Other,
         })
@@ -233,6 +254,13 @@ impl Client {
     pub(super) fn backoff(&self, failures: u32, asked: Option<Duration>) -> Duration {
         let random = self.random.lock().unwrap_or_else(PoisonError::into_inner).f64();
         self.settings.backoff.wait(failures, random, asked)
+    }
+}
+
+fn read_page(answer: &Response<Bytes>) -> Reading<Page> {
+    match answer.status().as_u16() {
+        200 => answer::page(answer.body()).into(),
+        _ => Reading::Other,
     }
 }
 
@@ -253,6 +281,7 @@ fn answered_with_code(answer: &Response<Bytes>) -> Answered {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::linq::Effect;
     use crate::linq::scripted::{Scripted, answer, client};
     use crate::linq::{Failure, Reason, Verdict};
     use crate::model::Field;

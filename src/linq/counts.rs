@@ -65,6 +65,11 @@ impl Counter {
         });
     }
 
+    /// Counts the next attempt of some call as a retry.
+    pub(super) fn count_retry(&self) {
+        self.with(|counts| counts.retries += 1);
+    }
+
     pub(super) fn so_far(&self) -> RequestCounts {
         self.with(|counts| *counts)
     }

@@ -1,27 +1,56 @@
 //! How fast Linq is asked.
 //!
-//! Owns three limits: requests under way, requests begun within any second, and
-//! a pause for everybody when Linq says that it is too much. Leaves what a pause
-//! costs to the caller.
+//! Owns three limits: requests under way, fewer when Linq is in trouble; requests
+//! begun within any second; and a pause for everybody when Linq says that it is too
+//! much. Leaves what a pause costs to the caller.
 
 use std::collections::VecDeque;
 use std::num::{NonZeroU32, NonZeroUsize};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep_until};
 
+use super::width::{Change, Width};
+
 /// Lets requests begin, each in its turn.
 pub(super) struct Limiter {
     places: Semaphore,
+    width: Mutex<Narrowing>,
     pace: Mutex<Pace>,
+}
+
+/// The width, and how many places are to be given up as soon as they are free.
+struct Narrowing {
+    width: Width,
+    owed: usize,
+}
+
+/// A request's turn, which ends when it is dropped.
+pub(super) struct Turn<'a> {
+    place: Option<SemaphorePermit<'a>>,
+    limiter: &'a Limiter,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let mut narrowing = self.limiter.narrowing();
+        if narrowing.owed > 0
+            && let Some(place) = self.place.take()
+        {
+            narrowing.owed -= 1;
+            place.forget();
+        }
+    }
 }
 
 impl Limiter {
     pub(super) fn new(concurrency: NonZeroUsize, per_second: NonZeroU32) -> Limiter {
+        let most = concurrency.get().min(Semaphore::MAX_PERMITS);
         Limiter {
-            places: Semaphore::new(concurrency.get().min(Semaphore::MAX_PERMITS)),
+            places: Semaphore::new(most),
+            width: Mutex::new(Narrowing { width: Width::new(most), owed: 0 }),
             pace: Mutex::new(Pace::new(per_second)),
         }
     }
@@ -29,13 +58,14 @@ impl Limiter {
     /// Waits until the next request may begin; it ends when the result is dropped.
     /// `None` never happens: it would mean that the places were closed, and
     /// nothing closes them.
-    pub(super) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
-        let place = self.places.acquire().await.ok()?;
+    pub(super) async fn turn(&self) -> Option<Turn<'_>> {
+        let place = Some(self.places.acquire().await.ok()?);
+        let turn = Turn { place, limiter: self };
         loop {
             let start = self.pace(|pace| pace.reserve(Instant::now()));
             sleep_until(start).await;
             if !self.pace(|pace| pace.is_paused(Instant::now())) {
-                return Some(place);
+                return Some(turn);
             }
         }
     }
@@ -43,6 +73,34 @@ impl Limiter {
     /// Lets no request begin for `wait` from now.
     pub(super) fn pause(&self, wait: Duration) {
         self.pace(|pace| pace.pause_until(Instant::now() + wait));
+    }
+
+    /// Takes note of a good answer.
+    pub(super) fn answered(&self, took: Duration) {
+        let change = self.narrowing().width.answered(took);
+        self.follow(change);
+    }
+
+    /// Takes note that Linq is in trouble, or asked too much.
+    pub(super) fn troubled(&self) {
+        let change = self.narrowing().width.troubled();
+        self.follow(change);
+    }
+
+    fn follow(&self, change: Change) {
+        let mut narrowing = self.narrowing();
+        match change {
+            Change::Keep => {}
+            Change::Narrow(fewer) => {
+                narrowing.owed += fewer - self.places.forget_permits(fewer);
+            }
+            Change::Widen if narrowing.owed > 0 => narrowing.owed -= 1,
+            Change::Widen => self.places.add_permits(1),
+        }
+    }
+
+    fn narrowing(&self) -> MutexGuard<'_, Narrowing> {
+        self.width.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn pace<T>(&self, with: impl FnOnce(&mut Pace) -> T) -> T {
@@ -135,6 +193,28 @@ mod tests {
             tokio::join!(limiter.turn(), async { limiter.pause(Duration::from_secs(9)) });
         assert!(turn.is_some());
         assert!(start.elapsed() >= Duration::from_secs(9));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_trouble_fewer_requests_are_under_way_until_answers_are_good_again() {
+        let limiter = Limiter::new(NonZeroUsize::new(4).unwrap(), NonZeroU32::new(1_000).unwrap());
+        let under_way = async || {
+            let mut turns = Vec::new();
+            while let Ok(turn) = tokio::time::timeout(Duration::from_secs(9), limiter.turn()).await
+            {
+                turns.push(turn);
+            }
+            turns.len()
+        };
+        assert_eq!(under_way().await, 4);
+        let held = limiter.turn().await;
+        limiter.troubled();
+        limiter.troubled();
+        assert_eq!(under_way().await, 0, "the one that is under way is the only one");
+        drop(held);
+        assert_eq!(under_way().await, 1);
+        (0..100).for_each(|_| limiter.answered(Duration::from_millis(9)));
+        assert_eq!(under_way().await, 4);
     }
 
     #[tokio::test(start_paused = true)]

@@ -31,6 +31,7 @@ mod token;
 mod transport;
 mod verdict;
 mod walk;
+mod width;
 mod wire;
 
 #[cfg(test)]

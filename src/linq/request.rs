@@ -140,6 +140,8 @@ pub(super) struct Draft {
     pub(super) call: Call,
     /// Whether the body asks for an owner, who may be unknown to Linq.
     pub(super) names_user: bool,
+    /// How often it may be sent, whatever the client's settings allow.
+    pub(super) most_attempts: u32,
     method: Method,
     url: Url,
     body: Option<Bytes>,
@@ -185,7 +187,12 @@ impl Draft {
     }
 
     fn bare(call: Call, method: Method, url: Url) -> Draft {
-        Draft { call, names_user: false, method, url, body: None }
+        Draft { call, names_user: false, most_attempts: u32::MAX, method, url, body: None }
+    }
+
+    /// The same, to be sent once.
+    pub(super) fn once(self) -> Draft {
+        Draft { most_attempts: 1, ..self }
     }
 
     /// Adds the body that create and update share. The owner stands beside the

@@ -13,6 +13,7 @@
 //! | 403 on anything else | the token or this contact is refused | refused | |
 //! | 408, 425, 5xx | failed | unknown | yes |
 //! | 429 | failed | refused | yes, and everybody waits |
+//! | 503 with `Retry-After` | failed | unknown | yes, and everybody waits |
 //! | other 4xx while listing | failed | refused | no |
 //! | other 4xx | this request is rejected | refused | |
 //! | no connection | failed | not sent | yes |
@@ -79,17 +80,13 @@ pub(super) enum Again {
     EverybodyAfter(Option<Duration>),
 }
 
-/// Whether `call` may be sent again after an attempt with this `effect`. All but
-/// a create have the same effect once or twice; two creates make two contacts.
+/// Whether `call` may be sent again after an attempt with this `effect`, without
+/// looking first. Two creates make two contacts; and what was to be changed or
+/// deleted may have changed while the answer was waited for.
 pub(super) fn is_repeatable(call: Call, effect: Effect) -> bool {
     match call {
-        Call::Create => effect != Effect::Unknown,
-        Call::List { .. }
-        | Call::FindByEmail
-        | Call::FindByPhone
-        | Call::Get(_)
-        | Call::Update(_)
-        | Call::Delete(_) => true,
+        Call::Create | Call::Update(_) | Call::Delete(_) => effect != Effect::Unknown,
+        Call::List { .. } | Call::FindByEmail | Call::FindByPhone | Call::Get(_) => true,
     }
 }
 
@@ -122,6 +119,9 @@ fn judge_status<T>(draft: &Draft, answer: &Response<Bytes>) -> Outcome<T> {
         403 => Outcome::Forbidden(Rejection { answered, reason: Reason::Forbidden, texts }),
         429 => {
             failed(Failure::Status(answered), Effect::Refused, Again::EverybodyAfter(retry_after))
+        }
+        503 if retry_after.is_some() => {
+            failed(Failure::Status(answered), Effect::Unknown, Again::EverybodyAfter(retry_after))
         }
         408 | 425 | 500.. => {
             failed(Failure::Status(answered), Effect::Unknown, Again::After(retry_after))

@@ -111,16 +111,28 @@ impl State {
     }
 }
 
-fn recall<T: DeserializeOwned>(conn: &Connection, name: &str) -> rusqlite::Result<Option<T>> {
+pub(super) fn recall<T: DeserializeOwned>(
+    conn: &Connection,
+    name: &str,
+) -> rusqlite::Result<Option<T>> {
     conn.prepare_cached("SELECT value FROM meta WHERE name = ?1")?
         .query_row([name], |row| row.get(0))
         .optional()
         .map(|found| found.map(|Json(value)| value))
 }
 
-fn remember<T: Serialize>(conn: &Connection, name: &str, value: &T) -> Result<(), Fault> {
+pub(super) fn remember<T: Serialize>(
+    conn: &Connection,
+    name: &str,
+    value: &T,
+) -> Result<(), Fault> {
     conn.prepare_cached("INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)")?
         .execute((name, Json(value)))?;
+    Ok(())
+}
+
+pub(super) fn forget(conn: &Connection, name: &str) -> Result<(), Fault> {
+    conn.prepare_cached("DELETE FROM meta WHERE name = ?1")?.execute([name])?;
     Ok(())
 }
 

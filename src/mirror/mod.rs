@@ -15,6 +15,7 @@
 //! | `intent`, `journal` | what is about to be written, its legal transitions, and keeping it |
 //! | `history`, `runs`, `rejections` | what happened, when, and what Linq refused |
 //! | `waiting` | what waits for a person, and what was decided about it |
+//! | `weather` | a Linq that does not work, and when it may be asked again |
 //! | `memory` | the pair, the mapping and the first backup |
 //! | `commit` | the one transaction in which the base advances |
 //! | `connection`, `directory`, `columns`, `error` | opening, modes, encodings, refusals |
@@ -41,6 +42,7 @@ mod schema;
 #[cfg(test)]
 mod testing;
 mod waiting;
+mod weather;
 
 use std::path::{Path, PathBuf};
 
@@ -55,6 +57,7 @@ pub use links::LinkChange;
 pub use memory::{Mapping, Pair};
 pub use rejections::{Rejection, RejectionChange};
 pub use runs::{Ending, Run};
+pub use weather::{LinqDown, WhyDown};
 
 use crate::lock::Lock;
 use error::Fault;

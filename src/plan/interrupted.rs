@@ -15,33 +15,84 @@ use super::observation::{DoubtfulCreate, HalfAdded};
 /// compared with the time at which its creation was sent.
 const CLOCK_SKEW: TimeDelta = TimeDelta::minutes(5);
 
-/// Whether `contact` looks exactly as a create of `values`, sent at `sent_at`, would
-/// have made it.
-pub fn is_trace_of(
+/// How much a contact looks like what was sent to create it; what looks more like it
+/// comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Likeness {
+    /// Every value is the same.
+    Same,
+    /// Some values are in other letters, or cut short: Linq may have rewritten them.
+    Rewritten,
+}
+
+/// Whether `contact` looks as a create of `values`, sent at `sent_at`, would have made
+/// it.
+pub fn trace_of(
     contact: &LinqContact,
     values: &Values,
     sent_at: Timestamp,
     canon: Canon,
-) -> bool {
-    contact.created_at.is_none_or(|created| created >= sent_at - CLOCK_SKEW)
-        && same_values(&contact.values, values, canon)
+) -> Option<Likeness> {
+    if contact.created_at.is_some_and(|created| created < sent_at - CLOCK_SKEW) {
+        return None;
+    }
+    if same_values(&contact.values, values, canon) {
+        return Some(Likeness::Same);
+    }
+    let may_be = |field: Field| {
+        let (shown, sent) = (&contact.values[field], &values[field]);
+        canon.same(field, shown, sent) || is_rewritten(field, sent, shown, canon)
+    };
+    compared(values).iter().all(may_be).then_some(Likeness::Rewritten)
+}
+
+/// Whether Linq may have made `shown` of what it was sent: in other letters, or cut
+/// short. Of a phone number the digits count.
+pub(crate) fn is_rewritten(field: Field, sent: &str, shown: &str, canon: Canon) -> bool {
+    let plain = |text: &str| -> String {
+        match field {
+            Field::PhoneNumber => text.chars().filter(char::is_ascii_digit).collect(),
+            Field::FirstName
+            | Field::LastName
+            | Field::Email
+            | Field::Company
+            | Field::Title
+            | Field::Location
+            | Field::Owner => text.trim().to_lowercase(),
+        }
+    };
+    let shown = plain(shown);
+    let canonical = canon.value(field, sent);
+    !shown.is_empty() && [sent, &canonical].into_iter().any(|sent| plain(sent).starts_with(&shown))
 }
 
 /// Whether `contact` has what was sent. What was sent blank, Linq may have filled,
 /// unless it identifies a person.
 fn same_values(contact: &Values, sent: &Values, canon: Canon) -> bool {
+    canon.differing(compared(sent), contact, sent).is_empty()
+}
+
+/// The fields in which a contact is compared with what was `sent`.
+fn compared(sent: &Values) -> FieldSet {
     let mut fields = sent.filled();
     for field in Field::IDENTITY {
         fields.insert(field);
     }
     fields.remove(Field::Owner);
-    canon.differing(fields, contact, sent).is_empty()
+    fields
 }
 
-type Identity = [String; 4];
+/// What two people have in common of whom one may be the other, rewritten: by how each
+/// field of the identity begins, if it is there at all.
+type Identity = [Option<char>; 4];
 
-fn identity(values: &Values, canon: Canon) -> Identity {
-    Field::IDENTITY.map(|field| canon.value(field, &values[field]))
+fn identity(values: &Values) -> Identity {
+    Field::IDENTITY.map(|field| {
+        let first = values[field].trim().chars().next();
+        // Of a phone number the spelling may differ from the beginning.
+        let spelled = |first: char| if field == Field::PhoneNumber { '+' } else { first };
+        first.and_then(|first| spelled(first).to_lowercase().next())
+    })
 }
 
 /// Contacts and unanswered creates, by what identifies them.
@@ -71,10 +122,10 @@ impl<'a> Traces<'a> {
     ) -> Traces<'a> {
         let mut traces = Traces { canon, contacts: BTreeMap::new(), creates: BTreeMap::new() };
         for create in creates {
-            traces.creates.entry(identity(&create.values, canon)).or_default().push(create);
+            traces.creates.entry(identity(&create.values)).or_default().push(create);
         }
         for contact in contacts {
-            let identity = identity(&contact.values, canon);
+            let identity = identity(&contact.values);
             if traces.creates.contains_key(&identity) {
                 traces.contacts.entry(identity).or_default().push(contact);
             }
@@ -84,18 +135,25 @@ impl<'a> Traces<'a> {
 
     /// The trace of `create`, which is taken out, as is the contact if it is one.
     pub(super) fn take(&mut self, create: &DoubtfulCreate) -> Trace {
-        let identity = identity(&create.values, self.canon);
-        let creates = self.creates.entry(identity.clone()).or_default();
+        let identity = identity(&create.values);
+        let creates = self.creates.entry(identity).or_default();
         let alike = creates
             .iter()
             .filter(|other| same_values(&other.values, &create.values, self.canon))
             .count();
         creates.retain(|other| other.intent != create.intent);
         let contacts = self.contacts.entry(identity).or_default();
-        let is_trace = |contact: &&LinqContact| {
-            is_trace_of(contact, &create.values, create.first_sent_at, self.canon)
-        };
-        let made: Vec<LinqId> = contacts.iter().copied().filter(is_trace).map(|c| c.id).collect();
+        let traces: Vec<(Likeness, LinqId)> = contacts
+            .iter()
+            .filter_map(|contact| {
+                let sent_at = create.first_sent_at;
+                Some((trace_of(contact, &create.values, sent_at, self.canon)?, contact.id))
+            })
+            .collect();
+        // Where some are the same, none was rewritten.
+        let best = traces.iter().map(|(likeness, _)| *likeness).min();
+        let made: Vec<LinqId> =
+            traces.iter().filter(|(l, _)| Some(*l) == best).map(|(_, id)| *id).collect();
         match made.first() {
             None => Trace::None,
             Some(_) if made.len() > alike => Trace::Several(made),

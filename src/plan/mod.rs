@@ -39,8 +39,8 @@ use guard::{Missing, guard, halt};
 
 pub use case::Unaccounted;
 pub use guard::worth_asking;
-pub(crate) use interrupted::agreed_by_answer;
-pub use interrupted::is_trace_of;
+pub use interrupted::{Likeness, trace_of};
+pub(crate) use interrupted::{agreed_by_answer, is_rewritten};
 pub use observation::{
     DoubtfulCreate, HalfAdded, LinqSide, Observation, RecentDeletions, SourceSide,
 };

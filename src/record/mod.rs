@@ -332,6 +332,29 @@ impl Recorder<'_> {
         self.state.commit(self.run, at, &[record])
     }
 
+    /// A change was sent to Linq and not answered, and the contact is neither as before
+    /// nor as it was to be. The history tells what may have been replaced.
+    pub(crate) fn unclear(
+        &self,
+        step: &Step,
+        intent: IntentId,
+        set: &[Change],
+        shown: &Fetched,
+        at: Timestamp,
+    ) -> Result<(), StateError> {
+        let mut history = entry(step, Side::Linq, Action::Update);
+        history.changes = set.to_vec();
+        "Linq did not answer, and somebody edited the contact meanwhile"
+            .clone_into(&mut history.reason);
+        let record = Record {
+            intent: Some((intent, IntentOutcome::Landed)),
+            contact: store(shown),
+            history: vec![history],
+            ..Record::default()
+        };
+        self.state.commit(self.run, at, &[record])
+    }
+
     /// A contact was deleted in Linq; `before` is what it was.
     pub(crate) fn deleted(
         &self,

@@ -1,0 +1,102 @@
+//! Whether Linq works, from one run to the next.
+//!
+//! Owns what a run does about a Linq that did not work in the run before, and what
+//! it leaves to the next about it. Leaves retries within a run to [`crate::linq`],
+//! keeping the memory to [`crate::mirror`], and the schedule to the daemon.
+
+use std::pin::Pin;
+
+use chrono::TimeDelta;
+use tokio::time::Instant;
+
+use crate::apply::Clock;
+use crate::linq::{Client, Failure, Verdict};
+use crate::mirror::{LinqDown, State, WhyDown};
+use crate::model::Timestamp;
+use crate::run::RunError;
+
+/// Makes a run, and remembers at once when Linq asks to be left alone: the next
+/// process must know it even if this one is killed while it waits.
+pub(crate) async fn watching(
+    linq: &Client,
+    state: &State,
+    clock: Clock<'_>,
+    mut all: Pin<Box<impl Future<Output = Result<(), RunError>>>>,
+) -> Result<(), RunError> {
+    let mut asked = linq.asked_to_wait();
+    loop {
+        tokio::select! {
+            biased;
+            result = &mut all => return result,
+            Ok(()) = asked.changed() => {
+                let until = *asked.borrow_and_update();
+                let Some(until) = until else { continue };
+                let now = clock();
+                let wait = until.saturating_duration_since(Instant::now());
+                let next_attempt = now + TimeDelta::from_std(wait).unwrap_or_default();
+                let why = WhyDown::AskedToWait;
+                let down = LinqDown { why, since: now, next_attempt, runs: 0 };
+                tracing::warn!("{down}");
+                if let Err(error) = state.remember_linq_down(Some(&down)) {
+                    tracing::debug!(%error, "the wait cannot be remembered");
+                }
+            }
+        }
+    }
+}
+
+/// Before anything else is asked of a Linq that did not work: keeps the wait that it
+/// asked for, or finds out with one cheap request whether it works again.
+pub(crate) async fn meet(linq: &Client, state: &State, now: Timestamp) -> Result<(), RunError> {
+    let Some(down) = state.linq_down()? else { return Ok(()) };
+    match down.why {
+        WhyDown::AskedToWait if down.wait(now) > TimeDelta::zero() => {
+            tracing::warn!("{down}");
+            linq.pause(down.wait(now).to_std().unwrap_or_default());
+            Ok(())
+        }
+        WhyDown::Failing => Ok(linq.probe().await?),
+        WhyDown::AskedToWait | WhyDown::TokenRefused => Ok(()),
+    }
+}
+
+/// Remembers whether Linq works, for the next run and for the schedule.
+pub(crate) fn remember_weather(
+    state: &State,
+    result: &Result<(), RunError>,
+    now: Timestamp,
+) -> Option<LinqDown> {
+    let before = state.linq_down().ok().flatten();
+    let why = match result {
+        Ok(()) | Err(RunError::GaveUp(_)) => None,
+        Err(RunError::Linq(error)) => match &error.verdict {
+            Verdict::NoToken(_) => return None,
+            Verdict::TokenRefused(_) | Verdict::Halted(_) => Some(WhyDown::TokenRefused),
+            Verdict::Rejected(_) => None,
+            Verdict::Failed(Failure::Status(answered))
+                if before.is_some_and(|before| before.why == WhyDown::AskedToWait)
+                    && matches!(answered.status.as_u16(), 429 | 503) =>
+            {
+                Some(WhyDown::AskedToWait)
+            }
+            Verdict::Failed(_) => Some(WhyDown::Failing),
+        },
+        // Nothing is known about Linq.
+        Err(
+            RunError::Source(_)
+            | RunError::Write(_)
+            | RunError::BackUp(_)
+            | RunError::State(_)
+            | RunError::Plan(_)
+            | RunError::Nobody(_)
+            | RunError::Stopped,
+        ) => return None,
+    };
+    let down = why.map(|why| LinqDown::after(before, why, now));
+    if down != before
+        && let Err(error) = state.remember_linq_down(down.as_ref())
+    {
+        tracing::debug!(%error, "whether Linq works cannot be remembered");
+    }
+    down
+}
