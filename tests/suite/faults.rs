@@ -190,7 +190,7 @@ fn a_linq_that_fails_in_the_middle_keeps_what_landed_and_the_next_run_goes_on() 
     let world = busy();
     world.fault("delete status=503");
     let run = world.once().expect(6);
-    assert_eq!(run.linq(), [2, 1, 1, 0]);
+    assert_eq!(run.linq(), [3, 1, 1, 0]);
     world.linq().clear_faults();
     assert_eq!(world.once().expect(0).linq(), [2, 0, 0, 1]);
     assert_eq!(world.people_in_linq(), world.people_in_csv());

@@ -72,6 +72,21 @@ impl Process {
         self.child.wait().unwrap();
     }
 
+    /// Kills it and what it has started, and waits until all of it is gone.
+    pub(crate) fn kill_with_children(mut self) {
+        let children = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", self.pid()));
+        let children: Vec<i32> =
+            children.unwrap().split_whitespace().map(|pid| pid.parse().unwrap()).collect();
+        for pid in &children {
+            let _ = kill_process(Pid::from_raw(*pid).unwrap(), Signal::KILL);
+        }
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        wait_until("the children are gone", || {
+            children.iter().all(|pid| !std::path::Path::new(&format!("/proc/{pid}")).exists())
+        });
+    }
+
     /// Whether it has ended, and waits to be asked how.
     pub(crate) fn has_ended(&self) -> bool {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid()));
