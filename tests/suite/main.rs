@@ -40,5 +40,6 @@ mod secrets;
 mod signals;
 mod simulation;
 mod spreadsheet;
+mod tidy;
 mod trying_out;
 mod undo;
