@@ -1,10 +1,6 @@
 //! The decision table for linked pairs.
 //!
-//! | source ↓ / Linq → | unchanged | edited | deleted |
-//! |---|---|---|---|
-//! | unchanged | nothing | write the source | delete in the source |
-//! | edited | write to Linq | merge field by field | create in Linq again |
-//! | deleted | delete in Linq | create in the source again | forget |
+//! The table, as it is planned, is in [the module above](super).
 
 /// What happened to one half of a linked pair since both last agreed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

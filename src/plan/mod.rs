@@ -6,6 +6,35 @@
 //! network; the same input in any order gives the same plan.
 //!
 //! Leaves reading to [`crate::observe`] and doing to [`crate::apply`].
+//!
+//! # What is planned
+//!
+//! For a linked pair, by what happened to each half since both last agreed; each
+//! field is merged on its own:
+//!
+//! | source ↓ Linq → | unchanged | edited | deleted |
+//! |---|---|---|---|
+//! | unchanged | nothing | write the source | delete in the source |
+//! | edited | write Linq | write Linq, write the source; the same field: conflict | create in Linq again |
+//! | deleted | delete in Linq | create in the source again | forget |
+//!
+//! For everybody whom one thing happened to, by what people have configured; two
+//! values that differ on a pair that is new on both sides are a conflict, too:
+//!
+//! | policy | new in the source | new in Linq | new on both | edited in the source | edited in Linq | the same field on both | deleted in the source | deleted in Linq |
+//! |---|---|---|---|---|---|---|---|---|
+//! | as it comes | create in Linq | create in the source | link | write Linq | write the source | conflict | delete in Linq | delete in the source |
+//! | direction push | create in Linq | nothing | link | write Linq | nothing | conflict | delete in Linq | nothing |
+//! | direction pull | nothing | create in the source | link | nothing | write the source | conflict | nothing | delete in the source |
+//! | on_conflict source | create in Linq | create in the source | link | write Linq | write the source | write Linq | delete in Linq | delete in the source |
+//! | on_conflict linq | create in Linq | create in the source | link | write Linq | write the source | write the source | delete in Linq | delete in the source |
+//! | deletes keep | create in Linq | create in the source | link | write Linq | write the source | conflict | release | release |
+//! | deletes linq keep | create in Linq | create in the source | link | write Linq | write the source | conflict | release | delete in the source |
+//! | deletes source keep | create in Linq | create in the source | link | write Linq | write the source | conflict | delete in Linq | release |
+//! | delete_grace 1h | create in Linq | create in the source | link | write Linq | write the source | conflict | wait | wait |
+//! | max_deletes 0 | create in Linq | create in the source | link | write Linq | write the source | conflict | hold | hold |
+//!
+//! A test renders both tables by planning each cell.
 
 mod case;
 mod correlate;

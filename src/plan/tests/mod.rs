@@ -10,4 +10,5 @@ mod matching;
 mod reference;
 mod small_identity;
 mod small_scope;
+mod table;
 mod world;
