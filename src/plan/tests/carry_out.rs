@@ -105,8 +105,9 @@ impl World {
 
     fn write_linq(&mut self, step: &Step, recorded: Recorded) {
         match step.linq.as_ref().unwrap() {
-            LinqWrite::Create { values, doubt, .. } => {
-                let answer = self.rewritten(values);
+            LinqWrite::Create { values, user_email, doubt } => {
+                let mut answer = self.rewritten(values);
+                answer[Field::Owner] = user_email.clone().unwrap_or_default();
                 let id = self.appear(answer.clone());
                 self.created.insert(id);
                 let row = self.rows[step.subject.record.unwrap().0 as usize].clone();

@@ -2,6 +2,7 @@
 
 mod carry_out;
 mod decisions;
+mod drawn;
 mod guarding;
 mod interrupted;
 mod laws;

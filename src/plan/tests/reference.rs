@@ -43,6 +43,35 @@ pub(super) struct End {
     pub(super) linq: Person,
     pub(super) bond: Bond,
     pub(super) conflicts: [bool; 2],
+    /// Whether nobody can tell who the record is.
+    pub(super) ambiguous: bool,
+}
+
+/// What holds besides the policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Terms {
+    /// A deletion has not been seen for long enough yet.
+    pub(super) grace_is_running: bool,
+    /// The contact belongs to somebody whose contacts take no part.
+    pub(super) is_outside: bool,
+}
+
+/// What becomes of somebody on `terms`.
+pub(super) fn end_on(terms: Terms, start: Start, policy: &Policy) -> End {
+    let Start { base, source, linq } = start;
+    let end = end(start, policy);
+    let stays = |bond| End { source, linq, bond, conflicts: [false; 2], ambiguous: false };
+    if terms.is_outside && linq.is_some() {
+        return match (base, source) {
+            (Some(_), _) => stays(Bond::Released),
+            // Not created a second time.
+            (None, Some(_)) => End { ambiguous: true, ..stays(Bond::None) },
+            (None, None) => stays(Bond::None),
+        };
+    }
+    let is_deleted = (source.is_some(), linq.is_some()) != (false, false)
+        && (end.source, end.linq) == (None, None);
+    if terms.grace_is_running && is_deleted { stays(Bond::Linked) } else { end }
 }
 
 /// The two fields.
@@ -51,15 +80,15 @@ pub(super) const FIELDS: [Field; 2] = [Field::Title, Field::Company];
 /// What becomes of somebody.
 pub(super) fn end(start: Start, policy: &Policy) -> End {
     let Start { base, source, linq } = start;
-    let stays = |bond| End { source, linq, bond, conflicts: [false; 2] };
+    let stays = |bond| End { source, linq, bond, conflicts: [false; 2], ambiguous: false };
     match (base, source, linq) {
         (None, Some(only), None) if written(policy, Side::Linq) => {
             let linq = Some(sendable(only, Side::Linq, policy));
-            End { source, linq, bond: Bond::Linked, conflicts: [false; 2] }
+            End { source, linq, bond: Bond::Linked, conflicts: [false; 2], ambiguous: false }
         }
         (None, None, Some(only)) if written(policy, Side::Source) => {
             let source = Some(sendable(only, Side::Source, policy));
-            End { source, linq, bond: Bond::Linked, conflicts: [false; 2] }
+            End { source, linq, bond: Bond::Linked, conflicts: [false; 2], ambiguous: false }
         }
         (_, None, None) | (None, Some(_), None) | (None, None, Some(_)) => stays(Bond::None),
         (base, Some(source), Some(linq)) => {
@@ -67,11 +96,23 @@ pub(super) fn end(start: Start, policy: &Policy) -> End {
         }
         (Some(base), Some(left), None) => {
             let lost = lost(base, left, Side::Linq, policy);
-            End { source: lost.left, linq: lost.right, bond: lost.bond, conflicts: [false; 2] }
+            End {
+                source: lost.left,
+                linq: lost.right,
+                bond: lost.bond,
+                conflicts: [false; 2],
+                ambiguous: false,
+            }
         }
         (Some(base), None, Some(left)) => {
             let lost = lost(base, left, Side::Source, policy);
-            End { source: lost.right, linq: lost.left, bond: lost.bond, conflicts: [false; 2] }
+            End {
+                source: lost.right,
+                linq: lost.left,
+                bond: lost.bond,
+                conflicts: [false; 2],
+                ambiguous: false,
+            }
         }
     }
 }
@@ -121,7 +162,13 @@ fn both(base: [Agreed; 2], source: [Cell; 2], linq: [Cell; 2], policy: &Policy) 
             _ => conflicts[field] = source_edited && linq_edited,
         }
     }
-    End { source: Some(new_source), linq: Some(new_linq), bond: Bond::Linked, conflicts }
+    End {
+        source: Some(new_source),
+        linq: Some(new_linq),
+        bond: Bond::Linked,
+        conflicts,
+        ambiguous: false,
+    }
 }
 
 /// A pair of which one half is gone: what is left, what comes back, and the bond.

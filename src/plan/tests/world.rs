@@ -48,6 +48,8 @@ pub(super) struct World {
     pub(super) links: Vec<Link>,
     pub(super) decisions: BTreeMap<Fingerprint, Decision>,
     pub(super) now: Timestamp,
+    /// When every record and every contact was changed last, if they tell.
+    pub(super) changed_at: [Option<Timestamp>; 2],
     /// What an interruption left in the journal.
     pub(super) doubtful: Vec<DoubtfulCreate>,
     pub(super) half_added: Vec<HalfAdded>,
@@ -68,6 +70,7 @@ impl World {
             links: Vec::new(),
             decisions: BTreeMap::new(),
             now: at(0),
+            changed_at: [None; 2],
             doubtful: Vec::new(),
             half_added: Vec::new(),
             next_id: 1,
@@ -121,7 +124,7 @@ impl World {
             now: self.now,
             source: SourceSide {
                 mapped: self.mapped,
-                records: self.rows.iter().enumerate().map(|(i, row)| record(i, row)).collect(),
+                records: self.rows.iter().enumerate().map(|(i, row)| self.record(i, row)).collect(),
                 unreadable: Vec::new(),
                 known_nobodies: BTreeSet::new(),
                 keeps_ids: false,
@@ -144,10 +147,14 @@ impl World {
         }
     }
 
+    fn record(&self, position: usize, row: &Values) -> SourceRecord {
+        SourceRecord { revised_at: self.changed_at[0], ..record(position, row) }
+    }
+
     fn contact(&self, id: LinqId) -> LinqContact {
         let created_at = if self.created.contains(&id) { self.now } else { at(-86_400) };
         let values = self.contacts[&id].clone();
-        LinqContact { id, values, created_at: Some(created_at), updated_at: None }
+        LinqContact { id, values, created_at: Some(created_at), updated_at: self.changed_at[1] }
     }
 
     fn missing(&self) -> BTreeSet<LinqId> {
@@ -161,6 +168,11 @@ impl World {
         self.next_id += 1;
         self.contacts.insert(id, values);
         id
+    }
+
+    /// Further contacts get ids from `next` on.
+    pub(super) fn skip_ids(&mut self, next: u64) {
+        self.next_id = next;
     }
 
     /// A row and a contact become a pair that agrees on `base`.
