@@ -16,7 +16,8 @@ use crate::model::{
     SourceRecord, Timestamp, Waiting, WaitingKind,
 };
 use crate::plan::{
-    DoubtfulCreate, HalfAdded, LinqSide, Observation, RecentDeletions, SourceSide, worth_asking,
+    DoubtfulCreate, HalfAdded, LinqSide, Observation, RecentDeletions, SourceSide, choose,
+    worth_asking,
 };
 use crate::source::Reading;
 
@@ -252,6 +253,7 @@ pub fn observation(
         changed_meaning: changed_meaning(state, &mapping(policy, reading))?,
     };
     recall(state, &mut seen)?;
+    choose(&mut seen, policy);
     Ok(seen)
 }
 

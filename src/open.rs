@@ -4,7 +4,6 @@
 //! configuration. Leaves running to [`crate::run`].
 
 use std::num::NonZeroU32;
-use std::path::Path;
 use std::sync::Arc;
 
 use crate::config::{Config, CsvConfig, Delimiter, Encoding, SourceKind};
@@ -121,14 +120,14 @@ fn whole(rate: f64) -> NonZeroU32 {
 /// [`OpenError::Vcard`] for a kind that is not read.
 pub fn source(config: &Config, access: Access) -> Result<CsvSource, OpenError> {
     match &config.source.kind {
-        SourceKind::Csv(csv) => Ok(CsvSource::new(csv_options(&config.source.path, csv, access))),
+        SourceKind::Csv(csv) => Ok(CsvSource::new(csv_options(config, csv, access))),
         SourceKind::Vcard(_) => Err(OpenError::Vcard(config.source.path.clone())),
     }
 }
 
-fn csv_options(path: &Path, csv: &CsvConfig, access: Access) -> CsvOptions {
+fn csv_options(config: &Config, csv: &CsvConfig, access: Access) -> CsvOptions {
     CsvOptions {
-        path: path.to_owned(),
+        path: config.source.path.clone(),
         key: csv.key.clone(),
         id_column: csv.id_column.clone(),
         encoding: match csv.encoding {
@@ -147,6 +146,7 @@ fn csv_options(path: &Path, csv: &CsvConfig, access: Access) -> CsvOptions {
         },
         formula_guard: if csv.formula_guard { FormulaGuard::On } else { FormulaGuard::Off },
         columns: csv.columns.clone(),
+        region: config.sync.region,
         access,
     }
 }

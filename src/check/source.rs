@@ -57,9 +57,12 @@ pub fn delimiter_name(delimiter: u8) -> String {
 
 /// Which column is which field, and which fields have none.
 fn columns(source: &CsvSource) -> Option<Finding> {
-    let Shape { columns, .. } = source.shape()?;
-    let mapped: Vec<String> =
-        columns.iter().map(|(field, column)| format!("{field} = `{column}`")).collect();
+    let Shape { columns, further, .. } = source.shape()?;
+    let or = |field| further.get(field).into_iter().flatten().map(|name| format!(" or `{name}`"));
+    let mapped: Vec<String> = columns
+        .iter()
+        .map(|(field, column)| format!("{field} = `{column}`{}", or(field).collect::<String>()))
+        .collect();
     let without: Vec<&str> = Field::ALL
         .into_iter()
         .filter(|field| *field != Field::Owner && !columns.contains_key(field))

@@ -13,6 +13,27 @@ pub struct Region(rlibphonenumber::Region);
 impl Region {
     /// The United States, where Linq is at home.
     pub const US: Region = Region(rlibphonenumber::Region::US);
+
+    /// Whether `text`, digits alone, is a whole number of another country that lacks
+    /// its `+`: nobody here has it, and with the `+` somebody there does.
+    pub fn lost_its_plus(self, text: &str) -> bool {
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        if !digits || !(10..=15).contains(&text.len()) || text.starts_with('0') {
+            return false;
+        }
+        let is_valid = |text: &str, region| {
+            PhoneNumber::parse(text, region).is_ok_and(|number| number.is_valid())
+        };
+        !is_valid(text, Some(self.0)) && !self.may_have(text) && is_valid(&format!("+{text}"), None)
+    }
+
+    /// Whether `text` is as long as a number of this region.
+    fn may_have(self, text: &str) -> bool {
+        let parsed = PhoneNumber::parse(text, Some(self.0));
+        parsed.is_ok_and(|number| {
+            matches!(number.is_possible_with_reason(), Ok(NumberLengthType::IsPossible))
+        })
+    }
 }
 
 impl fmt::Debug for Region {
@@ -141,6 +162,26 @@ mod tests {
     fn what_is_too_long_or_no_number_is_none() {
         for text in ["", "n/a", "+1 555 123 4567 8901", "1.41556E+10", "12345678901234567890"] {
             assert_eq!(e164(text, Region::US), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_number_without_its_plus_is_told_from_one_of_the_region() {
+        let table = [
+            ("4915112345678", "US", true),
+            ("33612345678", "US", true),
+            ("442079460018", "US", true),
+            ("14155552671", "US", false),
+            ("4155552671", "US", false),
+            ("5551234567", "US", false),
+            ("+33612345678", "US", false),
+            ("0033612345678", "US", false),
+            ("12345", "US", false),
+            ("14155552671", "GB", true),
+            ("07911123456", "GB", false),
+        ];
+        for (text, place, lost) in table {
+            assert_eq!(region(place).lost_its_plus(text), lost, "{text} in {place}");
         }
     }
 

@@ -39,6 +39,9 @@ pub struct SourceRecord {
     /// Fields whose value cannot be believed. They are neither an edit nor a
     /// clearing: they wait until somebody repairs them.
     pub rejected: Vec<RejectedField>,
+    /// Further values of fields that the source has several places for, such as two
+    /// e-mail addresses. None is blank.
+    pub others: Vec<OtherValue>,
     /// When the record says it was last changed (REV of a vCard).
     pub revised_at: Option<Timestamp>,
     /// The record's bytes as they are written, unmapped parts included.
@@ -49,6 +52,26 @@ impl SourceRecord {
     /// How reports name the record: its key, else its place.
     pub fn name_in_source(&self) -> String {
         self.key.as_ref().map_or_else(|| self.label.clone(), ToString::to_string)
+    }
+
+    /// Takes `text`, which is one of the further values of `field` or blank, for its
+    /// value; the one that was it becomes a further one. If there is no such value, all
+    /// stays.
+    pub fn choose(&mut self, field: Field, text: &str) {
+        let is_wanted = |other: &OtherValue| other.field == field && other.text == text;
+        let chosen = match self.others.iter().position(is_wanted) {
+            _ if self.values[field] == text => return,
+            None if text.is_empty() => OtherValue { field, text: String::new(), reason: None },
+            None => return,
+            Some(position) => self.others.remove(position),
+        };
+        let rejected = self.rejected.iter().position(|rejected| rejected.field == field);
+        let reason = rejected.map(|position| self.rejected.remove(position).reason);
+        let text = std::mem::replace(&mut self.values[field], chosen.text);
+        if !text.trim().is_empty() {
+            self.others.push(OtherValue { field, text, reason });
+        }
+        self.rejected.extend(chosen.reason.map(|reason| RejectedField { field, reason }));
     }
 
     /// Whether the value of `field` cannot be believed.
@@ -64,6 +87,23 @@ pub struct RejectedField {
     pub field: Field,
     /// Why, for people, without the value: "a spreadsheet turned it into a power of ten".
     pub reason: String,
+}
+
+/// A further value of a field.
+#[derive(Clone, PartialEq, Eq)]
+pub struct OtherValue {
+    /// The field.
+    pub field: Field,
+    /// The value.
+    pub text: String,
+    /// Why it cannot be believed, if it cannot.
+    pub reason: Option<String>,
+}
+
+impl std::fmt::Debug for OtherValue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "OtherValue({})", self.field)
+    }
 }
 
 /// A place in the source that could not be read as a record.

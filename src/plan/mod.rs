@@ -37,6 +37,7 @@
 //! A test renders both tables by planning each cell.
 
 mod case;
+mod choice;
 mod correlate;
 pub mod decide;
 mod fresh;
@@ -67,6 +68,7 @@ use correlate::correlate;
 use guard::{Missing, guard, halt};
 
 pub use case::Unaccounted;
+pub use choice::choose;
 pub use guard::worth_asking;
 pub use interrupted::{Likeness, trace_of};
 pub(crate) use interrupted::{agreed_by_answer, is_rewritten};

@@ -51,7 +51,7 @@ fn something_of_everything() -> World {
     let linked = [("first_name", &*first), ("last_name", &*last), ("email", &*email)];
     world.linq().insert(linked).unwrap();
     world.write(world.text() + "Twice,,p001@people.example,,,\n");
-    world.write(world.text() + "Torn,row\n");
+    world.write(world.text() + "Torn,row,,,,,7\n");
     world.set("sync.on_conflict", "\"hold\"");
     world
 }
@@ -60,7 +60,7 @@ fn something_of_everything() -> World {
 fn a_plan_tells_each_step_with_its_fields_and_its_reason() {
     let world = something_of_everything();
     // Nothing is deleted while a row cannot be read.
-    world.edit("Torn,row\n", "");
+    world.edit("Torn,row,,,,,7\n", "");
     let plan = world.plan();
     for step in plan.steps() {
         for member in ["side", "action", "linq_id", "source_key", "fields", "reason"] {
@@ -137,7 +137,7 @@ fn an_unreadable_row_is_a_step_that_rejects_it() {
 #[test]
 fn the_plan_is_what_the_run_then_does() {
     let world = something_of_everything();
-    world.edit("Torn,row\n", "");
+    world.edit("Torn,row,,,,,7\n", "");
     let planned = world.plan();
     let count = |step: &str| planned.outline().iter().filter(|s| *s == step).count() as u64;
     let writes = |side: &str| {

@@ -16,6 +16,7 @@
 mod checks;
 mod configuration;
 mod conflicts;
+mod csv_files;
 
 mod daemon;
 mod deletions;

@@ -112,7 +112,7 @@ fn whatever_waits_is_told_again_by_every_run() {
     let world = eventful();
     world.edit("kai@harbour.example", "kai at harbour");
     world.once().expect(3);
-    world.write(world.text() + "Torn,row\n");
+    world.write(world.text() + "Torn,row,,,,,7\n");
     assert_snapshot!(shown(&world, &["--once"], 3), @"
     waiting for you
       ! Bo Wang (row:3)
@@ -125,7 +125,8 @@ fn whatever_waits_is_told_again_by_every_run() {
       ? ADA@engines.example (row:5)
           ambiguous: Ada King (id 4100001) in Linq has the same e-mail and is taken
       ! row:7 (line 7)
-          it has 2 cells where the header has 6; column `Email` is missing
+          it has 7 cells where the header has 6; a cell that contains the delimiter
+          needs quotation marks
 
     Linq                     3 contacts seen, 0 created, 0 updated, 0 deleted
     contacts.csv             5 contacts seen, 0 created, 0 updated, 0 deleted

@@ -108,7 +108,7 @@ impl Proposal {
         template.ask(args, &written_path(&args.path, target));
         let mut proposal = Proposal::read(template, target)?;
         let Some(shape) = proposal.shape.clone() else { return Ok(proposal) };
-        proposal.template.columns(&shape.columns);
+        proposal.template.columns(&shape);
         for (key, column) in key_columns(args, &shape.header) {
             let mut template = proposal.template.clone();
             template.set("source", key, column);

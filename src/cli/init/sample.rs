@@ -61,7 +61,8 @@ fn row(text: &mut String, field: &str, column: &str, values: impl Iterator<Item 
 /// The columns that are left alone.
 fn others(shape: Option<&Shape>, key: Option<&str>) -> String {
     let Some(shape) = shape else { return String::new() };
-    let used: Vec<&String> = shape.columns.values().collect();
+    let used: Vec<&String> =
+        shape.columns.values().chain(shape.further.values().flatten()).collect();
     let others: Vec<&str> = shape
         .header
         .iter()

@@ -1,11 +1,10 @@
 //! The text of a new `sync.toml`: the commented example with other values.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::cli::args::InitArgs;
 use crate::config::reference::EXAMPLE;
-use crate::model::Field;
+use crate::source::csv::Shape;
 
 /// A configuration in the making.
 #[derive(Clone)]
@@ -41,10 +40,15 @@ impl Template {
         }
     }
 
-    /// Names the columns that were recognised.
-    pub(super) fn columns(&mut self, columns: &BTreeMap<Field, String>) {
-        for (field, column) in columns {
-            self.set("source.columns", field.name(), column);
+    /// Names the columns that were recognised. A field with several is left to be
+    /// recognised, and so is a column whose name is there twice: naming one would mean
+    /// that one alone.
+    pub(super) fn columns(&mut self, shape: &Shape) {
+        for (field, column) in &shape.columns {
+            let same = shape.header.iter().filter(|name| *name == column).count();
+            if same == 1 && !shape.further.contains_key(field) {
+                self.set("source.columns", field.name(), column);
+            }
         }
     }
 

@@ -202,6 +202,7 @@ pub(super) fn record(position: usize, values: &Values) -> SourceRecord {
         linq_id: None,
         values: values.clone(),
         rejected: Vec::new(),
+        others: Vec::new(),
         revised_at: None,
         fingerprint: Fingerprint::of(texts.join("\u{1f}").as_bytes()),
     }

@@ -1,8 +1,11 @@
-//! Which delimiter a file uses, and where its header begins.
+//! Which delimiter a file uses, and where its header is.
 //!
 //! Owns detection, by the header row alone, so that no edit of a contact can ever
-//! change how the file is read. Leaves the meaning of the header to
-//! [`super::header`].
+//! change how the file is read. The header is the first row with a name that is
+//! known; lines above it, such as LinkedIn's notes, stay as they are. Leaves the
+//! meaning of the header to [`super::header`].
+
+use memchr::memchr2;
 
 use super::scan::{Cell, Scanner, line_end};
 
@@ -15,6 +18,9 @@ pub enum Delimiter {
     Byte(u8),
 }
 
+/// How many filled rows are looked at to find the header.
+const ROWS: usize = 20;
+
 /// How a file is laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Dialect {
@@ -23,6 +29,18 @@ pub(super) struct Dialect {
     /// Where the first row begins: behind the line `sep=;` by which Excel is told
     /// the delimiter, where there is one.
     pub(super) start: usize,
+    /// Where the header begins.
+    pub(super) header: usize,
+}
+
+/// A row that may be the header.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Candidate {
+    /// How many of its cells are known as names of columns.
+    known: usize,
+    cells: usize,
+    /// Where it begins.
+    start: usize,
 }
 
 impl Dialect {
@@ -30,18 +48,17 @@ impl Dialect {
     /// among equals the most cells.
     pub(super) fn find(body: &[u8], delimiter: Delimiter, known: impl Fn(&str) -> bool) -> Dialect {
         let (start, announced) = announced(body);
-        let score = |candidate: u8| {
-            let names = header(body, start, candidate);
-            (names.iter().filter(|name| known(name)).count(), names.len())
-        };
-        let delimiter = match (delimiter, announced) {
-            (Delimiter::Byte(byte), _) | (Delimiter::Auto, Some(byte)) => byte,
+        let under = |candidate: u8| (header(body, start, candidate, &known), candidate);
+        let (header, delimiter) = match (delimiter, announced) {
+            (Delimiter::Byte(byte), _) | (Delimiter::Auto, Some(byte)) => under(byte),
             // Of equals `max_by_key` takes the last.
-            (Delimiter::Auto, None) => {
-                b"|\t;,".iter().copied().max_by_key(|candidate| score(*candidate)).unwrap_or(b',')
-            }
+            (Delimiter::Auto, None) => [b'|', b'\t', b';', b',']
+                .map(under)
+                .into_iter()
+                .max_by_key(|(header, _)| (header.known, header.cells))
+                .unwrap_or_else(|| under(b',')),
         };
-        Dialect { delimiter, start }
+        Dialect { delimiter, start, header: header.start }
     }
 
     /// The line on which the first row stands, counted from 1.
@@ -50,29 +67,48 @@ impl Dialect {
     }
 }
 
-/// The delimiter that the first line announces as `sep=;`, and where the next
-/// line begins.
+/// The delimiter that the first line announces as `sep=;` or `"sep=;"`, and where
+/// the next line begins.
 fn announced(body: &[u8]) -> (usize, Option<u8>) {
+    let length = memchr2(b'\n', b'\r', body).unwrap_or(body.len());
+    let (line, rest) = body.split_at(length);
+    let line = line.strip_prefix(b"\"").and_then(|line| line.strip_suffix(b"\"")).unwrap_or(line);
     let usable = |byte: u8| byte == b'\t' || byte.is_ascii_punctuation() && byte != b'"';
-    match *body {
-        [b's' | b'S', b'e' | b'E', b'p' | b'P', b'=', delimiter, ref rest @ ..]
-            if usable(delimiter) && (rest.is_empty() || line_end(rest) > 0) =>
-        {
-            (5 + line_end(rest), Some(delimiter))
+    match *line {
+        [b's' | b'S', b'e' | b'E', b'p' | b'P', b'=', delimiter] if usable(delimiter) => {
+            (length + line_end(rest), Some(delimiter))
         }
         _ => (0, None),
     }
 }
 
-/// The trimmed cells of the first row that is not blank.
-fn header(body: &[u8], start: usize, delimiter: u8) -> Vec<String> {
+/// The row that is the header: the first in which a name is known. A row of one cell
+/// may be a title and gives way to a later row with several. Where nothing is known,
+/// it is the first row that is not blank.
+fn header(body: &[u8], start: usize, delimiter: u8, known: impl Fn(&str) -> bool) -> Candidate {
     let (mut scanner, mut cells) = (Scanner::new(body, delimiter, start, 1), Vec::new());
-    while scanner.next_row(&mut cells).is_some() {
-        if !cells.iter().all(|cell| cell.is_blank(body)) {
-            return cells.iter().map(|cell| name(*cell, body)).collect();
+    let mut best: Option<Candidate> = None;
+    for _ in 0..ROWS {
+        let row = loop {
+            match scanner.next_row(&mut cells) {
+                Some(_) if cells.iter().all(|cell| cell.is_blank(body)) => {}
+                row => break row,
+            }
+        };
+        let Some(row) = row else { break };
+        let names = cells.iter().filter(|cell| known(&name(**cell, body))).count();
+        let row = Candidate { known: names, cells: cells.len(), start: row.start };
+        match best {
+            None => best = Some(row),
+            Some(first) if first.known == 0 && row.known > 0 => best = Some(row),
+            Some(title) if title.cells == 1 && row.known > 1 => best = Some(row),
+            Some(_) => {}
+        }
+        if best.is_some_and(|best| best.known > 0 && best.cells > 1) {
+            break;
         }
     }
-    Vec::new()
+    best.unwrap_or(Candidate { known: 0, cells: 0, start: body.len() })
 }
 
 /// A cell of the header as a name: its trimmed value.
@@ -105,7 +141,29 @@ mod tests {
     fn the_line_by_which_excel_is_told_the_delimiter_is_no_header() {
         assert_eq!(find("sep=;\r\nFirst Name;Last Name\r\n"), (b';', 7));
         assert_eq!(find("SEP=\t\nFirst Name\tLast Name\n"), (b'\t', 6));
+        assert_eq!(find("\"sep=;\"\nFirst Name;Last Name\n"), (b';', 8));
         assert_eq!(find("separate,First Name\n"), (b',', 0));
+        assert_eq!(find("sep=;;\nFirst Name,Email\n"), (b',', 0));
+    }
+
+    #[test]
+    fn lines_above_the_header_are_no_header() {
+        let linkedin = "Notes:\n\"When exporting, \"\"some\"\" addresses\nmay be missing, too.\"\n\n\
+                        First Name,Last Name,Email\nAnn,Lee,\n";
+        let table = [
+            (linkedin, "First Name,"),
+            ("# exported on Monday, all; of them\nFirst Name;Email\nAnn;\n", "First Name;"),
+            ("Email\n\nFirst Name,Email\n", "First Name,"),
+            ("First Name,Notes\nEmail,Last Name\n", "First Name,Notes"),
+            ("Email\nann@example.org\n", "Email"),
+            ("\n \nEmail\nFirst Name\n", "Email"),
+            ("Kunde,Ort\nx,y\n", "Kunde"),
+        ];
+        let known = |name: &str| ["First Name", "Last Name", "Email"].contains(&name);
+        for (body, header) in table {
+            let dialect = Dialect::find(body.as_bytes(), Delimiter::Auto, known);
+            assert!(body[dialect.header..].starts_with(header), "{body}");
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::model::{Change, Field, LinqId, RecordIndex, Values};
 use crate::source::Edit;
 
+use super::header::told;
 use super::scan::Cell;
 use super::sheet::Sheet;
 
@@ -85,10 +86,7 @@ impl<'a> Draft<'a> {
         let cells = self.sheet.cells(self.sheet.rows[position]);
         let mut new = NewCells::new();
         for change in changes {
-            let column = self.column_of(change.field)?;
-            if self.sheet.guard.unguarded(&self.written(&cells, column)) != change.from {
-                return Err(format!("its {} is not what it was when it was read", change.field));
-            }
+            let column = self.column_of(change, &cells)?;
             new.insert(column, self.writable(change.field, &change.to)?);
         }
         new.extend(self.sheet.columns.id.zip(linq_id).map(|(column, id)| (column, id.to_string())));
@@ -103,8 +101,10 @@ impl<'a> Draft<'a> {
 
     fn add(&mut self, values: &Values, linq_id: LinqId) -> Result<Target, String> {
         let mut new = NewCells::new();
-        for (field, column) in self.sheet.columns.fields() {
-            if !values[field].is_empty() {
+        for (field, columns) in self.sheet.columns.fields() {
+            if let Some(column) = columns.first().copied()
+                && !values[field].is_empty()
+            {
                 new.insert(column, self.writable(field, &values[field])?);
             }
         }
@@ -133,9 +133,18 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn column_of(&self, field: Field) -> Result<usize, String> {
-        let column = self.sheet.columns.of(field);
-        column.ok_or_else(|| format!("the file has no column for {field}"))
+    /// The column in which a field's text stands that is to change: of several the
+    /// first.
+    fn column_of(&self, change: &Change, cells: &[Cell]) -> Result<usize, String> {
+        let Change { field, from, .. } = change;
+        let columns = self.sheet.columns.of(*field);
+        if columns.is_empty() {
+            return Err(format!("the file has no column for {field}"));
+        }
+        let holds =
+            |column: usize| self.sheet.guard.unguarded(&self.written(cells, column)) == from;
+        let column = columns.iter().copied().find(|column| holds(*column));
+        column.ok_or_else(|| format!("its {field} is not what it was when it was read"))
     }
 
     /// What stands in a cell, which is blank where the row is too short.
@@ -183,7 +192,7 @@ impl<'a> Draft<'a> {
         if key.is_empty() || is_own || self.keys.insert(key.to_owned()) {
             return Ok(());
         }
-        let name = &self.sheet.columns.names()[column];
+        let name = told(&self.sheet.columns.names()[column]);
         Err(format!("another row has the same value in the key column `{name}`"))
     }
 }
@@ -191,7 +200,7 @@ impl<'a> Draft<'a> {
 /// The keys of all rows, unreadable ones included, if edits can change any.
 fn editable_keys(sheet: &Sheet) -> BTreeSet<String> {
     let Some(column) = sheet.columns.key else { return BTreeSet::new() };
-    if !sheet.columns.fields().any(|(_, mapped)| mapped == column) {
+    if !sheet.columns.fields().any(|(_, mapped)| mapped.contains(&column)) {
         return BTreeSet::new();
     }
     let body = sheet.text.body();

@@ -1,99 +1,28 @@
 //! Which column holds which field.
 //!
-//! Owns the names by which columns are recognised. A configured name wins, else
-//! the header is compared, regardless of case, spaces and punctuation, with the
-//! names that Linq's own import knows and with the headers that Google, Outlook,
-//! HubSpot and Apple write. Where several columns could hold a field, the name
-//! that stands first in [`recognised`] wins, and among equal names the leftmost
-//! column.
+//! Owns the choice among columns. A configured name wins, else the header is
+//! compared, regardless of case, accents, spaces and punctuation, with the names of
+//! [`super::names`]. Where several columns could hold a field, the best name wins,
+//! and among equal names the leftmost column; for e-mail addresses and phone numbers
+//! all of them are kept, the best first.
 
 use std::collections::BTreeMap;
 
 use crate::model::{Field, FieldSet};
 
+use super::names::{self, meaning, plain};
 use super::{CsvOptions, Defect};
 
 /// The columns of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Columns {
     names: Vec<String>,
-    fields: BTreeMap<Field, usize>,
+    /// The columns of each field, the best first; none is without any.
+    fields: BTreeMap<Field, Vec<usize>>,
     /// The column that identifies a row.
     pub(super) key: Option<usize>,
     /// The column that holds the Linq id.
     pub(super) id: Option<usize>,
-}
-
-/// The names by which the column of `field` is recognised, in lower case without
-/// spaces and punctuation; earlier ones win. An owner is never recognised.
-const fn recognised(field: Field) -> &'static [&'static str] {
-    match field {
-        Field::FirstName => &["firstname", "first", "givenname", "given", "forename", "fname"],
-        Field::LastName => &["lastname", "last", "surname", "familyname", "family", "lname"],
-        Field::Email => &[
-            "email",
-            "emailaddress",
-            "primaryemail",
-            "mail",
-            "email1value",
-            "email1",
-            "emailaddress1",
-            "workemail",
-            "emailwork",
-            "businessemail",
-            "homeemail",
-            "emailhome",
-            "personalemail",
-        ],
-        Field::PhoneNumber => &[
-            "phonenumber",
-            "phone",
-            "primaryphone",
-            "mobilephone",
-            "mobilephonenumber",
-            "mobilenumber",
-            "mobile",
-            "cellphone",
-            "cellphonenumber",
-            "cell",
-            "phonemobile",
-            "phone1value",
-            "phone1",
-            "telephone",
-            "telephonenumber",
-            "tel",
-            "businessphone",
-            "workphone",
-            "phonework",
-            "homephone",
-            "phonehome",
-        ],
-        Field::Company => &[
-            "company",
-            "companyname",
-            "organization",
-            "organisation",
-            "organizationname",
-            "organisationname",
-            "organization1name",
-            "accountname",
-            "associatedcompany",
-            "employer",
-        ],
-        // Outlook's `Title` is a form of address when there is a `Job Title`.
-        Field::Title => &[
-            "jobtitle",
-            "position",
-            "organizationtitle",
-            "organisationtitle",
-            "organization1title",
-            "title",
-        ],
-        Field::Location => {
-            &["location", "city", "address1city", "businesscity", "workcity", "homecity", "town"]
-        }
-        Field::Owner => &[],
-    }
 }
 
 impl Columns {
@@ -113,27 +42,22 @@ impl Columns {
         })?;
         let mut fields = BTreeMap::new();
         for (field, name) in &options.columns {
-            fields.insert(*field, named(&names, name, &format!("source.columns.{field}"))?);
+            fields.insert(*field, vec![named(&names, name, &format!("source.columns.{field}"))?]);
         }
-        for field in Field::ALL {
-            if !options.columns.contains_key(&field)
-                && let Some(column) = recognise(&names, field, &fields, id)
-            {
-                fields.insert(field, column);
-            }
-        }
+        recognise(&names, &mut fields, id);
         Columns { names, fields, key, id }.checked()
     }
 
     fn checked(self) -> Result<Columns, Defect> {
-        for (field, column) in &self.fields {
-            let twice = self.fields.iter().find(|(other, c)| *other > field && *c == column);
+        let columns = |field: &Field| self.fields[field].iter().copied();
+        for (field, column) in self.fields.keys().flat_map(|f| columns(f).map(move |c| (f, c))) {
+            let twice = self.fields.iter().find(|(f, all)| *f > field && all.contains(&column));
             let also = match twice {
                 Some((other, _)) => other.name(),
-                None if self.id == Some(*column) => "source.id_column",
+                None if self.id == Some(column) => "source.id_column",
                 None => continue,
             };
-            return Err(self.clash(*column, field.name(), also));
+            return Err(self.clash(column, field.name(), also));
         }
         if let Some(column) = self.id.filter(|id| self.key == Some(*id)) {
             return Err(self.clash(column, "source.key", "source.id_column"));
@@ -142,15 +66,30 @@ impl Columns {
             return Err(Defect::new(
                 None,
                 "has no column for a name, an e-mail address or a phone number",
-                &format!("name them in [source.columns]; {}", listed(&self.names)),
+                &format!(
+                    "name them in [source.columns]; {}{}",
+                    listed(&self.names),
+                    self.recognised()
+                ),
             ));
         }
         Ok(self)
     }
 
+    /// What was recognised, for people.
+    fn recognised(&self) -> String {
+        let one = |(field, columns): (&Field, &Vec<usize>)| {
+            format!("`{}` as {field}", told(&self.names[columns[0]]))
+        };
+        let all: Vec<String> = self.fields.iter().map(one).collect();
+        if all.is_empty() { String::new() } else { format!("; recognised: {}", all.join(", ")) }
+    }
+
     fn clash(&self, column: usize, one: &str, other: &str) -> Defect {
-        let problem =
-            format!("cannot use its column `{}` as {one} and as {other}", self.names[column]);
+        let problem = format!(
+            "cannot use its column `{}` as {one} and as {other}",
+            told(&self.names[column])
+        );
         Defect::new(None, &problem, "name another column for one of them")
     }
 
@@ -159,19 +98,14 @@ impl Columns {
         self.fields.keys().copied().collect()
     }
 
-    /// The fields and their columns.
-    pub(super) fn fields(&self) -> impl Iterator<Item = (Field, usize)> {
-        self.fields.iter().map(|(field, column)| (*field, *column))
+    /// The fields and their columns, the best first; each has one at least.
+    pub(super) fn fields(&self) -> impl Iterator<Item = (Field, &[usize])> {
+        self.fields.iter().map(|(field, columns)| (*field, columns.as_slice()))
     }
 
-    /// The column of `field`.
-    pub(super) fn of(&self, field: Field) -> Option<usize> {
-        self.fields.get(&field).copied()
-    }
-
-    /// The columns that each row must have: those of the fields, and the key.
-    pub(super) fn needed(&self) -> impl Iterator<Item = usize> {
-        self.fields.values().copied().chain(self.key)
+    /// The columns of `field`, the best first; empty if it has none.
+    pub(super) fn of(&self, field: Field) -> &[usize] {
+        self.fields.get(&field).map_or(&[], Vec::as_slice)
     }
 
     /// Number of columns.
@@ -187,11 +121,9 @@ impl Columns {
 
 /// Whether a header with `name` in it looks like one of ours.
 pub(super) fn is_known(name: &str, options: &CsvOptions) -> bool {
-    let plain = plain(name);
     let mut configured =
         options.columns.values().chain(options.key.iter()).chain(options.id_column.iter());
-    configured.any(|wanted| same_name(wanted, name))
-        || Field::ALL.into_iter().any(|field| recognised(field).contains(&plain.as_str()))
+    names::is_known(name) || configured.any(|wanted| same_name(wanted, name))
 }
 
 /// The column called `wanted`: letter by letter, else regardless of case.
@@ -209,7 +141,7 @@ fn named(names: &[String], wanted: &str, setting: &str) -> Result<usize, Defect>
             let problem = format!("has no column `{wanted}`, which {setting} names");
             let hint = nearest(names, wanted).map_or_else(
                 || listed(names),
-                |name| format!("did you mean `{name}`? {}", listed(names)),
+                |name| format!("did you mean `{}`? {}", told(name), listed(names)),
             );
             Err(Defect::new(None, &problem, &hint))
         }
@@ -225,21 +157,31 @@ fn same_name(a: &str, b: &str) -> bool {
     a.trim().to_lowercase() == b.trim().to_lowercase()
 }
 
-fn recognise(
-    names: &[String],
-    field: Field,
-    taken: &BTreeMap<Field, usize>,
-    id: Option<usize>,
-) -> Option<usize> {
-    let free = |column: &usize| id != Some(*column) && !taken.values().any(|used| used == column);
-    recognised(field).iter().find_map(|known| {
-        (0..names.len()).filter(free).find(|column| plain(&names[*column]) == *known)
-    })
-}
-
-/// A name in lower case, without spaces and punctuation.
-fn plain(name: &str) -> String {
-    name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+/// Adds the columns whose names are known to `fields`, which holds those that are
+/// configured.
+fn recognise(names: &[String], fields: &mut BTreeMap<Field, Vec<usize>>, id: Option<usize>) {
+    let taken: Vec<usize> = fields.values().flatten().copied().chain(id).collect();
+    let mut found: BTreeMap<Field, Vec<(usize, u32, usize)>> = BTreeMap::new();
+    for column in (0..names.len()).filter(|column| !taken.contains(column)) {
+        if let Some(meaning) = meaning(&names[column], names)
+            && !fields.contains_key(&meaning.field)
+        {
+            let (name, number) = meaning.rank;
+            found.entry(meaning.field).or_default().push((name, number, column));
+        }
+    }
+    for (field, mut columns) in found {
+        columns.sort_unstable();
+        if field == Field::Title {
+            // French Outlook has `Titre` twice: the form of address, then the job title.
+            let best = columns[0];
+            columns.retain(|column| (column.0, column.1) == (best.0, best.1));
+            columns.reverse();
+        }
+        let several = matches!(field, Field::Email | Field::PhoneNumber);
+        let kept = if several { columns.len() } else { 1 };
+        fields.insert(field, columns.into_iter().take(kept).map(|(_, _, at)| at).collect());
+    }
 }
 
 fn nearest<'a>(names: &'a [String], wanted: &str) -> Option<&'a str> {
@@ -255,15 +197,21 @@ fn listed(names: &[String]) -> String {
     if names.iter().any(personal) {
         return "its first row looks like a contact and must be a header".to_owned();
     }
-    let shown: Vec<String> =
-        names.iter().filter(|name| !name.is_empty()).map(|name| format!("`{name}`")).collect();
+    let shown: Vec<String> = names
+        .iter()
+        .filter(|name| !name.is_empty())
+        .map(|name| format!("`{}`", told(name)))
+        .collect();
     format!("the header has {}", shown.join(", "))
+}
+
+/// A name of the header as it is shown: nothing in it acts on a terminal.
+pub(super) fn told(name: &str) -> String {
+    name.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
 
     fn options() -> CsvOptions {
@@ -276,7 +224,8 @@ mod tests {
 
     fn mapping(names: &str, options: &CsvOptions) -> Vec<(Field, String)> {
         let columns = Columns::find(header(names), options).unwrap();
-        columns.fields().map(|(field, column)| (field, columns.names()[column].clone())).collect()
+        let first = |(field, all): (Field, &[usize])| (field, columns.names()[all[0]].clone());
+        columns.fields().map(first).collect()
     }
 
     fn recognised_as(names: &str) -> [String; 7] {
@@ -359,11 +308,31 @@ mod tests {
         }
     }
 
+    fn columns_of(field: Field, names: &str) -> Vec<String> {
+        let columns = Columns::find(header(names), &options()).unwrap();
+        columns.of(field).iter().map(|column| columns.names()[*column].clone()).collect()
+    }
+
     #[test]
-    fn no_name_stands_for_two_fields_and_all_are_in_plain_form() {
-        let all: Vec<&str> = Field::ALL.into_iter().flat_map(recognised).copied().collect();
-        assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len());
-        assert!(all.iter().all(|name| plain(name) == *name));
+    fn all_columns_with_e_mail_addresses_and_phone_numbers_are_kept_the_best_first() {
+        let outlook = "Business Phone,Home Phone,Mobile Phone,Business Fax,E-mail 2 Address,\
+                       E-mail 2 Type,E-mail Address";
+        assert_eq!(columns_of(Field::Email, outlook), ["E-mail Address", "E-mail 2 Address"]);
+        let phones = ["Mobile Phone", "Business Phone", "Home Phone"];
+        assert_eq!(columns_of(Field::PhoneNumber, outlook), phones);
+        let google = "First Name,E-mail 2 - Value,E-mail 1 - Value,E-mail 10 - Value";
+        let emails = ["E-mail 1 - Value", "E-mail 2 - Value", "E-mail 10 - Value"];
+        assert_eq!(columns_of(Field::Email, google), emails);
+        let mut configured = options();
+        configured.columns.insert(Field::Email, "E-mail 2 - Value".to_owned());
+        let columns = Columns::find(header(google), &configured).unwrap();
+        assert_eq!(columns.of(Field::Email), [1], "the configured one alone");
+    }
+
+    #[test]
+    fn the_second_of_two_equal_titles_is_that_of_the_job() {
+        let columns = Columns::find(header("Titre,Prénom,Nom,Titre"), &options()).unwrap();
+        assert_eq!(columns.of(Field::Title), [3]);
     }
 
     #[test]
@@ -381,14 +350,14 @@ mod tests {
     #[test]
     fn the_leftmost_of_equal_columns_is_recognised_and_a_configured_one_must_be_alone() {
         let columns = Columns::find(header("Name,Email,email"), &options()).unwrap();
-        assert_eq!(columns.of(Field::Email), Some(1));
+        assert_eq!(columns.of(Field::Email), [1, 2]);
         let mut twice = options();
         twice.columns.insert(Field::Email, "EMAIL".to_owned());
         let defect = Columns::find(header("Name,Email,email"), &twice).unwrap_err();
         assert!(defect.problem.contains("more than one column `EMAIL`"));
         twice.columns.insert(Field::Email, "email".to_owned());
         let exact = Columns::find(header("Name,Email,email"), &twice).unwrap();
-        assert_eq!(exact.of(Field::Email), Some(2));
+        assert_eq!(exact.of(Field::Email), [2]);
     }
 
     #[test]
@@ -414,7 +383,7 @@ mod tests {
         let mut options = options();
         options.key = Some("Email".to_owned());
         let columns = Columns::find(header("First Name,Email"), &options).unwrap();
-        assert_eq!((columns.key, columns.of(Field::Email)), (Some(1), Some(1)));
+        assert_eq!((columns.key, columns.of(Field::Email)), (Some(1), &[1][..]));
         options.id_column = Some("Email".to_owned());
         assert!(Columns::find(header("First Name,Email"), &options).is_err());
         options.id_column = None;
@@ -422,6 +391,16 @@ mod tests {
         options.columns.insert(Field::Title, "First Name".to_owned());
         let defect = Columns::find(header("First Name,Email"), &options).unwrap_err();
         assert!(defect.problem.contains("as company and as title"));
+    }
+
+    #[test]
+    fn an_error_says_what_was_recognised() {
+        let defect = Columns::find(header("Firma,Kunde"), &options()).unwrap_err();
+        assert!(
+            defect
+                .hint
+                .ends_with("the header has `Firma`, `Kunde`; recognised: `Firma` as company")
+        );
     }
 
     #[test]

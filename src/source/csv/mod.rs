@@ -2,14 +2,16 @@
 //!
 //! Owns lossless reading and editing: what is not edited keeps every byte, and a
 //! rewritten file is proven to differ as intended before it takes the place of
-//! the old one. The way of a file: `open` → `text` → `dialect` → `header` → `rows`
-//! (over `scan`), put in order by `sheet`; and back: `draft` → `render` → `check` →
+//! the old one. The way of a file: `open` → `text` → `dialect` → `header` (by `names`) →
+//! `rows` (over `scan`, with `damage`), put in order by `sheet`; and back: `draft` → `render` → `check` →
 //! `atomic`. Leaves every decision about contacts to [`crate::plan`].
 
 mod check;
+mod damage;
 mod dialect;
 mod draft;
 mod header;
+mod names;
 mod open;
 mod render;
 mod rows;
@@ -22,11 +24,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::lock::Lock;
-use crate::model::{Field, Fingerprint, RecordIndex};
+use crate::model::{Field, Fingerprint, RecordIndex, Region};
 
 use super::atomic;
 use super::formula::FormulaGuard;
-use super::{Edit, Reading, Source, SourceError, WriteError, Written};
+use super::{Edit, EditOutcome, Reading, Source, SourceError, WriteError, Written};
 
 pub use dialect::Delimiter;
 pub use text::Charset;
@@ -55,6 +57,8 @@ pub struct CsvOptions {
     pub formula_guard: FormulaGuard,
     /// The columns of fields whose name is not left to recognition.
     pub columns: BTreeMap<Field, String>,
+    /// Where phone numbers without a country code are at home.
+    pub region: Region,
     /// What the file is opened for.
     pub access: Access,
 }
@@ -70,6 +74,7 @@ impl CsvOptions {
             delimiter: Delimiter::Auto,
             formula_guard: FormulaGuard::On,
             columns: BTreeMap::new(),
+            region: Region::US,
             access: Access::Exclusive,
         }
     }
@@ -96,6 +101,9 @@ pub struct Shape {
     pub header: Vec<String>,
     /// The fields it carries, and the names of their columns.
     pub columns: BTreeMap<Field, String>,
+    /// The names of further columns of some of the fields: where that in `columns` is
+    /// blank, the first of these that is filled holds the value.
+    pub further: BTreeMap<Field, Vec<String>>,
 }
 
 /// A CSV file.
@@ -148,12 +156,20 @@ impl CsvSource {
     pub fn shape(&self) -> Option<Shape> {
         let sheet = &self.last.as_ref()?.sheet;
         let header = sheet.columns.names();
-        let columns = sheet.columns.fields().map(|(field, at)| (field, header[at].clone()));
+        let (mut columns, mut further) = (BTreeMap::new(), BTreeMap::new());
+        for (field, all) in sheet.columns.fields() {
+            let mut names = all.iter().map(|at| header[*at].clone());
+            columns.extend(names.next().map(|best| (field, best)));
+            if names.len() > 0 {
+                further.insert(field, names.collect());
+            }
+        }
         Some(Shape {
             encoding: sheet.text.encoding(),
             delimiter: sheet.dialect.delimiter,
             header: header.to_vec(),
-            columns: columns.collect(),
+            columns,
+            further,
         })
     }
 
@@ -211,7 +227,8 @@ impl Source for CsvSource {
         };
         let unfaithful =
             |problem| WriteError::Unfaithful { path: self.options.path.clone(), problem };
-        let draft = Draft::new(&last.sheet, edits);
+        let asked = edits;
+        let draft = Draft::new(&last.sheet, asked);
         let raw = if draft.is_empty() {
             last.sheet.text.raw().to_vec()
         } else if let Some(reason) = self.obstacle(last) {
@@ -220,7 +237,7 @@ impl Source for CsvSource {
             last.sheet.text.encode(&draft.render())
         };
         let parsed = Sheet::parse(raw, &self.options);
-        let (sheet, reading) = parsed.map_err(|defect| unfaithful(defect.problem))?;
+        let (sheet, mut reading) = parsed.map_err(|defect| unfaithful(defect.problem))?;
         let edits = draft.verify(&sheet).map_err(unfaithful)?;
         if !draft.is_empty() {
             let was = Fingerprint::of(last.sheet.text.raw());
@@ -230,6 +247,7 @@ impl Source for CsvSource {
             self.lock = Some(lock);
             self.last = Some(Last { target, sheet });
         }
+        keep_choices(asked, &edits, &mut reading);
         Ok(Written { edits, reading })
     }
 
@@ -242,6 +260,21 @@ impl Source for CsvSource {
         let last = self.last.as_ref().ok_or_else(unread)?;
         let name = self.options.path.file_name().unwrap_or_default();
         atomic::create_beside_others(into, name, last.sheet.text.raw())
+    }
+}
+
+/// Takes what was just written for the values of the records, where fields have
+/// several columns: it stands in the column in which the old value stood.
+fn keep_choices(asked: &[Edit], done: &[EditOutcome], reading: &mut Reading) {
+    for (edit, outcome) in asked.iter().zip(done) {
+        if let (Edit::Update { changes, .. }, EditOutcome::Stands(at)) = (edit, outcome)
+            && let Some(record) =
+                usize::try_from(at.0).ok().and_then(|at| reading.records.get_mut(at))
+        {
+            for change in changes {
+                record.choose(change.field, &change.to);
+            }
+        }
     }
 }
 

@@ -38,22 +38,10 @@ impl Draft<'_> {
                 }
             }
             if position == self.sheet.last_filled {
-                self.end_short_row(position, *row, &mut out);
                 self.append(*row, &mut out);
             }
         }
         out
-    }
-
-    /// Ends the last row if it is short and has no line end. It was read as whole
-    /// because others are short too, and must not look cut off when those are gone.
-    fn end_short_row(&self, position: usize, row: Row, out: &mut Vec<u8>) {
-        let is_unended = row.end == row.content_end;
-        let is_short = self.sheet.cells(row).len() < self.sheet.columns.width();
-        let is_removed = matches!(self.edited.get(&position), Some(RowEdit::Remove));
-        if is_unended && is_short && !is_removed && !self.is_empty() {
-            out.extend_from_slice(line_end(self.sheet));
-        }
     }
 
     /// Adds the new rows behind the last one, whose want of a line end they keep.
@@ -267,15 +255,6 @@ mod tests {
         assert_eq!(text_after("First Name", &ann), "First Name\nAnn\nEve");
         let edits = [remove(0), add(&[(FirstName, "Ann")])];
         assert_eq!(text_after("First Name\nBob", &edits), "First Name\nAnn");
-    }
-
-    #[test]
-    fn a_short_last_row_does_not_look_cut_off_when_the_other_short_rows_are_gone() {
-        let file = "First Name,x,y\nAnn\nBob,1";
-        assert_eq!(text_after(file, &[remove(0)]), "First Name,x,y\nBob,1\n");
-        assert_eq!(text_after(file, &[remove(1)]), "First Name,x,y\nAnn\n");
-        let (sheet, _) = parse(file.as_bytes(), &options());
-        assert_eq!(Draft::new(&sheet, &[]).render(), file.as_bytes());
     }
 
     #[test]

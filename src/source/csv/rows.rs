@@ -3,10 +3,11 @@
 //! Owns the way from cells to [`SourceRecord`]s, and which rows cannot be read:
 //!
 //! - a row whose cells are all blank is no record and no error;
-//! - a row that lacks a mapped column or the key, has text beyond the last column
-//!   or behind a closing quotation mark, is not valid in its mapped cells, or
-//!   shares its key with another row, is unreadable;
-//! - missing unmapped cells are blank, and so is a missing cell of the id column;
+//! - a row that has text beyond the last column or behind a closing quotation mark,
+//!   is not valid in its mapped cells, or shares its key with another row, is
+//!   unreadable;
+//! - cells that are missing at the end of a row are blank, as spreadsheets write
+//!   them;
 //! - a row without a name, e-mail address and phone number is a record like every
 //!   other: whether it is a contact yet is not decided here;
 //! - a quotation mark that is never closed, or is closed lines later by one that
@@ -17,25 +18,24 @@
 
 use std::collections::BTreeMap;
 
+use super::CsvOptions;
+use super::damage::damage;
+use super::header::{Columns, told};
+use super::scan::{Cell, Row, line_breaks};
 use crate::model::Unreadable;
 use crate::model::{
-    Field, Fingerprint, LinqId, RecordIndex, RejectedField, SourceKey, SourceRecord, Values,
+    Field, Fingerprint, LinqId, OtherValue, RecordIndex, RejectedField, SourceKey, SourceRecord,
+    Values,
 };
-use crate::source::formula::FormulaGuard;
-
-use super::header::Columns;
-use super::scan::{Cell, Row, line_breaks};
 
 /// Turns the rows of a file into records, one after the other.
 pub(super) struct RowReader<'a> {
     body: &'a [u8],
     columns: &'a Columns,
-    guard: FormulaGuard,
+    options: &'a CsvOptions,
     ending: Ending,
     /// Number of the next row, counted as a spreadsheet counts.
     number: u32,
-    /// Whether no row so far was shorter than the header.
-    regular: bool,
     contents: Contents,
 }
 
@@ -68,30 +68,30 @@ impl<'a> RowReader<'a> {
     pub(super) fn new(
         body: &'a [u8],
         columns: &'a Columns,
-        guard: FormulaGuard,
+        options: &'a CsvOptions,
         ending: Ending,
         number: u32,
     ) -> RowReader<'a> {
         let contents = Contents::default();
-        RowReader { body, columns, guard, ending, number, regular: true, contents }
+        RowReader { body, columns, options, ending, number, contents }
     }
 
     /// Takes the next row, which is at `position` among the rows of the file.
     pub(super) fn take(&mut self, position: usize, row: Row, cells: &[Cell]) {
         let label = format!("row:{}", self.number);
         self.number += 1;
-        if cells.iter().all(|cell| cell.is_blank(self.body)) {
+        let breakage = self.breakage(row, cells, &label);
+        if breakage.is_none() && cells.iter().all(|cell| cell.is_blank(self.body)) {
             return;
         }
         self.contents.last_filled = Some(position);
-        let read = match self.breakage(row, cells, &label) {
+        let read = match breakage {
             Some(reason) => {
                 self.contents.read_only.get_or_insert_with(|| reason.clone());
                 Err(reason)
             }
             None => self.record(row, cells, &label),
         };
-        self.regular &= cells.len() >= self.columns.width();
         match read {
             Ok(record) => {
                 self.contents.records.push(record);
@@ -106,7 +106,7 @@ impl<'a> RowReader<'a> {
     /// The records, after all rows were taken.
     pub(super) fn finish(mut self) -> Contents {
         if let Some(column) = self.columns.key {
-            self.contents.part_with_shared_keys(&self.columns.names()[column]);
+            self.contents.part_with_shared_keys(&told(&self.columns.names()[column]));
         }
         for (index, record) in (0..).zip(&mut self.contents.records) {
             record.index = RecordIndex(index);
@@ -132,9 +132,12 @@ impl<'a> RowReader<'a> {
                 opened(cell)
             ));
         }
+        // White space alone at the end of a file is no row that had begun.
+        let is_begun = cells.len() > 1
+            || cells.iter().any(|cell| cell.is_quoted() || !cell.is_blank(self.body));
         let is_last_and_unended = row.end == row.content_end;
-        let short = self.regular && cells.len() < self.columns.width();
-        (is_last_and_unended && (short || self.ending == Ending::Cut)).then(|| {
+        let is_short = is_begun && cells.len() < self.columns.width();
+        (is_last_and_unended && (is_short || self.ending == Ending::Cut)).then(|| {
             format!(
                 "the file seems to be cut off in {label}; restore the rest, or end the row with a \
                  line end"
@@ -146,15 +149,15 @@ impl<'a> RowReader<'a> {
         self.check_shape(cells)?;
         let mut values = Values::default();
         let mut rejected = Vec::new();
-        for (field, column) in self.columns.fields() {
-            let written = self.text(cells, column)?;
-            let value = self.guard.unguarded(&written);
-            rejected.extend(damage(field, value).map(|reason| RejectedField { field, reason }));
-            value.clone_into(&mut values[field]);
+        let mut others = Vec::new();
+        for (field, columns) in self.columns.fields() {
+            let (first, further) = self.values(field, columns, cells)?;
+            rejected.extend(first.reason.map(|reason| RejectedField { field, reason }));
+            values[field] = first.text;
+            others.extend(further);
         }
         let key = self.columns.key.map(|column| self.text(cells, column)).transpose()?;
-        let id = self.columns.id.filter(|column| *column < cells.len());
-        let id = id.and_then(|column| self.text(cells, column).ok());
+        let id = self.columns.id.and_then(|column| self.text(cells, column).ok());
         Ok(SourceRecord {
             index: RecordIndex(0),
             label: label.to_owned(),
@@ -163,6 +166,7 @@ impl<'a> RowReader<'a> {
             linq_id: id.and_then(|id| id.trim().parse().ok()).map(LinqId),
             values,
             rejected,
+            others,
             revised_at: None,
             fingerprint: Fingerprint::of(&self.body[row.start..row.content_end]),
         })
@@ -177,12 +181,6 @@ impl<'a> RowReader<'a> {
                 self.column_name(at)
             ));
         }
-        if let Some(missing) = self.columns.needed().filter(|column| *column >= found).min() {
-            return Err(format!(
-                "it has {found} cells where the header has {width}; {} is missing",
-                self.column_name(missing)
-            ));
-        }
         if cells.iter().skip(width).any(|cell| !cell.is_blank(self.body)) {
             return Err(format!(
                 "it has {found} cells where the header has {width}; a cell that contains the \
@@ -192,14 +190,38 @@ impl<'a> RowReader<'a> {
         Ok(())
     }
 
+    /// What the columns of a field hold: the first that is filled, and those that are
+    /// filled besides.
+    fn values(
+        &self,
+        field: Field,
+        columns: &[usize],
+        cells: &[Cell],
+    ) -> Result<(OtherValue, Vec<OtherValue>), String> {
+        let mut found = Vec::with_capacity(columns.len());
+        for column in columns {
+            let written = self.text(cells, *column)?;
+            let text = self.options.formula_guard.unguarded(&written).to_owned();
+            let reason = damage(field, &text, self.options.region);
+            found.push(OtherValue { field, text, reason });
+        }
+        let is_filled = |value: &OtherValue| !value.text.trim().is_empty();
+        let first = found.iter().position(is_filled).unwrap_or(0);
+        let first = found.remove(first);
+        found.retain(is_filled);
+        Ok((first, found))
+    }
+
+    /// What stands in a cell, which is blank where the row is too short.
     fn text(&self, cells: &[Cell], column: usize) -> Result<String, String> {
-        String::from_utf8(cells[column].value(self.body).into_owned())
+        let Some(cell) = cells.get(column) else { return Ok(String::new()) };
+        String::from_utf8(cell.value(self.body).into_owned())
             .map_err(|_| format!("{} is not valid UTF-8", self.column_name(column)))
     }
 
     fn column_name(&self, column: usize) -> String {
         match self.columns.names().get(column) {
-            Some(name) if !name.is_empty() => format!("column `{name}`"),
+            Some(name) if !name.is_empty() => format!("column `{}`", told(name)),
             Some(_) | None => format!("column {}", column + 1),
         }
     }
@@ -233,34 +255,6 @@ impl Contents {
         }
         self.unreadable.sort_by_key(|unreadable| unreadable.line);
     }
-}
-
-/// Why a value cannot be believed, if it cannot.
-fn damage(field: Field, value: &str) -> Option<String> {
-    let errors = ["#NAME?", "#REF!", "#VALUE!", "#DIV/0!", "#NUM!", "#NULL!", "#N/A"];
-    let trimmed = value.trim();
-    let reason = if value.contains('\0') {
-        "it contains a NUL character"
-    } else if field == Field::PhoneNumber && is_power_of_ten(trimmed) {
-        "a spreadsheet turned the number into a power of ten; format the column as text and type \
-         the number again"
-    } else if errors.contains(&trimmed) {
-        "a spreadsheet put an error message in its place"
-    } else if trimmed.len() > 3 && trimmed.bytes().all(|byte| byte == b'#') {
-        "a spreadsheet put number signs in its place because the column was too narrow"
-    } else {
-        return None;
-    };
-    Some(reason.to_owned())
-}
-
-/// Whether the text reads like `1.41556E+10`, with either decimal sign.
-fn is_power_of_ten(text: &str) -> bool {
-    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-    let Some((number, exponent)) = text.split_once(['E', 'e']) else { return false };
-    let number = number.strip_prefix(['+', '-']).unwrap_or(number);
-    let exponent = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
-    digits(exponent) && number.split(['.', ',']).all(digits)
 }
 
 #[cfg(test)]
@@ -306,11 +300,12 @@ mod tests {
     }
 
     #[test]
-    fn a_short_row_is_readable_if_it_lacks_neither_a_field_nor_the_key() {
-        let reading = read("1,Ann,5551234\n2,Bob\n3,Cy,,\n");
-        assert_eq!(reading.records.len(), 2);
-        assert!(reason(&reading).contains("2 cells where the header has 5; column `Phone`"));
-        assert_eq!((reading.unreadable[0].line, reading.read_only), (3, None));
+    fn cells_that_are_missing_at_the_end_of_a_row_are_blank() {
+        let reading = read("1,Ann,5551234\n2,Bob\n3,Cy,,\n,Di\n");
+        assert!(reading.unreadable.is_empty() && reading.read_only.is_none());
+        let bob = &reading.records[1];
+        assert_eq!((&*bob.values[Field::FirstName], &*bob.values[Field::PhoneNumber]), ("Bob", ""));
+        assert_eq!((bob.linq_id, &reading.records[3].key), (None, &None));
     }
 
     #[test]
@@ -340,25 +335,9 @@ mod tests {
 
     #[test]
     fn a_cell_that_a_spreadsheet_damaged_is_a_rejected_field() {
-        let table = [
-            ("1.41556E+10", true),
-            ("1,41556E+10", true),
-            (" 4e+11 ", true),
-            ("#NAME?", true),
-            ("########", true),
-            ("+1\0", true),
-            ("+14155552671", false),
-            ("###", false),
-            ("ext. 5", false),
-            ("E10", false),
-            ("", false),
-        ];
-        for (phone, damaged) in table {
-            let reading = read(&format!("1,Ann,\"{phone}\",,\n"));
-            assert_eq!(reading.records[0].rejects(Field::PhoneNumber), damaged, "{phone}");
-            assert!(!reading.records[0].rejects(Field::FirstName));
-        }
-        assert!(read("1,4E+11,,,\n").records[0].rejected.is_empty(), "a power of ten is a name");
+        let reading = read("1,2-Mar,1.41556E+10,,\n");
+        let ann = &reading.records[0];
+        assert!(ann.rejects(Field::PhoneNumber) && ann.rejects(Field::FirstName));
     }
 
     #[test]
@@ -386,11 +365,17 @@ mod tests {
 
     #[test]
     fn a_last_row_that_breaks_off_makes_the_file_read_only() {
-        let reading = read("1,Ann,,,\n2,Bob,555");
-        assert!(reason(&reading).contains("cut off in row:3"));
-        assert!(reading.read_only.is_some());
-        let habit = read("1,Ann,555\n2,Bob,555");
-        assert_eq!((habit.records.len(), habit.read_only), (2, None));
+        for rows in ["1,Ann,,,\n2,Bob,555", "1,Ann\n2,Bob,555", "1,Ann,,,\n,", "1,Ann,,,\n\""] {
+            let reading = read(rows);
+            assert!(reading.read_only.is_some(), "{rows}");
+            assert_eq!((reading.records.len(), reading.unreadable[0].line), (1, 3), "{rows}");
+        }
+        for rows in
+            ["1,Ann,,,\n2,Bob,555\n", "1,Ann,,,\n2,Bob,555,,", "1,Ann,,,\n  ", "1,Ann,,,\n,,,,"]
+        {
+            let reading = read(rows);
+            assert_eq!((reading.unreadable.len(), reading.read_only), (0, None), "{rows}");
+        }
     }
 
     #[test]

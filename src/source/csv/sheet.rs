@@ -54,9 +54,9 @@ impl Sheet {
         let known = |name: &str| is_known(name, options);
         let dialect = Dialect::find(text.body(), options.delimiter, known);
         let mut walk = Walk::new(text.body(), dialect);
-        let columns = walk.header(options)?;
+        let columns = walk.header(dialect, options)?;
         let header = walk.rows.len() - 1;
-        let contents = walk.contents(&columns, options.formula_guard, text.flaw);
+        let contents = walk.contents(&columns, options, text.flaw);
         let rows = walk.rows;
         let (reading, record_rows, last_filled) = reading(&text, &columns, contents);
         let sheet = Sheet {
@@ -118,7 +118,7 @@ struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     fn new(body: &'a [u8], dialect: Dialect) -> Walk<'a> {
-        let Dialect { delimiter, start } = dialect;
+        let Dialect { delimiter, start, .. } = dialect;
         let scanner = Scanner::new(body, delimiter, start, dialect.first_line());
         Walk { body, scanner, rows: Vec::new(), cells: Vec::new() }
     }
@@ -129,17 +129,17 @@ impl<'a> Walk<'a> {
         Some(row)
     }
 
-    /// Walks past the first row that is not blank and takes it for the header.
-    fn header(&mut self, options: &CsvOptions) -> Result<Columns, Defect> {
+    /// Walks past the header.
+    fn header(&mut self, dialect: Dialect, options: &CsvOptions) -> Result<Columns, Defect> {
         while let Some(row) = self.next() {
             if self.cells.iter().any(|cell| cell.is_open()) {
                 return Err(Defect::new(
                     Some(row.line),
-                    "has a quotation mark in its header that is never closed",
+                    "has a quotation mark in its header, or above it, that is never closed",
                     "close it",
                 ));
             }
-            if !self.cells.iter().all(|cell| cell.is_blank(self.body)) {
+            if row.start >= dialect.header {
                 let names = self.cells.iter().map(|cell| name(*cell, self.body)).collect();
                 return Columns::find(names, options)
                     .map_err(|defect| Defect { line: Some(row.line), ..defect });
@@ -149,13 +149,18 @@ impl<'a> Walk<'a> {
     }
 
     /// Walks down to the end and takes every row for a contact's.
-    fn contents(&mut self, columns: &Columns, guard: FormulaGuard, flaw: Option<Flaw>) -> Contents {
+    fn contents(
+        &mut self,
+        columns: &Columns,
+        options: &CsvOptions,
+        flaw: Option<Flaw>,
+    ) -> Contents {
         let ending = match flaw {
             Some(Flaw::Cut) => Ending::Cut,
             Some(Flaw::Inexact) | None => Ending::Whole,
         };
         let number = u32::try_from(self.rows.len()).unwrap_or(u32::MAX).saturating_add(1);
-        let mut reader = RowReader::new(self.body, columns, guard, ending, number);
+        let mut reader = RowReader::new(self.body, columns, options, ending, number);
         while let Some(row) = self.next() {
             reader.take(self.rows.len() - 1, row, &self.cells);
         }

@@ -238,6 +238,9 @@ fn a_file_cut_anywhere_never_loses_a_row_unnoticed() {
         "1,\"An\"\"n\",ann@example.org,\"a\r\nb\"\r\n",
         "2,Zoë,zoe@example.org,\r\n",
         "3,\"Cy\",cy@example.org,\"x,y\"\r\n",
+        "4,Di\r\n",
+        ",Ed,,\r\n",
+        "\"6\",Flo,flo@example.org,\r\n",
     ];
     let file = rows.concat();
     let starts: Vec<usize> = (1..rows.len()).map(|row| rows[..row].concat().len()).collect();

@@ -1,0 +1,469 @@
+//! The names by which columns are recognised.
+//!
+//! Owns the table, which `docs/csv.md` repeats: Linq's own import, and the exports of
+//! Google, Outlook (in English, German, French, Spanish, Italian, Portuguese and
+//! Dutch), HubSpot, Salesforce, Mailchimp, Thunderbird, LinkedIn, Yahoo and Apple,
+//! besides plain words. Leaves to [`super::header`] which column becomes what.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use unicode_normalization::UnicodeNormalization;
+
+use crate::model::Field;
+
+/// What a column's name says about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Meaning {
+    /// The field.
+    pub(super) field: Field,
+    /// How good the name is among those of the field, and the number in it: the
+    /// least comes first.
+    pub(super) rank: (usize, u32),
+}
+
+/// What the column `name` of a header with the columns `all` holds, if that is
+/// recognised. An owner never is.
+pub(super) fn meaning<'a>(
+    name: &str,
+    all: impl IntoIterator<Item = &'a String>,
+) -> Option<Meaning> {
+    let plain = plain(name);
+    if let Some(known) = known(&plain) {
+        return Some(known);
+    }
+    let (place, (field, _, others)) =
+        (0..).zip(&BESIDE).find(|(_, (_, own, _))| self::plain(own) == plain)?;
+    let is_one = |name: &String| others.iter().any(|other| self::plain(other) == self::plain(name));
+    all.into_iter().any(is_one).then_some(Meaning { field: *field, rank: (usize::MAX, place) })
+}
+
+/// Whether `name` is one of the names of the table.
+pub(super) fn is_known(name: &str) -> bool {
+    known(&plain(name)).is_some()
+}
+
+fn known(plain: &str) -> Option<Meaning> {
+    let (numbered, number) = numbered(plain);
+    [(plain, 0), (numbered.as_str(), number)].into_iter().find_map(|(name, number)| {
+        KNOWN.get(name).map(|(field, place)| Meaning { field: *field, rank: (*place, number) })
+    })
+}
+
+/// The table by plain names.
+static KNOWN: LazyLock<BTreeMap<String, (Field, usize)>> = LazyLock::new(|| {
+    let fields = Field::ALL.into_iter();
+    let named = fields.flat_map(|field| {
+        names(field).iter().enumerate().map(move |(place, name)| (plain(name), (field, place)))
+    });
+    named.collect()
+});
+
+/// A name in lower case, without accents, spaces and punctuation; `#`, which stands
+/// for a number in the table, stays.
+pub(super) fn plain(name: &str) -> String {
+    let letters = name.nfkd().filter(|c| c.is_alphanumeric() || *c == '#');
+    letters.flat_map(char::to_lowercase).collect()
+}
+
+/// The name with `#` in place of its first number, and that number.
+fn numbered(plain: &str) -> (String, u32) {
+    let is_digit = |c: char| c.is_ascii_digit();
+    let Some(start) = plain.find(is_digit) else { return (plain.to_owned(), 0) };
+    let rest = &plain[start..];
+    let length = rest.find(|c: char| !is_digit(c)).unwrap_or(rest.len());
+    let number = rest[..length].parse().unwrap_or(u32::MAX);
+    (format!("{}#{}", &plain[..start], &rest[length..]), number)
+}
+
+/// Names that mean something only in a header with one of certain others.
+pub(super) const BESIDE: [(Field, &str, &[&str]); 13] = [
+    (Field::FirstName, "Nombre", &["Apellidos", "Apellido", "Primer apellido"]),
+    (Field::FirstName, "Nome", &["Cognome", "Sobrenome", "Apelido"]),
+    (Field::LastName, "Name", &["Vorname"]),
+    (Field::LastName, "Nom", &["Prénom"]),
+    (Field::LastName, "Naam", &["Voornaam"]),
+    (Field::PhoneNumber, "Primary", &["Yahoo! Phone"]),
+    (Field::PhoneNumber, "Work", &["Yahoo! Phone"]),
+    (Field::PhoneNumber, "Home", &["Yahoo! Phone"]),
+    (Field::PhoneNumber, "Other", &["Yahoo! Phone"]),
+    (Field::PhoneNumber, "Ufficio", &["Indirizzo posta elettronica"]),
+    (Field::PhoneNumber, "Ufficio 2", &["Indirizzo posta elettronica"]),
+    (Field::PhoneNumber, "Abitazione", &["Indirizzo posta elettronica"]),
+    (Field::PhoneNumber, "Abitazione 2", &["Indirizzo posta elettronica"]),
+];
+
+/// The names of the column of `field`; earlier ones are better. `#` is any number.
+pub(super) const fn names(field: Field) -> &'static [&'static str] {
+    match field {
+        Field::FirstName => FIRST_NAME,
+        Field::LastName => LAST_NAME,
+        Field::Email => EMAIL,
+        Field::PhoneNumber => PHONE_NUMBER,
+        Field::Company => COMPANY,
+        Field::Title => TITLE,
+        Field::Location => LOCATION,
+        Field::Owner => &[],
+    }
+}
+
+const FIRST_NAME: &[&str] = &[
+    "First Name",
+    "Given Name",
+    "First",
+    "Given",
+    "Forename",
+    "FName",
+    "Vorname",
+    "Prénom",
+    "Primer nombre",
+    "Primeiro nome",
+    "Voornaam",
+    "Förnamn",
+    "Fornavn",
+];
+
+const LAST_NAME: &[&str] = &[
+    "Last Name",
+    "Surname",
+    "Family Name",
+    "Last",
+    "Family",
+    "LName",
+    "Nachname",
+    "Familienname",
+    "Zuname",
+    "Nom de famille",
+    "Apellidos",
+    "Apellido",
+    "Primer apellido",
+    "Cognome",
+    "Sobrenome",
+    "Último nome",
+    "Apelido",
+    "Achternaam",
+    "Efternamn",
+    "Efternavn",
+    "Etternavn",
+];
+
+const EMAIL: &[&str] = &[
+    "Email",
+    "Email Address",
+    "Primary Email",
+    "Primary Email Address",
+    "Mail",
+    "E-mail # - Value",
+    "E-mail # Address",
+    "Email #",
+    "Email Address #",
+    "Section # - Email",
+    "Work Email",
+    "Email: work",
+    "Business Email",
+    "Home Email",
+    "Email: home",
+    "Personal Email",
+    "Secondary Email",
+    "Alternate Email",
+    "Alternate Email #",
+    "Other Email",
+    "Email: other",
+    "E-Mail-Adresse",
+    "Primäre E-Mail-Adresse",
+    "E-Mail #: Adresse",
+    "E-Mail geschäftlich",
+    "E-Mail privat",
+    "Sekundäre E-Mail-Adresse",
+    "Weitere E-Mail-Adresse",
+    "Adresse de messagerie",
+    "Adresse e-mail",
+    "Adresse électronique",
+    "Adresse électronique principale",
+    "Courriel",
+    "Adresse de messagerie #",
+    "Adresse électronique secondaire",
+    "Dirección de correo electrónico",
+    "Correo electrónico",
+    "Correo",
+    "Dirección de correo electrónico #",
+    "Dirección del correo electrónico #",
+    "Indirizzo posta elettronica",
+    "Indirizzo e-mail",
+    "Email primaria",
+    "Posta elettronica",
+    "Indirizzo posta elettronica #",
+    "Email secondaria",
+    "Endereço de e-mail",
+    "Endereço de correio eletrônico",
+    "Endereço de correio electrónico",
+    "Correio eletrônico",
+    "Correio electrónico",
+    "Endereço de e-mail #",
+    "Endereço de correio eletrônico #",
+    "E-mailadres",
+    "E-mailadres #",
+    "E-mail #-adres",
+];
+
+const PHONE_NUMBER: &[&str] = &[
+    "Phone Number",
+    "Phone",
+    "Mobile Phone",
+    "Mobile Phone Number",
+    "Mobile Number",
+    "Mobile",
+    "Cell Phone",
+    "Cell Phone Number",
+    "Cell",
+    "Phone: mobile",
+    "iPhone",
+    "Phone: iPhone",
+    "Primary Phone",
+    "Phone: main",
+    "Phone # - Value",
+    "Phone #",
+    "Phone Number #",
+    "Section # - Mobile",
+    "Section # - Phone",
+    "Telephone",
+    "Telephone Number",
+    "Tel",
+    "Mobile Phone #",
+    "Business Phone",
+    "Work Phone",
+    "Phone: work",
+    "Business Phone #",
+    "Home Phone",
+    "Phone: home",
+    "Home Phone #",
+    "Other Phone",
+    "Phone: other",
+    "Yahoo! Phone",
+    "Telefonnummer",
+    "Telefon",
+    "Mobiltelefon",
+    "Mobil",
+    "Mobilnummer",
+    "Mobil-Tel.-Nr.",
+    "Handy",
+    "Handynummer",
+    "Haupttelefon",
+    "Mobiltelefon #",
+    "Telefon geschäftlich",
+    "Tel. dienstlich",
+    "Telefon geschäftlich #",
+    "Telefon privat",
+    "Tel. privat",
+    "Telefon privat #",
+    "Weiteres Telefon",
+    "Numéro de téléphone",
+    "Tél. mobile",
+    "Téléphone mobile",
+    "Téléphone portable",
+    "Portable",
+    "Téléphone principal",
+    "Téléphone (bureau)",
+    "Téléphone professionnel",
+    "Téléphone # (bureau)",
+    "Téléphone (domicile)",
+    "Téléphone personnel",
+    "Téléphone # (domicile)",
+    "Téléphone (autre)",
+    "Número de teléfono",
+    "Teléfono móvil",
+    "Móvil",
+    "Celular",
+    "Teléfono celular",
+    "Teléfono del trabajo",
+    "Teléfono del trabajo #",
+    "Teléfono # del trabajo",
+    "Teléfono particular",
+    "Otro teléfono",
+    "Numero di telefono",
+    "Telefono",
+    "Cellulare",
+    "Numero cellulare",
+    "Telefono principale",
+    "Telefono lavoro",
+    "Telefono casa",
+    "Número de telefone",
+    "Telefone",
+    "Telefone celular",
+    "Telemóvel",
+    "Telefone principal",
+    "Telefone comercial",
+    "Telefone comercial #",
+    "Telefone residencial",
+    "Telefoonnummer",
+    "Telefoon",
+    "Mobiele telefoon",
+    "Mobiel",
+    "Mobiel nummer",
+    "Hoofdtelefoon",
+    "Telefoon op werk",
+    "Telefoon op werk #",
+    "Telefoon thuis",
+    "Telefoon thuis #",
+    "Andere telefoon",
+];
+
+const COMPANY: &[&str] = &[
+    "Company",
+    "Company Name",
+    "Organization",
+    "Organisation",
+    "Organization Name",
+    "Organisation Name",
+    "Organization # - Name",
+    "Section # - Company",
+    "Account Name",
+    "Associated Company",
+    "Primary Associated Company",
+    "Employer",
+    "Firma",
+    "Firmenname",
+    "Unternehmen",
+    "Société",
+    "Entreprise",
+    "Organización",
+    "Compañía",
+    "Empresa",
+    "Società",
+    "Azienda",
+    "Organizzazione",
+    "Organização",
+    "Bedrijf",
+    "Bedrijfsnaam",
+    "Organisatie",
+];
+
+// Outlook's `Title` is a form of address when there is a `Job Title`.
+const TITLE: &[&str] = &[
+    "Job Title",
+    "Position",
+    "Organization Title",
+    "Organisation Title",
+    "Organization # - Title",
+    "Section # - Title",
+    "Berufsbezeichnung",
+    "Funktion",
+    "Arbeitstitel",
+    "Fonction",
+    "Poste",
+    "Intitulé du poste",
+    "Titre du poste",
+    "Puesto",
+    "Cargo",
+    "Posizione",
+    "Qualifica",
+    "Ruolo",
+    "Função",
+    "Functie",
+    "Functietitel",
+    "Title",
+    "Titre",
+];
+
+// Outlook's `Location` is the place of a meeting when there is a `Business City`.
+const LOCATION: &[&str] = &[
+    "Business City",
+    "Ort geschäftlich",
+    "Ville (bureau)",
+    "Ciudad de trabajo",
+    "Città (uff.)",
+    "Cidade do endereço comercial",
+    "Werkadres, plaats",
+    "Location",
+    "City",
+    "Address # - City",
+    "Mailing City",
+    "Work City",
+    "Home City",
+    "Town",
+    "Stadt",
+    "Ort",
+    "Wohnort",
+    "Dienstlich: Ort",
+    "Privat: Ort",
+    "Ort privat",
+    "Ville",
+    "Ville (domicile)",
+    "Ciudad",
+    "Città",
+    "Città (ab.)",
+    "Cidade",
+    "Plaats",
+    "Woonplaats",
+    "Huisadres, plaats",
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn no_name_stands_for_two_things() {
+        let names: Vec<&str> = Field::ALL.into_iter().flat_map(names).copied().collect();
+        let beside = BESIDE.iter().map(|(_, name, _)| *name);
+        let plain: Vec<String> = names.into_iter().chain(beside).map(plain).collect();
+        let mut seen = BTreeSet::new();
+        for name in &plain {
+            assert!(seen.insert(name), "{name} is there twice");
+        }
+    }
+
+    /// `docs/csv.md` is to say what the code does: row by row, name by name.
+    #[test]
+    fn the_documentation_lists_exactly_these_names() {
+        let page = include_str!("../../../docs/csv.md");
+        let listed = |names: &[&str]| {
+            names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+        };
+        for field in Field::ALL.into_iter().filter(|field| *field != Field::Owner) {
+            let row = format!("| `{field}` | {} |\n", listed(names(field)));
+            assert!(page.contains(&row), "docs/csv.md lacks:\n{row}");
+        }
+        for (field, name, others) in BESIDE {
+            let row = format!("| `{name}` | `{field}` | {} |\n", listed(others));
+            assert!(page.contains(&row), "docs/csv.md lacks:\n{row}");
+        }
+        let rows = page.lines().filter(|line| line.starts_with("| `")).count();
+        assert_eq!(rows, Field::ALL.len() - 1 + BESIDE.len(), "docs/csv.md has rows too many");
+    }
+
+    #[test]
+    fn names_are_compared_without_case_accents_and_punctuation() {
+        let found = |name: &str| meaning(name, []).map(|meaning| meaning.field);
+        for name in ["PRÉNOM", "prenom", "Pre\u{301}nom", " Prénom "] {
+            assert_eq!(found(name), Some(Field::FirstName), "{name}");
+        }
+        assert_eq!(found("e_mail"), Some(Field::Email));
+        assert_eq!(
+            (found("Fax"), found("Pager"), found("Titel"), found("")),
+            (None, None, None, None)
+        );
+    }
+
+    #[test]
+    fn a_number_in_a_name_orders_columns() {
+        let rank = |name: &str| meaning(name, []).map(|meaning| meaning.rank);
+        let order = ["Email", "E-mail 1 - Value", "E-mail 2 - Value", "E-mail 10 - Value"];
+        assert!(order.windows(2).all(|pair| rank(pair[0]) < rank(pair[1])));
+        assert_eq!(rank("E-mail 1 - Label"), None);
+    }
+
+    #[test]
+    fn some_names_mean_something_only_beside_others() {
+        let found = |name: &str, header: &[&str]| {
+            let header: Vec<String> = header.iter().map(|name| (*name).to_owned()).collect();
+            meaning(name, &header).map(|meaning| meaning.field)
+        };
+        assert_eq!(found("Name", &["Name", "VORNAME"]), Some(Field::LastName));
+        assert_eq!(found("Name", &["Name", "First Name"]), None);
+        assert_eq!(found("Home", &["Home", "Yahoo! Phone"]), Some(Field::PhoneNumber));
+        assert_eq!(found("Home", &["Home", "Phone"]), None);
+    }
+}
