@@ -5,6 +5,7 @@
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use crate::config::{Config, CsvConfig, Delimiter, Encoding, SourceKind};
 use crate::linq::{
@@ -12,8 +13,8 @@ use crate::linq::{
 };
 use crate::mirror::{Pair, State, StateError};
 use crate::report::ReportedError;
-use crate::source::FormulaGuard;
 use crate::source::csv::{Access, Charset, CsvOptions, CsvSource, Delimiter as CsvDelimiter};
+use crate::source::{FormulaGuard, Pace};
 
 /// Why a configuration could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -147,8 +148,15 @@ fn csv_options(config: &Config, csv: &CsvConfig, access: Access) -> CsvOptions {
         formula_guard: if csv.formula_guard { FormulaGuard::On } else { FormulaGuard::Off },
         columns: csv.columns.clone(),
         region: config.sync.region,
+        pace: pace(config.source.quiet),
         access,
     }
+}
+
+/// The real time, for a source that must have rested for `quiet`.
+#[expect(clippy::disallowed_methods, reason = "below this edge, time is an argument")]
+fn pace(quiet: Duration) -> Pace {
+    Pace { quiet, now: Arc::new(SystemTime::now), wait: Arc::new(std::thread::sleep) }
 }
 
 /// The state, for this process alone.

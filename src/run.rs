@@ -583,8 +583,8 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
         left: Plan,
     ) -> Result<(), RunError> {
         let undone = left.steps.iter().filter(|step| step.acts()).count();
-        self.report.skipped =
-            left.skipped.len() + self.vanished + undone.saturating_sub(self.refused.len());
+        let undone = undone.saturating_sub(self.refused.len()) + left.postponed;
+        self.report.skipped = left.skipped.len() + self.vanished + undone;
         for skipped in &left.skipped {
             self.notices.push(format!("{}: {}", skipped.subject.name, skipped.why));
         }

@@ -80,7 +80,7 @@ impl Demo {
             &file,
             &format!(
                 "[linq]\nbase_url = \"{url}\"\ntoken = \"{TOKEN}\"\nrequests_per_second = 500\n\n\
-                 [source]\npath = \"contacts.csv\"\n\n[state]\ndir = \"state\"\n"
+                 [source]\npath = \"contacts.csv\"\nquiet = \"0s\"\n\n[state]\ndir = \"state\"\n"
             ),
         )?;
         set_private(&file)?;

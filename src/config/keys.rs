@@ -109,6 +109,7 @@ pub(super) const KEYS: &[Key] = &[
     Key::text("linq.settle").or("30s"),
     Key::text("source.kind"),
     Key::text("source.path"),
+    Key::text("source.quiet").or("1s"),
     Key::text("source.key"),
     Key::text("source.id_column"),
     Key::text("source.encoding").or("auto"),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::keys;
 use super::parse;
@@ -13,6 +14,8 @@ use crate::model::Field;
 pub struct SourceConfig {
     /// The CSV file or the directory of cards; absolute.
     pub path: PathBuf,
+    /// How long ago the last write to a file must be before it is read.
+    pub quiet: Duration,
     /// What it is.
     pub kind: SourceKind,
 }
@@ -133,6 +136,7 @@ impl SourceConfig {
         let path = settings.required("source.path", parse::text);
         let names = [("csv", KindName::Csv), ("vcard", KindName::Vcard)];
         let kind = settings.optional("source.kind", |value| parse::choice(value, &names));
+        let quiet = settings.required("source.quiet", parse::duration);
         let csv = CsvConfig::read(settings);
         let vcard = VcardConfig::read(settings);
 
@@ -143,7 +147,7 @@ impl SourceConfig {
             KindName::Csv => SourceKind::Csv(csv),
             KindName::Vcard => SourceKind::Vcard(vcard),
         };
-        Ok(SourceConfig { path, kind })
+        Ok(SourceConfig { path, quiet: quiet?, kind })
     }
 }
 

@@ -165,7 +165,7 @@ fn drop_writes_to_read_only_source(plan: &mut Plan, seen: &Observation) {
     let Some(reason) = &seen.source.read_only else { return };
     plan.notices.push(format!("the source is not written in this run: {reason}"));
     for step in &mut plan.steps {
-        step.source = None;
+        plan.postponed += usize::from(step.source.take().is_some());
     }
     plan.steps.retain(|step| !step.is_empty());
 }

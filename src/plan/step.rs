@@ -19,6 +19,8 @@ pub struct Plan {
     /// Linked pairs of which both halves were seen, for which nothing is to be done
     /// and nothing waits.
     pub in_sync: usize,
+    /// Writes to the source that are left out, because it must not be written now.
+    pub postponed: usize,
     /// Why nothing at all is written, if so.
     pub halt: Option<String>,
     /// Linked records whose bytes or key are not those that their link remembers.

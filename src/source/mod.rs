@@ -7,11 +7,13 @@
 mod atomic;
 pub mod csv;
 mod formula;
+mod pace;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 pub use formula::FormulaGuard;
+pub use pace::Pace;
 
 use crate::lock::LockError;
 use crate::model::{

@@ -25,6 +25,7 @@ mod documents;
 mod doubt;
 mod drift;
 mod dry_run;
+mod editors;
 mod edits;
 mod faults;
 mod first_sync;

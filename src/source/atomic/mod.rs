@@ -9,14 +9,20 @@
 //! in its name what it was about, and [`recover`] finishes the work: a save that
 //! was displaced goes back in place.
 //!
+//! An editor that holds the displaced file open may still write into it. Where
+//! [`Displaced::Kept`] is asked for, it stays beside the new one for a while, and
+//! [`look_again`] finds what was written into it.
+//!
 //! Where the file system cannot exchange two names (`EINVAL`, `ENOSYS`,
-//! `EOPNOTSUPP`), the new file is renamed over the old one right after the
-//! comparison. A save within the microseconds between the two is then lost.
+//! `EOPNOTSUPP`), the old file gets a second name, is compared once more, and the new
+//! one is renamed over it. Whoever replaces the file, rather than writing into it,
+//! within the microseconds between the two, loses that save.
 
 #![expect(clippy::disallowed_methods, reason = "this is the atomic replacement")]
 
 mod attributes;
 mod create;
+mod late;
 mod recover;
 
 use std::fs::{self, File, OpenOptions, Permissions};
@@ -33,9 +39,11 @@ use crate::model::Fingerprint;
 use super::WriteError;
 
 pub(crate) use create::create_beside_others;
+pub(crate) use late::look_again;
 pub(crate) use recover::recover;
 
 use attributes::imitate;
+use late::keep_displaced;
 
 /// Why a file was not replaced.
 #[derive(Debug)]
@@ -64,6 +72,15 @@ impl ReplaceError {
     }
 }
 
+/// What becomes of the file that was displaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Displaced {
+    /// It is removed at once.
+    Removed,
+    /// It stays for a while, for [`look_again`].
+    Kept,
+}
+
 /// Replaces the file `target`, which must be no symbolic link, by one that holds
 /// `bytes`, if it still is what has the fingerprint `expected`. The new file has
 /// the mode of the old one, and its owner and extended attributes as far as
@@ -71,29 +88,54 @@ impl ReplaceError {
 ///
 /// # Errors
 /// [`ReplaceError::Changed`] when the file is not what was expected, or gone.
+#[allow(dead_code, reason = "for sources of many files, beside which no others should pile up")]
 pub(crate) fn replace(
     target: &Path,
     expected: Fingerprint,
     bytes: &[u8],
 ) -> Result<Lock, ReplaceError> {
-    let mut steps = Steps {
-        before_exchange: &mut || {},
-        exchange,
-        before_look: &mut || {},
-        before_putting_back: &mut || {},
-    };
+    replace_and(target, expected, bytes, Displaced::Removed)
+}
+
+/// [`replace`], which does with the old file what `displaced` says.
+///
+/// # Errors
+/// As those of [`replace`].
+pub(crate) fn replace_and(
+    target: &Path,
+    expected: Fingerprint,
+    bytes: &[u8],
+    displaced: Displaced,
+) -> Result<Lock, ReplaceError> {
+    let mut nothing = |_| {};
+    let mut steps = Steps { exchange, displaced, at: &mut nothing };
     replace_with(target, expected, bytes, &mut steps)
 }
 
 /// Exchanges two names.
 type Exchange = fn(&Path, &Path) -> Result<(), Errno>;
 
-/// The instants at which somebody may save, so that tests can.
+/// An instant within a replacement, at which somebody may save.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Instant {
+    /// The new file is written, under a name of its own.
+    Written,
+    /// The old file was compared for the last time.
+    Compared,
+    /// The names are exchanged.
+    Exchanged,
+    /// The displaced file was looked at.
+    Looked,
+    /// What was displaced is to go back in place.
+    PuttingBack,
+}
+
+/// How a replacement is made.
 struct Steps<'a> {
-    before_exchange: &'a mut dyn FnMut(),
     exchange: Exchange,
-    before_look: &'a mut dyn FnMut(),
-    before_putting_back: &'a mut dyn FnMut(),
+    displaced: Displaced,
+    /// Is called at each instant, for tests.
+    at: &'a mut dyn FnMut(Instant),
 }
 
 fn replace_with(
@@ -103,22 +145,55 @@ fn replace_with(
     steps: &mut Steps<'_>,
 ) -> Result<Lock, ReplaceError> {
     let made = Fingerprint::of(bytes);
-    let (lock, swap) = prepare(target, expected, made, bytes)?;
-    (steps.before_exchange)();
+    let (lock, swap) = prepare(target, expected, made, bytes, steps)?;
+    (steps.at)(Instant::Compared);
     match (steps.exchange)(&swap, target) {
         Ok(()) => settle(target, &swap, expected, made, steps).map(|()| lock),
         Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
-            fs::rename(&swap, target).and_then(|()| sync_directory(target)).map_err(|source| {
-                discard(&swap);
-                ReplaceError::Io(source)
-            })?;
-            Ok(lock)
+            rename_over(target, &swap, expected, made, steps).map(|()| lock)
         }
         Err(errno) => {
             discard(&swap);
             Err(changed_if_gone(errno.into()))
         }
     }
+}
+
+/// Renames the new file over the old one, which stays reachable under a second name
+/// until it was looked at.
+fn rename_over(
+    target: &Path,
+    swap: &Path,
+    expected: Fingerprint,
+    made: Fingerprint,
+    steps: &mut Steps<'_>,
+) -> Result<(), ReplaceError> {
+    let old = swap.with_extension("old");
+    // A file system without second names has no way to look back.
+    let is_kept = fs::hard_link(target, &old).is_ok();
+    let is_expected = |path: &Path| fingerprint_of(path).is_ok_and(|found| found == expected);
+    if is_kept && !is_expected(&old) {
+        discard(&old);
+        discard(swap);
+        return Err(ReplaceError::Changed { kept: None });
+    }
+    if let Err(source) = fs::rename(swap, target).and_then(|()| sync_directory(target)) {
+        discard(swap);
+        discard(&old);
+        return Err(ReplaceError::Io(source));
+    }
+    (steps.at)(Instant::Exchanged);
+    if is_kept && !is_expected(&old) {
+        let in_place = fingerprint_of(target).is_ok_and(|found| found == made);
+        let is_back = in_place && fs::rename(&old, target).is_ok();
+        let kept = if is_back { None } else { Some(keep(target, &old)) };
+        return Err(ReplaceError::Changed { kept });
+    }
+    match steps.displaced {
+        Displaced::Removed => discard(&old),
+        Displaced::Kept => {}
+    }
+    Ok(())
 }
 
 /// Writes the new file under a temporary name, locks it, and compares the old one
@@ -128,6 +203,7 @@ fn prepare(
     expected: Fingerprint,
     made: Fingerprint,
     bytes: &[u8],
+    steps: &mut Steps<'_>,
 ) -> Result<(Lock, PathBuf), ReplaceError> {
     let original = open_regular(target).map_err(changed_if_gone)?;
     if original.metadata().is_ok_and(|metadata| metadata.nlink() > 1) {
@@ -146,6 +222,7 @@ fn prepare(
     draft.as_file().sync_all().map_err(ReplaceError::Io)?;
     let locked = draft.as_file().try_clone().map_err(ReplaceError::Io)?;
     let lock = Lock::take(locked, target).map_err(ReplaceError::Locked)?;
+    (steps.at)(Instant::Written);
     if fingerprint_of(target).map_err(changed_if_gone)? != expected {
         return Err(ReplaceError::Changed { kept: None });
     }
@@ -165,32 +242,33 @@ fn settle(
     steps: &mut Steps<'_>,
 ) -> Result<(), ReplaceError> {
     let synced = sync_directory(target);
-    (steps.before_look)();
+    (steps.at)(Instant::Exchanged);
     let is_expected = fingerprint_of(swap).is_ok_and(|displaced| displaced == expected);
+    (steps.at)(Instant::Looked);
     match (is_expected, synced) {
         (true, Ok(())) => {
-            discard(swap);
+            match steps.displaced {
+                Displaced::Removed => discard(swap),
+                Displaced::Kept => keep_displaced(swap),
+            }
             Ok(())
         }
         (true, Err(source)) => {
-            put_back(target, swap, made, steps);
+            put_back(target, swap, &short(made), steps);
             Err(ReplaceError::Io(source))
         }
-        (false, _) => Err(ReplaceError::Changed { kept: put_back(target, swap, made, steps) }),
+        (false, _) => {
+            Err(ReplaceError::Changed { kept: put_back(target, swap, &short(made), steps) })
+        }
     }
 }
 
-/// Exchanges the names again if ours is still in place. Otherwise somebody has
+/// Exchanges the names again if ours, which `made` is short for, is still in place. Otherwise somebody has
 /// saved once more: that stays, and the displaced file is kept beside it.
-fn put_back(
-    target: &Path,
-    swap: &Path,
-    made: Fingerprint,
-    steps: &mut Steps<'_>,
-) -> Option<PathBuf> {
-    let is_ours = |path: &Path| fingerprint_of(path).is_ok_and(|found| found == made);
+fn put_back(target: &Path, swap: &Path, made: &str, steps: &mut Steps<'_>) -> Option<PathBuf> {
+    let is_ours = |path: &Path| fingerprint_of(path).is_ok_and(|found| short(found) == made);
     let in_place = is_ours(target);
-    (steps.before_putting_back)();
+    (steps.at)(Instant::PuttingBack);
     let kept = if in_place && exchange(swap, target).is_ok() && is_ours(swap) {
         discard(swap);
         None
@@ -274,9 +352,13 @@ fn discard(path: &Path) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::time::{Duration, SystemTime};
+
     use rustix::fs::XattrFlags;
 
     use super::*;
+    use crate::source::Pace;
 
     pub(super) const OLD: &[u8] = b"old\n";
     pub(super) const NEW: &[u8] = b"new\n";
@@ -335,13 +417,13 @@ mod tests {
         [only(bytes), vec![("contacts.csv.saved-1".to_owned(), kept.to_vec())]].concat()
     }
 
+    /// Replaces [`OLD`] by [`NEW`] and calls `at` at each instant.
     fn replace_while(
         place: &Place,
-        before_exchange: &mut dyn FnMut(),
-        before_look: &mut dyn FnMut(),
-        before_putting_back: &mut dyn FnMut(),
+        exchange: Exchange,
+        at: &mut dyn FnMut(Instant),
     ) -> Result<Lock, ReplaceError> {
-        let mut steps = Steps { before_exchange, exchange, before_look, before_putting_back };
+        let mut steps = Steps { exchange, displaced: Displaced::Kept, at };
         replace_with(&place.file, Fingerprint::of(OLD), NEW, &mut steps)
     }
 
@@ -380,60 +462,172 @@ mod tests {
         assert_eq!(place.files(), []);
     }
 
+    const INSTANTS: [Instant; 5] = [
+        Instant::Written,
+        Instant::Compared,
+        Instant::Exchanged,
+        Instant::Looked,
+        Instant::PuttingBack,
+    ];
+
+    /// How an editor saves.
+    #[derive(Clone, Copy, Debug)]
+    enum Saving {
+        /// It writes a new file and renames it.
+        ByRename,
+        /// It opens the file and writes into it.
+        InPlace,
+        /// It writes into the file that it has had open all the time.
+        IntoTheOpenFile,
+    }
+
+    const WAYS: [Saving; 3] = [Saving::ByRename, Saving::InPlace, Saving::IntoTheOpenFile];
+
+    impl Place {
+        fn save(&self, saving: Saving, opened: &File, bytes: &[u8]) {
+            match saving {
+                Saving::ByRename => self.save_by_rename(bytes),
+                Saving::InPlace => fs::write(&self.file, bytes).unwrap(),
+                Saving::IntoTheOpenFile => {
+                    opened.set_len(0).unwrap();
+                    std::os::unix::fs::FileExt::write_all_at(opened, bytes, 0).unwrap();
+                }
+            }
+        }
+
+        fn opened(&self) -> File {
+            OpenOptions::new().write(true).open(&self.file).unwrap()
+        }
+
+        fn holds(&self, bytes: &[u8]) -> bool {
+            self.files().iter().any(|(_, held)| held == bytes)
+        }
+    }
+
+    const UNABLE: Exchange = |_, _| Err(Errno::INVAL);
+
     #[test]
-    fn a_save_by_rename_in_the_last_instant_is_back_in_place() {
+    fn a_save_at_any_instant_and_in_any_way_is_in_place_afterwards() {
+        for (instant, saving) in INSTANTS.into_iter().flat_map(|i| WAYS.map(|way| (i, way))) {
+            for exchange in [exchange as Exchange, UNABLE] {
+                let place = Place::new();
+                let opened = place.opened();
+                let mut saved = false;
+                let result = replace_while(&place, exchange, &mut |now| {
+                    if now == instant {
+                        place.save(saving, &opened, SAVE);
+                        saved = true;
+                    }
+                });
+                let told = format!("{instant:?} {saving:?} {result:?}");
+                look_again(&place.file, &Pace::still());
+                if saved && !lost_by_rename(exchange, instant, saving) {
+                    assert_eq!(place.files()[place.files().len() - 1], only(SAVE)[0], "{told}");
+                } else if !saved {
+                    assert!(result.is_ok(), "{told}");
+                }
+            }
+        }
+    }
+
+    /// The one window that a file system without exchange leaves.
+    fn lost_by_rename(exchange: Exchange, instant: Instant, saving: Saving) -> bool {
+        let unable = exchange(Path::new(""), Path::new("")) == Err(Errno::INVAL);
+        unable && matches!((instant, saving), (Instant::Compared, Saving::ByRename))
+    }
+
+    #[test]
+    fn of_two_saves_at_any_two_instants_only_one_that_a_person_replaced_is_gone() {
+        let pairs = INSTANTS.into_iter().flat_map(|one| INSTANTS.map(|other| (one, other)));
+        let ways = || WAYS.into_iter().flat_map(|one| WAYS.map(|other| (one, other)));
+        for ((first, second), (one, other)) in pairs.flat_map(|pair| ways().map(move |w| (pair, w)))
+        {
+            let place = Place::new();
+            let opened = place.opened();
+            let (mut saves, mut replaced, mut nowhere) = (0, false, false);
+            let result = replace_while(&place, exchange, &mut |now| {
+                if now == first && saves == 0 {
+                    place.save(one, &opened, SAVE);
+                    saves = 1;
+                }
+                if now == second && saves == 1 {
+                    // Whoever writes into a file that they replaced themselves.
+                    nowhere = matches!(other, Saving::IntoTheOpenFile)
+                        && opened.metadata().unwrap().nlink() == 0;
+                    let others = place.files().iter().filter(|(_, held)| held == SAVE).count();
+                    place.save(other, &opened, LATER);
+                    let left = place.files().iter().filter(|(_, held)| held == SAVE).count();
+                    replaced = left < others;
+                    saves = 2;
+                }
+            });
+            look_again(&place.file, &Pace::still());
+            let told = format!("{first:?} {one:?}, {second:?} {other:?}: {result:?}");
+            assert!(saves < 1 || replaced || place.holds(SAVE), "{told} {:?}", place.files());
+            assert!(saves < 2 || nowhere || place.holds(LATER), "{told} {:?}", place.files());
+        }
+    }
+
+    #[test]
+    fn a_late_write_into_the_displaced_file_is_a_save() {
         let place = Place::new();
-        let result =
-            replace_while(&place, &mut || place.save_by_rename(SAVE), &mut || {}, &mut || {});
-        assert_eq!(kept(result), None);
+        let opened = place.opened();
+        replace_and(&place.file, Fingerprint::of(OLD), NEW, Displaced::Kept).unwrap();
+        place.save(Saving::IntoTheOpenFile, &opened, SAVE);
+        assert_eq!(fs::read(&place.file).unwrap(), NEW);
+        look_again(&place.file, &Pace::still());
+        assert_eq!(place.files(), only(SAVE));
+        // Where the new file was saved as well, both are there.
+        replace_and(&place.file, Fingerprint::of(SAVE), NEW, Displaced::Kept).unwrap();
+        place.save(Saving::IntoTheOpenFile, &opened, OLD);
+        place.save(Saving::InPlace, &opened, LATER);
+        look_again(&place.file, &Pace::still());
+        assert_eq!(place.files(), and_kept(LATER, OLD));
+    }
+
+    #[test]
+    fn a_late_write_that_is_under_way_is_waited_for() {
+        let place = Place::new();
+        let opened = place.opened();
+        replace_and(&place.file, Fingerprint::of(OLD), NEW, Displaced::Kept).unwrap();
+        place.save(Saving::IntoTheOpenFile, &opened, SAVE);
+        let written = opened.metadata().unwrap().modified().unwrap();
+        let after = |millis| Pace {
+            quiet: Duration::from_secs(1),
+            now: Arc::new(move || written + Duration::from_millis(millis)),
+            ..Pace::still()
+        };
+        look_again(&place.file, &after(999));
+        assert_eq!(fs::read(&place.file).unwrap(), NEW);
+        look_again(&place.file, &after(1001));
         assert_eq!(place.files(), only(SAVE));
     }
 
     #[test]
-    fn a_save_in_place_in_the_last_instant_is_back_in_place() {
+    fn a_displaced_file_that_nobody_wrote_into_goes_after_ten_minutes() {
         let place = Place::new();
-        let mut save = || fs::write(&place.file, SAVE).unwrap();
-        assert_eq!(kept(replace_while(&place, &mut save, &mut || {}, &mut || {})), None);
-        assert_eq!(place.files(), only(SAVE));
-    }
-
-    #[test]
-    fn a_save_into_the_displaced_file_is_back_in_place() {
-        let place = Place::new();
-        let mut opened = OpenOptions::new().write(true).truncate(false).open(&place.file).unwrap();
-        let mut save = || opened.write_all(SAVE).unwrap();
-        assert_eq!(kept(replace_while(&place, &mut || {}, &mut save, &mut || {})), None);
-        assert_eq!(place.files(), only(SAVE));
+        replace_and(&place.file, Fingerprint::of(OLD), NEW, Displaced::Kept).unwrap();
+        let displaced = SystemTime::now();
+        let after = |seconds| Pace {
+            now: Arc::new(move || displaced + Duration::from_secs(seconds)),
+            ..Pace::still()
+        };
+        look_again(&place.file, &after(590));
+        assert!(place.holds(OLD) && place.files().len() == 2);
+        look_again(&place.file, &after(610));
+        assert_eq!(place.files(), only(NEW));
     }
 
     #[test]
     fn a_removal_in_the_last_instant_is_not_undone() {
         let place = Place::new();
-        let mut removal = || fs::remove_file(&place.file).unwrap();
-        assert_eq!(kept(replace_while(&place, &mut removal, &mut || {}, &mut || {})), None);
+        let removed = replace_while(&place, exchange, &mut |now| {
+            if now == Instant::Compared {
+                fs::remove_file(&place.file).unwrap();
+            }
+        });
+        assert_eq!(kept(removed), None);
         assert_eq!(place.files(), []);
-    }
-
-    #[test]
-    fn of_two_saves_in_the_last_instants_both_are_kept() {
-        let saved = |place: &Place| place.file.with_extension("csv.saved-1");
-        let place = Place::new();
-        let result = replace_while(
-            &place,
-            &mut || place.save_by_rename(SAVE),
-            &mut || place.save_by_rename(LATER),
-            &mut || {},
-        );
-        assert_eq!(kept(result), Some(saved(&place)));
-        assert_eq!(place.files(), and_kept(LATER, SAVE));
-
-        let place = Place::new();
-        let result =
-            replace_while(&place, &mut || place.save_by_rename(SAVE), &mut || {}, &mut || {
-                place.save_by_rename(LATER);
-            });
-        assert_eq!(kept(result), Some(saved(&place)));
-        assert_eq!(place.files(), and_kept(SAVE, LATER));
     }
 
     #[test]
@@ -442,12 +636,8 @@ mod tests {
             [|_, _| Err(Errno::INVAL), |_, _| Err(Errno::NOSYS), |_, _| Err(Errno::OPNOTSUPP)];
         for exchange in unable {
             let place = Place::new();
-            let mut steps = Steps {
-                before_exchange: &mut || {},
-                exchange,
-                before_look: &mut || {},
-                before_putting_back: &mut || {},
-            };
+            let mut nothing = |_| {};
+            let mut steps = Steps { exchange, displaced: Displaced::Removed, at: &mut nothing };
             let expected = Fingerprint::of(OLD);
             let lock = replace_with(&place.file, expected, NEW, &mut steps).unwrap();
             assert!(lock.is_on(&place.file));
@@ -458,13 +648,7 @@ mod tests {
     #[test]
     fn a_refusal_by_the_system_leaves_the_file_and_nothing_else() {
         let place = Place::new();
-        let mut steps = Steps {
-            before_exchange: &mut || {},
-            exchange: |_, _| Err(Errno::NOSPC),
-            before_look: &mut || {},
-            before_putting_back: &mut || {},
-        };
-        let result = replace_with(&place.file, Fingerprint::of(OLD), NEW, &mut steps);
+        let result = replace_while(&place, |_, _| Err(Errno::NOSPC), &mut |_| {});
         assert!(matches!(result, Err(ReplaceError::Io(_))));
         assert_eq!(place.files(), only(OLD));
     }

@@ -10,6 +10,7 @@ mod check;
 mod damage;
 mod dialect;
 mod draft;
+mod editors;
 mod header;
 mod names;
 mod open;
@@ -28,7 +29,7 @@ use crate::model::{Field, Fingerprint, RecordIndex, Region};
 
 use super::atomic;
 use super::formula::FormulaGuard;
-use super::{Edit, EditOutcome, Reading, Source, SourceError, WriteError, Written};
+use super::{Edit, EditOutcome, Pace, Reading, Source, SourceError, WriteError, Written};
 
 pub use dialect::Delimiter;
 pub use text::Charset;
@@ -59,6 +60,8 @@ pub struct CsvOptions {
     pub columns: BTreeMap<Field, String>,
     /// Where phone numbers without a country code are at home.
     pub region: Region,
+    /// How long the file must have rested.
+    pub pace: Pace,
     /// What the file is opened for.
     pub access: Access,
 }
@@ -75,6 +78,7 @@ impl CsvOptions {
             formula_guard: FormulaGuard::On,
             columns: BTreeMap::new(),
             region: Region::US,
+            pace: Pace::still(),
             access: Access::Exclusive,
         }
     }
@@ -118,6 +122,8 @@ pub struct CsvSource {
 struct Last {
     target: PathBuf,
     sheet: Sheet,
+    /// Which program had the file open, if one had.
+    editor: Option<String>,
 }
 
 impl std::fmt::Debug for Last {
@@ -175,8 +181,11 @@ impl CsvSource {
 
     /// Reads the file while it is locked.
     fn open(&mut self) -> Result<open::Opened, SourceError> {
+        if self.lock_is_in_place() {
+            self.look_again();
+        }
         for _ in 0..TRIES {
-            let opened = open::read_stable(&self.options.path)?;
+            let opened = open::read_stable(&self.options.path, &self.options.pace)?;
             match self.options.access {
                 Access::ReadOnly => return Ok(opened),
                 Access::Exclusive if self.lock_is_in_place() => return Ok(opened),
@@ -196,14 +205,27 @@ impl CsvSource {
         let lock = Lock::existing(target)?;
         self.lock = Some(lock);
         atomic::recover(target);
+        atomic::look_again(target, &self.options.pace);
         Ok(())
+    }
+
+    /// Looks whether somebody wrote into a file that was displaced.
+    fn look_again(&self) {
+        if let Some(last) = &self.last {
+            atomic::look_again(&last.target, &self.options.pace);
+        }
+    }
+
+    /// Which program has the file open, if one has.
+    fn editor(&self, target: &Path) -> Option<String> {
+        editors::open_in_editor([target, &self.options.path])
     }
 
     /// Why the source must not be written, if it must not.
     fn obstacle(&self, last: &Last) -> Option<String> {
         match self.options.access {
             Access::ReadOnly => Some("it was opened for reading only".to_owned()),
-            Access::Exclusive => last.sheet.read_only.clone(),
+            Access::Exclusive => last.sheet.read_only.clone().or_else(|| last.editor.clone()),
         }
     }
 
@@ -216,8 +238,10 @@ impl Source for CsvSource {
     fn read(&mut self) -> Result<Reading, SourceError> {
         let open::Opened { target, raw } = self.open()?;
         let parsed = Sheet::parse(raw, &self.options);
-        let (sheet, reading) = parsed.map_err(|defect| defect.at(&self.options.path))?;
-        self.last = Some(Last { target, sheet });
+        let (sheet, mut reading) = parsed.map_err(|defect| defect.at(&self.options.path))?;
+        let editor = self.editor(&target);
+        reading.read_only = reading.read_only.or_else(|| editor.clone());
+        self.last = Some(Last { target, sheet, editor });
         Ok(reading)
     }
 
@@ -240,12 +264,18 @@ impl Source for CsvSource {
         let (sheet, mut reading) = parsed.map_err(|defect| unfaithful(defect.problem))?;
         let edits = draft.verify(&sheet).map_err(unfaithful)?;
         if !draft.is_empty() {
+            self.look_again();
+            if self.editor(&last.target).is_some() {
+                // Somebody opened it meanwhile: it is read again, and not written.
+                return Err(WriteError::Changed { path: self.options.path.clone(), kept: None });
+            }
             let was = Fingerprint::of(last.sheet.text.raw());
-            let lock = atomic::replace(&last.target, was, sheet.text.raw())
+            let (raw, kept) = (sheet.text.raw(), atomic::Displaced::Kept);
+            let lock = atomic::replace_and(&last.target, was, raw, kept)
                 .map_err(|error| error.at(&self.options.path))?;
             let target = last.target.clone();
             self.lock = Some(lock);
-            self.last = Some(Last { target, sheet });
+            self.last = Some(Last { target, sheet, editor: None });
         }
         keep_choices(asked, &edits, &mut reading);
         Ok(Written { edits, reading })
@@ -261,6 +291,43 @@ impl Source for CsvSource {
         let name = self.options.path.file_name().unwrap_or_default();
         atomic::create_beside_others(into, name, last.sheet.text.raw())
     }
+}
+
+/// Reads the file that consists of `raw`.
+///
+/// # Errors
+/// [`SourceError::Unusable`] when it cannot be read as a table of contacts.
+pub fn reading_of(raw: &[u8], options: &CsvOptions) -> Result<Reading, SourceError> {
+    let parsed = Sheet::parse(raw.to_vec(), options);
+    parsed.map(|(_, reading)| reading).map_err(|defect| defect.at(&options.path))
+}
+
+/// What the file that consists of `raw` is after `edits`, and what became of them. It is
+/// proven to differ from `raw` as intended and in nothing else.
+///
+/// # Errors
+/// [`WriteError::ReadOnly`] when it cannot be read, or must not be written;
+/// [`WriteError::Unfaithful`] for a mistake in linqsync.
+pub fn edited(
+    raw: &[u8],
+    options: &CsvOptions,
+    edits: &[Edit],
+) -> Result<(Vec<u8>, Written), WriteError> {
+    let path = &options.path;
+    let read_only = |reason| WriteError::ReadOnly { path: path.clone(), reason };
+    let unfaithful = |problem| WriteError::Unfaithful { path: path.clone(), problem };
+    let (sheet, _) =
+        Sheet::parse(raw.to_vec(), options).map_err(|defect| read_only(defect.problem))?;
+    if let Some(reason) = sheet.read_only {
+        return Err(read_only(reason));
+    }
+    let draft = Draft::new(&sheet, edits);
+    let new = sheet.text.encode(&draft.render());
+    let (after, mut reading) =
+        Sheet::parse(new.clone(), options).map_err(|defect| unfaithful(defect.problem))?;
+    let done = draft.verify(&after).map_err(unfaithful)?;
+    keep_choices(edits, &done, &mut reading);
+    Ok((new, Written { edits: done, reading }))
 }
 
 /// Takes what was just written for the values of the records, where fields have

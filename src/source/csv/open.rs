@@ -1,25 +1,27 @@
 //! Reading a file whole, while people work with it.
 //!
 //! Owns what is followed and what is not: a symbolic link is followed to its
-//! target, and only a regular file of at most [`MAX_BYTES`] is read. Leaves locks
-//! to [`super::CsvSource`].
+//! target, and only a regular file of at most [`MAX_BYTES`] is read. Owns the waiting
+//! for a file that is being written: it must have rested for a while, and look the
+//! same before and after it is read. Leaves locks to [`super::CsvSource`].
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::OFlags;
 
-use crate::source::SourceError;
+use crate::source::{Pace, SourceError};
 
 use super::Defect;
 
 /// The largest file that is read.
 pub(super) const MAX_BYTES: u64 = 64 * 1024 * 1024;
 
-/// How often a file that changes while it is read is read again.
-const TRIES: usize = 5;
+/// How often a file that is being written is waited for or read again.
+const TRIES: usize = 10;
 
 /// A file as it was at one instant.
 pub(super) struct Opened {
@@ -34,14 +36,18 @@ pub(super) struct Opened {
 /// # Errors
 /// [`SourceError`] when it is missing, no regular file, too large, or changes
 /// again and again while it is read.
-pub(super) fn read_stable(path: &Path) -> Result<Opened, SourceError> {
-    read_with(path, &mut || {})
+pub(super) fn read_stable(path: &Path, pace: &Pace) -> Result<Opened, SourceError> {
+    read_with(path, pace, &mut || {})
 }
 
 /// [`read_stable`], with a pause after each reading for the tests.
-fn read_with(path: &Path, pause: &mut dyn FnMut()) -> Result<Opened, SourceError> {
+fn read_with(path: &Path, pace: &Pace, pause: &mut dyn FnMut()) -> Result<Opened, SourceError> {
     let failed = |source| SourceError::Io { path: path.to_owned(), source };
     for _ in 0..TRIES {
+        if let Some(rest) = rest(path, pace) {
+            (pace.wait)(rest);
+            continue;
+        }
         let target = path.canonicalize().map_err(failed)?;
         let named = std::fs::metadata(&target).map_err(failed)?;
         check(path, &named)?;
@@ -58,7 +64,13 @@ fn read_with(path: &Path, pause: &mut dyn FnMut()) -> Result<Opened, SourceError
             return Ok(Opened { target, raw });
         }
     }
-    Err(failed(io::Error::new(io::ErrorKind::ResourceBusy, "it changes while it is read")))
+    Err(failed(io::Error::new(io::ErrorKind::ResourceBusy, "it is being written")))
+}
+
+/// How long the file must still rest, as it was written a moment ago: whoever writes
+/// slowly is not done yet.
+fn rest(path: &Path, pace: &Pace) -> Option<Duration> {
+    pace.rest(std::fs::metadata(path).ok()?.modified().ok()?)
 }
 
 /// What tells that a file is another one or has been written.
@@ -99,14 +111,14 @@ mod tests {
     use super::*;
 
     fn problem(path: &Path) -> String {
-        read_stable(path).err().unwrap().to_string()
+        read_stable(path, &Pace::still()).err().unwrap().to_string()
     }
 
     #[test]
     fn only_a_regular_file_is_read_and_nothing_else_is_waited_for() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("contacts.csv");
-        assert!(matches!(read_stable(&path), Err(SourceError::Io { .. })));
+        assert!(matches!(read_stable(&path, &Pace::still()), Err(SourceError::Io { .. })));
         assert!(problem(dir.path()).contains("is a directory"));
         assert!(problem(Path::new("/dev/null")).contains("not a regular file"));
         rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RUSR).unwrap();
@@ -119,7 +131,7 @@ mod tests {
         let (file, link) = (dir.path().join("real.csv"), dir.path().join("link.csv"));
         fs::write(&file, "Email\n").unwrap();
         std::os::unix::fs::symlink("real.csv", &link).unwrap();
-        let opened = read_stable(&link).unwrap();
+        let opened = read_stable(&link, &Pace::still()).unwrap();
         assert_eq!(
             (opened.target, opened.raw),
             (file.canonicalize().unwrap(), b"Email\n".to_vec())
@@ -140,12 +152,38 @@ mod tests {
         let path = dir.path().join("contacts.csv");
         fs::write(&path, "old\n").unwrap();
         let mut saves = ["longer\n", "still longer\n"].into_iter();
-        let opened = read_with(&path, &mut || {
+        let opened = read_with(&path, &Pace::still(), &mut || {
             if let Some(text) = saves.next() {
                 fs::write(&path, text).unwrap();
             }
         });
         assert_eq!(opened.unwrap().raw, b"still longer\n");
+    }
+
+    #[test]
+    fn a_file_that_was_written_a_moment_ago_is_waited_for() {
+        use std::sync::{Arc, Mutex};
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("contacts.csv");
+        fs::write(&path, "half").unwrap();
+        let now = fs::metadata(&path).unwrap().modified().unwrap();
+        let passed = Arc::new(Mutex::new(Duration::from_millis(300)));
+        let (clock, waited) = (Arc::clone(&passed), path.clone());
+        let pace = Pace {
+            quiet: Duration::from_secs(1),
+            now: Arc::new(move || now + *clock.lock().unwrap()),
+            wait: Arc::new(move |rest| {
+                // Whoever writes is done by then.
+                let file = OpenOptions::new().write(true).truncate(true).open(&waited).unwrap();
+                std::io::Write::write_all(&mut &file, b"whole").unwrap();
+                file.set_modified(now).unwrap();
+                assert_eq!(rest, Duration::from_millis(700));
+                *passed.lock().unwrap() += rest;
+            }),
+        };
+        assert_eq!(read_stable(&path, &pace).unwrap().raw, b"whole");
+        let restless = Pace { now: Arc::new(move || now), wait: Arc::new(|_| {}), ..pace };
+        assert!(matches!(read_stable(&path, &restless), Err(SourceError::Io { .. })));
     }
 
     #[test]
@@ -158,7 +196,7 @@ mod tests {
             fs::write(&path, &text).unwrap();
         };
         grow();
-        let error = read_with(&path, &mut grow).err().unwrap();
+        let error = read_with(&path, &Pace::still(), &mut grow).err().unwrap();
         let SourceError::Io { source, .. } = error else { panic!("{error}") };
         assert_eq!(source.kind(), io::ErrorKind::ResourceBusy);
     }

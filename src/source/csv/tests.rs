@@ -38,6 +38,8 @@ impl Place {
         let entries = fs::read_dir(self.dir.path()).unwrap().map(Result::unwrap);
         let mut names: Vec<_> =
             entries.map(|entry| entry.file_name().into_string().unwrap()).collect();
+        // What was displaced stays for a while.
+        names.retain(|name| !name.starts_with(".linqsync-"));
         names.sort();
         names
     }
@@ -206,6 +208,23 @@ fn a_backup_holds_what_was_read_even_if_the_file_has_changed() {
     assert_eq!(fs::read_to_string(&copy).unwrap(), FILE);
     assert_eq!(fs::metadata(&copy).unwrap().mode() & 0o777, 0o600);
     assert_ne!(source.back_up(backups.path()).unwrap(), copy);
+}
+
+#[test]
+fn a_file_that_is_open_in_an_editor_is_read_and_not_written() {
+    let place = Place::new(FILE);
+    let mark = place.dir.path().join(".~lock.contacts.csv#");
+    let mut source = place.source();
+    assert_eq!(source.read().unwrap().read_only, None);
+    fs::write(&mark, "").unwrap();
+    assert!(matches!(source.write(&[rename_ann()]), Err(WriteError::Changed { .. })));
+    let reading = source.read().unwrap();
+    assert_eq!(reading.records.len(), 2);
+    assert!(reading.read_only.unwrap().contains("open in LibreOffice"));
+    assert!(matches!(source.write(&[rename_ann()]), Err(WriteError::ReadOnly { .. })));
+    fs::remove_file(&mark).unwrap();
+    source.read().unwrap();
+    source.write(&[rename_ann()]).unwrap();
 }
 
 #[test]

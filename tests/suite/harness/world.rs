@@ -79,6 +79,7 @@ impl World {
             ("linq.max_attempts", "2".to_owned()),
             ("linq.settle", "\"200ms\"".to_owned()),
             ("source.path", "\"contacts.csv\"".to_owned()),
+            ("source.quiet", "\"0s\"".to_owned()),
             ("state.dir", "\"state\"".to_owned()),
         ];
         let world = World {

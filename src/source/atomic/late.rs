@@ -1,0 +1,80 @@
+//! Displaced files, kept for a while.
+//!
+//! An editor that had opened the file before it was replaced may write into it
+//! afterwards: its name is gone by then, and the write would be, too. So the displaced
+//! file stays beside the new one under a hidden name, and is looked at again before
+//! every reading and every write. What was written into it since is somebody's save and
+//! goes back in place.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::source::Pace;
+
+use super::{
+    Displaced, Steps, directory, discard, exchange, fingerprint_of, prefix, put_back, short,
+};
+
+/// How long a displaced file is kept. Whoever has it open longer, and writes into it
+/// then, writes into a file that nobody sees.
+const KEPT: Duration = Duration::from_mins(10);
+
+/// Looks at the files that were displaced at `target`, which must be locked: one that
+/// somebody wrote into since, and not within the quiet time, goes back in place, or is
+/// kept beside `target` if that was saved as well. Others are removed in time.
+pub(crate) fn look_again(target: &Path, pace: &Pace) {
+    let Ok(entries) = fs::read_dir(directory(target)) else { return };
+    let prefix = prefix(target);
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let Some(rest) = name.to_str().and_then(|name| name.strip_prefix(&prefix)) else {
+            continue;
+        };
+        if let [was, made, _, "old"] = *rest.split(['-', '.']).collect::<Vec<_>>() {
+            look_at(target, &entry.path(), was, made, pace);
+        }
+    }
+}
+
+fn look_at(target: &Path, displaced: &Path, was: &str, made: &str, pace: &Pace) {
+    let (Ok(metadata), Ok(found)) = (fs::symlink_metadata(displaced), fingerprint_of(displaced))
+    else {
+        return;
+    };
+    if short(found) == was {
+        // The kernel notes when a file was last renamed or written.
+        let changed = u64::try_from(metadata.ctime()).unwrap_or(0);
+        let displaced_at = UNIX_EPOCH + Duration::from_secs(changed);
+        if is_over(displaced_at, (pace.now)()) {
+            discard(displaced);
+        }
+        return;
+    }
+    if metadata.modified().is_ok_and(|modified| pace.rest(modified).is_some()) {
+        return;
+    }
+    let mut nothing = |_| {};
+    let mut steps = Steps { exchange, displaced: Displaced::Removed, at: &mut nothing };
+    match put_back(target, displaced, made, &mut steps) {
+        None => {
+            tracing::warn!(path = %target.display(), "a late save of the version before is in place");
+        }
+        Some(kept) => {
+            tracing::warn!(path = %kept.display(), "a late save of the version before is kept in this file");
+        }
+    }
+}
+
+fn is_over(displaced_at: SystemTime, now: SystemTime) -> bool {
+    now.duration_since(displaced_at).is_ok_and(|age| age > KEPT)
+}
+
+/// Gives the displaced file `swap` the name under which it is looked at again.
+pub(super) fn keep_displaced(swap: &Path) {
+    let kept: PathBuf = swap.with_extension("old");
+    if fs::rename(swap, kept).is_err() {
+        discard(swap);
+    }
+}
