@@ -9,6 +9,7 @@ use linqsync::config::reference::{self, EXAMPLE, Section};
 use serde_json::Value;
 
 use super::root;
+use crate::harness::World;
 
 /// The text of `path` is `made`; or it is from now on, if that is asked for.
 #[track_caller]
@@ -102,4 +103,68 @@ fn every_line_of_the_example_is_in_the_reference() {
     }
     let schema: Value = reference::schema();
     assert_eq!(schema["properties"]["sync"]["properties"]["fields"]["additionalProperties"], false);
+}
+
+/// What `--help` of each command says, on one page.
+#[test]
+fn the_page_about_the_commands_is_what_they_say_themselves() {
+    let world = World::new();
+    let help = |arguments: &[&str]| world.run(&[arguments, &["--help"]].concat()).expect(0).stdout;
+    let program = help(&[]);
+    let mut page = format!(
+        "# Commands\n\n<!-- Made from --help by a test. -->\n\n{}\n\
+         Exit codes are explained in [exit-codes.md](exit-codes.md).\n",
+        block(&program)
+    );
+    for command in commands(&program) {
+        // The options that every command has are on the first block.
+        let own = help(&[&command]);
+        let own =
+            own.split("\n\nOptions:").next().unwrap_or(&own).to_owned() + &options(&own, &program);
+        write!(page, "\n## `{command}`\n\n{}", block(&own)).unwrap();
+    }
+    is_up_to_date("docs/reference/commands.md", &page);
+}
+
+fn block(text: &str) -> String {
+    let lines = text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
+    format!("```text\n{}\n```\n", lines.trim())
+}
+
+/// The commands that the help lists, in its order.
+fn commands(help: &str) -> Vec<String> {
+    let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    listed
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| line.strip_prefix("  ").filter(|line| !line.starts_with(' ')))
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|command| *command != "help")
+        .map(String::from)
+        .collect()
+}
+
+/// The options of a command's help that the program itself does not have.
+fn options(own: &str, program: &str) -> String {
+    let listed = |help: &str| paragraphs(help.split_once("\n\nOptions:\n").map_or("", |p| p.1));
+    let shared: Vec<String> = listed(program).iter().map(|option| head(option)).collect();
+    let own = listed(own).into_iter().filter(|option| !shared.contains(&head(option)));
+    let own: Vec<String> = own.map(|option| option.trim_end().to_owned()).collect();
+    if own.is_empty() { String::new() } else { format!("\n\nOptions:\n{}", own.join("\n\n")) }
+}
+
+/// The options, each with its lines; the first of them names it.
+fn paragraphs(listed: &str) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for line in listed.lines() {
+        let begins = line.trim_start().starts_with('-') && line.len() - line.trim_start().len() < 8;
+        match found.last_mut() {
+            Some(last) if !begins => *last = format!("{last}{line}\n"),
+            _ => found.push(format!("{line}\n")),
+        }
+    }
+    found
+}
+
+fn head(paragraph: &str) -> String {
+    paragraph.lines().next().unwrap_or_default().trim().to_owned()
 }
