@@ -145,7 +145,12 @@ async fn ask_for_missing(
     let unvouched: Vec<LinqId> =
         if side.unasked { Vec::new() } else { linked.iter().chain(released).copied().collect() };
     for id in unvouched.iter().chain(vouched_for) {
-        match client.get(*id).await? {
+        let lookup = match client.get(*id).await {
+            // This one may not be looked at: it proves nothing about anybody.
+            Err(error) if error.rejection().is_some() => continue,
+            lookup => lookup?,
+        };
+        match lookup {
             Lookup::Found(fetched) => {
                 shown.insert(*id, *fetched);
             }

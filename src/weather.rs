@@ -27,21 +27,26 @@ pub(crate) async fn watching(
     loop {
         tokio::select! {
             biased;
-            result = &mut all => return result,
-            Ok(()) = asked.changed() => {
-                let until = *asked.borrow_and_update();
-                let Some(until) = until else { continue };
-                let now = clock();
-                let wait = until.saturating_duration_since(Instant::now());
-                let next_attempt = now + TimeDelta::from_std(wait).unwrap_or_default();
-                let why = WhyDown::AskedToWait;
-                let down = LinqDown { why, since: now, next_attempt, runs: 0 };
-                tracing::warn!("{down}");
-                if let Err(error) = state.remember_linq_down(Some(&down)) {
-                    tracing::debug!(%error, "the wait cannot be remembered");
+            Ok(()) = asked.changed() => note(*asked.borrow_and_update(), state, clock()),
+            result = &mut all => {
+                // The run may have ended over it.
+                if asked.has_changed().unwrap_or(false) {
+                    note(*asked.borrow_and_update(), state, clock());
                 }
+                return result;
             }
         }
+    }
+}
+
+fn note(until: Option<Instant>, state: &State, now: Timestamp) {
+    let Some(until) = until else { return };
+    let wait = TimeDelta::from_std(until.saturating_duration_since(Instant::now()));
+    let next_attempt = now + wait.unwrap_or_default();
+    let down = LinqDown { why: WhyDown::AskedToWait, since: now, next_attempt, runs: 0 };
+    tracing::warn!("{down}");
+    if let Err(error) = state.remember_linq_down(Some(&down)) {
+        tracing::debug!(%error, "the wait cannot be remembered");
     }
 }
 

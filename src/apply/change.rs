@@ -112,7 +112,7 @@ impl Apply<'_> {
                 Look::AsBefore => {}
                 Look::Neither => return Ok(Sent::Unclear(fetched)),
             }
-            if !self.client.may_send_again(sendings).await {
+            if !error.may_pass() || !self.client.may_send_again(sendings).await {
                 return Err(error);
             }
         }
@@ -189,7 +189,7 @@ impl Apply<'_> {
                 }
                 Ok(Lookup::Found(_)) => {}
             }
-            if !self.client.may_send_again(sendings).await {
+            if !error.may_pass() || !self.client.may_send_again(sendings).await {
                 return Err(error);
             }
         }
@@ -300,15 +300,20 @@ enum Look {
 }
 
 fn look_of(set: &[Change], shown: &Values, canon: Canon) -> Look {
-    let same = |field: Field, text: &str| canon.same(field, &shown[field], text);
-    let sent = |change: &Change| {
-        same(change.field, &change.to)
-            || is_rewritten(change.field, &change.to, &shown[change.field], canon)
+    let all = |is: &dyn Fn(&Change, &str) -> bool| {
+        set.iter().all(|change| is(change, &shown[change.field]))
     };
-    if set.iter().all(sent) {
+    let as_sent = |change: &Change, shown: &str| canon.same(change.field, shown, &change.to);
+    let as_before = |change: &Change, shown: &str| canon.same(change.field, shown, &change.from);
+    let rewritten = |change: &Change, shown: &str| {
+        as_sent(change, shown) || is_rewritten(change.field, &change.to, shown, canon)
+    };
+    if all(&as_sent) {
         Look::AsSent
-    } else if set.iter().all(|change| same(change.field, &change.from)) {
+    } else if all(&as_before) {
         Look::AsBefore
+    } else if all(&rewritten) {
+        Look::AsSent
     } else {
         Look::Neither
     }
@@ -316,4 +321,34 @@ fn look_of(set: &[Change], shown: &Values, canon: Canon) -> Look {
 
 fn is_unknown_user(error: &LinqError) -> bool {
     error.rejection().is_some_and(|rejection| rejection.reason == Reason::NoSuchUser)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Region;
+
+    #[test]
+    fn an_update_without_an_answer_is_judged_by_what_the_contact_looks_like() {
+        let change = |from: &str, to: &str| Change {
+            field: Field::Title,
+            from: from.to_owned(),
+            to: to.to_owned(),
+        };
+        let look = |change: Change, shown: &str| {
+            let shown = Values::from_iter([(Field::Title, shown.to_owned())]);
+            match look_of(&[change], &shown, Canon::new(Region::US)) {
+                Look::AsSent => "as sent",
+                Look::AsBefore => "as before",
+                Look::Neither => "neither",
+            }
+        };
+        assert_eq!(look(change("Cook", "Chief"), "Chief"), "as sent");
+        assert_eq!(look(change("Cook", "Chief"), "Cook"), "as before");
+        assert_eq!(look(change("Cook", "Chief"), "CHI"), "as sent", "cut, in other letters");
+        assert_eq!(look(change("Ch", "Chief"), "Ch"), "as before", "not cut");
+        assert_eq!(look(change("Cook", "Chief"), "Captain"), "neither");
+        assert_eq!(look(change("Cook", ""), "Cook"), "as before");
+        assert_eq!(look(change("Cook", ""), ""), "as sent");
+    }
 }

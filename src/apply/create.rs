@@ -1,6 +1,6 @@
 //! Creates in Linq: nobody is created whom Linq has already.
 
-use crate::linq::{Effect, Fetched, FindBy, Finding, LinqError};
+use crate::linq::{Effect, Fetched, FindBy, Finding, LinqError, Lookup};
 use crate::mirror::{IntentKind, IntentOutcome, StateError};
 use crate::model::{Field, FieldSet, IntentId, LinqId, Timestamp, Values};
 use crate::observe::record;
@@ -27,8 +27,11 @@ impl Apply<'_> {
             return Ok(Outcome::Refused);
         };
         let news = |fetched: &Fetched| !self.knows(fetched.contact.id, fetched, progress);
-        if let Some(fetched) = self.find(values).await?.into_iter().find(news) {
-            return self.stale(fetched);
+        if let Some(found) = self.find(values).await?.into_iter().find(news)
+            && let Lookup::Found(fetched) = self.client.get(found.contact.id).await?
+            && news(&fetched)
+        {
+            return self.stale(*fetched);
         }
         let sent = Sent { values: values.clone(), user_email: user_email.clone() };
         let earlier = |doubt: &&DoubtfulCreate| Some(doubt.intent) == *unanswered;

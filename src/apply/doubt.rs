@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::linq::{Completeness, Fetched, LinqError, walk};
+use crate::linq::{Completeness, Fetched, LinqError, Lookup, walk};
 use crate::mirror::IntentOutcome;
 use crate::model::{IntentId, LinqId, Timestamp, Values};
 use crate::plan::{Likeness, LinqWrite, Step, trace_of};
@@ -105,7 +105,8 @@ impl Apply<'_> {
                 done.add(self.stale(trace.clone())?);
                 continue;
             }
-            if listing.completeness != Completeness::Complete {
+            let hopeless = doubt.error.as_ref().is_some_and(|error| !error.may_pass());
+            if hopeless || listing.completeness != Completeness::Complete {
                 still.push(doubt);
                 continue;
             }
@@ -138,7 +139,14 @@ impl Apply<'_> {
     /// The contact that a create in doubt has made, if find shows exactly that.
     pub(super) async fn trace_by_find(&self, doubt: &InDoubt) -> Result<Option<Fetched>, Halt> {
         let found = self.find(&doubt.expected).await?;
-        Ok(found.into_iter().find(|fetched| self.trace(doubt, fetched).is_some()))
+        let Some(trace) = found.iter().find(|fetched| self.trace(doubt, fetched).is_some()) else {
+            return Ok(None);
+        };
+        // A link is for good: the contact itself must say the same under its id.
+        match self.client.get(trace.contact.id).await? {
+            Lookup::Found(fetched) if self.trace(doubt, &fetched).is_some() => Ok(Some(*fetched)),
+            Lookup::Found(_) | Lookup::Absent | Lookup::Unproven(_) => Ok(None),
+        }
     }
 
     /// How much a contact looks like what a create in doubt would have made, if it is

@@ -277,16 +277,13 @@ impl<'a> Apply<'a> {
     /// tells.
     async fn fails_alone(&self, error: &LinqError) -> bool {
         let may_be_alone = match &error.verdict {
-            Verdict::Failed(Failure::Status(answered)) => answered.status.is_server_error(),
+            Verdict::Failed(Failure::Status(answered)) => answered.status.as_u16() != 429,
             Verdict::Failed(Failure::NoAnswer(error)) => {
                 !matches!(error, TransportError::NotSent(_))
             }
-            Verdict::Failed(Failure::NotBelieved { .. }) => true,
-            Verdict::Failed(Failure::Redirected(_))
-            | Verdict::NoToken(_)
-            | Verdict::TokenRefused(_)
-            | Verdict::Halted(_)
-            | Verdict::Rejected(_) => false,
+            Verdict::Failed(Failure::NotBelieved { .. } | Failure::Redirected(_))
+            | Verdict::Rejected(_) => true,
+            Verdict::NoToken(_) | Verdict::TokenRefused(_) | Verdict::Halted(_) => false,
         };
         may_be_alone && self.client.check().await.is_ok()
     }

@@ -147,12 +147,6 @@ pub(super) fn page(body: &[u8]) -> Result<Page, Unreadable> {
     })
 }
 
-/// Whether `body` can stand behind a success that needs no body: none, or JSON
-/// that reports no error. A login page cannot.
-pub(super) fn is_plain_success(body: &[u8]) -> bool {
-    body.trim_ascii().is_empty() || Members::of_success(body).is_ok()
-}
-
 fn pagination(raw: &RawValue) -> Pagination {
     let Ok(members) = serde_json::from_str::<Members<'_>>(raw.get()) else {
         return Pagination::default();

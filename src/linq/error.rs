@@ -134,6 +134,29 @@ impl LinqError {
         }
     }
 
+    /// Whether the same request may fare better another time, once it is known what
+    /// became of it.
+    pub fn may_pass(&self) -> bool {
+        match &self.verdict {
+            Verdict::Failed(
+                Failure::Redirected(_) | Failure::NoAnswer(TransportError::TooLarge { .. }),
+            )
+            | Verdict::NoToken(_)
+            | Verdict::TokenRefused(_)
+            | Verdict::Halted(_)
+            | Verdict::Rejected(_) => false,
+            Verdict::Failed(
+                Failure::Status(_)
+                | Failure::NotBelieved { .. }
+                | Failure::NoAnswer(
+                    TransportError::NotSent(_)
+                    | TransportError::TimedOut(_)
+                    | TransportError::Broken(_),
+                ),
+            ) => true,
+        }
+    }
+
     /// The rejection, if Linq refused this one request for what is in it.
     pub fn rejection(&self) -> Option<&Rejection> {
         match &self.verdict {

@@ -14,8 +14,8 @@
 //! | 408, 425, 5xx | failed | unknown | yes |
 //! | 429 | failed | refused | yes, and everybody waits |
 //! | 503 with `Retry-After` | failed | unknown | yes, and everybody waits |
-//! | other 4xx while listing | failed | refused | no |
-//! | other 4xx | this request is rejected | refused | |
+//! | 400, 409, 413, 414, 422, the documented 404, but for lists | this request is rejected | refused | |
+//! | other 4xx | failed | refused | no |
 //! | no connection | failed | not sent | yes |
 //! | timeout, broken connection | failed | unknown | yes |
 //! | answer too large | failed | unknown | no |
@@ -127,11 +127,11 @@ fn judge_status<T>(draft: &Draft, answer: &Response<Bytes>) -> Outcome<T> {
             failed(Failure::Status(answered), Effect::Unknown, Again::After(retry_after))
         }
         300..400 => failed(Failure::Redirected(answered), Effect::Unknown, Again::Never),
-        400..500 if lists => failed(Failure::Status(answered), Effect::Refused, Again::Never),
-        400..500 => {
+        400 | 404 | 409 | 413 | 414 | 422 if !lists && is_from_linq(&answered) => {
             let reason = reason(draft, &answered, &texts);
             Outcome::Rejected(Rejection { answered, reason, texts })
         }
+        400..500 => failed(Failure::Status(answered), Effect::Refused, Again::Never),
         0..300 => Outcome::Failed(not_believed(answer, "not a status that is documented here")),
     }
 }
@@ -146,6 +146,12 @@ pub(super) fn request_id(answer: &Response<Bytes>) -> Option<String> {
     let id = answer.headers().get("x-request-id")?.to_str().ok()?;
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.:/+=".contains(&b);
     (!id.is_empty() && id.len() <= 128 && id.bytes().all(plain)).then(|| id.to_owned())
+}
+
+/// Whether a refusal is about what was sent. A 404 without the code may come from
+/// anything between here and Linq, and says nothing about the contact.
+fn is_from_linq(answered: &Answered) -> bool {
+    answered.status != StatusCode::NOT_FOUND || is_no_such_contact(answered.error_code.as_deref())
 }
 
 fn unanswered(error: TransportError) -> Failed {
@@ -258,8 +264,9 @@ mod tests {
     fn a_404_is_about_the_contact_only_with_its_code() {
         let documented = r#"{"error_code":"CONTACT_NOT_FOUND"}"#;
         assert_eq!(reason_of(404, documented, None), Some(Reason::NoSuchContact));
-        assert_eq!(reason_of(410, documented, None), Some(Reason::Other));
-        assert_eq!(reason_of(404, "<html>Not Found</html>", None), Some(Reason::Other));
+        for (status, body) in [(410, documented), (404, "<html>Not Found</html>"), (418, "")] {
+            assert_eq!(reason_of(status, body, None), None, "{status} {body}");
+        }
     }
 
     #[test]

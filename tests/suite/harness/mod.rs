@@ -2,16 +2,18 @@
 //!
 //! [`World`] is a directory with a CSV file and a `sync.toml`, and a Linq to talk
 //! to. [`Process`] is a running linqsync, [`Ended`] one that has ended, [`Run`] and
-//! [`Plan`] are what it reported. [`people`] makes CSV text, and [`Files`] tells
+//! [`Plan`] are what it reported. A [`Stage`] is a world to which one can go back. [`people`] makes CSV text, and [`Files`] tells
 //! whether anything on disk was touched.
 
 mod files;
 pub(crate) mod people;
 mod process;
 mod reports;
+mod stage;
 mod world;
 
 pub(crate) use files::Files;
 pub(crate) use process::{Ended, Process, wait_until};
 pub(crate) use reports::{Plan, Run};
+pub(crate) use stage::Stage;
 pub(crate) use world::{TOKEN, World};

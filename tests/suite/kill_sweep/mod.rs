@@ -9,7 +9,6 @@
 //! something, met by SIGKILL or by an error, once or from then on. That takes strace
 //! and minutes: see `tests/sweep.sh`.
 
-mod stage;
 mod system_calls;
 
 use std::sync::Arc;
@@ -18,8 +17,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use linqsync::sandbox::Moment;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::harness::Process;
-use stage::Stage;
+use crate::harness::{Process, Stage};
 
 /// How many moments in time are tried on each stage.
 const MOMENTS: u32 = 125;

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use super::stage::Stage;
-use crate::harness::Process;
+use crate::harness::{Process, Stage};
 
 /// Calls that change something, or that must be believed when they fail.
 const CALLS: [&str; 21] = [

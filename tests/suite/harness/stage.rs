@@ -4,19 +4,19 @@ use std::path::{Path, PathBuf};
 
 use linqsync::sandbox::{Kind, Memory};
 
-use crate::harness::{Process, Run, World, people};
+use super::{Process, Run, World, people};
 
 /// Two sides with something to do for every kind of write.
-pub(super) struct Stage {
-    pub(super) world: World,
+pub(crate) struct Stage {
+    pub(crate) world: World,
     memory: Memory,
     saved: PathBuf,
     /// Everybody, once everything is done.
     people: Vec<Vec<String>>,
     /// How many requests a run makes that nothing disturbs.
-    pub(super) requests: u64,
+    pub(crate) requests: u64,
     /// How long it takes.
-    pub(super) took: std::time::Duration,
+    pub(crate) took: std::time::Duration,
 }
 
 /// A person without e-mail and phone number, whom find cannot see.
@@ -26,7 +26,7 @@ fn nameless(n: usize) -> String {
 
 impl Stage {
     /// Pairs with edits, deletions and new people on both sides.
-    pub(super) fn of_pairs() -> Stage {
+    pub(crate) fn of_pairs() -> Stage {
         let mut world = World::with_csv(&(people::csv(1..=6) + &nameless(7)));
         calm(&mut world);
         world.sync();
@@ -43,7 +43,7 @@ impl Stage {
     }
 
     /// A first run that links, creates on both sides and fills a column with ids.
-    pub(super) fn of_a_first_run() -> Stage {
+    pub(crate) fn of_a_first_run() -> Stage {
         let mut world = World::with_csv(
             "First Name,Last Name,Email,Phone,Company,Title,linq_id\n\
              Ada,King,ada@people.example,,Engines,,\nBo,Wang,,,,,\n\
@@ -72,7 +72,7 @@ impl Stage {
     }
 
     /// Goes back to the beginning.
-    pub(super) fn reset(&self) {
+    pub(crate) fn reset(&self) {
         let linq = self.world.linq();
         linq.clear_faults();
         linq.dismiss_witness();
@@ -90,7 +90,7 @@ impl Stage {
         copy(&self.saved.join("contacts.csv"), &self.world.csv());
     }
 
-    pub(super) fn start(&self) -> Process {
+    pub(crate) fn start(&self) -> Process {
         self.world.start(&["--once", "--json"])
     }
 
@@ -99,9 +99,18 @@ impl Stage {
         self.world.people_in_csv().into_iter().map(columns).collect()
     }
 
+    /// A run that does everything, whatever the faults.
+    pub(crate) fn must_end_well(&self, point: &str) {
+        let run = self.world.once();
+        let left = format!("{point}: {:#}\n{}", run.json, run.ended.stderr);
+        assert_eq!(run.ended.code, Some(0), "{left}");
+        assert_eq!(self.world.people_in_linq(), self.people, "{left}");
+        assert_eq!(self.people_in_csv(), self.people, "{left}");
+    }
+
     /// Two further runs: the first ends as if there had been no other before it, the
     /// second has nothing to do.
-    pub(super) fn must_heal(&self, point: &str) -> Run {
+    pub(crate) fn must_heal(&self, point: &str) -> Run {
         let linq = self.world.linq();
         linq.clear_faults();
         linq.dismiss_witness();
