@@ -104,7 +104,7 @@ fn signal(due: &mpsc::Sender<()>) {
     let _ = due.try_send(());
 }
 
-fn described(schedule: &Schedule) -> String {
+pub(crate) fn described(schedule: &Schedule) -> String {
     match schedule {
         Schedule::Cron(pattern) => pattern.as_str().to_owned(),
         Schedule::Every(period) => format!("every {}", humantime::format_duration(*period)),

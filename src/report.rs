@@ -240,7 +240,8 @@ pub fn plan_json(plan: &Plan, seen: &Observation, summary: &RunReport) -> Value 
     })
 }
 
-fn step_json(step: &Step, seen: &Observation) -> Vec<Value> {
+/// A step as rows of `linqsync.plan/1`.
+pub(crate) fn step_json(step: &Step, seen: &Observation) -> Vec<Value> {
     let mut rows = Vec::new();
     let reason = step.reason.to_string();
     let mut row = |side: Option<Side>, action: &str, fields: Value, reason: &str| {

@@ -94,6 +94,7 @@ pub(crate) fn remember_weather(
             | RunError::State(_)
             | RunError::Plan(_)
             | RunError::Nobody(_)
+            | RunError::Applied(_)
             | RunError::Stopped,
         ) => return None,
     };

@@ -94,6 +94,20 @@ pub(super) enum Command {
     Resolve(ResolveArgs),
     /// Releases held deletions and clearings, for the next run to carry out
     Approve(ApproveArgs),
+    /// Carries out exactly a plan that `plan --out` kept, once
+    Apply(ApplyArgs),
+    /// In sync? When last? What waits, and what decides it? What next?
+    Status,
+    /// Shows one contact: both sides, its history, what the next run would do and why
+    Explain(ExplainArgs),
+    /// Shows what was changed, when, where, by which run and why
+    History(HistoryArgs),
+    /// Reads both sides again and proves them equal, or lists the differences
+    Verify,
+    /// Prints Linq's contacts, as the last run saw them, as CSV, vCards or JSON
+    Export(ExportArgs),
+    /// Erases a person from history, backups and mirror
+    Purge(PurgeArgs),
     /// Puts back what a run did, on both sides
     Undo(UndoArgs),
     /// Runs a local server that behaves like Linq
@@ -178,6 +192,68 @@ pub(super) struct PlanArgs {
     /// Exits with 8 when there are steps
     #[arg(long)]
     pub(super) detailed_exitcode: bool,
+
+    /// Keeps the plan in this file, for `apply`; a file that is there is replaced
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ApplyArgs {
+    /// The file that `plan --out` has written
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ExplainArgs {
+    /// Whom: a Linq id, e-mail, phone, key or row:N
+    #[arg(value_name = "WHO")]
+    pub(super) who: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct HistoryArgs {
+    /// Every change of this run
+    #[arg(long, value_name = "N")]
+    pub(super) run: Option<i64>,
+
+    /// Only this contact: a Linq id, e-mail, phone, key or row:N
+    #[arg(long, value_name = "WHO")]
+    pub(super) contact: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ExportArgs {
+    /// The format [default: csv; with --json: json]
+    #[arg(long, value_enum)]
+    pub(super) format: Option<ExportFormat>,
+
+    /// Saves it here, for nobody else to read; a file that is there is replaced
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: Option<PathBuf>,
+}
+
+/// A format in which contacts leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ExportFormat {
+    /// A table (RFC 4180) with Linq's names for the fields.
+    Csv,
+    /// Cards, vCard 3.0 (RFC 2426).
+    Vcard,
+    /// One document.
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PurgeArgs {
+    /// Whom: a Linq id, e-mail, phone, key or row:N
+    #[arg(value_name = "WHO")]
+    pub(super) who: String,
+
+    /// Does not ask whether it is meant
+    #[arg(long)]
+    pub(super) yes: bool,
 }
 
 #[derive(Debug, Args)]

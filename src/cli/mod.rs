@@ -3,20 +3,29 @@
 //! Owns what people see. Leaves everything that is done to [`crate::run`],
 //! [`crate::daemon`] and [`crate::sandbox`].
 
+mod apply;
 mod args;
 mod check;
 mod decide;
 mod demo;
+mod explain;
+mod export;
+mod file;
+mod history;
 mod init;
 mod list;
 mod once;
+mod purge;
 mod reference;
 mod sandbox;
 pub(crate) mod show;
 mod signals;
+mod status;
 pub(crate) mod text;
 mod undo;
 mod usage;
+mod verify;
+mod whose;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -80,6 +89,25 @@ fn start(cli: &Cli) -> anyhow::Result<u8> {
         Some(Command::Approve(args)) => {
             configured(cli, |config| decide::approve(cli.output, &config, args))
         }
+        Some(Command::Apply(args)) => {
+            configured(cli, |config| runtime.block_on(apply::apply(cli.output, &config, args)))
+        }
+        Some(Command::Status) => configured(cli, |config| status::status(cli.output, &config)),
+        Some(Command::Explain(args)) => {
+            configured(cli, |config| runtime.block_on(explain::explain(cli.output, &config, args)))
+        }
+        Some(Command::History(args)) => {
+            configured(cli, |config| history::history(cli.output, &config, args))
+        }
+        Some(Command::Verify) => {
+            configured(cli, |config| runtime.block_on(verify::verify(cli.output, &config)))
+        }
+        Some(Command::Export(args)) => {
+            configured(cli, |config| export::export(cli.output, &config, args))
+        }
+        Some(Command::Purge(args)) => {
+            configured(cli, |config| purge::purge(cli.output, &config, args))
+        }
         Some(Command::Undo(args)) => {
             configured(cli, |config| runtime.block_on(undo::undo(cli.output, &config, args)))
         }
@@ -88,7 +116,7 @@ fn start(cli: &Cli) -> anyhow::Result<u8> {
         Some(Command::Completions(args)) => reference::completions(args),
         Some(Command::Man(args)) => reference::man(cli.output, args),
         None if cli.once && cli.dry_run => configured(cli, |config| {
-            let args = args::PlanArgs { detailed_exitcode: false };
+            let args = args::PlanArgs { detailed_exitcode: false, out: None };
             runtime.block_on(once::plan(cli.output, &config, &args))
         }),
         None if cli.once => {

@@ -130,6 +130,11 @@ pub(super) async fn plan(output: Output, config: &Config, args: &PlanArgs) -> an
         Ok(planned) => planned,
         Err(error) => return refuse(output, error),
     };
+    if let Some(path) = &args.out
+        && let Err(error) = super::apply::save(config, path, &planned.0, &planned.1)
+    {
+        return refuse(output, error);
+    }
     let steps = show_plan(output, config, &planned)?;
     Ok(if args.detailed_exitcode && steps { 8 } else { 0 })
 }
@@ -177,6 +182,6 @@ pub(super) fn show_plan(
     Ok(document["steps"].as_array().is_some_and(|steps| !steps.is_empty()))
 }
 
-fn file_name(path: &Path) -> String {
+pub(super) fn file_name(path: &Path) -> String {
     path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }

@@ -56,6 +56,22 @@ pub(crate) fn notices_text(notices: &[String]) -> String {
     })
 }
 
+/// A step in words: what it does on either side, and what waits.
+pub(crate) fn step_text(step: &Step, seen: &Observation) -> String {
+    let mut text = linked(step, seen);
+    for (side, row) in [("to Linq", to_linq(step, seen)), ("to the source", to_source(step, seen))]
+    {
+        if !row.is_empty() {
+            let _ = write!(text, "  {side}\n{row}");
+        }
+    }
+    text += &waits(step, seen);
+    if text.is_empty() {
+        let _ = writeln!(text, "  {}", indented(&step.reason.to_string()));
+    }
+    text
+}
+
 fn part(text: &mut String, title: &str, rows: &[String]) {
     if rows.is_empty() {
         return;
@@ -170,15 +186,24 @@ fn unreadable(seen: &Observation) -> impl Iterator<Item = String> {
 
 /// "  + Ana Silva (row:311)" and the reason in a line of its own.
 fn head(step: &Step, sign: char, style: Style, reason: &str) -> String {
-    let name = shown(&step.subject.name, 44);
     let place = match (&step.subject.source_key, step.subject.linq_id) {
         (Some(key), _) => shown(key, 24),
         (None, Some(id)) => format!("id {id}"),
         (None, None) => String::new(),
     };
     let place = if place.is_empty() { place } else { format!(" ({place})") };
-    let reason = indented(reason);
+    let (name, reason) = (shown(&step.subject.name, 44), indented(reason));
     format!("  {style}{sign}{style:#} {name}{DIM}{place}{DIM:#}\n      {DIM}{reason}{DIM:#}\n")
+}
+
+/// Somebody, where they are, and two lines about them; the second may be empty.
+pub(crate) fn head_of(name: &str, place: &str, first: &str, second: &str) -> String {
+    let place = if place.is_empty() { String::new() } else { format!(" ({place})") };
+    let mut text = format!("  {}{DIM}{place}{DIM:#}\n", shown(name, 44));
+    for line in [first, second].into_iter().filter(|line| !line.is_empty()) {
+        let _ = writeln!(text, "      {DIM}{}{DIM:#}", indented(line));
+    }
+    text
 }
 
 /// A reason, below the person whom it concerns.
@@ -196,7 +221,7 @@ fn filled(values: &Values) -> String {
     lines.iter().fold(String::new(), |text, field| text + &line(field, &quoted(&values[field])))
 }
 
-fn changes(set: &[Change]) -> String {
+pub(crate) fn changes(set: &[Change]) -> String {
     set.iter().fold(String::new(), |text, change| {
         let (from, to) = (quoted(&change.from), quoted(&change.to));
         let both = line(change.field, &format!("{from} → {to}"));
@@ -211,7 +236,7 @@ fn line(field: Field, value: &str) -> String {
     format!("      {:<13} {value}\n", field.name())
 }
 
-fn quoted(value: &str) -> String {
+pub(crate) fn quoted(value: &str) -> String {
     if value.trim().is_empty() {
         "(none)".to_owned()
     } else {

@@ -44,7 +44,7 @@ pub(super) async fn undo(output: Output, config: &Config, args: &UndoArgs) -> an
 }
 
 /// What to say if there is no such run.
-fn unknown(state: &State, run: RunId) -> Result<Option<ReportedError>, StateError> {
+pub(super) fn unknown(state: &State, run: RunId) -> Result<Option<ReportedError>, StateError> {
     if state.run(run)?.is_some() {
         return Ok(None);
     }

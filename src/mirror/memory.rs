@@ -102,6 +102,17 @@ impl State {
         self.read(|conn| recall(conn, BACKED_UP_AT))
     }
 
+    /// Forgets that the source was backed up: it is again before the next write to it.
+    ///
+    /// # Errors
+    /// When the state cannot be written.
+    pub fn forget_backup(&self) -> Result<(), StateError> {
+        self.write(|tx| {
+            tx.execute("DELETE FROM meta WHERE name = ?1", [BACKED_UP_AT])?;
+            Ok(())
+        })
+    }
+
     /// Remembers that the source was backed up before the first write to it.
     ///
     /// # Errors

@@ -17,6 +17,7 @@
 //! | `waiting` | what waits for a person, and what was decided about it |
 //! | `weather` | a Linq that does not work, and when it may be asked again |
 //! | `memory` | the pair, the mapping and the first backup |
+//! | `purge` | erasing a person for good |
 //! | `commit` | the one transaction in which the base advances |
 //! | `connection`, `directory`, `columns`, `error` | opening, modes, encodings, refusals |
 //!
@@ -36,6 +37,7 @@ mod intent;
 mod journal;
 mod links;
 mod memory;
+mod purge;
 mod rejections;
 mod runs;
 mod schema;
@@ -55,6 +57,7 @@ pub use history::{Action, HistoryEntry, HistoryRow};
 pub use intent::{Intent, IntentKind, IntentOutcome, IntentState, IntentStep, NewIntent};
 pub use links::LinkChange;
 pub use memory::{Mapping, Pair};
+pub use purge::Traces;
 pub use rejections::{Rejection, RejectionChange};
 pub use runs::{Ending, Run};
 pub use weather::{LinqDown, WhyDown};

@@ -40,6 +40,7 @@ mod case;
 mod choice;
 mod correlate;
 pub mod decide;
+mod everybody;
 mod fresh;
 mod guard;
 mod interrupted;
@@ -50,6 +51,7 @@ mod observation;
 mod pairs;
 mod recognise;
 mod reidentify;
+mod saved;
 mod similarity;
 mod step;
 #[cfg(test)]
@@ -69,12 +71,14 @@ use guard::{Missing, guard, halt};
 
 pub use case::Unaccounted;
 pub use choice::choose;
+pub use everybody::{Somebody, everybody};
 pub use guard::worth_asking;
 pub use interrupted::{Likeness, trace_of};
 pub(crate) use interrupted::{agreed_by_answer, is_rewritten};
 pub use observation::{
     DoubtfulCreate, HalfAdded, LinqSide, Observation, RecentDeletions, SourceSide,
 };
+pub use saved::{Expects, Memory, SavedDeed, SavedPlan, SavedStep};
 pub use step::{
     LinkPlan, LinqWrite, Plan, Reason, Rule, Skipped, SourceWrite, Step, Subject, Tier, Wait,
 };

@@ -201,6 +201,16 @@ fn the_help_and_the_version_are_on_stdout() {
                    carry out
       approve      Releases held deletions and clearings, for the next run to carry
                    out
+      apply        Carries out exactly a plan that `plan --out` kept, once
+      status       In sync? When last? What waits, and what decides it? What next?
+      explain      Shows one contact: both sides, its history, what the next run
+                   would do and why
+      history      Shows what was changed, when, where, by which run and why
+      verify       Reads both sides again and proves them equal, or lists the
+                   differences
+      export       Prints Linq's contacts, as the last run saw them, as CSV, vCards
+                   or JSON
+      purge        Erases a person from history, backups and mirror
       undo         Puts back what a run did, on both sides
       sandbox      Runs a local server that behaves like Linq
       demo         Tells the whole story in a temporary directory, against the

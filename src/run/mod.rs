@@ -5,6 +5,7 @@
 //! Linq answered, and the source is written once; deletions in Linq come last. A
 //! final plan tells what is still open, which is nothing in the ordinary case.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -17,8 +18,8 @@ use crate::mirror::{Ending, State, StateError};
 use crate::model::{Policy, RunId, Timestamp};
 use crate::observe::{self, ObserveError};
 use crate::plan::{
-    LinqWrite, Observation, Plan, Step, Unaccounted, UndoError, Undoing, plan, plan_undo,
-    source_first, waiting,
+    LinqWrite, Observation, Plan, SavedPlan, Skipped, Step, Unaccounted, UndoError, Undoing, plan,
+    plan_undo, source_first, waiting,
 };
 use crate::record::Recorder;
 use crate::report::{ReportedError, RunReport};
@@ -69,6 +70,8 @@ pub enum Aim<'a> {
     Sync,
     /// What an earlier run did is put back.
     Undo(&'a Undoing<'a>),
+    /// What a plan lists that was kept is carried out, as far as it still holds.
+    Apply(&'a SavedPlan),
 }
 
 impl Aim<'_> {
@@ -76,23 +79,32 @@ impl Aim<'_> {
         Ok(match self {
             Aim::Sync => state.begin_run(now)?,
             Aim::Undo(undoing) => state.begin_undo(now, undoing.run)?,
+            Aim::Apply(saved) => {
+                state.begin_apply(now, saved.fingerprint())?.map_err(RunError::Applied)?
+            }
         })
     }
 
     /// All that is to be done.
     fn plan(self, seen: &Observation, policy: &Policy) -> Result<Plan, RunError> {
         Ok(match self {
-            Aim::Sync => plan(seen, policy)?,
+            Aim::Sync | Aim::Apply(_) => plan(seen, policy)?,
             Aim::Undo(undoing) => plan_undo(seen, policy, undoing)?,
         })
     }
 
-    /// What is to be done next.
-    fn next(self, seen: &Observation, policy: &Policy) -> Result<Plan, RunError> {
+    /// What is to be done next; of a plan that was kept, only what is `holding`.
+    fn next(
+        self,
+        seen: &Observation,
+        policy: &Policy,
+        holding: &BTreeSet<usize>,
+    ) -> Result<Plan, RunError> {
         let plan = self.plan(seen, policy)?;
         Ok(match self {
             Aim::Sync => plan,
             Aim::Undo(_) => source_first(plan),
+            Aim::Apply(saved) => saved.part_of(plan, seen, holding),
         })
     }
 }
@@ -134,6 +146,9 @@ pub enum RunError {
     /// Nobody of that name had anything done to them by the run that is to be put back.
     #[error("run {0} did nothing to anybody of that name")]
     Nobody(RunId),
+    /// A run has carried out this plan already.
+    #[error("the plan was applied already, by run {0}")]
+    Applied(RunId),
     /// The program was asked to stop.
     #[error("stopped before everything was done; the next run goes on from here")]
     Stopped,
@@ -174,7 +189,8 @@ impl RunError {
             RunError::Source(SourceError::Locked(error))
             | RunError::Write(WriteError::Locked(error)) => lock_code(error),
             RunError::Source(SourceError::Io { .. } | SourceError::Unusable { .. })
-            | RunError::Nobody(_) => 2,
+            | RunError::Nobody(_)
+            | RunError::Applied(_) => 2,
             RunError::Linq(error) => match error.verdict {
                 Verdict::NoToken(_) => 2,
                 Verdict::TokenRefused(_) | Verdict::Halted(_) => 5,
@@ -211,6 +227,7 @@ impl RunError {
             RunError::Nobody(run) => {
                 format!("`linqsync history --run {run}` shows whom it did something to")
             }
+            RunError::Applied(_) => "make another one with `linqsync plan --out FILE`".to_owned(),
             RunError::Stopped => "start it again to finish".to_owned(),
         }
     }
@@ -346,6 +363,8 @@ pub async fn preview_for(
 /// A run in the making.
 struct Making<'s, 'a, 't> {
     aim: Aim<'t>,
+    /// Which steps of a plan that was kept still held when the run began.
+    holding: BTreeSet<usize>,
     sides: &'s mut Sides<'a>,
     terms: &'t Terms<'t>,
     report: RunReport,
@@ -364,6 +383,7 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
     fn new(aim: Aim<'t>, sides: &'s mut Sides<'a>, terms: &'t Terms<'t>, now: Timestamp) -> Self {
         Making {
             aim,
+            holding: BTreeSet::new(),
             sides,
             terms,
             report: RunReport::new(now),
@@ -381,7 +401,7 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
     }
 
     fn plan(&self, seen: &Observation) -> Result<Plan, RunError> {
-        self.aim.next(seen, self.terms.policy)
+        self.aim.next(seen, self.terms.policy, &self.holding)
     }
 
     fn recorder<'r>(&'r self, run: RunId, seen: &'r Observation) -> Recorder<'r> {
@@ -569,6 +589,9 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
                     self.notices.push(format!("nothing of run {run} is left to be put back"));
                 }
             }
+            Aim::Apply(saved) => {
+                self.holding = saved.holding(&self.aim.plan(seen, self.terms.policy)?, seen);
+            }
         }
         Ok(())
     }
@@ -582,16 +605,24 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
         reading: &Reading,
         left: Plan,
     ) -> Result<(), RunError> {
-        let undone = left.steps.iter().filter(|step| step.acts()).count();
-        let undone = undone.saturating_sub(self.refused.len()) + left.postponed;
-        self.report.skipped = left.skipped.len() + self.vanished + undone;
-        for skipped in &left.skipped {
-            self.notices.push(format!("{}: {}", skipped.subject.name, skipped.why));
-        }
+        let mut undone = left.steps.iter().filter(|step| step.acts()).count();
+        let mut skipped = left.skipped.clone();
+        let postponed = left.postponed;
         let open = match self.aim {
             Aim::Sync => left,
             Aim::Undo(_) => plan(&seen, self.terms.policy)?,
+            Aim::Apply(saved) => {
+                let open = plan(&seen, self.terms.policy)?;
+                undone = 0;
+                skipped.extend(saved.unfinished(&open, &seen, &self.holding));
+                open
+            }
         };
+        self.report.skipped =
+            skipped.len() + self.vanished + undone.saturating_sub(self.refused.len()) + postponed;
+        for Skipped { subject, why } in skipped {
+            self.notices.push(format!("{}: {why}", subject.name));
+        }
         self.recorder(run, &seen).reading(&open, self.now())?;
         let mapping = observe::mapping(self.terms.policy, reading);
         if open.halt.is_none() && self.sides.state.mapping()?.as_ref() != Some(&mapping) {
@@ -615,7 +646,7 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
     /// What is open, together with what the guard holds of the run's own aim.
     fn with_what_is_held(&self, mut open: Plan, seen: &Observation) -> Result<Plan, RunError> {
         match self.aim {
-            Aim::Sync => {}
+            Aim::Sync | Aim::Apply(_) => {}
             Aim::Undo(_) => {
                 let own = self.aim.plan(seen, self.terms.policy)?;
                 open.steps.extend(own.steps.into_iter().filter(|step| !step.waits.is_empty()));

@@ -1,0 +1,243 @@
+//! `explain`: one contact, as both sides have it, and what the next run would do.
+
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+
+use crate::config::Config;
+use crate::mirror::{HistoryRow, State};
+use crate::model::{Canon, Field, LinkStatus, SourceRecord, Values, Who};
+use crate::open;
+use crate::plan::{Observation, Plan, Somebody, Step, everybody};
+use crate::report::{ReportedError, step_json};
+use crate::run::Aim;
+
+use super::args::{ExplainArgs, Output};
+use super::history::entry_text;
+use super::once::{file_name, foresee, open_to_look};
+use super::show::{quoted, step_text};
+use super::text::{shown, wrapped};
+use super::{complain, failed_command, print, print_json, whose};
+
+/// How many of the last events are told.
+const EVENTS: usize = 5;
+
+/// Explains a contact. Returns the exit code.
+pub(super) async fn explain(
+    output: Output,
+    config: &Config,
+    args: &ExplainArgs,
+) -> anyhow::Result<u8> {
+    let opened = match open_to_look(config) {
+        Ok(opened) => opened,
+        Err(error) => return refuse(output, &error.reported()),
+    };
+    let (plan, seen, _) = match foresee(config, opened, Aim::Sync).await? {
+        Ok(planned) => planned,
+        Err(error) => return refuse(output, &error),
+    };
+    let state = match open::scratch(config) {
+        Ok(state) => state,
+        Err(error) => return refuse(output, &error.reported()),
+    };
+    let policy = config.policy();
+    let who = Who::new(&args.who, policy.canon);
+    let everybody = everybody(&seen, &policy)?;
+    let meant: Vec<&Somebody<'_>> = everybody.iter().filter(|person| person.is(&who)).collect();
+    let gone = match whose::ids(&state, config, &args.who) {
+        Ok(ids) if meant.is_empty() => whose::history_of(&state, &ids),
+        Ok(_) => Ok(Vec::new()),
+        Err(error) => Err(error),
+    };
+    let gone = match gone {
+        Ok(gone) => gone,
+        Err(error) => return refuse(output, &error.reported()),
+    };
+    if meant.is_empty() && gone.is_empty() {
+        let message = format!("nobody is called {}", shown(&args.who, 60));
+        let hint = "name a Linq id, an e-mail, a phone number, a key or row:N".to_owned();
+        return refuse(output, &ReportedError { code: 2, message, hint });
+    }
+    let mut told = Vec::new();
+    for person in meant {
+        told.push(Told::of(person, &plan, &seen, &state, policy.canon)?);
+    }
+    let source = file_name(&config.source.path);
+    if output.json {
+        print_json(&json!({
+            "schema": "linqsync.explain/1",
+            "contacts": told.iter().map(Told::json).collect::<Vec<_>>(),
+            "gone": gone,
+            "error": null,
+        }))?;
+        return Ok(0);
+    }
+    for told in &told {
+        print(&told.text(&source))?;
+    }
+    if !gone.is_empty() {
+        print("on neither side any more; what was done last:\n")?;
+        print(&events(&gone, &source))?;
+    }
+    Ok(0)
+}
+
+fn refuse(output: Output, error: &ReportedError) -> anyhow::Result<u8> {
+    complain(error);
+    failed_command(output, error)?;
+    Ok(error.code)
+}
+
+/// Everything there is to tell of somebody.
+struct Told<'a> {
+    person: &'a Somebody<'a>,
+    history: Vec<HistoryRow>,
+    steps: Vec<&'a Step>,
+    seen: &'a Observation,
+    halt: Option<&'a String>,
+    canon: Canon,
+}
+
+impl<'a> Told<'a> {
+    fn of(
+        person: &'a Somebody<'a>,
+        plan: &'a Plan,
+        seen: &'a Observation,
+        state: &State,
+        canon: Canon,
+    ) -> anyhow::Result<Told<'a>> {
+        let id = person.link.map(|link| link.linq_id).or(person.contact.map(|c| c.id));
+        let history = id.map(|id| state.history_of(id)).transpose()?.unwrap_or_default();
+        let is_about = |step: &&Step| {
+            let subject = &step.subject;
+            let record = person.record.map(|record| record.index);
+            (subject.link.is_some() && subject.link == person.link.map(|link| link.id))
+                || (subject.record.is_some() && subject.record == record)
+                || (subject.linq_id.is_some() && subject.linq_id == id)
+        };
+        let steps = plan.steps.iter().filter(is_about).collect();
+        Ok(Told { person, history, steps, seen, halt: plan.halt.as_ref(), canon })
+    }
+
+    /// What the record and the contact are to one another.
+    fn standing(&self) -> String {
+        let link = self.person.link;
+        match (link.map(|link| link.status), self.person.record, self.person.contact) {
+            (Some(LinkStatus::Linked), Some(_), Some(_)) => format!("linked{}", self.why_linked()),
+            (Some(LinkStatus::Linked), None, _) => {
+                "linked; its record is gone or unreadable".to_owned()
+            }
+            (Some(LinkStatus::Linked), _, None) => "linked; Linq does not list it".to_owned(),
+            (Some(LinkStatus::Released), ..) => {
+                "released: remembered, and left alone until both halves are back".to_owned()
+            }
+            (None, ..) if self.person.is_ambiguous => {
+                "not linked: it is ambiguous who it is".to_owned()
+            }
+            (None, ..) if !self.person.takes_part => "takes no part".to_owned(),
+            (None, Some(_), Some(_)) => "on both sides, not linked so far".to_owned(),
+            (None, Some(_), None) => "in the source only, not linked so far".to_owned(),
+            (None, None, _) => "in Linq only, not linked so far".to_owned(),
+        }
+    }
+
+    fn why_linked(&self) -> String {
+        use crate::mirror::Action;
+        let links = |row: &&HistoryRow| matches!(row.entry.action, Action::Link | Action::Create);
+        match self.history.iter().rev().find(links) {
+            Some(row) => format!(" since run {}: {}", row.run, row.entry.reason),
+            None => String::new(),
+        }
+    }
+
+    fn head(&self) -> String {
+        let place = [
+            self.person.record.map(SourceRecord::name_in_source),
+            self.person.link.map(|link| format!("id {}", link.linq_id)),
+            self.person.contact.map(|contact| format!("id {}", contact.id)),
+        ];
+        let mut place: Vec<String> = place.into_iter().flatten().collect();
+        place.dedup();
+        format!("{} ({})", shown(&self.person.name(), 40), shown(&place.join(", "), 36))
+    }
+
+    fn text(&self, source: &str) -> String {
+        let mut text = format!("{}\n", self.head());
+        let _ = writeln!(text, "  {}", wrapped(&shown(&self.standing(), 200), 2));
+        text += &self.fields();
+        if !self.history.is_empty() {
+            text += "\nwhat was done last\n";
+            text += &events(&self.history, source);
+        }
+        text += "\nthe next run\n";
+        match (self.halt, self.steps.as_slice()) {
+            (Some(halt), _) => {
+                let _ = writeln!(text, "  {}", wrapped(&format!("would write nothing: {halt}"), 2));
+            }
+            (None, []) => text += "  would do nothing about it\n",
+            (None, steps) => steps.iter().for_each(|step| text += &step_text(step, self.seen)),
+        }
+        text + "\n"
+    }
+
+    fn fields(&self) -> String {
+        let mut text = String::new();
+        let none = Values::default();
+        let record = self.person.record.map_or(&none, |record| &record.values);
+        let contact = self.person.contact.map_or(&none, |contact| &contact.values);
+        for field in Field::ALL {
+            let (mine, theirs) = (&record[field], &contact[field]);
+            let base = self.person.link.and_then(|link| link.base.get(field));
+            if mine.is_empty() && theirs.is_empty() && base.is_none_or(|b| b.linq.is_empty()) {
+                continue;
+            }
+            if !self.seen.source.mapped.contains(field) {
+                let _ = writeln!(text, "  {:<13} Linq      {}", field.name(), quoted(theirs));
+                continue;
+            }
+            let same = self.canon.same(field, mine, theirs);
+            let agreed = base.is_some_and(|base| self.canon.same(field, &base.linq, theirs));
+            if same && agreed {
+                let _ = writeln!(text, "  {:<13} {}", field.name(), quoted(theirs));
+                continue;
+            }
+            let known = base.map_or("(nothing so far)".to_owned(), |base| quoted(&base.linq));
+            for (position, (whose, value)) in
+                [("source", quoted(mine)), ("Linq", quoted(theirs)), ("both had", known)]
+                    .into_iter()
+                    .enumerate()
+            {
+                let name = if position == 0 { field.name() } else { "" };
+                let _ = writeln!(text, "  {name:<13} {whose:<9} {value}");
+            }
+        }
+        text
+    }
+
+    fn json(&self) -> Value {
+        let Somebody { link, record, contact, .. } = self.person;
+        let steps: Vec<Value> =
+            self.steps.iter().flat_map(|step| step_json(step, self.seen)).collect();
+        json!({
+            "name": self.person.name(),
+            "linq_id": link.map(|link| link.linq_id).or(contact.map(|contact| contact.id)),
+            "source_key": record.map(SourceRecord::name_in_source),
+            "standing": self.standing(),
+            "source": record.map(|record| &record.values),
+            "linq": contact.map(|contact| &contact.values),
+            "base": link.map(|link| &link.base),
+            "history": self.history,
+            "next": steps,
+            "halt": self.halt,
+        })
+    }
+}
+
+fn events(history: &[HistoryRow], source: &str) -> String {
+    let last = history.iter().rev().take(EVENTS);
+    let text: String = last.map(|row| entry_text(row, source)).collect();
+    match history.len().saturating_sub(EVENTS) {
+        0 => text,
+        more => format!("{text}  … and {more} more (`linqsync history --contact`)\n"),
+    }
+}

@@ -1,0 +1,181 @@
+//! `history`: what was changed, when, where, by which run and why.
+
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+
+use crate::config::Config;
+use crate::mirror::{Action, HistoryRow, Run, State};
+use crate::model::{RunId, Side, Timestamp};
+use crate::open::{self, OpenError};
+use crate::report::ReportedError;
+
+use super::args::{HistoryArgs, Output};
+use super::once::file_name;
+use super::show::{changes, head_of};
+use super::text::{counted, shown};
+use super::{complain, failed_command, print, print_json, undo, whose};
+
+/// How many runs are told where nothing is asked for in particular.
+const RUNS: usize = 20;
+
+/// Tells what was changed. Returns the exit code.
+pub(super) fn history(output: Output, config: &Config, args: &HistoryArgs) -> anyhow::Result<u8> {
+    let found = open::scratch(config).and_then(|state| found(&state, config, args));
+    let found = match found {
+        Ok(Ok(found)) => found,
+        Ok(Err(error)) => return refuse(output, &error),
+        Err(error) => return refuse(output, &error.reported()),
+    };
+    if output.json {
+        print_json(&json!({
+            "schema": "linqsync.history/1",
+            "runs": found.runs.iter().map(run_json).collect::<Vec<_>>(),
+            "entries": found.entries,
+            "error": null,
+        }))?;
+        return Ok(0);
+    }
+    let source = file_name(&config.source.path);
+    let everything = args.run.is_none() && args.contact.is_none();
+    print(&if everything {
+        runs_text(&found.runs, &source)
+    } else {
+        entries_text(&found.entries, &source)
+    })?;
+    Ok(0)
+}
+
+fn refuse(output: Output, error: &ReportedError) -> anyhow::Result<u8> {
+    complain(error);
+    failed_command(output, error)?;
+    Ok(error.code)
+}
+
+/// What there is to tell, newest first.
+struct Found {
+    runs: Vec<Run>,
+    entries: Vec<HistoryRow>,
+}
+
+fn found(
+    state: &State,
+    config: &Config,
+    args: &HistoryArgs,
+) -> Result<Result<Found, ReportedError>, OpenError> {
+    let run = args.run.map(RunId);
+    if let Some(run) = run
+        && let Some(error) = undo::unknown(state, run)?
+    {
+        return Ok(Err(error));
+    }
+    let mut entries = match (&args.contact, run) {
+        (Some(text), run) => {
+            let ids = whose::ids(state, config, text)?;
+            let mut rows = whose::history_of(state, &ids)?;
+            rows.retain(|row| run.is_none_or(|run| row.run == run));
+            if rows.is_empty() {
+                return Ok(Err(nothing_about(text)));
+            }
+            rows
+        }
+        (None, Some(run)) => state.history(run)?,
+        (None, None) => Vec::new(),
+    };
+    entries.reverse();
+    let runs = match run {
+        Some(run) => state.run(run)?.into_iter().collect(),
+        None => state.runs_with_history(RUNS)?,
+    };
+    Ok(Ok(Found { runs, entries }))
+}
+
+fn nothing_about(text: &str) -> ReportedError {
+    ReportedError {
+        code: 2,
+        message: format!("nothing was done to anybody called {}", shown(text, 60)),
+        hint: "name a Linq id, an e-mail, a phone number, a key or row:N".to_owned(),
+    }
+}
+
+fn run_json(run: &Run) -> Value {
+    let report = run.ending.as_ref().map(|ending| &ending.report);
+    json!({
+        "run": run.id,
+        "started_at": run.started_at,
+        "finished_at": run.ending.as_ref().map(|ending| ending.at),
+        "outcome": run.ending.as_ref().map(|ending| &ending.outcome),
+        "undoes": run.undoes,
+        "linq": report.map(|report| &report["linq"]),
+        "source": report.map(|report| &report["source"]),
+    })
+}
+
+fn runs_text(runs: &[Run], source: &str) -> String {
+    let mut text = String::new();
+    for run in runs {
+        let outcome = match (&run.ending, run.undoes) {
+            (None, _) => "interrupted".to_owned(),
+            (Some(ending), None) => ending.outcome.clone(),
+            (Some(ending), Some(undone)) => format!("{}, put back run {undone}", ending.outcome),
+        };
+        let _ = writeln!(text, "run {:<6} {}  {outcome}", run.id.0, instant(run.started_at));
+        for (name, side) in [("Linq", "linq"), (source, "source")] {
+            if let Some(done) = run.ending.as_ref().and_then(|e| done(&e.report[side])) {
+                let _ = writeln!(text, "    {:<20} {done}", shown(name, 20));
+            }
+        }
+    }
+    if runs.is_empty() {
+        return "no run has changed anything so far\n".to_owned();
+    }
+    text + "each change with `linqsync history --run N`; put back with `linqsync undo N`\n"
+}
+
+fn done(counts: &Value) -> Option<String> {
+    let words = ["created", "updated", "deleted"].into_iter().filter_map(|word| {
+        let count = counts[word].as_u64().filter(|count| *count > 0)?;
+        Some(format!("{count} {word}"))
+    });
+    let words: Vec<String> = words.collect();
+    (!words.is_empty()).then(|| words.join(", "))
+}
+
+fn entries_text(entries: &[HistoryRow], source: &str) -> String {
+    let mut text: String = entries.iter().map(|row| entry_text(row, source)).collect();
+    let _ = writeln!(text, "{}, newest first", counted(entries.len(), "entry", "entries"));
+    text
+}
+
+/// One entry in words.
+pub(super) fn entry_text(row: &HistoryRow, source: &str) -> String {
+    let entry = &row.entry;
+    let place = match (&entry.source_key, entry.linq_id) {
+        (Some(key), _) => shown(key, 24),
+        (None, Some(id)) => format!("id {id}"),
+        (None, None) => String::new(),
+    };
+    let side = match entry.side {
+        Side::Source => shown(source, 20),
+        Side::Linq => "Linq".to_owned(),
+    };
+    let what = match entry.action {
+        Action::Create => format!("created in {side}"),
+        Action::Update => format!("updated in {side}"),
+        Action::Delete => format!("deleted in {side}"),
+        Action::Link => "linked".to_owned(),
+        Action::Release => "released: remembered, and kept the same no longer".to_owned(),
+        Action::Relink => "kept the same again".to_owned(),
+        Action::Forget => "forgotten".to_owned(),
+        Action::Conflict => "in conflict".to_owned(),
+        Action::Reject => format!("rejected by {side}"),
+    };
+    let when = format!("{}  run {}", instant(row.at), row.run);
+    head_of(&entry.name, &place, &when, &format!("{what}: {}", entry.reason))
+        + &changes(&entry.changes)
+}
+
+/// An instant, in UTC.
+pub(super) fn instant(at: Timestamp) -> String {
+    at.format("%Y-%m-%d %H:%M:%S UTC").to_string()
+}

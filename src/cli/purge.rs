@@ -1,0 +1,219 @@
+//! `purge`: erases a person from history, backups and mirror.
+
+use std::collections::BTreeSet;
+use std::io::{IsTerminal, Write};
+
+use serde_json::json;
+
+use crate::config::Config;
+use crate::mirror::{IntentKind, State, StateError, Traces};
+use crate::model::{Field, LinqId, Values, Who};
+use crate::open::{self, OpenError};
+use crate::report::ReportedError;
+
+use super::args::{Output, PurgeArgs};
+use super::text::{counted, shown, wrapped};
+use super::{complain, failed_command, print, print_json, whose};
+
+/// Erases a person. Returns the exit code.
+pub(super) fn purge(output: Output, config: &Config, args: &PurgeArgs) -> anyhow::Result<u8> {
+    let found = open::state(config).and_then(|state| {
+        let person = Person::find(&state, config, &args.who)?;
+        Ok((state, person))
+    });
+    let (state, person) = match found {
+        Ok(found) => found,
+        Err(error) => return refuse(output, &error.reported()),
+    };
+    if let Some(error) = person.reason_not_to(&args.who) {
+        return refuse(output, &error);
+    }
+    if !args.yes && !confirmed(&person)? {
+        let message = "nothing was erased, since nobody has confirmed it".to_owned();
+        let hint = "add --yes where there is no terminal to ask on".to_owned();
+        return refuse(output, &ReportedError { code: 2, message, hint });
+    }
+    let erased = state.purge(&person.traces);
+    let erased = erased.and_then(|()| state.purge_backups(&|bytes| person.is_in(bytes)));
+    let backups = match erased {
+        Ok(backups) => backups,
+        Err(error) => return refuse(output, &OpenError::from(error).reported()),
+    };
+    if output.json {
+        print_json(&json!({
+            "schema": "linqsync.purge/1",
+            "contacts": person.traces.contacts,
+            "history": person.traces.history.len(),
+            "waiting": person.traces.waiting.len() + person.traces.rejections.len(),
+            "backups": backups,
+            "error": null,
+        }))?;
+        return Ok(0);
+    }
+    let history = counted(person.traces.history.len(), "entry", "entries");
+    let backups = counted(backups.len(), "backup", "backups");
+    let text = format!(
+        "erased from the mirror, from the history ({history}) and from the backups ({backups} \
+         removed). Nothing was deleted in Linq or in the source: where the person still is, the \
+         next run reads them again, so delete them there too. Plans and exports that were saved \
+         elsewhere are not touched."
+    );
+    print(&format!("{}\n", wrapped(&text, 0)))?;
+    Ok(0)
+}
+
+fn refuse(output: Output, error: &ReportedError) -> anyhow::Result<u8> {
+    complain(error);
+    failed_command(output, error)?;
+    Ok(error.code)
+}
+
+/// Asks on the terminal; where there is none, nobody confirms.
+fn confirmed(person: &Person) -> anyhow::Result<bool> {
+    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        return Ok(false);
+    }
+    let names: Vec<String> = person.names.iter().map(|name| shown(name, 40)).collect();
+    let mut err = anstream::stderr().lock();
+    write!(err, "erase {} for good? [y/N] ", names.join(", "))?;
+    err.flush()?;
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+/// A person, and all that the state knows of them.
+struct Person {
+    traces: Traces,
+    /// What they are and were called.
+    names: BTreeSet<String>,
+    /// Everything that they are and were known by.
+    known: Vec<Values>,
+    /// Whether a write about them may be on its way.
+    is_open: bool,
+}
+
+impl Person {
+    fn find(state: &State, config: &Config, text: &str) -> Result<Person, OpenError> {
+        let ids = whose::ids(state, config, text)?;
+        let who = Who::new(text, config.policy().canon);
+        let mut person = Person {
+            traces: Traces { contacts: ids, ..Traces::default() },
+            names: BTreeSet::new(),
+            known: Vec::new(),
+            is_open: false,
+        };
+        person.known_values(state, &who)?;
+        for values in &person.known {
+            person.names.insert(values.display_name());
+        }
+        // Too little to recognise a mention by.
+        person.names.retain(|name| name.chars().count() > 3);
+        person.mentions(state, &who)?;
+        Ok(person)
+    }
+
+    /// What the mirror, the links and the history know them by.
+    fn known_values(&mut self, state: &State, who: &Who<'_>) -> Result<(), StateError> {
+        let ids = self.traces.contacts.clone();
+        let contacts = state.contacts()?;
+        self.known.extend(ids.iter().filter_map(|id| Some(contacts.get(id)?.values.clone())));
+        for link in state.links()?.iter().filter(|link| ids.contains(&link.linq_id)) {
+            self.known.extend([link.base.source_values(), link.base.linq_values()]);
+        }
+        for row in state.whole_history()? {
+            let entry = &row.entry;
+            let is_theirs = match entry.linq_id {
+                Some(id) => ids.contains(&id),
+                None => whose::is_about(entry, who),
+            };
+            if !is_theirs {
+                continue;
+            }
+            self.traces.history.insert(row.id);
+            self.names.insert(entry.name.clone());
+            self.known.push(entry.changes.iter().map(|c| (c.field, c.from.clone())).collect());
+            self.known.push(entry.changes.iter().map(|c| (c.field, c.to.clone())).collect());
+        }
+        Ok(())
+    }
+
+    /// What waits or was refused about them, and whatever names them while it is about
+    /// somebody else.
+    fn mentions(&mut self, state: &State, who: &Who<'_>) -> Result<(), StateError> {
+        let ids = self.traces.contacts.clone();
+        let is_theirs = |id: Option<LinqId>| id.is_some_and(|id| ids.contains(&id));
+        for waiting in state.waiting()? {
+            if is_theirs(waiting.linq_id) || who.is(&waiting) || self.is_named_in(&waiting.reason) {
+                self.traces.waiting.insert(waiting.what);
+            }
+        }
+        for rejection in state.rejections()? {
+            if is_theirs(rejection.linq_id) || self.is_named_in(&rejection.reason) {
+                self.traces.rejections.insert(rejection.fingerprint);
+            }
+        }
+        for row in state.whole_history()? {
+            if self.is_named_in(&row.entry.reason) {
+                self.traces.history.insert(row.id);
+            }
+        }
+        self.is_open = state.open_intents()?.iter().any(|intent| match &intent.kind {
+            IntentKind::CreateInLinq { values, .. } => who.is_contact(None, values),
+            IntentKind::UpdateInLinq { linq_id, .. }
+            | IntentKind::DeleteInLinq { linq_id }
+            | IntentKind::AddToSource { linq_id, .. }
+            | IntentKind::UpdateInSource { linq_id, .. }
+            | IntentKind::RemoveFromSource { linq_id, .. } => is_theirs(Some(*linq_id)),
+        });
+        Ok(())
+    }
+
+    fn is_named_in(&self, text: &str) -> bool {
+        self.names.iter().any(|name| text.contains(name.as_str()))
+    }
+
+    fn reason_not_to(&self, text: &str) -> Option<ReportedError> {
+        let Traces { contacts, history, waiting, rejections } = &self.traces;
+        let (message, hint) = if self.is_open {
+            let message = "an interrupted run may still be writing this person";
+            (message.to_owned(), "make a run first: `linqsync --once`".to_owned())
+        } else if contacts.is_empty()
+            && history.is_empty()
+            && waiting.is_empty()
+            && rejections.is_empty()
+        {
+            let message = format!("the state knows nobody called {}", shown(text, 60));
+            (message, "name a Linq id, an e-mail, a phone number, a key or row:N".to_owned())
+        } else {
+            return None;
+        };
+        Some(ReportedError { code: 2, message, hint })
+    }
+
+    /// Whether a file shows them: an address of theirs, or both their names, in any
+    /// encoding that a source may have.
+    fn is_in(&self, bytes: &[u8]) -> bool {
+        let texts = decodings(bytes);
+        self.known.iter().any(|values| {
+            let has = |field: Field| {
+                let text = values[field].trim();
+                !text.is_empty() && texts.iter().any(|file| file.contains(text))
+            };
+            let name = !values[Field::FirstName].trim().is_empty()
+                && !values[Field::LastName].trim().is_empty();
+            has(Field::Email)
+                || has(Field::PhoneNumber)
+                || (name && has(Field::FirstName) && has(Field::LastName))
+        })
+    }
+}
+
+fn decodings(bytes: &[u8]) -> Vec<String> {
+    use encoding_rs::{UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
+    let encodings = [UTF_8, UTF_16LE, UTF_16BE, WINDOWS_1252];
+    encodings
+        .iter()
+        .map(|encoding| encoding.decode_without_bom_handling(bytes).0.into_owned())
+        .collect()
+}

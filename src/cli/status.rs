@@ -1,0 +1,238 @@
+//! `status`: in sync? when last? what waits, and which command decides it? what next?
+//!
+//! Reads the state alone, beside whoever works with it, and asks nobody.
+
+use std::fmt::Write;
+
+use anstyle::{AnsiColor, Style};
+use chrono::TimeDelta;
+use serde_json::{Value, json};
+
+use crate::config::Config;
+use crate::lock::{self, Holder};
+use crate::mirror::{Run, State};
+use crate::model::{LinkStatus, Timestamp, WaitingKind};
+use crate::open::{self, OpenError};
+
+use super::args::Output;
+use super::history::instant;
+use super::once::file_name;
+use super::text::{counted, shown, wrapped};
+use super::{complain, failed_command, now, print, print_json};
+
+const GOOD: Style = AnsiColor::Green.on_default();
+const WAITS: Style = AnsiColor::Magenta.on_default();
+
+/// How far back the last good run is looked for.
+const RUNS: usize = 1000;
+
+/// Tells how things stand. Returns the exit code.
+pub(super) fn status(output: Output, config: &Config) -> anyhow::Result<u8> {
+    let status = match open::scratch(config).and_then(|state| Status::of(&state, config)) {
+        Ok(status) => status,
+        Err(error) => {
+            let error = error.reported();
+            complain(&error);
+            failed_command(output, &error)?;
+            return Ok(error.code);
+        }
+    };
+    if output.json {
+        print_json(&status.json(config))?;
+    } else {
+        print(&status.text(config, now()))?;
+    }
+    Ok(0)
+}
+
+struct Status {
+    linked: usize,
+    released: usize,
+    last: Option<Run>,
+    last_good: Option<Run>,
+    /// How many wait, what they are called, and what decides them.
+    waiting: Vec<(usize, &'static str, &'static str, &'static str)>,
+    decided: usize,
+    open_intents: usize,
+    holder: Option<Holder>,
+}
+
+impl Status {
+    fn of(state: &State, config: &Config) -> Result<Status, OpenError> {
+        let links = state.links()?;
+        let linked = links.iter().filter(|link| link.status == LinkStatus::Linked).count();
+        let mut runs = state.last_runs(RUNS)?;
+        let good = |run: &&Run| run.ending.as_ref().is_some_and(|e| e.outcome != "failed");
+        let last_good = runs.iter().find(good).cloned();
+        let last = (!runs.is_empty()).then(|| runs.swap_remove(0));
+        Ok(Status {
+            linked,
+            released: links.len() - linked,
+            last,
+            last_good,
+            waiting: waiting(state)?,
+            decided: state.decisions()?.len(),
+            open_intents: state.open_intents()?.len(),
+            holder: lock::holder(&config.state.dir.join("lock")),
+        })
+    }
+
+    fn outcome(&self) -> Option<&str> {
+        Some(self.last.as_ref()?.ending.as_ref()?.outcome.as_str())
+    }
+
+    fn in_sync(&self) -> bool {
+        self.outcome() == Some("clean") && self.open_intents == 0
+    }
+
+    fn next(&self, config: &Config) -> String {
+        let schedule = crate::daemon::described(&config.sync.schedule);
+        match &self.holder {
+            Some(holder) => {
+                format!("a linqsync is at work ({holder}); a daemon makes runs {schedule}")
+            }
+            None => "nothing runs; `linqsync --once` makes a run now".to_owned(),
+        }
+    }
+
+    fn text(&self, config: &Config, now: Timestamp) -> String {
+        let mut text = String::new();
+        let mut line = |name: &str, value: &str| {
+            let _ = writeln!(text, "{name:<10} {}", wrapped(value, 11));
+        };
+        let source = shown(&file_name(&config.source.path), 40);
+        let answer = if self.in_sync() {
+            format!("{GOOD}yes{GOOD:#}: {source} and Linq")
+        } else if self.last.is_none() {
+            "not yet: there was no run; `linqsync plan` shows what the first would do".to_owned()
+        } else {
+            format!("{WAITS}no{WAITS:#}: {source} and Linq")
+        };
+        line("in sync", &answer);
+        let released = match self.released {
+            0 => String::new(),
+            released => format!(", {released} released"),
+        };
+        line("contacts", &format!("{} linked{released}", self.linked));
+        line("last run", &self.last_text(now));
+        if let Some(good) =
+            self.last_good.as_ref().filter(|good| Some(good.id) != self.last.as_ref().map(|l| l.id))
+        {
+            line("last good", &format!("run {}, {}", good.id, ago(good, now)));
+        }
+        for (position, (count, one, many, command)) in self.waiting.iter().enumerate() {
+            let name = if position == 0 { "waiting" } else { "" };
+            line(name, &format!("{}: {command}", counted(*count, one, many)));
+        }
+        if self.decided > 0 {
+            let decisions = counted(self.decided, "decision", "decisions");
+            line("decided", &format!("{decisions}, which the next run carries out"));
+        }
+        if self.open_intents > 0 {
+            let writes = counted(self.open_intents, "write", "writes");
+            line("open", &format!("{writes} that an interrupted run began; the next one finishes"));
+        }
+        line("next", &self.next(config));
+        text
+    }
+
+    fn last_text(&self, now: Timestamp) -> String {
+        let Some(run) = &self.last else { return "none".to_owned() };
+        let how = match &run.ending {
+            None if self.holder.is_some() => "at work, or interrupted".to_owned(),
+            None => "interrupted".to_owned(),
+            Some(ending) => match ending.report["error"]["message"].as_str() {
+                Some(message) => format!("failed: {}", shown(message, 200)),
+                None => ending.outcome.clone(),
+            },
+        };
+        format!("run {}, {}: {how}", run.id, ago(run, now))
+    }
+
+    fn json(&self, config: &Config) -> Value {
+        let run = |run: &Run| {
+            json!({
+                "run": run.id,
+                "started_at": run.started_at,
+                "finished_at": run.ending.as_ref().map(|ending| ending.at),
+                "outcome": run.ending.as_ref().map(|ending| &ending.outcome),
+                "error": run.ending.as_ref().map(|ending| &ending.report["error"]),
+            })
+        };
+        let count =
+            |name: &str| self.waiting.iter().find(|w| w.2 == name).map_or(0, |(count, ..)| *count);
+        json!({
+            "schema": "linqsync.status/1",
+            "in_sync": self.in_sync(),
+            "linq": config.linq.base_url.to_string(),
+            "source": config.source.path,
+            "linked": self.linked,
+            "released": self.released,
+            "last_run": self.last.as_ref().map(run),
+            "last_success": self.last_good.as_ref().map(run),
+            "conflicts": count("conflicts"),
+            "ambiguous": count("ambiguous matches"),
+            "rejected": count("rejected"),
+            "held_deletes": count("held deletions"),
+            "held_clears": count("held clearings"),
+            "decided": self.decided,
+            "open": self.open_intents,
+            "running": self.holder.map(|h| json!({ "pid": h.pid, "since": h.since })),
+            "next": self.next(config),
+            "error": null,
+        })
+    }
+}
+
+fn ago(run: &Run, now: Timestamp) -> String {
+    let at = run.ending.as_ref().map_or(run.started_at, |ending| ending.at);
+    let seconds = (now - at).max(TimeDelta::zero()).num_seconds();
+    let (count, unit) = match seconds {
+        0..120 => (seconds, "second"),
+        120..7_200 => (seconds / 60, "minute"),
+        7_200..172_800 => (seconds / 3_600, "hour"),
+        _ => (seconds / 86_400, "day"),
+    };
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{} ({count} {unit}{plural} ago)", instant(at))
+}
+
+type Waits = (usize, &'static str, &'static str, &'static str);
+
+fn waiting(state: &State) -> Result<Vec<Waits>, OpenError> {
+    let waiting = state.waiting()?;
+    let count = |is: fn(&WaitingKind) -> bool| waiting.iter().filter(|w| is(&w.kind)).count();
+    let all: [Waits; 5] = [
+        (
+            count(|kind| matches!(kind, WaitingKind::HeldDeletion { .. })),
+            "held deletion",
+            "held deletions",
+            "`linqsync list held`, then `approve WHO` or `approve --all`",
+        ),
+        (
+            count(|kind| matches!(kind, WaitingKind::HeldClearing { .. })),
+            "held clearing",
+            "held clearings",
+            "`linqsync list held`, then `approve WHO` or `approve --all`",
+        ),
+        (
+            count(|kind| matches!(kind, WaitingKind::Conflict { .. })),
+            "conflict",
+            "conflicts",
+            "`linqsync list conflicts`, then `resolve WHO --take source|linq`",
+        ),
+        (
+            count(|kind| matches!(kind, WaitingKind::Ambiguous { .. })),
+            "ambiguous match",
+            "ambiguous matches",
+            "`linqsync list ambiguous`, then `resolve WHO --link ID|--separate`",
+        ),
+        (
+            count(|kind| matches!(kind, WaitingKind::Rejected { .. })),
+            "rejected",
+            "rejected",
+            "`linqsync list rejected`; repair them in the source",
+        ),
+    ];
+    Ok(all.into_iter().filter(|(count, ..)| *count > 0).collect())
+}

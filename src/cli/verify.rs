@@ -1,0 +1,222 @@
+//! `verify`: reads both sides anew and compares them with one another.
+//!
+//! It goes by the values alone: what a run believes to have agreed on proves nothing
+//! here. It only explains, afterwards, where each side is meant to keep its own.
+
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+
+use crate::config::Config;
+use crate::model::{Field, LinkStatus, Policy, SourceRecord};
+use crate::plan::{Observation, Somebody, everybody};
+use crate::report::ReportedError;
+use crate::run::Aim;
+
+use super::args::Output;
+use super::once::{file_name, foresee, open_to_look};
+use super::show::{head_of, quoted};
+use super::text::{counted, shown, wrapped};
+use super::{complain, failed_command, print, print_json};
+
+/// How many differences are told before they are only counted.
+const SHOWN: usize = 40;
+
+/// Compares both sides. Returns the exit code: 3 when they differ.
+pub(super) async fn verify(output: Output, config: &Config) -> anyhow::Result<u8> {
+    let opened = match open_to_look(config) {
+        Ok(opened) => opened,
+        Err(error) => return refuse(output, &error.reported()),
+    };
+    let (_, seen, _) = match foresee(config, opened, Aim::Sync).await? {
+        Ok(planned) => planned,
+        Err(error) => return refuse(output, &error),
+    };
+    let policy = config.policy();
+    let verdict = Verdict::of(&everybody(&seen, &policy)?, &seen, &policy);
+    let source = file_name(&config.source.path);
+    if output.json {
+        print_json(&verdict.json())?;
+    } else {
+        print(&verdict.text(&source))?;
+    }
+    Ok(if verdict.is_equal() { 0 } else { 3 })
+}
+
+fn refuse(output: Output, error: &ReportedError) -> anyhow::Result<u8> {
+    complain(error);
+    failed_command(output, error)?;
+    Ok(error.code)
+}
+
+/// One thing that is not the same on both sides.
+struct Difference {
+    name: String,
+    place: String,
+    why: String,
+    field: Option<(Field, String, String)>,
+    /// Why that is as it is meant to be, if so.
+    is_meant: Option<&'static str>,
+}
+
+struct Verdict {
+    source: usize,
+    linq: usize,
+    pairs: usize,
+    equal: usize,
+    released: usize,
+    differences: Vec<Difference>,
+    /// Why not everything could be compared, if so.
+    doubts: Vec<String>,
+}
+
+impl Verdict {
+    fn of(everybody: &[Somebody<'_>], seen: &Observation, policy: &Policy) -> Verdict {
+        let mut verdict = Verdict {
+            source: seen.source.records.len(),
+            linq: seen.linq.contacts.len(),
+            pairs: 0,
+            equal: 0,
+            released: 0,
+            differences: Vec::new(),
+            doubts: Vec::new(),
+        };
+        if let Some(reason) = &seen.linq.incomplete {
+            verdict.doubts.push(format!("Linq's listing is not whole: {reason}"));
+        }
+        for row in &seen.source.unreadable {
+            verdict.doubts.push(format!("{} cannot be read: {}", row.label, row.reason));
+        }
+        for person in everybody {
+            verdict.compare(person, seen, policy);
+        }
+        verdict
+    }
+
+    fn compare(&mut self, person: &Somebody<'_>, seen: &Observation, policy: &Policy) {
+        let status = person.link.map(|link| link.status);
+        if status == Some(LinkStatus::Released) {
+            self.released += 1;
+            return;
+        }
+        match (person.record, person.contact) {
+            (Some(_), Some(_)) if status.is_some() => self.compare_pair(person, seen, policy),
+            (Some(_), Some(_)) => {
+                self.differ(person, "on both sides, not linked so far", None, None);
+            }
+            (Some(_), None) | (None, Some(_)) if !person.takes_part => {}
+            (Some(_), None) => self.differ(person, "in the source only", None, None),
+            (None, Some(_)) => self.differ(person, "in Linq only", None, None),
+            (None, None) => self.differ(person, "linked, and gone from both sides", None, None),
+        }
+    }
+
+    fn compare_pair(&mut self, person: &Somebody<'_>, seen: &Observation, policy: &Policy) {
+        let (Some(record), Some(contact)) = (person.record, person.contact) else { return };
+        self.pairs += 1;
+        let differing = policy.canon.differing(seen.source.mapped, &record.values, &contact.values);
+        if differing.is_empty() {
+            self.equal += 1;
+        }
+        for field in differing.iter() {
+            let (mine, theirs) = (&record.values[field], &contact.values[field]);
+            let base = person.link.map(|link| &link.base);
+            let agreed = base.and_then(|base| base.get(field)).is_some_and(|agreed| {
+                policy.canon.same(field, &agreed.source, mine)
+                    && policy.canon.same(field, &agreed.linq, theirs)
+            });
+            let apart = base.is_some_and(|base| base.is_apart(field));
+            let is_meant = match (agreed, apart) {
+                (true, true) => Some("put back by an undo: each side keeps its own"),
+                (true, false) => Some("Linq's own spelling of what it was sent"),
+                (false, _) => None,
+            };
+            let values = Some((field, mine.clone(), theirs.clone()));
+            self.differ(person, "different values", values, is_meant);
+        }
+    }
+
+    fn differ(
+        &mut self,
+        person: &Somebody<'_>,
+        why: &str,
+        field: Option<(Field, String, String)>,
+        is_meant: Option<&'static str>,
+    ) {
+        let id = person.link.map(|link| link.linq_id).or(person.contact.map(|c| c.id));
+        let key = person.record.map(SourceRecord::name_in_source);
+        let place = key.or(id.map(|id| format!("id {id}"))).unwrap_or_default();
+        let (name, why) = (person.name(), why.to_owned());
+        self.differences.push(Difference { name, place, why, field, is_meant });
+    }
+
+    fn is_equal(&self) -> bool {
+        self.doubts.is_empty() && self.differences.iter().all(|d| d.is_meant.is_some())
+    }
+
+    fn text(&self, source: &str) -> String {
+        let mut text = String::new();
+        for difference in self.differences.iter().take(SHOWN) {
+            let why = difference.is_meant.unwrap_or(&difference.why);
+            text += &head_of(&difference.name, &shown(&difference.place, 24), why, "");
+            if let Some((field, mine, theirs)) = &difference.field {
+                let _ = writeln!(
+                    text,
+                    "      {:<13} {} {}",
+                    field.name(),
+                    shown(source, 20),
+                    quoted(mine)
+                );
+                let _ = writeln!(text, "      {:<13} Linq {}", "", quoted(theirs));
+            }
+        }
+        if let more @ 1.. = self.differences.len().saturating_sub(SHOWN) {
+            let _ = writeln!(text, "  … and {more} more (--json shows all of them)");
+        }
+        for doubt in &self.doubts {
+            let _ = writeln!(text, "{}", wrapped(&format!("note: {}", shown(doubt, 400)), 0));
+        }
+        let contacts = |count| counted(count, "contact", "contacts");
+        let _ = writeln!(text, "{:<24} {}", shown(source, 24), contacts(self.source));
+        let _ = writeln!(text, "{:<24} {}", "Linq", contacts(self.linq));
+        let released = match self.released {
+            0 => String::new(),
+            released => format!(", {released} released"),
+        };
+        let equal = format!("{} of {} pairs{released}", self.equal, self.pairs);
+        let _ = writeln!(text, "{:<24} {equal}", "equal");
+        let open = self.differences.iter().filter(|d| d.is_meant.is_none()).count();
+        let verdict = match (self.is_equal(), open) {
+            (true, _) => "both sides are the same".to_owned(),
+            (false, 0) => "not everything could be compared".to_owned(),
+            (false, open) => counted(open, "difference", "differences"),
+        };
+        text + &verdict + "\n"
+    }
+
+    fn json(&self) -> Value {
+        let difference = |d: &Difference| {
+            json!({
+                "name": d.name,
+                "place": d.place,
+                "why": d.why,
+                "field": d.field.as_ref().map(|(field, ..)| field),
+                "source": d.field.as_ref().map(|(_, mine, _)| mine),
+                "linq": d.field.as_ref().map(|(_, _, theirs)| theirs),
+                "meant": d.is_meant,
+            })
+        };
+        json!({
+            "schema": "linqsync.verify/1",
+            "equal": self.is_equal(),
+            "source": self.source,
+            "linq": self.linq,
+            "pairs": self.pairs,
+            "equal_pairs": self.equal,
+            "released": self.released,
+            "differences": self.differences.iter().map(difference).collect::<Vec<_>>(),
+            "doubts": self.doubts,
+            "error": null,
+        })
+    }
+}

@@ -1,0 +1,149 @@
+//! Erasing a person from the state for good: the one way in which history goes before
+//! its time.
+//!
+//! Owns what is left of them: nothing, but the id of a pair, released. Leaves finding
+//! out what is about whom to [`crate::cli`].
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::State;
+use super::directory;
+use super::error::StateError;
+use crate::model::{Fingerprint, LinqId};
+
+/// Everything in the state that is about one person.
+#[derive(Clone, Debug, Default)]
+pub struct Traces {
+    /// Their ids in Linq.
+    pub contacts: BTreeSet<LinqId>,
+    /// Rows of the history, by id.
+    pub history: BTreeSet<i64>,
+    /// What waits.
+    pub waiting: BTreeSet<Fingerprint>,
+    /// What Linq refused.
+    pub rejections: BTreeSet<Fingerprint>,
+}
+
+impl State {
+    /// Erases `traces`. A pair stays as a released id: neither half is created again on
+    /// the other side. Afterwards no file of the state holds what was erased, free
+    /// pages and the write-ahead log included.
+    ///
+    /// # Errors
+    /// When the state cannot be written.
+    pub fn purge(&self, traces: &Traces) -> Result<(), StateError> {
+        self.write(|tx| {
+            for id in &traces.contacts {
+                tx.execute("DELETE FROM linq_contacts WHERE linq_id = ?1", [id])?;
+                tx.execute("DELETE FROM history WHERE linq_id = ?1", [id])?;
+                tx.execute("DELETE FROM rejections WHERE linq_id = ?1", [id])?;
+                tx.execute(
+                    "UPDATE links SET status = 'released', source_key = NULL, base = '{}'
+                     WHERE linq_id = ?1",
+                    [id],
+                )?;
+            }
+            for id in &traces.history {
+                tx.execute("DELETE FROM history WHERE id = ?1", [id])?;
+            }
+            for what in &traces.waiting {
+                tx.execute("DELETE FROM waiting WHERE what = ?1", [what])?;
+            }
+            for what in &traces.rejections {
+                tx.execute("DELETE FROM rejections WHERE fingerprint = ?1", [what])?;
+            }
+            Ok(())
+        })?;
+        self.read(|conn| conn.execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE);"))
+    }
+
+    /// Removes the backups of the source in which `is_trace` finds something. If there
+    /// are any, the source is copied anew before the next write to it. Returns them.
+    ///
+    /// # Errors
+    /// When one cannot be read or removed.
+    pub fn purge_backups(
+        &self,
+        is_trace: &dyn Fn(&[u8]) -> bool,
+    ) -> Result<Vec<PathBuf>, StateError> {
+        let mut removed = Vec::new();
+        let backups = directory::backups(&self.dir);
+        if directory::exists(&backups)? {
+            remove_traces(&backups, is_trace, &mut removed)?;
+        }
+        if !removed.is_empty() {
+            self.forget_backup()?;
+        }
+        Ok(removed)
+    }
+}
+
+fn remove_traces(
+    dir: &Path,
+    is_trace: &dyn Fn(&[u8]) -> bool,
+    removed: &mut Vec<PathBuf>,
+) -> Result<(), StateError> {
+    let at = |path: &Path| {
+        let path = path.to_owned();
+        move |source| StateError::Io { path, source }
+    };
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(dir).map_err(at(dir))? {
+        paths.push(entry.map_err(at(dir))?.path());
+    }
+    paths.sort();
+    for path in paths {
+        if path.is_dir() {
+            remove_traces(&path, is_trace, removed)?;
+        } else if is_trace(&fs::read(&path).map_err(at(&path))?) {
+            #[expect(clippy::disallowed_methods, reason = "erasing is what is asked for")]
+            fs::remove_file(&path).map_err(at(&path))?;
+            removed.push(path);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mirror::testing::{ada, at, contact, deletion, insert};
+    use crate::mirror::{ContactChange, Record};
+    use crate::model::{LinkStatus, Side};
+
+    #[test]
+    fn no_file_holds_what_was_erased_and_the_pair_is_released() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path().join("state");
+        let state = State::open(&dir).unwrap();
+        let run = state.begin_run(at(0)).unwrap();
+        let raw = r#"{"id":7,"email":"ada@example.org"}"#.to_owned();
+        let record = Record {
+            link: insert(7),
+            contact: ContactChange::Store { contact: contact(7, ada()).into(), raw },
+            history: vec![deletion(Side::Linq, 7)],
+            ..Record::default()
+        };
+        state.commit(run, at(1), &[record]).unwrap();
+        fs::create_dir(dir.join("backups")).unwrap();
+        fs::write(dir.join("backups/a.csv"), "Ada,ada@example.org\n").unwrap();
+        fs::write(dir.join("backups/b.csv"), "Bo,bo@example.org\n").unwrap();
+
+        state.remember_backup(at(1)).unwrap();
+        let traces = Traces { contacts: [LinqId(7)].into(), ..Traces::default() };
+        state.purge(&traces).unwrap();
+        let holds = |bytes: &[u8]| bytes.windows(4).any(|window| window == b"ada@");
+        assert_eq!(state.purge_backups(&holds).unwrap(), [dir.join("backups/a.csv")]);
+        assert_eq!(state.backed_up_at().unwrap(), None);
+        for entry in fs::read_dir(&dir).unwrap() {
+            let path = entry.unwrap().path();
+            let bytes = if path.is_file() { fs::read(&path).unwrap() } else { Vec::new() };
+            assert!(!holds(&bytes) && !bytes.windows(3).any(|w| w == b"Ada"), "{path:?}");
+        }
+        let link = &state.links().unwrap()[0];
+        assert_eq!((link.linq_id, link.status), (LinqId(7), LinkStatus::Released));
+        assert!(link.base.is_empty());
+    }
+}

@@ -1,0 +1,91 @@
+//! `purge`: afterwards no byte of the state tells of the person.
+
+use crate::harness::{Files, World, wait_until};
+
+const TEAM: &str = "\
+First Name,Last Name,Email,Phone,Company
+Ada,King,ada@engines.example,(415) 555-2671,Engines
+Zebedee,Quagmire,zebedee@quagmire.example,(212) 555-0199,Lanterns
+";
+
+/// What nothing may contain afterwards.
+const TRACES: [&str; 5] =
+    ["Zebedee", "Quagmire", "zebedee@quagmire", "(212) 555-0199", "+12125550199"];
+
+#[track_caller]
+fn expect_no_trace(world: &World) {
+    let state = Files::at(&world.path("state"));
+    for trace in TRACES {
+        assert_eq!(state.containing(trace), Vec::<&std::path::Path>::new(), "{trace}");
+    }
+    assert!(!state.containing("ada@engines").is_empty(), "others are still there");
+}
+
+#[test]
+fn somebody_who_was_deleted_is_erased_to_the_last_byte() {
+    let world = World::synced(TEAM);
+    // Everything that keeps people: history, a conflict, a refusal, a backup.
+    world.edit("Lanterns", "Lamps");
+    world.change("Zebedee", "company", "Lights");
+    world.once().expect(3);
+    world.linq().insert([("first_name", "Cy"), ("email", "cy@e.example")]).unwrap();
+    world.once().expect(3);
+    world.edit("Zebedee,Quagmire,zebedee@quagmire.example,(212) 555-0199,Lamps\n", "");
+    world.remove("Zebedee");
+    world.once().expect(0);
+    assert!(!Files::at(&world.path("state")).containing("zebedee@quagmire").is_empty());
+    assert!(!Files::at(&world.path("state/backups")).containing("Zebedee").is_empty());
+
+    let (text, contacts) = (world.text(), world.linq().contacts());
+    world.linq().forget_requests();
+    let ended = world.run(&["purge", "zebedee@quagmire.example"]).expect(2);
+    assert!(ended.stderr.contains("nobody has confirmed it"), "{}", ended.stderr);
+    let ended = world.run(&["purge", "zebedee@quagmire.example", "--yes"]).expect(0);
+    assert!(ended.stdout.contains("backups (1"), "{}", ended.stdout);
+    expect_no_trace(&world);
+    assert_eq!((world.text(), world.linq().contacts()), (text, contacts));
+    assert_eq!(world.linq().requests(), [], "nobody is asked");
+    world.expect_silence();
+    expect_no_trace(&world);
+    world.run(&["purge", "zebedee@quagmire.example", "--yes"]).expect(2);
+
+    // The next write copies the source anew.
+    world.change("Ada", "company", "Engines Ltd");
+    world.once().expect(0);
+    assert!(!Files::at(&world.path("state/backups")).containing("ada@engines").is_empty());
+    expect_no_trace(&world);
+}
+
+#[test]
+fn who_is_still_on_one_side_is_erased_and_is_not_created_on_the_other() {
+    let mut world = World::synced(TEAM);
+    world.set("sync.deletes", "\"keep\"");
+    let id = world.contact("Zebedee").id.to_string();
+    world.remove("Zebedee");
+    world.once().expect(0);
+    world.run(&["purge", &id, "--yes"]).expect(0);
+    expect_no_trace(&world);
+    world.once().expect(0);
+    assert_eq!(world.linq().contacts().len(), 1, "nobody is created again");
+    assert_eq!(world.text(), TEAM);
+}
+
+#[test]
+fn who_is_still_on_both_sides_stays_there_and_is_read_again() {
+    let world = World::synced(TEAM);
+    world.run(&["purge", "+1 212 555 0199", "--yes"]).expect(0);
+    expect_no_trace(&world);
+    let run = world.once().expect(0);
+    assert_eq!((run.count("in_sync"), run.linq()), (2, [2, 0, 0, 0]));
+    world.expect_silence();
+}
+
+#[test]
+fn a_purge_beside_a_daemon_ends_with_7() {
+    let world = World::synced(TEAM);
+    let daemon = world.start(&[]);
+    wait_until("the daemon has made its run", || world.state().last_runs(9).unwrap().len() > 1);
+    world.run(&["purge", "zebedee@quagmire.example", "--yes"]).expect(7);
+    daemon.terminate();
+    daemon.ended().expect(0);
+}
