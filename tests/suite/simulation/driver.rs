@@ -12,7 +12,8 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use futures_util::FutureExt;
 use linqsync::linq::{BaseUrl, Client, Settings, TokenSource};
-use linqsync::mirror::State;
+use linqsync::lock::{Lock, LockError};
+use linqsync::mirror::{State, StateError};
 use linqsync::model::{
     Canon, ConflictPolicy, DeletePolicy, Deletes, Direction, Field, Link, Policy, Region,
 };
@@ -27,6 +28,7 @@ use super::desk::Desk;
 use super::scenario::{Act, Conditions, Feature, Scenario, Setup, Weather};
 use super::wire::{Traffic, Wire};
 use super::world::{Killed, RunNow, World};
+use crate::harness::wait_until;
 
 /// The longest that a create may still be on its way; longer than any fault.
 const SETTLE: Duration = Duration::from_secs(30);
@@ -190,10 +192,27 @@ impl Driver {
         ended
     }
 
+    /// Opens the state. A child process that another test starts has, for an instant,
+    /// everything that is open here, the locks of the last process included.
+    fn open_state(&self) -> State {
+        let world = &self.world;
+        let is_held = |lock| matches!(lock, Err(LockError::Held { .. }));
+        wait_until("the source is free", || !is_held(Lock::existing(&world.csv)));
+        let mut state = None;
+        wait_until("the state is free", || match State::open(&world.state) {
+            Err(StateError::Held { .. }) => false,
+            opened => {
+                state = Some(opened.unwrap());
+                true
+            }
+        });
+        state.unwrap()
+    }
+
     /// One process, from its start to its end.
     async fn attempt(&self) -> Ended {
         let world = &self.world;
-        let state = State::open(&world.state).unwrap();
+        let state = self.open_state();
         let mut source = Desk::new(world, CsvSource::new(self.options(Access::Exclusive)));
         let client = self.client(Traffic::Run);
         let stop = world.inner().run.stop.clone();
