@@ -1,0 +1,170 @@
+//! Why a run ended early, its exit code, and what to do about it.
+
+use crate::apply::Halt;
+use crate::linq::{LinqError, Verdict};
+use crate::lock::LockError;
+use crate::mirror::StateError;
+use crate::model::RunId;
+use crate::observe::ObserveError;
+use crate::plan::{Unaccounted, UndoError};
+use crate::report::ReportedError;
+use crate::source::{SourceError, WriteError};
+
+/// Why a run ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// There is no source to read.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// The source could not be written.
+    #[error(transparent)]
+    Write(WriteError),
+    /// The source could not be copied before the first write to it.
+    #[error("cannot copy the source into the state's backups")]
+    BackUp(#[source] std::io::Error),
+    /// Linq refused the token, or does not work.
+    #[error(transparent)]
+    Linq(#[from] LinqError),
+    /// Linq failed on some writes alone; everything else was done.
+    #[error("{0}; everything else was done")]
+    GaveUp(#[source] LinqError),
+    /// The state cannot be read or written.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// A defect of linqsync: the planner lost somebody.
+    #[error(transparent)]
+    Plan(#[from] Unaccounted),
+    /// Nobody of that name had anything done to them by the run that is to be put back.
+    #[error("run {0} did nothing to anybody of that name")]
+    Nobody(RunId),
+    /// A run has carried out this plan already.
+    #[error("the plan was applied already, by run {0}")]
+    Applied(RunId),
+    /// The program was asked to stop.
+    #[error("stopped before everything was done; the next run goes on from here")]
+    Stopped,
+}
+
+impl From<ObserveError> for RunError {
+    fn from(error: ObserveError) -> RunError {
+        match error {
+            ObserveError::Linq(error) => error.into(),
+            ObserveError::State(error) => error.into(),
+        }
+    }
+}
+
+impl From<UndoError> for RunError {
+    fn from(error: UndoError) -> RunError {
+        match error {
+            UndoError::Unaccounted(error) => error.into(),
+            UndoError::Nobody(run) => RunError::Nobody(run),
+        }
+    }
+}
+
+impl From<Halt> for RunError {
+    fn from(halt: Halt) -> RunError {
+        match halt {
+            Halt::Linq(error) => error.into(),
+            Halt::State(error) => error.into(),
+            Halt::Stopped => RunError::Stopped,
+        }
+    }
+}
+
+impl RunError {
+    /// The exit code, by the table of the command's documentation.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            RunError::Source(SourceError::Locked(error))
+            | RunError::Write(WriteError::Locked(error)) => lock_code(error),
+            RunError::Source(SourceError::Io { .. } | SourceError::Unusable { .. })
+            | RunError::Nobody(_)
+            | RunError::Applied(_) => 2,
+            RunError::Linq(error) => match error.verdict {
+                Verdict::NoToken(_) => 2,
+                Verdict::TokenRefused(_) | Verdict::Halted(_) => 5,
+                Verdict::Rejected(_) | Verdict::Failed(_) => 6,
+            },
+            RunError::GaveUp(_) => 6,
+            RunError::State(error) => state_code(error),
+            RunError::Write(_) | RunError::BackUp(_) | RunError::Plan(_) => 1,
+            RunError::Stopped => 143,
+        }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> String {
+        match self {
+            RunError::Source(SourceError::Unusable { hint, .. }) => hint.clone(),
+            RunError::Source(SourceError::Io { .. }) => {
+                "check source.path in sync.toml, and that this user may read the file".to_owned()
+            }
+            RunError::Source(SourceError::Locked(_)) | RunError::Write(WriteError::Locked(_)) => {
+                "wait until the other one has finished, or stop it".to_owned()
+            }
+            RunError::Write(_) | RunError::BackUp(_) => {
+                "check that this user may write the file's directory, and that the disk is not \
+                 full; what was written to Linq is remembered"
+                    .to_owned()
+            }
+            RunError::Linq(error) => linq_hint(error).to_owned(),
+            RunError::GaveUp(_) => {
+                "Linq answers other requests; the next run tries this again".to_owned()
+            }
+            RunError::State(error) => error.hint().unwrap_or("look at state.dir").to_owned(),
+            RunError::Plan(_) => "please report this, with what both sides looked like".to_owned(),
+            RunError::Nobody(run) => {
+                format!("`linqsync history --run {run}` shows whom it did something to")
+            }
+            RunError::Applied(_) => "make another one with `linqsync plan --out FILE`".to_owned(),
+            RunError::Stopped => "start it again to finish".to_owned(),
+        }
+    }
+
+    /// The error as a report shows it.
+    pub fn reported(&self) -> ReportedError {
+        ReportedError::of(self, self.exit_code(), &self.hint())
+    }
+}
+
+fn lock_code(error: &LockError) -> u8 {
+    match error {
+        LockError::Held { .. } => 7,
+        LockError::Io { .. } => 2,
+    }
+}
+
+pub(crate) fn state_code(error: &StateError) -> u8 {
+    match error {
+        StateError::Held { .. } => 7,
+        StateError::Permissions { .. }
+        | StateError::Foreign { .. }
+        | StateError::Newer { .. }
+        | StateError::NotOurs { .. }
+        | StateError::NotWaiting => 2,
+        StateError::Io { .. }
+        | StateError::Corrupt { .. }
+        | StateError::Busy { .. }
+        | StateError::Full { .. }
+        | StateError::AlreadyLinked(_)
+        | StateError::UnknownLink(_)
+        | StateError::UnknownRun(_)
+        | StateError::UnknownIntent(_)
+        | StateError::IllegalStep { .. }
+        | StateError::Database { .. } => 1,
+    }
+}
+
+fn linq_hint(error: &LinqError) -> &'static str {
+    match error.verdict {
+        Verdict::NoToken(_) => "set linq.token_file in sync.toml, or the variable LINQ_TOKEN",
+        Verdict::TokenRefused(_) | Verdict::Halted(_) => {
+            "check the token; nothing further was changed"
+        }
+        Verdict::Rejected(_) | Verdict::Failed(_) => {
+            "check linq.base_url and the connection; the next run goes on from here"
+        }
+    }
+}

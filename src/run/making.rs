@@ -1,0 +1,329 @@
+//! A run in the making: the four verbs in a row, and when a plan is made anew.
+
+use std::collections::BTreeSet;
+
+use crate::apply::{Apply, GivenUp, LinqOutcome, SourceHalt, write_source};
+use crate::linq::LinqError;
+use crate::model::{RunId, Timestamp};
+use crate::observe;
+use crate::plan::{LinqWrite, Observation, Plan, Skipped, Step, plan, waiting};
+use crate::record::Recorder;
+use crate::report::RunReport;
+use crate::source::{Reading, WriteError};
+use crate::weather::meet;
+
+use super::{Aim, RunError, Sides, Terms};
+
+/// How often writing to Linq is planned anew within one run, because Linq turned out
+/// to have changed meanwhile.
+const ROUNDS: usize = 5;
+
+/// How often a run goes through both sides, because one write made another possible.
+const PASSES: usize = 3;
+
+/// How often the source is read and planned anew within one run, because somebody
+/// saved it meanwhile.
+const SAVES: usize = 3;
+
+/// A run in the making.
+pub(super) struct Making<'s, 'a, 't> {
+    aim: Aim<'t>,
+    /// Which steps of a plan that was kept still held when the run began.
+    holding: BTreeSet<usize>,
+    sides: &'s mut Sides<'a>,
+    terms: &'t Terms<'t>,
+    pub(super) report: RunReport,
+    pub(super) notices: Vec<String>,
+    pub(super) left: Option<(Plan, Observation)>,
+    /// Edits that the source cannot hold, with the person's name and the reason.
+    refused: Vec<(String, String)>,
+    /// Writes that were not made, because the contact was not there any more.
+    vanished: usize,
+    /// Writes on which Linq fails alone, and how it failed on the first.
+    given_up: GivenUp,
+    failed: Option<LinqError>,
+}
+
+impl<'s, 'a, 't> Making<'s, 'a, 't> {
+    pub(super) fn new(
+        aim: Aim<'t>,
+        sides: &'s mut Sides<'a>,
+        terms: &'t Terms<'t>,
+        now: Timestamp,
+    ) -> Self {
+        Making {
+            aim,
+            holding: BTreeSet::new(),
+            sides,
+            terms,
+            report: RunReport::new(now),
+            notices: Vec::new(),
+            left: None,
+            refused: Vec::new(),
+            vanished: 0,
+            given_up: GivenUp::default(),
+            failed: None,
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        (self.terms.clock)()
+    }
+
+    fn plan(&self, seen: &Observation) -> Result<Plan, RunError> {
+        self.aim.next(seen, self.terms.policy, &self.holding)
+    }
+
+    fn recorder<'r>(&'r self, run: RunId, seen: &'r Observation) -> Recorder<'r> {
+        Recorder { state: self.sides.state, run, policy: self.terms.policy, seen }
+    }
+
+    /// Goes through all of it.
+    pub(super) async fn all(&mut self) -> Result<(), RunError> {
+        // The source first: what is wrong with it costs no request.
+        let mut reading = self.sides.source.read()?;
+        self.report.source.seen = reading.records.len();
+        let now = self.report.started_at;
+        let run = self.aim.begin(self.sides.state, now)?;
+        self.report.run = Some(run);
+        let state = self.sides.state;
+        let policy = self.terms.policy;
+        meet(self.sides.linq, state, now).await?;
+        let linq = observe::read_linq(self.sides.linq, state, policy, &reading, run, now).await?;
+        let read_at = self.now();
+        self.report.linq.seen = linq.contacts.len();
+        let mut seen = observe::observation(state, self.terms.policy, &reading, linq, now)?;
+        if self.recorder(run, &seen).settle_interrupted(self.now())? {
+            observe::recall(state, &mut seen)?;
+        }
+        self.tell_what_is_meant(&seen)?;
+        for pass in 1.. {
+            let before = self.report.changes();
+            self.write_both(run, &mut seen, &mut reading, read_at).await?;
+            self.delete_in_linq(run, &mut seen, read_at).await?;
+            let left = self.plan(&seen)?;
+            let is_over = !left.steps.iter().any(Step::acts) || self.report.changes() == before;
+            if is_over || pass == PASSES {
+                self.close(run, seen, &reading, left)?;
+                break;
+            }
+        }
+        self.failed.take().map_or(Ok(()), |error| Err(RunError::GaveUp(error)))
+    }
+
+    /// Writes Linq, then the source; both again if somebody saved it meanwhile.
+    async fn write_both(
+        &mut self,
+        run: RunId,
+        seen: &mut Observation,
+        reading: &mut Reading,
+        read_at: Timestamp,
+    ) -> Result<(), RunError> {
+        for save in 1.. {
+            self.write_linq(run, seen, read_at).await?;
+            match self.write_source(run, seen, reading) {
+                Err(RunError::Write(WriteError::Changed { .. })) if save < SAVES => {
+                    *reading = self.sides.source.read()?;
+                    let (state, linq) = (self.sides.state, seen.linq.clone());
+                    *seen =
+                        observe::observation(state, self.terms.policy, reading, linq, seen.now)?;
+                }
+                result => return result,
+            }
+        }
+        Ok(())
+    }
+
+    /// Links, creates and updates, planned anew until nothing is left to write.
+    async fn write_linq(
+        &mut self,
+        run: RunId,
+        seen: &mut Observation,
+        read_at: Timestamp,
+    ) -> Result<(), RunError> {
+        for _ in 0..ROUNDS {
+            let mut plan = self.plan(seen)?;
+            let joined = self.recorder(run, seen).links(&plan, self.now())?;
+            self.report.linked += joined.there;
+            self.report.linq.created += joined.created_in_linq;
+            self.report.source.created += joined.created_in_source;
+            if plan.steps.iter().any(|step| step.link != crate::plan::LinkPlan::Keep) {
+                observe::recall(self.sides.state, seen)?;
+                plan = self.plan(seen)?;
+            }
+            let writes = |write: &LinqWrite| {
+                !matches!(write, LinqWrite::Delete { .. }) && !self.given_up.holds(write)
+            };
+            if !plan.steps.iter().any(|step| step.linq.as_ref().is_some_and(writes)) {
+                return Ok(());
+            }
+            let mut done = LinqOutcome::default();
+            let result = self.apply(run, seen, read_at).write_linq(&plan, &mut done).await;
+            self.count(&mut done);
+            result?;
+            self.after_linq(seen, done)?;
+        }
+        Ok(())
+    }
+
+    fn apply<'r>(&'r self, run: RunId, seen: &'r Observation, read_at: Timestamp) -> Apply<'r> {
+        Apply {
+            client: self.sides.linq,
+            state: self.sides.state,
+            run,
+            policy: self.terms.policy,
+            seen,
+            read_at,
+            started_at: self.terms.started_at,
+            clock: self.terms.clock,
+            settle: self.terms.settle,
+            given_up: &self.given_up,
+            stop: self.terms.stop,
+        }
+    }
+
+    fn count(&mut self, done: &mut LinqOutcome) {
+        self.failed = self.failed.take().or(done.failed.take());
+        self.report.linq.created += done.created;
+        self.report.linq.updated += done.updated;
+        self.report.linq.deleted += done.deleted;
+        self.vanished += done.vanished;
+    }
+
+    /// Brings what was seen up to what Linq answered.
+    fn after_linq(&mut self, seen: &mut Observation, done: LinqOutcome) -> Result<(), RunError> {
+        for (id, fetched) in done.shown {
+            seen.linq.contacts.insert(id, fetched.contact);
+        }
+        for id in done.gone {
+            seen.linq.contacts.remove(&id);
+        }
+        self.notices.extend(done.notices);
+        Ok(observe::recall(self.sides.state, seen)?)
+    }
+
+    /// Writes the source once, with all that is due.
+    fn write_source(
+        &mut self,
+        run: RunId,
+        seen: &mut Observation,
+        reading: &mut Reading,
+    ) -> Result<(), RunError> {
+        if self.terms.stop.is_cancelled() {
+            return Err(RunError::Stopped);
+        }
+        let plan = self.plan(seen)?;
+        let clock = self.terms.clock;
+        let recorder = Recorder { state: self.sides.state, run, policy: self.terms.policy, seen };
+        let done = write_source(self.sides.source, self.sides.state, recorder, &plan, clock)
+            .map_err(|halt| match halt {
+                SourceHalt::Write(error) => RunError::Write(error),
+                SourceHalt::State(error) => RunError::State(error),
+                SourceHalt::BackUp(error) => RunError::BackUp(error),
+            })?;
+        self.report.source.created += done.created;
+        self.report.source.updated += done.updated;
+        self.report.source.deleted += done.deleted;
+        self.refused = done.refused;
+        if let Some(now) = done.reading {
+            *reading = now;
+            let linq = seen.linq.clone();
+            let (state, at) = (self.sides.state, seen.now);
+            *seen = observe::observation(state, self.terms.policy, reading, linq, at)?;
+        }
+        Ok(())
+    }
+
+    async fn delete_in_linq(
+        &mut self,
+        run: RunId,
+        seen: &mut Observation,
+        read_at: Timestamp,
+    ) -> Result<(), RunError> {
+        let plan = self.plan(seen)?;
+        let mut done = LinqOutcome::default();
+        let result = self.apply(run, seen, read_at).delete_in_linq(&plan, &mut done).await;
+        self.count(&mut done);
+        result?;
+        self.after_linq(seen, done)
+    }
+
+    /// What people should know about a run with a purpose of its own.
+    fn tell_what_is_meant(&mut self, seen: &Observation) -> Result<(), RunError> {
+        match self.aim {
+            Aim::Sync => {}
+            Aim::Undo(undoing) => {
+                let plan = self.aim.plan(seen, self.terms.policy)?;
+                self.notices.extend(plan.notices);
+                if plan.steps.is_empty() && plan.skipped.is_empty() && plan.halt.is_none() {
+                    let run = undoing.run;
+                    self.notices.push(format!("nothing of run {run} is left to be put back"));
+                }
+            }
+            Aim::Apply(saved) => {
+                self.holding = saved.holding(&self.aim.plan(seen, self.terms.policy)?, seen);
+            }
+        }
+        Ok(())
+    }
+
+    /// Remembers the reading, and tells what is still open: what is `left` of the run's
+    /// aim, and whatever else waits.
+    fn close(
+        &mut self,
+        run: RunId,
+        seen: Observation,
+        reading: &Reading,
+        left: Plan,
+    ) -> Result<(), RunError> {
+        let mut undone = left.steps.iter().filter(|step| step.acts()).count();
+        let mut skipped = left.skipped.clone();
+        let postponed = left.postponed;
+        let open = match self.aim {
+            Aim::Sync => left,
+            Aim::Undo(_) => plan(&seen, self.terms.policy)?,
+            Aim::Apply(saved) => {
+                let open = plan(&seen, self.terms.policy)?;
+                undone = 0;
+                skipped.extend(saved.unfinished(&open, &seen, &self.holding));
+                open
+            }
+        };
+        self.report.skipped =
+            skipped.len() + self.vanished + undone.saturating_sub(self.refused.len()) + postponed;
+        for Skipped { subject, why } in skipped {
+            self.notices.push(format!("{}: {why}", subject.name));
+        }
+        self.recorder(run, &seen).reading(&open, self.now())?;
+        let mapping = observe::mapping(self.terms.policy, reading);
+        if open.halt.is_none() && self.sides.state.mapping()?.as_ref() != Some(&mapping) {
+            self.sides.state.remember_mapping(&mapping)?;
+        }
+        self.sides.state.replace_waiting(&waiting(&open, &seen))?;
+        let open = self.with_what_is_held(open, &seen)?;
+        self.report.take_open(&open, &seen);
+        self.report.open.rejected += self.refused.len();
+        for (name, reason) in std::mem::take(&mut self.refused) {
+            self.notices.push(format!("{name} could not be written to the source: {reason}"));
+        }
+        self.notices.extend(open.notices.iter().cloned());
+        if let Some(halt) = &open.halt {
+            self.notices.push(format!("nothing was written: {halt}"));
+        }
+        self.left = Some((open, seen));
+        Ok(())
+    }
+
+    /// What is open, together with what the guard holds of the run's own aim.
+    fn with_what_is_held(&self, mut open: Plan, seen: &Observation) -> Result<Plan, RunError> {
+        match self.aim {
+            Aim::Sync | Aim::Apply(_) => {}
+            Aim::Undo(_) => {
+                let own = self.aim.plan(seen, self.terms.policy)?;
+                open.steps.extend(own.steps.into_iter().filter(|step| !step.waits.is_empty()));
+                open.notices.retain(|notice| !self.notices.contains(notice));
+            }
+        }
+        Ok(open)
+    }
+}
