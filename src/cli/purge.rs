@@ -91,6 +91,8 @@ struct Person {
     known: Vec<Values>,
     /// Whether a write about them may be on its way.
     is_open: bool,
+    /// The contacts of that name that there are at present.
+    present: Vec<LinqId>,
 }
 
 impl Person {
@@ -102,6 +104,7 @@ impl Person {
             names: BTreeSet::new(),
             known: Vec::new(),
             is_open: false,
+            present: Vec::new(),
         };
         person.known_values(state, &who)?;
         for values in &person.known {
@@ -117,6 +120,7 @@ impl Person {
     fn known_values(&mut self, state: &State, who: &Who<'_>) -> Result<(), StateError> {
         let ids = self.traces.contacts.clone();
         let contacts = state.contacts()?;
+        self.present = ids.iter().copied().filter(|id| contacts.contains_key(id)).collect();
         self.known.extend(ids.iter().filter_map(|id| Some(contacts.get(id)?.values.clone())));
         for link in state.links()?.iter().filter(|link| ids.contains(&link.linq_id)) {
             self.known.extend([link.base.source_values(), link.base.linq_values()]);
@@ -178,6 +182,10 @@ impl Person {
         let (message, hint) = if self.is_open {
             let message = "an interrupted run may still be writing this person";
             (message.to_owned(), "make a run first: `linqsync --once`".to_owned())
+        } else if self.present.len() > 1 {
+            let ids: Vec<String> = self.present.iter().map(ToString::to_string).collect();
+            let message = format!("several contacts are called {}", shown(text, 60));
+            (message, format!("name one by its Linq id: {}", ids.join(", ")))
         } else if contacts.is_empty()
             && history.is_empty()
             && waiting.is_empty()

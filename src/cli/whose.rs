@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::config::Config;
 use crate::mirror::{HistoryEntry, HistoryRow, State};
-use crate::model::{LinqId, Values, Who};
+use crate::model::{BaseChange, Change, LinqId, Values, Who};
 use crate::open::{self, OpenError};
 use crate::source::Source;
 use crate::source::csv::Access;
@@ -35,7 +35,34 @@ pub(super) fn ids(
         let is_it = is_about(&row.entry, &who);
         ids.extend(row.entry.linq_id.filter(|_| is_it));
     }
+    ids.extend(earlier(state, config, &ids)?);
     Ok(ids)
+}
+
+/// The ids of contacts that are gone and had the same e-mail as one of `ids`: whoever
+/// was deleted and created again has another id since.
+fn earlier(
+    state: &State,
+    config: &Config,
+    ids: &BTreeSet<LinqId>,
+) -> Result<BTreeSet<LinqId>, OpenError> {
+    let canon = config.policy().canon;
+    let contacts = state.contacts()?;
+    let rows = state.whole_history()?;
+    let here = |id: &LinqId| contacts.contains_key(id);
+    let of = |row: &HistoryRow| row.entry.linq_id.filter(|id| ids.contains(id));
+    let mut emails: BTreeSet<String> = BTreeSet::new();
+    for values in ids.iter().filter_map(|id| Some(&contacts.get(id)?.values)) {
+        emails.extend(canon.email_key(values));
+    }
+    for row in rows.iter().filter(|row| of(row).is_some()) {
+        emails.extend(texts(&row.entry).iter().filter_map(|values| canon.email_key(values)));
+    }
+    let shares = |row: &HistoryRow| {
+        texts(&row.entry).iter().filter_map(|v| canon.email_key(v)).any(|e| emails.contains(&e))
+    };
+    let gone = rows.iter().filter(|row| shares(row)).filter_map(|row| row.entry.linq_id);
+    Ok(gone.filter(|id| !here(id)).collect())
 }
 
 /// The records that stand at the place that is named, if it is one.
@@ -49,14 +76,24 @@ fn at_place(config: &Config, who: &Who<'_>) -> BTreeSet<crate::model::Fingerprin
 /// the next, so that only keys count.
 pub(super) fn is_about(entry: &HistoryEntry, who: &Who<'_>) -> bool {
     let key = entry.source_key.as_ref().filter(|key| !key.starts_with("row:"));
-    let texts: [fn(&HistoryEntry) -> Values; 4] = [
-        |entry| entry.changes.iter().map(|c| (c.field, c.from.clone())).collect(),
-        |entry| entry.changes.iter().map(|c| (c.field, c.to.clone())).collect(),
-        |entry| entry.bases.iter().map(|b| (b.field, b.before.linq.clone())).collect(),
-        |entry| entry.bases.iter().map(|b| (b.field, b.before.source.clone())).collect(),
-    ];
     key.is_some_and(|key| who.is_place(key))
-        || texts.iter().any(|values| who.is_contact(entry.linq_id, &values(entry)))
+        || texts(entry).iter().any(|values| who.is_contact(entry.linq_id, values))
+}
+
+/// What an entry tells of a person: before and after, in Linq and in the source.
+fn texts(entry: &HistoryEntry) -> [Values; 4] {
+    let changes = |text: fn(&Change) -> &String| {
+        entry.changes.iter().map(|change| (change.field, text(change).clone())).collect()
+    };
+    let bases = |half: fn(&BaseChange) -> &String| {
+        entry.bases.iter().map(|base| (base.field, half(base).clone())).collect()
+    };
+    [
+        changes(|change| &change.from),
+        changes(|change| &change.to),
+        bases(|base| &base.before.linq),
+        bases(|base| &base.before.source),
+    ]
 }
 
 /// The history of these contacts, in order.

@@ -81,6 +81,31 @@ fn who_is_still_on_both_sides_stays_there_and_is_read_again() {
 }
 
 #[test]
+fn of_several_people_with_one_phone_number_nobody_is_erased_by_it() {
+    let shared = TEAM.replace("(212) 555-0199", "(415) 555-2671");
+    let world = World::synced(&shared);
+    let ended = world.run(&["purge", "+14155552671", "--yes"]).expect(2);
+    assert!(ended.stderr.contains("several contacts are called"), "{}", ended.stderr);
+    let id = world.contact("Zebedee").id.to_string();
+    assert!(ended.stderr.contains(&id), "{}", ended.stderr);
+    world.run(&["purge", &id, "--yes"]).expect(0);
+    expect_no_trace(&world);
+}
+
+#[test]
+fn who_was_deleted_and_created_again_is_erased_under_every_id() {
+    let world = World::synced(TEAM);
+    world.edit("Zebedee,Quagmire,zebedee@quagmire.example,(212) 555-0199,Lanterns\n", "");
+    world.once().expect(0);
+    world.run(&["undo", "2"]).expect(0);
+    world.edit("Zebedee,Quagmire,zebedee@quagmire.example,(212) 555-0199,Lanterns\n", "");
+    let id = world.contact("Zebedee").id.to_string();
+    world.once().expect(0);
+    world.run(&["purge", &id, "--yes"]).expect(0);
+    expect_no_trace(&world);
+}
+
+#[test]
 fn a_purge_beside_a_daemon_ends_with_7() {
     let world = World::synced(TEAM);
     let daemon = world.start(&[]);

@@ -315,6 +315,87 @@ fn an_undo_beside_a_daemon_ends_with_7() {
     daemon.ended().expect(0);
 }
 
+#[test]
+fn where_only_the_source_is_written_only_the_source_goes_back() {
+    let mut world = World::synced(TEAM);
+    world.set("sync.direction", "\"pull\"");
+    world.change("Ada", "title", "Lady");
+    world.remove("Bo");
+    let run = world.once().expect(0);
+    world.linq().forget_requests();
+    let undone = world.undo(&run, &[]).expect(0);
+    assert_eq!((undone.source()[1], undone.source()[2]), (1, 1));
+    assert_eq!(world.writes(), []);
+    assert_eq!(world.text(), TEAM);
+    world.expect_nothing_to_do();
+    world.change("Ada", "title", "Duchess");
+    world.once().expect(0);
+    assert!(world.text().contains("Duchess"), "a later edit still arrives");
+}
+
+#[test]
+fn where_only_linq_is_written_only_linq_goes_back() {
+    let mut world = World::synced(TEAM);
+    world.set("sync.direction", "\"push\"");
+    world.edit("Countess", "Lady");
+    let run = world.once().expect(0);
+    let text = world.text();
+    world.undo(&run, &[]).expect(0);
+    assert_eq!(world.contact("Ada").title.as_deref(), Some("Countess"));
+    assert_eq!(world.text(), text);
+    world.expect_nothing_to_do();
+
+    world.edit("Bo,Wang,bo@lanterns.example,,Lanterns,Engineer\n", "");
+    let run = world.once().expect(0);
+    let undone = world.undo(&run, &[]).expect(3);
+    assert!(undone.notices().contains("put its record back into the source"));
+    assert_eq!(world.linq().contacts().len(), 1);
+}
+
+#[test]
+fn an_undo_that_would_clear_too_much_is_held() {
+    let blank = people::csv(1..=12).replace("Title ", "");
+    let blank = (1..=12).fold(blank, |text, n| text.replace(&format!(",{n:03}\n"), ",\n"));
+    let world = World::synced(&blank);
+    world.write(people::csv(1..=12));
+    let run = world.once().expect(0);
+    assert_eq!(run.linq()[2], 12);
+    let held = world.undo(&run, &[]).expect(4);
+    assert_eq!((held.linq()[2], held.source()[2]), (0, 0));
+    assert!(held.count("held_clears") >= 12);
+    assert!(held.notices().contains("--max-deletes"), "{}", held.notices());
+    world.expect_silence();
+    world.undo(&run, &["--max-deletes", "12"]).expect(0);
+    assert_eq!(world.text(), blank);
+    world.expect_silence();
+}
+
+#[test]
+fn an_undo_does_nothing_by_halves_where_the_source_cannot_be_written() {
+    let world = World::synced(TEAM);
+    world.edit("Countess", "Lady");
+    let run = world.once().expect(0);
+    // An unterminated quote: the file is not written in such a run.
+    world.write(world.text() + "\"Cy,,,,,\n");
+    world.linq().forget_requests();
+    let undone = world.undo(&run, &[]).expect(3);
+    assert!(undone.count("skipped") > 0, "{:#}", undone.json);
+    assert_eq!(world.writes(), []);
+}
+
+#[test]
+fn what_an_undo_leaves_to_be_synchronised_is_no_part_of_it() {
+    let world = World::synced(TEAM);
+    world.edit("Countess", "Lady");
+    let run = world.once().expect(0);
+    world.edit("Engineer", "Chief");
+    let undone = world.undo(&run, &[]).expect(0);
+    assert_eq!((undone.linq()[2], undone.count("skipped")), (1, 0));
+    assert_eq!(world.contact("Bo").title.as_deref(), Some("Engineer"), "the next run's business");
+    world.once().expect(0);
+    assert_eq!(world.contact("Bo").title.as_deref(), Some("Chief"));
+}
+
 /// Kills an undo when the `nth` request of a kind arrives, and expects that it is
 /// finished by another undo, after an ordinary run or at once.
 fn killed(kind: Kind, fault: &str, nth: usize, run_between: bool) {

@@ -251,10 +251,11 @@ impl<'a> Undo<'a, '_> {
 
     /// The plan, under the same guard as every other.
     fn guarded(self) -> Plan {
-        let Undo { mut plan, seen, policy, .. } = self;
+        let Undo { mut plan, seen, policy, undoing, .. } = self;
         for step in &mut plan.steps {
             plan.refused.extend(wait_for_refused(step, seen));
         }
+        skip_what_needs_the_source(&mut plan, seen);
         let created = |step: &&Step| matches!(step.linq, Some(LinqWrite::Create { .. }));
         if plan.steps.iter().any(|step| created(&step)) {
             plan.notices.push(
@@ -264,6 +265,14 @@ impl<'a> Undo<'a, '_> {
             );
         }
         guard(&mut plan, seen, policy);
+        let held = |wait: &Wait| matches!(wait, Wait::HeldDeletion(_) | Wait::HeldClearing(..));
+        if plan.steps.iter().any(|step| step.waits.iter().any(held)) {
+            let run = undoing.run;
+            plan.notices.push(format!(
+                "the guard holds what it takes for too much; if it is meant: `linqsync undo {run} \
+                 --max-deletes N`"
+            ));
+        }
         plan.steps.iter_mut().for_each(leave_what_is_held);
         plan.steps.retain(|step| !step.is_empty());
         plan.steps.sort_by_key(|step| {
@@ -272,6 +281,17 @@ impl<'a> Undo<'a, '_> {
         });
         plan
     }
+}
+
+/// Where the source must not be written, what would go back on both sides stays.
+fn skip_what_needs_the_source(plan: &mut Plan, seen: &Observation) {
+    let Some(reason) = &seen.source.read_only else { return };
+    let (stay, go): (Vec<Step>, Vec<Step>) =
+        std::mem::take(&mut plan.steps).into_iter().partition(|step| step.source.is_some());
+    plan.steps = go;
+    let why = format!("the source is not written in this run: {reason}");
+    let skipped = stay.into_iter().map(|step| Skipped { subject: step.subject, why: why.clone() });
+    plan.skipped.extend(skipped);
 }
 
 /// What is held stays as it is altogether: the pair is not released, and neither side
