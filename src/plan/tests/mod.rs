@@ -12,4 +12,5 @@ mod reference;
 mod small_identity;
 mod small_scope;
 mod table;
+mod undo;
 mod world;
