@@ -9,8 +9,7 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use crate::config::Config;
-use crate::lock::{self, Holder};
-use crate::mirror::{Run, State};
+use crate::mirror::{Holder, Run, State};
 use crate::model::{LinkStatus, Timestamp, WaitingKind};
 use crate::open::{self, OpenError};
 
@@ -73,7 +72,7 @@ impl Status {
             waiting: waiting(state)?,
             decided: state.decisions()?.len(),
             open_intents: state.open_intents()?.len(),
-            holder: lock::holder(&config.state.dir.join("lock")),
+            holder: State::holder(&config.state.dir),
         })
     }
 

@@ -13,7 +13,7 @@ use crate::lock::Lock;
 
 /// The database.
 pub(super) const DATABASE: &str = "state.db";
-const LOCK: &str = "lock";
+pub(super) const LOCK: &str = "lock";
 const BACKUPS: &str = "backups";
 
 const PRIVATE_DIR: u32 = 0o700;

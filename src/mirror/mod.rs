@@ -62,7 +62,9 @@ pub use rejections::{Rejection, RejectionChange};
 pub use runs::{Ending, Run};
 pub use weather::{LinqDown, WhyDown};
 
-use crate::lock::Lock;
+pub use crate::lock::Holder;
+
+use crate::lock::{self, Lock};
 use error::Fault;
 
 /// An open state. It is used by one task; each method is a transaction of its own.
@@ -131,6 +133,11 @@ impl State {
         directory::refuse_shared(&dir)?;
         let conn = connection::file(&path).map_err(|fault| fault.at(&path))?;
         Ok(Some(State { conn, dir, lock: None }))
+    }
+
+    /// Who works with the state in `dir`, as far as the system tells.
+    pub fn holder(dir: &Path) -> Option<Holder> {
+        lock::holder(&dir.join(directory::LOCK))
     }
 
     /// The directory for backups of the source, made on demand with mode 0700. A
