@@ -13,8 +13,9 @@
 //! [`run`] puts the four in a row. Around them stand the adapters, which never
 //! import one another: [`source`] (files), [`linq`] (HTTP) and [`mirror`]
 //! (SQLite). [`model`] holds the nouns they share. The edges are [`config`],
-//! [`check`], [`report`], [`daemon`], [`telemetry`] and [`cli`]; [`sandbox`] is a local
-//! server that behaves like Linq, for trying things out and for the tests.
+//! [`check`], [`report`], [`schedule`], [`daemon`], [`telemetry`] and [`cli`];
+//! [`sandbox`] is a local server that behaves like Linq, for trying things out and for
+//! the tests.
 
 // Tests prepare files of their own, and nothing else.
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
@@ -35,6 +36,7 @@ pub mod record;
 pub mod report;
 pub mod run;
 pub mod sandbox;
+pub mod schedule;
 pub mod source;
 pub mod telemetry;
 pub mod undo;

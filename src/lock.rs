@@ -18,6 +18,14 @@ pub struct Lock {
     file: File,
 }
 
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing the file is not enough while another thread starts a program: until
+        // that one begins, the child has the file open, too.
+        let _ = flock(&self.file, FlockOperation::Unlock);
+    }
+}
+
 /// The process that holds a lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Holder {

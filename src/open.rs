@@ -86,6 +86,12 @@ impl Linq {
         Ok(Linq { transport, settings, token })
     }
 
+    /// The same, with `wrap` around the transport that all clients share.
+    #[must_use]
+    pub fn by_way_of(self, wrap: impl FnOnce(Arc<dyn Transport>) -> Arc<dyn Transport>) -> Linq {
+        Linq { transport: wrap(self.transport), ..self }
+    }
+
     /// A client for one run; `seed` is where the randomness of its waits begins.
     pub fn client(&self, seed: u64) -> Client {
         let settings = Settings { seed, ..self.settings.clone() };
@@ -175,23 +181,23 @@ pub fn scratch(config: &Config) -> Result<State, OpenError> {
     bound(State::scratch(&config.state.dir)?, config)
 }
 
-/// The keys that are set in `config` and that this version checks but does not act
-/// on, for the daemon to name.
-pub fn without_effect(config: &Config) -> Vec<&'static str> {
-    let set = [
-        ("status.listen", config.status.listen.is_some()),
-        ("status.textfile", config.status.textfile.is_some()),
-        ("hooks.on_change", config.hooks.on_change.is_some()),
-        ("hooks.on_health", config.hooks.on_health.is_some()),
-        ("hooks.ping_url", config.hooks.ping_url.is_some()),
-    ];
-    set.into_iter().filter(|(_, set)| *set).map(|(key, _)| key).collect()
+/// Makes sure that an open state belongs to the pair that `config` names.
+///
+/// # Errors
+/// When it belongs to another one.
+pub fn bind(state: &State, config: &Config) -> Result<(), OpenError> {
+    Ok(state.bind(&pair(config))?)
+}
+
+/// The pair that `config` names.
+pub fn pair(config: &Config) -> Pair {
+    Pair {
+        base_url: config.linq.base_url.to_string(),
+        source: config.source.path.to_string_lossy().into_owned(),
+    }
 }
 
 fn bound(state: State, config: &Config) -> Result<State, OpenError> {
-    state.bind(&Pair {
-        base_url: config.linq.base_url.to_string(),
-        source: config.source.path.to_string_lossy().into_owned(),
-    })?;
+    bind(&state, config)?;
     Ok(state)
 }

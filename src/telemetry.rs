@@ -14,6 +14,7 @@ use tracing::{Event, Level};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::{DefaultFields, Format, Full, Writer};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
+use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 
 /// How logs are written.
@@ -25,6 +26,8 @@ pub enum LogFormat {
     Json,
     /// For journald: a priority before each line (sd-daemon(3)), and no time,
     /// which journald keeps itself.
+    // Where standard error leads to journald, and it can be reached, events go to it
+    // with fields of their own instead.
     Journald,
 }
 
@@ -45,7 +48,8 @@ pub enum Verbosity {
 impl Verbosity {
     const fn filter(self) -> &'static str {
         match self {
-            Verbosity::Quiet => "error",
+            // Who asks for the status by SIGUSR1 gets it.
+            Verbosity::Quiet => "error,linqsync::status=info",
             Verbosity::Normal => "warn,linqsync=info",
             Verbosity::Verbose => "warn,linqsync=debug",
             Verbosity::Trace => "info,linqsync=trace",
@@ -108,6 +112,13 @@ impl Telemetry {
             self.journal_stream.as_deref().is_some_and(|stream| leads_to(stream, &stderr));
         let default = if journal { LogFormat::Journald } else { LogFormat::Text };
         let format = self.format.unwrap_or(default);
+        if format == LogFormat::Journald
+            && journal
+            && let Some(layer) = native()
+        {
+            let subscriber = tracing_subscriber::registry().with(self.env_filter()?).with(layer);
+            return Ok(tracing::subscriber::set_global_default(subscriber)?);
+        }
         let subscriber =
             self.subscriber(format, wants_color(self.color, &stderr), std::io::stderr)?;
         Ok(tracing::subscriber::set_global_default(subscriber)?)
@@ -145,6 +156,14 @@ impl Telemetry {
         EnvFilter::try_new(filter)
             .map_err(|source| TelemetryError::Filter { filter: filter.to_owned(), source })
     }
+}
+
+/// journald's own protocol, where its socket can be reached. Fields are called
+/// `LINQSYNC_RUN` and the like.
+fn native() -> Option<tracing_journald::Layer> {
+    let layer = tracing_journald::layer().ok()?;
+    let layer = layer.with_field_prefix(Some("LINQSYNC".to_owned()));
+    Some(layer.with_syslog_identifier("linqsync".to_owned()))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,10 +1,10 @@
 //! When the daemon would begin its next runs.
 
 use chrono::{DateTime, Local};
-use croner::parser::{CronParser, Seconds};
 
 use crate::config::{CronPattern, Schedule};
 use crate::model::Timestamp;
+use crate::schedule::next_after;
 
 use super::Finding;
 
@@ -15,7 +15,7 @@ pub(super) fn look(schedule: &Schedule, now: Timestamp) -> Finding {
     match schedule {
         Schedule::Every(_) => Finding::ok("schedule", format!("at the start, then {schedule}")),
         Schedule::Cron(pattern) => {
-            let times = next(pattern, now.with_timezone(&Local));
+            let times = next(pattern, now);
             if times.is_empty() {
                 let hint = "set sync.schedule to times that come, such as \"every 5m\"";
                 return Finding::warning(
@@ -32,9 +32,8 @@ pub(super) fn look(schedule: &Schedule, now: Timestamp) -> Finding {
 }
 
 /// The next times after `now` by the local clock; fewer if there are no more.
-fn next(pattern: &CronPattern, now: DateTime<Local>) -> Vec<DateTime<Local>> {
-    let parser = CronParser::builder().seconds(Seconds::Required).dom_and_dow(true).build();
-    // The configuration has checked it.
-    let Ok(cron) = parser.parse(pattern.as_str()) else { return Vec::new() };
-    cron.iter_after(now).take(RUNS).collect()
+fn next(pattern: &CronPattern, now: Timestamp) -> Vec<DateTime<Local>> {
+    let after = |now: &Timestamp| next_after(pattern.times(), &Local, *now);
+    let times = std::iter::successors(after(&now), after).take(RUNS);
+    times.map(|time| time.with_timezone(&Local)).collect()
 }

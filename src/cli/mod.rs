@@ -34,9 +34,10 @@ use anyhow::Context;
 use chrono::{DateTime, Utc};
 use clap::Parser;
 use serde::Serialize;
+use tokio::runtime::Runtime;
 
 use crate::config::{Config, ConfigError, Overrides};
-use crate::daemon::DaemonError;
+use crate::daemon::{self, Outside};
 use crate::model::Timestamp;
 use crate::report::{ReportedError, RunReport};
 use crate::telemetry::{Telemetry, TelemetryError, Verbosity};
@@ -74,6 +75,13 @@ fn start(cli: &Cli) -> anyhow::Result<u8> {
         .enable_all()
         .build()
         .context("cannot start")?;
+    let code = carry_out(cli, &runtime);
+    // A thread that waits for a file system that hangs is not waited for.
+    runtime.shutdown_background();
+    code
+}
+
+fn carry_out(cli: &Cli, runtime: &Runtime) -> anyhow::Result<u8> {
     match &cli.command {
         Some(Command::Init(args)) => runtime.block_on(init::init(cli, args)),
         Some(Command::Check(args)) => runtime.block_on(check::check(cli, args)),
@@ -119,26 +127,37 @@ fn start(cli: &Cli) -> anyhow::Result<u8> {
             let args = args::PlanArgs { detailed_exitcode: false, out: None };
             runtime.block_on(once::plan(cli.output, &config, &args))
         }),
-        None if cli.once => {
-            configured(cli, |config| runtime.block_on(once::once(cli.output, &config)))
-        }
-        None => configured(cli, |config| runtime.block_on(daemon(cli.output, &config))),
+        None if cli.once => configured(cli, |config| runtime.block_on(once::once(cli, &config))),
+        None => configured(cli, |config| runtime.block_on(serve(cli, config))),
     }
 }
 
-async fn daemon(output: Output, config: &Config) -> anyhow::Result<u8> {
-    let signals = Signals::listen()?;
-    match crate::daemon::run(config, &now, signals.stop()).await {
+/// Is the daemon until it is told to stop. Returns the exit code.
+async fn serve(cli: &Cli, config: Config) -> anyhow::Result<u8> {
+    let signals = Signals::listen_for_the_daemon()?;
+    let file = config.file.clone();
+    let outside = Outside {
+        clock: now,
+        stop: signals.stop(),
+        reload: &|| Config::load(Some(&file), &overrides(cli)),
+        show: &once::shown,
+    };
+    match Box::pin(daemon::run(config, outside)).await {
         Ok(()) => Ok(0),
-        Err(DaemonError::Open(error)) => refuse(output, error.reported()),
-        Err(error @ DaemonError::Schedule(_)) => Err(error.into()),
+        Err(error) => {
+            let (code, hint) = (error.exit_code(), error.hint());
+            refuse(cli.output, ReportedError::of(&error, code, &hint))
+        }
     }
+}
+
+fn overrides(cli: &Cli) -> Overrides {
+    Overrides { max_deletes: cli.max_deletes }
 }
 
 /// Loads the configuration and goes on with it, or says what is wrong with it.
 fn configured(cli: &Cli, go_on: impl FnOnce(Config) -> anyhow::Result<u8>) -> anyhow::Result<u8> {
-    let overrides = Overrides { max_deletes: cli.max_deletes };
-    match Config::load(cli.config.as_deref(), &overrides) {
+    match Config::load(cli.config.as_deref(), &overrides(cli)) {
         Ok(config) => {
             for warning in &config.warnings {
                 tracing::warn!("{warning}");

@@ -1,29 +1,51 @@
 //! `--once` and `plan`.
 
+use std::convert::Infallible;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
+use tracing::Instrument;
+
 use crate::config::Config;
-use crate::mirror::State;
-use crate::model::Policy;
+use crate::daemon::control::{Answer, NoAnswer, Request, ask};
+use crate::daemon::health::Health;
+use crate::daemon::hooks::{Ended, Hooks};
+use crate::daemon::metrics::Metrics;
+use crate::daemon::status::Status;
+use crate::daemon::{self, GRACE, Progress, Pulse, stopped, systemd};
+use crate::mirror::{State, StateError};
+use crate::model::{Policy, Timestamp};
 use crate::open::{self, Linq, OpenError};
 use crate::plan::{Observation, Plan};
 use crate::report::{ReportedError, RunReport, plan_json};
 use crate::run::{Aim, Ran, RunError, Sides, Terms, preview_for, run_for};
 use crate::source::csv::{Access, CsvSource};
 
-use super::args::{Output, PlanArgs};
+use super::args::{Cli, Output, PlanArgs};
 use super::signals::Signals;
 use super::{complain, now, print, print_json, refuse, show};
 
-/// How long a run that was asked to stop may still take for what is in flight.
-const GRACE: Duration = Duration::from_secs(3);
+/// How often systemd is asked for more time.
+const ROUND: Duration = Duration::from_secs(10);
 
-/// Makes one run and prints it. Returns the exit code.
-pub(super) async fn once(output: Output, config: &Config) -> anyhow::Result<u8> {
+/// Makes one run and prints it, or has the daemon make it that holds the state.
+/// Returns the exit code.
+pub(super) async fn once(cli: &Cli, config: &Config) -> anyhow::Result<u8> {
     match open_to_write(config) {
-        Ok(opened) => carry_out(output, config, opened, Aim::Sync).await,
-        Err(error) => refuse(output, error.reported()),
+        Ok(opened) => carry_out(cli.output, config, opened, Aim::Sync).await,
+        Err(error @ OpenError::State(StateError::Held { .. })) => {
+            match have_made(cli, config).await? {
+                Ok(answer) => print_answer(cli.output, answer),
+                // Who holds the state is no daemon.
+                Err(None) => refuse(cli.output, error.reported()),
+                Err(Some(error)) => refuse(cli.output, error),
+            }
+        }
+        Err(error) => {
+            Around::new(config).refuse(&Signals::listen()?).await;
+            refuse(cli.output, error.reported())
+        }
     }
 }
 
@@ -35,35 +57,149 @@ pub(super) async fn carry_out(
     aim: Aim<'_>,
 ) -> anyhow::Result<u8> {
     let signals = Signals::listen()?;
+    let mut around = Around::new(config);
+    let ran = alone(opened, config, aim, &signals, &mut around).await;
+    around.finish(&ran.report, config, &signals).await;
+    print_answer(output, shown(ran, config))
+}
+
+fn print_answer(output: Output, answer: Answer) -> anyhow::Result<u8> {
+    print(if output.json { &answer.document } else { &answer.text })?;
+    if let Some((message, hint)) = answer.complaint {
+        complain(&ReportedError { code: answer.code, message, hint });
+    }
+    Ok(answer.code)
+}
+
+/// What goes on around a run that is made in this process.
+struct Around {
+    started_at: Timestamp,
+    metrics: Arc<Metrics>,
+    hooks: Hooks,
+}
+
+impl Around {
+    fn new(config: &Config) -> Around {
+        let metrics = Arc::new(Metrics::new(config.state.dir.clone()));
+        Around { started_at: now(), metrics, hooks: Hooks::new(&config.hooks) }
+    }
+
+    /// Tells how the run ended, wherever that is to be told.
+    async fn finish(mut self, report: &RunReport, config: &Config, signals: &Signals) {
+        if let Some(path) = &config.status.textfile {
+            let status = self.status(report, config);
+            daemon::metrics::write(path, &self.metrics.text(&status, now()));
+        }
+        if !signals.stop().is_cancelled() {
+            self.hooks.ended(report);
+            self.hooks.finish(signals.stop()).await;
+        }
+    }
+
+    fn status(&self, report: &RunReport, config: &Config) -> Status {
+        // What the state remembers includes this run.
+        let state = State::beside(&config.state.dir).ok().flatten();
+        let last_success = state.as_ref().and_then(daemon::last_success);
+        let mut health = Health::new(self.started_at, last_success, config.status.stale_after);
+        health.after(report, report.finished_at);
+        Status {
+            started_at: self.started_at,
+            configured_at: self.started_at,
+            schedule: config.sync.schedule.to_string(),
+            running_since: None,
+            next_run: None,
+            last_run: Some(report.clone()),
+            health,
+            reload: None,
+        }
+    }
+
+    /// No run could begin.
+    async fn refuse(mut self, signals: &Signals) {
+        self.hooks.ended_as(Ended::Badly, "no run could begin");
+        self.hooks.finish(signals.stop()).await;
+    }
+}
+
+/// Makes one run in this process.
+async fn alone(
+    opened: Opened,
+    config: &Config,
+    aim: Aim<'_>,
+    signals: &Signals,
+    around: &mut Around,
+) -> Ran {
     let Opened { linq, mut source, state } = opened;
+    let pulse = Pulse::default();
+    let linq = daemon::metered(linq, &pulse, &around.metrics);
     let client = linq.client(fastrand::u64(..));
     let policy = config.policy();
-    let terms = terms(config, &policy, &signals);
+    let terms = terms(config, &policy, signals);
     let mut sides = Sides { linq: &client, source: &mut source, state: &state };
-    let running = run_for(aim, &mut sides, &terms);
+    around.hooks.begins();
+    let running = run_for(aim, &mut sides, &terms).instrument(daemon::span());
     let out_of_time = async {
         signals.stop().cancelled().await;
         #[expect(clippy::disallowed_methods, reason = "the time that is left after a signal")]
         tokio::time::sleep(GRACE).await;
     };
-    let Ran { mut report, notices, left } = tokio::select! {
+    let mut ran = tokio::select! {
         ran = running => ran,
         // What is in flight stays in the journal, in doubt.
-        () = out_of_time => stopped(),
+        () = out_of_time => stopped(now()),
+        never = ask_for_time(&pulse, config.linq.settle) => match never {},
     };
-    if let Some(error) = report.error.as_mut().filter(|_| signals.stop().is_cancelled()) {
+    if let Some(error) = ran.report.error.as_mut().filter(|_| signals.stop().is_cancelled()) {
         error.code = signals.code();
     }
-    if output.json {
-        report.notices = notices;
-        print_json(&report)?;
-    } else {
-        print(&told(&report, &notices, left, &file_name(&config.source.path)))?;
+    around.metrics.count_run(&ran.report, client.throttled());
+    ran
+}
+
+/// Asks systemd for more time as long as there is progress (`linqsync-once.service`).
+async fn ask_for_time(pulse: &Pulse, settle: Duration) -> Infallible {
+    let mut progress = Progress::of(pulse, settle);
+    let mut rounds = tokio::time::interval(ROUND);
+    loop {
+        rounds.tick().await;
+        if progress.is_real() {
+            systemd::alive_and_busy();
+        }
     }
-    if let Some(error) = &report.error {
-        complain(error);
-    }
-    Ok(report.exit_code())
+}
+
+/// Has the daemon make a run that holds the state; `None` if there is no daemon.
+async fn have_made(
+    cli: &Cli,
+    config: &Config,
+) -> anyhow::Result<Result<Answer, Option<ReportedError>>> {
+    let signals = Signals::listen()?;
+    let limit = cli.max_deletes.map(|limit| limit.to_string());
+    let request = Request::new(open::pair(config), limit);
+    let answered = tokio::select! {
+        answered = ask(&config.state.dir, &request) => answered,
+        // The daemon goes on with it.
+        () = signals.stop().cancelled() => {
+            let stopped = RunError::Stopped.reported();
+            return Ok(Err(Some(ReportedError { code: signals.code(), ..stopped })));
+        }
+    };
+    Ok(answered.map_err(|error| match error {
+        NoAnswer::NobodyThere => None,
+        NoAnswer::Ended => Some(ReportedError::of(&error, 1, "look at the daemon's log")),
+    }))
+}
+
+/// A run as it is printed, here or by the process that asked the daemon for it.
+pub(super) fn shown(ran: Ran, config: &Config) -> Answer {
+    let Ran { mut report, notices, left } = ran;
+    let text = told(&report, &notices, left, &file_name(&config.source.path));
+    report.notices = notices;
+    let mut document = serde_json::to_string_pretty(&report).unwrap_or_default();
+    document.push('\n');
+    let code = report.exit_code();
+    let complaint = report.error.map(|error| (error.message, error.hint));
+    Answer { code, document, text, complaint }
 }
 
 /// A run in words: who waits, what people should know, and what was done.
@@ -80,13 +216,6 @@ fn told(
         text += &show::run_text(report, source);
     }
     text
-}
-
-fn stopped() -> Ran {
-    let mut report = RunReport::new(now());
-    report.error = Some(RunError::Stopped.reported());
-    report.conclude(now());
-    Ran { report, notices: Vec::new(), left: None }
 }
 
 /// Both sides and the state, opened.

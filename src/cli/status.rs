@@ -85,7 +85,7 @@ impl Status {
     }
 
     fn next(&self, config: &Config) -> String {
-        let schedule = crate::daemon::described(&config.sync.schedule);
+        let schedule = &config.sync.schedule;
         match &self.holder {
             Some(holder) => {
                 format!("a linqsync is at work ({holder}); a daemon makes runs {schedule}")

@@ -127,6 +127,7 @@ pub(super) const KEYS: &[Key] = &[
     Key::text("source.columns.owner"),
     Key::text("sync.direction").or("both"),
     Key::text("sync.schedule").or("0 */5 * * * *"),
+    Key::text("sync.jitter").or("10s"),
     Key::toml("sync.watch").or("true"),
     Key::text("sync.on_conflict").or("hold"),
     Key::toml("sync.deletes").or("propagate"),

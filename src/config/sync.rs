@@ -5,6 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use croner::Cron;
 use croner::parser::{CronParser, Seconds, Year};
 use figment::value::Value;
 
@@ -20,6 +21,9 @@ pub struct SyncConfig {
     pub direction: Direction,
     /// When the daemon begins a run.
     pub schedule: Schedule,
+    /// How much later than that a run may begin, so that not everybody asks Linq in the
+    /// same second; never more than a tenth of the time until then.
+    pub jitter: Duration,
     /// Whether the daemon also begins one soon after the source changes.
     pub watch: bool,
     /// What happens to a field that both sides edited.
@@ -37,7 +41,7 @@ pub struct SyncConfig {
 }
 
 /// When the daemon begins a run. `Display` is how `sync.toml` writes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Schedule {
     /// At the times of a cron pattern, in local time.
     Cron(CronPattern),
@@ -46,20 +50,28 @@ pub enum Schedule {
 }
 
 /// A cron pattern of six fields, the first of them seconds.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CronPattern(String);
+#[derive(Clone, Debug, PartialEq)]
+pub struct CronPattern {
+    text: String,
+    times: Box<Cron>,
+}
 
 impl CronPattern {
     /// The pattern as it was written.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// The times that it means.
+    pub fn times(&self) -> &Cron {
+        &self.times
     }
 }
 
 impl fmt::Display for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Schedule::Cron(pattern) => f.write_str(&pattern.0),
+            Schedule::Cron(pattern) => f.write_str(&pattern.text),
             Schedule::Every(pause) => write!(f, "every {}", humantime::format_duration(*pause)),
         }
     }
@@ -85,8 +97,8 @@ impl FromStr for Schedule {
             .year(Year::Disallowed)
             .dom_and_dow(true)
             .build();
-        parser.parse(text).map_err(|_| ScheduleError)?;
-        Ok(Schedule::Cron(CronPattern(text.to_owned())))
+        let times = Box::new(parser.parse(text).map_err(|_| ScheduleError)?);
+        Ok(Schedule::Cron(CronPattern { text: text.to_owned(), times }))
     }
 }
 
@@ -97,6 +109,7 @@ impl SyncConfig {
     pub(super) fn read(settings: &mut Settings<'_>) -> Result<SyncConfig, Noted> {
         let direction = settings.required("sync.direction", direction);
         let schedule = settings.required("sync.schedule", schedule);
+        let jitter = settings.required("sync.jitter", parse::duration);
         let watch = settings.required("sync.watch", parse::switch);
         let on_conflict = settings.required("sync.on_conflict", |value| {
             parse::choice(value, &ConflictPolicy::ALL.map(|policy| (policy.name(), policy)))
@@ -111,6 +124,7 @@ impl SyncConfig {
         Ok(SyncConfig {
             direction: direction?,
             schedule: schedule?,
+            jitter: jitter?,
             watch: watch?,
             on_conflict: on_conflict?,
             deletes: deletes?,

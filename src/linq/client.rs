@@ -98,6 +98,11 @@ impl Client {
         self.counter.so_far()
     }
 
+    /// For how long altogether Linq asked for a pause (429).
+    pub fn throttled(&self) -> Duration {
+        self.limiter.paused()
+    }
+
     /// What the client was told.
     pub fn settings(&self) -> &Settings {
         &self.settings

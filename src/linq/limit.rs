@@ -70,9 +70,14 @@ impl Limiter {
         }
     }
 
+    /// For how long altogether no request could begin.
+    pub(super) fn paused(&self) -> Duration {
+        self.pace(|pace| pace.paused)
+    }
+
     /// Lets no request begin for `wait` from now.
     pub(super) fn pause(&self, wait: Duration) {
-        self.pace(|pace| pace.pause_until(Instant::now() + wait));
+        self.pace(|pace| pace.pause(Instant::now(), wait));
     }
 
     /// Takes note of a good answer.
@@ -115,12 +120,14 @@ struct Pace {
     /// When the latest requests begin, oldest first; never more than `per_second`.
     begun: VecDeque<Instant>,
     paused_until: Option<Instant>,
+    /// All pauses together, each instant counted once.
+    paused: Duration,
 }
 
 impl Pace {
     fn new(per_second: NonZeroU32) -> Pace {
         let per_second = usize::try_from(per_second.get()).unwrap_or(usize::MAX);
-        Pace { per_second, begun: VecDeque::new(), paused_until: None }
+        Pace { per_second, begun: VecDeque::new(), paused_until: None, paused: Duration::ZERO }
     }
 
     fn reserve(&mut self, now: Instant) -> Instant {
@@ -134,7 +141,10 @@ impl Pace {
         start
     }
 
-    fn pause_until(&mut self, until: Instant) {
+    fn pause(&mut self, now: Instant, wait: Duration) {
+        let until = now + wait;
+        let from = self.paused_until.map_or(now, |paused| paused.max(now));
+        self.paused += until.saturating_duration_since(from);
         self.paused_until = self.paused_until.max(Some(until));
     }
 
@@ -163,7 +173,7 @@ mod tests {
             for (index, gap) in gaps.into_iter().enumerate() {
                 now += Duration::from_millis(gap);
                 if index == pause_at {
-                    pace.pause_until(now + Duration::from_secs(3));
+                    pace.pause(now, Duration::from_secs(3));
                 }
                 begun.push(pace.reserve(now));
                 prop_assert!(*begun.last().unwrap() >= now);
@@ -179,8 +189,8 @@ mod tests {
     fn a_shorter_pause_does_not_end_a_longer_one() {
         let now = Instant::now();
         let mut pace = Pace::new(NonZeroU32::MIN);
-        pace.pause_until(now + Duration::from_mins(1));
-        pace.pause_until(now + Duration::from_secs(5));
+        pace.pause(now, Duration::from_mins(1));
+        pace.pause(now, Duration::from_secs(5));
         assert_eq!(pace.reserve(now), now + Duration::from_mins(1));
     }
 

@@ -86,6 +86,7 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
         let now = self.report.started_at;
         let run = self.aim.begin(self.sides.state, now)?;
         self.report.run = Some(run);
+        tracing::Span::current().record("run", run.0);
         let state = self.sides.state;
         let policy = self.terms.policy;
         meet(self.sides.linq, state, now).await?;

@@ -100,11 +100,11 @@ impl Default for Options {
 /// A sandbox. Clones are handles to the same one.
 #[derive(Clone)]
 pub struct Sandbox {
-    token: Arc<str>,
     world: Arc<Mutex<World>>,
 }
 
 struct World {
+    token: String,
     store: Store,
     faults: Faults,
     log: RequestLog,
@@ -164,8 +164,14 @@ impl Sandbox {
         store.settle(&people::invent(options.contacts, options.seed));
         let mut faults = Faults::default();
         options.faults.into_iter().for_each(|fault| faults.add(fault));
-        let world = World { store, faults, log: RequestLog::default(), witness: None };
-        Sandbox { token: options.token.into(), world: Arc::new(Mutex::new(world)) }
+        let world = World {
+            token: options.token,
+            store,
+            faults,
+            log: RequestLog::default(),
+            witness: None,
+        };
+        Sandbox { world: Arc::new(Mutex::new(world)) }
     }
 
     /// Answers a request as Linq would, or as a fault says. Needs a Tokio runtime
@@ -203,7 +209,10 @@ impl Sandbox {
         action: Action,
     ) -> Result<Response<Bytes>, Dropped> {
         let carry_out = |request: &Request<Bytes>| {
-            let truth = routes::respond(&mut self.world().store, &self.token, request);
+            let mut world = self.world();
+            let World { token, store, .. } = &mut *world;
+            let truth = routes::respond(store, token, request);
+            drop(world);
             self.testify(Moment::CarriedOut, number);
             truth
         };
@@ -321,6 +330,11 @@ impl Sandbox {
     /// Puts back what was remembered. Requests, faults and the witness stay.
     pub fn restore(&self, memory: &Memory) {
         self.world().store = memory.0.clone();
+    }
+
+    /// Takes another token from now on, and the one before no longer.
+    pub fn set_token(&self, token: &str) {
+        token.clone_into(&mut self.world().token);
     }
 
     /// Replaces the quirks. Contacts keep the values that they have.

@@ -19,17 +19,27 @@ fn expect_held(ended: Ended, holder: &Process, what: &str) {
 }
 
 #[test]
-fn a_second_process_on_the_same_state_ends_at_once_and_names_the_first() {
+fn a_second_daemon_on_the_same_state_ends_at_once_and_names_the_first() {
     let mut world = World::synced(&people::csv(1..=2));
+    world.set("sync.watch", "false");
     let daemon = daemon(&mut world);
     world.linq().forget_requests();
     world.edit("Title 001", "Chief");
-    expect_held(world.run(&["--once", "--json"]), &daemon, "state");
     expect_held(world.run(&["--json"]), &daemon, "state");
     assert_eq!(world.linq().requests(), []);
     daemon.terminate();
     daemon.ended().expect(0);
     assert_eq!(world.once().expect(0).linq(), [2, 0, 1, 0]);
+}
+
+#[test]
+fn a_run_beside_another_that_is_no_daemon_ends_at_once_and_names_it() {
+    let world = World::synced(&people::csv(1..=2));
+    world.fault("list delay=2s times=1");
+    let first = world.start(&["--once", "--json"]);
+    wait_until("the listing was asked for", || !world.linq().requests().is_empty());
+    expect_held(world.run(&["--once", "--json"]), &first, "state");
+    Run::of(first.ended()).expect(0);
 }
 
 #[test]

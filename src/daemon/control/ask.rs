@@ -1,0 +1,61 @@
+//! The asking end.
+
+use std::io;
+use std::path::Path;
+
+use tokio::io::{AsyncWriteExt, BufReader};
+use tokio::net::UnixStream;
+use tokio::time::timeout;
+
+use super::{Answer, Request, SOON, Word, address, line};
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum NoAnswer {
+    /// Nobody takes requests: who holds the state is no daemon.
+    #[error("nobody takes requests")]
+    NobodyThere,
+    /// The daemon took the request and ended before the run did.
+    #[error("the daemon ended before the run that it was asked for")]
+    Ended,
+}
+
+/// Asks the daemon that holds the state in `dir` for a run, and waits for its end.
+///
+/// # Errors
+/// [`NoAnswer`]; with [`NoAnswer::Ended`] a run may have begun.
+pub async fn ask(dir: &Path, request: &Request) -> Result<Answer, NoAnswer> {
+    let taken = timeout(SOON, taken(dir, request)).await;
+    let mut daemon = match taken {
+        Ok(Ok(daemon)) => daemon,
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "the daemon cannot be asked");
+            return Err(NoAnswer::NobodyThere);
+        }
+        Err(_) => return Err(NoAnswer::NobodyThere),
+    };
+    match word(&mut daemon).await {
+        Ok(Word::Answer(answer)) => Ok(answer),
+        Ok(Word::Taken) | Err(_) => Err(NoAnswer::Ended),
+    }
+}
+
+async fn taken(dir: &Path, request: &Request) -> io::Result<BufReader<UnixStream>> {
+    let (address, _open) = address(dir)?;
+    let mut daemon = BufReader::new(UnixStream::connect(address).await?);
+    let mut text = serde_json::to_string(request)?;
+    text.push('\n');
+    daemon.write_all(text.as_bytes()).await?;
+    match word(&mut daemon).await? {
+        Word::Taken => {
+            tracing::debug!("the daemon makes the run");
+            Ok(daemon)
+        }
+        Word::Answer(_) => Err(io::ErrorKind::InvalidData.into()),
+    }
+}
+
+async fn word(daemon: &mut BufReader<UnixStream>) -> io::Result<Word> {
+    let text = line(daemon, u64::MAX).await?.ok_or(io::ErrorKind::UnexpectedEof)?;
+    Ok(serde_json::from_str(&text)?)
+}

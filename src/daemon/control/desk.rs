@@ -1,0 +1,176 @@
+//! The daemon's end: takes requests and hands out answers.
+
+use std::fs::{File, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use tokio::io::{AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::{Answer, LONGEST_REQUEST, Request, SOON, Word, address, line};
+
+/// So many can wait for a run at the same time.
+const PLACES: usize = 64;
+
+/// A request that waits for a run.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) request: Request,
+    pub(crate) answer: oneshot::Sender<Answer>,
+}
+
+/// Takes requests until it is dropped.
+pub(crate) struct Desk {
+    pub(crate) requests: mpsc::Receiver<Asked>,
+    socket: PathBuf,
+    _open: Option<File>,
+    _closing: DropGuard,
+}
+
+impl Desk {
+    /// Opens the desk in the state directory `dir`, which this process holds.
+    pub(crate) fn open(dir: &Path) -> io::Result<Desk> {
+        let (socket, open) = address(dir)?;
+        remove(&socket)?;
+        // The directory is private, so nobody can call before the mode is set.
+        let listener = UnixListener::bind(&socket)?;
+        std::fs::set_permissions(&socket, Permissions::from_mode(0o600))?;
+        let (say, requests) = mpsc::channel(PLACES);
+        let closing = CancellationToken::new();
+        tokio::spawn(serve(listener, say, closing.clone()));
+        Ok(Desk { requests, socket, _open: open, _closing: closing.drop_guard() })
+    }
+}
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        if let Err(error) = remove(&self.socket) {
+            tracing::debug!(%error, "the control socket stays behind");
+        }
+    }
+}
+
+/// Removes the socket, if there is one.
+fn remove(socket: &Path) -> io::Result<()> {
+    #[expect(clippy::disallowed_methods, reason = "we made it, or a daemon that was killed did")]
+    match std::fs::remove_file(socket) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+async fn serve(listener: UnixListener, say: mpsc::Sender<Asked>, closing: CancellationToken) {
+    let mut callers = JoinSet::new();
+    loop {
+        tokio::select! {
+            () = closing.cancelled() => break,
+            Some(_) = callers.join_next() => {}
+            accepted = listener.accept(), if callers.len() < PLACES => match accepted {
+                Ok((caller, _)) => {
+                    callers.spawn(listen_to(caller, say.clone()));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "cannot take requests for runs any more");
+                    break;
+                }
+            },
+        }
+    }
+}
+
+async fn listen_to(caller: UnixStream, say: mpsc::Sender<Asked>) {
+    if let Err(error) = converse(caller, say).await {
+        tracing::debug!(%error, "a request for a run came to nothing");
+    }
+}
+
+async fn converse(caller: UnixStream, say: mpsc::Sender<Asked>) -> io::Result<()> {
+    let peer = caller.peer_cred()?.uid();
+    if peer != 0 && peer != rustix::process::geteuid().as_raw() {
+        return Err(io::ErrorKind::PermissionDenied.into());
+    }
+    let mut caller = BufReader::new(caller);
+    let text = timeout(SOON, line(&mut caller, LONGEST_REQUEST)).await??;
+    let request: Request = serde_json::from_str(&text.unwrap_or_default())?;
+    let (answer, answered) = oneshot::channel();
+    let asked = Asked { request, answer };
+    say.try_send(asked).map_err(|_| io::Error::from(io::ErrorKind::ResourceBusy))?;
+    write(&mut caller, &Word::Taken).await?;
+    let answer = answered.await.map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
+    write(&mut caller, &Word::Answer(answer)).await
+}
+
+async fn write(caller: &mut BufReader<UnixStream>, word: &Word) -> io::Result<()> {
+    let mut text = serde_json::to_string(word)?;
+    text.push('\n');
+    caller.write_all(text.as_bytes()).await?;
+    caller.flush().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{NoAnswer, ask};
+    use super::*;
+    use crate::mirror::Pair;
+
+    fn request() -> Request {
+        let pair = Pair { base_url: "https://linq.example/".into(), source: "/a.csv".into() };
+        Request::new(pair, Some("5%".to_owned()))
+    }
+
+    fn answer() -> Answer {
+        let complaint = Some(("no".to_owned(), "do".to_owned()));
+        Answer { code: 4, document: "{\n}".into(), text: "held\n".into(), complaint }
+    }
+
+    #[tokio::test]
+    async fn a_request_is_taken_and_answered_whole_also_in_a_directory_with_a_long_name() {
+        let dir = tempfile::tempdir().unwrap();
+        for dir in [dir.path().to_owned(), dir.path().join("d".repeat(120))] {
+            std::fs::create_dir_all(&dir).unwrap();
+            std::fs::write(dir.join("control"), "left behind").unwrap();
+            let mut desk = Desk::open(&dir).unwrap();
+            let mode = std::fs::metadata(dir.join("control")).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+            let place = dir.clone();
+            let asking = tokio::spawn(async move { ask(&place, &request()).await });
+            let asked = desk.requests.recv().await.unwrap();
+            assert_eq!(asked.request, request());
+            asked.answer.send(answer()).unwrap();
+            assert_eq!(asking.await.unwrap().unwrap(), answer());
+            drop(desk);
+            assert!(!dir.join("control").exists());
+            assert!(matches!(ask(&dir, &request()).await, Err(NoAnswer::NobodyThere)));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_daemon_that_ends_before_the_run_leaves_no_answer() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut desk = Desk::open(dir.path()).unwrap();
+        let place = dir.path().to_owned();
+        let asking = tokio::spawn(async move { ask(&place, &request()).await });
+        drop(desk.requests.recv().await.unwrap());
+        assert!(matches!(asking.await.unwrap(), Err(NoAnswer::Ended)));
+    }
+
+    #[tokio::test]
+    async fn what_is_no_request_is_not_taken() {
+        use tokio::io::AsyncReadExt;
+        let dir = tempfile::tempdir().unwrap();
+        let _desk = Desk::open(dir.path()).unwrap();
+        for words in ["\n".to_owned(), "{}\n".to_owned(), "x".repeat(70_000)] {
+            let mut caller = UnixStream::connect(dir.path().join("control")).await.unwrap();
+            // The desk may have hung up before it read everything.
+            let _ = caller.write_all(words.as_bytes()).await;
+            let mut said = Vec::new();
+            let _ = caller.read_to_end(&mut said).await;
+            assert_eq!(said, b"");
+        }
+    }
+}

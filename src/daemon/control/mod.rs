@@ -1,0 +1,90 @@
+//! How a `--once` beside the daemon asks it to run now: a socket in the state directory.
+//!
+//! Owns the socket's place and the words that are exchanged: one JSON object on a line
+//! asks, a second line says that it is taken, and after the run a third carries what
+//! the asking process prints. Only the same user and root are listened to. `desk` is
+//! the daemon's end, [`ask()`] the other.
+
+mod ask;
+mod desk;
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt};
+
+pub use ask::{NoAnswer, ask};
+pub(super) use desk::{Asked, Desk};
+
+use crate::mirror::Pair;
+
+const SOCKET: &str = "control";
+/// More than any request; answers have no limit, since they come from the daemon.
+const LONGEST_REQUEST: u64 = 64 * 1024;
+/// How long taking a request may take.
+const SOON: Duration = Duration::from_secs(3);
+
+/// Asks for a run now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// `linqsync.control/1`
+    pub schema: String,
+    /// The pair that the asking process is configured for.
+    pub pair: Pair,
+    /// `--max-deletes`, for this run only.
+    pub max_deletes: Option<String>,
+}
+
+impl Request {
+    /// The request for a run of this pair.
+    pub fn new(pair: Pair, max_deletes: Option<String>) -> Request {
+        Request { schema: "linqsync.control/1".to_owned(), pair, max_deletes }
+    }
+}
+
+/// What came of a run that was asked for, as the asking process prints it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// The exit code.
+    pub code: u8,
+    /// The document for `--json`.
+    pub document: String,
+    /// The text for people.
+    pub text: String,
+    /// What went wrong and what to do about it.
+    pub complaint: Option<(String, String)>,
+}
+
+/// The daemon's words.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Word {
+    /// A run will be made.
+    Taken,
+    /// It has been made, or will not be.
+    Answer(Answer),
+}
+
+/// The socket's address. A longer one than fits into an address (108 bytes) leads
+/// through the open directory, which is to be kept open as long as it is used.
+fn address(dir: &Path) -> io::Result<(PathBuf, Option<File>)> {
+    let direct = dir.join(SOCKET);
+    if direct.as_os_str().as_bytes().len() < 100 {
+        return Ok((direct, None));
+    }
+    let open = File::open(dir)?;
+    let through = PathBuf::from(format!("/proc/self/fd/{}/{SOCKET}", open.as_raw_fd()));
+    Ok((through, Some(open)))
+}
+
+/// Reads one line; `None` at the end.
+async fn line(from: &mut (impl AsyncBufRead + Unpin), most: u64) -> io::Result<Option<String>> {
+    let mut text = String::new();
+    let read = from.take(most).read_line(&mut text).await?;
+    Ok((read > 0).then_some(text))
+}

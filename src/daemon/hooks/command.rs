@@ -1,0 +1,170 @@
+//! A command that gets JSON on its standard input.
+//!
+//! Owns its life: it runs in a process group of its own for at most half a minute, one
+//! after the other, and whatever it says is read and dropped, apart from the beginning
+//! of what it says on standard error when it fails.
+
+use std::os::unix::process::CommandExt;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::process::{Child, ChildStderr};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Argv;
+
+/// How long a command may take.
+const LIMIT: Duration = Duration::from_secs(30);
+/// So many calls may wait for a slow one.
+const QUEUE: usize = 8;
+/// How much of what a command says is shown when it fails.
+const SHOWN: u64 = 200;
+
+/// The queue of a command.
+pub(super) struct Command {
+    name: &'static str,
+    queue: mpsc::Sender<String>,
+}
+
+impl Command {
+    /// Runs the command of the setting `name` whenever it is called, until the queue is
+    /// dropped or `closing`.
+    pub(super) fn start(
+        name: &'static str,
+        argv: Argv,
+        closing: CancellationToken,
+    ) -> (Command, JoinHandle<()>) {
+        let (queue, mut calls) = mpsc::channel::<String>(QUEUE);
+        let task = tokio::spawn(async move {
+            while let Some(text) = calls.recv().await {
+                run(name, &argv, &text, LIMIT, &closing).await;
+            }
+        });
+        (Command { name, queue }, task)
+    }
+
+    /// Calls it with this document.
+    pub(super) fn call(&self, document: &Value) {
+        if self.queue.try_send(format!("{document}\n")).is_err() {
+            tracing::warn!(hook = self.name, "not called: earlier calls have not ended");
+        }
+    }
+}
+
+async fn run(
+    name: &'static str,
+    argv: &Argv,
+    text: &str,
+    limit: Duration,
+    closing: &CancellationToken,
+) {
+    let mut command = argv.command();
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).process_group(0);
+    let mut child = match tokio::process::Command::from(command).kill_on_drop(true).spawn() {
+        Ok(child) => child,
+        Err(error) => return tracing::warn!(hook = name, %error, "cannot be run"),
+    };
+    let group = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+    let mut said = Vec::new();
+    let ended = tokio::select! {
+        ended = timeout(limit, attend(&mut child, text, &mut said)) => ended.ok(),
+        () = closing.cancelled() => None,
+    };
+    match ended {
+        Some(Ok(status)) if status.success() => tracing::debug!(hook = name, "done"),
+        Some(Ok(status)) => {
+            let said = String::from_utf8_lossy(&said);
+            tracing::warn!(hook = name, %status, said = ?said.trim(), "failed");
+        }
+        Some(Err(error)) => tracing::warn!(hook = name, %error, "failed"),
+        None => {
+            tracing::warn!(hook = name, "did not end in time and is killed");
+            // An error means that the group has just ended by itself.
+            let _ = group.map(|group| kill_process_group(group, Signal::KILL));
+            let _ = child.wait().await;
+        }
+    }
+}
+
+/// Gives the command its document, and waits for its end.
+async fn attend(child: &mut Child, text: &str, said: &mut Vec<u8>) -> std::io::Result<ExitStatus> {
+    let (stdin, stderr) = (child.stdin.take(), child.stderr.take());
+    let give = async {
+        if let Some(mut stdin) = stdin {
+            // A command need not read what it is given.
+            let _ = stdin.write_all(text.as_bytes()).await;
+        }
+    };
+    let (ended, (), ()) = tokio::join!(child.wait(), give, hear(stderr, said));
+    ended
+}
+
+/// Keeps the beginning of what is said, and reads the rest, so that nobody waits. What
+/// the command has left running may go on talking for as long as the command itself may.
+async fn hear(stderr: Option<ChildStderr>, said: &mut Vec<u8>) {
+    let Some(mut stderr) = stderr else { return };
+    let _ = (&mut stderr).take(SHOWN).read_to_end(said).await;
+    let _ = tokio::io::copy(&mut stderr, &mut tokio::io::sink()).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn sh(script: &str) -> Argv {
+        Argv { program: "sh".into(), arguments: vec!["-c".to_owned(), script.to_owned()] }
+    }
+
+    async fn called(script: &str, limit: Duration) {
+        run("hooks.on_change", &sh(script), "{\"a\":1}\n", limit, &CancellationToken::new()).await;
+    }
+
+    fn text(path: &Path) -> String {
+        std::fs::read_to_string(path).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_command_gets_its_document_and_may_be_noisy_or_deaf() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("got");
+        let script = format!("cat > '{}'; yes | head -c 300000 >&2", path.display());
+        called(&script, LIMIT).await;
+        assert_eq!(text(&path), "{\"a\":1}\n");
+        called("exec 0<&-; exit 3", LIMIT).await;
+    }
+
+    #[tokio::test]
+    async fn a_command_that_hangs_is_killed_with_all_it_started() {
+        let dir = tempfile::tempdir().unwrap();
+        let pids = dir.path().join("pids");
+        let script = format!("tail -f /dev/null & echo $! $$ > '{}'; wait", pids.display());
+        called(&script, Duration::from_millis(500)).await;
+        for pid in text(&pids).split_whitespace() {
+            let state = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            // What its parent did not live to bury is a zombie for an instant.
+            let gone = state.is_empty() || state.contains(") Z ");
+            assert!(gone, "{state}");
+        }
+    }
+
+    #[tokio::test]
+    async fn calls_that_a_slow_command_cannot_take_are_dropped_and_nobody_waits() {
+        let closing = CancellationToken::new();
+        let argv = sh("tail -f /dev/null");
+        let (command, task) = Command::start("hooks.on_change", argv, closing.clone());
+        for _ in 0..100 {
+            command.call(&serde_json::json!({}));
+        }
+        drop(command);
+        closing.cancel();
+        task.await.unwrap();
+    }
+}

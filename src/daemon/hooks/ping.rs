@@ -1,0 +1,165 @@
+//! The dead-man's switch: a URL that is asked for when a run begins (`/start`), when it
+//! succeeded and when it failed (`/fail`).
+//!
+//! Owns the way that healthchecks.io and others understand. The URL is a secret of its
+//! own kind and is never shown.
+
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use super::Ended;
+
+/// How long one request may take.
+const LIMIT: Duration = Duration::from_secs(10);
+/// How often one is tried.
+const ATTEMPTS: u32 = 3;
+/// Runs that follow each other faster are told once in so long, unless one ends
+/// otherwise than the one before.
+const SELDOM: Duration = Duration::from_mins(1);
+const QUEUE: usize = 8;
+
+/// The queue of the switch.
+pub(super) struct Ping {
+    queue: mpsc::Sender<(Word, String)>,
+    told_at: Option<Instant>,
+    is_telling: bool,
+    last: Option<Ended>,
+}
+
+/// What is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Word {
+    Start,
+    Success,
+    Failure,
+}
+
+impl Ping {
+    /// Tells `url` until the queue is dropped or `closing`; `None` if there is no way to.
+    pub(super) fn start(url: Url, closing: CancellationToken) -> Option<(Ping, JoinHandle<()>)> {
+        let client = match client() {
+            Ok(client) => client,
+            Err(error) => {
+                tracing::warn!(error = %error.without_url(), "hooks.ping_url cannot be told");
+                return None;
+            }
+        };
+        let (queue, mut words) = mpsc::channel(QUEUE);
+        let task = tokio::spawn(async move {
+            while let Some((word, text)) = words.recv().await {
+                tokio::select! {
+                    () = tell(&client, address(&url, word), text) => {}
+                    () = closing.cancelled() => return,
+                }
+            }
+        });
+        Some((Ping { queue, told_at: None, is_telling: false, last: None }, task))
+    }
+
+    /// A run begins.
+    pub(super) fn begins(&mut self) {
+        self.is_telling = self.told_at.is_none_or(|at| at.elapsed() >= SELDOM);
+        if self.is_telling {
+            self.told_at = Some(Instant::now());
+            self.say(Word::Start, String::new());
+        }
+    }
+
+    /// A run has ended.
+    pub(super) fn ended(&mut self, how: Ended, text: &str) {
+        if self.is_telling || self.last != Some(how) {
+            let word = match how {
+                Ended::Well => Word::Success,
+                Ended::Badly => Word::Failure,
+            };
+            self.say(word, text.to_owned());
+        }
+        self.last = Some(how);
+    }
+
+    fn say(&self, word: Word, text: String) {
+        if self.queue.try_send((word, text)).is_err() {
+            tracing::warn!("hooks.ping_url is too slow and misses a word");
+        }
+    }
+}
+
+fn client() -> reqwest::Result<reqwest::Client> {
+    let agent = concat!("linqsync/", env!("CARGO_PKG_VERSION"));
+    reqwest::Client::builder().timeout(LIMIT).user_agent(agent).build()
+}
+
+fn address(url: &Url, word: Word) -> Url {
+    let suffix = match word {
+        Word::Start => "start",
+        Word::Success => return url.clone(),
+        Word::Failure => "fail",
+    };
+    let mut url = url.clone();
+    if let Ok(mut segments) = url.path_segments_mut() {
+        segments.pop_if_empty().push(suffix);
+    }
+    url
+}
+
+async fn tell(client: &reqwest::Client, url: Url, text: String) {
+    for attempt in 1..=ATTEMPTS {
+        let answer = client.post(url.clone()).body(text.clone()).send().await;
+        let problem = match answer.and_then(reqwest::Response::error_for_status) {
+            Ok(_) => return,
+            Err(error) => error.without_url(),
+        };
+        tracing::debug!(attempt, error = %problem, "hooks.ping_url was not told");
+        if attempt == ATTEMPTS {
+            tracing::warn!(error = %problem, "hooks.ping_url was not told");
+            return;
+        }
+        #[expect(clippy::disallowed_methods, reason = "the pause between two attempts")]
+        tokio::time::sleep(Duration::from_secs(u64::from(attempt))).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wiremock::matchers::any;
+    use wiremock::{Mock, MockServer, ResponseTemplate};
+
+    use super::*;
+
+    #[test]
+    fn start_and_failure_have_addresses_of_their_own_below_the_one_that_is_given() {
+        let url = Url::parse("https://hc.example/uuid/?rid=1").unwrap();
+        let told = [Word::Start, Word::Success, Word::Failure].map(|word| address(&url, word));
+        let told = told.map(String::from);
+        assert_eq!(
+            told,
+            [
+                "https://hc.example/uuid/start?rid=1",
+                "https://hc.example/uuid/?rid=1",
+                "https://hc.example/uuid/fail?rid=1"
+            ]
+        );
+    }
+
+    #[tokio::test]
+    async fn quick_runs_are_told_once_a_minute_and_a_different_end_at_once() {
+        let server = MockServer::start().await;
+        Mock::given(any()).respond_with(ResponseTemplate::new(200)).mount(&server).await;
+        let url = Url::parse(&format!("{}/u", server.uri())).unwrap();
+        let (mut ping, task) = Ping::start(url, CancellationToken::new()).unwrap();
+        for how in [Ended::Well, Ended::Well, Ended::Badly, Ended::Badly, Ended::Well] {
+            ping.begins();
+            ping.ended(how, "1 in sync");
+        }
+        drop(ping);
+        task.await.unwrap();
+        let told = server.received_requests().await.unwrap();
+        let told: Vec<&str> = told.iter().map(|request| request.url.path()).collect();
+        assert_eq!(told, ["/u/start", "/u", "/u/fail", "/u"]);
+    }
+}

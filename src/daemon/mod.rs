@@ -1,0 +1,137 @@
+//! The daemon: a run at start, on the schedule, soon after the source was saved and
+//! when another linqsync asks for one, until it is told to stop.
+//!
+//! Owns when runs are made, never two at once, and what goes on around them: signals,
+//! systemd, the control socket, health. Leaves what a run is to [`crate::run`].
+//!
+//! | file | owns |
+//! |---|---|
+//! | `tick` | what ticks; when a run is due says [`crate::schedule`] |
+//! | `watch` | saves of the source by others |
+//! | `control` | requests of a `--once` beside the daemon |
+//! | `engine` | what a configuration opens, and one run with it |
+//! | `health`, `tell`, `status` | how it is, and what is said about it |
+//! | `listener`, `metrics`, `hooks` | who is told, on request and unasked |
+//! | `progress`, `systemd` | the watchdog and the rest of sd_notify(3) |
+//! | `token` | the pause after Linq refused the token |
+//! | `start`, `running` | beginning, and the loop itself |
+
+pub mod control;
+mod engine;
+pub mod health;
+pub(crate) mod hooks;
+mod listener;
+pub mod metrics;
+mod progress;
+mod running;
+mod start;
+pub mod status;
+pub(crate) mod systemd;
+mod tell;
+mod tick;
+mod token;
+mod watch;
+
+use std::io;
+use std::time::Duration;
+
+use tokio_cron_scheduler::JobSchedulerError;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Config, ConfigError, TokenError};
+use crate::linq::LinqError;
+use crate::model::Timestamp;
+use crate::open::OpenError;
+use crate::run::{Ran, RunError};
+use control::Answer;
+pub(crate) use engine::{last_success, metered, span};
+pub(crate) use progress::{Progress, Pulse};
+pub(crate) use running::stopped;
+
+/// How long a run that was asked to stop may still take for what is in flight.
+pub(crate) const GRACE: Duration = Duration::from_secs(3);
+
+/// What the daemon is given from outside.
+#[derive(Clone, Copy)]
+pub struct Outside<'a> {
+    /// Tells the time.
+    pub clock: fn() -> Timestamp,
+    /// Asks it to stop.
+    pub stop: &'a CancellationToken,
+    /// Reads the configuration again.
+    pub reload: &'a dyn Fn() -> Result<Config, ConfigError>,
+    /// How a run is shown to whoever asked for it.
+    pub show: &'a dyn Fn(Ran, &Config) -> Answer,
+}
+
+/// Why the daemon did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    /// A side or the state cannot be used.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// There is no token.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// Linq refuses the token.
+    #[error(transparent)]
+    Refused(RunError),
+    /// The schedule could not be set up.
+    #[error("cannot set up the schedule")]
+    Schedule(#[from] JobSchedulerError),
+    /// The system has no signal or socket to give.
+    #[error("cannot listen for {what}")]
+    Listen {
+        /// For what.
+        what: String,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl DaemonError {
+    /// The exit code.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            DaemonError::Open(error) => error.exit_code(),
+            DaemonError::Token(_) => 2,
+            DaemonError::Refused(error) => error.exit_code(),
+            DaemonError::Schedule(_) | DaemonError::Listen { .. } => 1,
+        }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> String {
+        match self {
+            DaemonError::Open(error) => error.hint().to_owned(),
+            DaemonError::Token(_) => {
+                "set linq.token_file in sync.toml, or the variable LINQ_TOKEN".to_owned()
+            }
+            DaemonError::Refused(error) => error.hint(),
+            DaemonError::Listen { .. } => "is another program listening there?".to_owned(),
+            DaemonError::Schedule(_) => String::new(),
+        }
+    }
+
+    fn listen(what: impl Into<String>) -> impl FnOnce(io::Error) -> DaemonError {
+        let what = what.into();
+        move |source| DaemonError::Listen { what, source }
+    }
+
+    fn refused(error: LinqError) -> DaemonError {
+        DaemonError::Refused(error.into())
+    }
+}
+
+/// Runs until it is told to stop, then ends cleanly: what is in flight gets three
+/// seconds, the rest stays in the journal.
+///
+/// # Errors
+/// When it cannot start. A run that fails is logged, and the next one is made on
+/// schedule.
+pub async fn run(config: Config, outside: Outside<'_>) -> Result<(), DaemonError> {
+    if let Some(daemon) = start::start(config, outside).await? {
+        daemon.serve().await;
+    }
+    Ok(())
+}

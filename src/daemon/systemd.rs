@@ -1,0 +1,60 @@
+//! What systemd is told (sd_notify(3)), where it asks for it.
+//!
+//! Owns the words of the protocol. The watchdog is fed only by those who have made
+//! progress: see [`super::progress`].
+
+use std::time::Duration;
+
+use sd_notify::NotifyState;
+
+/// How much longer systemd shall wait each time that there is progress.
+const LONGER: Duration = Duration::from_mins(2);
+
+/// Whether somebody waits to be told that start-up is over.
+pub(super) fn is_waiting() -> bool {
+    std::env::var_os("NOTIFY_SOCKET").is_some()
+}
+
+/// Start-up is over: configuration, token and state are good.
+pub(super) fn ready(status: &str) {
+    send(&[NotifyState::Ready, NotifyState::Status(status)]);
+}
+
+/// How it is, for `systemctl status`.
+pub(super) fn status(status: &str) {
+    send(&[NotifyState::Status(status)]);
+}
+
+/// The configuration is being read again, until [`ready`].
+pub(super) fn reloading() {
+    match NotifyState::monotonic_usec_now() {
+        // Without the time, systemd 253 and later refuse a reload.
+        Ok(now) => send(&[NotifyState::Reloading, now]),
+        Err(error) => tracing::debug!(%error, "systemd is not told of the reload"),
+    }
+}
+
+/// It is about to end, which takes at most this long.
+pub(super) fn stopping(within: Duration) {
+    send(&[NotifyState::Stopping, extend(within), NotifyState::Status("stopping")]);
+}
+
+/// There is progress.
+pub(super) fn alive() {
+    send(&[NotifyState::Watchdog]);
+}
+
+/// There is progress in something that takes long.
+pub(crate) fn alive_and_busy() {
+    send(&[NotifyState::Watchdog, extend(LONGER)]);
+}
+
+fn extend(time: Duration) -> NotifyState<'static> {
+    NotifyState::ExtendTimeoutUsec(u32::try_from(time.as_micros()).unwrap_or(u32::MAX))
+}
+
+fn send(words: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(words) {
+        tracing::debug!(%error, "systemd cannot be told");
+    }
+}

@@ -1,0 +1,73 @@
+//! What the log says about a run that has ended.
+//!
+//! Owns the lines: one for a run that changed something or found something new that
+//! waits, one for an outage and one for its end. Nothing of anybody is in them: notices
+//! name people, and `linqsync plan` shows them.
+
+use super::health::{News, Told};
+use super::status::length;
+use crate::report::RunReport;
+
+/// Logs how a run ended; `before` is the run before it.
+pub(super) fn run(report: &RunReport, before: Option<&RunReport>, news: News) {
+    match (&report.error, news) {
+        (None, News::Recovered { after, failures, told }) => {
+            finished(report, before);
+            recovered(&length(after), failures, told);
+        }
+        (Some(_), news) => failed(report, news),
+        (None, News::Fine | News::Hiccup | News::Outage { .. } | News::Known) => {
+            finished(report, before);
+        }
+    }
+}
+
+fn recovered(outage: &str, failures: u32, told: Told) {
+    match told {
+        Told::Yes => tracing::info!(outage, failures, "runs succeed again"),
+        Told::No => tracing::debug!(outage, failures, "runs succeed again"),
+    }
+}
+
+fn failed(report: &RunReport, news: News) {
+    let Some(error) = &report.error else { return };
+    let (run, code, hint) = (report.run.map(|run| run.0), error.code, error.hint.as_str());
+    match news {
+        News::Outage { since, failures } => {
+            let since = since.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+            tracing::error!(run, code, since, failures, hint, "{}", error.message);
+        }
+        News::Hiccup => {
+            tracing::info!(run, code, "a run failed and will be made again: {}", error.message);
+        }
+        News::Known | News::Fine | News::Recovered { .. } => {
+            tracing::debug!(run, code, hint, "{}", error.message);
+        }
+    }
+}
+
+fn finished(report: &RunReport, before: Option<&RunReport>) {
+    let run = report.run.map(|run| run.0);
+    let is_new = before.is_none_or(|before| before.open != report.open);
+    let something_waits = report.open != crate::report::Open::default();
+    if !report.changed_anything() && !(is_new && (something_waits || before.is_some())) {
+        tracing::debug!(run, in_sync = report.in_sync, "nothing to do");
+        return;
+    }
+    tracing::info!(
+        run,
+        in_sync = report.in_sync,
+        linked = report.linked,
+        linq_created = report.linq.created,
+        linq_updated = report.linq.updated,
+        linq_deleted = report.linq.deleted,
+        source_created = report.source.created,
+        source_updated = report.source.updated,
+        source_deleted = report.source.deleted,
+        conflicts = report.open.conflicts,
+        ambiguous = report.open.ambiguous,
+        rejected = report.open.rejected,
+        held = report.open.held_deletes + report.open.held_clears,
+        "run finished"
+    );
+}
