@@ -10,13 +10,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::TimeDelta;
 
 use crate::linq::{Client, Completeness, Fetched, LinqError, Listing, Lookup, walk};
-use crate::mirror::{IntentKind, IntentState, Mapping, Shown, State, StateError};
+use crate::mirror::{IntentKind, IntentState, Mapping, RepeatedWrite, Shown, State, StateError};
 use crate::model::{
-    Decision, Fingerprint, LinkStatus, LinqContact, LinqId, Policy, RunId, Scope, Side,
-    SourceRecord, Timestamp, Waiting, WaitingKind,
+    Decision, Field, Fingerprint, Link, LinkStatus, LinqContact, LinqId, Policy, RunId, Scope,
+    Side, SourceRecord, Timestamp, Waiting, WaitingKind,
 };
 use crate::plan::{
-    DoubtfulCreate, HalfAdded, LinqSide, Observation, RecentDeletions, SourceSide, choose,
+    DoubtfulCreate, HalfAdded, LinqSide, Observation, RecentDeletions, SourceSide, Written, choose,
     worth_asking,
 };
 use crate::source::Reading;
@@ -250,6 +250,7 @@ pub fn observation(
         doubtful: Vec::new(),
         half_added: Vec::new(),
         refused: BTreeMap::new(),
+        written: BTreeMap::new(),
         decisions: state.decisions()?,
         recent_deletions: RecentDeletions {
             source: state.deletions_since(Side::Source, now - DAY)?,
@@ -259,7 +260,32 @@ pub fn observation(
     };
     recall(state, &mut seen)?;
     choose(&mut seen, policy);
+    seen.written = written(state, &seen)?;
     Ok(seen)
+}
+
+/// What was last written to people who have been changed since.
+fn written(
+    state: &State,
+    seen: &Observation,
+) -> Result<BTreeMap<(LinqId, Side, Field), Written>, StateError> {
+    let records: BTreeSet<Fingerprint> =
+        seen.source.records.iter().map(|record| record.fingerprint).collect();
+    let mut written = BTreeMap::new();
+    for Link { linq_id, fingerprint, base, .. } in &seen.links {
+        let contact = seen.linq.contacts.get(linq_id);
+        let edited = contact.is_some_and(|contact| {
+            let agreed = base.linq_values();
+            base.fields().iter().any(|field| agreed[field] != contact.values[field])
+        });
+        if !edited && records.contains(fingerprint) {
+            continue;
+        }
+        for RepeatedWrite { side, change, times } in state.last_writes(*linq_id)? {
+            written.insert((*linq_id, side, change.field), Written { change, times });
+        }
+    }
+    Ok(written)
 }
 
 /// Reads the links, the journal and what Linq refused into `seen` again, after some

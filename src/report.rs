@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 
 use crate::linq::RequestCounts;
 use crate::model::{Change, RunId, Side, Timestamp};
-use crate::plan::{LinkPlan, LinqWrite, Observation, Plan, SourceWrite, Step, Subject, Wait};
+use crate::plan::{
+    Clash, LinkPlan, LinqWrite, Observation, Plan, SourceWrite, Step, Subject, Wait,
+};
 
 /// A run, as `linqsync.run/1`.
 #[derive(Clone, Debug, Serialize)]
@@ -284,7 +286,7 @@ pub(crate) fn step_json(step: &Step, seen: &Observation) -> Vec<Value> {
     }
     let conflicts = conflicts_json(&step.waits);
     if !conflicts.is_empty() {
-        row(None, "conflict", json!(conflicts), "edited on both sides to different values");
+        row(None, "conflict", json!(conflicts), &why_conflicts(&step.waits));
     }
     for wait in &step.waits {
         let (side, action, fields, words) = match wait {
@@ -370,11 +372,31 @@ fn values_json(values: &crate::model::Values, which: Values) -> Value {
     json!(fields)
 }
 
+/// Why fields are in conflict: what is out of the ordinary is said field by field.
+fn why_conflicts(waits: &[Wait]) -> String {
+    let back = waits.iter().filter_map(|wait| match wait {
+        Wait::Conflict { field, clash: clash @ Clash::ChangedBack(_), .. } => {
+            Some(clash.reason(*field))
+        }
+        Wait::Conflict { clash: Clash::BothEdited, .. }
+        | Wait::Ambiguous { .. }
+        | Wait::HeldDeletion(_)
+        | Wait::HeldClearing(..)
+        | Wait::Rejected { .. }
+        | Wait::Grace(_) => None,
+    });
+    let reasons: Vec<String> = back.collect();
+    if reasons.is_empty() {
+        return "edited on both sides to different values".to_owned();
+    }
+    reasons.join("; ")
+}
+
 fn conflicts_json(waits: &[Wait]) -> BTreeMap<&'static str, Value> {
     waits
         .iter()
         .filter_map(|wait| match wait {
-            Wait::Conflict { field, base, source, linq } => {
+            Wait::Conflict { field, base, source, linq, .. } => {
                 let values = json!({ "base": base, "source": source, "linq": linq });
                 Some((field.name(), values))
             }

@@ -7,18 +7,24 @@ use serde_json::{Value, json};
 
 use crate::config::Config;
 use crate::mirror::{State, StateError};
-use crate::model::{Decision, Field, Fingerprint, LinkStatus, Values, Waiting, WaitingKind};
-use crate::open::{self, OpenError};
+use crate::model::{
+    Decision, Field, Fingerprint, LinkStatus, LinqId, RecordIndex, Side, SourceRecord, Values,
+    Waiting, WaitingKind,
+};
+use crate::open;
 use crate::plan::duplicates;
+use crate::report::ReportedError;
+use crate::run::RunError;
+use crate::source::Source;
+use crate::source::csv::Access;
 
 use super::args::{ListArgs, ListState, Output};
-use super::text::{counted, shown};
+use super::text::{counted, shown, wrapped};
 use super::{complain, print, print_json};
 
 /// Lists what is in one state, as the last run left it. Returns the exit code.
 pub(super) fn list(output: Output, config: &Config, args: &ListArgs) -> anyhow::Result<u8> {
-    let items = open::scratch(config).and_then(|state| Ok(items(&state, config, args.state)?));
-    let items = match items {
+    let items = match gathered(config, args.state) {
         Ok(items) => items,
         Err(error) => return refuse(output, &error),
     };
@@ -39,12 +45,20 @@ pub(super) fn list(output: Output, config: &Config, args: &ListArgs) -> anyhow::
     Ok(0)
 }
 
-fn refuse(output: Output, error: &OpenError) -> anyhow::Result<u8> {
-    let error = error.reported();
-    let code = error.code;
-    complain(&error);
-    super::failed_command(output, &error)?;
-    Ok(code)
+fn refuse(output: Output, error: &ReportedError) -> anyhow::Result<u8> {
+    complain(error);
+    super::failed_command(output, error)?;
+    Ok(error.code)
+}
+
+/// What the state knows, and for duplicates what the source holds by now.
+fn gathered(config: &Config, wanted: ListState) -> Result<Vec<Item>, ReportedError> {
+    let found = open::scratch(config).and_then(|state| Ok(items(&state, config, wanted)?));
+    let mut items = found.map_err(|error| error.reported())?;
+    if wanted == ListState::Duplicates {
+        items.extend(in_source_twice(config)?);
+    }
+    Ok(items)
 }
 
 fn hint(state: ListState, items: &[Item]) -> &'static str {
@@ -88,7 +102,7 @@ fn item(waiting: &Waiting, decisions: &BTreeMap<Fingerprint, Decision>) -> Item 
         (None, Some(id)) => format!("id {id}"),
         (None, None) => String::new(),
     };
-    let mut text = format!("{name} ({place})\n    {}\n", shown(&waiting.reason, 200));
+    let mut text = format!("{name} ({place})\n    {}\n", wrapped(&shown(&waiting.reason, 200), 4));
     for (what, value) in details(&waiting.kind) {
         let _ = writeln!(text, "    {what:<13} {value}");
     }
@@ -134,25 +148,53 @@ fn in_sync(state: &State, waiting: &[Waiting]) -> Result<Vec<Item>, StateError> 
         .collect())
 }
 
-/// Contacts that look like one another: each group is one item.
+/// Contacts in Linq that look like one another: each group is one item.
 fn in_linq_twice(state: &State, config: &Config) -> Result<Vec<Item>, StateError> {
     let contacts = state.contacts()?;
     let people: Vec<(_, &Values)> = contacts.iter().map(|(id, c)| (*id, &c.values)).collect();
     let groups = duplicates(&people, config.policy().canon);
-    Ok(groups
-        .into_iter()
-        .map(|group| {
-            let members: Vec<Item> =
-                group.iter().map(|id| person(*id, &contacts[id].values, json!({}))).collect();
-            Item {
-                text: members.iter().map(|member| member.text.as_str()).collect::<String>() + "\n",
-                json: json!(members.into_iter().map(|member| member.json).collect::<Vec<_>>()),
-            }
-        })
-        .collect())
+    let member = |id: &LinqId| {
+        person(*id, &contacts[id].values, json!({ "side": Side::Linq.name(), "source_key": null }))
+    };
+    Ok(groups.iter().map(|ids| group(Side::Linq, ids.iter().map(member).collect())).collect())
 }
 
-fn person(id: crate::model::LinqId, values: &Values, mut json: Value) -> Item {
+/// Records of the source that look like one another: each group is one item.
+fn in_source_twice(config: &Config) -> Result<Vec<Item>, ReportedError> {
+    let mut source = open::source(config, Access::ReadOnly).map_err(|error| error.reported())?;
+    let reading = source.read().map_err(|error| RunError::from(error).reported())?;
+    let records: BTreeMap<RecordIndex, &SourceRecord> =
+        reading.records.iter().map(|record| (record.index, record)).collect();
+    let people: Vec<(_, &Values)> = records.iter().map(|(at, r)| (*at, &r.values)).collect();
+    let groups = duplicates(&people, config.policy().canon);
+    let member = |at: &RecordIndex| row(records[at]);
+    Ok(groups.iter().map(|rows| group(Side::Source, rows.iter().map(member).collect())).collect())
+}
+
+fn group(side: Side, members: Vec<Item>) -> Item {
+    let names: String = members.iter().flat_map(|one| ["    ", &one.text]).collect();
+    Item {
+        text: format!("perhaps one person, in {side}\n{names}"),
+        json: json!(members.into_iter().map(|member| member.json).collect::<Vec<_>>()),
+    }
+}
+
+fn row(record: &SourceRecord) -> Item {
+    let name = record.values.display_name();
+    let json = json!({
+        "side": Side::Source.name(),
+        "linq_id": null,
+        "source_key": record.name_in_source(),
+        "label": record.label,
+        "line": record.line,
+        "name": name,
+        "person": record.values.only(Field::IDENTITY.into_iter().collect()),
+    });
+    let place = shown(&record.name_in_source(), 24);
+    Item { text: format!("{} ({place})\n", shown(&name, 40)), json }
+}
+
+fn person(id: LinqId, values: &Values, mut json: Value) -> Item {
     let name = values.display_name();
     json["linq_id"] = json!(id);
     json["name"] = json!(name);

@@ -140,7 +140,7 @@ fn waits(step: &Step, seen: &Observation) -> String {
     let mut text = String::new();
     for wait in &step.waits {
         let why = match wait {
-            Wait::Conflict { field, .. } => format!("{field} was edited on both sides"),
+            Wait::Conflict { field, clash, .. } => clash.reason(*field),
             Wait::Ambiguous { .. } => step.reason.to_string(),
             Wait::HeldDeletion(side) => format!("{}; deleting it in {side} is held", step.reason),
             Wait::HeldClearing(side, change) => {

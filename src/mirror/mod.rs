@@ -39,6 +39,7 @@ mod links;
 mod memory;
 mod purge;
 mod rejections;
+mod repeated;
 mod runs;
 mod schema;
 #[cfg(test)]
@@ -59,6 +60,7 @@ pub use links::LinkChange;
 pub use memory::{Mapping, Pair};
 pub use purge::Traces;
 pub use rejections::{Rejection, RejectionChange};
+pub use repeated::RepeatedWrite;
 pub use runs::{Ending, Run};
 pub use weather::{LinqDown, WhyDown};
 

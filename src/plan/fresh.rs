@@ -4,7 +4,7 @@
 use crate::model::{Base, Field, Link, LinqContact, LinqId, Policy, Side, SourceRecord};
 
 use super::interrupted::base_of_create;
-use super::merge::merge;
+use super::merge::{Memory, merge};
 use super::observation::{DoubtfulCreate, Observation};
 use super::pairs::{add_writes, subject};
 use super::step::{LinkPlan, LinqWrite, Reason, Rule, SourceWrite, Step, Tier, Wait};
@@ -20,7 +20,7 @@ pub(super) fn join_step(
     seen: &Observation,
     policy: &Policy,
 ) -> Step {
-    let merge = merge(record, contact, base, seen.source.mapped, policy, &|_| None);
+    let merge = merge(record, contact, base, seen.source.mapped, policy, Memory::NOTHING);
     let mut base = base.clone();
     for (field, agreement) in &merge.agreed {
         base.set(*field, agreement.clone());

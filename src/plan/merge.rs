@@ -4,12 +4,13 @@
 //! sides are all kept, and only a field that clashes waits.
 
 use crate::model::{
-    Agreement, Base, Change, ConflictPolicy, Decision, Field, FieldSet, LinqContact, Policy, Side,
-    SourceRecord, Values, WaitingKind,
+    Agreement, Base, Canon, Change, ConflictPolicy, Decision, Field, FieldSet, LinqContact, Policy,
+    Side, SourceRecord, Values, WaitingKind,
 };
 
 use super::decide::Fate;
-use super::step::Wait;
+use super::observation::Written;
+use super::step::{Clash, Wait};
 
 /// What merging a pair comes to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,8 +36,24 @@ enum Outcome {
     Wait(Wait),
 }
 
-/// Looks up what a person decided about something that would wait.
-pub(super) type Decided<'a> = &'a dyn Fn(&WaitingKind) -> Option<&'a Decision>;
+/// What the state remembers of a pair besides its base.
+#[derive(Clone, Copy)]
+pub(super) struct Memory<'a> {
+    /// Looks up what a person decided about something that would wait.
+    pub(super) decided: &'a dyn Fn(&WaitingKind) -> Option<&'a Decision>,
+    /// Looks up what was last written to a field of a side.
+    pub(super) written: &'a dyn Fn(Side, Field) -> Option<&'a Written>,
+}
+
+impl Memory<'_> {
+    /// Of a pair that nothing is remembered of.
+    pub(super) const NOTHING: Memory<'static> =
+        Memory { decided: &|_| None, written: &|_, _| None };
+}
+
+/// A value that was written so many times, and changed back each time, is not written
+/// again without asking.
+const PATIENCE: usize = 3;
 
 /// Merges `record` and `contact`, which last agreed on `base`.
 pub(super) fn merge(
@@ -45,12 +62,12 @@ pub(super) fn merge(
     base: &Base,
     mapped: FieldSet,
     policy: &Policy,
-    decided: Decided<'_>,
+    memory: Memory<'_>,
 ) -> Merge {
     let mut merge = Merge::default();
     for field in mapped.iter() {
         let (source, linq) = (&record.values[field], &contact.values[field]);
-        match outcome(field, record, contact, base, policy, decided) {
+        match outcome(field, record, contact, base, policy, memory) {
             Outcome::Nothing => {}
             Outcome::Agree => {
                 let agreement = Agreement { source: source.clone(), linq: linq.clone() };
@@ -76,7 +93,7 @@ fn outcome(
     contact: &LinqContact,
     base: &Base,
     policy: &Policy,
-    decided: Decided<'_>,
+    memory: Memory<'_>,
 ) -> Outcome {
     if let Some(rejected) = record.rejected.iter().find(|rejected| rejected.field == field) {
         return reject(field, &rejected.reason);
@@ -88,14 +105,58 @@ fn outcome(
         // Never agreed: a blank is filled, two values are a clash.
         None => (!source.trim().is_empty(), !linq.trim().is_empty()),
     };
+    let ask = |clash| ask(field, record, contact, base, policy, memory, clash);
+    let changed_back = changed_back(field, record, contact, base, policy.canon, memory);
     match (source_differs, linq_differs) {
         (false, false) => unchanged(field, base, policy),
         _ if same(source, linq) => Outcome::Agree,
+        (true, false) | (false, true) if let Some(side) = changed_back => {
+            ask(Clash::ChangedBack(side))
+        }
+        // A value that is new stands against one that was only put back.
+        (true, true)
+            if let Some(side) = changed_back
+                && policy.writes_field(side, field) =>
+        {
+            match side {
+                Side::Source => Outcome::ToSource,
+                Side::Linq => Outcome::ToLinq,
+            }
+        }
         (true, false) if policy.writes_field(Side::Linq, field) => Outcome::ToLinq,
         (false, true) if policy.writes_field(Side::Source, field) => Outcome::ToSource,
         (true, false) | (false, true) => Outcome::Nothing,
-        (true, true) => clash(field, record, contact, base, policy, decided),
+        (true, true) => ask(Clash::BothEdited),
     }
+}
+
+/// The side on which a value that was written is not there any more, but the one that
+/// it replaced, as often as we have patience.
+fn changed_back(
+    field: Field,
+    record: &SourceRecord,
+    contact: &LinqContact,
+    base: &Base,
+    canon: Canon,
+    memory: Memory<'_>,
+) -> Option<Side> {
+    let agreed = base.get(field)?;
+    let same = |a: &str, b: &str| canon.same(field, a, b);
+    let is_back = |side: &Side| {
+        let (shown, ours) = match side {
+            Side::Source => (&record.values[field], &agreed.source),
+            Side::Linq => (&contact.values[field], &agreed.linq),
+        };
+        let undone = |written: &Written| {
+            let Change { from, to, .. } = &written.change;
+            let is_ours = same(to, &agreed.source) || same(to, &agreed.linq);
+            written.times >= PATIENCE && is_ours && same(from, shown) && !same(shown, ours)
+        };
+        (memory.written)(*side, field).is_some_and(undone)
+    };
+    let mut sides = Side::ALL.into_iter().filter(is_back);
+    // Where both put their own value back, there is no new one.
+    sides.next().filter(|_| sides.next().is_none())
 }
 
 /// A field that neither side has changed. Where one half of the base is blank and
@@ -116,13 +177,15 @@ fn unchanged(field: Field, base: &Base, policy: &Policy) -> Outcome {
     }
 }
 
-fn clash(
+/// What a person, or else the policy, says about two values.
+fn ask(
     field: Field,
     record: &SourceRecord,
     contact: &LinqContact,
     base: &Base,
     policy: &Policy,
-    decided: Decided<'_>,
+    memory: Memory<'_>,
+    clash: Clash,
 ) -> Outcome {
     let (source, linq) = (record.values[field].clone(), contact.values[field].clone());
     let base = base.get(field).map(|agreed| agreed.linq.clone()).unwrap_or_default();
@@ -132,7 +195,7 @@ fn clash(
         source: source.clone(),
         linq: linq.clone(),
     };
-    let winner = match decided(&kind) {
+    let winner = match (memory.decided)(&kind) {
         Some(Decision::Take { side }) => Some(*side),
         Some(Decision::Value { value }) if policy.writes_field(Side::Source, field) => {
             return Outcome::Instead(value.clone());
@@ -140,13 +203,16 @@ fn clash(
         Some(
             Decision::Value { .. } | Decision::Approve | Decision::Link { .. } | Decision::Separate,
         )
-        | None => by_policy(record, contact, policy),
+        | None => match clash {
+            Clash::BothEdited => by_policy(record, contact, policy),
+            Clash::ChangedBack(_) => None,
+        },
     };
     match winner {
         Some(Side::Source) if policy.writes_field(Side::Linq, field) => Outcome::ToLinq,
         Some(Side::Linq) if policy.writes_field(Side::Source, field) => Outcome::ToSource,
         Some(Side::Source | Side::Linq) | None => {
-            Outcome::Wait(Wait::Conflict { field, base, source, linq })
+            Outcome::Wait(Wait::Conflict { field, base, source, linq, clash })
         }
     }
 }

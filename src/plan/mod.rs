@@ -76,11 +76,11 @@ pub use guard::worth_asking;
 pub use interrupted::{Likeness, trace_of};
 pub(crate) use interrupted::{agreed_by_answer, is_rewritten};
 pub use observation::{
-    DoubtfulCreate, HalfAdded, LinqSide, Observation, RecentDeletions, SourceSide,
+    DoubtfulCreate, HalfAdded, LinqSide, Observation, RecentDeletions, SourceSide, Written,
 };
 pub use saved::{Expects, Memory, SavedDeed, SavedPlan, SavedStep};
 pub use step::{
-    LinkPlan, LinqWrite, Plan, Reason, Rule, Skipped, SourceWrite, Step, Subject, Tier, Wait,
+    Clash, LinkPlan, LinqWrite, Plan, Reason, Rule, Skipped, SourceWrite, Step, Subject, Tier, Wait,
 };
 pub use undo::{Deed, Done, UndoError, Undoing, plan_undo, source_first};
 pub use waiting::{duplicates, waiting};

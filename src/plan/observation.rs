@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    Decision, FieldSet, Fingerprint, IntentId, Link, LinqContact, LinqId, Side, SourceKey,
-    SourceRecord, Timestamp, Unreadable, Values,
+    Change, Decision, Field, FieldSet, Fingerprint, IntentId, Link, LinqContact, LinqId, Side,
+    SourceKey, SourceRecord, Timestamp, Unreadable, Values,
 };
 
 /// Both sides and the state, as one run sees them.
@@ -24,6 +24,9 @@ pub struct Observation {
     pub half_added: Vec<HalfAdded>,
     /// What Linq refused earlier, with its reason, by [`super::LinqWrite::fingerprint`].
     pub refused: BTreeMap<Fingerprint, String>,
+    /// The last value that was written to a field of a contact on a side, and how often
+    /// in a row. Of those that nobody has changed since nothing needs to be here.
+    pub written: BTreeMap<(LinqId, Side, Field), Written>,
     /// What people decided about what waited, by [`crate::model::Waiting::what`].
     pub decisions: BTreeMap<Fingerprint, Decision>,
     /// Deletions carried out without approval in the past 24 hours.
@@ -95,6 +98,16 @@ pub struct HalfAdded {
     pub linq_id: LinqId,
     /// What was to be written.
     pub values: Values,
+}
+
+/// A value that was written over the same other value, several times in a row perhaps:
+/// then something has put the other value back each time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// The value, and what it replaced.
+    pub change: Change,
+    /// How many times in a row.
+    pub times: usize,
 }
 
 /// Deletions of the past 24 hours, approved ones aside.

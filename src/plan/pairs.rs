@@ -9,7 +9,7 @@ use crate::model::{
 use super::case::{LinqHalf, SourceHalf};
 use super::decide::{Decision, Fate, decide};
 use super::fresh::{create_in_linq, create_in_source};
-use super::merge::{Merge, fate_of_values, merge};
+use super::merge::{Memory, Merge, fate_of_values, merge};
 use super::observation::Observation;
 use super::step::{LinkPlan, LinqWrite, Reason, Rule, SourceWrite, Step, Subject, Wait};
 use super::waiting::decided;
@@ -122,7 +122,10 @@ impl Pair<'_> {
     fn merge(&self, record: &SourceRecord, contact: &LinqContact) -> Merge {
         let subject = subject_of(self.link);
         let decided = |kind: &WaitingKind| decided(kind, &subject, self.seen);
-        merge(record, contact, &self.link.base, self.mapped(), self.policy, &decided)
+        let id = self.link.linq_id;
+        let written = |side, field| self.seen.written.get(&(id, side, field));
+        let memory = Memory { decided: &decided, written: &written };
+        merge(record, contact, &self.link.base, self.mapped(), self.policy, memory)
     }
 
     fn write(&self, step: &mut Step, merge: Merge, record: &SourceRecord, contact: &LinqContact) {

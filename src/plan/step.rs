@@ -178,7 +178,7 @@ pub enum LinkPlan {
 /// Something that is not done, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wait {
-    /// Both sides changed the field; a person decides.
+    /// The two sides differ in a field, and a person decides.
     Conflict {
         /// The field.
         field: Field,
@@ -188,6 +188,8 @@ pub enum Wait {
         source: String,
         /// Linq's value.
         linq: String,
+        /// What clashes.
+        clash: Clash,
     },
     /// It cannot be told who this is; a person decides.
     Ambiguous {
@@ -207,6 +209,28 @@ pub enum Wait {
     },
     /// A deletion on this side waits until it has been seen for long enough.
     Grace(Side),
+}
+
+/// Why a person has to decide about a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clash {
+    /// Both sides changed it.
+    BothEdited,
+    /// What was written to this side was changed back there, again and again.
+    ChangedBack(Side),
+}
+
+impl Clash {
+    /// Why `field` waits, for people.
+    pub fn reason(self, field: Field) -> String {
+        match self {
+            Clash::BothEdited => format!("{field} was edited on both sides"),
+            Clash::ChangedBack(side) => format!(
+                "something in {side} keeps changing {field} back, so it is not written any \
+                 more: edit it on one side, or resolve it"
+            ),
+        }
+    }
 }
 
 /// Why a step is there.

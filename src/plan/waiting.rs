@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use crate::model::{
-    Canon, Decision, Field, FieldSet, Fingerprint, LinqId, Values, Waiting, WaitingKind,
-    first_names_agree, name_and_company_key, names_contradict,
+    Canon, Decision, Field, FieldSet, Fingerprint, Values, Waiting, WaitingKind, first_names_agree,
+    name_and_company_key, names_contradict,
 };
 
 use super::observation::Observation;
@@ -60,7 +60,7 @@ fn listed(step: &Step, kind: WaitingKind, wait: &Wait, seen: &Observation) -> Wa
 /// What sort of thing waits; `None` for what waits for nobody.
 fn kind(wait: &Wait) -> Option<WaitingKind> {
     Some(match wait.clone() {
-        Wait::Conflict { field, base, source, linq } => {
+        Wait::Conflict { field, base, source, linq, .. } => {
             WaitingKind::Conflict { field, base, source, linq }
         }
         Wait::Ambiguous { candidates } => WaitingKind::Ambiguous { candidates },
@@ -73,7 +73,7 @@ fn kind(wait: &Wait) -> Option<WaitingKind> {
 
 fn reason(step: &Step, wait: &Wait) -> String {
     match wait {
-        Wait::Conflict { field, .. } => format!("{field} was edited on both sides"),
+        Wait::Conflict { field, clash, .. } => clash.reason(*field),
         Wait::HeldDeletion(side) => format!("{}; deleting it in {side} is held", step.reason),
         Wait::HeldClearing(side, change) => format!("clearing {} in {side} is held", change.field),
         Wait::Rejected { reason, .. } => reason.clone(),
@@ -123,10 +123,10 @@ pub(super) fn approved(kind: &WaitingKind, subject: &Subject, seen: &Observation
     }
 }
 
-/// Groups of contacts that look like one person: the same e-mail address with names
+/// Groups of people within one side who look like one person: the same e-mail address with names
 /// that do not contradict, the same phone number with first names that agree, or the
 /// same name and company. Each group has at least two members, in the order given.
-pub fn duplicates(people: &[(LinqId, &Values)], canon: Canon) -> Vec<Vec<LinqId>> {
+pub fn duplicates<Id: Copy + Ord>(people: &[(Id, &Values)], canon: Canon) -> Vec<Vec<Id>> {
     type Key = fn(Canon, &Values) -> Option<String>;
     type Alike = fn(&Values, &Values) -> bool;
     let keys: [(Key, Alike); 3] = [
@@ -137,9 +137,9 @@ pub fn duplicates(people: &[(LinqId, &Values)], canon: Canon) -> Vec<Vec<LinqId>
         ),
         (|_, values| name_and_company_key(values), |_, _| true),
     ];
-    let mut found: Vec<Vec<LinqId>> = Vec::new();
+    let mut found: Vec<Vec<Id>> = Vec::new();
     for (key, alike) in keys {
-        let mut by_key: BTreeMap<String, Vec<(LinqId, &Values)>> = BTreeMap::new();
+        let mut by_key: BTreeMap<String, Vec<(Id, &Values)>> = BTreeMap::new();
         for (id, values) in people {
             if let Some(key) = key(canon, values) {
                 by_key.entry(key).or_default().push((*id, values));
@@ -147,7 +147,7 @@ pub fn duplicates(people: &[(LinqId, &Values)], canon: Canon) -> Vec<Vec<LinqId>
         }
         for group in by_key.values().filter(|group| group.len() > 1) {
             let first = group[0].1;
-            let members: Vec<LinqId> =
+            let members: Vec<Id> =
                 group.iter().filter(|(_, v)| alike(first, v)).map(|(id, _)| *id).collect();
             if members.len() > 1 && !found.contains(&members) {
                 found.push(members);

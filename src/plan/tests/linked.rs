@@ -6,7 +6,7 @@ use super::world::{World, at, values};
 use crate::model::{
     ConflictPolicy, DeletePolicy, Direction, Field, LinkStatus, RejectedField, Side,
 };
-use crate::plan::{LinkPlan, LinqWrite, SourceWrite, Step, Wait, plan};
+use crate::plan::{Clash, LinkPlan, LinqWrite, SourceWrite, Step, Wait, plan};
 
 const ADA: &str =
     "first_name=Ada last_name=King email=ada@x.example company=Engines title=Countess";
@@ -62,6 +62,7 @@ fn a_clash_is_held_and_the_other_fields_flow() {
             base: "Countess".to_owned(),
             source: "Dr".to_owned(),
             linq: "Lady".to_owned(),
+            clash: Clash::BothEdited,
         }]
     );
     world.set_contact(0, Field::Title, "Dr");

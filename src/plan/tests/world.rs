@@ -7,10 +7,11 @@ use chrono::DateTime;
 
 use crate::model::{
     Base, Decision, Field, FieldSet, Fingerprint, Link, LinkId, LinkStatus, LinqContact, LinqId,
-    Policy, RecordIndex, SourceRecord, Timestamp, Values,
+    Policy, RecordIndex, Side, SourceRecord, Timestamp, Values,
 };
 use crate::plan::{
-    DoubtfulCreate, HalfAdded, LinqSide, Observation, Plan, RecentDeletions, SourceSide, Step, plan,
+    DoubtfulCreate, HalfAdded, LinqSide, Observation, Plan, RecentDeletions, SourceSide, Step,
+    Written, plan,
 };
 
 /// The fields that the worlds of these tests map.
@@ -50,6 +51,7 @@ pub(super) struct World {
     pub(super) now: Timestamp,
     /// When every record and every contact was changed last, if they tell.
     pub(super) changed_at: [Option<Timestamp>; 2],
+    pub(super) written: BTreeMap<(LinqId, Side, Field), Written>,
     /// What an interruption left in the journal.
     pub(super) doubtful: Vec<DoubtfulCreate>,
     pub(super) half_added: Vec<HalfAdded>,
@@ -71,6 +73,7 @@ impl World {
             decisions: BTreeMap::new(),
             now: at(0),
             changed_at: [None; 2],
+            written: BTreeMap::new(),
             doubtful: Vec::new(),
             half_added: Vec::new(),
             next_id: 1,
@@ -141,6 +144,7 @@ impl World {
             doubtful: self.doubtful.clone(),
             half_added: self.half_added.clone(),
             refused: BTreeMap::new(),
+            written: self.written.clone(),
             decisions: self.decisions.clone(),
             recent_deletions: RecentDeletions::default(),
             changed_meaning: None,

@@ -1,0 +1,118 @@
+//! A state that is lost, damaged or somebody else's: nothing is deleted for want of it,
+//! and nothing is written over.
+
+use std::path::PathBuf;
+
+use rusqlite::Connection;
+
+use crate::harness::{Files, World, people};
+
+/// Where the state is kept.
+fn database(world: &World) -> PathBuf {
+    world.path("state").join("state.db")
+}
+
+/// Takes the whole state away.
+fn lose_state(world: &World) {
+    std::fs::remove_dir_all(world.path("state")).unwrap();
+}
+
+#[test]
+fn without_its_state_both_sides_are_linked_again_and_nothing_is_written() {
+    let world = World::synced(&people::csv(1..=30));
+    let (before, contacts) = (Files::at(&world.csv()), world.linq().contacts());
+    lose_state(&world);
+    let run = world.once().expect(0);
+    assert_eq!((run.count("linked"), run.count("in_sync")), (30, 30));
+    assert_eq!((run.linq(), run.source()), ([30, 0, 0, 0], [30, 0, 0, 0]));
+    assert_eq!((world.writes(), world.linq().contacts()), (vec![], contacts));
+    assert_eq!(Files::at(&world.csv()), before);
+    world.expect_silence();
+}
+
+#[test]
+fn what_was_deleted_while_the_state_was_lost_comes_back() {
+    let world = World::synced(&people::csv(1..=10));
+    world.write(people::csv(3..=10));
+    world.remove("First009");
+    lose_state(&world);
+    let run = world.once().expect(0);
+    assert_eq!((run.linq()[3], run.source()[3]), (0, 0), "nothing is deleted without a state");
+    assert_eq!((run.linq()[1], run.source()[1]), (1, 2));
+    assert_eq!((world.linq().contacts().len(), world.people_in_csv().len()), (10, 10));
+    world.expect_silence();
+}
+
+#[test]
+fn what_was_edited_while_the_state_was_lost_waits_with_both_values() {
+    let world = World::synced(&people::csv(1..=4));
+    world.edit("Title 001", "Chief");
+    lose_state(&world);
+    let run = world.once().expect(3);
+    assert_eq!((run.count("conflicts"), run.count("linked")), (1, 4));
+    assert_eq!(world.writes(), []);
+    assert!(world.text().contains("Chief"));
+}
+
+/// Every command that needs the state ends with `code`, says `words`, and changes nothing
+/// on disk or in Linq.
+#[track_caller]
+fn expect_refused(world: &World, code: i32, words: &str) {
+    world.linq().forget_requests();
+    let before = Files::at(&database(world));
+    for command in [&["--once"][..], &["plan"], &["list", "held"], &["approve", "--all"]] {
+        let ended = world.run(command).expect(code);
+        assert!(ended.stderr.contains(words), "{command:?}: {}", ended.stderr);
+        assert_eq!(Files::at(&database(world)), before, "{command:?} wrote over the state");
+    }
+    assert_eq!(world.writes(), []);
+}
+
+/// Two sides in sync, of which one has been edited since.
+fn edited() -> World {
+    let world = World::synced(&people::csv(1..=4));
+    world.edit("Title 001", "Chief");
+    world
+}
+
+#[test]
+fn a_damaged_state_is_refused_and_left_as_it_is() {
+    let world = edited();
+    let mut bytes = std::fs::read(database(&world)).unwrap();
+    bytes[..100].fill(0x5a);
+    std::fs::write(database(&world), bytes).unwrap();
+    expect_refused(&world, 1, "damaged");
+}
+
+#[test]
+fn a_state_that_is_damaged_within_is_refused_and_left_as_it_is() {
+    let world = edited();
+    let mut bytes = std::fs::read(database(&world)).unwrap();
+    bytes[100..].fill(0x5a);
+    std::fs::write(database(&world), bytes).unwrap();
+    expect_refused(&world, 1, "damaged");
+}
+
+#[test]
+fn a_state_from_a_newer_linqsync_is_refused_and_left_as_it_is() {
+    let world = edited();
+    let state = Connection::open(database(&world)).unwrap();
+    state.pragma_update(None, "user_version", 99).unwrap();
+    drop(state);
+    expect_refused(&world, 2, "newer");
+}
+
+#[test]
+fn a_database_of_another_program_is_refused_and_left_as_it_is() {
+    let world = edited();
+    lose_state(&world);
+    std::fs::create_dir(world.path("state")).unwrap();
+    let private = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+    std::fs::set_permissions(world.path("state"), private).unwrap();
+    let other = Connection::open(database(&world)).unwrap();
+    other.execute_batch("CREATE TABLE bookmarks (url TEXT); PRAGMA user_version = 1;").unwrap();
+    drop(other);
+    let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(database(&world), private).unwrap();
+    expect_refused(&world, 2, "another program");
+}
