@@ -16,8 +16,8 @@ use crate::model::{
     Side, SourceRecord, Timestamp, Waiting, WaitingKind,
 };
 use crate::plan::{
-    DoubtfulCreate, HalfAdded, LinqSide, Observation, RecentDeletions, SourceSide, Written, choose,
-    worth_asking,
+    DoubtfulCreate, HalfAdded, HeldBack, LinqSide, Observation, RecentDeletions, SourceSide,
+    Written, choose, worth_asking,
 };
 use crate::source::Reading;
 
@@ -256,6 +256,7 @@ pub fn observation(
             source: state.deletions_since(Side::Source, now - DAY)?,
             linq: state.deletions_since(Side::Linq, now - DAY)?,
         },
+        held: held(state)?,
         changed_meaning: changed_meaning(state, &mapping(policy, reading))?,
     };
     recall(state, &mut seen)?;
@@ -341,12 +342,21 @@ pub fn mapping(policy: &Policy, reading: &Reading) -> Mapping {
         Scope::All => "all".to_owned(),
         Scope::Owner(owner) => format!("owner {owner}"),
     };
-    Mapping { fields: reading.mapped, scope }
+    Mapping { fields: reading.mapped, places: Some(reading.places.clone()), scope }
+}
+
+/// What earlier runs held back.
+fn held(state: &State) -> Result<HeldBack, StateError> {
+    let is_held = |waiting: &Waiting| {
+        matches!(waiting.kind, WaitingKind::HeldDeletion { .. } | WaitingKind::HeldClearing { .. })
+    };
+    let listed = state.waiting()?.into_iter().filter(is_held).map(|held| (held.what, held.kind));
+    Ok(HeldBack { listed: listed.collect(), kept: state.kept_back()? })
 }
 
 fn changed_meaning(state: &State, now: &Mapping) -> Result<Option<String>, StateError> {
     let Some(before) = state.mapping()? else { return Ok(None) };
-    Ok(if before.fields != now.fields {
+    Ok(if before.fields != now.fields || before.places.is_some() && before.places != now.places {
         Some("the source has other columns than before".to_owned())
     } else if before.scope != now.scope {
         Some("another scope is configured than before".to_owned())

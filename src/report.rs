@@ -198,6 +198,7 @@ impl RunReport {
         self.halted = plan.halt.is_some();
         self.in_sync = if self.halted { 0 } else { plan.in_sync };
         self.open = open(plan, seen);
+        self.skipped += plan.unseen;
         self.linq.seen = seen.linq.contacts.len();
         self.source.seen = seen.source.records.len();
     }

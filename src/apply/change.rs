@@ -71,7 +71,14 @@ impl Apply<'_> {
         };
         match self.patch_until_answered(id, update, set).await {
             Ok(Sent::Landed(answer)) => {
-                self.recorder().updated(step, intent, set, &answer, self.now())?;
+                let sent = set.iter().map(|change| change.field).collect();
+                let answer = self.believed(id, answer.completed(sent, &current), set).await?;
+                let taken = self.taken(set, &answer);
+                if taken.is_empty() && !set.is_empty() {
+                    let reason = "Linq answered that it took the change, and kept the old value";
+                    return self.refuse(step, write, intent, reason);
+                }
+                self.recorder().updated(step, intent, &taken, &answer, self.now())?;
                 Ok(Outcome::Updated(answer))
             }
             Ok(Sent::Unclear(shown)) => {
@@ -117,6 +124,39 @@ impl Apply<'_> {
             }
         }
         Ok(Sent::Gone)
+    }
+
+    /// The answer to an update, or what Linq shows now where the answer is as if nothing
+    /// had been sent: it may be an old one.
+    async fn believed(
+        &self,
+        id: LinqId,
+        answer: Fetched,
+        set: &[Change],
+    ) -> Result<Fetched, LinqError> {
+        if self.taken(set, &answer).len() == set.len() {
+            return Ok(answer);
+        }
+        Ok(match self.client.get(id).await? {
+            Lookup::Found(fetched) => *fetched,
+            Lookup::Absent | Lookup::Unproven(_) => answer,
+        })
+    }
+
+    /// The changes without those that Linq ignored: a field that has its old value and
+    /// nothing of the new one. An ignored clearing is a matter of the base.
+    fn taken(&self, set: &[Change], answer: &Fetched) -> Vec<Change> {
+        let canon = self.policy.canon;
+        let is_ignored = |change: &&Change| {
+            let Change { field, from, to } = change;
+            let shown = &answer.contact.values[*field];
+            *field != Field::Owner
+                && !to.trim().is_empty()
+                && canon.same(*field, shown, from)
+                && !canon.same(*field, shown, to)
+                && !is_rewritten(*field, to, shown, canon)
+        };
+        set.iter().filter(|change| !is_ignored(change)).cloned().collect()
     }
 
     /// Sends an update. If Linq does not know the present owner as a user, it is

@@ -102,7 +102,13 @@ fn item(waiting: &Waiting, decisions: &BTreeMap<Fingerprint, Decision>) -> Item 
         (None, Some(id)) => format!("id {id}"),
         (None, None) => String::new(),
     };
-    let mut text = format!("{name} ({place})\n    {}\n", wrapped(&shown(&waiting.reason, 200), 4));
+    let head = match waiting.line {
+        Some(line) if name.is_empty() || waiting.person == Values::default() => {
+            format!("{place} (line {line})")
+        }
+        _ => format!("{name} ({place})"),
+    };
+    let mut text = format!("{head}\n    {}\n", wrapped(&shown(&waiting.reason, 200), 4));
     for (what, value) in details(&waiting.kind) {
         let _ = writeln!(text, "    {what:<13} {value}");
     }

@@ -17,7 +17,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::model::{Field, LinqContact, LinqId, Timestamp, Values};
+use crate::model::{Field, FieldSet, LinqContact, LinqId, Timestamp, Values};
 
 /// A contact as Linq showed it.
 #[derive(Clone, PartialEq, Eq)]
@@ -27,6 +27,22 @@ pub struct Fetched {
     /// The JSON text it was read from, with what linqsync does not know: for the
     /// history of deleted contacts.
     pub raw: String,
+}
+
+impl Fetched {
+    /// The answer to an update of the fields `sent`, where what it does not mention is
+    /// as it was `before`: some answer with what was updated alone.
+    #[must_use]
+    pub fn completed(mut self, sent: FieldSet, before: &Values) -> Fetched {
+        let members: Members<'_> = serde_json::from_str(&self.raw).unwrap_or_default();
+        for field in FieldSet::ALL.iter().filter(|field| !sent.contains(*field)) {
+            let member = if field == Field::Owner { "contact_owner" } else { field.name() };
+            if members.get(member).is_none() {
+                self.contact.values[field].clone_from(&before[field]);
+            }
+        }
+        self
+    }
 }
 
 impl fmt::Debug for Fetched {
@@ -69,7 +85,7 @@ const NO_CONTACT: Unreadable = Unreadable("the body holds no contact");
 const MALFORMED: Unreadable = Unreadable("the contact is malformed");
 
 /// The members of a JSON object, each as it is written.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(transparent)]
 struct Members<'a>(#[serde(borrow)] BTreeMap<String, &'a RawValue>);
 

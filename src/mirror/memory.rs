@@ -2,7 +2,7 @@
 //!
 //! Owns the table `meta`. Leaves what follows from a change to the planner.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use rusqlite::{Connection, OptionalExtension};
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::State;
 use super::columns::Json;
 use super::error::{Fault, StateError};
-use crate::model::{FieldSet, Fingerprint, Timestamp};
+use crate::model::{Field, FieldSet, Fingerprint, KeptBack, Timestamp};
 
 /// The two places that a state keeps the same.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +35,9 @@ impl fmt::Display for Pair {
 pub struct Mapping {
     /// The fields that the source carried.
     pub fields: FieldSet,
+    /// Where it kept them, as the reading tells; `None` in states of old.
+    #[serde(default)]
+    pub places: Option<BTreeMap<Field, String>>,
     /// Which contacts took part, as the configuration spells it.
     pub scope: String,
 }
@@ -43,6 +46,7 @@ const PAIR: &str = "pair";
 const MAPPING: &str = "mapping";
 const BACKED_UP_AT: &str = "backed_up_at";
 const NOBODIES: &str = "nobodies";
+const KEPT_BACK: &str = "kept_back";
 
 impl State {
     /// Makes this the state of `pair`, unless it is the state of another one. The
@@ -91,6 +95,22 @@ impl State {
     pub fn remember_nobodies(&self, nobodies: &BTreeSet<Fingerprint>) -> Result<(), StateError> {
         let known: Vec<String> = nobodies.iter().map(|fingerprint| fingerprint.to_hex()).collect();
         self.write(|tx| remember(tx, NOBODIES, &known))
+    }
+
+    /// What is held, because people saw it on a list and approved only others of it.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn kept_back(&self) -> Result<KeptBack, StateError> {
+        Ok(self.read(|conn| recall(conn, KEPT_BACK))?.unwrap_or_default())
+    }
+
+    /// Remembers what is held for that reason, in place of what was.
+    ///
+    /// # Errors
+    /// When the state cannot be written.
+    pub fn keep_back(&self, kept: &KeptBack) -> Result<(), StateError> {
+        self.write(|tx| remember(tx, KEPT_BACK, kept))
     }
 
     /// When the source was backed up before the first write to it; `None` as long
@@ -183,7 +203,8 @@ mod tests {
         assert_eq!(state.backed_up_at().unwrap(), None);
         let fields = |list: &[Field]| list.iter().copied().collect::<FieldSet>();
         for fields in [fields(&[Field::Email, Field::Owner]), FieldSet::ALL, FieldSet::EMPTY] {
-            let mapping = Mapping { fields, scope: "owner:sam@acme.example".to_owned() };
+            let places = Some([(Field::Title, "Job Title".to_owned())].into());
+            let mapping = Mapping { fields, places, scope: "owner:sam@acme.example".to_owned() };
             state.remember_mapping(&mapping).unwrap();
             assert_eq!(state.mapping().unwrap(), Some(mapping));
         }

@@ -30,5 +30,5 @@ pub use policy::{
 pub use record::{LinqContact, OtherValue, RejectedField, SourceRecord, Timestamp, Unreadable};
 pub use side::Side;
 pub use values::{Change, Values};
-pub use waiting::{Decision, Waiting, WaitingKind};
+pub use waiting::{Decision, KeptBack, Waiting, WaitingKind};
 pub use who::Who;

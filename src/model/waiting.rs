@@ -1,5 +1,6 @@
 //! What waits for a person, and what a person decides about it.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -90,6 +91,16 @@ pub enum Decision {
     },
     /// An ambiguous record is somebody whom Linq does not have.
     Separate,
+}
+
+/// What people have seen on a list of which they approved something else: it waits
+/// until it is approved as well, or until the limit is raised.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptBack {
+    /// The questions.
+    pub whats: BTreeSet<Fingerprint>,
+    /// The limit under which they were held, as a number of deletions.
+    pub limit: usize,
 }
 
 impl fmt::Debug for Waiting {

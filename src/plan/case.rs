@@ -112,6 +112,12 @@ impl<'a> Case<'a> {
         )
     }
 
+    /// Whether this is a pair of which it cannot be told what Linq has.
+    pub(super) fn is_unseen(&self) -> bool {
+        matches!(self, Case::Pair { link, linq: LinqHalf::Unknown, .. }
+            if link.status == LinkStatus::Linked)
+    }
+
     /// The link, if there is one.
     pub(super) fn link(&self) -> Option<&'a Link> {
         match self {

@@ -11,7 +11,9 @@ use crate::model::{
 };
 
 use super::case::{Case, LinqHalf, SourceHalf};
-use super::interrupted::{Trace, Traces, base_of_addition, base_of_create};
+use super::interrupted::{
+    Trace, Traces, base_of_addition, base_of_create, base_of_sending, is_older_than,
+};
 use super::matching::{Matching, Pool, Seeker, Standing, Verdict, match_up};
 use super::observation::{DoubtfulCreate, HalfAdded, Observation};
 use super::recognise::{Recognised, is_lost, recognise};
@@ -284,6 +286,16 @@ impl<'a, 'p> Sorting<'a, 'p> {
         }
     }
 
+    /// What was agreed on with a contact that a create in doubt may have made, and that
+    /// was edited since; nothing if it was there before.
+    fn base_of_doubt(&self, doubt: &DoubtfulCreate, id: LinqId) -> Base {
+        let contact = &self.seen.linq.contacts[&id];
+        if is_older_than(contact, doubt.first_sent_at) || contact.created_at.is_none() {
+            return Base::default();
+        }
+        base_of_sending(doubt, self.seen.source.mapped, self.policy)
+    }
+
     fn judged(&mut self, seeker: &Seeker<'a>, verdict: Verdict) {
         let record = seeker.record;
         let position = record.index.0 as usize;
@@ -294,7 +306,8 @@ impl<'a, 'p> Sorting<'a, 'p> {
                 self.cases.push(Case::Replaced { link, record, contact, doubt: None });
             }
             (Verdict::Is(id, tier), Standing::InDoubt(doubt)) => {
-                self.on_both(position, id, tier, Box::default(), Some(doubt));
+                let base = self.base_of_doubt(doubt, id);
+                self.on_both(position, id, tier, Box::new(base), Some(doubt));
             }
             (Verdict::Is(id, tier), Standing::New) => {
                 self.on_both(position, id, tier, Box::default(), None);

@@ -5,13 +5,15 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Change, DeletePolicy, Field, Link, LinkStatus, Policy, Side, WaitingKind};
+use crate::model::{
+    Change, Decision, DeletePolicy, Field, Fingerprint, Link, LinkStatus, Policy, Side, WaitingKind,
+};
 
-use super::case::{Case, LinqHalf};
+use super::case::{Case, LinqHalf, SourceHalf};
 use super::observation::Observation;
 use super::pairs::subject_of;
-use super::step::{LinqWrite, Plan, Reason, Rule, SourceWrite, Step, Subject, Wait};
-use super::waiting::approved;
+use super::step::{LinqWrite, Plan, SourceWrite, Step, Subject, Wait};
+use super::waiting::{approved, what};
 
 /// How many links each side lacks, out of how many.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,7 +48,7 @@ impl Missing {
                         usize::from(matches!(linq, LinqHalf::Gone | LinqHalf::Unasked));
                 }
                 Case::Replaced { link, .. } | Case::Ambiguous { link: Some(link), .. }
-                    if link.status == LinkStatus::Linked =>
+                    if asks_for(link, seen) =>
                 {
                     missing.links += 1;
                     missing.in_linq += 1;
@@ -105,16 +107,36 @@ fn asks_for(link: &Link, seen: &Observation) -> bool {
     link.status == LinkStatus::Linked && !vouched_for
 }
 
-/// Leaves nothing of a step but what people must see: who is missing, and whatever
-/// waited.
-pub(super) fn halt(step: &mut Step) {
-    let loses = match step.reason {
-        Reason::Rule(Rule::DeletedInSource) => Some(Side::Linq),
-        Reason::Rule(Rule::DeletedInLinq) => Some(Side::Source),
-        Reason::Rule(_) | Reason::Matched(_) | Reason::Because(_) | Reason::Undo(_) => None,
-    };
+/// Leaves nothing of the step for `case` but what people must see: who is missing, so
+/// that they can approve it, whatever would follow from it; and whatever waited.
+pub(super) fn halt(step: &mut Step, case: &Case<'_>, seen: &Observation) {
     step.disarm();
-    step.waits.extend(loses.map(Wait::HeldDeletion));
+    let Some((link, side)) = loses(case).filter(|(link, _)| asks_for(link, seen)) else { return };
+    if step.subject.link.is_none() {
+        step.subject = subject_of(link);
+    }
+    step.waits.push(Wait::HeldDeletion(side));
+}
+
+/// The link of which a half is missing, and the side on which the other one is.
+fn loses<'a>(case: &Case<'a>) -> Option<(&'a Link, Side)> {
+    match case {
+        // Who is gone from both is asked for in Linq once that is approved.
+        Case::Pair { link, linq: LinqHalf::Gone | LinqHalf::Unasked, .. }
+        | Case::Replaced { link, .. }
+        | Case::Ambiguous { link: Some(link), .. } => Some((link, Side::Source)),
+        Case::Pair { link, source: SourceHalf::Gone, .. } => Some((link, Side::Linq)),
+        Case::Pair { .. }
+        | Case::OnBoth { .. }
+        | Case::InSource { .. }
+        | Case::InLinq { .. }
+        | Case::Orphan { .. }
+        | Case::Suspect { .. }
+        | Case::Ambiguous { link: None, .. }
+        | Case::Candidate { .. }
+        | Case::Nobody { .. }
+        | Case::OutOfScope { .. } => None,
+    }
 }
 
 /// Turns what `plan` must not do on its own into waits.
@@ -128,8 +150,12 @@ pub(super) fn guard(plan: &mut Plan, seen: &Observation, policy: &Policy) {
     }
     for side in Side::ALL {
         approve(&mut plan.steps, side, seen);
-        hold_deletions(&mut plan.steps, side, seen.recent_deletions.on(side), limit);
-        hold_clearings(&mut plan.steps, side, limit, seen);
+        let lists = Lists { seen, side, limit };
+        hold_deletions(plan, &lists, seen.recent_deletions.on(side));
+        hold_clearings(plan, &lists);
+    }
+    if !plan.kept.whats.is_empty() {
+        plan.kept.limit = limit;
     }
 }
 
@@ -141,35 +167,82 @@ fn approve(steps: &mut [Step], side: Side, seen: &Observation) {
     }
 }
 
-fn hold_deletions(steps: &mut [Step], side: Side, recent: usize, limit: usize) {
-    let held = |step: &Step| step.waits.contains(&Wait::HeldDeletion(side));
-    let asking = |step: &Step| step.deletes_on() == Some(side) && !step.approved;
-    let deletions = steps.iter().filter(|step| asking(step) || held(step)).count();
-    if deletions == 0 || deletions + recent <= limit {
-        return;
-    }
-    for step in steps.iter_mut().filter(|step| asking(step)) {
-        step.linq = None;
-        step.source = None;
-        step.waits.push(Wait::HeldDeletion(side));
+/// The lists of what was held on a side, by which people approve.
+struct Lists<'a> {
+    seen: &'a Observation,
+    side: Side,
+    limit: usize,
+}
+
+impl Lists<'_> {
+    /// Whether `kind` was listed and something else of its list was approved: those who
+    /// approve a part of a list have seen the rest of it, and not approved that.
+    fn keep_back(&self, kind: &WaitingKind, subject: &Subject) -> Option<Fingerprint> {
+        let Observation { held, decisions, .. } = self.seen;
+        if held.listed.is_empty() {
+            return None;
+        }
+        let what = what(kind, subject, self.seen);
+        let kept = held.kept.whats.contains(&what) && self.limit <= held.kept.limit;
+        let in_part = || {
+            let same_list = |(_, other): &(&Fingerprint, &WaitingKind)| is_listed_with(kind, other);
+            let mut list = held.listed.iter().filter(same_list);
+            list.any(|(what, _)| matches!(decisions.get(what), Some(Decision::Approve)))
+        };
+        (held.listed.contains_key(&what) && (kept || in_part())).then_some(what)
     }
 }
 
-fn hold_clearings(steps: &mut [Step], side: Side, limit: usize, seen: &Observation) {
+/// Whether two things that wait are of one list: deletions on a side, or clearings of a
+/// field there.
+fn is_listed_with(one: &WaitingKind, other: &WaitingKind) -> bool {
+    match (one, other) {
+        (WaitingKind::HeldDeletion { side: a }, WaitingKind::HeldDeletion { side: b }) => a == b,
+        (
+            WaitingKind::HeldClearing { side: a, change: x },
+            WaitingKind::HeldClearing { side: b, change: y },
+        ) => a == b && x.field == y.field,
+        _ => false,
+    }
+}
+
+fn hold_deletions(plan: &mut Plan, lists: &Lists<'_>, recent: usize) {
+    let side = lists.side;
+    let held = |step: &Step| step.waits.contains(&Wait::HeldDeletion(side));
+    let asking = |step: &Step| step.deletes_on() == Some(side) && !step.approved;
+    let deletions = plan.steps.iter().filter(|step| asking(step) || held(step)).count();
+    let too_many = deletions > 0 && deletions + recent > lists.limit;
+    for step in plan.steps.iter_mut().filter(|step| asking(step) || held(step)) {
+        let kept = lists.keep_back(&WaitingKind::HeldDeletion { side }, &step.subject);
+        plan.kept.whats.extend(kept);
+        if asking(step) && (too_many || kept.is_some()) {
+            step.linq = None;
+            step.source = None;
+            step.waits.push(Wait::HeldDeletion(side));
+        }
+    }
+}
+
+fn hold_clearings(plan: &mut Plan, lists: &Lists<'_>) {
+    let Lists { seen, side, limit } = *lists;
+    let kind = |change: &Change| WaitingKind::HeldClearing { side, change: change.clone() };
     let asks = |change: &Change, subject: &Subject| {
-        let kind = || WaitingKind::HeldClearing { side, change: change.clone() };
-        clears(change) && !approved(&kind(), subject, seen)
+        clears(change) && !approved(&kind(change), subject, seen)
     };
     let mut clearings: BTreeMap<Field, usize> = BTreeMap::new();
-    for step in steps.iter() {
+    for step in &plan.steps {
         for change in changes(step, side).iter().filter(|change| asks(change, &step.subject)) {
             *clearings.entry(change.field).or_default() += 1;
         }
     }
-    for step in steps {
+    for step in &mut plan.steps {
         let subject = step.subject.clone();
-        let too_many = |change: &Change| asks(change, &subject) && clearings[&change.field] > limit;
-        for change in take_changes(step, side, &too_many) {
+        let kept = |change: &Change| lists.keep_back(&kind(change), &subject);
+        let held = |change: &Change| {
+            asks(change, &subject) && (clearings[&change.field] > limit || kept(change).is_some())
+        };
+        for change in take_changes(step, side, &held) {
+            plan.kept.whats.extend(kept(&change));
             step.waits.push(Wait::HeldClearing(side, change));
         }
     }

@@ -33,7 +33,7 @@ pub fn trace_of(
     sent_at: Timestamp,
     canon: Canon,
 ) -> Option<Likeness> {
-    if contact.created_at.is_some_and(|created| created < sent_at - CLOCK_SKEW) {
+    if is_older_than(contact, sent_at) {
         return None;
     }
     if same_values(&contact.values, values, canon) {
@@ -44,6 +44,11 @@ pub fn trace_of(
         canon.same(field, shown, sent) || is_rewritten(field, sent, shown, canon)
     };
     compared(values).iter().all(may_be).then_some(Likeness::Rewritten)
+}
+
+/// Whether `contact` was there before something was sent at `sent_at`.
+pub(super) fn is_older_than(contact: &LinqContact, sent_at: Timestamp) -> bool {
+    contact.created_at.is_some_and(|created| created < sent_at - CLOCK_SKEW)
 }
 
 /// Whether Linq may have made `shown` of what it was sent: in other letters, or cut
@@ -190,6 +195,12 @@ pub(super) fn base_of_create(
 ) -> Base {
     let sent = mapped.iter().filter(|field| policy.writes_field(Side::Linq, *field)).collect();
     agreed_by_answer(&create.values, &contact.values, sent).collect()
+}
+
+/// The base of a pair whose contact was made by `create` and edited since: what was sent.
+pub(super) fn base_of_sending(create: &DoubtfulCreate, mapped: FieldSet, policy: &Policy) -> Base {
+    let sent = mapped.iter().filter(|field| policy.writes_field(Side::Linq, *field)).collect();
+    agreed_by_answer(&create.values, &create.values, sent).collect()
 }
 
 /// The base of a pair whose record was `added` to the source: what Linq had then.

@@ -196,6 +196,9 @@ fn ask(
         linq: linq.clone(),
     };
     let winner = match (memory.decided)(&kind) {
+        Some(Decision::Take { side }) if !writes_loser(*side, field, policy) => {
+            return Outcome::Agree;
+        }
         Some(Decision::Take { side }) => Some(*side),
         Some(Decision::Value { value }) if policy.writes_field(Side::Source, field) => {
             return Outcome::Instead(value.clone());
@@ -215,6 +218,16 @@ fn ask(
             Outcome::Wait(Wait::Conflict { field, base, source, linq, clash })
         }
     }
+}
+
+/// Whether the side that loses to the `winner` is written. If it is not, a decision
+/// means that each side keeps what it has.
+fn writes_loser(winner: Side, field: Field, policy: &Policy) -> bool {
+    let loser = match winner {
+        Side::Source => Side::Linq,
+        Side::Linq => Side::Source,
+    };
+    policy.writes_field(loser, field)
 }
 
 /// The side that wins a clash by the configured policy; `None` when it waits.

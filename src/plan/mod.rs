@@ -76,7 +76,8 @@ pub use guard::worth_asking;
 pub use interrupted::{Likeness, trace_of};
 pub(crate) use interrupted::{agreed_by_answer, is_rewritten};
 pub use observation::{
-    DoubtfulCreate, HalfAdded, LinqSide, Observation, RecentDeletions, SourceSide, Written,
+    DoubtfulCreate, HalfAdded, HeldBack, LinqSide, Observation, RecentDeletions, SourceSide,
+    Written,
 };
 pub use saved::{Expects, Memory, SavedDeed, SavedPlan, SavedStep};
 pub use step::{
@@ -104,13 +105,20 @@ pub fn plan(seen: &Observation, policy: &Policy) -> Result<Plan, Unaccounted> {
         let mut step = step_for(case, seen, policy);
         plan.refused.extend(wait_for_refused(&mut step, seen));
         if plan.halt.is_some() {
-            halt(&mut step);
+            halt(&mut step, case, seen);
         }
         if !step.is_empty() {
             plan.steps.push(step);
         } else if case.is_whole_pair() {
             plan.in_sync += 1;
         }
+        plan.unseen += usize::from(case.is_unseen());
+    }
+    notice_nobodies(&mut plan, seen);
+    if plan.unseen > 0 {
+        let why = seen.linq.incomplete.as_deref().unwrap_or("asking for them was not answered");
+        let unseen = plan.unseen;
+        plan.notices.push(format!("{unseen} linked contacts could not be seen in Linq: {why}"));
     }
     drop_writes_to_read_only_source(&mut plan, seen);
     notice_delayed_creates(&mut plan, &cases, seen);
@@ -174,9 +182,28 @@ fn drop_writes_to_read_only_source(plan: &mut Plan, seen: &Observation) {
     plan.steps.retain(|step| !step.is_empty());
 }
 
+/// Names rows that have something and nobody whose it is.
+fn notice_nobodies(plan: &mut Plan, seen: &Observation) {
+    const NAMED: usize = 5;
+    let records = plan.nobodies.iter().map(|at| &seen.source.records[at.0 as usize]);
+    let filled: Vec<&str> = records
+        .filter(|record| !record.values.filled().is_empty())
+        .map(|record| record.label.as_str())
+        .collect();
+    if filled.is_empty() {
+        return;
+    }
+    let more = if filled.len() > NAMED { ", …" } else { "" };
+    plan.notices.push(format!(
+        "without a name, an e-mail address or a phone number, so not synchronised: {}{more}",
+        filled[..filled.len().min(NAMED)].join(", ")
+    ));
+}
+
 fn notice_delayed_creates(plan: &mut Plan, cases: &[Case<'_>], seen: &Observation) {
     let delayed = |case: &&Case<'_>| matches!(case, Case::InSource { record, .. } if fresh::cannot_be_looked_for(record, seen));
     let count = cases.iter().filter(delayed).count();
+    plan.unseen += count;
     if let (Some(reason), 1..) = (&seen.linq.incomplete, count) {
         plan.notices.push(format!(
             "{count} new records without e-mail and phone wait for a whole listing of Linq: {reason}"

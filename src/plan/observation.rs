@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    Change, Decision, Field, FieldSet, Fingerprint, IntentId, Link, LinqContact, LinqId, Side,
-    SourceKey, SourceRecord, Timestamp, Unreadable, Values,
+    Change, Decision, Field, FieldSet, Fingerprint, IntentId, KeptBack, Link, LinqContact, LinqId,
+    Side, SourceKey, SourceRecord, Timestamp, Unreadable, Values, WaitingKind,
 };
 
 /// Both sides and the state, as one run sees them.
@@ -34,6 +34,8 @@ pub struct Observation {
     /// Why this run neither deletes nor clears anything, if so: what the
     /// readings mean has changed since the last run.
     pub changed_meaning: Option<String>,
+    /// What earlier runs held back.
+    pub held: HeldBack,
 }
 
 /// The source as one reading found it.
@@ -127,4 +129,13 @@ impl RecentDeletions {
             Side::Linq => self.linq,
         }
     }
+}
+
+/// What earlier runs held back.
+#[derive(Clone, Debug, Default)]
+pub struct HeldBack {
+    /// What the last run listed as held.
+    pub listed: BTreeMap<Fingerprint, WaitingKind>,
+    /// What was left over when people approved a part of what was listed.
+    pub kept: KeptBack,
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Link, LinqId, Policy, SourceRecord};
+use crate::model::{Link, LinkStatus, LinqId, Policy, SourceRecord};
 
 use super::observation::{DoubtfulCreate, HalfAdded, Observation};
 use super::reidentify::{Known, reidentify};
@@ -78,10 +78,13 @@ fn taken(
     taken
 }
 
-/// Whether the contact of `link` is gone, so that its record may get another.
+/// Whether the contact of `link` is gone, so that its record may get another. For a
+/// released pair it is enough that a whole listing lacks it: nothing is deleted for it.
 pub(super) fn is_lost(link: &Link, seen: &Observation) -> bool {
     let linq = &seen.linq;
-    seen.changed_meaning.is_none()
-        && linq.gone.contains(&link.linq_id)
-        && !linq.contacts.contains_key(&link.linq_id)
+    let gone = match link.status {
+        LinkStatus::Linked => linq.gone.contains(&link.linq_id),
+        LinkStatus::Released => linq.incomplete.is_none(),
+    };
+    seen.changed_meaning.is_none() && gone && !linq.contacts.contains_key(&link.linq_id)
 }

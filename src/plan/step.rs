@@ -6,8 +6,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    Agreement, Base, Change, Field, Fingerprint, IntentId, LinkId, LinqId, RecordIndex, RunId,
-    Side, Values,
+    Agreement, Base, Change, Field, Fingerprint, IntentId, KeptBack, LinkId, LinqId, RecordIndex,
+    RunId, Side, Values,
 };
 
 /// Everything one run is going to do, and everything that waits.
@@ -19,6 +19,9 @@ pub struct Plan {
     /// Linked pairs of which both halves were seen, for which nothing is to be done
     /// and nothing waits.
     pub in_sync: usize,
+    /// Linked pairs that are left alone, because it cannot be told what Linq has of them,
+    /// and records that wait for a whole listing.
+    pub unseen: usize,
     /// Writes to the source that are left out, because it must not be written now.
     pub postponed: usize,
     /// Why nothing at all is written, if so.
@@ -33,6 +36,8 @@ pub struct Plan {
     pub settled: Vec<IntentId>,
     /// What people should know although it needs no step.
     pub notices: Vec<String>,
+    /// What is held, because people saw it on a list and approved only others of it.
+    pub kept: KeptBack,
     /// What was asked for and is not done, since things are not as they were.
     pub skipped: Vec<Skipped>,
 }

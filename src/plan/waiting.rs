@@ -25,7 +25,7 @@ pub fn waiting(plan: &Plan, seen: &Observation) -> Vec<Waiting> {
             what: Fingerprint::of(about.as_bytes()),
             kind,
             linq_id: None,
-            source_key: None,
+            source_key: Some(row.label.clone()),
             label: Some(row.label.clone()),
             line: Some(row.line),
             person: Values::default(),
@@ -83,7 +83,7 @@ fn reason(step: &Step, wait: &Wait) -> String {
 
 /// The fingerprint of what waits: of the question, whom it is about, and the record
 /// as it is written where the question is who that is.
-fn what(kind: &WaitingKind, subject: &Subject, seen: &Observation) -> Fingerprint {
+pub(super) fn what(kind: &WaitingKind, subject: &Subject, seen: &Observation) -> Fingerprint {
     let record = match kind {
         WaitingKind::Ambiguous { .. } | WaitingKind::Rejected { .. } => {
             subject.record.map(|index| seen.source.records[index.0 as usize].fingerprint)

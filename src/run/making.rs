@@ -301,6 +301,9 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
             self.sides.state.remember_mapping(&mapping)?;
         }
         self.sides.state.replace_waiting(&waiting(&open, &seen))?;
+        if self.sides.state.kept_back()? != open.kept {
+            self.sides.state.keep_back(&open.kept)?;
+        }
         let open = self.with_what_is_held(open, &seen)?;
         self.report.take_open(&open, &seen);
         self.report.open.rejected += self.refused.len();

@@ -142,8 +142,8 @@ pub async fn preview_for(
     let plan = aim.plan(&seen, terms.policy)?;
     let mut report = RunReport::new(now);
     report.dry_run = true;
-    report.take_open(&plan, &seen);
     report.skipped = plan.skipped.len();
+    report.take_open(&plan, &seen);
     report.requests = sides.linq.counts();
     report.conclude((terms.clock)());
     Ok((plan, seen, report))

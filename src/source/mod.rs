@@ -9,6 +9,7 @@ pub mod csv;
 mod formula;
 mod pace;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -17,7 +18,7 @@ pub use pace::Pace;
 
 use crate::lock::LockError;
 use crate::model::{
-    Change, FieldSet, Fingerprint, LinqId, RecordIndex, SourceRecord, Unreadable, Values,
+    Change, Field, FieldSet, Fingerprint, LinqId, RecordIndex, SourceRecord, Unreadable, Values,
 };
 
 /// A source of contacts: something that can be read whole and edited in place.
@@ -56,6 +57,9 @@ pub struct Reading {
     /// The fields that the source carries. Others are *not mapped*, which is not
     /// the same as blank.
     pub mapped: FieldSet,
+    /// Where the source keeps them, as far as that can be configured: the columns of a
+    /// table. A value that is missing in another place means nothing.
+    pub places: BTreeMap<Field, String>,
     /// The records, in the order of the source; each one's `index` is its position.
     pub records: Vec<SourceRecord>,
     /// What could not be read as a record. Where this is not empty the reading is

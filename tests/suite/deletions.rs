@@ -155,3 +155,22 @@ fn a_deletion_waits_for_its_grace_without_being_an_error() {
     world.set("sync.delete_grace", "\"0s\"");
     assert_eq!(world.once().expect(0).linq(), [2, 0, 0, 1]);
 }
+
+#[test]
+fn who_was_kept_and_is_created_in_linq_anew_is_the_same_person() {
+    let mut world = World::synced(&people::csv(1..=4));
+    world.set("sync.deletes", "\"keep\"");
+    let before = world.text();
+    let [first, last, email, ..] = people::person(1);
+    world.remove(&first);
+    world.once().expect(0);
+    world
+        .linq()
+        .insert([("first_name", &*first), ("last_name", &*last), ("email", &*email)])
+        .unwrap();
+    world.once().expect(0);
+    assert_eq!(world.text(), before, "no second row");
+    world.edit("Title 001", "Chief");
+    world.once().expect(0);
+    assert_eq!(world.contact(&first).title.as_deref(), Some("Chief"));
+}

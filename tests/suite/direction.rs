@@ -92,3 +92,19 @@ fn only_the_owners_contacts_take_part_and_one_that_leaves_is_left_alone() {
     }
     assert_eq!(world.contact("First001").title.as_deref(), Some("Title 001"));
 }
+
+#[test]
+fn a_decision_for_the_side_that_is_written_lets_each_side_keep_what_it_has() {
+    for (direction, wins) in [("push", "linq"), ("pull", "source")] {
+        let mut world = World::synced("First Name,Email,Title\nAda,ada@e.example,Countess\n");
+        world.set("sync.direction", &format!("\"{direction}\""));
+        world.edit("Countess", "Analyst");
+        world.change("Ada", "title", "Lady");
+        world.once().expect(3);
+        world.run(&["resolve", "ada@e.example", "--take", wins]).expect(0);
+        world.once().expect(0);
+        assert_eq!(world.contact("Ada").title.as_deref(), Some("Lady"));
+        assert!(world.text().contains("Analyst"));
+        world.once().expect(0);
+    }
+}

@@ -146,3 +146,99 @@ fn a_column_that_vanished_clears_nothing() {
     assert!(run.notices().contains("other columns than before"), "{:#}", run.json);
     world.expect_silence();
 }
+
+#[test]
+fn who_approves_one_of_a_list_has_not_approved_the_others() {
+    let mut world = World::synced(&people::csv(1..=20));
+    world.set("sync.max_deletes", "2");
+    world.write(people::csv(4..=20));
+    world.once().expect(4);
+    world.run(&["approve", &people::person(1)[2]]).expect(0);
+    // Two are within the limit, and were on the list of which one was approved.
+    for left in [19, 19] {
+        let run = world.once().expect(4);
+        assert_eq!((run.count("held_deletes"), world.linq().contacts().len()), (2, left));
+    }
+    world.run(&["approve", "--all"]).expect(0);
+    assert_eq!(world.once().expect(0).linq()[3], 2);
+    world.expect_silence();
+}
+
+#[test]
+fn a_greater_limit_releases_what_was_left_of_a_list() {
+    let mut world = World::synced(&people::csv(1..=20));
+    world.set("sync.max_deletes", "2");
+    world.write(people::csv(4..=20));
+    world.once().expect(4);
+    world.run(&["approve", &people::person(1)[2]]).expect(0);
+    world.once().expect(4);
+    assert_eq!(world.once_with(&["--max-deletes", "3"]).expect(0).linq()[3], 2);
+}
+
+#[test]
+fn of_a_stopped_run_only_those_who_were_approved_are_deleted() {
+    let world = World::synced(&people::csv(1..=6));
+    world.write(people::csv(5..=6));
+    world.once().expect(4);
+    world.run(&["approve", &people::person(1)[2], &people::person(2)[2]]).expect(0);
+    let run = world.once().expect(4);
+    assert_eq!((run.linq()[3], run.count("held_deletes")), (2, 2));
+    world.once().expect(4);
+    assert_eq!(world.linq().contacts().len(), 4);
+}
+
+#[test]
+fn of_a_column_that_was_blanked_only_what_was_approved_is_cleared() {
+    let world = World::synced(&people::csv(1..=40));
+    let blanked = (1..=11).fold(world.text(), |text, n| text.replace(&people::person(n)[4], ""));
+    world.write(&blanked);
+    world.once().expect(4);
+    world.run(&["approve", &people::person(1)[2]]).expect(0);
+    for updated in [1, 0] {
+        let run = world.once().expect(4);
+        assert_eq!((run.linq()[2], run.count("held_clears")), (updated, 10));
+    }
+}
+
+#[test]
+fn a_stopped_run_can_be_approved_though_nothing_would_be_deleted() {
+    // Everybody was edited on one side and is missing on the other: once it is approved
+    // that they are gone, they are created again.
+    let world = World::synced(&people::csv(1..=3));
+    for contact in world.linq().contacts() {
+        world.linq().remove(contact.id).unwrap();
+    }
+    world.write(world.text().replace("Title 0", "Chief 0"));
+    assert_eq!(world.once().expect(4).count("held_deletes"), 3);
+    world.run(&["approve", "--all"]).expect(0);
+    assert_eq!(world.once().expect(0).linq()[1], 3);
+    world.expect_silence();
+}
+
+#[test]
+fn a_stopped_run_can_be_approved_when_people_are_gone_from_both_sides() {
+    let world = World::synced(&people::csv(1..=4));
+    for n in 1..=3 {
+        world.remove(&people::person(n)[0]);
+    }
+    world.write(people::csv(4..=4));
+    assert_eq!(world.once().expect(4).count("held_deletes"), 3);
+    world.run(&["approve", "--all"]).expect(0);
+    let run = world.once().expect(0);
+    assert_eq!((run.count("in_sync"), run.linq()[3], run.source()[3]), (1, 0, 0));
+    world.expect_silence();
+}
+
+#[test]
+fn another_column_for_a_field_clears_and_deletes_nothing_in_that_run() {
+    let mut world = World::synced(
+        "First Name,Email,Title,Role\nAda,ada@e.example,Countess,\nBo,bo@l.example,Engineer,\n",
+    );
+    world.set("source.columns.title", "\"Role\"");
+    world.edit("Bo,bo@l.example,Engineer,\n", "");
+    let run = world.once();
+    assert!(run.notices().contains("other columns than before"), "{:#}", run.json);
+    assert_eq!((run.linq()[2], run.linq()[3]), (0, 0));
+    assert_eq!(world.contact("Ada").title.as_deref(), Some("Countess"));
+    assert_eq!(world.linq().contacts().len(), 2);
+}

@@ -255,3 +255,11 @@ fn a_symbolic_link_to_the_file_stays_one() {
     let text = std::fs::read_to_string(world.path("elsewhere/people.csv")).unwrap();
     assert_eq!(text, people::csv(1..=2).replace("Title 001", "Chief"));
 }
+
+#[test]
+fn a_row_without_anybody_is_named_and_left_alone() {
+    let world = World::with_csv("First Name,Email,Company\nAda,ada@e.example,\n,,Lanterns\n");
+    let run = world.once().expect(0);
+    assert!(run.notices().contains("so not synchronised: row:3"), "{:#}", run.json);
+    assert_eq!(run.linq()[1], 1);
+}

@@ -79,6 +79,18 @@ fn what_an_unanswered_create_made_is_known_by_e_mail_after_somebody_edited_it() 
     let plan = planned(&with_create(&world, sent));
     assert_eq!((plan.steps.len(), tiers(&plan)), (1, vec![Tier::Email]), "nobody is made twice");
     assert!(matches!(plan.steps[0].link, LinkPlan::Join { doubt: Some(IntentId(7)), .. }));
+    let Some(SourceWrite::Update { set, .. }) = &plan.steps[0].source else { panic!("{plan:#?}") };
+    assert_eq!((set.len(), &*set[0].from, &*set[0].to), (1, "Countess", "Lady"));
+    assert!(plan.steps[0].waits.is_empty(), "the edit is Linq's alone");
+}
+
+#[test]
+fn who_was_in_linq_before_a_create_was_sent_has_no_base_by_it() {
+    let sent = "first_name=Ada email=ada@x.example title=Countess";
+    let world = World::new(&[sent], &["first_name=Ada email=ada@x.example title=Lady"]);
+    let mut seen = with_create(&world, sent);
+    seen.linq.contacts.first_entry().unwrap().get_mut().created_at = Some(at(-86_400));
+    let plan = planned(&seen);
     assert!(matches!(plan.steps[0].waits[..], [Wait::Conflict { field: Field::Title, .. }]));
 }
 

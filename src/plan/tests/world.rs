@@ -10,8 +10,8 @@ use crate::model::{
     Policy, RecordIndex, Side, SourceRecord, Timestamp, Values,
 };
 use crate::plan::{
-    DoubtfulCreate, HalfAdded, LinqSide, Observation, Plan, RecentDeletions, SourceSide, Step,
-    Written, plan,
+    DoubtfulCreate, HalfAdded, HeldBack, LinqSide, Observation, Plan, RecentDeletions, SourceSide,
+    Step, Written, plan,
 };
 
 /// The fields that the worlds of these tests map.
@@ -147,6 +147,7 @@ impl World {
             written: self.written.clone(),
             decisions: self.decisions.clone(),
             recent_deletions: RecentDeletions::default(),
+            held: HeldBack::default(),
             changed_meaning: None,
         }
     }

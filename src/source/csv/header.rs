@@ -108,6 +108,14 @@ impl Columns {
         self.fields.get(&field).map_or(&[], Vec::as_slice)
     }
 
+    /// The fields and the names of their columns.
+    pub(super) fn places(&self) -> BTreeMap<Field, String> {
+        let names = |columns: &[usize]| {
+            columns.iter().map(|at| self.names[*at].as_str()).collect::<Vec<_>>().join(", ")
+        };
+        self.fields().map(|(field, columns)| (field, names(columns))).collect()
+    }
+
     /// Number of columns.
     pub(super) fn width(&self) -> usize {
         self.names.len()

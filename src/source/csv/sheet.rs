@@ -181,6 +181,7 @@ fn reading(
         mapped: columns.mapped(),
         records,
         unreadable,
+        places: columns.places(),
         keeps_ids: columns.id.is_some(),
         read_only: read_only.or(inexact),
         fingerprint: Fingerprint::of(text.raw()),
