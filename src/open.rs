@@ -4,17 +4,21 @@
 //! configuration. Leaves running to [`crate::run`].
 
 use std::num::NonZeroU32;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::config::{Config, CsvConfig, Delimiter, Encoding, SourceKind};
+use crate::config::{
+    Config, CsvConfig, Delimiter, Encoding, SourceKind, VcardConfig, VcardVersion,
+};
 use crate::linq::{
     BaseUrl, BaseUrlError, Client, Settings, TokenError, TokenSource, Transport, Wire, WireError,
 };
 use crate::mirror::{Pair, State, StateError};
 use crate::report::ReportedError;
-use crate::source::csv::{Access, Charset, CsvOptions, CsvSource, Delimiter as CsvDelimiter};
-use crate::source::{FormulaGuard, Pace};
+use crate::source::csv::{Charset, CsvOptions, CsvSource, Delimiter as CsvDelimiter};
+use crate::source::vcard::{self, VcardOptions, VcardSource};
+use crate::source::{Access, FormulaGuard, Pace, Source};
 
 /// Why a configuration could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -28,16 +32,13 @@ pub enum OpenError {
     /// The state cannot be used.
     #[error(transparent)]
     State(#[from] StateError),
-    /// The source is of a kind that this version does not read.
-    #[error("{} is a directory of vCards, which this version does not read yet", .0.display())]
-    Vcard(std::path::PathBuf),
 }
 
 impl OpenError {
     /// The exit code.
     pub fn exit_code(&self) -> u8 {
         match self {
-            OpenError::BaseUrl(_) | OpenError::Vcard(_) => 2,
+            OpenError::BaseUrl(_) => 2,
             OpenError::Wire(_) => 1,
             OpenError::State(error) => crate::run::state_code(error),
         }
@@ -49,7 +50,6 @@ impl OpenError {
             OpenError::BaseUrl(_) => "set linq.base_url to an https address",
             OpenError::Wire(_) => "are the system's CA certificates installed?",
             OpenError::State(error) => error.hint().unwrap_or("look at state.dir in sync.toml"),
-            OpenError::Vcard(_) => "export the address book as CSV and name that file",
         }
     }
 
@@ -122,13 +122,23 @@ fn whole(rate: f64) -> NonZeroU32 {
 }
 
 /// The source that `config` names.
-///
-/// # Errors
-/// [`OpenError::Vcard`] for a kind that is not read.
-pub fn source(config: &Config, access: Access) -> Result<CsvSource, OpenError> {
+pub fn source(config: &Config, access: Access) -> Box<dyn Source + Send> {
+    let path = config.source.path.as_path();
     match &config.source.kind {
-        SourceKind::Csv(csv) => Ok(CsvSource::new(csv_options(config, csv, access))),
-        SourceKind::Vcard(_) => Err(OpenError::Vcard(config.source.path.clone())),
+        SourceKind::Csv(csv) => Box::new(CsvSource::new(csv_options(config, csv, access))),
+        SourceKind::Vcard(vcard) => Box::new(VcardSource::new(vcard_options(path, vcard, access))),
+    }
+}
+
+fn vcard_options(path: &Path, vcard: &VcardConfig, access: Access) -> VcardOptions {
+    VcardOptions {
+        path: path.to_owned(),
+        recursive: vcard.recursive,
+        version: match vcard.version {
+            VcardVersion::V3 => vcard::VcardVersion::V3,
+            VcardVersion::V4 => vcard::VcardVersion::V4,
+        },
+        access,
     }
 }
 

@@ -1,4 +1,4 @@
-//! Writes to the source: all of a run's edits in one replacement of the file.
+//! Writes to the source: all of a run's edits at once, file by file.
 
 use crate::mirror::{IntentKind, IntentOutcome, NewIntent, State};
 use crate::model::{IntentId, LinkId, RecordIndex, RunId, Timestamp};
@@ -28,12 +28,15 @@ pub(crate) struct SourceWrites {
     pub(crate) deleted: usize,
     /// Edits that the source cannot hold, with the person's name and the reason.
     pub(crate) refused: Vec<(String, String)>,
+    /// Edits that were not made, because the record is another one by now.
+    pub(crate) undone: usize,
+    /// Why writing ended early, if it did.
+    pub(crate) failed: Option<WriteError>,
     /// The source as it is now; `None` when nothing was written.
     pub(crate) reading: Option<Reading>,
 }
 
-/// Carries out the writes of `plan` to the source, in one replacement, and records
-/// them. Whatever replaces or removes something, or adds a record, is in the journal
+/// Carries out the writes of `plan` to the source, and records them. Whatever replaces or removes something, or adds a record, is in the journal
 /// before: it can be told what it was even if the program ends before that is
 /// recorded.
 ///
@@ -54,7 +57,7 @@ pub(crate) fn write_source(
     back_up_once(source, state, clock())?;
     intend(&mut writings, state, recorder.run, clock())?;
     let edits: Vec<Edit> = writings.iter().map(|writing| edit(writing.write)).collect();
-    let Written { edits, reading } = match source.write(&edits) {
+    let Written { edits, reading, failed } = match source.write(&edits) {
         Ok(written) => written,
         Err(error) => {
             // Nothing was written, so there is nothing to recognise later.
@@ -67,18 +70,26 @@ pub(crate) fn write_source(
     let mut done = SourceWrites::default();
     let mut outcomes = Vec::new();
     for (writing, outcome) in writings.iter().zip(&edits) {
-        match writing.outcome(recorder.seen, outcome, &reading, &mut done) {
-            Some(outcome) => outcomes.push(outcome),
-            None => {
-                if let Some(intent) = writing.intent {
-                    state.close_intent(intent, IntentOutcome::Refused)?;
-                }
-            }
+        if let Some(outcome) = writing.outcome(recorder.seen, outcome, &reading, &mut done) {
+            outcomes.push(outcome);
+        } else if let Some(intent) = writing.intent {
+            state.close_intent(intent, unmade(outcome))?;
         }
     }
     recorder.source_written(&outcomes, clock())?;
     done.reading = Some(reading);
+    done.failed = failed;
     Ok(done)
+}
+
+/// How the intent of an edit ends that was not made.
+fn unmade(outcome: &EditOutcome) -> IntentOutcome {
+    match outcome {
+        EditOutcome::Undone => IntentOutcome::Abandoned,
+        EditOutcome::Refused(_) | EditOutcome::Stands(_) | EditOutcome::Removed => {
+            IntentOutcome::Refused
+        }
+    }
 }
 
 fn back_up_once(source: &dyn Source, state: &State, now: Timestamp) -> Result<(), SourceHalt> {
@@ -188,6 +199,10 @@ impl Writing<'_> {
         match (write, outcome) {
             (_, EditOutcome::Refused(reason)) => {
                 done.refused.push((step.subject.name.clone(), reason.clone()));
+                None
+            }
+            (_, EditOutcome::Undone) => {
+                done.undone += 1;
                 None
             }
             (SourceWrite::Create { linq_id, .. }, EditOutcome::Stands(index)) => {

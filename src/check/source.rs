@@ -8,8 +8,8 @@ use crate::config::{Config, SourceKind};
 use crate::model::{Direction, Field, Unreadable};
 use crate::open;
 use crate::run::RunError;
-use crate::source::csv::{Access, CsvSource, Shape};
-use crate::source::{Reading, Source};
+use crate::source::csv::Shape;
+use crate::source::{Access, Reading, Source};
 
 use super::{Finding, Grade};
 
@@ -17,22 +17,19 @@ use super::{Finding, Grade};
 const NAMED: usize = 3;
 
 pub(super) fn look(config: &Config) -> Vec<Finding> {
-    let mut source = match open::source(config, Access::ReadOnly) {
-        Ok(source) => source,
-        Err(error) => return vec![Finding::error("source", error.reported())],
-    };
+    let mut source = open::source(config, Access::ReadOnly);
     let reading = match source.read() {
         Ok(reading) => reading,
         Err(error) => return vec![Finding::error("source", RunError::from(error).reported())],
     };
-    let mut findings = vec![Finding::ok("source", described(config, &source, &reading))];
-    findings.extend(columns(&source));
+    let mut findings = vec![Finding::ok("source", described(config, &*source, &reading))];
+    findings.extend(columns(&*source));
     findings.extend(unreadable(&reading.unreadable));
     findings.push(written(config, &reading));
     findings
 }
 
-fn described(config: &Config, source: &CsvSource, reading: &Reading) -> String {
+fn described(config: &Config, source: &dyn Source, reading: &Reading) -> String {
     let path = config.source.path.display();
     let records = reading.records.len();
     match (&config.source.kind, source.shape()) {
@@ -56,7 +53,7 @@ pub fn delimiter_name(delimiter: u8) -> String {
 }
 
 /// Which column is which field, and which fields have none.
-fn columns(source: &CsvSource) -> Option<Finding> {
+fn columns(source: &dyn Source) -> Option<Finding> {
     let Shape { columns, further, .. } = source.shape()?;
     let or = |field| further.get(field).into_iter().flatten().map(|name| format!(" or `{name}`"));
     let mapped: Vec<String> = columns

@@ -13,7 +13,7 @@ use crate::plan::{Observation, Plan};
 use crate::report::RunReport;
 use crate::run::{Sides, Terms, preview, run};
 use crate::sandbox::{Options, Running, Sandbox};
-use crate::source::csv::Access;
+use crate::source::Access;
 
 use super::{now, print, show};
 
@@ -168,9 +168,9 @@ impl Demo {
 
     async fn plan(&self) -> anyhow::Result<(Plan, Observation)> {
         let state = open::scratch(&self.config)?;
-        let mut source = open::source(&self.config, Access::ReadOnly)?;
+        let mut source = open::source(&self.config, Access::ReadOnly);
         let client = Linq::of(&self.config)?.client(1);
-        let mut sides = Sides { linq: &client, source: &mut source, state: &state };
+        let mut sides = Sides { linq: &client, source: &mut *source, state: &state };
         let stop = CancellationToken::new();
         let (plan, seen, _) = preview(&mut sides, &terms(&self.config.policy(), &stop)).await?;
         Ok((plan, seen))
@@ -178,9 +178,9 @@ impl Demo {
 
     async fn run(&self) -> anyhow::Result<RunReport> {
         let state = open::state(&self.config)?;
-        let mut source = open::source(&self.config, Access::Exclusive)?;
+        let mut source = open::source(&self.config, Access::Exclusive);
         let client = Linq::of(&self.config)?.client(1);
-        let mut sides = Sides { linq: &client, source: &mut source, state: &state };
+        let mut sides = Sides { linq: &client, source: &mut *source, state: &state };
         let stop = CancellationToken::new();
         let ran = run(&mut sides, &terms(&self.config.policy(), &stop)).await;
         match &ran.report.error {

@@ -15,7 +15,6 @@ use crate::open;
 use crate::plan::duplicates;
 use crate::report::ReportedError;
 use crate::run::RunError;
-use crate::source::Source;
 use crate::source::csv::Access;
 
 use super::args::{ListArgs, ListState, Output};
@@ -167,7 +166,7 @@ fn in_linq_twice(state: &State, config: &Config) -> Result<Vec<Item>, StateError
 
 /// Records of the source that look like one another: each group is one item.
 fn in_source_twice(config: &Config) -> Result<Vec<Item>, ReportedError> {
-    let mut source = open::source(config, Access::ReadOnly).map_err(|error| error.reported())?;
+    let mut source = open::source(config, Access::ReadOnly);
     let reading = source.read().map_err(|error| RunError::from(error).reported())?;
     let records: BTreeMap<RecordIndex, &SourceRecord> =
         reading.records.iter().map(|record| (record.index, record)).collect();

@@ -20,7 +20,7 @@ use crate::open::{self, Linq, OpenError};
 use crate::plan::{Observation, Plan};
 use crate::report::{ReportedError, RunReport, plan_json};
 use crate::run::{Aim, Ran, RunError, Sides, Terms, preview_for, run_for};
-use crate::source::csv::{Access, CsvSource};
+use crate::source::{Access, Source};
 
 use super::args::{Cli, Output, PlanArgs};
 use super::signals::Signals;
@@ -135,7 +135,7 @@ async fn alone(
     let client = linq.client(fastrand::u64(..));
     let policy = config.policy();
     let terms = terms(config, &policy, signals);
-    let mut sides = Sides { linq: &client, source: &mut source, state: &state };
+    let mut sides = Sides { linq: &client, source: &mut *source, state: &state };
     around.hooks.begins();
     let running = run_for(aim, &mut sides, &terms).instrument(daemon::span());
     let out_of_time = async {
@@ -221,20 +221,20 @@ fn told(
 /// Both sides and the state, opened.
 pub(super) struct Opened {
     pub(super) linq: Linq,
-    pub(super) source: CsvSource,
+    pub(super) source: Box<dyn Source + Send>,
     pub(super) state: State,
 }
 
 /// Opens everything for this process alone.
 pub(super) fn open_to_write(config: &Config) -> Result<Opened, OpenError> {
-    let source = open::source(config, Access::Exclusive)?;
+    let source = open::source(config, Access::Exclusive);
     let linq = Linq::of(config)?;
     Ok(Opened { linq, source, state: open::state(config)? })
 }
 
 /// Opens everything to look at it, beside whoever works with it.
 pub(super) fn open_to_look(config: &Config) -> Result<Opened, OpenError> {
-    let source = open::source(config, Access::ReadOnly)?;
+    let source = open::source(config, Access::ReadOnly);
     Ok(Opened { linq: Linq::of(config)?, source, state: open::scratch(config)? })
 }
 
@@ -282,7 +282,7 @@ pub(super) async fn foresee(
     let client = linq.client(fastrand::u64(..));
     let policy = config.policy();
     let terms = terms(config, &policy, &signals);
-    let mut sides = Sides { linq: &client, source: &mut source, state: &state };
+    let mut sides = Sides { linq: &client, source: &mut *source, state: &state };
     let planned = tokio::select! {
         planned = preview_for(aim, &mut sides, &terms) => planned,
         () = signals.stop().cancelled() => Err(RunError::Stopped),

@@ -6,8 +6,7 @@ use crate::config::Config;
 use crate::mirror::{HistoryEntry, HistoryRow, State};
 use crate::model::{BaseChange, Change, LinqId, Values, Who};
 use crate::open::{self, OpenError};
-use crate::source::Source;
-use crate::source::csv::Access;
+use crate::source::Access;
 
 /// The ids that the contact has, and had, in Linq.
 ///
@@ -67,7 +66,7 @@ fn earlier(
 
 /// The records that stand at the place that is named, if it is one.
 fn at_place(config: &Config, who: &Who<'_>) -> BTreeSet<crate::model::Fingerprint> {
-    let reading = open::source(config, Access::ReadOnly).ok().and_then(|mut s| s.read().ok());
+    let reading = open::source(config, Access::ReadOnly).read().ok();
     let records = reading.into_iter().flat_map(|reading| reading.records);
     records.filter(|record| who.is_place(&record.label)).map(|record| record.fingerprint).collect()
 }

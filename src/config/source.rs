@@ -141,7 +141,10 @@ impl SourceConfig {
         let vcard = VcardConfig::read(settings);
 
         let path = settings.absolute(path?);
-        let by_path = || if path.is_dir() { KindName::Vcard } else { KindName::Csv };
+        // A directory in the place of a table is a mistake, not an address book.
+        let is_table =
+            path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
+        let by_path = || if path.is_dir() && !is_table { KindName::Vcard } else { KindName::Csv };
         let (csv, vcard) = (csv?, vcard?);
         let kind = match kind?.unwrap_or_else(by_path) {
             KindName::Csv => SourceKind::Csv(csv),

@@ -19,7 +19,7 @@ use crate::model::{Limit, Policy, Timestamp};
 use crate::open::{self, Linq, OpenError};
 use crate::report::Outcome;
 use crate::run::{Ran, Sides, Terms, run as make_run};
-use crate::source::csv::Access;
+use crate::source::Access;
 
 /// A configuration with everything that it names opened.
 pub(super) struct Engine {
@@ -54,7 +54,7 @@ impl Engine {
         Ok(Engine {
             policy: config.policy(),
             linq: metered(Linq::of(&config)?, &pulse, &metrics),
-            source: source(&config, &known)?,
+            source: source(&config, &known),
             state: open::state(&config)?,
             known,
             pulse,
@@ -67,7 +67,7 @@ impl Engine {
     pub(super) fn replace(&mut self, config: Config) -> Result<(), OpenError> {
         let known = Known::default();
         let linq = metered(Linq::of(&config)?, &self.pulse, &self.metrics);
-        let source = source(&config, &known)?;
+        let source = source(&config, &known);
         if config.state.dir == self.config.state.dir {
             open::bind(&self.state, &config)?;
         } else {
@@ -143,7 +143,7 @@ pub(crate) fn metered(linq: Linq, pulse: &Pulse, metrics: &Arc<Metrics>) -> Linq
     linq.by_way_of(|transport| Arc::new(Metered { transport, pulse, metrics }))
 }
 
-fn source(config: &Config, known: &Known) -> Result<Watched, OpenError> {
-    let source = Box::new(open::source(config, Access::Exclusive)?);
-    Ok(Watched { source, place: Place::of(&config.source), known: known.clone() })
+fn source(config: &Config, known: &Known) -> Watched {
+    let source = open::source(config, Access::Exclusive);
+    Watched { source, place: Place::of(&config.source), known: known.clone() }
 }

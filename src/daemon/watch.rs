@@ -21,6 +21,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::config::{SourceConfig, SourceKind};
 use crate::model::RecordIndex;
+use crate::source::csv::Shape;
 use crate::source::{Edit, Reading, Source, SourceError, WriteError, Written};
 
 /// How long nothing may happen before a save counts as finished.
@@ -176,6 +177,10 @@ impl Source for Watched {
             self.known.set(self.place.stamp());
         }
         Ok(written)
+    }
+
+    fn shape(&self) -> Option<Shape> {
+        self.source.shape()
     }
 
     fn as_written(&self, at: RecordIndex) -> String {

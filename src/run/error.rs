@@ -99,7 +99,7 @@ impl RunError {
         match self {
             RunError::Source(SourceError::Unusable { hint, .. }) => hint.clone(),
             RunError::Source(SourceError::Io { .. }) => {
-                "check source.path in sync.toml, and that this user may read the file".to_owned()
+                "check source.path in sync.toml, and that this user may read it".to_owned()
             }
             RunError::Source(SourceError::Locked(_)) | RunError::Write(WriteError::Locked(_)) => {
                 "wait until the other one has finished, or stop it".to_owned()

@@ -25,6 +25,9 @@ const PASSES: usize = 3;
 /// saved it meanwhile.
 const SAVES: usize = 3;
 
+/// How many edits of the source were not made, because somebody saved their records.
+struct Undone(usize);
+
 /// A run in the making.
 pub(super) struct Making<'s, 'a, 't> {
     aim: Aim<'t>,
@@ -129,7 +132,9 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
                     *seen =
                         observe::observation(state, self.terms.policy, reading, linq, seen.now)?;
                 }
-                result => return result,
+                // A file of many was saved by somebody else: its records are planned anew.
+                Ok(Undone(1..)) if save < SAVES => {}
+                result => return result.map(drop),
             }
         }
         Ok(())
@@ -209,7 +214,7 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
         run: RunId,
         seen: &mut Observation,
         reading: &mut Reading,
-    ) -> Result<(), RunError> {
+    ) -> Result<Undone, RunError> {
         if self.terms.stop.is_cancelled() {
             return Err(RunError::Stopped);
         }
@@ -232,7 +237,7 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
             let (state, at) = (self.sides.state, seen.now);
             *seen = observe::observation(state, self.terms.policy, reading, linq, at)?;
         }
-        Ok(())
+        done.failed.map_or(Ok(Undone(done.undone)), |error| Err(RunError::Write(error)))
     }
 
     async fn delete_in_linq(

@@ -1,13 +1,14 @@
 //! The source: the contacts that people and programs edit in files.
 //!
 //! Owns lossless reading and writing: [`Source`] is implemented for a CSV file
-//! ([`csv`]). Leaves every decision to [`crate::plan`] and knows nothing of Linq
+//! ([`csv`]) and for a directory of vCards ([`vcard`]). Leaves every decision to [`crate::plan`] and knows nothing of Linq
 //! beyond the id it may be asked to keep in a column.
 
 mod atomic;
 pub mod csv;
 mod formula;
 mod pace;
+pub mod vcard;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -32,12 +33,18 @@ pub trait Source {
     fn read(&mut self) -> Result<Reading, SourceError>;
 
     /// Carries out `edits` against what was last read, in one atomic replacement
-    /// of the file. With no edits it writes nothing.
+    /// of each file. With no edits it writes nothing. What cannot be written because
+    /// of one file of many is told by [`EditOutcome::Undone`] and [`Written::failed`].
     ///
     /// # Errors
     /// [`WriteError::Changed`] when somebody saved the source in the meantime:
     /// their version is in place, and the source must be read and planned again.
     fn write(&mut self, edits: &[Edit]) -> Result<Written, WriteError>;
+
+    /// What the last reading found out about a table; `None` where it is none.
+    fn shape(&self) -> Option<csv::Shape> {
+        None
+    }
 
     /// The record `at` of what was last read, whole and as it is written, so that it
     /// can be read on its own: in a table, below the header. Empty if there is none.
@@ -73,6 +80,33 @@ pub struct Reading {
     pub fingerprint: Fingerprint,
 }
 
+/// What a source is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Reading and writing. The source is locked against every other linqsync from
+    /// the first reading on.
+    Exclusive,
+    /// Reading alone, beside whoever writes. Nothing is locked or left behind.
+    ReadOnly,
+}
+
+impl Reading {
+    /// Takes what was just written for the values of the records, where a field has
+    /// several places: it stands in the place in which the old value stood.
+    fn keep_choices(&mut self, asked: &[Edit], done: &[EditOutcome]) {
+        for (edit, outcome) in asked.iter().zip(done) {
+            if let (Edit::Update { changes, .. }, EditOutcome::Stands(at)) = (edit, outcome)
+                && let Some(record) =
+                    usize::try_from(at.0).ok().and_then(|at| self.records.get_mut(at))
+            {
+                for change in changes {
+                    record.choose(change.field, &change.to);
+                }
+            }
+        }
+    }
+}
+
 /// One change to the source. Each names a different record.
 #[derive(Clone, Debug)]
 pub enum Edit {
@@ -100,12 +134,14 @@ pub enum Edit {
 }
 
 /// What a write left behind.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Written {
     /// For each edit, in order, what became of it.
     pub edits: Vec<EditOutcome>,
     /// The source as it is now.
     pub reading: Reading,
+    /// Why writing ended before all edits were carried out, if it did.
+    pub failed: Option<WriteError>,
 }
 
 /// What became of one edit.
@@ -117,6 +153,10 @@ pub enum EditOutcome {
     Removed,
     /// The edit could not be written and was left out, for this reason.
     Refused(String),
+    /// The edit was not carried out, because somebody saved the record's file after it
+    /// was read, or because writing ended early. The reading shows the record as it is
+    /// now: plan again.
+    Undone,
 }
 
 /// Why there is nothing to read.

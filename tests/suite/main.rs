@@ -61,4 +61,6 @@ mod state_under_fire;
 mod tidy;
 mod trying_out;
 mod undo;
+mod vcards;
+mod vcards_beside_others;
 mod walk;

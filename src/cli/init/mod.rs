@@ -21,8 +21,8 @@ use crate::config::{Config, ConfigError, SourceKind, TokenSource};
 use crate::open::{self, Linq};
 use crate::report::ReportedError;
 use crate::run::RunError;
+use crate::source::Reading;
 use crate::source::csv::{Access, Shape};
-use crate::source::{Reading, Source};
 
 use super::args::{Cli, InitArgs, Output};
 use super::{print, print_json, refuse, unusable};
@@ -124,8 +124,7 @@ impl Proposal {
 
     fn read(template: Template, target: &Path) -> Result<Proposal, Refusal> {
         let config = Config::of_text(target, template.text()).map_err(Refusal::Config)?;
-        let mut source = open::source(&config, Access::ReadOnly)
-            .map_err(|error| Refusal::Source(error.reported()))?;
+        let mut source = open::source(&config, Access::ReadOnly);
         let reading =
             source.read().map_err(|error| Refusal::Source(RunError::from(error).reported()))?;
         Ok(Proposal { template, config, shape: source.shape(), reading })

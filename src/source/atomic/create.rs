@@ -3,12 +3,97 @@
 //! Owns finding a name that is not taken, without a race.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::OpenOptions;
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use super::{discard, sync_directory};
+
+/// How the names of new files begin that are not complete.
+pub(super) const NEW: &str = ".linqsync-new-";
+
+/// Writes `bytes` to a new file in `directory` that is called `name`, or almost so if
+/// that is taken by something else, and returns its name. It appears whole; its mode and
+/// owner are those of the file `like`, or else it is private. That its name lasts is
+/// left to [`super::sync_names`].
+///
+/// # Errors
+/// When it cannot be written and synced; then it is not there.
+pub(crate) fn create_in(
+    directory: &Path,
+    name: &OsStr,
+    bytes: &[u8],
+    like: Option<&Path>,
+) -> io::Result<OsString> {
+    let mut draft = tempfile::Builder::new()
+        .prefix(NEW)
+        .suffix(".part")
+        .permissions(Permissions::from_mode(0o600))
+        .tempfile_in(directory)?;
+    draft.write_all(bytes)?;
+    if let Some(like) = like.and_then(|like| fs::metadata(like).ok()) {
+        let _ = fchown(draft.as_file(), Some(like.uid()), Some(like.gid()));
+        draft.as_file().set_permissions(Permissions::from_mode(like.mode() & 0o666))?;
+    }
+    draft.as_file().sync_all()?;
+    let mut number = 1_u32;
+    loop {
+        let name = numbered(Path::new(name), number);
+        let path = directory.join(&name);
+        match draft.persist_noclobber(&path) {
+            Ok(_) => return Ok(name),
+            Err(taken) if taken.error.kind() == io::ErrorKind::AlreadyExists => {
+                if fs::read(&path).is_ok_and(|found| found == bytes) {
+                    return Ok(name);
+                }
+                draft = taken.file;
+                number += 1;
+            }
+            Err(failed) => return Err(failed.error),
+        }
+    }
+}
+
+/// Copies `files`, which are named by their paths below `root`, into a new directory in
+/// `directory` that is called `name`, or almost so if that is taken. Only this user can
+/// read the copies. A file that is gone meanwhile is left out.
+///
+/// # Errors
+/// When they cannot be written and synced.
+pub(crate) fn copy_beside_others<'f>(
+    directory: &Path,
+    name: &OsStr,
+    root: &Path,
+    files: impl Iterator<Item = &'f Path>,
+) -> io::Result<PathBuf> {
+    let private = |path: &Path| DirBuilder::new().mode(0o700).create(path);
+    let mut number = 1_u32;
+    let copy = loop {
+        let path = directory.join(numbered(Path::new(name), number));
+        match private(&path) {
+            Ok(()) => break path,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+            Err(error) => return Err(error),
+        }
+    };
+    for file in files {
+        let target = copy.join(file);
+        if let Some(parent) = target.parent() {
+            DirBuilder::new().mode(0o700).recursive(true).create(parent)?;
+        }
+        let bytes = match fs::read(root.join(file)) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&target)?;
+        file.write_all(&bytes)?;
+    }
+    // Once for all of them: one by one takes minutes where there are many.
+    rustix::fs::syncfs(File::open(&copy)?)?;
+    Ok(copy)
+}
 
 /// Writes `bytes` to a new file in `directory` that is called `name`, or almost
 /// so if that is taken, with mode 0600.

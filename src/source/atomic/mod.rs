@@ -24,6 +24,7 @@ mod attributes;
 mod create;
 mod late;
 mod recover;
+mod remove;
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
@@ -38,9 +39,10 @@ use crate::model::Fingerprint;
 
 use super::WriteError;
 
-pub(crate) use create::create_beside_others;
+pub(crate) use create::{copy_beside_others, create_beside_others, create_in};
 pub(crate) use late::look_again;
-pub(crate) use recover::recover;
+pub(crate) use recover::{recover, recover_directory};
+pub(crate) use remove::remove;
 
 use attributes::imitate;
 use late::keep_displaced;
@@ -320,6 +322,14 @@ fn changed_if_gone(error: io::Error) -> ReplaceError {
     } else {
         ReplaceError::Io(error)
     }
+}
+
+/// Makes the names of the files in `directory` last.
+///
+/// # Errors
+/// When the system cannot tell that they do.
+pub(crate) fn sync_names(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
 }
 
 fn sync_directory(of: &Path) -> io::Result<()> {

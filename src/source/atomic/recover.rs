@@ -8,7 +8,49 @@
 use std::fs;
 use std::path::Path;
 
+use super::create::NEW;
+use super::remove::{GONE, put_back};
 use super::{directory, discard, fingerprint_of, keep, prefix, short};
+
+/// Clears up what a killed process left in `directory`, as [`recover`] does for each of
+/// its files. A file that was about to be removed goes, unless it was saved meanwhile:
+/// then it gets its name back.
+pub(crate) fn recover_directory(directory: &Path) {
+    let Ok(entries) = fs::read_dir(directory) else { return };
+    let names: Vec<_> = entries.flatten().map(|entry| entry.file_name()).collect();
+    let ours = |name: &&std::ffi::OsString| {
+        name.to_str().is_some_and(|name| name.starts_with(".linqsync-"))
+    };
+    let (mut of_targets, mut targets) = (false, Vec::new());
+    for name in &names {
+        let path = directory.join(name);
+        match name.to_str() {
+            Some(text) if text.starts_with(NEW) => discard(&path),
+            Some(text) if text.starts_with(GONE) => recover_gone(&path, &text[GONE.len()..]),
+            Some(text) if text.starts_with(".linqsync-") => of_targets = true,
+            Some(_) | None => targets.push(path),
+        }
+    }
+    if of_targets {
+        let left: Vec<&str> = names.iter().filter(ours).filter_map(|name| name.to_str()).collect();
+        let has_left = |target: &&std::path::PathBuf| {
+            let prefix = prefix(target);
+            left.iter().any(|name| name.starts_with(&prefix))
+        };
+        targets.iter().filter(has_left).for_each(|target| recover(target));
+    }
+}
+
+fn recover_gone(aside: &Path, rest: &str) {
+    let Some((was, name)) = rest.split_once('-') else { return };
+    let Ok(found) = fingerprint_of(aside) else { return };
+    if short(found) == was {
+        discard(aside);
+    } else {
+        let kept = put_back(&directory(aside).join(name), aside);
+        tracing::warn!(path = name, ?kept, "a save that was interrupted is back");
+    }
+}
 
 /// Clears up what a killed process left beside `target`, which must be locked: a
 /// save that it had displaced goes back in place, or is kept beside the file if

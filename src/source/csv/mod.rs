@@ -29,8 +29,9 @@ use crate::model::{Field, Fingerprint, RecordIndex, Region};
 
 use super::atomic;
 use super::formula::FormulaGuard;
-use super::{Edit, EditOutcome, Pace, Reading, Source, SourceError, WriteError, Written};
+use super::{Edit, Pace, Reading, Source, SourceError, WriteError, Written};
 
+pub use super::Access;
 pub use dialect::Delimiter;
 pub use text::Charset;
 
@@ -82,16 +83,6 @@ impl CsvOptions {
             access: Access::Exclusive,
         }
     }
-}
-
-/// What a source is opened for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Access {
-    /// Reading and writing. The file is locked against every other linqsync from
-    /// the first reading on.
-    Exclusive,
-    /// Reading alone, beside whoever writes. Nothing is locked or left behind.
-    ReadOnly,
 }
 
 /// What was found out about a file.
@@ -156,27 +147,6 @@ impl CsvSource {
     /// A source that has not been read yet.
     pub fn new(options: CsvOptions) -> CsvSource {
         CsvSource { options, lock: None, last: None }
-    }
-
-    /// What the last reading found out about the file.
-    pub fn shape(&self) -> Option<Shape> {
-        let sheet = &self.last.as_ref()?.sheet;
-        let header = sheet.columns.names();
-        let (mut columns, mut further) = (BTreeMap::new(), BTreeMap::new());
-        for (field, all) in sheet.columns.fields() {
-            let mut names = all.iter().map(|at| header[*at].clone());
-            columns.extend(names.next().map(|best| (field, best)));
-            if names.len() > 0 {
-                further.insert(field, names.collect());
-            }
-        }
-        Some(Shape {
-            encoding: sheet.text.encoding(),
-            delimiter: sheet.dialect.delimiter,
-            header: header.to_vec(),
-            columns,
-            further,
-        })
     }
 
     /// Reads the file while it is locked.
@@ -277,8 +247,28 @@ impl Source for CsvSource {
             self.lock = Some(lock);
             self.last = Some(Last { target, sheet, editor: None });
         }
-        keep_choices(asked, &edits, &mut reading);
-        Ok(Written { edits, reading })
+        reading.keep_choices(asked, &edits);
+        Ok(Written { edits, reading, failed: None })
+    }
+
+    fn shape(&self) -> Option<Shape> {
+        let sheet = &self.last.as_ref()?.sheet;
+        let header = sheet.columns.names();
+        let (mut columns, mut further) = (BTreeMap::new(), BTreeMap::new());
+        for (field, all) in sheet.columns.fields() {
+            let mut names = all.iter().map(|at| header[*at].clone());
+            columns.extend(names.next().map(|best| (field, best)));
+            if names.len() > 0 {
+                further.insert(field, names.collect());
+            }
+        }
+        Some(Shape {
+            encoding: sheet.text.encoding(),
+            delimiter: sheet.dialect.delimiter,
+            header: header.to_vec(),
+            columns,
+            further,
+        })
     }
 
     fn as_written(&self, at: RecordIndex) -> String {
@@ -326,23 +316,8 @@ pub fn edited(
     let (after, mut reading) =
         Sheet::parse(new.clone(), options).map_err(|defect| unfaithful(defect.problem))?;
     let done = draft.verify(&after).map_err(unfaithful)?;
-    keep_choices(edits, &done, &mut reading);
-    Ok((new, Written { edits: done, reading }))
-}
-
-/// Takes what was just written for the values of the records, where fields have
-/// several columns: it stands in the column in which the old value stood.
-fn keep_choices(asked: &[Edit], done: &[EditOutcome], reading: &mut Reading) {
-    for (edit, outcome) in asked.iter().zip(done) {
-        if let (Edit::Update { changes, .. }, EditOutcome::Stands(at)) = (edit, outcome)
-            && let Some(record) =
-                usize::try_from(at.0).ok().and_then(|at| reading.records.get_mut(at))
-        {
-            for change in changes {
-                record.choose(change.field, &change.to);
-            }
-        }
-    }
+    reading.keep_choices(edits, &done);
+    Ok((new, Written { edits: done, reading, failed: None }))
 }
 
 #[cfg(test)]

@@ -203,7 +203,9 @@ mod tests {
     fn refusal(outcome: &EditOutcome) -> &str {
         match outcome {
             EditOutcome::Refused(reason) => reason,
-            EditOutcome::Stands(_) | EditOutcome::Removed => panic!("{outcome:?}"),
+            EditOutcome::Stands(_) | EditOutcome::Removed | EditOutcome::Undone => {
+                panic!("{outcome:?}")
+            }
         }
     }
 

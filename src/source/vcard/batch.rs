@@ -1,0 +1,300 @@
+//! The edits of one run, file by file.
+//!
+//! Owns that a file is replaced once, whole and only if it still is what was read; that
+//! what was written is read again and is as intended before it takes the place of the
+//! old file; and that trouble with one file holds up no other. Leaves the bytes of a
+//! card to [`super::put`].
+
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use crate::model::{Change, Fingerprint, LinqId, RecordIndex, Values};
+use crate::source::atomic::{self, ReplaceError};
+use crate::source::{Edit, EditOutcome, WriteError, Written};
+
+use super::check::{proven, proven_file};
+use super::folder::{CardFile, read_stable};
+use super::put::put;
+use super::reading::{Place, assembled};
+use super::scan::Layout;
+use super::text::Text;
+use super::{Last, VcardVersion, fresh};
+
+/// The directory while it is written.
+pub(super) struct Batch {
+    last: Last,
+    version: VcardVersion,
+    outcomes: Vec<Outcome>,
+    /// Why writing ended early.
+    failed: Option<WriteError>,
+}
+
+/// What became of an edit.
+#[derive(Clone, Debug)]
+enum Outcome {
+    /// The card is here by now.
+    Stands(Place),
+    Removed,
+    Refused(String),
+    /// Not carried out: the file is another one by now, or something failed.
+    Undone,
+}
+
+/// An edit of a card that is there.
+struct CardEdit<'e> {
+    /// Its position among all edits.
+    number: usize,
+    card: usize,
+    /// The fields to be changed; `None` to remove the card.
+    changes: Option<&'e [Change]>,
+}
+
+/// What a file becomes.
+struct Draft {
+    /// Its bytes; without any, it goes.
+    raw: Vec<u8>,
+    outcomes: Vec<(usize, Outcome)>,
+}
+
+impl Batch {
+    pub(super) fn new(last: Last, version: VcardVersion) -> Batch {
+        Batch { last, version, outcomes: Vec::new(), failed: None }
+    }
+
+    /// Carries out `edits`, as far as it is possible.
+    pub(super) fn carry_out(&mut self, edits: &[Edit]) {
+        self.outcomes = vec![Outcome::Undone; edits.len()];
+        let mut by_file: BTreeMap<PathBuf, Vec<CardEdit<'_>>> = BTreeMap::new();
+        for (number, edit) in edits.iter().enumerate() {
+            let (at, changes) = match edit {
+                Edit::Update { at, changes, .. } => (*at, Some(&changes[..])),
+                Edit::Remove { at } => (*at, None),
+                Edit::Add { .. } => continue,
+            };
+            match self.card_edit(number, at, changes) {
+                Some((file, edit)) => by_file.entry(file).or_default().push(edit),
+                None => {
+                    self.outcomes[number] = Outcome::Refused("there is no such card".to_owned());
+                }
+            }
+        }
+        for (file, edits) in by_file {
+            if self.failed.is_none() {
+                self.edit_file(&file, edits);
+            }
+        }
+        self.add_all(edits);
+    }
+
+    fn add_all(&mut self, edits: &[Edit]) {
+        let uids: BTreeSet<String> = self
+            .last
+            .reading
+            .records
+            .iter()
+            .filter_map(|r| Some(r.key.as_ref()?.0.clone()))
+            .collect();
+        let mut added = false;
+        for (number, edit) in edits.iter().enumerate() {
+            let Edit::Add { values, linq_id } = edit else { continue };
+            if self.failed.is_none() {
+                self.outcomes[number] = self.add(values, *linq_id, &uids);
+                added = true;
+            }
+        }
+        // Names are made to last once for all new cards.
+        if let (true, Err(source)) = (added, atomic::sync_names(&self.last.root)) {
+            let path = self.last.root.clone();
+            self.failed.get_or_insert(WriteError::Io { path, source });
+        }
+    }
+
+    fn card_edit<'e>(
+        &self,
+        number: usize,
+        at: RecordIndex,
+        changes: Option<&'e [Change]>,
+    ) -> Option<(PathBuf, CardEdit<'e>)> {
+        let index = usize::try_from(at.0).ok()?;
+        let place = self.last.places.get(index)?;
+        Some((place.file.clone(), CardEdit { number, card: place.card, changes }))
+    }
+
+    /// Edits the cards of one file.
+    fn edit_file(&mut self, file: &Path, edits: Vec<CardEdit<'_>>) {
+        let path = self.last.root.join(file);
+        let Some(known) = self.last.files.get(file).map(|file| file.fingerprint) else { return };
+        let raw = read_stable(&path).ok().map(|(raw, _)| raw);
+        let Some(raw) = raw.filter(|raw| Fingerprint::of(raw) == known) else {
+            return self.read_anew(file);
+        };
+        let numbers: Vec<usize> = edits.iter().map(|edit| edit.number).collect();
+        let draft = match Draft::new(file, &raw, edits) {
+            Ok(draft) => draft,
+            Err(reason) => {
+                for number in numbers {
+                    self.outcomes[number] = Outcome::Refused(reason.clone());
+                }
+                return;
+            }
+        };
+        let replaced = if draft.raw == raw {
+            Ok(())
+        } else if draft.raw.is_empty() {
+            atomic::remove(&path, known)
+        } else {
+            atomic::replace(&path, known, &draft.raw).map(drop)
+        };
+        match replaced {
+            Ok(()) => self.take(file, draft, &raw),
+            Err(ReplaceError::Changed { kept }) => {
+                if let Some(kept) = kept {
+                    tracing::warn!(path = %kept.display(), "another version of a card is kept here");
+                }
+                self.read_anew(file);
+            }
+            Err(error @ (ReplaceError::Io(_) | ReplaceError::Locked(_))) => {
+                self.failed = Some(error.at(&path));
+                self.read_anew(file);
+            }
+        }
+    }
+
+    /// Takes over what a file has become.
+    fn take(&mut self, file: &Path, draft: Draft, was: &[u8]) {
+        for (number, outcome) in draft.outcomes {
+            self.outcomes[number] = outcome;
+        }
+        if draft.raw.is_empty() {
+            self.last.files.remove(file);
+        } else if draft.raw != was {
+            self.last.files.insert(file.to_owned(), CardFile::written(&draft.raw));
+        }
+    }
+
+    /// Reads a file that somebody else has written.
+    fn read_anew(&mut self, file: &Path) {
+        match CardFile::read(&self.last.root.join(file), None) {
+            Some(read) => self.last.files.insert(file.to_owned(), read),
+            None => self.last.files.remove(file),
+        };
+    }
+
+    /// Adds a card in a file of its own.
+    fn add(&mut self, values: &Values, id: LinqId, uids: &BTreeSet<String>) -> Outcome {
+        let uid = fresh::uid(id);
+        if uids.contains(&uid) {
+            return Outcome::Refused(format!("there is another card with the UID {uid}"));
+        }
+        let raw = match fresh::card(id, values, self.version) {
+            Ok(raw) => raw,
+            Err(reason) => return Outcome::Refused(reason),
+        };
+        let like = self.last.files.keys().next().map(|file| self.last.root.join(file));
+        let name = fresh::file_name(&uid);
+        match atomic::create_in(&self.last.root, name.as_ref(), &raw, like.as_deref()) {
+            Ok(name) => {
+                let file = PathBuf::from(name);
+                self.last.files.insert(file.clone(), CardFile::written(&raw));
+                Outcome::Stands(Place { file, card: 0 })
+            }
+            Err(source) => {
+                let path = self.last.root.join(name);
+                self.failed = Some(WriteError::Io { path, source });
+                Outcome::Undone
+            }
+        }
+    }
+
+    /// What the directory holds now: what was written, even where somebody else has
+    /// changed it since. That is read next time.
+    pub(super) fn finish(self, asked: &[Edit]) -> (Last, Written) {
+        let Batch { mut last, outcomes, failed, .. } = self;
+        let (places, mut reading) = assembled(&last.files, &last.unreadable);
+        let positions: BTreeMap<&Place, usize> = places.iter().zip(0..).collect();
+        let edits = outcomes.into_iter().map(|outcome| match outcome {
+            Outcome::Stands(place) => match positions.get(&place) {
+                Some(index) => {
+                    EditOutcome::Stands(RecordIndex(u32::try_from(*index).unwrap_or(u32::MAX)))
+                }
+                None => EditOutcome::Undone,
+            },
+            Outcome::Removed => EditOutcome::Removed,
+            Outcome::Refused(reason) => EditOutcome::Refused(reason),
+            Outcome::Undone => EditOutcome::Undone,
+        });
+        let edits: Vec<EditOutcome> = edits.collect();
+        reading.keep_choices(asked, &edits);
+        last.places = places;
+        last.reading = reading.clone();
+        (last, Written { edits, reading, failed })
+    }
+}
+
+impl Draft {
+    /// Carries out `edits` in the bytes of a file.
+    fn new(file: &Path, raw: &[u8], edits: Vec<CardEdit<'_>>) -> Result<Draft, String> {
+        let text = Text::decode(raw)?;
+        let layout = Layout::of(&text.body);
+        let mut draft = Draft { raw: Vec::new(), outcomes: Vec::new() };
+        let mut by_card: BTreeMap<usize, CardEdit<'_>> = BTreeMap::new();
+        for edit in edits {
+            match by_card.entry(edit.card) {
+                Entry::Vacant(free) => {
+                    free.insert(edit);
+                }
+                Entry::Occupied(_) => {
+                    let reason = "another edit already names this card".to_owned();
+                    draft.outcomes.push((edit.number, Outcome::Refused(reason)));
+                }
+            }
+        }
+        let (mut body, mut at, mut stay) = (Vec::with_capacity(text.body.len()), 0, Vec::new());
+        for position in 0..layout.cards.len() {
+            let span = layout.span(position);
+            body.extend_from_slice(&text.body[at..span.start]);
+            at = span.end;
+            let edit = by_card.remove(&position);
+            let place = Place { file: file.to_owned(), card: stay.len() };
+            if let Some(card) = draft.edit_card(&text.body[span], edit.as_ref(), place) {
+                stay.push(Fingerprint::of(&card));
+                body.extend(card);
+            }
+        }
+        body.extend_from_slice(&text.body[at..]);
+        // Nothing but space is no file of cards.
+        if !body.trim_ascii().is_empty() {
+            draft.raw = text.encode(body).ok_or("the encoding of its file cannot hold it")?;
+            proven_file(&draft.raw, &stay)?;
+        }
+        Ok(draft)
+    }
+
+    /// The bytes of a card after an edit; `None` if it goes.
+    fn edit_card(
+        &mut self,
+        card: &[u8],
+        edit: Option<&CardEdit<'_>>,
+        place: Place,
+    ) -> Option<Vec<u8>> {
+        let Some(&CardEdit { number, changes, .. }) = edit else {
+            return Some(card.to_vec());
+        };
+        let Some(changes) = changes else {
+            self.outcomes.push((number, Outcome::Removed));
+            return None;
+        };
+        let new = put(card, changes).and_then(|new| proven(card, &new, changes).map(|()| new));
+        match new {
+            Ok(new) => {
+                self.outcomes.push((number, Outcome::Stands(place)));
+                Some(new)
+            }
+            Err(reason) => {
+                self.outcomes.push((number, Outcome::Refused(reason)));
+                Some(card.to_vec())
+            }
+        }
+    }
+}

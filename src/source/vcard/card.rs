@@ -1,0 +1,246 @@
+//! A card: its properties as texts.
+//!
+//! Owns versions, charsets and components, as they are read. A property whose value
+//! cannot be read is no property without a value: what depends on it is
+//! [`Undecodable`]. Leaves what properties mean to [`super::person`].
+
+use std::borrow::Cow;
+
+use encoding_rs::{Encoding, UTF_8};
+
+use super::charset;
+use super::escape::{from_quoted_printable, separators, unescape, unified};
+use super::property::Property;
+use super::scan::{Kind, Line, Transfer};
+
+/// The version of a card.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Version {
+    /// 2.1, by the Versit consortium.
+    V2,
+    /// 3.0, RFC 2426. Cards that do not tell are read as such.
+    V3,
+    /// 4.0, RFC 6350.
+    V4,
+}
+
+/// One card within a body.
+#[derive(Clone, Debug)]
+pub(super) struct Card<'b> {
+    pub(super) body: &'b [u8],
+    pub(super) lines: &'b [Line],
+    pub(super) version: Version,
+    /// The charset of what is neither declared nor UTF-8.
+    pub(super) fallback: &'static Encoding,
+    properties: Vec<Property>,
+}
+
+/// A value that is in none of the ways in which it could be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Undecodable(pub(super) String);
+
+impl<'b> Card<'b> {
+    /// The card that `lines` of `body` make, cards within it aside.
+    pub(super) fn new(body: &'b [u8], lines: &'b [Line]) -> Card<'b> {
+        let mut depth = 0_usize;
+        let own = lines.iter().filter(|line| {
+            match line.kind {
+                Kind::Begin => depth += 1,
+                Kind::End => depth = depth.saturating_sub(1),
+                Kind::Property | Kind::Blank | Kind::Other => {}
+            }
+            line.kind == Kind::Property && depth == 1
+        });
+        let properties = own.filter_map(|line| Property::of(*line, body)).collect();
+        let whole = match (lines.first(), lines.last()) {
+            (Some(first), Some(last)) => &body[first.start..last.end],
+            _ => &[],
+        };
+        let fallback = charset::fallback(whole);
+        let mut card = Card { body, lines, version: Version::V3, fallback, properties };
+        card.version = card.told_version();
+        card
+    }
+
+    fn told_version(&self) -> Version {
+        let version = self.text_of("VERSION").unwrap_or_default();
+        match version.trim() {
+            "2.1" => Version::V2,
+            "4.0" => Version::V4,
+            _ => Version::V3,
+        }
+    }
+
+    /// The properties with this name, in the order of the card.
+    pub(super) fn all<'c>(&'c self, name: &'c str) -> impl Iterator<Item = &'c Property> {
+        self.properties.iter().filter(move |property| property.name == name)
+    }
+
+    /// The properties of a group.
+    pub(super) fn in_group<'c>(&'c self, group: &'c str) -> impl Iterator<Item = &'c Property> {
+        let is_in = move |property: &&Property| property.group.as_deref() == Some(group);
+        self.properties.iter().filter(is_in)
+    }
+
+    /// The text of the first property with this name that has a readable one.
+    pub(super) fn text_of(&self, name: &str) -> Option<String> {
+        self.all(name).find_map(|property| self.text(property).ok())
+    }
+
+    /// The text of a property's value.
+    ///
+    /// # Errors
+    /// Why it cannot be read, for people.
+    pub(super) fn text(&self, property: &Property) -> Result<String, Undecodable> {
+        let written = property.written(self.body);
+        Ok(self.meant(&self.decoded(property, &written)?))
+    }
+
+    fn meant(&self, written: &str) -> String {
+        let text = unescape(written, self.version);
+        unified(&text).into_owned()
+    }
+
+    /// The components of a property's value, at least one.
+    ///
+    /// # Errors
+    /// Why they cannot be read, for people.
+    pub(super) fn components(&self, property: &Property) -> Result<Vec<String>, Undecodable> {
+        Ok(self.pieces(property)?.iter().map(|piece| self.meant(piece)).collect())
+    }
+
+    /// The components as they are written, decoded but with their escapes.
+    pub(super) fn pieces(&self, property: &Property) -> Result<Vec<String>, Undecodable> {
+        let written = property.written(self.body);
+        match property.transfer {
+            // An encoded semicolon separates nothing.
+            Transfer::QuotedPrintable => split(&written, &separators(&written))
+                .map(|piece| Ok(self.decoded(property, piece)?.into_owned()))
+                .collect(),
+            Transfer::Plain | Transfer::Base64 => {
+                let text = self.decoded(property, &written)?;
+                let pieces = split(text.as_bytes(), &separators(text.as_bytes()));
+                Ok(pieces.map(|piece| String::from_utf8_lossy(piece).into_owned()).collect())
+            }
+        }
+    }
+
+    fn decoded<'w>(
+        &self,
+        property: &Property,
+        written: &'w [u8],
+    ) -> Result<Cow<'w, str>, Undecodable> {
+        let bytes = match property.transfer {
+            Transfer::Plain => Cow::Borrowed(written),
+            Transfer::QuotedPrintable => Cow::Owned(from_quoted_printable(written)),
+            Transfer::Base64 => {
+                return Err(Undecodable("it is written in base64".to_owned()));
+            }
+        };
+        if bytes.contains(&0) {
+            return Err(Undecodable("it contains a NUL character".to_owned()));
+        }
+        let encoding = self.charset(property, &bytes);
+        if encoding == UTF_8
+            && let Cow::Borrowed(bytes) = bytes
+            && let Ok(text) = std::str::from_utf8(bytes)
+        {
+            return Ok(Cow::Borrowed(text));
+        }
+        charset::decode(&bytes, encoding).map(Cow::Owned).ok_or_else(|| {
+            Undecodable(format!("it is not written in {}, as it should be", encoding.name()))
+        })
+    }
+
+    /// The charset that a property's bytes are in.
+    pub(super) fn charset(&self, property: &Property, bytes: &[u8]) -> &'static Encoding {
+        let declared = property.parameter("CHARSET").find_map(charset::declared);
+        // Phones write the charset without its name: `N;SHIFT_JIS:`.
+        let mut bare = property.parameter("TYPE").filter(|name| name.contains(['-', '_']));
+        declared
+            .or_else(|| bare.find_map(charset::declared))
+            .unwrap_or_else(|| charset::undeclared(bytes, self.fallback))
+    }
+}
+
+/// `written` between the `separators`.
+pub(super) fn split<'w>(
+    written: &'w [u8],
+    separators: &[usize],
+) -> impl Iterator<Item = &'w [u8]> + use<'w> {
+    let starts: Vec<usize> = std::iter::once(0).chain(separators.iter().map(|at| at + 1)).collect();
+    let ends: Vec<usize> = separators.iter().copied().chain([written.len()]).collect();
+    starts.into_iter().zip(ends).map(|(start, end)| &written[start..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::scan::Layout;
+    use super::*;
+
+    fn with_card<T>(body: &[u8], look: impl FnOnce(&Card<'_>) -> T) -> T {
+        let layout = Layout::of(body);
+        look(&Card::new(body, &layout.lines[layout.cards[0].clone()]))
+    }
+
+    fn card(version: &str, line: &[u8]) -> Vec<u8> {
+        [b"BEGIN:VCARD\r\nVERSION:", version.as_bytes(), b"\r\n", line, b"\r\nEND:VCARD\r\n"]
+            .concat()
+    }
+
+    #[test]
+    fn names_are_read_from_every_charset_and_encoding() {
+        let table: [(&str, &[u8], [&str; 2]); 12] = [
+            ("3.0", "N:Müller;Zoë;;;".as_bytes(), ["Müller", "Zoë"]),
+            ("3.0", b"N:M\xfcller;Zo\xeb;;;", ["Müller", "Zoë"]),
+            ("2.1", b"N;CHARSET=Windows-1252:M\xfcller;Zo\xeb", ["Müller", "Zoë"]),
+            (
+                "2.1",
+                b"N;CHARSET=ISO-8859-1;ENCODING=QUOTED-PRINTABLE:M=FCl=\r\nler;Zo=EB",
+                ["Müller", "Zoë"],
+            ),
+            (
+                "2.1",
+                b"N;QUOTED-PRINTABLE;CHARSET=UTF-8:M=C3=\r\n=BCller;Zo=C3=AB",
+                ["Müller", "Zoë"],
+            ),
+            ("2.1", b"N;CHARSET=Murks;QUOTED-PRINTABLE:M=FCller;Zo=EB", ["Müller", "Zoë"]),
+            ("2.1", b"N;SHIFT_JIS;ENCODING=QUOTED-PRINTABLE:=8ER=93c;=91=BE=98Y", ["山田", "太郎"]),
+            ("2.1", b"N;CHARSET=SHIFT_JIS:\x8e\x52\x93\x63;\x95\x5c\x98\x59", ["山田", "表郎"]),
+            ("3.0", b"N:\x8e\x52\x93\x63;\x95\x5c\x98\x59", ["山田", "表郎"]),
+            ("4.0", b"n:M\xc3\r\n \xbcller;Zo\xc3\xab", ["Müller", "Zoë"]),
+            ("2.1", b"N;ENCODING=QUOTED-PRINTABLE:a=3Bb;c\\;d", ["a;b", "c;d"]),
+            ("3.0", b"N:a\\;b;c\\,d\\\\", ["a;b", "c,d\\"]),
+        ];
+        for (version, line, expected) in table {
+            let body = card(version, line);
+            with_card(&body, |card| {
+                let name = card.all("N").next().unwrap();
+                assert_eq!(card.components(name).unwrap()[..2], expected, "{line:?}");
+            });
+        }
+    }
+
+    #[test]
+    fn what_is_not_in_its_charset_cannot_be_read() {
+        for line in [
+            &b"FN;CHARSET=UTF-8:Zo\xeb"[..],
+            b"FN;ENCODING=b:QW5u",
+            b"FN;ENCODING=QUOTED-PRINTABLE:a=00",
+        ] {
+            with_card(&card("3.0", line), |card| {
+                assert!(card.text(card.all("FN").next().unwrap()).is_err(), "{line:?}");
+            });
+        }
+    }
+
+    #[test]
+    fn a_card_within_a_card_is_not_looked_into() {
+        let body =
+            b"BEGIN:VCARD\nVERSION:2.1\nAGENT:\nBEGIN:VCARD\nFN:b\nEND:VCARD\nFN:a\nEND:VCARD\n";
+        with_card(body, |card| {
+            assert_eq!(card.text_of("FN").as_deref(), Some("a"));
+            assert_eq!((card.version, card.all("FN").count()), (Version::V2, 1));
+        });
+    }
+}

@@ -1,0 +1,106 @@
+//! The charsets of values.
+//!
+//! Owns what is declared (`CHARSET`), what is guessed where nothing is, and whether a
+//! text can be written back. A declared charset is believed. Otherwise a value is
+//! UTF-8 if it is valid UTF-8, and else Shift_JIS where the card reads like Japanese,
+//! or Windows-1252: these are what phones and Outlook wrote without saying so.
+
+use encoding_rs::{Encoding, SHIFT_JIS, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
+
+/// The charset that a card's undeclared bytes are in, unless they are UTF-8.
+pub(super) fn fallback(card: &[u8]) -> &'static Encoding {
+    if std::str::from_utf8(card).is_ok() {
+        UTF_8
+    } else if is_japanese(card) {
+        SHIFT_JIS
+    } else {
+        WINDOWS_1252
+    }
+}
+
+/// The charset that a `CHARSET` parameter names, if it is one that can be kept.
+pub(super) fn declared(label: &str) -> Option<&'static Encoding> {
+    Encoding::for_label(label.trim().as_bytes())
+        .filter(|encoding| *encoding != UTF_16LE && *encoding != UTF_16BE)
+}
+
+/// The charset of `bytes`, of which nothing is declared.
+pub(super) fn undeclared(bytes: &[u8], fallback: &'static Encoding) -> &'static Encoding {
+    let is_utf_8 = std::str::from_utf8(bytes).is_ok();
+    match is_utf_8 {
+        true if bytes.is_ascii() => fallback,
+        true => UTF_8,
+        // What the card shows is ASCII: its other characters are in quoted-printable.
+        false if fallback == UTF_8 => self::fallback(bytes),
+        false => fallback,
+    }
+}
+
+/// The text of `bytes`; `None` if they are none in this charset.
+pub(super) fn decode(bytes: &[u8], encoding: &'static Encoding) -> Option<String> {
+    let text = encoding.decode_without_bom_handling_and_without_replacement(bytes)?;
+    Some(text.into_owned())
+}
+
+/// `text` in this charset; `None` if it lacks a character.
+pub(super) fn encode(text: &str, encoding: &'static Encoding) -> Option<Vec<u8>> {
+    let (bytes, _, unmappable) = encoding.encode(text);
+    (!unmappable).then(|| bytes.into_owned())
+}
+
+/// Whether bytes that are not UTF-8 read like Shift_JIS rather than like accented
+/// letters: they are valid, and show kana, or ideographs that no accented letters
+/// would make.
+fn is_japanese(bytes: &[u8]) -> bool {
+    if decode(bytes, SHIFT_JIS).is_none() {
+        return false;
+    }
+    let (mut at, mut half_width) = (0, 0);
+    while let Some(lead) = bytes.get(at) {
+        let trail = bytes.get(at + 1).copied().unwrap_or_default();
+        half_width = if matches!(lead, 0xa1..=0xdf) { half_width + 1 } else { 0 };
+        let is_kana = matches!((lead, trail), (0x82, 0x9f..=0xf1) | (0x83, 0x40..=0x96));
+        let is_ideograph = matches!(lead, 0x88..=0x9f) && !trail.is_ascii_alphabetic();
+        if is_kana || is_ideograph || half_width >= 3 {
+            return true;
+        }
+        at += if matches!(lead, 0x81..=0x9f | 0xe0..=0xfc) { 2 } else { 1 };
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn undeclared_bytes_are_utf_8_or_shift_jis_or_windows_1252() {
+        let table: [(&[u8], &str); 8] = [
+            ("Zoë 山".as_bytes(), "UTF-8"),
+            (b"Ann", "UTF-8"),
+            (b"Zo\xeb", "windows-1252"),
+            (b"cr\xe9\xe9e", "windows-1252"),
+            (b"\x8ei\x9eek", "windows-1252"),
+            (b"\x8e\x52\x93\x63 \x91\xbe\x98\x59", "Shift_JIS"),
+            (b"\x82\xe2\x82\xdc\x82\xbe", "Shift_JIS"),
+            (b"\xd4\xcf\xc0\xde", "Shift_JIS"),
+        ];
+        for (bytes, name) in table {
+            assert_eq!(fallback(bytes).name(), name, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn a_charset_that_nobody_knows_is_not_declared() {
+        assert_eq!(declared(" ISO-8859-1 ").map(Encoding::name), Some("windows-1252"));
+        assert_eq!(declared("Murks"), None);
+        assert_eq!(declared("UTF-16"), None);
+    }
+
+    #[test]
+    fn what_a_charset_lacks_is_not_written() {
+        assert_eq!(encode("Zoë", WINDOWS_1252), Some(b"Zo\xeb".to_vec()));
+        assert_eq!(encode("山", WINDOWS_1252), None);
+        assert_eq!(decode(b"\xff", UTF_8), None);
+    }
+}

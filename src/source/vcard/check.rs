@@ -1,0 +1,101 @@
+//! The proof that an edited card differs from the old one as intended and in nothing
+//! else.
+//!
+//! Owns a comparison that shares no step with the writer: the new bytes are read like
+//! any card, and their lines are laid beside the old ones. A card that fails it is never
+//! written. Leaves the writing to [`super::put`].
+
+use crate::model::{Change, Field, Fingerprint, Values};
+
+use super::card::Card;
+use super::escape::unified;
+use super::folder::Contents;
+use super::person::Person;
+use super::property::name_of;
+use super::scan::{Layout, Line};
+
+/// Compares a card with what it was before `changes`.
+///
+/// # Errors
+/// What is not as intended, for people.
+pub(super) fn proven(old: &[u8], new: &[u8], changes: &[Change]) -> Result<(), String> {
+    let (before, after) = (Layout::of(old), Layout::of(new));
+    if after.cards.len() != 1 || after.lines.len() != after.cards[0].len() {
+        return Err("it would not be one card any more".to_owned());
+    }
+    let touched: Vec<&str> =
+        changes.iter().flat_map(|change| names(change.field)).copied().collect();
+    let others = |bytes, lines| others(bytes, lines, &touched);
+    if others(old, &before.lines) != others(new, &after.lines) {
+        return Err("other properties of the card would change as well".to_owned());
+    }
+    let (was, is) = (Card::new(old, &before.lines).person(), Card::new(new, &after.lines).person());
+    if was.uid != is.uid {
+        return Err("it would be another card".to_owned());
+    }
+    let wrong = Field::ALL.into_iter().find(|field| !is_intended(*field, &was, &is, changes));
+    wrong.map_or(Ok(()), |field| Err(format!("its {field} would not be read as it was written")))
+}
+
+/// The properties that an edit of a field may touch.
+fn names(field: Field) -> &'static [&'static str] {
+    match field {
+        Field::FirstName | Field::LastName => &["N", "FN"],
+        // The display name may stand in for a name that is not there.
+        Field::Email => &["EMAIL", "FN"],
+        Field::PhoneNumber => &["TEL", "FN"],
+        Field::Company => &["ORG", "FN"],
+        Field::Title => &["TITLE"],
+        Field::Location => &["ADR"],
+        Field::Owner => &[],
+    }
+}
+
+/// The lines that no edit of these properties may touch; the labels of a group go with
+/// its last property.
+fn others<'b>(bytes: &'b [u8], lines: &[Line], touched: &[&str]) -> Vec<&'b [u8]> {
+    let is_other = |line: &&Line| {
+        let (group, name) = name_of(line, bytes);
+        let is_touched =
+            touched.iter().any(|touched| name.eq_ignore_ascii_case(touched.as_bytes()));
+        let is_label = name.get(..4).is_some_and(|start| start.eq_ignore_ascii_case(b"X-AB"));
+        !(is_touched || group.is_some() && is_label)
+    };
+    lines.iter().filter(is_other).map(|line| line.bytes(bytes)).collect()
+}
+
+fn is_intended(field: Field, was: &Person, is: &Person, changes: &[Change]) -> bool {
+    let several = |person: &Person| match field {
+        Field::Email => person.emails.clone(),
+        Field::PhoneNumber => person.phones.clone(),
+        Field::FirstName
+        | Field::LastName
+        | Field::Company
+        | Field::Title
+        | Field::Location
+        | Field::Owner => vec![person.values[field].clone()],
+    };
+    let text = |values: &Values| unified(&values[field]).into_owned();
+    match changes.iter().find(|change| change.field == field) {
+        None => several(was) == several(is) && text(&was.values) == text(&is.values),
+        // Another one of the card's may take the place of what is cleared.
+        Some(change) if change.to.trim().is_empty() => {
+            !several(is).contains(&change.from) || change.from.is_empty()
+        }
+        Some(change) => several(is).contains(&unified(&change.to).into_owned()),
+    }
+}
+
+/// Compares the cards of a file with what they are meant to be.
+///
+/// # Errors
+/// What is not as intended, for people.
+pub(super) fn proven_file(raw: &[u8], cards: &[Fingerprint]) -> Result<(), String> {
+    let contents = Contents::of(raw);
+    let found = contents.cards.iter().map(|card| card.fingerprint);
+    if found.eq(cards.iter().copied()) {
+        Ok(())
+    } else {
+        Err("the cards of its file would be read differently".to_owned())
+    }
+}

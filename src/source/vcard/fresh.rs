@@ -1,0 +1,109 @@
+//! Cards for contacts that the source does not have yet.
+//!
+//! Owns what such a card is like: RFC 2426 or RFC 6350, CRLF, folded, and the same
+//! bytes every time, so that a run that is repeated makes no second card. Its UID is
+//! made of Linq's id, and its file name of the UID.
+
+use crate::model::{Change, Field, LinqId, Values};
+
+use super::VcardVersion;
+use super::put::{Refused, put, with_display};
+
+const UID: &str = "linqsync-";
+
+/// The UID of the card that is made for a contact.
+pub(super) fn uid(id: LinqId) -> String {
+    format!("{UID}{id}")
+}
+
+/// The contact for which a card with this UID was made, if it was.
+pub(super) fn linq_id(uid: &str) -> Option<LinqId> {
+    let id = uid.strip_prefix(UID)?.parse().ok().map(LinqId)?;
+    (self::uid(id) == uid).then_some(id)
+}
+
+/// A card for a contact.
+///
+/// # Errors
+/// Why the card cannot hold one of the values.
+pub(super) fn card(id: LinqId, values: &Values, version: VcardVersion) -> Result<Vec<u8>, Refused> {
+    let number = match version {
+        VcardVersion::V3 => "3.0",
+        VcardVersion::V4 => "4.0",
+    };
+    let uid = uid(id);
+    let frame =
+        format!("BEGIN:VCARD\r\nVERSION:{number}\r\nUID:{uid}\r\nN:;;;;\r\nFN:\r\nEND:VCARD\r\n");
+    let named = with_display(frame.as_bytes(), stand_in(values))?;
+    let filled = values.filled().iter().filter(|field| *field != Field::Owner);
+    let change = |field| Change { field, from: String::new(), to: values[field].clone() };
+    put(&named, &filled.map(change).collect::<Vec<_>>())
+}
+
+/// What a card without a name is called; every card must be called something. Blank
+/// where there is a name, which takes its place.
+fn stand_in(values: &Values) -> &str {
+    let is_blank = |field: &Field| values[*field].trim().is_empty();
+    if ![Field::FirstName, Field::LastName].iter().all(is_blank) {
+        return "";
+    }
+    let fields = [Field::Company, Field::Email, Field::PhoneNumber];
+    fields.iter().find(|field| !is_blank(field)).map_or("", |field| values[*field].trim())
+}
+
+/// A file name for the card with this UID: letters, digits, dots, underscores and
+/// hyphens, none of them first but a letter or digit.
+pub(super) fn file_name(uid: &str) -> String {
+    let is_safe = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    let safe: String = uid.chars().map(|c| if is_safe(c) { c } else { '_' }).take(100).collect();
+    format!("{}.vcf", safe.trim_start_matches(['.', '-', '_']))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_uid_that_people_gave_is_no_id() {
+        assert_eq!(linq_id(&uid(LinqId(u64::MAX))), Some(LinqId(u64::MAX)));
+        for other in ["linqsync-", "linqsync-007", "linqsync-+7", "LINQSYNC-7", "7"] {
+            assert_eq!(linq_id(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn no_uid_leads_out_of_the_directory() {
+        for (uid, name) in [
+            ("linqsync-12", "linqsync-12.vcf"),
+            ("../../etc/passwd", "etc_passwd.vcf"),
+            (".hidden/\0x", "hidden__x.vcf"),
+        ] {
+            assert_eq!(file_name(uid), name);
+        }
+    }
+
+    #[test]
+    fn a_new_card_is_what_every_address_book_reads() {
+        let values = Values::from_iter([
+            (Field::FirstName, "Zoë".to_owned()),
+            (Field::LastName, "O'Neil; Jr".to_owned()),
+            (Field::Email, "zoe@example.org".to_owned()),
+            (Field::PhoneNumber, "+14155552671".to_owned()),
+            (Field::Company, "Smith, Wesson & Co".to_owned()),
+            (
+                Field::Title,
+                "Head of everything that has to be folded since it is too long".to_owned(),
+            ),
+            (Field::Location, "Oslo, Norway".to_owned()),
+        ]);
+        let made = card(LinqId(7), &values, VcardVersion::V3).unwrap();
+        assert_eq!(
+            String::from_utf8(made).unwrap().replace("\r\n", "\n"),
+            "BEGIN:VCARD\nVERSION:3.0\nUID:linqsync-7\nN:O'Neil\\; Jr;Zoë;;;\nFN:Zoë O'Neil\\; Jr\n\
+             EMAIL;TYPE=INTERNET:zoe@example.org\nTEL;TYPE=CELL:+14155552671\n\
+             ORG:Smith\\, Wesson & Co\n\
+             TITLE:Head of everything that has to be folded since it is too long\n\
+             ADR;TYPE=WORK:;;;Oslo;Norway;;\nEND:VCARD\n"
+        );
+    }
+}

@@ -1,0 +1,176 @@
+//! A directory of vCards as a source.
+//!
+//! Owns lossless reading and editing of cards, in files of one or many. The way of a
+//! card: `folder` → `text` → `scan` → `property` → `card` → `person`; and back: `put` →
+//! `render` → `batch` → the atomic replacement of its file. `fresh` makes new cards.
+//! What fields mean is written up in `docs/mapping.md`. Leaves every decision about
+//! contacts to [`crate::plan`], also which of several addresses is the linked one.
+
+mod batch;
+mod card;
+mod charset;
+mod check;
+mod escape;
+mod folder;
+mod fresh;
+mod person;
+mod property;
+mod put;
+mod reading;
+mod render;
+mod scan;
+mod text;
+mod whole;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::lock::Lock;
+use crate::model::RecordIndex;
+
+use super::atomic;
+use super::{Access, Edit, Reading, Source, SourceError, WriteError, Written};
+
+use batch::Batch;
+use folder::{Depth, Files};
+use reading::Place;
+
+pub use whole::{Whole, cards_of, edited, probe};
+
+/// What is known about a directory of cards beforehand: the section `[source]` of the
+/// configuration.
+#[derive(Clone, Debug)]
+pub struct VcardOptions {
+    /// The directory; a symbolic link is followed.
+    pub path: PathBuf,
+    /// Whether subdirectories take part.
+    pub recursive: bool,
+    /// The version of new cards.
+    pub version: VcardVersion,
+    /// What the directory is opened for.
+    pub access: Access,
+}
+
+/// The version of new cards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VcardVersion {
+    /// RFC 2426.
+    V3,
+    /// RFC 6350.
+    V4,
+}
+
+/// A directory of cards.
+#[derive(Debug)]
+pub struct VcardSource {
+    options: VcardOptions,
+    lock: Option<Lock>,
+    last: Option<Last>,
+}
+
+/// The directory as it was last read.
+struct Last {
+    /// The directory itself, not a link to it.
+    root: PathBuf,
+    files: Files,
+    /// What cannot be read besides files.
+    unreadable: Vec<(PathBuf, String)>,
+    /// Where each record is.
+    places: Vec<Place>,
+    reading: Reading,
+}
+
+impl std::fmt::Debug for Last {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Last({} files)", self.files.len())
+    }
+}
+
+impl VcardSource {
+    /// A source that has not been read yet.
+    pub fn new(options: VcardOptions) -> VcardSource {
+        VcardSource { options, lock: None, last: None }
+    }
+
+    fn root(&self) -> Result<PathBuf, SourceError> {
+        let path = &self.options.path;
+        let io = |source| SourceError::Io { path: path.clone(), source };
+        let root = fs::canonicalize(path).map_err(io)?;
+        if fs::metadata(&root).map_err(io)?.is_dir() {
+            return Ok(root);
+        }
+        Err(SourceError::Unusable {
+            path: path.clone(),
+            line: None,
+            problem: "is not a directory".to_owned(),
+            hint: "set source.kind to `csv`, or name the directory of the cards".to_owned(),
+        })
+    }
+
+    /// Locks the directory, and clears up what a run that was killed left behind.
+    fn take_lock(&mut self, root: &Path) -> Result<(), SourceError> {
+        if self.options.access == Access::ReadOnly
+            || self.lock.as_ref().is_some_and(|lock| lock.is_on(root))
+        {
+            return Ok(());
+        }
+        self.lock = Some(Lock::existing(root)?);
+        atomic::recover_directory(root);
+        Ok(())
+    }
+
+    fn depth(&self) -> Depth {
+        if self.options.recursive { Depth::All } else { Depth::One }
+    }
+}
+
+impl Source for VcardSource {
+    fn read(&mut self) -> Result<Reading, SourceError> {
+        let root = self.root()?;
+        self.take_lock(&root)?;
+        let known = self.last.take().filter(|last| last.root == root);
+        let known = known.map(|last| last.files).unwrap_or_default();
+        let scanned = folder::scan(&root, self.depth(), &known);
+        let (files, unreadable) = scanned
+            .map_err(|source| SourceError::Io { path: self.options.path.clone(), source })?;
+        let (places, reading) = reading::assembled(&files, &unreadable);
+        let read = reading.clone();
+        self.last = Some(Last { root, files, unreadable, places, reading });
+        Ok(read)
+    }
+
+    fn write(&mut self, edits: &[Edit]) -> Result<Written, WriteError> {
+        let read_only = |reason: &str| WriteError::ReadOnly {
+            path: self.options.path.clone(),
+            reason: reason.to_owned(),
+        };
+        if self.options.access == Access::ReadOnly {
+            return Err(read_only("it was opened for reading only"));
+        }
+        let Some(last) = self.last.take() else {
+            return Err(read_only("it has not been read"));
+        };
+        let mut batch = Batch::new(last, self.options.version);
+        batch.carry_out(edits);
+        let (last, written) = batch.finish(edits);
+        self.last = Some(last);
+        Ok(written)
+    }
+
+    fn as_written(&self, at: RecordIndex) -> String {
+        let Some(last) = &self.last else { return String::new() };
+        let place = usize::try_from(at.0).ok().and_then(|at| last.places.get(at));
+        place.and_then(|place| reading::as_written(last, place)).unwrap_or_default()
+    }
+
+    fn back_up(&self, into: &Path) -> io::Result<PathBuf> {
+        let unread = || io::Error::new(io::ErrorKind::NotFound, "the source has not been read");
+        let last = self.last.as_ref().ok_or_else(unread)?;
+        let name = self.options.path.file_name().unwrap_or_else(|| "cards".as_ref());
+        atomic::copy_beside_others(into, name, &last.root, last.files.keys().map(PathBuf::as_path))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,379 @@
+//! Whom a card is about: the way from properties to fields.
+//!
+//! Owns the mapping that `docs/mapping.md` describes, in the direction of reading.
+//! The other direction is [`super::put`]'s, and both go by the same choices, which are
+//! made here: which of several properties a field is, and how a location is composed.
+
+use std::cmp::Reverse;
+
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
+
+use crate::model::{Field, RejectedField, Timestamp, Values};
+
+use super::card::{Card, Undecodable};
+use super::escape::from_hexadecimal;
+use super::property::Property;
+
+/// A property with the text that a field takes from it.
+#[derive(Clone, Debug)]
+pub(super) struct Candidate<'c> {
+    pub(super) property: &'c Property,
+    pub(super) text: String,
+}
+
+/// First and last name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Name {
+    pub(super) first: String,
+    pub(super) last: String,
+}
+
+impl Name {
+    pub(super) fn is_blank(&self) -> bool {
+        self.first.trim().is_empty() && self.last.trim().is_empty()
+    }
+
+    /// The name as people say it.
+    pub(super) fn full(&self) -> String {
+        join(&self.first, " ", &self.last)
+    }
+}
+
+/// Where a location is in the components of `ADR`.
+pub(super) const CITY: usize = 3;
+pub(super) const REGION: usize = 4;
+pub(super) const COUNTRY: usize = 6;
+
+/// Somebody, as a card tells.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Person {
+    pub(super) uid: Option<String>,
+    pub(super) values: Values,
+    /// Every e-mail address, the preferred one first.
+    pub(super) emails: Vec<String>,
+    /// Every phone number that can be called, the preferred one first.
+    pub(super) phones: Vec<String>,
+    pub(super) rejected: Vec<RejectedField>,
+    pub(super) revised_at: Option<Timestamp>,
+}
+
+impl Card<'_> {
+    /// Whether it stands for a list of contacts rather than for one.
+    pub(super) fn is_group(&self) -> bool {
+        ["KIND", "X-ADDRESSBOOKSERVER-KIND"].iter().any(|name| {
+            self.text_of(name).is_some_and(|kind| kind.trim().eq_ignore_ascii_case("group"))
+        })
+    }
+
+    /// Whom the card is about.
+    pub(super) fn person(&self) -> Person {
+        let mut person = Person::default();
+        let mut take = |field, read: Result<String, Undecodable>| match read {
+            Ok(text) => person.values[field] = text,
+            Err(Undecodable(reason)) => person.rejected.push(RejectedField { field, reason }),
+        };
+        let name = self.name();
+        take(Field::FirstName, name.clone().map(|name| name.first));
+        take(Field::LastName, name.map(|name| name.last));
+        let texts = |candidates: Vec<Candidate<'_>>| -> Vec<String> {
+            candidates.into_iter().map(|candidate| candidate.text).collect()
+        };
+        let (emails, phones) = (self.emails().map(texts), self.phones().map(texts));
+        let first = |texts: &Vec<String>| texts.first().cloned().unwrap_or_default();
+        take(Field::Email, emails.as_ref().map(first).map_err(Clone::clone));
+        take(Field::PhoneNumber, phones.as_ref().map(first).map_err(Clone::clone));
+        take(Field::Company, self.company());
+        take(Field::Title, self.titles().map(|titles| first(&texts(titles))));
+        take(
+            Field::Location,
+            self.address().map(|address| address.map_or_else(String::new, |a| a.text)),
+        );
+        person.emails = emails.unwrap_or_default();
+        person.phones = phones.unwrap_or_default();
+        let uid = self.text_of("UID").map(|uid| uid.trim().to_owned());
+        person.uid = uid.filter(|uid| !uid.is_empty());
+        person.revised_at = self.text_of("REV").and_then(|text| instant(&text));
+        person
+    }
+
+    /// First and last name: from `N`, or else from `FN`, unless that says something else
+    /// that the card says as well.
+    pub(super) fn name(&self) -> Result<Name, Undecodable> {
+        if let Some(name) = self.all("N").next() {
+            let mut components = self.components(name)?.into_iter();
+            let last = components.next().unwrap_or_default();
+            let name = Name { first: components.next().unwrap_or_default(), last };
+            if !name.is_blank() {
+                return Ok(name);
+            }
+        }
+        let Some(display) = self.all("FN").next() else { return Ok(Name::default()) };
+        let display = self.text(display)?;
+        Ok(if self.is_stand_in(&display) { Name::default() } else { parted(&display) })
+    }
+
+    /// Whether the display name is none of a person, but stands in for one.
+    fn is_stand_in(&self, display: &str) -> bool {
+        let display = display.trim();
+        let is = |name: &str, text: &str| {
+            self.text_of(name).is_some_and(|found| found.trim().eq_ignore_ascii_case(text))
+        };
+        if display.contains('@') || is("X-ABSHOWAS", "COMPANY") || is("KIND", "org") {
+            return true;
+        }
+        let phones = self.phones().unwrap_or_default();
+        let texts = ["EMAIL", "TEL"].into_iter().flat_map(|name| self.all(name));
+        let texts = texts.filter_map(|property| self.text(property).ok());
+        let says = |text: &str| text.trim() == display;
+        texts.chain(phones.into_iter().map(|phone| phone.text)).any(|text| says(&text))
+            || self.all("ORG").filter_map(|org| self.components(org).ok()).any(|units| {
+                says(&units[0]) || [" ", ", ", "; ", ";"].iter().any(|by| says(&units.join(by)))
+            })
+    }
+
+    /// What stands in for a name where there is none.
+    pub(super) fn stand_in(&self) -> String {
+        let person = self.person();
+        let fields = [Field::Company, Field::Email, Field::PhoneNumber];
+        let mut text = fields.into_iter().map(|field| person.values[field].trim());
+        text.find(|text| !text.is_empty()).unwrap_or_default().to_owned()
+    }
+
+    /// The e-mail addresses, the preferred one first.
+    pub(super) fn emails(&self) -> Result<Vec<Candidate<'_>>, Undecodable> {
+        let emails = self.candidates(self.all("EMAIL").filter(|email| self.is_usual(email)))?;
+        Ok(sorted(emails, preference))
+    }
+
+    /// The phone numbers that somebody answers, the preferred one first: what is marked
+    /// as preferred, then mobile, work and home phones.
+    pub(super) fn phones(&self) -> Result<Vec<Candidate<'_>>, Undecodable> {
+        let mut phones = self.candidates(self.all("TEL").filter(|phone| self.is_usual(phone)))?;
+        for phone in &mut phones {
+            phone.text = from_tel_uri(&phone.text).unwrap_or(std::mem::take(&mut phone.text));
+        }
+        Ok(sorted(phones, |phone| (preference(phone), self.place(phone))))
+    }
+
+    /// Whether a property is a way to reach the person: no fax machine, no pager, and no
+    /// mailbox outside of the internet.
+    pub(super) fn is_usual(&self, property: &Property) -> bool {
+        let label = self.label(property);
+        let others = [
+            "fax",
+            "x-fax",
+            "facsimile",
+            "pager",
+            "modem",
+            "bbs",
+            "telex",
+            "textphone",
+            "x400",
+            "tlx",
+            "ex",
+        ];
+        !others.iter().any(|kind| property.is_of_type(kind))
+            && !label.contains("fax")
+            && !label.contains("pager")
+    }
+
+    fn place(&self, phone: &Property) -> u8 {
+        let label = self.label(phone);
+        let is = |names: &[&str]| {
+            names.iter().any(|name| phone.is_of_type(name) || label.contains(name))
+        };
+        if is(&["cell", "mobile", "iphone", "pcs", "car"]) {
+            0
+        } else if is(&["work", "main"]) {
+            1
+        } else if is(&["home"]) {
+            2
+        } else {
+            3
+        }
+    }
+
+    /// The label that people gave to a property in Apple's programs, in lower case.
+    fn label(&self, property: &Property) -> String {
+        let Some(group) = &property.group else { return String::new() };
+        let label = self.in_group(group).find(|other| other.name == "X-ABLABEL");
+        label.and_then(|label| self.text(label).ok()).unwrap_or_default().to_lowercase()
+    }
+
+    /// The job titles, the preferred one first.
+    pub(super) fn titles(&self) -> Result<Vec<Candidate<'_>>, Undecodable> {
+        Ok(sorted(self.candidates(self.all("TITLE"))?, preference))
+    }
+
+    /// The organisation: the first that has a name, or the first of all.
+    pub(super) fn organisation(&self) -> Result<Option<Candidate<'_>>, Undecodable> {
+        let organisations = self.all("ORG").map(|property| {
+            let text = self.components(property)?.swap_remove(0);
+            Ok(Candidate { property, text })
+        });
+        let organisations = organisations.collect::<Result<Vec<_>, _>>()?;
+        Ok(sorted(organisations, |_| ()).into_iter().next())
+    }
+
+    fn company(&self) -> Result<String, Undecodable> {
+        Ok(self.organisation()?.map_or_else(String::new, |organisation| organisation.text))
+    }
+
+    /// The address that the location is taken from, with the location: the preferred
+    /// one, then that of work and of home, among those that show a location if any does.
+    pub(super) fn address(&self) -> Result<Option<Candidate<'_>>, Undecodable> {
+        let addresses = self.all("ADR").map(|property| {
+            Ok(Candidate { property, text: location(&self.components(property)?) })
+        });
+        let addresses = addresses.collect::<Result<Vec<_>, _>>()?;
+        let place = |address: &Property| match () {
+            () if address.is_of_type("work") => 0_u8,
+            () if address.is_of_type("home") => 1,
+            () => 2,
+        };
+        let addresses = sorted(addresses, |address| (preference(address), place(address)));
+        Ok(addresses.into_iter().next())
+    }
+
+    /// Those of `properties` that are not blank.
+    fn candidates<'c>(
+        &'c self,
+        properties: impl Iterator<Item = &'c Property>,
+    ) -> Result<Vec<Candidate<'c>>, Undecodable> {
+        let candidates = properties.map(|property| {
+            let text = self.text(property)?;
+            Ok(Candidate { property, text })
+        });
+        let candidates: Result<Vec<_>, _> = candidates.collect();
+        Ok(candidates?.into_iter().filter(|one| !one.text.trim().is_empty()).collect())
+    }
+}
+
+/// In order of rank, what shows nothing last; equals stay in the order of the card.
+fn sorted<K: Ord>(
+    mut candidates: Vec<Candidate<'_>>,
+    rank: impl Fn(&Property) -> K,
+) -> Vec<Candidate<'_>> {
+    let shows = |text: &str| Reverse(!text.trim().is_empty());
+    candidates.sort_by_cached_key(|one| (shows(&one.text), rank(one.property)));
+    candidates
+}
+
+/// How preferred a property is: 1 is most, 100 least (RFC 6350, section 5.3), and what
+/// is not marked comes after.
+fn preference(property: &Property) -> u8 {
+    let told = property.parameter("PREF").find_map(|rank| rank.trim().parse().ok());
+    match told {
+        Some(rank @ 1..=100) => rank,
+        Some(_) | None if property.is_of_type("pref") => 1,
+        Some(_) | None => 101,
+    }
+}
+
+/// `first` and `second` with `by` between them, where both are there.
+pub(super) fn join(first: &str, by: &str, second: &str) -> String {
+    match (first.trim().is_empty(), second.trim().is_empty()) {
+        (false, false) => format!("{first}{by}{second}"),
+        (false, true) => first.to_owned(),
+        (true, false) => second.to_owned(),
+        (true, true) => String::new(),
+    }
+}
+
+/// A display name in two: its last word, and what is before it.
+fn parted(display: &str) -> Name {
+    let display = display.trim();
+    match display.rsplit_once(char::is_whitespace) {
+        Some((first, last)) => Name { first: first.trim().to_owned(), last: last.to_owned() },
+        None => Name { first: display.to_owned(), last: String::new() },
+    }
+}
+
+/// The location that the components of an address show: city and region, or city and
+/// country where there is no region.
+pub(super) fn location(components: &[String]) -> String {
+    let component = |at: usize| components.get(at).map(String::as_str).unwrap_or_default();
+    let region = component(REGION);
+    let second = if region.trim().is_empty() { component(COUNTRY) } else { region };
+    join(component(CITY), ", ", second)
+}
+
+/// The number in a `tel:` address (RFC 3966), with its extension.
+fn from_tel_uri(text: &str) -> Option<String> {
+    let scheme = text.get(..4).filter(|scheme| scheme.eq_ignore_ascii_case("tel:"))?;
+    let rest = &text[scheme.len()..];
+    let mut parts = rest.split(';');
+    let number = percent_decoded(parts.next()?);
+    let extension = parts.find_map(|part| {
+        part.get(..4).filter(|name| name.eq_ignore_ascii_case("ext=")).map(|_| &part[4..])
+    });
+    Some(match extension {
+        Some(extension) => format!("{number} ext. {}", percent_decoded(extension)),
+        None => number,
+    })
+}
+
+fn percent_decoded(text: &str) -> String {
+    let bytes = from_hexadecimal(b'%', text.as_bytes());
+    String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned())
+}
+
+/// A phone number as a `tel:` address.
+pub(super) fn to_tel_uri(number: &str) -> String {
+    let (number, extension) = match number.split_once(" ext. ") {
+        Some((number, extension)) => (number, format!(";ext={}", percent_encoded(extension))),
+        None => (number, String::new()),
+    };
+    format!("tel:{}{extension}", percent_encoded(number))
+}
+
+fn percent_encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'0'..=b'9'
+            | b'a'..=b'z'
+            | b'A'..=b'Z'
+            | b'+'
+            | b'-'
+            | b'.'
+            | b'('
+            | b')'
+            | b'*'
+            | b'#'
+            | b'_'
+            | b'/' => encoded.push(char::from(byte)),
+            _ => {
+                let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap_or_default();
+                let digits = [digit(byte >> 4), digit(byte & 15)];
+                encoded.extend(
+                    ['%'].into_iter().chain(digits.map(|digit| digit.to_ascii_uppercase())),
+                );
+            }
+        }
+    }
+    encoded
+}
+
+/// The instant that `REV` tells, in the spellings of all versions (ISO 8601). A day
+/// is its first second; a time without a zone is in UTC.
+fn instant(text: &str) -> Option<DateTime<Utc>> {
+    let text = text.trim();
+    if let Ok(at) = DateTime::parse_from_rfc3339(text) {
+        return Some(at.to_utc());
+    }
+    for format in ["%Y%m%dT%H%M%S%.f%#z", "%Y-%m-%dT%H:%M:%S%.f%#z"] {
+        if let Ok(at) = DateTime::parse_from_str(text, format) {
+            return Some(at.to_utc());
+        }
+    }
+    let local = text.trim_end_matches(['Z', 'z']);
+    for format in ["%Y%m%dT%H%M%S%.f", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f"] {
+        if let Ok(at) = NaiveDateTime::parse_from_str(local, format) {
+            return Some(at.and_utc());
+        }
+    }
+    let day = ["%Y%m%d", "%Y-%m-%d"];
+    let day = day.iter().find_map(|format| NaiveDate::parse_from_str(local, format).ok())?;
+    Some(day.and_time(NaiveTime::MIN).and_utc())
+}

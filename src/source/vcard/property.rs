@@ -1,0 +1,223 @@
+//! One property of a card: its name, its parameters, and the bytes of its value.
+//!
+//! Owns taking a content line apart (RFC 6350, section 3.3, and the habits of vCard
+//! 2.1, where parameters may have no name). Leaves charsets and escapes to
+//! [`super::card`].
+
+use super::scan::{Line, Transfer};
+
+/// A property of a card that linqsync reads.
+#[derive(Clone, Debug)]
+pub(super) struct Property {
+    pub(super) line: Line,
+    /// The group, `item1` for example, in lower case.
+    pub(super) group: Option<String>,
+    /// The name, in upper case.
+    pub(super) name: String,
+    /// Names in upper case, and values. A parameter of vCard 2.1 without a name is a
+    /// `TYPE`, or an `ENCODING` where it is one.
+    parameters: Vec<(String, String)>,
+    pub(super) transfer: Transfer,
+}
+
+/// The properties that are looked at. The others are never taken apart.
+const NAMES: [&str; 14] = [
+    "VERSION",
+    "UID",
+    "REV",
+    "KIND",
+    "X-ADDRESSBOOKSERVER-KIND",
+    "X-ABSHOWAS",
+    "N",
+    "FN",
+    "EMAIL",
+    "TEL",
+    "ORG",
+    "TITLE",
+    "ADR",
+    "X-ABLABEL",
+];
+
+/// The name that a line begins with, and its group, as they are written.
+pub(super) fn name_of<'b>(line: &Line, body: &'b [u8]) -> (Option<&'b [u8]>, &'b [u8]) {
+    let head = line.head(body);
+    let end = head.iter().position(|byte| matches!(byte, b';' | b':' | b'\r' | b'\n'));
+    let name = head[..end.unwrap_or(head.len())].trim_ascii();
+    match memchr::memrchr(b'.', name) {
+        Some(dot) => (Some(&name[..dot]), &name[dot + 1..]),
+        None => (None, name),
+    }
+}
+
+impl Property {
+    /// Takes `line` apart, if it is one that is looked at.
+    pub(super) fn of(line: Line, body: &[u8]) -> Option<Property> {
+        let (group, name) = name_of(&line, body);
+        let name = NAMES.iter().find(|known| name.eq_ignore_ascii_case(known.as_bytes()))?;
+        let head = line.head(body);
+        let head = unfolded(head.strip_suffix(b":").unwrap_or(head));
+        let transfer = Transfer::of(&head);
+        Some(Property {
+            line,
+            group: group.map(|group| String::from_utf8_lossy(group).to_lowercase()),
+            name: (*name).to_owned(),
+            parameters: parameters(&String::from_utf8_lossy(&head)),
+            transfer,
+        })
+    }
+
+    /// The values of a parameter, in order.
+    pub(super) fn parameter<'p>(&'p self, name: &'p str) -> impl Iterator<Item = &'p str> {
+        let named = self.parameters.iter().filter(move |parameter| parameter.0 == name);
+        named.map(|parameter| parameter.1.as_str())
+    }
+
+    /// Whether it is of this type, whose name is in lower case.
+    pub(super) fn is_of_type(&self, name: &str) -> bool {
+        self.parameter("TYPE").flat_map(|types| types.split(',')).any(|one| {
+            // Some programs write `type=pref` within the value of `TYPE`.
+            one.trim().eq_ignore_ascii_case(name)
+        })
+    }
+
+    /// The bytes of the value without folding, soft line breaks and, in base64, space.
+    pub(super) fn written(&self, body: &[u8]) -> Vec<u8> {
+        let value = &body[self.line.value..self.line.content_end];
+        match self.transfer {
+            Transfer::Plain => unfolded(value),
+            Transfer::QuotedPrintable => without_soft_breaks(value),
+            Transfer::Base64 => {
+                value.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect()
+            }
+        }
+    }
+
+    /// Whether its value goes over several lines.
+    pub(super) fn is_folded(&self, body: &[u8]) -> bool {
+        let line = &body[self.line.start..self.line.content_end];
+        line.contains(&b'\n') || unfolded(line).len() != line.len()
+    }
+}
+
+/// Where a line break at `at` ends: all CRs and the LF, or one CR before space.
+fn line_break(bytes: &[u8], at: usize) -> Option<usize> {
+    let returns = bytes[at..].iter().take_while(|byte| **byte == b'\r').count();
+    match bytes.get(at + returns) {
+        Some(b'\n') => Some(at + returns + 1),
+        Some(b' ' | b'\t') if returns == 1 => Some(at + 1),
+        Some(_) | None => None,
+    }
+}
+
+/// `bytes` without line breaks and the one blank behind each.
+fn unfolded(bytes: &[u8]) -> Vec<u8> {
+    let mut unfolded = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(step) = memchr::memchr2(b'\r', b'\n', &bytes[at..]) {
+        unfolded.extend_from_slice(&bytes[at..at + step]);
+        at += step;
+        if let Some(end) = line_break(bytes, at) {
+            at = end + usize::from(matches!(bytes.get(end), Some(b' ' | b'\t')));
+        } else {
+            unfolded.push(bytes[at]);
+            at += 1;
+        }
+    }
+    unfolded.extend_from_slice(&bytes[at..]);
+    unfolded
+}
+
+/// Quoted-printable without its soft line breaks. Lines that are folded besides lose
+/// the blank of the fold.
+fn without_soft_breaks(bytes: &[u8]) -> Vec<u8> {
+    let mut joined: Vec<u8> = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        match line_break(bytes, at) {
+            Some(end) if matches!(bytes[at], b'\r' | b'\n') => {
+                let softly = joined.trim_ascii_end().last() == Some(&b'=');
+                if softly {
+                    joined.truncate(joined.trim_ascii_end().len() - 1);
+                }
+                let folded = !softly && matches!(bytes.get(end), Some(b' ' | b'\t'));
+                at = end + usize::from(folded);
+            }
+            Some(_) | None => {
+                joined.push(bytes[at]);
+                at += 1;
+            }
+        }
+    }
+    if joined.last() == Some(&b'=') {
+        joined.pop();
+    }
+    joined
+}
+
+fn parameters(head: &str) -> Vec<(String, String)> {
+    let mut quoted = false;
+    let parts = head.split(|character| {
+        quoted ^= character == '"';
+        character == ';' && !quoted
+    });
+    let unquoted = |text: &str| text.trim().replace('"', "");
+    let parameter = |part: &str| match part.split_once('=') {
+        Some((name, value)) => Some((name.trim().to_ascii_uppercase(), unquoted(value))),
+        None if part.trim().is_empty() => None,
+        None => Some(("TYPE".to_owned(), unquoted(part))),
+    };
+    parts.skip(1).filter_map(parameter).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::scan::lines;
+    use super::*;
+
+    fn property(line: &str) -> Property {
+        Property::of(lines(line.as_bytes())[0], line.as_bytes()).unwrap()
+    }
+
+    fn written(line: &str) -> String {
+        String::from_utf8(property(line).written(line.as_bytes())).unwrap()
+    }
+
+    #[test]
+    fn parameters_are_read_in_every_spelling() {
+        let table = [
+            "item1.EMAIL;type=INTERNET;type=pref:x",
+            "email;INTERNET;PREF:x",
+            "Item1.Email;TYPE=\"internet,pref\":x",
+            "EMAIL;TYPE=home,pref,internet;;X-A=\"a;b:c\":x",
+            "EMAIL;TYPE=inter\r\n net;TYPE=pref:x",
+        ];
+        for line in table {
+            let property = property(line);
+            assert!(property.is_of_type("internet") && property.is_of_type("pref"), "{line}");
+            assert_eq!((property.name.as_str(), written(line).as_str()), ("EMAIL", "x"), "{line}");
+        }
+        assert_eq!(property(table[0]).group.as_deref(), Some("item1"));
+        assert_eq!(property(table[3]).parameter("X-A").collect::<Vec<_>>(), ["a;b:c"]);
+    }
+
+    #[test]
+    fn a_value_is_joined_as_its_encoding_wants_it() {
+        let table = [
+            ("FN:Ann\r\n  Lee\r\n", "Ann Lee"),
+            ("FN:Ann\r\r\n Lee\r\r\n", "AnnLee"),
+            ("FN;QUOTED-PRINTABLE:a=0D=\r\n=0Ab = \r\n c", "a=0D=0Ab  c"),
+            ("FN;ENCODING=QUOTED-PRINTABLE:a\n b=\nc", "abc"),
+            ("FN;ENCODING=QUOTED-PRINTABLE:a=", "a"),
+            ("FN;ENCODING=B:QW\n 5u\n\n", "QW5u"),
+        ];
+        for (line, value) in table {
+            assert_eq!(written(line), value, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn other_properties_are_not_looked_at() {
+        let note = b"NOTE:x";
+        assert!(Property::of(lines(note)[0], note).is_none());
+    }
+}

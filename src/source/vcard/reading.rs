@@ -1,0 +1,145 @@
+//! Cards as records.
+//!
+//! Owns the order of records, their keys and labels, and which cards cannot be read as
+//! one: broken ones, and those that share a UID. Leaves files to [`super::folder`] and
+//! what cards say to [`super::person`].
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::model::{
+    Field, FieldSet, Fingerprint, OtherValue, RecordIndex, SourceKey, SourceRecord, Unreadable,
+};
+use crate::source::Reading;
+
+use super::Last;
+use super::charset;
+use super::folder::{Files, FoundCard};
+use super::fresh;
+use super::person::Person;
+use super::scan::Layout;
+use super::text::Text;
+
+/// Where a record is: the file, and the position of the card in it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    pub(super) file: PathBuf,
+    pub(super) card: usize,
+}
+
+/// The fields that a card carries: all but the owner, who is Linq's alone.
+fn mapped() -> FieldSet {
+    Field::ALL.into_iter().filter(|field| *field != Field::Owner).collect()
+}
+
+/// What was read, as records with their places.
+pub(super) fn assembled(files: &Files, unreadable: &[(PathBuf, String)]) -> (Vec<Place>, Reading) {
+    let mut found: Vec<(Place, SourceRecord)> = Vec::with_capacity(files.len());
+    let mut broken: Vec<Unreadable> =
+        unreadable.iter().map(|(path, why)| no_directory(path, why)).collect();
+    for (path, file) in files {
+        let contents = &file.contents;
+        let several = contents.cards.len() > 1;
+        for (card, one) in contents.cards.iter().enumerate() {
+            if let Some(person) = &one.person {
+                let label = label(path, one.line, several && card > 0);
+                found.push((Place { file: path.clone(), card }, record(label, one, person)));
+            }
+        }
+        broken.extend(contents.broken.iter().map(|(line, reason)| Unreadable {
+            label: label(path, *line, false),
+            line: *line,
+            reason: reason.clone(),
+        }));
+    }
+    part_with_shared_keys(&mut found, &mut broken);
+    for (index, (_, record)) in (0..).zip(&mut found) {
+        record.index = RecordIndex(index);
+    }
+    let (places, records) = found.into_iter().unzip();
+    let reading = Reading {
+        places: BTreeMap::new(),
+        mapped: mapped(),
+        records,
+        unreadable: broken,
+        keeps_ids: false,
+        read_only: None,
+        fingerprint: fingerprint(files),
+    };
+    (places, reading)
+}
+
+fn label(path: &Path, line: u32, with_line: bool) -> String {
+    if with_line { format!("{}:{line}", path.display()) } else { path.display().to_string() }
+}
+
+fn no_directory(path: &Path, why: &str) -> Unreadable {
+    let label = if path == Path::new("") { ".".to_owned() } else { path.display().to_string() };
+    Unreadable { label, line: 1, reason: why.to_owned() }
+}
+
+fn fingerprint(files: &Files) -> Fingerprint {
+    let mut hasher = blake3::Hasher::new();
+    for (path, file) in files {
+        hasher.update(path.as_os_str().as_encoded_bytes()).update(&[0]);
+        hasher.update(&file.fingerprint.0);
+    }
+    Fingerprint(*hasher.finalize().as_bytes())
+}
+
+fn record(label: String, card: &FoundCard, person: &Person) -> SourceRecord {
+    let several = [(Field::Email, &person.emails), (Field::PhoneNumber, &person.phones)];
+    let others = several.into_iter().flat_map(|(field, texts)| {
+        let others = texts.iter().filter(move |text| **text != person.values[field]);
+        others.map(move |text| OtherValue { field, text: text.clone(), reason: None })
+    });
+    SourceRecord {
+        index: RecordIndex(0),
+        label,
+        line: card.line,
+        key: person.uid.clone().map(SourceKey),
+        linq_id: person.uid.as_deref().and_then(fresh::linq_id),
+        values: person.values.clone(),
+        rejected: person.rejected.clone(),
+        others: others.collect(),
+        revised_at: person.revised_at,
+        fingerprint: card.fingerprint,
+    }
+}
+
+/// Moves every card whose UID another card has too to the unreadable ones: nobody can
+/// tell which of them is meant.
+fn part_with_shared_keys(found: &mut Vec<(Place, SourceRecord)>, broken: &mut Vec<Unreadable>) {
+    let mut holders: BTreeMap<SourceKey, Vec<String>> = BTreeMap::new();
+    for (_, record) in found.iter() {
+        if let Some(key) = &record.key {
+            holders.entry(key.clone()).or_default().push(record.label.clone());
+        }
+    }
+    found.retain(|(_, record)| {
+        let holders = record.key.as_ref().map_or(&[][..], |key| &holders[key][..]);
+        let Some(other) = holders.iter().find(|label| **label != record.label) else { return true };
+        let reason = format!("it has the same UID as {other}; remove one of them, or its UID");
+        let SourceRecord { label, line, .. } = record.clone();
+        broken.push(Unreadable { label, line, reason });
+        false
+    });
+    broken.sort_by(|a, b| (&a.label, a.line).cmp(&(&b.label, b.line)));
+}
+
+/// A card as it is written, if its file still is what was read. What is not UTF-8 is
+/// decoded, so that it can be kept as text.
+pub(super) fn as_written(last: &Last, place: &Place) -> Option<String> {
+    let raw = fs::read(last.root.join(&place.file)).ok()?;
+    if Fingerprint::of(&raw) != last.files.get(&place.file)?.fingerprint {
+        return None;
+    }
+    let body = Text::decode(&raw).ok()?.body;
+    let layout = Layout::of(&body);
+    (place.card < layout.cards.len()).then(|| {
+        let card = &body[layout.span(place.card)];
+        charset::decode(card, charset::fallback(card))
+            .unwrap_or_else(|| String::from_utf8_lossy(card).into_owned())
+    })
+}

@@ -1,0 +1,369 @@
+//! The lines of a file, and the cards that they make.
+//!
+//! Owns which bytes belong to which content line: folding (RFC 6350, section 3.2),
+//! soft line breaks of quoted-printable, and base64 over several lines. Every byte
+//! is part of exactly one line, and lines say only where they are. Leaves what is in
+//! a line to [`super::property`].
+
+use std::ops::Range;
+
+/// A content line with all its continuations, as positions in the file's body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Line {
+    pub(super) start: usize,
+    /// The position behind the colon; `content_end` where there is none.
+    pub(super) value: usize,
+    /// Where the last part's line end begins.
+    pub(super) content_end: usize,
+    pub(super) end: usize,
+    /// Its number in the file, counted from 1.
+    pub(super) number: u32,
+    pub(super) kind: Kind,
+}
+
+/// What a line is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// `BEGIN:VCARD`
+    Begin,
+    /// `END:VCARD`
+    End,
+    /// Any other line with a name and a value.
+    Property,
+    /// Nothing but space.
+    Blank,
+    /// Text without a colon: a comment, or debris.
+    Other,
+}
+
+/// One line of the file as an editor counts.
+#[derive(Clone, Copy)]
+struct Physical {
+    start: usize,
+    content_end: usize,
+    end: usize,
+}
+
+impl Line {
+    /// The whole line, its line end included.
+    pub(super) fn bytes<'b>(&self, body: &'b [u8]) -> &'b [u8] {
+        &body[self.start..self.end]
+    }
+
+    /// Name and parameters with the colon, as they are written.
+    pub(super) fn head<'b>(&self, body: &'b [u8]) -> &'b [u8] {
+        &body[self.start..self.value]
+    }
+}
+
+/// Cuts `body` into content lines. They follow one another without gaps.
+pub(super) fn lines(body: &[u8]) -> Vec<Line> {
+    let physical = physical(body);
+    let mut lines = Vec::with_capacity(physical.len());
+    let mut at = 0;
+    while at < physical.len() {
+        let end = logical_end(body, &physical, at);
+        lines.push(line(body, &physical[at..end], at));
+        at = end;
+    }
+    lines
+}
+
+/// The lines as an editor counts them. A line ends with LF and all CRs before it: some
+/// programs write CR CR LF. Only a file without any LF has lines that end with CR.
+fn physical(body: &[u8]) -> Vec<Physical> {
+    let mark = if memchr::memchr(b'\n', body).is_some() { b'\n' } else { b'\r' };
+    let mut lines = Vec::new();
+    let mut start = 0;
+    while start < body.len() {
+        let end = memchr::memchr(mark, &body[start..]).map_or(body.len(), |at| start + at + 1);
+        let is_ending = |byte: &u8| matches!(byte, b'\r' | b'\n');
+        let ending = if body[end - 1] == mark {
+            body[start..end].iter().rev().take_while(|byte| is_ending(byte)).count()
+        } else {
+            0
+        };
+        lines.push(Physical { start, content_end: end - ending, end });
+        start = end;
+    }
+    lines
+}
+
+/// Where the content line that begins with line `at` ends, as a position in `physical`.
+fn logical_end(body: &[u8], physical: &[Physical], at: usize) -> usize {
+    let content = |at: usize| &body[physical[at].start..physical[at].content_end];
+    let is_folded = |at: usize| at < physical.len() && content(at).starts_with_blank();
+    let mut end = at + 1;
+    if content(at).trim_ascii().is_empty() {
+        return end;
+    }
+    while is_folded(end) {
+        end += 1;
+    }
+    let first = &body[physical[at].start..physical[end - 1].content_end];
+    let Some(colon) = colon(first) else { return end };
+    match Transfer::of(&first[..colon]) {
+        Transfer::Plain => {}
+        Transfer::QuotedPrintable => {
+            // Folded lines may end with a soft break as well.
+            while end < physical.len()
+                && (is_folded(end) || is_soft_break(content(end - 1)) && !ends_card(content(end)))
+            {
+                end += 1;
+            }
+        }
+        Transfer::Base64 => {
+            while end < physical.len() && (is_folded(end) || is_base64(content(end))) {
+                end += 1;
+            }
+        }
+    }
+    end
+}
+
+trait StartsWithBlank {
+    fn starts_with_blank(&self) -> bool;
+}
+
+impl StartsWithBlank for [u8] {
+    fn starts_with_blank(&self) -> bool {
+        matches!(self.first(), Some(b' ' | b'\t'))
+    }
+}
+
+/// How the bytes of a value are made fit for mail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Transfer {
+    Plain,
+    QuotedPrintable,
+    Base64,
+}
+
+impl Transfer {
+    /// What a line's name and parameters say, with or without `ENCODING=`.
+    pub(super) fn of(head: &[u8]) -> Transfer {
+        for parameter in head.split(|byte| *byte == b';').skip(1) {
+            let is = |text: &[u8], name: &str| text.eq_ignore_ascii_case(name.as_bytes());
+            let mut parts = parameter.splitn(2, |byte| *byte == b'=');
+            let (name, value) = (parts.next().unwrap_or_default(), parts.next());
+            let name = name.trim_ascii();
+            let value = match value {
+                Some(value) if is(name, "ENCODING") => value.trim_ascii(),
+                Some(_) => continue,
+                None => name,
+            };
+            if is(value, "QUOTED-PRINTABLE") {
+                return Transfer::QuotedPrintable;
+            } else if is(value, "BASE64") || is(value, "B") {
+                return Transfer::Base64;
+            }
+        }
+        Transfer::Plain
+    }
+}
+
+/// Whether quoted-printable goes on in the next line.
+fn is_soft_break(content: &[u8]) -> bool {
+    content.trim_ascii_end().last() == Some(&b'=')
+}
+
+fn is_base64(content: &[u8]) -> bool {
+    let is_digit = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
+    let content = content.trim_ascii();
+    !content.is_empty() && content.iter().all(is_digit)
+}
+
+fn ends_card(content: &[u8]) -> bool {
+    content.trim_ascii().eq_ignore_ascii_case(b"END:VCARD")
+}
+
+/// The position of the colon that ends name and parameters: the first outside of
+/// quotation marks, or the first of all where those are not closed.
+fn colon(line: &[u8]) -> Option<usize> {
+    let mut quoted = false;
+    for (at, byte) in line.iter().enumerate() {
+        match byte {
+            b'"' => quoted = !quoted,
+            b':' if !quoted => return Some(at),
+            _ => {}
+        }
+    }
+    memchr::memchr(b':', line)
+}
+
+fn line(body: &[u8], parts: &[Physical], at: usize) -> Line {
+    let (first, last) = (parts[0], parts[parts.len() - 1]);
+    let bytes = &body[first.start..last.content_end];
+    let colon = colon(bytes);
+    let kind = match colon {
+        Some(colon) => kind(&bytes[..colon], &bytes[colon + 1..]),
+        None if bytes.trim_ascii().is_empty() => Kind::Blank,
+        None => Kind::Other,
+    };
+    Line {
+        start: first.start,
+        value: colon.map_or(last.content_end, |colon| first.start + colon + 1),
+        content_end: last.content_end,
+        end: last.end,
+        number: u32::try_from(at + 1).unwrap_or(u32::MAX),
+        kind,
+    }
+}
+
+fn kind(name: &[u8], value: &[u8]) -> Kind {
+    let name = name.trim_ascii();
+    if !value.trim_ascii().eq_ignore_ascii_case(b"VCARD") {
+        Kind::Property
+    } else if name.eq_ignore_ascii_case(b"BEGIN") {
+        Kind::Begin
+    } else if name.eq_ignore_ascii_case(b"END") {
+        Kind::End
+    } else {
+        Kind::Property
+    }
+}
+
+/// Something in a file that is no card.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Broken {
+    pub(super) line: u32,
+    pub(super) reason: &'static str,
+}
+
+/// The cards of a file.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Layout {
+    pub(super) lines: Vec<Line>,
+    /// The lines of each card, `BEGIN` and `END` included; cards within cards are
+    /// part of the outer one.
+    pub(super) cards: Vec<Range<usize>>,
+    pub(super) broken: Vec<Broken>,
+}
+
+impl Layout {
+    /// Finds the cards of `body`.
+    pub(super) fn of(body: &[u8]) -> Layout {
+        let lines = lines(body);
+        let (mut open, mut ends) = (Vec::new(), vec![None; lines.len()]);
+        let mut broken = Vec::new();
+        for (at, line) in lines.iter().enumerate() {
+            match line.kind {
+                Kind::Begin => open.push(at),
+                Kind::End => match open.pop() {
+                    Some(begin) => ends[begin] = Some(at + 1),
+                    None => broken.push(Broken {
+                        line: line.number,
+                        reason: "a card ends here that does not begin anywhere",
+                    }),
+                },
+                Kind::Property | Kind::Blank | Kind::Other => {}
+            }
+        }
+        let reason = "the card that begins here does not end";
+        broken.extend(open.iter().map(|at| Broken { line: lines[*at].number, reason }));
+        let mut layout = Layout { lines, cards: Vec::new(), broken };
+        layout.take_cards(&ends);
+        layout.broken.sort_by_key(|broken| broken.line);
+        layout
+    }
+
+    /// Takes the outermost cards that end, and notes properties outside of any card.
+    fn take_cards(&mut self, ends: &[Option<usize>]) {
+        let mut at = 0;
+        // A card that does not end takes the properties behind it along.
+        let mut in_broken = false;
+        while at < self.lines.len() {
+            let line = self.lines[at];
+            if let Some(end) = ends[at] {
+                self.cards.push(at..end);
+                (at, in_broken) = (end, false);
+                continue;
+            }
+            in_broken |= line.kind == Kind::Begin;
+            if line.kind == Kind::Property && !in_broken {
+                let reason = "there is text outside of any card";
+                self.broken.push(Broken { line: line.number, reason });
+                in_broken = true;
+            }
+            at += 1;
+        }
+    }
+
+    /// Where the card with this position is in the body.
+    pub(super) fn span(&self, card: usize) -> Range<usize> {
+        let lines = &self.lines[self.cards[card].clone()];
+        lines[0].start..lines[lines.len() - 1].end
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn contents(body: &str) -> Vec<&str> {
+        lines(body.as_bytes()).iter().map(|line| &body[line.start..line.content_end]).collect()
+    }
+
+    #[test]
+    fn a_content_line_has_all_its_continuations() {
+        let table: [(&str, &[&str]); 9] = [
+            ("A:1\r\n 2\r\nB:3\r\n", &["A:1\r\n 2", "B:3"]),
+            ("A:1\r\r\n 2\r\r\nB:3", &["A:1\r\r\n 2", "B:3"]),
+            ("A:1\rB:2\r", &["A:1", "B:2"]),
+            (
+                "N;ENCODING=QUOTED-PRINTABLE:a=0D=\n=0Ab=\nX:c\nB:1",
+                &["N;ENCODING=QUOTED-PRINTABLE:a=0D=\n=0Ab=\nX:c", "B:1"],
+            ),
+            ("N;quoted-printable:a=\nEND:VCARD\n", &["N;quoted-printable:a=", "END:VCARD"]),
+            ("P;ENCODING=b:ab\ncd==\n\nX:1", &["P;ENCODING=b:ab\ncd==", "", "X:1"]),
+            ("P;BASE64:\n ab\n cd\nX:1", &["P;BASE64:\n ab\n cd", "X:1"]),
+            ("T;X=\"a:b\":c\n# remark\n", &["T;X=\"a:b\":c", "# remark"]),
+            ("A:=\nB:1\n", &["A:=", "B:1"]),
+        ];
+        for (body, expected) in table {
+            assert_eq!(contents(body), expected);
+        }
+    }
+
+    fn layout(body: &str) -> (Vec<&str>, Vec<u32>) {
+        let layout = Layout::of(body.as_bytes());
+        let cards = (0..layout.cards.len()).map(|card| &body[layout.span(card)]).collect();
+        (cards, layout.broken.iter().map(|broken| broken.line).collect())
+    }
+
+    #[test]
+    fn what_is_no_card_is_named_by_its_line_and_does_not_hide_the_others() {
+        let one = "begin:vcard \r\nFN:A\r\nend:VCard\r\n";
+        let nested = "BEGIN:VCARD\nN:a\nBEGIN:VCARD\nN:b\nEND:VCARD\nEND:VCARD\n";
+        let table: [(String, &[&str], &[u32]); 7] = [
+            (one.to_owned(), &[one], &[]),
+            (format!("\n\n{one}\n{one}"), &[one, one], &[]),
+            (nested.to_owned(), &[nested], &[]),
+            (format!("BEGIN:VCARD\nFN:cropped\n{one}"), &[one], &[1]),
+            (format!("{one}END:VCARD\n{one}"), &[one, one], &[4]),
+            (format!("FN:lost\nTEL:1\n{one}# remark\n"), &[one], &[1]),
+            (format!("{one}BEGIN:VCARD\nFN:cut off"), &[one], &[4]),
+        ];
+        for (body, cards, broken) in table {
+            assert_eq!(layout(&body), (cards.to_vec(), broken.to_vec()), "{body}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn lines_follow_one_another_without_gaps(
+            body in "(BEGIN:VCARD|END:VCARD|A;ENCODING=QUOTED-PRINTABLE:x=|[ \\t\"=:;aB]{0,4}|[\r\n]{1,3}){0,20}",
+        ) {
+            let mut at = 0;
+            for line in lines(body.as_bytes()) {
+                prop_assert_eq!(line.start, at);
+                prop_assert!(line.start <= line.value && line.value <= line.content_end);
+                prop_assert!(line.content_end <= line.end && line.end > line.start);
+                at = line.end;
+            }
+            prop_assert_eq!(at, body.len());
+        }
+    }
+}

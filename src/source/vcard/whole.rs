@@ -1,0 +1,99 @@
+//! Single files of cards, as bytes: for tools, benches and fuzzers that look at them
+//! without a directory.
+//!
+//! Owns nothing but the way from a whole file to its cards and back. Leaves everything
+//! else to the modules beside it.
+
+use crate::model::{Change, Field, Values};
+
+use super::check::proven;
+use super::folder::{CardFile, FoundCard};
+use super::person::Person;
+use super::put::put;
+use super::scan::{self, Layout};
+use super::text::Text;
+
+/// What is in a file of cards.
+#[derive(Clone, Debug)]
+pub struct Whole {
+    /// The values of each card that is a contact; `None` for a list of contacts.
+    pub people: Vec<Option<Values>>,
+    /// The UID of each card.
+    pub uids: Vec<Option<String>>,
+    /// The lines of what is no card.
+    pub broken: Vec<u32>,
+}
+
+/// The cards of a file.
+pub fn cards_of(raw: &[u8]) -> Whole {
+    let file = CardFile::written(raw);
+    let person = |card: &FoundCard| card.person.clone();
+    let people: Vec<Option<Person>> = file.contents.cards.iter().map(person).collect();
+    Whole {
+        uids: people.iter().map(|person| person.as_ref().and_then(|p| p.uid.clone())).collect(),
+        people: people.into_iter().map(|person| person.map(|person| person.values)).collect(),
+        broken: file.contents.broken.iter().map(|(line, _)| *line).collect(),
+    }
+}
+
+/// The file `raw` after `changes` of one of its cards. With no changes it is made of
+/// its parts again, and must be the same.
+///
+/// # Errors
+/// Why they cannot be written, for people.
+pub fn edited(raw: &[u8], card: usize, changes: &[Change]) -> Result<Vec<u8>, String> {
+    let text = Text::decode(raw)?;
+    let layout = Layout::of(&text.body);
+    let mut body = Vec::with_capacity(text.body.len());
+    let mut at = 0;
+    for position in 0..layout.cards.len() {
+        let span = layout.span(position);
+        body.extend_from_slice(&text.body[at..span.start]);
+        at = span.end;
+        let bytes = &text.body[span];
+        let lines = scan::lines(bytes);
+        if position == card {
+            body.extend(put(bytes, changes)?);
+        } else {
+            body.extend(lines.iter().flat_map(|line| line.bytes(bytes)));
+        }
+    }
+    body.extend_from_slice(&text.body[at..]);
+    text.encode(body).ok_or_else(|| "the file's encoding cannot hold it".to_owned())
+}
+
+/// Looks for a defect: the file must be put together as it was taken apart, what is
+/// there already must change nothing, and each field of each card must be read as it is
+/// put, with nothing else changed.
+///
+/// # Errors
+/// What is wrong.
+pub fn probe(raw: &[u8]) -> Result<(), String> {
+    let Ok(text) = Text::decode(raw) else { return Ok(()) };
+    if edited(raw, usize::MAX, &[]).is_ok_and(|same| same != raw) {
+        return Err("the file is not put together as it was".to_owned());
+    }
+    let layout = Layout::of(&text.body);
+    let whole = cards_of(raw);
+    for (position, values) in whole.people.iter().enumerate() {
+        let Some(values) = values else { continue };
+        let card = &text.body[layout.span(position)];
+        for field in Field::ALL.into_iter().filter(|field| *field != Field::Owner) {
+            probe_field(card, field, &values[field])?;
+        }
+    }
+    Ok(())
+}
+
+fn probe_field(card: &[u8], field: Field, from: &str) -> Result<(), String> {
+    for to in [from, "Plain", "Z\u{f6}e; \\B, K", ""] {
+        let change = [Change { field, from: from.to_owned(), to: to.to_owned() }];
+        // What cannot be written is refused, and nothing is written then.
+        let Ok(new) = put(card, &change) else { continue };
+        if to == from && new != card {
+            return Err(format!("{field}: what is there is written again"));
+        }
+        proven(card, &new, &change).map_err(|problem| format!("{field}: {problem}"))?;
+    }
+    Ok(())
+}
