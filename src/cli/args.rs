@@ -9,7 +9,7 @@ use crate::model::{Field, Limit};
 use crate::sandbox::{Fault, Quirk};
 use crate::telemetry::LogFormat;
 
-/// Keeps an organisation's contacts the same in Linq and in a CSV file.
+/// Keeps an organisation's contacts the same in Linq and in a CSV file or vCards.
 ///
 /// Without a command and without --once it is the daemon: a run at start and then
 /// on the schedule, until SIGTERM.

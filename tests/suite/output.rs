@@ -182,7 +182,7 @@ fn whoever_has_read_enough_gets_no_error() {
 fn the_help_and_the_version_are_on_stdout() {
     let world = World::new();
     assert_snapshot!(shown(&world, &["--help"], 0), @"
-    Keeps an organisation's contacts the same in Linq and in a CSV file.
+    Keeps an organisation's contacts the same in Linq and in a CSV file or vCards.
 
     Without a command and without --once it is the daemon: a run at start and then
     on the schedule, until SIGTERM.
