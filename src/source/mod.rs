@@ -65,7 +65,7 @@ pub struct Reading {
     /// the same as blank.
     pub mapped: FieldSet,
     /// Where the source keeps them, as far as that can be configured: the columns of a
-    /// table. A value that is missing in another place means nothing.
+    /// table, the directories of cards. What is missing in another place means nothing.
     pub places: BTreeMap<Field, String>,
     /// The records, in the order of the source; each one's `index` is its position.
     pub records: Vec<SourceRecord>,

@@ -265,3 +265,21 @@ fn many_cards_of_one_file_are_edited_and_removed_one_by_one() {
     assert_eq!(text(&world, "all.vcf"), edited.replace(ADA, ""));
     expect_silence(&world);
 }
+
+#[test]
+fn directories_that_take_no_part_any_more_are_no_deletions() {
+    let mut world = world(&[("ada.vcf", ADA)]);
+    fs::create_dir(file(&world, "friends")).unwrap();
+    write(
+        &world,
+        "friends/bo.vcf",
+        &ADA.replace("4fbe8971", "bo").replace("Ada", "Bo").replace("ada@", "bo@"),
+    );
+    world.set("source.recursive", "true");
+    world.once().expect(0);
+    assert_eq!(world.linq().contacts().len(), 2);
+    world.set("source.recursive", "false");
+    let run = world.once();
+    assert!(run.notices().contains("nothing is deleted or cleared in this run"), "{:#}", run.json);
+    assert_eq!(world.linq().contacts().len(), 2);
+}

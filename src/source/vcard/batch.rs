@@ -226,6 +226,7 @@ impl Batch {
         });
         let edits: Vec<EditOutcome> = edits.collect();
         reading.keep_choices(asked, &edits);
+        reading.places.clone_from(&last.reading.places);
         last.places = places;
         last.reading = reading.clone();
         (last, Written { edits, reading, failed })

@@ -256,6 +256,16 @@ pub(super) enum Depth {
     All,
 }
 
+impl Depth {
+    /// Where cards are, as the state remembers it: fewer directories are no deletions.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Depth::One => "the directory",
+            Depth::All => "the directory and those below",
+        }
+    }
+}
+
 type Listed = (Vec<(std::ffi::OsString, bool)>, bool);
 
 /// What in a directory takes part: names, and which of them are directories. Says

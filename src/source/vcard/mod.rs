@@ -134,7 +134,9 @@ impl Source for VcardSource {
         let scanned = folder::scan(&root, self.depth(), &known);
         let (files, unreadable) = scanned
             .map_err(|source| SourceError::Io { path: self.options.path.clone(), source })?;
-        let (places, reading) = reading::assembled(&files, &unreadable);
+        let (places, mut reading) = reading::assembled(&files, &unreadable);
+        let depth = self.depth().name();
+        reading.places = reading.mapped.iter().map(|field| (field, depth.to_owned())).collect();
         let read = reading.clone();
         self.last = Some(Last { root, files, unreadable, places, reading });
         Ok(read)
