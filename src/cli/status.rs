@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use crate::config::Config;
-use crate::mirror::{Holder, Run, State};
+use crate::mirror::{Holder, LinqDown, Run, State};
 use crate::model::{LinkStatus, Timestamp, WaitingKind};
 use crate::open::{self, OpenError};
 
@@ -54,6 +54,8 @@ struct Status {
     decided: usize,
     open_intents: usize,
     holder: Option<Holder>,
+    /// Since when Linq does not work, if so.
+    down: Option<LinqDown>,
 }
 
 impl Status {
@@ -73,6 +75,7 @@ impl Status {
             decided: state.decisions()?.len(),
             open_intents: state.open_intents()?.len(),
             holder: State::holder(&config.state.dir),
+            down: state.linq_down()?,
         })
     }
 
@@ -131,6 +134,9 @@ impl Status {
             let writes = counted(self.open_intents, "write", "writes");
             line("open", &format!("{writes} that an interrupted run began; the next one finishes"));
         }
+        if let Some(down) = &self.down {
+            line("Linq", &down.to_string());
+        }
         line("next", &self.next(config));
         text
     }
@@ -167,6 +173,7 @@ impl Status {
             "source": config.source.path,
             "linked": self.linked,
             "released": self.released,
+            "linq_down": self.down,
             "last_run": self.last.as_ref().map(run),
             "last_success": self.last_good.as_ref().map(run),
             "conflicts": count("conflicts"),

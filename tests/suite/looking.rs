@@ -218,6 +218,18 @@ fn the_status_tells_what_waits_and_what_decides_it() {
 }
 
 #[test]
+fn the_status_tells_since_when_linq_is_down_and_when_it_is_asked_again() {
+    let mut world = World::synced(&people::csv(1..=2));
+    assert!(!world.run(&["status"]).expect(0).stdout.contains("Linq down"));
+    world.unplug();
+    world.once().expect(6);
+    let told = world.run(&["status"]).expect(0).stdout;
+    assert!(told.contains("Linq down since ") && told.contains("next attempt"), "{told}");
+    let json: Value = serde_json::from_str(&world.run(&["status", "--json"]).stdout).unwrap();
+    assert_eq!(json["linq_down"]["why"], "failing");
+}
+
+#[test]
 fn the_status_works_beside_a_daemon_and_names_it() {
     let world = World::synced(TEAM);
     let daemon = world.start(&[]);
