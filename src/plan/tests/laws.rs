@@ -35,7 +35,7 @@ const CASES: u64 = 100_000;
 const PARTS: u64 = 8;
 
 /// How much is drawn for one world.
-const BYTES: usize = 32;
+const BYTES: usize = 48;
 
 fn number(name: &str, otherwise: u64) -> u64 {
     std::env::var(name).map_or(otherwise, |text| text.parse().expect("a number"))

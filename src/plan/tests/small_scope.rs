@@ -340,7 +340,13 @@ pub(super) fn outcome(mut world: World) -> [Vec<String>; 3] {
         texts.sort();
         texts
     };
-    let link = |link: &Link| format!("{:?} {}", link.status, text(&link.base.source_values()));
+    // How a base spells what is the same value makes no difference to any plan.
+    let link = |link: &Link| {
+        let spelled = link.base.source_values();
+        let values: Values =
+            Field::ALL.into_iter().map(|field| (field, spelled[field].trim().to_owned())).collect();
+        format!("{:?} {}", link.status, text(&values))
+    };
     [
         sorted(world.rows.iter().map(text).collect()),
         sorted(world.contacts.values().map(text).collect()),
