@@ -4,10 +4,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use linqsync::source::vcard::probe;
+use linqsync::source::vcard::kept;
 
 fuzz_target!(|raw: &[u8]| {
-    if let Err(problem) = probe(raw) {
+    if let Err(problem) = kept(raw) {
         panic!("{problem}");
     }
 });

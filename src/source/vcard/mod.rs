@@ -36,7 +36,7 @@ use batch::Batch;
 use folder::{Depth, Files};
 use reading::Place;
 
-pub use whole::{Whole, cards_of, edited, probe};
+pub use whole::{Whole, cards_of, edited, kept, probe};
 
 /// What is known about a directory of cards beforehand: the section `[source]` of the
 /// configuration.
