@@ -25,6 +25,7 @@ pub mod check;
 pub mod cli;
 pub mod config;
 pub mod daemon;
+pub mod gauge;
 pub mod linq;
 pub mod lock;
 pub mod mirror;

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
 
+use crate::gauge::Stage;
 use crate::linq::{Client, Completeness, Fetched, LinqError, Listing, Lookup, walk};
 use crate::mirror::{IntentKind, IntentState, Mapping, RepeatedWrite, Shown, State, StateError};
 use crate::model::{
@@ -144,7 +145,10 @@ async fn ask_for_missing(
     let Missing { linked, released, vouched_for, .. } = missing;
     let unvouched: Vec<LinqId> =
         if side.unasked { Vec::new() } else { linked.iter().chain(released).copied().collect() };
+    let missing = unvouched.len() + vouched_for.len();
+    client.gauge().begin(Stage::Asking, u64::try_from(missing).ok());
     for id in unvouched.iter().chain(vouched_for) {
+        client.gauge().advance(1);
         let lookup = match client.get(*id).await {
             // This one may not be looked at: it proves nothing about anybody.
             Err(error) if error.rejection().is_some() => continue,

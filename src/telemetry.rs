@@ -102,11 +102,14 @@ impl Telemetry {
         Telemetry { filter, journal_stream: text("JOURNAL_STREAM"), ..self }
     }
 
-    /// Sends the logs of this process to standard error from now on.
+    /// Sends the logs of this process to standard error, by way of `writer`, from now on.
     ///
     /// # Errors
     /// When the filter cannot be understood, or it is called twice.
-    pub fn init(&self) -> Result<(), TelemetryError> {
+    pub fn init<W>(&self, writer: W) -> Result<(), TelemetryError>
+    where
+        W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+    {
         let stderr = std::io::stderr();
         let journal =
             self.journal_stream.as_deref().is_some_and(|stream| leads_to(stream, &stderr));
@@ -119,8 +122,7 @@ impl Telemetry {
             let subscriber = tracing_subscriber::registry().with(self.env_filter()?).with(layer);
             return Ok(tracing::subscriber::set_global_default(subscriber)?);
         }
-        let subscriber =
-            self.subscriber(format, wants_color(self.color, &stderr), std::io::stderr)?;
+        let subscriber = self.subscriber(format, wants_color(self.color, &stderr), writer)?;
         Ok(tracing::subscriber::set_global_default(subscriber)?)
     }
 

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::gauge::Stage;
 use crate::linq::{Completeness, Fetched, LinqError, Lookup, walk};
 use crate::mirror::IntentOutcome;
 use crate::model::{IntentId, LinqId, Timestamp, Values};
@@ -69,6 +70,7 @@ impl Apply<'_> {
         let settled = in_doubt.iter().map(|doubt| self.settled_at(doubt.sent_at)).max();
         let wait = settled.and_then(|settled| (settled - self.now()).to_std().ok());
         let wait = wait.unwrap_or(Duration::ZERO);
+        self.client.gauge().begin(Stage::Settling, None);
         tracing::warn!(
             creates = in_doubt.len(),
             seconds = wait.as_secs(),

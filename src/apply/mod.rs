@@ -19,6 +19,7 @@ use futures_util::StreamExt;
 use futures_util::stream;
 use tokio_util::sync::CancellationToken;
 
+use crate::gauge::Stage;
 use crate::linq::{Client, Failure, Fetched, LinqError, TransportError, Verdict};
 use crate::mirror::{State, StateError};
 use crate::model::{Fingerprint, LinqId, Policy, RunId, Timestamp, Values};
@@ -189,7 +190,7 @@ impl<'a> Apply<'a> {
         });
         let progress = Progress::default();
         let mut in_doubt = Vec::new();
-        self.each(writes.collect(), &progress, |outcome| match outcome {
+        self.each(Stage::Writing, writes.collect(), &progress, |outcome| match outcome {
             Outcome::InDoubt(doubt) => in_doubt.push(*doubt),
             outcome @ (Outcome::Created(_)
             | Outcome::Updated(_)
@@ -213,17 +214,22 @@ impl<'a> Apply<'a> {
             Some(write @ LinqWrite::Delete { .. }) => Some((step, write)),
             Some(LinqWrite::Create { .. } | LinqWrite::Update { .. }) | None => None,
         });
-        self.each(deletions.collect(), &Progress::default(), |outcome| done.add(outcome)).await
+        let progress = Progress::default();
+        let deletions = deletions.collect();
+        self.each(Stage::Deleting, deletions, &progress, |outcome| done.add(outcome)).await
     }
 
     /// Makes writes concurrently. After the first failure nothing further is begun,
     /// and what is in flight is brought to its end.
     async fn each(
         &self,
+        stage: Stage,
         writes: Vec<(&Step, &LinqWrite)>,
         progress: &Progress,
         mut landed: impl FnMut(Outcome),
     ) -> Result<(), Halt> {
+        let gauge = self.client.gauge();
+        gauge.begin(stage, u64::try_from(writes.len()).ok());
         let failed = RefCell::new(None);
         let concurrency = self.client.settings().concurrency.get();
         let mut outcomes = stream::iter(writes)
@@ -244,6 +250,7 @@ impl<'a> Apply<'a> {
             })
             .buffer_unordered(concurrency);
         while let Some(outcome) = outcomes.next().await {
+            gauge.advance(1);
             outcome.into_iter().for_each(&mut landed);
         }
         drop(outcomes);

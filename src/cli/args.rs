@@ -60,6 +60,10 @@ pub(super) struct Output {
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub(super) quiet: bool,
 
+    /// No line that tells how far a run is; the log tells instead, every 30 s
+    #[arg(long, global = true)]
+    pub(super) no_progress: bool,
+
     /// The form of the logs on stderr
     #[arg(long, global = true, value_enum)]
     pub(super) log_format: Option<LogFormat>,

@@ -32,7 +32,7 @@ pub(super) async fn explain(
         Ok(opened) => opened,
         Err(error) => return refuse(output, &error.reported()),
     };
-    let (plan, seen, _) = match foresee(config, opened, Aim::Sync).await? {
+    let (plan, seen, _) = match foresee(output, config, opened, Aim::Sync).await? {
         Ok(planned) => planned,
         Err(error) => return refuse(output, &error),
     };

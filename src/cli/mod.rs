@@ -15,6 +15,7 @@ mod history;
 mod init;
 mod list;
 mod once;
+mod progress;
 mod purge;
 mod reference;
 mod sandbox;
@@ -42,6 +43,7 @@ use crate::model::Timestamp;
 use crate::report::{ReportedError, RunReport};
 use crate::telemetry::{Telemetry, TelemetryError, Verbosity};
 use args::{Cli, Color, Command, Output};
+use progress::AboveTheLine;
 use signals::Signals;
 
 /// Runs the program with this process's arguments.
@@ -62,7 +64,7 @@ fn unexpected(error: &anyhow::Error) -> ReportedError {
 }
 
 fn start(cli: &Cli) -> anyhow::Result<u8> {
-    if let Err(error) = telemetry(cli.output, cli.command.as_ref()).init() {
+    if let Err(error) = telemetry(cli.output, cli.command.as_ref()).init(AboveTheLine::default) {
         let code = match error {
             TelemetryError::Filter { .. } => 2,
             TelemetryError::SetTwice(_) => 1,

@@ -23,6 +23,7 @@ use crate::run::{Aim, Ran, RunError, Sides, Terms, preview_for, run_for};
 use crate::source::{Access, Source};
 
 use super::args::{Cli, Output, PlanArgs};
+use super::progress::telling;
 use super::signals::Signals;
 use super::{complain, now, print, print_json, refuse, show};
 
@@ -58,7 +59,7 @@ pub(super) async fn carry_out(
 ) -> anyhow::Result<u8> {
     let signals = Signals::listen()?;
     let mut around = Around::new(config);
-    let ran = alone(opened, config, aim, &signals, &mut around).await;
+    let ran = alone(output, opened, config, aim, &signals, &mut around).await;
     around.finish(&ran.report, config, &signals).await;
     print_answer(output, shown(ran, config))
 }
@@ -123,6 +124,7 @@ impl Around {
 
 /// Makes one run in this process.
 async fn alone(
+    output: Output,
     opened: Opened,
     config: &Config,
     aim: Aim<'_>,
@@ -138,6 +140,7 @@ async fn alone(
     let mut sides = Sides { linq: &client, source: &mut *source, state: &state };
     around.hooks.begins();
     let running = run_for(aim, &mut sides, &terms).instrument(daemon::span());
+    let running = telling(output, &client, running);
     let out_of_time = async {
         signals.stop().cancelled().await;
         #[expect(clippy::disallowed_methods, reason = "the time that is left after a signal")]
@@ -255,7 +258,7 @@ pub(super) async fn plan(output: Output, config: &Config, args: &PlanArgs) -> an
         Ok(opened) => opened,
         Err(error) => return refuse(output, error.reported()),
     };
-    let planned = match foresee(config, opened, Aim::Sync).await? {
+    let planned = match foresee(output, config, opened, Aim::Sync).await? {
         Ok(planned) => planned,
         Err(error) => return refuse(output, error),
     };
@@ -273,6 +276,7 @@ pub(super) type Planned = (Plan, Observation, RunReport);
 
 /// Makes the plan of a run, and changes nothing.
 pub(super) async fn foresee(
+    output: Output,
     config: &Config,
     opened: Opened,
     aim: Aim<'_>,
@@ -284,7 +288,7 @@ pub(super) async fn foresee(
     let terms = terms(config, &policy, &signals);
     let mut sides = Sides { linq: &client, source: &mut *source, state: &state };
     let planned = tokio::select! {
-        planned = preview_for(aim, &mut sides, &terms) => planned,
+        planned = telling(output, &client, preview_for(aim, &mut sides, &terms)) => planned,
         () = signals.stop().cancelled() => Err(RunError::Stopped),
     };
     Ok(planned.map_err(|error| {

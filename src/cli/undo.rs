@@ -37,7 +37,7 @@ pub(super) async fn undo(output: Output, config: &Config, args: &UndoArgs) -> an
     if !args.dry_run {
         return carry_out(output, config, opened, Aim::Undo(&undoing)).await;
     }
-    match foresee(config, opened, Aim::Undo(&undoing)).await? {
+    match foresee(output, config, opened, Aim::Undo(&undoing)).await? {
         Ok(planned) => show_plan(output, config, &planned).map(|_| 0),
         Err(error) => refuse(output, error),
     }

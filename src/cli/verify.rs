@@ -28,7 +28,7 @@ pub(super) async fn verify(output: Output, config: &Config) -> anyhow::Result<u8
         Ok(opened) => opened,
         Err(error) => return refuse(output, &error.reported()),
     };
-    let (_, seen, _) = match foresee(config, opened, Aim::Sync).await? {
+    let (_, seen, _) = match foresee(output, config, opened, Aim::Sync).await? {
         Ok(planned) => planned,
         Err(error) => return refuse(output, &error),
     };

@@ -47,6 +47,7 @@ use control::Answer;
 pub(crate) use engine::{last_success, metered, span};
 pub(crate) use progress::{Progress, Pulse};
 pub(crate) use running::stopped;
+pub(crate) use status::length;
 
 /// How long a run that was asked to stop may still take for what is in flight.
 pub(crate) const GRACE: Duration = Duration::from_secs(3);

@@ -160,7 +160,7 @@ fn waiting(open: &Open) -> Option<String> {
 }
 
 /// A length of time in at most two units, such as `1h 5m`.
-pub(super) fn length(time: TimeDelta) -> String {
+pub(crate) fn length(time: TimeDelta) -> String {
     let seconds = u64::try_from(time.num_seconds()).unwrap_or_default();
     let unit = match seconds {
         0..600 => 1,

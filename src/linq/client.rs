@@ -20,6 +20,7 @@ use super::settings::Settings;
 use super::token::{Keeper, TokenSource};
 use super::transport::Transport;
 use super::verdict::{Reading, answered, says_no_such_contact};
+use crate::gauge::Gauge;
 use crate::model::{LinqId, Values};
 
 /// The longest text that is searched for, in bytes. It travels in the address,
@@ -40,6 +41,7 @@ pub struct Client {
     pub(super) counter: Counter,
     pub(super) halted: OnceLock<Answered>,
     pub(super) asked_to_wait: watch::Sender<Option<Instant>>,
+    gauge: Gauge,
     random: Mutex<fastrand::Rng>,
 }
 
@@ -88,6 +90,7 @@ impl Client {
             counter: Counter::default(),
             halted: OnceLock::new(),
             asked_to_wait: watch::Sender::new(None),
+            gauge: Gauge::default(),
             random: Mutex::new(fastrand::Rng::with_seed(settings.seed)),
             settings,
         }
@@ -101,6 +104,11 @@ impl Client {
     /// For how long altogether Linq asked for a pause (429).
     pub fn throttled(&self) -> Duration {
         self.limiter.paused()
+    }
+
+    /// How far the run is that this client serves.
+    pub fn gauge(&self) -> &Gauge {
+        &self.gauge
     }
 
     /// What the client was told.

@@ -23,6 +23,7 @@ use futures_util::stream::{self, StreamExt};
 use super::answer::{Fetched, Page, Pagination};
 use super::client::Client;
 use super::error::{Failure, LinqError, Verdict};
+use crate::gauge::Stage;
 use crate::model::LinqId;
 
 /// Contacts asked for at a time; the most that Linq documents.
@@ -130,7 +131,11 @@ type Asked = (u32, Option<Page>);
 /// Asks for every page once: the first, then those between at the same time, then
 /// the last. In the order of their numbers.
 async fn read_pages(client: &Client) -> Result<Vec<Asked>, LinqError> {
+    let gauge = client.gauge();
+    gauge.begin(Stage::Listing, None);
     let first = client.list_page(1, PER_PAGE).await?;
+    gauge.begin(Stage::Listing, first.pagination.total_count);
+    gauge.advance(first.contacts.len());
     let last = last_page(&first).min(MAX_PAGES);
     let mut contacts = first.contacts.len();
     let mut pages = vec![(1, Some(first))];
@@ -141,7 +146,9 @@ async fn read_pages(client: &Client) -> Result<Vec<Asked>, LinqError> {
         && let Some(asked) = between.next().await
     {
         let asked = asked?;
-        contacts += asked.1.as_ref().map_or(0, |page| page.contacts.len());
+        let more = asked.1.as_ref().map_or(0, |page| page.contacts.len());
+        gauge.advance(more);
+        contacts += more;
         pages.push(asked);
     }
     if last > 1 && contacts <= MAX_CONTACTS {

@@ -58,6 +58,7 @@ mod simulation;
 mod spreadsheet;
 mod state_loss;
 mod state_under_fire;
+mod terminal;
 mod tidy;
 mod trying_out;
 mod undo;

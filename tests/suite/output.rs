@@ -245,6 +245,9 @@ fn the_help_and_the_version_are_on_stdout() {
       -q, --quiet
               Logs errors only
 
+          --no-progress
+              No line that tells how far a run is; the log tells instead, every 30 s
+
           --log-format <LOG_FORMAT>
               The form of the logs on stderr
 
