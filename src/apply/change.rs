@@ -150,8 +150,7 @@ impl Apply<'_> {
         let is_ignored = |change: &&Change| {
             let Change { field, from, to } = change;
             let shown = &answer.contact.values[*field];
-            *field != Field::Owner
-                && !to.trim().is_empty()
+            !to.trim().is_empty()
                 && canon.same(*field, shown, from)
                 && !canon.same(*field, shown, to)
                 && !is_rewritten(*field, to, shown, canon)

@@ -31,13 +31,24 @@ pub struct Fetched {
 
 impl Fetched {
     /// The answer to an update of the fields `sent`, where what it does not mention is
-    /// as it was `before`: some answer with what was updated alone.
+    /// as it was `before`: some answer with what was updated alone. A field that was sent
+    /// and is not mentioned is blank by now; but the owner, which is sent beside the
+    /// contact, is as it was.
     #[must_use]
     pub fn completed(mut self, sent: FieldSet, before: &Values) -> Fetched {
         let members: Members<'_> = serde_json::from_str(&self.raw).unwrap_or_default();
-        for field in FieldSet::ALL.iter().filter(|field| !sent.contains(*field)) {
-            let member = if field == Field::Owner { "contact_owner" } else { field.name() };
-            if members.get(member).is_none() {
+        for field in FieldSet::ALL.iter() {
+            let silent = match field {
+                Field::Owner => members.get("contact_owner").is_none(),
+                Field::FirstName
+                | Field::LastName
+                | Field::Email
+                | Field::PhoneNumber
+                | Field::Company
+                | Field::Title
+                | Field::Location => !sent.contains(field) && members.get(field.name()).is_none(),
+            };
+            if silent {
                 self.contact.values[field].clone_from(&before[field]);
             }
         }

@@ -293,7 +293,7 @@ impl<'a, 'p> Sorting<'a, 'p> {
         if is_older_than(contact, doubt.first_sent_at) || contact.created_at.is_none() {
             return Base::default();
         }
-        base_of_sending(doubt, self.seen.source.mapped, self.policy)
+        base_of_sending(doubt, contact, self.seen.source.mapped, self.policy)
     }
 
     fn judged(&mut self, seeker: &Seeker<'a>, verdict: Verdict) {

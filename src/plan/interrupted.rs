@@ -197,10 +197,24 @@ pub(super) fn base_of_create(
     agreed_by_answer(&create.values, &contact.values, sent).collect()
 }
 
-/// The base of a pair whose contact was made by `create` and edited since: what was sent.
-pub(super) fn base_of_sending(create: &DoubtfulCreate, mapped: FieldSet, policy: &Policy) -> Base {
-    let sent = mapped.iter().filter(|field| policy.writes_field(Side::Linq, *field)).collect();
-    agreed_by_answer(&create.values, &create.values, sent).collect()
+/// The base of a pair whose `contact` was made by `create` and edited since: what was
+/// sent, as far as Linq has not only written it in other letters or cut it short.
+pub(super) fn base_of_sending(
+    create: &DoubtfulCreate,
+    contact: &LinqContact,
+    mapped: FieldSet,
+    policy: &Policy,
+) -> Base {
+    let sent: FieldSet =
+        mapped.iter().filter(|field| policy.writes_field(Side::Linq, *field)).collect();
+    let mut answer = create.values.clone();
+    for field in sent.iter() {
+        let shown = &contact.values[field];
+        if is_rewritten(field, &create.values[field], shown, policy.canon) {
+            answer[field].clone_from(shown);
+        }
+    }
+    agreed_by_answer(&create.values, &answer, sent).collect()
 }
 
 /// The base of a pair whose record was `added` to the source: what Linq had then.

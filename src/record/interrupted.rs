@@ -13,6 +13,8 @@ use crate::model::{
     Agreement, Base, Change, Field, FieldSet, Link, LinqId, Side, SourceRecord, Timestamp,
 };
 
+use crate::plan::is_rewritten;
+
 use super::written::agreed_in_source;
 use super::{Recorder, answered, emptied};
 
@@ -79,8 +81,13 @@ impl Recorder<'_> {
         if changes.iter().all(|change| shows(change.field, &change.from)) {
             return closed(intent, IntentOutcome::Abandoned);
         }
-        let landed: Vec<Change> =
-            changes.iter().filter(|c| shows(c.field, &c.to)).cloned().collect();
+        // Linq may keep what it was sent in other letters, or cut short.
+        let landed = |change: &&Change| {
+            let Change { field, from, to } = change;
+            let shown = &contact.values[*field];
+            shows(*field, to) || !shows(*field, from) && is_rewritten(*field, to, shown, canon)
+        };
+        let landed: Vec<Change> = changes.iter().filter(landed).cloned().collect();
         let mut sent = Base::default();
         for Change { field, to, .. } in &landed {
             sent.set(*field, Agreement { source: to.clone(), linq: to.clone() });

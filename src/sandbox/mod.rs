@@ -45,6 +45,7 @@ pub use fault_text::FaultError;
 pub use lie::Lie;
 pub use quirks::{
     Blanks, Duplicates, FindShape, Order, PastEnd, PhoneForm, Quirk, QuirkError, Quirks,
+    UpdateAnswer, Updates,
 };
 pub use request_log::LoggedRequest;
 pub use routes::Kind;

@@ -16,6 +16,8 @@ use std::str::FromStr;
 /// | `title-case` | first and last names are kept as `Ada Lovelace` whatever was sent |
 /// | `truncate=N` | every value is cut to N characters |
 /// | `ignore-clearing` | an update with a blank value leaves the old one in place and answers 200 |
+/// | `updates=taken\|ignored` | an update is carried out, or answered with 200 and ignored |
+/// | `update-answer=whole\|partial` | an update is answered with the whole contact, or with its id and what was sent alone |
 /// | `blanks=null\|empty\|absent` | how answers show a field without a value |
 /// | `order=id\|created-desc\|updated-desc` | the order of the listing |
 /// | `per-page=N` | a page holds N contacts, however many are asked for |
@@ -35,6 +37,10 @@ pub enum Quirk {
     Truncate(usize),
     /// `ignore-clearing`
     IgnoreClearing,
+    /// `updates`
+    Updates(Updates),
+    /// `update-answer`
+    UpdateAnswer(UpdateAnswer),
     /// `blanks`
     Blanks(Blanks),
     /// `order`
@@ -61,6 +67,26 @@ pub enum PhoneForm {
     Raw,
     /// As sent, whatever it is.
     Any,
+}
+
+/// What becomes of an update.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Updates {
+    /// It is carried out.
+    #[default]
+    Taken,
+    /// It changes nothing, and is answered as if it had.
+    Ignored,
+}
+
+/// What the answer to an update holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UpdateAnswer {
+    /// The contact.
+    #[default]
+    Whole,
+    /// The contact's id and the members that were sent.
+    Partial,
 }
 
 /// How answers show a field without a value.
@@ -136,6 +162,10 @@ pub struct Quirks {
     pub truncate: Option<usize>,
     /// Whether blank values in updates are ignored.
     pub ignore_clearing: bool,
+    /// What becomes of updates.
+    pub updates: Updates,
+    /// What updates are answered with.
+    pub update_answer: UpdateAnswer,
     /// How answers show blanks.
     pub blanks: Blanks,
     /// The order of the listing.
@@ -161,6 +191,8 @@ impl Quirks {
             Quirk::TitleCase => self.title_case = true,
             Quirk::Truncate(length) => self.truncate = Some(length),
             Quirk::IgnoreClearing => self.ignore_clearing = true,
+            Quirk::Updates(updates) => self.updates = updates,
+            Quirk::UpdateAnswer(answer) => self.update_answer = answer,
             Quirk::Blanks(blanks) => self.blanks = blanks,
             Quirk::Order(order) => self.order = order,
             Quirk::PerPage(contacts) => self.per_page = Some(contacts),
@@ -215,7 +247,8 @@ pub enum QuirkError {
     /// There is no quirk of that name.
     #[error(
         "no quirk is called `{0}`; there are owner-reset, phone, title-case, truncate, \
-         ignore-clearing, blanks, order, per-page, past-end, find-shape, late-visibility and duplicates"
+         ignore-clearing, updates, update-answer, blanks, order, per-page, past-end, find-shape, \
+         late-visibility and duplicates"
     )]
     Unknown(String),
     /// The quirk takes another value.
@@ -243,6 +276,10 @@ impl FromStr for Quirk {
             "truncate" => (number(value).map(Quirk::Truncate), "a number of characters"),
             "late-visibility" => (number(value).map(Quirk::LateVisibility), "a number of requests"),
             "phone" => (choice(value, &PHONE_FORMS).map(Quirk::Phone), "e164, raw or any"),
+            "updates" => (choice(value, &UPDATES).map(Quirk::Updates), "taken or ignored"),
+            "update-answer" => {
+                (choice(value, &UPDATE_ANSWERS).map(Quirk::UpdateAnswer), "whole or partial")
+            }
             "blanks" => (choice(value, &BLANKS).map(Quirk::Blanks), "null, empty or absent"),
             "order" => {
                 (choice(value, &ORDERS).map(Quirk::Order), "id, created-desc or updated-desc")
@@ -265,6 +302,9 @@ impl FromStr for Quirk {
 
 const PHONE_FORMS: [(&str, PhoneForm); 3] =
     [("e164", PhoneForm::E164), ("raw", PhoneForm::Raw), ("any", PhoneForm::Any)];
+const UPDATES: [(&str, Updates); 2] = [("taken", Updates::Taken), ("ignored", Updates::Ignored)];
+const UPDATE_ANSWERS: [(&str, UpdateAnswer); 2] =
+    [("whole", UpdateAnswer::Whole), ("partial", UpdateAnswer::Partial)];
 const BLANKS: [(&str, Blanks); 3] =
     [("null", Blanks::Null), ("empty", Blanks::Empty), ("absent", Blanks::Absent)];
 const ORDERS: [(&str, Order); 3] =
@@ -301,6 +341,8 @@ mod tests {
             ("title-case", Quirk::TitleCase),
             ("truncate=40", Quirk::Truncate(40)),
             ("ignore-clearing", Quirk::IgnoreClearing),
+            ("updates=ignored", Quirk::Updates(Updates::Ignored)),
+            ("update-answer=partial", Quirk::UpdateAnswer(UpdateAnswer::Partial)),
             ("blanks=absent", Quirk::Blanks(Blanks::Absent)),
             ("order=updated-desc", Quirk::Order(Order::UpdatedDesc)),
             ("per-page=25", Quirk::PerPage(25)),

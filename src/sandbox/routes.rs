@@ -14,7 +14,7 @@ use super::answer::{self, Problem};
 use super::contact::{Contact, Shown};
 use super::formats;
 use super::input::Input;
-use super::quirks::{FindShape, PastEnd, Quirks};
+use super::quirks::{FindShape, PastEnd, Quirks, UpdateAnswer};
 use super::store::Store;
 
 /// The largest body that is read. A contact is a thousand times smaller.
@@ -168,7 +168,17 @@ fn update(
     let quirks = store.quirks();
     store.get(id)?;
     let input = input(quirks, request)?;
-    Ok(enveloped(StatusCode::OK, quirks, store.update(id, &input)?))
+    let contact = store.update(id, &input)?;
+    Ok(match quirks.update_answer {
+        UpdateAnswer::Whole => enveloped(StatusCode::OK, quirks, contact),
+        UpdateAnswer::Partial => {
+            let mut shown = json!({ "data": Shown { contact, blanks: quirks.blanks } });
+            if let Some(members) = shown["data"].as_object_mut() {
+                members.retain(|name, _| name == "id" || input.texts.contains_key(name.as_str()));
+            }
+            answer::json(StatusCode::OK, &shown)
+        }
+    })
 }
 
 fn delete(store: &mut Store, id: u64) -> Result<Response<Bytes>, Problem> {

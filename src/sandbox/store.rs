@@ -15,7 +15,7 @@ use super::contact::{Contact, Owner, Role, User};
 use super::formats;
 use super::input::Input;
 use super::people::Person;
-use super::quirks::{Duplicates, Order, Quirks};
+use super::quirks::{Duplicates, Order, Quirks, Updates};
 
 /// What the sandbox takes for the present. Times of writes never repeat nor run
 /// backwards, whatever it says: each is at least a millisecond after the last.
@@ -163,6 +163,10 @@ impl Store {
 
     pub(super) fn update(&mut self, id: u64, input: &Input) -> Result<&Contact, Problem> {
         let mut contact = self.get(id)?.clone();
+        match self.quirks.updates {
+            Updates::Taken => {}
+            Updates::Ignored => return self.get(id),
+        }
         match &input.user_email {
             Some(email) => contact.contact_owner = Some(self.user(email)?),
             None if self.quirks.owner_reset => contact.contact_owner = self.default_owner(),
@@ -346,6 +350,26 @@ mod tests {
                 let shown = patch(&sandbox, id, &json!({"first_name": "A", "title": blank}));
                 assert_eq!(shown["title"], expected);
             }
+        }
+    }
+
+    #[test]
+    fn quirks_updates_and_update_answer_decide_what_is_done_and_what_is_told() {
+        let ada = json!({"first_name": "Ada", "title": "CEO", "company": "X"});
+        let change = json!({"first_name": "Ada", "title": "CTO"});
+        for (quirks, title, told) in [
+            (&["updates=taken", "update-answer=whole"], "CTO", json!("X")),
+            (&["updates=taken", "update-answer=partial"], "CTO", Value::Null),
+            (&["updates=ignored", "update-answer=whole"], "CEO", json!("X")),
+            (&["updates=ignored", "update-answer=partial"], "CEO", Value::Null),
+        ] {
+            let sandbox = sandbox(quirks);
+            let id = create(&sandbox, &ada).id();
+            let shown = patch(&sandbox, id, &change);
+            assert_eq!((&shown["id"], &shown["title"]), (&json!(id), &json!(title)), "{quirks:?}");
+            assert_eq!(shown["company"], told, "{quirks:?}");
+            let kept = sandbox.contact(id).unwrap();
+            assert_eq!((kept.title.as_deref(), kept.company.as_deref()), (Some(title), Some("X")));
         }
     }
 

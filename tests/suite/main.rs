@@ -62,6 +62,7 @@ mod terminal;
 mod tidy;
 mod trying_out;
 mod undo;
+mod updates;
 mod vcards;
 mod vcards_beside_others;
 mod walk;

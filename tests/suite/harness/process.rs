@@ -21,6 +21,12 @@ pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
+/// Kills a process, as a power cut would, if it is still there.
+pub(super) fn kill(pid: u32) {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).unwrap();
+    let _ = kill_process(pid, Signal::KILL);
+}
+
 /// A running linqsync. It is killed when it is dropped.
 pub(crate) struct Process {
     child: Child,

@@ -5,16 +5,19 @@ use std::fmt::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock};
 
 use linqsync::mirror::State;
-use linqsync::sandbox::{Contact, Kind, LoggedRequest, Options, Quirks, Running, Sandbox};
+use linqsync::sandbox::{
+    Contact, Kind, LoggedRequest, Moment, Options, Quirk, Quirks, Running, Sandbox,
+};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use super::files::Files;
 use super::people::MEMBERS;
-use super::process::{Ended, Process};
+use super::process::{Ended, Process, kill};
 use super::reports::{Plan, Run};
 
 /// The token that every Linq here takes. It must not turn up anywhere.
@@ -93,6 +96,11 @@ impl World {
         std::fs::set_permissions(world.path("linq.token"), private).unwrap();
         world.configure();
         world
+    }
+
+    /// Replaces the quirks of Linq.
+    pub(crate) fn quirks(&self, quirks: &[&str]) {
+        self.sandbox.set_quirks(quirks.iter().map(|text| text.parse::<Quirk>().unwrap()).collect());
     }
 
     /// Sets a key of `sync.toml` to a value in TOML's spelling.
@@ -229,6 +237,28 @@ impl World {
     /// Starts linqsync.
     pub(crate) fn start(&self, arguments: &[&str]) -> Process {
         Process::start(self.command(arguments))
+    }
+
+    /// Starts a run that is killed, as by a power cut, at the first request that is the
+    /// one, at this moment of it.
+    pub(crate) fn killed_at(
+        &self,
+        moment: Moment,
+        is_the_one: impl Fn(&LoggedRequest) -> bool + Send + Sync + 'static,
+    ) -> Process {
+        let pid = Arc::new(AtomicU32::new(0));
+        let known = Arc::clone(&pid);
+        self.sandbox.set_witness(Arc::new(move |now, request| {
+            if now == moment && is_the_one(request) {
+                while known.load(Ordering::SeqCst) == 0 {
+                    std::hint::spin_loop();
+                }
+                kill(known.load(Ordering::SeqCst));
+            }
+        }));
+        let process = self.start(&["--once", "--json"]);
+        pid.store(process.pid(), Ordering::SeqCst);
+        process
     }
 
     /// Runs linqsync to its end.

@@ -11,11 +11,9 @@
 
 mod system_calls;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use linqsync::sandbox::Moment;
-use rustix::process::{Pid, Signal, kill_process};
 
 use crate::harness::{Process, Stage};
 
@@ -76,24 +74,8 @@ fn killed_at(stage: &Stage, nth: u64, fate: Fate) -> Process {
         Fate::CarriedOut | Fate::Lost => Moment::Arrived,
         Fate::Before => Moment::CarriedOut,
     };
-    let pid = Arc::new(AtomicU32::new(0));
-    let (known, met) = (Arc::clone(&pid), AtomicU64::new(0));
-    stage.world.linq().set_witness(Arc::new(move |now, _| {
-        if now == moment && met.fetch_add(1, Ordering::SeqCst) + 1 == nth {
-            while known.load(Ordering::SeqCst) == 0 {
-                std::hint::spin_loop();
-            }
-            kill(known.load(Ordering::SeqCst));
-        }
-    }));
-    let process = stage.start();
-    pid.store(process.pid(), Ordering::SeqCst);
-    process
-}
-
-fn kill(pid: u32) {
-    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).unwrap();
-    let _ = kill_process(pid, Signal::KILL);
+    let met = AtomicU64::new(0);
+    stage.world.killed_at(moment, move |_| met.fetch_add(1, Ordering::SeqCst) + 1 == nth)
 }
 
 /// Kills after times that cover a whole run.
