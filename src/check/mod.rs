@@ -18,7 +18,7 @@ use crate::config::{Config, ConfigError};
 use crate::model::Timestamp;
 use crate::report::ReportedError;
 
-pub use source::delimiter_name;
+pub use source::{NAMELESS, delimiter_name};
 
 /// How a check ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -16,6 +16,10 @@ use super::{Finding, Grade};
 /// How many unreadable records are named.
 const NAMED: usize = 3;
 
+/// What is said of a file without a column for names, and what to do about it.
+pub const NAMELESS: &str = "people from this file have no names in Linq: give it a column for the \
+                            first and one for the last name (whole names are not taken apart)";
+
 pub(super) fn look(config: &Config) -> Vec<Finding> {
     let mut source = open::source(config, Access::ReadOnly);
     let reading = match source.read() {
@@ -54,7 +58,8 @@ pub fn delimiter_name(delimiter: u8) -> String {
 
 /// Which column is which field, and which fields have none.
 fn columns(source: &dyn Source) -> Option<Finding> {
-    let Shape { columns, further, .. } = source.shape()?;
+    let shape = source.shape()?;
+    let Shape { columns, further, .. } = &shape;
     let or = |field| further.get(field).into_iter().flatten().map(|name| format!(" or `{name}`"));
     let mapped: Vec<String> = columns
         .iter()
@@ -69,7 +74,12 @@ fn columns(source: &dyn Source) -> Option<Finding> {
         none if none.is_empty() => none,
         some => format!("; not in the file: {some}"),
     };
-    Some(Finding::ok("columns", mapped.join(", ") + &without))
+    let told = mapped.join(", ") + &without;
+    Some(if shape.has_names() {
+        Finding::ok("columns", told)
+    } else {
+        Finding::warning("columns", told, NAMELESS)
+    })
 }
 
 fn unreadable(unreadable: &[Unreadable]) -> Option<Finding> {

@@ -23,7 +23,14 @@ use crate::telemetry::LogFormat;
 pub(super) struct Cli {
     /// The configuration [default: ./sync.toml, then
     /// $XDG_CONFIG_HOME/linqsync/sync.toml, then /etc/linqsync/sync.toml]
-    #[arg(short, long, global = true, value_name = "FILE", env = "LINQSYNC_CONFIG")]
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "LINQSYNC_CONFIG",
+        help_heading = "With every command"
+    )]
     pub(super) config: Option<PathBuf>,
 
     /// Makes one run and exits
@@ -34,9 +41,8 @@ pub(super) struct Cli {
     #[arg(long, requires = "once")]
     pub(super) dry_run: bool,
 
-    /// How many deletions this run may carry out on a side: a number or a percentage
-    #[arg(long, global = true, value_name = "N|P%")]
-    pub(super) max_deletes: Option<Limit>,
+    #[command(flatten)]
+    pub(super) limit: LimitArgs,
 
     #[command(flatten)]
     pub(super) output: Output,
@@ -45,31 +51,58 @@ pub(super) struct Cli {
     pub(super) command: Option<Command>,
 }
 
+/// What holds for one run only.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub(super) struct LimitArgs {
+    /// How many deletions this run may carry out on a side: a number or a percentage
+    #[arg(long, value_name = "N|P%")]
+    pub(super) max_deletes: Option<Limit>,
+}
+
+impl Cli {
+    /// The limit for this run, wherever on the line it stands.
+    pub(super) fn max_deletes(&self) -> Option<Limit> {
+        let of_command = match &self.command {
+            Some(Command::Plan(args)) => args.limit.max_deletes,
+            Some(Command::Apply(args)) => args.limit.max_deletes,
+            Some(Command::Undo(args)) => args.limit.max_deletes,
+            _ => None,
+        };
+        of_command.or(self.limit.max_deletes)
+    }
+}
+
 /// How much is said, and in what form.
 #[derive(Clone, Copy, Debug, Args)]
 pub(super) struct Output {
     /// One JSON document on stdout, on failure too
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "With every command")]
     pub(super) json: bool,
 
     /// More logging; twice for still more
-    #[arg(short, long, global = true, action = ArgAction::Count)]
+    #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "With every command")]
     pub(super) verbose: u8,
 
     /// Logs errors only
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    #[arg(
+        short,
+        long,
+        global = true,
+        conflicts_with = "verbose",
+        help_heading = "With every command"
+    )]
     pub(super) quiet: bool,
 
     /// No line that tells how far a run is; the log tells instead, every 30 s
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "With every command")]
     pub(super) no_progress: bool,
 
     /// The form of the logs on stderr
-    #[arg(long, global = true, value_enum)]
+    #[arg(long, global = true, value_enum, help_heading = "With every command")]
     pub(super) log_format: Option<LogFormat>,
 
     /// Colours in the output
-    #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto, help_heading = "With every command")]
     pub(super) color: Color,
 }
 
@@ -191,7 +224,7 @@ pub(super) struct ManArgs {
     pub(super) page: Option<String>,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(super) struct PlanArgs {
     /// Exits with 8 when there are steps
     #[arg(long)]
@@ -200,6 +233,9 @@ pub(super) struct PlanArgs {
     /// Keeps the plan in this file, for `apply`; a file that is there is replaced
     #[arg(long, value_name = "FILE")]
     pub(super) out: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(super) limit: LimitArgs,
 }
 
 #[derive(Debug, Args)]
@@ -207,6 +243,9 @@ pub(super) struct ApplyArgs {
     /// The file that `plan --out` has written
     #[arg(value_name = "FILE")]
     pub(super) file: PathBuf,
+
+    #[command(flatten)]
+    pub(super) limit: LimitArgs,
 }
 
 #[derive(Debug, Args)]
@@ -311,6 +350,9 @@ pub(super) struct UndoArgs {
     /// Shows what would be done, and changes nothing
     #[arg(long)]
     pub(super) dry_run: bool,
+
+    #[command(flatten)]
+    pub(super) limit: LimitArgs,
 }
 
 #[derive(Debug, Args)]

@@ -17,7 +17,7 @@ const INDENT: usize = 24;
 
 /// Looks at everything and prints what it found. Returns the exit code.
 pub(super) async fn check(cli: &Cli, args: &CheckArgs) -> anyhow::Result<u8> {
-    let overrides = Overrides { max_deletes: cli.max_deletes };
+    let overrides = Overrides { max_deletes: cli.max_deletes() };
     let config = match Config::load(cli.config.as_deref(), &overrides) {
         Ok(config) => config,
         Err(error) => return unusable(cli.output, &error),

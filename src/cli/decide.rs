@@ -154,6 +154,8 @@ fn decide(
             "decided": decisions.len(),
             "error": null,
         }))?;
+    } else if decisions.is_empty() {
+        print(&format!("nothing is {}, so nothing was decided\n", choice.what))?;
     } else {
         for (waiting, (_, decision)) in chosen.iter().zip(&decisions) {
             print(&format!("{}\n", sentence(waiting, decision)))?;

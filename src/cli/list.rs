@@ -40,7 +40,7 @@ pub(super) fn list(output: Output, config: &Config, args: &ListArgs) -> anyhow::
     for item in &items {
         print(&item.text)?;
     }
-    print(&format!("{}{}\n", counted(items.len(), "item", "items"), hint(args.state, &items)))?;
+    print(&(count(args.state, items.len()) + hint(args.state, &items) + "\n"))?;
     Ok(0)
 }
 
@@ -58,6 +58,19 @@ fn gathered(config: &Config, wanted: ListState) -> Result<Vec<Item>, ReportedErr
         items.extend(in_source_twice(config)?);
     }
     Ok(items)
+}
+
+/// How many there are, or that there are none.
+fn count(state: ListState, count: usize) -> String {
+    let (none, one, many) = match state {
+        ListState::InSync => ("nobody is linked and in sync", "in sync", "in sync"),
+        ListState::Conflicts => ("no conflicts", "conflict", "conflicts"),
+        ListState::Ambiguous => ("nobody is ambiguous", "ambiguous", "ambiguous"),
+        ListState::Held => ("nothing is held", "held", "held"),
+        ListState::Rejected => ("nothing is rejected", "rejected", "rejected"),
+        ListState::Duplicates => ("nobody is there twice", "there twice", "there twice"),
+    };
+    if count == 0 { none.to_owned() } else { counted(count, one, many) }
 }
 
 fn hint(state: ListState, items: &[Item]) -> &'static str {

@@ -126,7 +126,7 @@ fn carry_out(cli: &Cli, runtime: &Runtime) -> anyhow::Result<u8> {
         Some(Command::Completions(args)) => reference::completions(args),
         Some(Command::Man(args)) => reference::man(cli.output, args),
         None if cli.once && cli.dry_run => configured(cli, |config| {
-            let args = args::PlanArgs { detailed_exitcode: false, out: None };
+            let args = args::PlanArgs::default();
             runtime.block_on(once::plan(cli.output, &config, &args))
         }),
         None if cli.once => configured(cli, |config| runtime.block_on(once::once(cli, &config))),
@@ -154,7 +154,7 @@ async fn serve(cli: &Cli, config: Config) -> anyhow::Result<u8> {
 }
 
 fn overrides(cli: &Cli) -> Overrides {
-    Overrides { max_deletes: cli.max_deletes }
+    Overrides { max_deletes: cli.max_deletes() }
 }
 
 /// Loads the configuration and goes on with it, or says what is wrong with it.

@@ -177,7 +177,7 @@ async fn have_made(
     config: &Config,
 ) -> anyhow::Result<Result<Answer, Option<ReportedError>>> {
     let signals = Signals::listen()?;
-    let limit = cli.max_deletes.map(|limit| limit.to_string());
+    let limit = cli.max_deletes().map(|limit| limit.to_string());
     let request = Request::new(open::pair(config), limit);
     let answered = tokio::select! {
         answered = ask(&config.state.dir, &request) => answered,

@@ -24,8 +24,8 @@ pub struct TokenSource(Arc<dyn Fn() -> Result<SecretString, TokenError> + Send +
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
     /// It could not be read.
-    #[error("the token cannot be read")]
-    Unreadable(#[source] Box<dyn Error + Send + Sync>),
+    #[error(transparent)]
+    Unreadable(Box<dyn Error + Send + Sync>),
     /// It is empty, or holds characters that no HTTP header can carry.
     #[error("the token is empty or holds characters that a token cannot have")]
     Malformed,

@@ -73,6 +73,18 @@ fn what_only_hinders_is_a_warning() {
 }
 
 #[test]
+fn a_file_without_names_is_told_before_people_lose_theirs() {
+    let world = World::with_csv("Full Name,Email\nAda King,ada@engines.example\n");
+    expect(&checks(&world, &[], 0), "columns", "warning", "not in the file: first_name, last_name");
+    let told = world.run(&["check"]).expect(0).stdout;
+    assert!(told.contains("whole names are not taken apart"), "{told}");
+    let configuration = world.path("another.toml");
+    let init = ["init", "contacts.csv", "-c", configuration.to_str().unwrap()];
+    let told = world.run(&init).expect(0).stdout;
+    assert!(told.contains("note: people from this file have no names in Linq"), "{told}");
+}
+
+#[test]
 fn a_token_that_is_refused_and_a_linq_that_is_away_have_exit_codes_of_their_own() {
     let mut world = World::with_csv(TWO);
     world.fault("list status=401");

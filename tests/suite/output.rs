@@ -220,12 +220,6 @@ fn the_help_and_the_version_are_on_stdout() {
       help         Print this message or the help of the given subcommand(s)
 
     Options:
-      -c, --config <FILE>
-              The configuration [default: ./sync.toml, then
-              $XDG_CONFIG_HOME/linqsync/sync.toml, then /etc/linqsync/sync.toml]
-              
-              [env: LINQSYNC_CONFIG=]
-
           --once
               Makes one run and exits
 
@@ -235,6 +229,19 @@ fn the_help_and_the_version_are_on_stdout() {
           --max-deletes <N|P%>
               How many deletions this run may carry out on a side: a number or a
               percentage
+
+      -h, --help
+              Print help (see a summary with '-h')
+
+      -V, --version
+              Print version
+
+    With every command:
+      -c, --config <FILE>
+              The configuration [default: ./sync.toml, then
+              $XDG_CONFIG_HOME/linqsync/sync.toml, then /etc/linqsync/sync.toml]
+              
+              [env: LINQSYNC_CONFIG=]
 
           --json
               One JSON document on stdout, on failure too
@@ -266,12 +273,6 @@ fn the_help_and_the_version_are_on_stdout() {
               - never:  Not at all
               
               [default: auto]
-
-      -h, --help
-              Print help (see a summary with '-h')
-
-      -V, --version
-              Print version
 
     Exit codes: 0 in sync, 2 wrong usage, configuration or source, 3 something waits
     for a person, 4 deletions are held, 5 the token was refused, 6 Linq unreachable,

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use crate::check::delimiter_name;
+use crate::check::{NAMELESS, delimiter_name};
 use crate::cli::text::{counted, shown, wrapped};
 use crate::model::{Field, SourceRecord};
 use crate::source::Reading;
@@ -37,6 +37,9 @@ pub(super) fn text(
         text += &(wrapped(&format!("identifies rows: {}", shown(key, 100)), 0) + "\n");
     }
     text += &others(shape, key);
+    if shape.is_some_and(|shape| !shape.has_names()) {
+        text += &(wrapped(&format!("note: {NAMELESS}"), 0) + "\n");
+    }
     for record in reading.unreadable.iter().take(PEOPLE) {
         let line =
             format!("not readable: {} (line {}): {}", record.label, record.line, record.reason);

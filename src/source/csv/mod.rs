@@ -101,6 +101,13 @@ pub struct Shape {
     pub further: BTreeMap<Field, Vec<String>>,
 }
 
+impl Shape {
+    /// Whether there is a column for the first or for the last name.
+    pub fn has_names(&self) -> bool {
+        self.columns.contains_key(&Field::FirstName) || self.columns.contains_key(&Field::LastName)
+    }
+}
+
 /// A CSV file.
 #[derive(Debug)]
 pub struct CsvSource {
