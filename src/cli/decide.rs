@@ -4,9 +4,13 @@
 //! carries it out. What is decided about must be what was listed; anything else
 //! changes nothing.
 
+use std::collections::BTreeSet;
+
 use crate::config::Config;
 use crate::mirror::{State, StateError};
-use crate::model::{Decision, Field, Fingerprint, LinqId, Side, Waiting, WaitingKind, Who};
+use crate::model::{
+    Decision, Field, Fingerprint, Link, LinkStatus, LinqId, Side, Waiting, WaitingKind, Who,
+};
 
 use super::args::{ApproveArgs, Output, ResolveArgs, TakeSide};
 use super::text::{counted, shown};
@@ -19,7 +23,7 @@ pub(super) fn approve(output: Output, config: &Config, args: &ApproveArgs) -> an
         matches!(waiting.kind, WaitingKind::HeldDeletion { .. } | WaitingKind::HeldClearing { .. })
     };
     let chosen = Choice { who: &args.who, all: args.all, what: "held", is_meant: &held };
-    decide(output, config, &chosen, |_| Ok(Decision::Approve))
+    decide(output, config, &chosen, |_, _| Ok(Decision::Approve))
 }
 
 /// Decides conflicts and ambiguous matches. Returns the exit code.
@@ -36,10 +40,16 @@ pub(super) fn resolve(output: Output, config: &Config, args: &ResolveArgs) -> an
     };
     let what = if args.link.is_some() || args.separate { "ambiguous" } else { "in conflict" };
     let chosen = Choice { who: &args.who, all: args.all, what, is_meant: &undecided };
-    decide(output, config, &chosen, |waiting| decision(args, waiting))
+    decide(output, config, &chosen, |waiting, linked| decision(args, waiting, linked))
 }
 
-fn decision(args: &ResolveArgs, waiting: &Waiting) -> Result<Decision, String> {
+/// What `args` says about `waiting`; somebody in the source is linked with each of
+/// `linked` already.
+fn decision(
+    args: &ResolveArgs,
+    waiting: &Waiting,
+    linked: &BTreeSet<LinqId>,
+) -> Result<Decision, String> {
     if let Some(side) = args.take {
         return Ok(Decision::Take {
             side: match side {
@@ -56,6 +66,10 @@ fn decision(args: &ResolveArgs, waiting: &Waiting) -> Result<Decision, String> {
     };
     match args.link.map(LinqId) {
         None => Ok(Decision::Separate),
+        Some(linq_id) if linked.contains(&linq_id) => Err(format!(
+            "contact {linq_id} is linked with somebody else in the source: take this one out if \
+             both are one person, or say --separate"
+        )),
         Some(linq_id) if candidates.contains(&linq_id) => Ok(Decision::Link { linq_id }),
         Some(linq_id) => {
             let listed: Vec<String> = candidates.iter().map(ToString::to_string).collect();
@@ -108,7 +122,7 @@ fn decide(
     output: Output,
     config: &Config,
     choice: &Choice<'_>,
-    decision: impl Fn(&Waiting) -> Result<Decision, String>,
+    decision: impl Fn(&Waiting, &BTreeSet<LinqId>) -> Result<Decision, String>,
 ) -> anyhow::Result<u8> {
     let refuse = |error: ReportedError| -> anyhow::Result<u8> {
         let code = error.code;
@@ -131,8 +145,8 @@ fn decide(
         Ok(None) => return refuse(wrong("there was no run yet, so nothing waits".to_owned())),
         Err(error) => return refuse(state_error(&error)),
     };
-    let waiting = match state.waiting() {
-        Ok(waiting) => waiting,
+    let (waiting, linked) = match state.waiting().and_then(|w| Ok((w, linked(&state)?))) {
+        Ok(known) => known,
         Err(error) => return refuse(state_error(&error)),
     };
     let chosen = match choice.of(&waiting, config) {
@@ -140,7 +154,7 @@ fn decide(
         Err(problem) => return refuse(wrong(problem)),
     };
     let decisions: Result<Vec<(Fingerprint, Decision)>, String> =
-        chosen.iter().map(|waiting| Ok((waiting.what, decision(waiting)?))).collect();
+        chosen.iter().map(|waiting| Ok((waiting.what, decision(waiting, &linked)?))).collect();
     let decisions = match decisions {
         Ok(decisions) => decisions,
         Err(problem) => return refuse(wrong(problem)),
@@ -164,6 +178,13 @@ fn decide(
         print(&format!("{things} for the next run; `linqsync --once` makes one now\n"))?;
     }
     Ok(0)
+}
+
+/// The contacts in Linq that belong to somebody in the source.
+fn linked(state: &State) -> Result<BTreeSet<LinqId>, StateError> {
+    let there =
+        |link: &Link| link.status == LinkStatus::Linked && link.source_missing_since.is_none();
+    Ok(state.links()?.into_iter().filter(there).map(|link| link.linq_id).collect())
 }
 
 fn sentence(waiting: &Waiting, decision: &Decision) -> String {

@@ -195,6 +195,10 @@ impl<'a> Told<'a> {
                 let _ = writeln!(text, "  {:<13} Linq      {}", field.name(), quoted(theirs));
                 continue;
             }
+            if let Some(only) = self.only_side(mine, theirs) {
+                let _ = writeln!(text, "  {:<13} {}", field.name(), quoted(only));
+                continue;
+            }
             let same = self.canon.same(field, mine, theirs);
             let agreed = base.is_some_and(|base| self.canon.same(field, &base.linq, theirs));
             if same && agreed {
@@ -212,6 +216,15 @@ impl<'a> Told<'a> {
             }
         }
         text
+    }
+
+    /// The value of whoever was never on more than one side.
+    fn only_side<'v>(&self, mine: &'v str, theirs: &'v str) -> Option<&'v str> {
+        match (self.person.link, self.person.record, self.person.contact) {
+            (None, Some(_), None) => Some(mine),
+            (None, None, Some(_)) => Some(theirs),
+            (Some(_), ..) | (None, Some(_), Some(_)) | (None, None, None) => None,
+        }
     }
 
     fn json(&self) -> Value {

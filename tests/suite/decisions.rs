@@ -229,6 +229,34 @@ fn a_new_row_that_looks_like_another_waits_and_is_listed() {
     assert_eq!(world.linq().contacts().len(), 2);
 }
 
+#[test]
+fn a_row_is_not_given_a_contact_that_is_somebody_elses() {
+    let world = World::synced(TEAM);
+    world.write(TEAM.to_owned() + "Adda,ada@engines.example,Twin,Engines\n");
+    assert_eq!(world.once().expect(3).count("ambiguous"), 1);
+    let id = world.contact("Ada").id.to_string();
+    let ended = world.run(&["resolve", "row:4", "--link", &id]).expect(2);
+    assert!(
+        ended.stderr.contains("is linked with somebody else in the source"),
+        "{}",
+        ended.stderr
+    );
+    assert!(world.state().decisions().unwrap().is_empty());
+    let told = world.run(&["explain", "row:4"]).expect(0).stdout;
+    insta::assert_snapshot!(told, @"
+    Adda (row:4)
+      not linked: it is ambiguous who it is
+      first_name    “Adda”
+      email         “ada@engines.example”
+      company       “Engines”
+      title         “Twin”
+
+    the next run
+      ? Adda (row:4)
+          ambiguous: Ada (id 4100001) in Linq has the same e-mail and is taken
+    ");
+}
+
 /// A daemon that has made its first run and makes no other for an hour.
 fn daemon(world: &mut World) -> Process {
     world.set("sync.schedule", "\"every 1h\"").set("sync.watch", "false");
