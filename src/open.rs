@@ -48,8 +48,8 @@ impl OpenError {
     pub fn hint(&self) -> &'static str {
         match self {
             OpenError::BaseUrl(_) => "set linq.base_url to an https address",
-            OpenError::Wire(_) => "are the system's CA certificates installed?",
-            OpenError::State(error) => error.hint().unwrap_or("look at state.dir in sync.toml"),
+            OpenError::Wire(_) => "install the system's CA certificates (package ca-certificates)",
+            OpenError::State(error) => error.hint().unwrap_or(crate::run::STATE_HINT),
         }
     }
 

@@ -241,6 +241,7 @@ pub fn plan_json(plan: &Plan, seen: &Observation, summary: &RunReport) -> Value 
             "action": "reject",
             "linq_id": null,
             "source_key": unreadable.label,
+            "name": unreadable.label,
             "fields": {},
             "reason": format!("line {}: {}", unreadable.line, unreadable.reason),
         })

@@ -49,8 +49,8 @@ impl Grade {
 /// What one look at one thing has found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// The thing: `configuration`, `schedule`, `source`, `state`, `token`, `linq`,
-    /// `clock` or `service`.
+    /// The thing: `configuration`, `schedule`, `source`, `columns`, `writing`, `state`,
+    /// `token`, `linq`, `clock` or `service`.
     pub check: &'static str,
     /// How it is.
     pub status: Grade,

@@ -109,8 +109,11 @@ impl DaemonError {
                 "set linq.token_file in sync.toml, or the variable LINQ_TOKEN".to_owned()
             }
             DaemonError::Refused(error) => error.hint(),
-            DaemonError::Listen { .. } => "is another program listening there?".to_owned(),
-            DaemonError::Schedule(_) => String::new(),
+            DaemonError::Listen { .. } => {
+                "end the program that listens there, or set status.listen to another address"
+                    .to_owned()
+            }
+            DaemonError::Schedule(_) => "please report this".to_owned(),
         }
     }
 

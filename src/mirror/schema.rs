@@ -5,7 +5,7 @@
 //!
 //! # For people who read the state with `sqlite3`
 //!
-//! Open it read-only (`sqlite3 -readonly state.db`) and ask the views; they show
+//! `docs/reference/state.md` describes every column. Open the state read-only (`sqlite3 -readonly state.db`) and ask the views; they show
 //! instants as text in UTC and stay the same from one version to the next as far
 //! as possible.
 //!

@@ -1,7 +1,7 @@
 //! Why a run ended early, its exit code, and what to do about it.
 
 use crate::apply::Halt;
-use crate::linq::{LinqError, Verdict};
+use crate::linq::{Failure, LinqError, TransportError, Verdict};
 use crate::lock::LockError;
 use crate::mirror::StateError;
 use crate::model::RunId;
@@ -113,7 +113,7 @@ impl RunError {
             RunError::GaveUp(_) => {
                 "Linq answers other requests; the next run tries this again".to_owned()
             }
-            RunError::State(error) => error.hint().unwrap_or("look at state.dir").to_owned(),
+            RunError::State(error) => error.hint().unwrap_or(STATE_HINT).to_owned(),
             RunError::Plan(_) => "please report this, with what both sides looked like".to_owned(),
             RunError::Nobody(run) => {
                 format!("`linqsync history --run {run}` shows whom it did something to")
@@ -135,6 +135,10 @@ fn lock_code(error: &LockError) -> u8 {
         LockError::Io { .. } => 2,
     }
 }
+
+/// What to do about a state of which no more is known.
+pub(crate) const STATE_HINT: &str =
+    "check that this user may read and write state.dir, and that its disk works";
 
 pub(crate) fn state_code(error: &StateError) -> u8 {
     match error {
@@ -163,8 +167,18 @@ fn linq_hint(error: &LinqError) -> &'static str {
         Verdict::TokenRefused(_) | Verdict::Halted(_) => {
             "check the token; nothing further was changed"
         }
-        Verdict::Rejected(_) | Verdict::Failed(_) => {
+        Verdict::Failed(Failure::NoAnswer(TransportError::NotSent(_))) => {
             "check linq.base_url and the connection; the next run goes on from here"
         }
+        Verdict::Failed(
+            Failure::Redirected(_)
+            | Failure::NotBelieved { .. }
+            | Failure::NoAnswer(TransportError::TooLarge { .. }),
+        ) => "that is not how Linq answers: check linq.base_url; the next run goes on from here",
+        Verdict::Rejected(_)
+        | Verdict::Failed(
+            Failure::Status(_)
+            | Failure::NoAnswer(TransportError::TimedOut(_) | TransportError::Broken(_)),
+        ) => "nothing is to be done unless it lasts: the next run goes on from here",
     }
 }

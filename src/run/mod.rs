@@ -27,7 +27,7 @@ use crate::weather::{remember_weather, watching};
 
 pub use aim::Aim;
 pub use error::RunError;
-pub(crate) use error::state_code;
+pub(crate) use error::{STATE_HINT, state_code};
 
 use making::Making;
 

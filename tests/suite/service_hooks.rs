@@ -7,7 +7,7 @@ use serde_json::Value;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use crate::harness::{Process, World, people, wait_until};
+use crate::harness::{Process, World, expect_documented, people, wait_until};
 
 /// Sets a hook to a script, `$1` of which is a file to write to.
 fn hook(world: &mut World, key: &str, script: &str) -> PathBuf {
@@ -24,6 +24,7 @@ fn documents(output: &PathBuf) -> Vec<Value> {
     let text = std::fs::read_to_string(output).unwrap_or_default();
     text.split_inclusive('\n')
         .filter(|line| line.ends_with('\n'))
+        .inspect(|line| expect_documented(line))
         .map(|line| serde_json::from_str(line).unwrap())
         .collect()
 }

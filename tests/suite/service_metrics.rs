@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use crate::harness::{Process, World, people, wait_until};
+use crate::harness::{Process, World, expect_documented, people, wait_until};
 
 /// A daemon that tells its status, and where.
-fn telling(world: &mut World) -> (Process, String) {
+pub(crate) fn telling(world: &mut World) -> (Process, String) {
     world.set("status.listen", "\"127.0.0.1:0\"");
     let daemon = world.start(&["-v"]);
     let mut address = String::new();
@@ -23,13 +23,14 @@ fn telling(world: &mut World) -> (Process, String) {
 }
 
 /// Status, head and body of what is at a path.
-fn get(address: &str, path: &str) -> (u16, String, String) {
+pub(crate) fn get(address: &str, path: &str) -> (u16, String, String) {
     let mut stream = TcpStream::connect(address).unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    expect_documented(body);
     (head[9..12].parse().unwrap(), head.to_lowercase(), body.to_owned())
 }
 
@@ -41,7 +42,7 @@ fn end(daemon: Process) {
 /// The samples of a text that must be OpenMetrics 1.0: families in one piece, each with
 /// its type before its samples, names that fit the type, and no sample twice.
 #[track_caller]
-fn samples(text: &str) -> BTreeMap<String, f64> {
+pub(crate) fn samples(text: &str) -> BTreeMap<String, f64> {
     let text = text.strip_suffix("# EOF\n").expect("it ends with # EOF");
     let (mut samples, mut families) = (BTreeMap::new(), BTreeSet::new());
     let (mut family, mut kind) = ("", "");

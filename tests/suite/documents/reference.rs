@@ -13,7 +13,7 @@ use crate::harness::World;
 
 /// The text of `path` is `made`; or it is from now on, if that is asked for.
 #[track_caller]
-fn is_up_to_date(path: &str, made: &str) {
+pub(super) fn is_up_to_date(path: &str, made: &str) {
     let file = root().join(path);
     if std::env::var_os("LINQSYNC_WRITE_DOCS").is_some() {
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();

@@ -2,9 +2,11 @@
 //!
 //! [`World`] is a directory with a CSV file and a `sync.toml`, and a Linq to talk
 //! to. [`Process`] is a running linqsync, [`Ended`] one that has ended, [`Run`] and
-//! [`Plan`] are what it reported. A [`Stage`] is a world to which one can go back. [`people`] makes CSV text, and [`Files`] tells
-//! whether anything on disk was touched.
+//! [`Plan`] are what it reported; everything that is printed as JSON is compared with the
+//! page about it. A [`Stage`] is a world to which one can go back. [`people`] makes CSV
+//! text, and [`Files`] tells whether anything on disk was touched.
 
+mod documented;
 mod files;
 pub(crate) mod people;
 mod process;
@@ -12,6 +14,7 @@ mod reports;
 mod stage;
 mod world;
 
+pub(crate) use documented::{Member, PAGE, anchor, expect_documented};
 pub(crate) use files::Files;
 pub(crate) use process::{Ended, Process, wait_until};
 pub(crate) use reports::{Plan, Run};

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::documented::expect_documented;
+
 /// How long anything may take before a test gives up.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -110,17 +112,20 @@ impl Process {
         stat.map_or(true, |stat| stat.rsplit_once(") ").is_some_and(|(_, s)| s.starts_with('Z')))
     }
 
-    /// Waits for its end.
+    /// Waits for its end. What it has printed as JSON is as the page about it says.
+    #[track_caller]
     pub(crate) fn ended(mut self) -> Ended {
         let mut status = None;
         wait_until("linqsync ended", || {
             status = self.child.try_wait().unwrap();
             status.is_some()
         });
+        let stdout = self.stdout.rest();
+        expect_documented(&stdout);
         Ended {
             code: status.and_then(|status| status.code()),
             took: self.started.elapsed(),
-            stdout: self.stdout.rest(),
+            stdout,
             stderr: self.stderr.rest(),
         }
     }
