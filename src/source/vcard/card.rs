@@ -11,7 +11,7 @@ use encoding_rs::{Encoding, UTF_8};
 use super::charset;
 use super::escape::{from_quoted_printable, separators, unescape, unified};
 use super::property::Property;
-use super::scan::{Kind, Line, Transfer};
+use super::scan::{self, Kind, Line, Transfer};
 
 /// The version of a card.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +32,8 @@ pub(super) struct Card<'b> {
     pub(super) version: Version,
     /// The charset of what is neither declared nor UTF-8.
     pub(super) fallback: &'static Encoding,
-    properties: Vec<Property>,
+    /// Those that are looked at.
+    pub(super) properties: Vec<Property>,
 }
 
 /// A value that is in none of the ways in which it could be written.
@@ -40,6 +41,15 @@ pub(super) struct Card<'b> {
 pub(super) struct Undecodable(pub(super) String);
 
 impl<'b> Card<'b> {
+    /// A property on its own, with version and charset of this card. `line` must be one.
+    pub(super) fn like<'l>(&self, line: &'l [u8]) -> Option<(Card<'l>, Property)> {
+        let found = scan::lines(line);
+        let [only] = found[..] else { return None };
+        let (version, fallback) = (self.version, self.fallback);
+        let card = Card { body: line, lines: &[], version, fallback, properties: Vec::new() };
+        Some((card, Property::of(only, line)?))
+    }
+
     /// The card that `lines` of `body` make, cards within it aside.
     pub(super) fn new(body: &'b [u8], lines: &'b [Line]) -> Card<'b> {
         let mut depth = 0_usize;

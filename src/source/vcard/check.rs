@@ -23,8 +23,12 @@ pub(super) fn proven(old: &[u8], new: &[u8], changes: &[Change]) -> Result<(), S
     if after.cards.len() != 1 || after.lines.len() != after.cards[0].len() {
         return Err("it would not be one card any more".to_owned());
     }
-    let touched: Vec<&str> =
+    let mut touched: Vec<&str> =
         changes.iter().flat_map(|change| names(change.field)).copied().collect();
+    if touched.contains(&"FN") && !Card::new(old, &before.lines).has_name() {
+        // Only the display name shows it: it may have to be written down.
+        touched.push("N");
+    }
     let others = |bytes, lines| others(bytes, lines, &touched);
     if others(old, &before.lines) != others(new, &after.lines) {
         return Err("other properties of the card would change as well".to_owned());

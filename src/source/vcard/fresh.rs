@@ -34,14 +34,18 @@ pub(super) fn card(id: LinqId, values: &Values, version: VcardVersion) -> Result
     let uid = uid(id);
     let frame =
         format!("BEGIN:VCARD\r\nVERSION:{number}\r\nUID:{uid}\r\nN:;;;;\r\nFN:\r\nEND:VCARD\r\n");
-    let named = with_display(frame.as_bytes(), stand_in(values))?;
     let filled = values.filled().iter().filter(|field| *field != Field::Owner);
     let change = |field| Change { field, from: String::new(), to: values[field].clone() };
-    put(&named, &filled.map(change).collect::<Vec<_>>())
+    let filled = put(frame.as_bytes(), &filled.map(change).collect::<Vec<_>>())?;
+    match stand_in(values) {
+        "" => Ok(filled),
+        // Only now the card says what this is instead of a name.
+        stand_in => with_display(&filled, stand_in),
+    }
 }
 
 /// What a card without a name is called; every card must be called something. Blank
-/// where there is a name, which takes its place.
+/// where there is a name.
 fn stand_in(values: &Values) -> &str {
     let is_blank = |field: &Field| values[*field].trim().is_empty();
     if ![Field::FirstName, Field::LastName].iter().all(is_blank) {

@@ -2,7 +2,7 @@
 //!
 //! Owns lossless reading and editing of cards, in files of one or many. The way of a
 //! card: `folder` → `text` → `scan` → `property` → `card` → `person`; and back: `put` →
-//! `render` → `batch` → the atomic replacement of its file. `fresh` makes new cards.
+//! `render` → `splice` → `batch` → the atomic replacement of its file. `fresh` makes new cards.
 //! What fields mean is written up in `docs/mapping.md`. Leaves every decision about
 //! contacts to [`crate::plan`], also which of several addresses is the linked one.
 
@@ -19,6 +19,7 @@ mod put;
 mod reading;
 mod render;
 mod scan;
+mod splice;
 mod text;
 mod whole;
 
@@ -36,7 +37,7 @@ use batch::Batch;
 use folder::{Depth, Files};
 use reading::Place;
 
-pub use whole::{Whole, cards_of, edited, kept, probe};
+pub use whole::{Whole, cards_of, edited, probe};
 
 /// What is known about a directory of cards beforehand: the section `[source]` of the
 /// configuration.

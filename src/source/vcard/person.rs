@@ -96,16 +96,24 @@ impl Card<'_> {
         person
     }
 
+    /// Whether `N` shows a name.
+    pub(super) fn has_name(&self) -> bool {
+        self.told_name().is_ok_and(|name| name.is_some())
+    }
+
+    fn told_name(&self) -> Result<Option<Name>, Undecodable> {
+        let Some(name) = self.all("N").next() else { return Ok(None) };
+        let mut components = self.components(name)?.into_iter();
+        let last = components.next().unwrap_or_default();
+        let name = Name { first: components.next().unwrap_or_default(), last };
+        Ok(Some(name).filter(|name| !name.is_blank()))
+    }
+
     /// First and last name: from `N`, or else from `FN`, unless that says something else
     /// that the card says as well.
     pub(super) fn name(&self) -> Result<Name, Undecodable> {
-        if let Some(name) = self.all("N").next() {
-            let mut components = self.components(name)?.into_iter();
-            let last = components.next().unwrap_or_default();
-            let name = Name { first: components.next().unwrap_or_default(), last };
-            if !name.is_blank() {
-                return Ok(name);
-            }
+        if let Some(name) = self.told_name()? {
+            return Ok(name);
         }
         let Some(display) = self.all("FN").next() else { return Ok(Name::default()) };
         let display = self.text(display)?;

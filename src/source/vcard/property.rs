@@ -4,7 +4,7 @@
 //! 2.1, where parameters may have no name). Leaves charsets and escapes to
 //! [`super::card`].
 
-use super::scan::{Line, Transfer};
+use super::scan::{Breaks, Line, Transfer};
 
 /// A property of a card that linqsync reads.
 #[derive(Clone, Debug)]
@@ -55,7 +55,7 @@ impl Property {
         let (group, name) = name_of(&line, body);
         let name = NAMES.iter().find(|known| name.eq_ignore_ascii_case(known.as_bytes()))?;
         let head = line.head(body);
-        let head = unfolded(head.strip_suffix(b":").unwrap_or(head));
+        let head = line.breaks.unfolded(head.strip_suffix(b":").unwrap_or(head));
         let transfer = Transfer::of(&head);
         Some(Property {
             line,
@@ -84,8 +84,8 @@ impl Property {
     pub(super) fn written(&self, body: &[u8]) -> Vec<u8> {
         let value = &body[self.line.value..self.line.content_end];
         match self.transfer {
-            Transfer::Plain => unfolded(value),
-            Transfer::QuotedPrintable => without_soft_breaks(value),
+            Transfer::Plain => self.line.breaks.unfolded(value),
+            Transfer::QuotedPrintable => without_soft_breaks(value, self.line.breaks),
             Transfer::Base64 => {
                 value.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect()
             }
@@ -95,57 +95,26 @@ impl Property {
     /// Whether its value goes over several lines.
     pub(super) fn is_folded(&self, body: &[u8]) -> bool {
         let line = &body[self.line.start..self.line.content_end];
-        line.contains(&b'\n') || unfolded(line).len() != line.len()
+        self.line.breaks.unfolded(line).len() != line.len()
     }
-}
-
-/// Where a line break at `at` ends: all CRs and the LF, or one CR before space.
-fn line_break(bytes: &[u8], at: usize) -> Option<usize> {
-    let returns = bytes[at..].iter().take_while(|byte| **byte == b'\r').count();
-    match bytes.get(at + returns) {
-        Some(b'\n') => Some(at + returns + 1),
-        Some(b' ' | b'\t') if returns == 1 => Some(at + 1),
-        Some(_) | None => None,
-    }
-}
-
-/// `bytes` without line breaks and the one blank behind each.
-fn unfolded(bytes: &[u8]) -> Vec<u8> {
-    let mut unfolded = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while let Some(step) = memchr::memchr2(b'\r', b'\n', &bytes[at..]) {
-        unfolded.extend_from_slice(&bytes[at..at + step]);
-        at += step;
-        if let Some(end) = line_break(bytes, at) {
-            at = end + usize::from(matches!(bytes.get(end), Some(b' ' | b'\t')));
-        } else {
-            unfolded.push(bytes[at]);
-            at += 1;
-        }
-    }
-    unfolded.extend_from_slice(&bytes[at..]);
-    unfolded
 }
 
 /// Quoted-printable without its soft line breaks. Lines that are folded besides lose
 /// the blank of the fold.
-fn without_soft_breaks(bytes: &[u8]) -> Vec<u8> {
+fn without_soft_breaks(bytes: &[u8], breaks: Breaks) -> Vec<u8> {
     let mut joined: Vec<u8> = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while at < bytes.len() {
-        match line_break(bytes, at) {
-            Some(end) if matches!(bytes[at], b'\r' | b'\n') => {
-                let softly = joined.trim_ascii_end().last() == Some(&b'=');
-                if softly {
-                    joined.truncate(joined.trim_ascii_end().len() - 1);
-                }
-                let folded = !softly && matches!(bytes.get(end), Some(b' ' | b'\t'));
-                at = end + usize::from(folded);
+        if let Some(end) = breaks.end(bytes, at) {
+            let softly = joined.trim_ascii_end().last() == Some(&b'=');
+            if softly {
+                joined.truncate(joined.trim_ascii_end().len() - 1);
             }
-            Some(_) | None => {
-                joined.push(bytes[at]);
-                at += 1;
-            }
+            let folded = !softly && matches!(bytes.get(end), Some(b' ' | b'\t'));
+            at = end + usize::from(folded);
+        } else {
+            joined.push(bytes[at]);
+            at += 1;
         }
     }
     if joined.last() == Some(&b'=') {

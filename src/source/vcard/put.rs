@@ -9,8 +9,9 @@ use crate::model::{Change, Field};
 use super::card::{Card, Undecodable, Version};
 use super::person::{CITY, COUNTRY, Candidate, Name, REGION, join, to_tel_uri};
 use super::property::{Property, name_of};
-use super::render::{NewValue, Splice, added, replaced, spliced};
+use super::render::{NewValue, added, replaced};
 use super::scan;
+use super::splice::{Splice, edited};
 
 /// Why a change cannot be written, for people.
 pub(super) type Refused = String;
@@ -40,9 +41,14 @@ pub(super) fn put(card: &[u8], changes: &[Change]) -> Result<Vec<u8>, Refused> {
     for change in others {
         bytes = changed(&bytes, change)?;
     }
-    // What stands in for a name must not become one.
-    if wanted.is_some_and(|name| name.is_blank()) {
-        ((), bytes) = edited(&bytes, |card| Ok(((), card.stay_nameless()?)))?;
+    match wanted {
+        // What stands in for a name must not become one.
+        Some(name) if name.is_blank() => {
+            ((), bytes) = edited(&bytes, |card| Ok(((), card.stay_nameless()?)))?;
+        }
+        // Nor must what is a name seem to stand in for one.
+        Some(name) => ((), bytes) = edited(&bytes, |card| Ok(((), card.rename(&name)?)))?,
+        None => {}
     }
     Ok(bytes)
 }
@@ -81,16 +87,6 @@ pub(super) fn with_display(card: &[u8], display: &str) -> Result<Vec<u8>, Refuse
         Ok(((), splice.into_iter().collect::<Result<_, _>>()?))
     });
     displayed.map(|((), bytes)| bytes)
-}
-
-/// The bytes after one edit, which may tell something about it.
-fn edited<T>(
-    bytes: &[u8],
-    edit: impl FnOnce(&Card<'_>) -> Result<(T, Vec<Splice>), Refused>,
-) -> Result<(T, Vec<u8>), Refused> {
-    let lines = scan::lines(bytes);
-    let (told, splices) = edit(&Card::new(bytes, &lines))?;
-    Ok((told, spliced(bytes, splices)))
 }
 
 fn refusal(Undecodable(reason): Undecodable) -> Refused {

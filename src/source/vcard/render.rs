@@ -4,8 +4,6 @@
 //! them, and where it had none, as the card does. Unchanged components keep their
 //! bytes. Leaves which property changes to [`super::put`].
 
-use std::ops::Range;
-
 use encoding_rs::{Encoding, UTF_8};
 
 use super::card::{Card, Undecodable, Version, split};
@@ -14,30 +12,10 @@ use super::escape::{escape, from_quoted_printable, separators, to_quoted_printab
 use super::property::Property;
 use super::put::Refused;
 use super::scan::Transfer;
+use super::splice::{Splice, UNTOLD};
 
 /// The length at which lines are folded (RFC 6350, section 3.2).
 const LINE: usize = 75;
-
-/// Bytes that take the place of others.
-#[derive(Clone, Debug)]
-pub(super) struct Splice {
-    pub(super) range: Range<usize>,
-    pub(super) bytes: Vec<u8>,
-}
-
-/// `bytes` after `splices`, which do not overlap.
-pub(super) fn spliced(bytes: &[u8], mut splices: Vec<Splice>) -> Vec<u8> {
-    splices.sort_by_key(|splice| splice.range.start);
-    let mut result = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    for splice in splices {
-        result.extend_from_slice(&bytes[at..splice.range.start]);
-        result.extend(splice.bytes);
-        at = splice.range.end;
-    }
-    result.extend_from_slice(&bytes[at..]);
-    result
-}
 
 /// What a property is to say.
 #[derive(Clone, Copy, Debug)]
@@ -89,7 +67,9 @@ pub(super) fn replaced(
         Version::V2 => property.is_folded(card.body),
         Version::V3 | Version::V4 => property.is_folded(card.body) || card.folds(),
     };
+    let head_end = head.len();
     let bytes = laid_out(card, head, &written, ending, is_folded);
+    says(card, &bytes, ending, head_end, value)?;
     Ok(Splice { range: line.start..line.content_end, bytes })
 }
 
@@ -103,10 +83,38 @@ pub(super) fn added(card: &Card<'_>, head: &str, value: NewValue<'_>) -> Result<
     let head = format!("{head}{}:", written.parameters).into_bytes();
     let ending = card.line_end();
     let is_folded = card.version != Version::V2 && card.folds();
+    let head_end = head.len();
     let mut bytes = laid_out(card, head, &written, ending, is_folded);
+    says(card, &bytes, ending, head_end, value)?;
     bytes.extend_from_slice(ending);
-    let end = card.lines.last().map_or(card.body.len(), |line| line.start);
+    let end = card.end();
     Ok(Splice { range: end..end, bytes })
+}
+
+/// Makes sure that a new line is read as it is meant, which a damaged head and an
+/// undeclared charset can keep it from.
+fn says(
+    card: &Card<'_>,
+    line: &[u8],
+    ending: &[u8],
+    head_end: usize,
+    value: NewValue<'_>,
+) -> Result<(), Refused> {
+    let whole = [line, ending].concat();
+    let Some((read, property)) =
+        card.like(&whole).filter(|(_, property)| property.line.value == head_end)
+    else {
+        return Err("the parameters of its line are damaged".to_owned());
+    };
+    let is = |found: Option<String>, text: &str| found.as_deref() == Some(&*unified(text));
+    let is_said = match value {
+        NewValue::Text(text) => is(read.text(&property).ok(), text),
+        NewValue::Components(new) => {
+            let found = read.components(&property).unwrap_or_default();
+            new.iter().all(|(at, text)| is(found.get(*at).cloned(), text))
+        }
+    };
+    if is_said { Ok(()) } else { Err(UNTOLD.to_owned()) }
 }
 
 /// The pieces of a property's value as they are written; one for a text.
@@ -279,6 +287,13 @@ impl Card<'_> {
             (Some(first), Some(last)) => &self.body[first.start..last.end],
             _ => &[],
         }
+    }
+
+    /// Where new properties go: before its end, and before a line that would take them
+    /// for its own.
+    fn end(&self) -> usize {
+        let [.., before, last] = self.lines else { return self.body.len() };
+        if before.is_open(self.body) { before.start } else { last.start }
     }
 
     /// How its lines end.

@@ -19,6 +19,57 @@ pub(super) struct Line {
     /// Its number in the file, counted from 1.
     pub(super) number: u32,
     pub(super) kind: Kind,
+    pub(super) breaks: Breaks,
+}
+
+/// By what lines end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Breaks {
+    /// LF, and all CRs before it: some programs write CR CR LF. Any other CR is text.
+    Feeds,
+    /// CR, in a file without any LF.
+    Returns,
+}
+
+impl Breaks {
+    fn of(body: &[u8]) -> Breaks {
+        let has_feed = memchr::memchr(b'\n', body).is_some();
+        if has_feed { Breaks::Feeds } else { Breaks::Returns }
+    }
+
+    const fn mark(self) -> u8 {
+        match self {
+            Breaks::Feeds => b'\n',
+            Breaks::Returns => b'\r',
+        }
+    }
+
+    /// Where the line break at `at` ends, if there is one.
+    pub(super) fn end(self, bytes: &[u8], at: usize) -> Option<usize> {
+        let returns = match self {
+            Breaks::Feeds => bytes[at..].iter().take_while(|byte| **byte == b'\r').count(),
+            Breaks::Returns => 0,
+        };
+        (bytes.get(at + returns) == Some(&self.mark())).then_some(at + returns + 1)
+    }
+
+    /// `bytes` without line breaks and the one blank behind each.
+    pub(super) fn unfolded(self, bytes: &[u8]) -> Vec<u8> {
+        let mut unfolded = Vec::with_capacity(bytes.len());
+        let mut at = 0;
+        while let Some(step) = memchr::memchr2(b'\r', b'\n', &bytes[at..]) {
+            unfolded.extend_from_slice(&bytes[at..at + step]);
+            at += step;
+            if let Some(end) = self.end(bytes, at) {
+                at = end + usize::from(matches!(bytes.get(end), Some(b' ' | b'\t')));
+            } else {
+                unfolded.push(bytes[at]);
+                at += 1;
+            }
+        }
+        unfolded.extend_from_slice(&bytes[at..]);
+        unfolded
+    }
 }
 
 /// What a line is.
@@ -50,6 +101,14 @@ impl Line {
         &body[self.start..self.end]
     }
 
+    /// Whether it waits for a next line: quoted-printable that ends with a soft break.
+    pub(super) fn is_open(&self, body: &[u8]) -> bool {
+        let head = self.breaks.unfolded(self.head(body));
+        let head = head.strip_suffix(b":").unwrap_or(&head);
+        Transfer::of(head) == Transfer::QuotedPrintable
+            && is_soft_break(&body[self.value..self.content_end])
+    }
+
     /// Name and parameters with the colon, as they are written.
     pub(super) fn head<'b>(&self, body: &'b [u8]) -> &'b [u8] {
         &body[self.start..self.value]
@@ -58,21 +117,21 @@ impl Line {
 
 /// Cuts `body` into content lines. They follow one another without gaps.
 pub(super) fn lines(body: &[u8]) -> Vec<Line> {
-    let physical = physical(body);
+    let breaks = Breaks::of(body);
+    let physical = physical(body, breaks);
     let mut lines = Vec::with_capacity(physical.len());
     let mut at = 0;
     while at < physical.len() {
-        let end = logical_end(body, &physical, at);
-        lines.push(line(body, &physical[at..end], at));
+        let end = logical_end(body, &physical, at, breaks);
+        lines.push(line(body, &physical[at..end], at, breaks));
         at = end;
     }
     lines
 }
 
-/// The lines as an editor counts them. A line ends with LF and all CRs before it: some
-/// programs write CR CR LF. Only a file without any LF has lines that end with CR.
-fn physical(body: &[u8]) -> Vec<Physical> {
-    let mark = if memchr::memchr(b'\n', body).is_some() { b'\n' } else { b'\r' };
+/// The lines as an editor counts them.
+fn physical(body: &[u8], breaks: Breaks) -> Vec<Physical> {
+    let mark = breaks.mark();
     let mut lines = Vec::new();
     let mut start = 0;
     while start < body.len() {
@@ -90,7 +149,7 @@ fn physical(body: &[u8]) -> Vec<Physical> {
 }
 
 /// Where the content line that begins with line `at` ends, as a position in `physical`.
-fn logical_end(body: &[u8], physical: &[Physical], at: usize) -> usize {
+fn logical_end(body: &[u8], physical: &[Physical], at: usize, breaks: Breaks) -> usize {
     let content = |at: usize| &body[physical[at].start..physical[at].content_end];
     let is_folded = |at: usize| at < physical.len() && content(at).starts_with_blank();
     let mut end = at + 1;
@@ -102,7 +161,12 @@ fn logical_end(body: &[u8], physical: &[Physical], at: usize) -> usize {
     }
     let first = &body[physical[at].start..physical[end - 1].content_end];
     let Some(colon) = colon(first) else { return end };
-    match Transfer::of(&first[..colon]) {
+    let transfer = if end == at + 1 {
+        Transfer::of(&first[..colon])
+    } else {
+        Transfer::of(&breaks.unfolded(&first[..colon]))
+    };
+    match transfer {
         Transfer::Plain => {}
         Transfer::QuotedPrintable => {
             // Folded lines may end with a soft break as well.
@@ -191,7 +255,7 @@ fn colon(line: &[u8]) -> Option<usize> {
     memchr::memchr(b':', line)
 }
 
-fn line(body: &[u8], parts: &[Physical], at: usize) -> Line {
+fn line(body: &[u8], parts: &[Physical], at: usize, breaks: Breaks) -> Line {
     let (first, last) = (parts[0], parts[parts.len() - 1]);
     let bytes = &body[first.start..last.content_end];
     let colon = colon(bytes);
@@ -207,6 +271,7 @@ fn line(body: &[u8], parts: &[Physical], at: usize) -> Line {
         end: last.end,
         number: u32::try_from(at + 1).unwrap_or(u32::MAX),
         kind,
+        breaks,
     }
 }
 
