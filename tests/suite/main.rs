@@ -28,6 +28,7 @@ mod drift;
 mod dry_run;
 mod editors;
 mod edits;
+mod exporters;
 mod faults;
 mod first_sync;
 mod fuzz_targets;
