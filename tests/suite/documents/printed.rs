@@ -71,7 +71,8 @@ fn what_runs_and_lists_say(printed: &mut Printed) {
     world.edit("p02@people.example,,Works,Pilot", "p02@people.example,,Works,Chief");
     world.change("First02", "title", "CTO");
     world.write(world.text().replace(",Pilot,", ",,"));
-    world.write(world.text() + "Zoe,Quiet,p03@people.example,,,,,\n");
+    world.linq().insert([("first_name", "Max"), ("email", "max@e.example")]).unwrap();
+    world.write(world.text() + "Zoe,Quiet,max@e.example,,,,,\n");
     world.write(world.text() + "Dee,Zhou,dee@e.example,,,,,\nDee,Zhou,dee@e.example,,,,,\n");
     world.write(world.text() + "Torn,row\n");
     world.write(world.text() + "Kai,Pole,kai@e.example,1.41556E+10,,,,\n");
@@ -83,7 +84,7 @@ fn what_runs_and_lists_say(printed: &mut Printed) {
     for decision in [
         &["resolve", "p01@people.example", "--take", "source"][..],
         &["resolve", "p02@people.example", "--field", "title", "--value", "Head"],
-        &["resolve", "p03@people.example", "--link", &candidate],
+        &["resolve", "max@e.example", "--link", &candidate],
         &["approve", "--all"],
     ] {
         world.run(decision).expect(0);
