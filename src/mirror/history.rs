@@ -129,6 +129,17 @@ pub struct HistoryRow {
     pub entry: HistoryEntry,
 }
 
+/// Spelled as the index `deletions` spells it, which is then all that is read.
+const DELETIONS: &str = "SELECT count(*) FROM history
+     WHERE at >= ?1 AND side = ?2 AND action = 'delete' AND approved = 0";
+
+const PRUNE_HISTORY: &str = "DELETE FROM history WHERE at < ?1";
+
+const PRUNE_RUNS: &str = "DELETE FROM runs
+     WHERE started_at < ?1 AND id < (SELECT max(id) FROM runs)
+       AND NOT EXISTS (SELECT 1 FROM history WHERE run = runs.id)
+       AND NOT EXISTS (SELECT 1 FROM intents WHERE run = runs.id)";
+
 impl State {
     /// What `run` did, in order.
     ///
@@ -204,12 +215,9 @@ impl State {
     /// When the state cannot be read.
     pub fn deletions_since(&self, side: Side, since: Timestamp) -> Result<usize, StateError> {
         self.read(|conn| {
-            conn.prepare_cached(
-                "SELECT count(*) FROM history
-                 WHERE at >= ?1 AND side = ?2 AND action = ?3 AND NOT approved",
-            )?
-            .query_row((Millis(since), side, Action::Delete), |row| row.get(0))
-            .map(|count: u32| count as usize)
+            conn.prepare_cached(DELETIONS)?
+                .query_row((Millis(since), side), |row| row.get(0))
+                .map(|count: u32| count as usize)
         })
     }
 
@@ -220,14 +228,8 @@ impl State {
     /// When the state cannot be written.
     pub fn prune(&self, before: Timestamp) -> Result<usize, StateError> {
         self.write(|tx| {
-            let pruned = tx.execute("DELETE FROM history WHERE at < ?1", [Millis(before)])?;
-            tx.execute(
-                "DELETE FROM runs
-                 WHERE started_at < ?1 AND id < (SELECT max(id) FROM runs)
-                   AND id NOT IN (SELECT run FROM history)
-                   AND id NOT IN (SELECT run FROM intents)",
-                [Millis(before)],
-            )?;
+            let pruned = tx.execute(PRUNE_HISTORY, [Millis(before)])?;
+            tx.execute(PRUNE_RUNS, [Millis(before)])?;
             Ok(pruned)
         })
     }
@@ -285,7 +287,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::mirror::testing::{any_text, at, deletion, state};
+    use crate::mirror::testing::{Work, any_text, at, deletion, state, work};
     use crate::mirror::{IntentKind, NewIntent, Record};
     use crate::model::{Agreement, Field};
 
@@ -357,6 +359,29 @@ mod tests {
         let left: Vec<RunId> = state.last_runs(9).unwrap().iter().map(|run| run.id).collect();
         assert_eq!(left, [last, journalled, mixed]);
         assert_eq!(state.history(mixed).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn what_each_run_asks_of_the_history_is_no_more_work_after_years() {
+        let state = state();
+        let years = |runs: i64| {
+            for _ in 0..runs {
+                let run = state.begin_run(at(100)).unwrap();
+                let update = HistoryEntry { action: Action::Update, ..deletion(Side::Linq, 1) };
+                record(&state, run, 100, update);
+            }
+            [
+                work(&state, DELETIONS, (Millis(at(50)), Side::Linq)),
+                work(&state, PRUNE_HISTORY, [Millis(at(50))]),
+                work(&state, PRUNE_RUNS, [Millis(at(50))]),
+            ]
+        };
+        let few = years(10);
+        assert!(few.iter().all(|work| work.full == 0), "by indexes: {few:?}");
+        assert_eq!(years(1_000), few);
+        let Work { steps, .. } = work(&state, DELETIONS, (Millis(at(50)), Side::Linq));
+        record(&state, RunId(1), 100, deletion(Side::Linq, 1));
+        assert!(work(&state, DELETIONS, (Millis(at(50)), Side::Linq)).steps > steps, "it counts");
     }
 
     proptest! {

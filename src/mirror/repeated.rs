@@ -5,9 +5,18 @@
 use std::collections::BTreeMap;
 
 use super::State;
+use super::columns::Json;
 use super::error::StateError;
-use super::history::{Action, HistoryRow};
+use super::history::Action;
 use crate::model::{Change, Field, LinqId, Side};
+
+/// So many updates of a contact are looked back at, however long its history is: many
+/// times more than it takes to notice that a value is changed back.
+const LOOK_BACK: u32 = 64;
+
+/// The latest first, by the index of the contact's history.
+const LAST_UPDATES: &str = "SELECT side, changes FROM history
+     WHERE linq_id = ?1 AND action = ?2 ORDER BY id DESC LIMIT ?3";
 
 /// The last value that was written to a field of a contact on a side. Written more than
 /// once in a row over the same other value, it was changed back in between.
@@ -22,23 +31,28 @@ pub struct RepeatedWrite {
 }
 
 impl State {
-    /// The last write to each field of a contact on each side, by side and field.
+    /// The last write to each field of a contact on each side, by side and field, as far
+    /// as its latest updates tell.
     ///
     /// # Errors
     /// When the state cannot be read.
     pub fn last_writes(&self, id: LinqId) -> Result<Vec<RepeatedWrite>, StateError> {
-        let rows = self.history_of(id)?;
+        let latest: Vec<(Side, Vec<Change>)> = self.read(|conn| {
+            conn.prepare_cached(LAST_UPDATES)?
+                .query_map((id, Action::Update, LOOK_BACK), |row| {
+                    let Json(changes) = row.get(1)?;
+                    Ok((row.get(0)?, changes))
+                })?
+                .collect()
+        })?;
         let mut last: BTreeMap<(Side, Field), RepeatedWrite> = BTreeMap::new();
-        for HistoryRow { entry, .. } in rows {
-            if entry.action != Action::Update {
-                continue;
-            }
-            for change in entry.changes {
-                let key = (entry.side, change.field);
+        for (side, changes) in latest.into_iter().rev() {
+            for change in changes {
+                let key = (side, change.field);
                 if let Some(write) = last.get_mut(&key).filter(|write| write.change == change) {
                     write.times += 1;
                 } else {
-                    last.insert(key, RepeatedWrite { side: entry.side, change, times: 1 });
+                    last.insert(key, RepeatedWrite { side, change, times: 1 });
                 }
             }
         }
@@ -48,7 +62,8 @@ impl State {
 
 #[cfg(test)]
 mod tests {
-    use crate::mirror::testing::{at, deletion, state};
+    use super::{LAST_UPDATES, LOOK_BACK};
+    use crate::mirror::testing::{Work, at, deletion, state, work};
     use crate::mirror::{Action, HistoryEntry, Record};
     use crate::model::{Change, Field, LinqId, Side};
 
@@ -78,5 +93,20 @@ mod tests {
         assert_eq!(count(deletion(Side::Linq, 7)), [(Side::Source, 1), (Side::Linq, 2)]);
         assert_eq!(count(write(Side::Linq, "b", "a")), [(Side::Source, 1), (Side::Linq, 1)]);
         assert_eq!(state.last_writes(LinqId(8)).unwrap(), []);
+    }
+
+    #[test]
+    fn a_long_history_of_a_contact_is_no_more_work_than_a_short_one() {
+        let state = state();
+        let run = state.begin_run(at(0)).unwrap();
+        let entry = HistoryEntry { action: Action::Update, ..deletion(Side::Linq, 7) };
+        let after = |more: u32| {
+            let history = vec![entry.clone(); more as usize];
+            state.commit(run, at(1), &[Record { history, ..Record::default() }]).unwrap();
+            work(&state, LAST_UPDATES, (LinqId(7), Action::Update, LOOK_BACK))
+        };
+        let Work { steps, full } = after(LOOK_BACK);
+        assert_eq!(full, 0, "by the index");
+        assert_eq!(after(2_000), Work { steps, full: 0 });
     }
 }

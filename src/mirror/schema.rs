@@ -55,7 +55,7 @@ pub(super) const WRITE_AHEAD: &str = "PRAGMA journal_mode = WAL;";
 
 /// Every step from an empty file to the present schema. A released step is never
 /// edited: a new one follows it.
-const STEPS: &[M<'static>] = &[M::up(FIRST), M::up(UNDO)];
+const STEPS: &[M<'static>] = &[M::up(FIRST), M::up(UNDO), M::up(YEARS)];
 
 /// The migrations, applied in one transaction.
 pub(super) const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
@@ -191,6 +191,12 @@ CREATE TABLE applied (
     what BLOB PRIMARY KEY CHECK (length(what) = 32), -- of the whole plan
     run  INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+";
+
+/// What keeps a run from reading all that was before it.
+const YEARS: &str = "
+CREATE INDEX deletions ON history (side, at) WHERE action = 'delete' AND approved = 0;
+CREATE INDEX runs_by_start ON runs (started_at);
 ";
 
 #[cfg(test)]

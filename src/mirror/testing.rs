@@ -92,3 +92,24 @@ pub(super) fn any_base() -> impl Strategy<Value = Base> {
 fn any_field() -> impl Strategy<Value = Field> {
     proptest::sample::select(&Field::ALL[..])
 }
+
+/// How much work SQLite has with a statement: the steps of its machine. A table that
+/// is read from end to end shows in `full`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Work {
+    pub(super) steps: i32,
+    pub(super) full: i32,
+}
+
+/// Carries a statement out to its end, and counts.
+pub(super) fn work(state: &State, sql: &str, parameters: impl rusqlite::Params) -> Work {
+    use rusqlite::StatementStatus;
+    let mut statement = state.conn.prepare(sql).unwrap();
+    let mut rows = statement.query(parameters).unwrap();
+    while rows.next().unwrap().is_some() {}
+    drop(rows);
+    Work {
+        steps: statement.get_status(StatementStatus::VmStep),
+        full: statement.get_status(StatementStatus::FullscanStep),
+    }
+}
