@@ -16,13 +16,25 @@ use rustix::fs::{FlockOperation, OFlags, flock};
 #[derive(Debug)]
 pub struct Lock {
     file: File,
+    whose: Whose,
+}
+
+/// Who lets go of a lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whose {
+    /// This process took it.
+    Ours,
+    /// The process that took it lets go of it, or the kernel when both are gone.
+    Entrusted,
 }
 
 impl Drop for Lock {
     fn drop(&mut self) {
         // Closing the file is not enough while another thread starts a program: until
         // that one begins, the child has the file open, too.
-        let _ = flock(&self.file, FlockOperation::Unlock);
+        if self.whose == Whose::Ours {
+            let _ = flock(&self.file, FlockOperation::Unlock);
+        }
     }
 }
 
@@ -102,12 +114,26 @@ impl Lock {
     /// [`LockError::Held`] when another process has it; it is not waited for.
     pub fn take(file: File, path: &Path) -> Result<Lock, LockError> {
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Lock { file }),
+            Ok(()) => Ok(Lock { file, whose: Whose::Ours }),
             Err(rustix::io::Errno::WOULDBLOCK) => {
                 Err(LockError::Held { path: path.to_owned(), holder: holder_of(&file) })
             }
             Err(errno) => Err(LockError::Io { path: path.to_owned(), source: errno.into() }),
         }
+    }
+
+    /// A lock that another process took and lets this one have a part in: it lasts until
+    /// both are gone. `file` is what [`Lock::share`] returned there.
+    pub fn entrusted(file: File) -> Lock {
+        Lock { file, whose: Whose::Entrusted }
+    }
+
+    /// The open file that is locked, for a child that is to have a part in the lock.
+    ///
+    /// # Errors
+    /// When the system has no descriptor left.
+    pub fn share(&self) -> io::Result<File> {
+        self.file.try_clone()
     }
 
     /// Whether `path` still names the file that is locked.

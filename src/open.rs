@@ -73,7 +73,7 @@ impl Linq {
     /// # Errors
     /// When the address or the machine's certificates cannot be used.
     pub fn of(config: &Config) -> Result<Linq, OpenError> {
-        let base_url = BaseUrl::new(config.linq.base_url.clone())?;
+        let base_url = address(config)?;
         let transport = Arc::new(Wire::new(&base_url, config.linq.timeout)?);
         let mut settings = Settings::new(base_url, 0);
         settings.concurrency = config.linq.concurrency;
@@ -108,6 +108,14 @@ impl Linq {
         let settings = Settings { max_attempts: attempts, ..self.settings.clone() };
         Client::new(watch(Arc::clone(&self.transport)), settings, self.token.clone())
     }
+}
+
+/// Where Linq is.
+///
+/// # Errors
+/// When the address is not one to send a token to.
+pub fn address(config: &Config) -> Result<BaseUrl, OpenError> {
+    Ok(BaseUrl::new(config.linq.base_url.clone())?)
 }
 
 /// The rate as whole requests per second, at least one.

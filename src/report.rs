@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::linq::RequestCounts;
@@ -15,8 +15,9 @@ use crate::plan::{
 };
 
 /// A run, as `linqsync.run/1`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RunReport {
+    #[serde(skip_deserializing, default = "schema")]
     schema: &'static str,
     /// Its number; `None` for a dry run and for one that did not begin.
     pub run: Option<RunId>,
@@ -51,12 +52,12 @@ pub struct RunReport {
     #[serde(skip)]
     halted: bool,
     /// What people should know; left out where there is nothing.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notices: Vec<String>,
 }
 
 /// How a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// Everything is in sync.
@@ -86,7 +87,7 @@ impl Outcome {
 }
 
 /// What was seen and done on one side.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SideCounts {
     /// Contacts or records that were read.
     pub seen: usize,
@@ -99,7 +100,7 @@ pub struct SideCounts {
 }
 
 /// What waits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Open {
     /// Pairs with a conflict.
     pub conflicts: usize,
@@ -114,7 +115,7 @@ pub struct Open {
 }
 
 /// Why a run failed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReportedError {
     /// The exit code.
     pub code: u8,
@@ -140,6 +141,10 @@ impl ReportedError {
     }
 }
 
+fn schema() -> &'static str {
+    "linqsync.run/1"
+}
+
 fn second<S: serde::Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true))
 }
@@ -148,7 +153,7 @@ impl RunReport {
     /// A report of a run that began at `started_at` and has done nothing so far.
     pub fn new(started_at: Timestamp) -> RunReport {
         RunReport {
-            schema: "linqsync.run/1",
+            schema: schema(),
             run: None,
             outcome: Outcome::Clean,
             dry_run: false,

@@ -106,6 +106,20 @@ pub(super) struct Output {
     pub(super) color: Color,
 }
 
+impl Output {
+    /// The arguments that say how much is logged, and in what form.
+    pub(super) fn arguments(self) -> Vec<String> {
+        let mut arguments = vec!["--verbose".to_owned(); usize::from(self.verbose)];
+        arguments.extend(self.quiet.then(|| "--quiet".to_owned()));
+        let mut option = |name: &str, value: Option<clap::builder::PossibleValue>| {
+            arguments.extend(value.map(|value| format!("--{name}={}", value.get_name())));
+        };
+        option("log-format", self.log_format.and_then(|format| format.to_possible_value()));
+        option("color", self.color.to_possible_value());
+        arguments
+    }
+}
+
 /// When output is coloured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Color {
@@ -151,6 +165,9 @@ pub(super) enum Command {
     Sandbox(SandboxArgs),
     /// Tells the whole story in a temporary directory, against the sandbox
     Demo,
+    /// Makes a run for the daemon that starts it
+    #[command(hide = true)]
+    Worker,
     /// Prints a script that completes commands in a shell
     Completions(CompletionsArgs),
     /// Prints the manual page linqsync(1), or that of a command

@@ -123,6 +123,10 @@ fn carry_out(cli: &Cli, runtime: &Runtime) -> anyhow::Result<u8> {
         }
         Some(Command::Sandbox(args)) => runtime.block_on(sandbox::serve(args)),
         Some(Command::Demo) => runtime.block_on(demo::demo()),
+        Some(Command::Worker) => {
+            runtime.block_on(daemon::work(overrides(cli), now, once::shown))?;
+            Ok(0)
+        }
         Some(Command::Completions(args)) => reference::completions(args),
         Some(Command::Man(args)) => reference::man(cli.output, args),
         None if cli.once && cli.dry_run => configured(cli, |config| {
@@ -142,7 +146,7 @@ async fn serve(cli: &Cli, config: Config) -> anyhow::Result<u8> {
         clock: now,
         stop: signals.stop(),
         reload: &|| Config::load(Some(&file), &overrides(cli)),
-        show: &once::shown,
+        worker: &|| worker(cli),
     };
     match Box::pin(daemon::run(config, outside)).await {
         Ok(()) => Ok(0),
@@ -151,6 +155,18 @@ async fn serve(cli: &Cli, config: Config) -> anyhow::Result<u8> {
             refuse(cli.output, ReportedError::of(&error, code, &hint))
         }
     }
+}
+
+/// This program as the daemon starts it for each run, also after it was replaced by
+/// another version.
+fn worker(cli: &Cli) -> std::process::Command {
+    let mut command = std::process::Command::new("/proc/self/exe");
+    command.args(cli.output.arguments());
+    if let Some(limit) = cli.max_deletes() {
+        command.arg("--max-deletes").arg(limit.to_string());
+    }
+    command.arg("worker");
+    command
 }
 
 fn overrides(cli: &Cli) -> Overrides {

@@ -13,7 +13,7 @@ use crate::daemon::health::Health;
 use crate::daemon::hooks::{Ended, Hooks};
 use crate::daemon::metrics::Metrics;
 use crate::daemon::status::Status;
-use crate::daemon::{self, GRACE, Progress, Pulse, stopped, systemd};
+use crate::daemon::{self, Beat, GRACE, Progress, Pulse, stopped, systemd};
 use crate::mirror::{State, StateError};
 use crate::model::{Policy, Timestamp};
 use crate::open::{self, Linq, OpenError};
@@ -109,6 +109,7 @@ impl Around {
             schedule: config.sync.schedule.to_string(),
             running_since: None,
             next_run: None,
+            linq_down: state.as_ref().and_then(|state| state.linq_down().ok().flatten()),
             last_run: Some(report.clone()),
             health,
             reload: None,
@@ -133,7 +134,13 @@ async fn alone(
 ) -> Ran {
     let Opened { linq, mut source, state } = opened;
     let pulse = Pulse::default();
-    let linq = daemon::metered(linq, &pulse, &around.metrics);
+    let (beats, metrics) = (pulse.clone(), Arc::clone(&around.metrics));
+    let linq = daemon::metered(linq, move |beat| {
+        beats.beat();
+        if let Beat::Ended { call, status, took } = beat {
+            metrics.count_request(call, status, took);
+        }
+    });
     let client = linq.client(fastrand::u64(..));
     let policy = config.policy();
     let terms = terms(config, &policy, signals);
@@ -155,7 +162,8 @@ async fn alone(
     if let Some(error) = ran.report.error.as_mut().filter(|_| signals.stop().is_cancelled()) {
         error.code = signals.code();
     }
-    around.metrics.count_run(&ran.report, client.throttled());
+    let took = (ran.report.finished_at - ran.report.started_at).to_std().unwrap_or_default();
+    around.metrics.count_run(&ran.report, took, client.throttled());
     ran
 }
 

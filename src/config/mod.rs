@@ -23,9 +23,11 @@ mod source;
 mod sync;
 mod token;
 
+use std::fmt;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use chrono::TimeDelta;
 
@@ -50,6 +52,8 @@ use settings::{Noted, Settings};
 pub struct Config {
     /// The file that it was read from; absolute.
     pub file: PathBuf,
+    /// What the file said.
+    pub text: Text,
     /// `[linq]`
     pub linq: LinqConfig,
     /// `[source]`
@@ -64,6 +68,23 @@ pub struct Config {
     pub hooks: HooksConfig,
     /// What is odd about it, to be logged once.
     pub warnings: Vec<Warning>,
+}
+
+/// The text of a configuration, which may hold the token.
+#[derive(Clone)]
+pub struct Text(Arc<str>);
+
+impl Text {
+    /// The text itself.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Text({} bytes)", self.0.len())
+    }
 }
 
 /// What flags say: the last layer.
@@ -117,9 +138,18 @@ impl Config {
     /// # Errors
     /// As [`Config::load`].
     pub fn of_text(path: &Path, text: &str) -> Result<Config, ConfigError> {
+        Config::again(path, text, &Overrides::default())
+    }
+
+    /// Reads a configuration that was loaded from `path` once more, whatever is there by
+    /// now.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn again(path: &Path, text: &str, overrides: &Overrides) -> Result<Config, ConfigError> {
         let environment = Environment::of_process()
             .map_err(|source| ConfigError::Io { path: PathBuf::from("."), source })?;
-        from_text(path, text, 0o600, &environment, &Overrides::default())
+        from_text(path, text, 0o600, &environment, overrides)
     }
 
     /// How long the history is kept, for at most a thousand years.
@@ -180,7 +210,7 @@ fn from_text(
     if settings.is_from_file("linq.token") && token::others_can_read(mode) {
         settings.warnings.push(Warning::TokenReadable { path: path.to_owned(), mode });
     }
-    let config = read_sections(&mut settings, path);
+    let config = read_sections(&mut settings, path, text);
     match (config, settings.problems) {
         (Ok(config), problems) if problems.is_empty() => {
             Ok(Config { warnings: settings.warnings, ..config })
@@ -189,7 +219,7 @@ fn from_text(
     }
 }
 
-fn read_sections(settings: &mut Settings<'_>, path: &Path) -> Result<Config, Noted> {
+fn read_sections(settings: &mut Settings<'_>, path: &Path, text: &str) -> Result<Config, Noted> {
     let linq = LinqConfig::read(settings);
     let source = SourceConfig::read(settings);
     let sync = SyncConfig::read(settings);
@@ -198,6 +228,7 @@ fn read_sections(settings: &mut Settings<'_>, path: &Path) -> Result<Config, Not
     let hooks = HooksConfig::read(settings);
     Ok(Config {
         file: path.to_owned(),
+        text: Text(text.into()),
         linq: linq?,
         source: source?,
         sync: sync?,

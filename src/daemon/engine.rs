@@ -1,40 +1,41 @@
-//! What a configuration opens: both sides, the state and the policy.
+//! What a configuration names, as far as the daemon holds it: the state, and between
+//! runs the lock on the source.
 //!
-//! Owns making one run with them, and putting another configuration in their place
-//! between two runs. Leaves what a run is to [`crate::run`].
+//! Owns having runs made, each by a [`super::worker`], and putting another configuration
+//! in the place of the one before between two runs. Leaves what a run is to
+//! [`crate::run`].
 
+use std::process::Command;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
-use tracing::Instrument;
 
 use super::metrics::Metrics;
-use super::progress::{Metered, Pulse};
+use super::progress::{Beat, Metered, Pulse};
 use super::token;
-use super::watch::{Known, Place, Watched};
+use super::watch::{Known, Place};
+use super::worker::{Asked, Done, Hired, Made, NoWorker, Order, Task, hire};
 use crate::apply::Clock;
 use crate::config::Config;
-use crate::mirror::{Pair, State};
-use crate::model::{Limit, Policy, Timestamp};
+use crate::lock::Lock;
+use crate::mirror::{LinqDown, Pair, State};
+use crate::model::{Limit, Timestamp};
 use crate::open::{self, Linq, OpenError};
-use crate::report::Outcome;
-use crate::run::{Ran, Sides, Terms, run as make_run};
-use crate::source::Access;
+use crate::report::{Outcome, ReportedError, RunReport};
 
-/// A configuration with everything that it names opened.
+/// A configuration with what it names held.
 pub(super) struct Engine {
     pub(super) config: Config,
     pub(super) known: Known,
     pub(super) pulse: Pulse,
     pub(super) metrics: Arc<Metrics>,
-    policy: Policy,
-    linq: Linq,
-    source: Watched,
     state: State,
+    /// Held between runs, for another linqsync to see; the worker holds it meanwhile.
+    source: Option<Lock>,
 }
 
 /// On what terms a run is made.
-pub(super) struct Order<'a> {
+pub(super) struct RunTerms<'a> {
     /// A limit for this run only.
     pub(super) max_deletes: Option<Limit>,
     /// When this process started.
@@ -43,39 +44,34 @@ pub(super) struct Order<'a> {
     pub(super) clock: Clock<'a>,
     /// Asks the run to stop.
     pub(super) stop: &'a CancellationToken,
+    /// This program as a worker.
+    pub(super) worker: Command,
 }
 
 impl Engine {
-    /// Opens what `config` names.
+    /// Takes hold of what `config` names.
     pub(super) fn open(config: Config) -> Result<Engine, OpenError> {
-        let known = Known::default();
-        let pulse = Pulse::default();
-        let metrics = Arc::new(Metrics::new(config.state.dir.clone()));
+        open::address(&config)?;
         Ok(Engine {
-            policy: config.policy(),
-            linq: metered(Linq::of(&config)?, &pulse, &metrics),
-            source: source(&config, &known),
             state: open::state(&config)?,
-            known,
-            pulse,
-            metrics,
+            source: None,
+            known: Known::default(),
+            pulse: Pulse::default(),
+            metrics: Arc::new(Metrics::new(config.state.dir.clone())),
             config,
         })
     }
 
     /// Puts `config` in the place of the one before, which stays on an error.
     pub(super) fn replace(&mut self, config: Config) -> Result<(), OpenError> {
-        let known = Known::default();
-        let linq = metered(Linq::of(&config)?, &self.pulse, &self.metrics);
-        let source = source(&config, &known);
+        open::address(&config)?;
         if config.state.dir == self.config.state.dir {
             open::bind(&self.state, &config)?;
         } else {
             self.state = open::state(&config)?;
             self.metrics.state_is_in(&config.state.dir);
         }
-        (self.policy, self.linq, self.source) = (config.policy(), linq, source);
-        (self.known, self.config) = (known, config);
+        (self.known, self.source, self.config) = (Known::default(), None, config);
         Ok(())
     }
 
@@ -86,7 +82,7 @@ impl Engine {
 
     /// Where the source is.
     pub(super) fn place(&self) -> Place {
-        self.source.place.clone()
+        Place::of(&self.config.source)
     }
 
     /// When a run last succeeded, as far as the state remembers.
@@ -94,9 +90,24 @@ impl Engine {
         last_success(&self.state)
     }
 
+    /// Whether Linq does not work, as the state remembers it.
+    pub(super) fn linq_down(&self) -> Option<LinqDown> {
+        self.state.linq_down().unwrap_or_default()
+    }
+
     /// Asks Linq for as little as possible.
-    pub(super) async fn check_token(&self) -> Result<(), crate::linq::LinqError> {
-        self.linq.client(fastrand::u64(..)).check().await
+    pub(super) async fn ask(
+        &self,
+        worker: Command,
+        stop: &CancellationToken,
+    ) -> Result<Asked, NoWorker> {
+        match hire(worker, self.order(Task::Ask), &self.state, self.hired(stop)).await? {
+            Done::Asked(asked) => Ok(asked),
+            Done::Ran(made) => {
+                let message = made.report.error.map(|error| error.message);
+                Ok(Asked::Nothing(message.unwrap_or_default()))
+            }
+        }
     }
 
     /// What the token's file looks like, where the token comes from one.
@@ -104,24 +115,44 @@ impl Engine {
         token::file(&self.config.linq.token)
     }
 
-    /// Makes one run.
-    pub(super) async fn run(&mut self, order: &Order<'_>) -> Ran {
-        let client = self.linq.client(fastrand::u64(..));
-        let mut policy = self.policy.clone();
-        policy.max_deletes = order.max_deletes.unwrap_or(policy.max_deletes);
-        let terms = Terms {
-            policy: &policy,
-            settle: self.config.linq.settle,
-            history: self.config.history(),
-            started_at: order.started_at,
-            clock: order.clock,
-            stop: order.stop,
+    /// Has one run made.
+    pub(super) async fn run(&mut self, terms: RunTerms<'_>) -> Made {
+        let RunTerms { max_deletes, started_at, clock, stop, worker } = terms;
+        let max_deletes = max_deletes.map(|limit| limit.to_string());
+        let order = self.order(Task::Run { max_deletes, started_at });
+        self.source = None;
+        let done = hire(worker, order, &self.state, self.hired(stop)).await;
+        // Where it is not there, or somebody else has it, the next run finds out.
+        self.source = Lock::existing(&self.config.source.path).ok();
+        let made = match done {
+            Ok(Done::Ran(made)) => *made,
+            Ok(Done::Asked(_)) => failed("the process of the run made none", "", clock()),
+            Err(error) => failed(&describe(&error), "look at the log before this", clock()),
         };
-        let mut sides = Sides { linq: &client, source: &mut self.source, state: &self.state };
-        let ran = make_run(&mut sides, &terms).instrument(span()).await;
-        self.metrics.count_run(&ran.report, client.throttled());
-        ran
+        self.metrics.count_run(&made.report, made.took, made.throttled);
+        made
     }
+
+    fn order(&self, task: Task) -> Order {
+        let Config { file, text, .. } = &self.config;
+        Order { task, file: file.clone(), text: text.as_str().to_owned() }
+    }
+
+    fn hired<'a>(&'a self, stop: &'a CancellationToken) -> Hired<'a> {
+        Hired { pulse: &self.pulse, metrics: &self.metrics, known: &self.known, stop }
+    }
+}
+
+fn describe(error: &NoWorker) -> String {
+    ReportedError::of(error, 1, "").message
+}
+
+fn failed(message: &str, hint: &str, now: Timestamp) -> Made {
+    let mut report = RunReport::new(now);
+    let (message, hint) = (message.to_owned(), hint.to_owned());
+    report.error = Some(ReportedError { code: 1, message, hint });
+    report.conclude(now);
+    Made::without_a_run(report)
 }
 
 /// When a run last succeeded, as far as the state remembers.
@@ -137,13 +168,7 @@ pub(crate) fn span() -> tracing::Span {
     tracing::info_span!("run", run = tracing::field::Empty)
 }
 
-/// Linq, with every request counted.
-pub(crate) fn metered(linq: Linq, pulse: &Pulse, metrics: &Arc<Metrics>) -> Linq {
-    let (pulse, metrics) = (pulse.clone(), Arc::clone(metrics));
-    linq.by_way_of(|transport| Arc::new(Metered { transport, pulse, metrics }))
-}
-
-fn source(config: &Config, known: &Known) -> Watched {
-    let source = open::source(config, Access::Exclusive);
-    Watched { source, place: Place::of(&config.source), known: known.clone() }
+/// Linq, with `tell` told of every request.
+pub(crate) fn metered(linq: Linq, tell: impl Fn(Beat) + Send + Sync + 'static) -> Linq {
+    linq.by_way_of(|transport| Arc::new(Metered { transport, tell }))
 }

@@ -9,12 +9,13 @@
 //! | `tick` | what ticks; when a run is due says [`crate::schedule`] |
 //! | `watch` | saves of the source by others |
 //! | `control` | requests of a `--once` beside the daemon |
-//! | `engine` | what a configuration opens, and one run with it |
+//! | `engine` | what the daemon holds of a configuration, and having one run made |
+//! | `worker` | a run in a process of its own, and the words between the two |
 //! | `health`, `tell`, `status` | how it is, and what is said about it |
 //! | `listener`, `metrics`, `hooks` | who is told, on request and unasked |
 //! | `progress`, `systemd` | the watchdog and the rest of sd_notify(3) |
-//! | `token` | the pause after Linq refused the token |
-//! | `start`, `running` | beginning, and the loop itself |
+//! | `token`, `weather` | when Linq is asked again that refused the token, or is down |
+//! | `start`, `running`, `reload` | beginning, the loop itself, another configuration |
 
 pub mod control;
 mod engine;
@@ -23,6 +24,7 @@ pub(crate) mod hooks;
 mod listener;
 pub mod metrics;
 mod progress;
+mod reload;
 mod running;
 mod start;
 pub mod status;
@@ -31,23 +33,25 @@ mod tell;
 mod tick;
 mod token;
 mod watch;
+mod weather;
+mod worker;
 
 use std::io;
+use std::process::Command;
 use std::time::Duration;
 
 use tokio_cron_scheduler::JobSchedulerError;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, ConfigError, TokenError};
-use crate::linq::LinqError;
 use crate::model::Timestamp;
 use crate::open::OpenError;
-use crate::run::{Ran, RunError};
-use control::Answer;
+use crate::report::ReportedError;
 pub(crate) use engine::{last_success, metered, span};
-pub(crate) use progress::{Progress, Pulse};
+pub(crate) use progress::{Beat, Progress, Pulse};
 pub(crate) use running::stopped;
 pub(crate) use status::length;
+pub use worker::{NoWorker, work};
 
 /// How long a run that was asked to stop may still take for what is in flight.
 pub(crate) const GRACE: Duration = Duration::from_secs(3);
@@ -61,8 +65,8 @@ pub struct Outside<'a> {
     pub stop: &'a CancellationToken,
     /// Reads the configuration again.
     pub reload: &'a dyn Fn() -> Result<Config, ConfigError>,
-    /// How a run is shown to whoever asked for it.
-    pub show: &'a dyn Fn(Ran, &Config) -> Answer,
+    /// This program, to be started as a worker: [`work`].
+    pub worker: &'a dyn Fn() -> Command,
 }
 
 /// Why the daemon did not start.
@@ -74,9 +78,12 @@ pub enum DaemonError {
     /// There is no token.
     #[error(transparent)]
     Token(#[from] TokenError),
-    /// Linq refuses the token.
+    /// Linq refuses the token, or cannot be asked at all.
+    #[error("{}", .0.message)]
+    Refused(ReportedError),
+    /// No run can be made.
     #[error(transparent)]
-    Refused(RunError),
+    Worker(NoWorker),
     /// The schedule could not be set up.
     #[error("cannot set up the schedule")]
     Schedule(#[from] JobSchedulerError),
@@ -96,8 +103,8 @@ impl DaemonError {
         match self {
             DaemonError::Open(error) => error.exit_code(),
             DaemonError::Token(_) => 2,
-            DaemonError::Refused(error) => error.exit_code(),
-            DaemonError::Schedule(_) | DaemonError::Listen { .. } => 1,
+            DaemonError::Refused(error) => error.code,
+            DaemonError::Worker(_) | DaemonError::Schedule(_) | DaemonError::Listen { .. } => 1,
         }
     }
 
@@ -108,11 +115,12 @@ impl DaemonError {
             DaemonError::Token(_) => {
                 "set linq.token_file in sync.toml, or the variable LINQ_TOKEN".to_owned()
             }
-            DaemonError::Refused(error) => error.hint(),
+            DaemonError::Refused(error) => error.hint.clone(),
             DaemonError::Listen { .. } => {
                 "end the program that listens there, or set status.listen to another address"
                     .to_owned()
             }
+            DaemonError::Worker(_) => "look at what the system says; try again".to_owned(),
             DaemonError::Schedule(_) => "please report this".to_owned(),
         }
     }
@@ -120,10 +128,6 @@ impl DaemonError {
     fn listen(what: impl Into<String>) -> impl FnOnce(io::Error) -> DaemonError {
         let what = what.into();
         move |source| DaemonError::Listen { what, source }
-    }
-
-    fn refused(error: LinqError) -> DaemonError {
-        DaemonError::Refused(error.into())
     }
 }
 

@@ -11,7 +11,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::metrics::Metrics;
 use crate::linq::{Call, Sending, Transport};
 
 /// How long a run may go without any request ending: the longest wait that Linq may
@@ -24,7 +23,7 @@ pub(crate) struct Pulse(Arc<AtomicU64>);
 
 impl Pulse {
     /// Something happened.
-    pub(super) fn beat(&self) {
+    pub(crate) fn beat(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -33,27 +32,39 @@ impl Pulse {
     }
 }
 
-/// A transport that lets a pulse beat at the beginning and at the end of each request,
-/// and counts it.
-pub(crate) struct Metered {
-    /// What carries the requests.
-    pub(crate) transport: Arc<dyn Transport>,
-    /// What beats.
-    pub(crate) pulse: Pulse,
-    /// What counts.
-    pub(crate) metrics: Arc<Metrics>,
+/// The beginning or the end of a request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Beat {
+    /// It is about to be sent.
+    Begins,
+    /// It has ended, with this status or none.
+    Ended {
+        /// Its kind.
+        call: &'static str,
+        /// The status of the answer, if there was one.
+        status: Option<u16>,
+        /// How long it took.
+        took: Duration,
+    },
 }
 
-impl Transport for Metered {
+/// A transport that tells of the beginning and of the end of each request.
+pub(crate) struct Metered<F> {
+    /// What carries the requests.
+    pub(crate) transport: Arc<dyn Transport>,
+    /// Who is told.
+    pub(crate) tell: F,
+}
+
+impl<F: Fn(Beat) + Send + Sync> Transport for Metered<F> {
     fn send(&self, request: http::Request<Bytes>) -> Sending<'_> {
-        self.pulse.beat();
+        (self.tell)(Beat::Begins);
         let call = request.extensions().get::<Call>().map_or("other", |call| call.kind());
         Box::pin(async move {
             let start = Instant::now();
             let ended = self.transport.send(request).await;
             let status = ended.as_ref().ok().map(|answer| answer.status().as_u16());
-            self.metrics.count_request(call, status, start.elapsed());
-            self.pulse.beat();
+            (self.tell)(Beat::Ended { call, status, took: start.elapsed() });
             ended
         })
     }

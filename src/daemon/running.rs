@@ -1,22 +1,24 @@
 //! The loop: waiting for a reason to make a run, and making it.
 
-use chrono::{DateTime, Local};
+use chrono::Local;
 use tokio::signal::unix::Signal;
 use tokio::sync::mpsc;
 
 use super::control::{Answer, Asked, Desk};
-use super::engine::{Engine, Order};
+use super::engine::{Engine, RunTerms};
 use super::health::{Condition, News};
 use super::hooks::Hooks;
 use super::listener::Listener;
 use super::progress::Progress;
-use super::status::{Board, Reload, ReloadOutcome};
+use super::status::Board;
 use super::tick::Ticker;
 use super::token::Refusal;
 use super::watch::Watch;
-use super::{GRACE, Outside, metrics, start, systemd, tell};
+use super::weather::{self, Weather};
+use super::worker::Made;
+use super::{GRACE, Outside, metrics, systemd, tell};
 use crate::model::{Limit, Timestamp};
-use crate::report::{ReportedError, RunReport};
+use crate::report::RunReport;
 use crate::run::{Ran, RunError};
 use crate::schedule::Timetable;
 
@@ -35,6 +37,7 @@ pub(super) struct Daemon<'a> {
     pub(super) listener: Option<Listener>,
     pub(super) hooks: Hooks,
     pub(super) refusal: Option<Refusal>,
+    pub(super) weather: Weather,
     /// The condition that people know.
     pub(super) condition: Condition,
 }
@@ -75,7 +78,7 @@ impl Ears {
 impl Daemon<'_> {
     /// Makes runs until it is told to stop.
     pub(super) async fn serve(mut self) {
-        self.once(Vec::new()).await;
+        self.begin().await;
         loop {
             match self.ears.listen(self.outside).await {
                 Heard::Stop => break,
@@ -89,11 +92,12 @@ impl Daemon<'_> {
         }
         systemd::stopping(GRACE);
         self.hooks.stop().await;
+        self.ears.desk.close().await;
         self.ears.ticker.stop().await;
         tracing::info!("stopped");
     }
 
-    fn now(&self) -> Timestamp {
+    pub(super) fn now(&self) -> Timestamp {
         (self.outside.clock)()
     }
 
@@ -107,29 +111,56 @@ impl Daemon<'_> {
         systemd::status(&self.line());
     }
 
+    /// Makes the first run, unless Linq is still to be left alone.
+    async fn begin(&mut self) {
+        self.look_at_linq();
+        if self.is_to_be_left_alone() {
+            tracing::info!("no run yet: {}", self.line());
+        } else {
+            self.once(Vec::new()).await;
+        }
+    }
+
     /// A second has passed.
     async fn tick(&mut self) {
         systemd::alive();
         self.look_at_health();
+        self.look_at_linq();
         let now = self.now();
         let due = self.timetable.is_due(&Local, now);
         let token = &self.engine.config.linq.token;
         let renewed = self.refusal.is_some_and(|refusal| refusal.has_new_token(token));
-        if renewed || (due && self.may_ask()) {
+        let down = self.board.status().linq_down;
+        let probe = self.weather.is_probe_due(down, now);
+        if renewed || ((due || probe) && self.may_ask()) {
             self.once(Vec::new()).await;
-        } else {
-            self.board.status().next_run = self.timetable.next();
         }
+    }
+
+    /// Sees what the state remembers of Linq, and tells when it is asked next.
+    fn look_at_linq(&mut self) {
+        let down = self.engine.linq_down();
+        let mut status = self.board.status();
+        status.linq_down = down;
+        status.next_run = self.weather.next_run(down, self.timetable.next());
+    }
+
+    fn is_to_be_left_alone(&self) -> bool {
+        weather::is_to_be_left_alone(self.board.status().linq_down, self.now())
     }
 
     /// Whether Linq may be asked on our own account.
     fn may_ask(&self) -> bool {
         let token = &self.engine.config.linq.token;
-        let may = self.refusal.is_none_or(|refusal| refusal.is_over(token, self.now()));
-        if !may {
+        if !self.refusal.is_none_or(|refusal| refusal.is_over(token, self.now())) {
             tracing::debug!("no run: Linq refused the token a short while ago");
+            return false;
         }
-        may
+        if self.is_to_be_left_alone() {
+            tracing::debug!("no run: Linq is left alone for a while");
+            return false;
+        }
+        true
     }
 
     /// Makes a run for whoever asked for one so far; who asks during a run gets the
@@ -143,7 +174,7 @@ impl Daemon<'_> {
         let (ours, others): (Vec<_>, Vec<_>) =
             asked.into_iter().partition(|asked| asked.request.pair == pair);
         let why = format!("the daemon that holds this state keeps {pair} the same");
-        answer(others, &refusal(why));
+        answer(others, &Answer::refusal(why));
         // Each limit is meant for one run.
         let (limited, plain): (Vec<_>, Vec<_>) =
             ours.into_iter().partition(|asked| asked.request.max_deletes.is_some());
@@ -156,38 +187,38 @@ impl Daemon<'_> {
     }
 
     /// Makes one run, and answers those who asked for it.
-    async fn once(&mut self, asked: Vec<Asked>) {
+    pub(super) async fn once(&mut self, asked: Vec<Asked>) {
         let limit = asked.first().and_then(|asked| asked.request.max_deletes.as_deref());
         let Ok(max_deletes) = limit.map(str::parse).transpose() else {
             let why = "--max-deletes is neither a number nor a percentage".to_owned();
-            return answer(asked, &refusal(why));
+            return answer(asked, &Answer::refusal(why));
         };
+        let down = self.board.status().linq_down;
+        self.weather.asks(down);
         self.board.status().running_since = Some(self.now());
         systemd::status(&self.line());
         self.hooks.begins();
         let token_file = self.engine.token_file();
-        let ran = self.make(max_deletes).await;
-        self.record(&ran.report, token_file);
+        let Made { report, answer: shown, .. } = self.make(max_deletes).await;
+        self.record(report, token_file);
         systemd::status(&self.line());
-        if !asked.is_empty() {
-            answer(asked, &(self.outside.show)(ran, &self.engine.config));
-        }
+        answer(asked, &shown);
     }
 
     /// Makes one run, while ticks go on and signals are heard.
-    async fn make(&mut self, max_deletes: Option<Limit>) -> Ran {
+    async fn make(&mut self, max_deletes: Option<Limit>) -> Made {
         let Daemon { outside, engine, ears, board, hooks, condition, .. } = self;
-        let Outside { clock, stop, .. } = *outside;
+        let Outside { clock, stop, worker, .. } = *outside;
         let started_at = board.status().started_at;
         let mut progress = Progress::of(&engine.pulse, engine.config.linq.settle);
-        let order = Order { max_deletes, started_at, clock: &clock, stop };
-        let mut run = std::pin::pin!(engine.run(&order));
+        let terms = RunTerms { max_deletes, started_at, clock: &clock, stop, worker: worker() };
+        let mut run = std::pin::pin!(engine.run(terms));
         let mut out_of_time = std::pin::pin!(out_of_time(stop));
         loop {
             tokio::select! {
-                ran = &mut run => return ran,
+                made = &mut run => return made,
                 // What is in flight stays in the journal, in doubt.
-                () = &mut out_of_time => return stopped(clock()),
+                () = &mut out_of_time => return Made::without_a_run(stopped(clock()).report),
                 Some(()) = ears.tell.recv() => {
                     let line = board.status().line(clock());
                     tracing::info!(target: "linqsync::status", "{line}");
@@ -204,13 +235,18 @@ impl Daemon<'_> {
     }
 
     /// Remembers how a run ended, and says so.
-    fn record(&mut self, report: &RunReport, token_file: Option<super::token::File>) {
+    fn record(&mut self, mut report: RunReport, token_file: Option<super::token::File>) {
+        // They name people, and are for whoever asked for the run.
+        report.notices.clear();
+        let report = &report;
         let now = self.now();
         let refused = report.error.as_ref().is_some_and(|error| error.code == TOKEN_REFUSED);
         self.refusal = refused.then(|| Refusal::new(now, token_file));
+        let linq_down = self.engine.linq_down();
         let mut status = self.board.status();
         status.running_since = None;
-        status.next_run = self.timetable.next();
+        status.linq_down = linq_down;
+        status.next_run = self.weather.next_run(linq_down, self.timetable.next());
         // A run that was stopped says nothing about anybody's health.
         let stopped = self.outside.stop.is_cancelled() && report.error.is_some();
         let news = if stopped { News::Known } else { status.health.after(report, now) };
@@ -228,76 +264,6 @@ impl Daemon<'_> {
 
     fn look_at_health(&mut self) {
         look_at_health(&self.board, &self.hooks, &mut self.condition, (self.outside.clock)());
-    }
-
-    /// Reads the configuration again; the one before stays if there is anything wrong
-    /// with the new one.
-    async fn reload(&mut self) {
-        systemd::reloading();
-        let taken = self.take_configuration().await;
-        let outcome = if taken { ReloadOutcome::Taken } else { ReloadOutcome::Refused };
-        self.board.status().reload = Some(Reload { at: self.now(), outcome });
-        systemd::ready(&self.line());
-        if taken {
-            self.once(Vec::new()).await;
-        }
-    }
-
-    async fn take_configuration(&mut self) -> bool {
-        let kept = "the configuration stays as it was";
-        let config = match (self.outside.reload)() {
-            Ok(config) => config,
-            Err(error) => {
-                for line in error.lines() {
-                    tracing::error!("{kept}: {line}");
-                }
-                return false;
-            }
-        };
-        for warning in &config.warnings {
-            tracing::warn!("{warning}");
-        }
-        if let Err(error) = config.linq.token.read() {
-            tracing::error!("{kept}: {error}");
-            return false;
-        }
-        let directory = self.engine.config.state.dir.clone();
-        if let Err(error) = self.engine.replace(config) {
-            let error = error.reported();
-            tracing::error!(hint = error.hint, "{kept}: {}", error.message);
-            return false;
-        }
-        self.settle_in(&directory).await;
-        true
-    }
-
-    /// Goes on with a configuration that was just taken.
-    async fn settle_in(&mut self, before: &std::path::Path) {
-        let config = &self.engine.config;
-        if config.state.dir != before {
-            match Desk::open(&config.state.dir) {
-                Ok(desk) => self.ears.desk = desk,
-                Err(error) => tracing::warn!(%error, "cannot take requests for runs"),
-            }
-        }
-        if self.listener.as_ref().map(|listener| listener.address) != config.status.listen {
-            self.listener = None;
-            match start::listener(&self.engine, &self.board, self.outside).await {
-                Ok(listener) => self.listener = listener,
-                Err(error) => tracing::error!(%error, "the status is not told"),
-            }
-        }
-        let config = &self.engine.config;
-        self.hooks = Hooks::new(&config.hooks);
-        self.refusal = None;
-        self.watch = start::watch(&self.engine, &self.touch);
-        self.timetable = start::timetable(config, self.outside);
-        let now = self.now();
-        let mut status = self.board.status();
-        status.configured_at = now;
-        status.schedule = config.sync.schedule.to_string();
-        status.health.stale_after(config.status.stale_after);
-        tracing::info!(schedule = %config.sync.schedule, "the new configuration is in force");
     }
 }
 
@@ -327,16 +293,6 @@ fn answer(asked: Vec<Asked>, shown: &Answer) {
         // Who has gone meanwhile needs no answer.
         let _ = one.answer.send(shown.clone());
     }
-}
-
-/// The answer to a request that no run can be made for.
-fn refusal(why: String) -> Answer {
-    let mut report = RunReport::new(DateTime::UNIX_EPOCH);
-    let hint = "use the configuration that the daemon was started with".to_owned();
-    report.error = Some(ReportedError { code: 2, message: why.clone(), hint: hint.clone() });
-    report.conclude(DateTime::UNIX_EPOCH);
-    let document = serde_json::to_string_pretty(&report).unwrap_or_default() + "\n";
-    Answer { code: 2, document, text: String::new(), complaint: Some((why, hint)) }
 }
 
 async fn out_of_time(stop: &tokio_util::sync::CancellationToken) {

@@ -20,9 +20,10 @@ use super::running::{Daemon, Ears};
 use super::status::{Board, Status};
 use super::tick::Ticker;
 use super::watch::Watch;
+use super::weather::Weather;
+use super::worker::Asked;
 use super::{DaemonError, Outside, systemd};
 use crate::config::Config;
-use crate::linq::Verdict;
 use crate::schedule::Timetable;
 
 /// How long Linq may take to say whether it takes the token.
@@ -43,7 +44,7 @@ pub(super) async fn start(
     let listener = listener(&engine, &board, outside).await?;
     if systemd::is_waiting() {
         tokio::select! {
-            checked = check_token(&engine) => checked?,
+            checked = check_token(&engine, outside) => checked?,
             () = outside.stop.cancelled() => return Ok(None),
         }
     }
@@ -57,6 +58,7 @@ pub(super) async fn start(
         watch: watch(&engine, &say),
         touch: say,
         refusal: None,
+        weather: Weather::default(),
         condition: Condition::Good,
         engine,
         ears,
@@ -80,22 +82,17 @@ pub(super) async fn listener(
     started.map(Some).map_err(DaemonError::listen(what))
 }
 
-/// Ends the start if Linq refuses the token, and in no other case.
-async fn check_token(engine: &Engine) -> Result<(), DaemonError> {
-    match timeout(ANSWER, engine.check_token()).await {
-        Ok(Err(error)) if is_refusal(&error.verdict) => Err(DaemonError::refused(error)),
-        Ok(Err(error)) => {
-            tracing::info!("Linq cannot be asked yet: {error}");
+/// Ends the start if Linq refuses the token or cannot be asked at all, and in no other
+/// case.
+async fn check_token(engine: &Engine, outside: Outside<'_>) -> Result<(), DaemonError> {
+    match timeout(ANSWER, engine.ask((outside.worker)(), outside.stop)).await {
+        Ok(Ok(Asked::Refuses(error))) => Err(DaemonError::Refused(error)),
+        Ok(Ok(Asked::Nothing(why))) => {
+            tracing::info!("Linq cannot be asked yet: {why}");
             Ok(())
         }
-        Ok(Ok(())) | Err(_) => Ok(()),
-    }
-}
-
-fn is_refusal(verdict: &Verdict) -> bool {
-    match verdict {
-        Verdict::TokenRefused(_) | Verdict::Halted(_) => true,
-        Verdict::NoToken(_) | Verdict::Rejected(_) | Verdict::Failed(_) => false,
+        Ok(Err(error)) => Err(DaemonError::Worker(error)),
+        Ok(Ok(Asked::Takes)) | Err(_) => Ok(()),
     }
 }
 
@@ -108,6 +105,7 @@ fn board(engine: &Engine, outside: Outside<'_>) -> Board {
         schedule: engine.config.sync.schedule.to_string(),
         running_since: None,
         next_run: None,
+        linq_down: None,
         last_run: None,
         health: Health::new(now, engine.last_success(), stale_after),
         reload: None,

@@ -9,6 +9,7 @@ use chrono::{SecondsFormat, TimeDelta};
 use serde_json::{Value, json};
 
 use super::health::{Condition, Health};
+use crate::mirror::{LinqDown, WhyDown};
 use crate::model::Timestamp;
 use crate::report::{Open, RunReport};
 
@@ -29,6 +30,8 @@ pub struct Status {
     pub running_since: Option<Timestamp>,
     /// When the next run is due.
     pub next_run: Option<Timestamp>,
+    /// Whether Linq does not work, and when it is asked again.
+    pub linq_down: Option<LinqDown>,
     /// How the last run ended, without its notices, which name people.
     pub last_run: Option<RunReport>,
     /// How the runs have been going.
@@ -91,6 +94,10 @@ impl Status {
     }
 
     fn state(&self, now: Timestamp) -> String {
+        let down = self.linq_down.filter(|down| down.why != WhyDown::TokenRefused);
+        if let Some(down) = down {
+            return down.to_string();
+        }
         let failures = match self.health.failures() {
             1 => "1 run".to_owned(),
             more => format!("{more} runs"),
@@ -134,6 +141,7 @@ impl Status {
             "failures": self.health.failures(),
             "schedule": self.schedule,
             "next_run": self.next_run.map(second),
+            "linq_down": self.linq_down,
             "last_reload": self.reload.map(|reload| json!({
                 "at": second(reload.at),
                 "taken": reload.outcome == ReloadOutcome::Taken,
@@ -196,6 +204,7 @@ mod tests {
             schedule: "every 5m".to_owned(),
             running_since: None,
             next_run: Some(at(300)),
+            linq_down: None,
             last_run: None,
             health: Health::new(at(0), None, Duration::from_hours(1)),
             reload: None,

@@ -4,7 +4,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::request::Call;
 
@@ -14,7 +14,7 @@ const FREE_RETRIES: u64 = 20;
 const REQUESTS_PER_RETRY: u64 = 5;
 
 /// Attempts by kind of call, retries included.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RequestCounts {
     /// Pages of the listing, and checks of the token.
     pub list: u64,

@@ -34,6 +34,14 @@ pub(super) fn file(path: &Path) -> Result<Connection, Fault> {
     Ok(conn)
 }
 
+/// Opens the database at `path` again, which [`file`] has opened.
+pub(super) fn examined(path: &Path) -> Result<Connection, Fault> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(path, flags)?;
+    harden(&conn)?;
+    Ok(conn)
+}
+
 /// Copies the database at `path` into memory. The file is only read.
 pub(super) fn copy(path: &Path) -> Result<Connection, Fault> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;

@@ -47,6 +47,8 @@ mod testing;
 mod waiting;
 mod weather;
 
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
@@ -135,6 +137,27 @@ impl State {
         directory::refuse_shared(&dir)?;
         let conn = connection::file(&path).map_err(|fault| fault.at(&path))?;
         Ok(Some(State { conn, dir, lock: None }))
+    }
+
+    /// Opens the state in `dir` that another process holds and shares its `lock`: that
+    /// process has looked whether the state is one to work with.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn entrusted(dir: &Path, lock: File) -> Result<State, StateError> {
+        let dir = absolute(dir)?;
+        let path = dir.join(directory::DATABASE);
+        let conn = connection::examined(&path).map_err(|fault| fault.at(&path))?;
+        Ok(State { conn, dir, lock: Some(Lock::entrusted(lock)) })
+    }
+
+    /// The lock on the directory, for a child to which the state is entrusted; `None`
+    /// where this process does not hold it.
+    ///
+    /// # Errors
+    /// When the system has no descriptor left.
+    pub fn share(&self) -> io::Result<Option<File>> {
+        self.lock.as_ref().map(Lock::share).transpose()
     }
 
     /// Who works with the state in `dir`, as far as the system tells.

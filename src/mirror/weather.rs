@@ -31,8 +31,8 @@ pub enum WhyDown {
     AskedToWait,
 }
 
-/// A Linq that does not work. As text: `Linq down since 2026-11-20 12:04 UTC, next
-/// attempt 12:09`.
+/// A Linq that does not work. As text: `Linq down since 12:04, next probe 12:09 UTC`,
+/// with the day if that was another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LinqDown {
     /// Why.
@@ -73,6 +73,13 @@ impl LinqDown {
     pub fn wait(&self, now: Timestamp) -> TimeDelta {
         (self.next_attempt - now).clamp(TimeDelta::zero(), LONGEST)
     }
+
+    /// Whether it may be asked again at `now`. A time further ahead than it is ever left
+    /// alone means that the clock was set back.
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        let left = self.next_attempt - now;
+        left <= TimeDelta::zero() || left > LONGEST
+    }
 }
 
 impl fmt::Display for LinqDown {
@@ -82,8 +89,10 @@ impl fmt::Display for LinqDown {
             WhyDown::TokenRefused => "Linq refuses the token",
             WhyDown::AskedToWait => "Linq asked to be left alone",
         };
-        let next = self.next_attempt.format("%H:%M:%S");
-        write!(f, "{what} since {} UTC, next attempt {next}", self.since.format("%Y-%m-%d %H:%M"))
+        let next = self.next_attempt.format("%H:%M");
+        let is_today = self.since.date_naive() == self.next_attempt.date_naive();
+        let since = if is_today { "%H:%M" } else { "%Y-%m-%d %H:%M" };
+        write!(f, "{what} since {}, next probe {next} UTC", self.since.format(since))
     }
 }
 
@@ -94,15 +103,6 @@ impl State {
     /// When the state cannot be read.
     pub fn linq_down(&self) -> Result<Option<LinqDown>, StateError> {
         self.read(|conn| recall(conn, LINQ_DOWN))
-    }
-
-    /// When Linq may be asked again by a schedule; `None` for at any time. After a
-    /// refused token that is a quarter of an hour later.
-    ///
-    /// # Errors
-    /// When the state cannot be read.
-    pub fn next_attempt(&self) -> Result<Option<Timestamp>, StateError> {
-        Ok(self.linq_down()?.map(|down| down.next_attempt))
     }
 
     /// Remembers that Linq does not work, or that it does.
@@ -144,21 +144,21 @@ mod tests {
         assert_eq!(refused.wait(at(60)), TimeDelta::minutes(15));
         assert_eq!(refused.wait(at(-9_000_000)), TimeDelta::minutes(15), "a clock set back");
         assert_eq!(refused.wait(at(9_000_000)), TimeDelta::zero());
+        assert!(!refused.is_over(at(60)) && refused.is_over(at(60 + 900)));
+        assert!(refused.is_over(at(-9_000_000)), "a clock set back");
     }
 
     #[test]
     fn it_is_remembered_in_plain_words_until_linq_works_again() {
         let state = state();
-        assert_eq!((state.linq_down().unwrap(), state.next_attempt().unwrap()), (None, None));
+        assert_eq!(state.linq_down().unwrap(), None);
         let down = LinqDown::after(None, WhyDown::Failing, at(0));
         state.remember_linq_down(Some(&down)).unwrap();
         assert_eq!(state.linq_down().unwrap(), Some(down));
-        assert_eq!(state.next_attempt().unwrap(), Some(at(60)));
-        let text = down.to_string();
-        assert!(
-            text.starts_with("Linq down since 20") && text.contains(", next attempt "),
-            "{text}"
-        );
+        assert_eq!(down.next_attempt, at(60));
+        assert_eq!(down.to_string(), "Linq down since 08:00, next probe 08:01 UTC");
+        let later = LinqDown { next_attempt: at(86_400), ..down };
+        assert_eq!(later.to_string(), "Linq down since 2027-01-15 08:00, next probe 08:00 UTC");
         state.remember_linq_down(None).unwrap();
         assert_eq!(state.linq_down().unwrap(), None);
     }

@@ -78,8 +78,14 @@ fn a_failing_run_is_logged_and_does_not_end_the_daemon() {
     world.set("sync.schedule", "\"every 1s\"").set("linq.max_attempts", "1");
     world.edit("Title 001", "Chief");
     world.fault("list status=503 times=2");
-    let daemon = world.start(&[]);
+    let daemon = world.start(&["-v"]);
+    wait_until("a run failed", || daemon.stderr().contains("will be made again"));
+    wait_until("Linq is left alone", || daemon.stderr().contains("left alone for a while"));
+    assert_eq!(listings(&world), 1);
+    world.let_the_probe_come();
+    wait_until("it was asked again, and failed again", || listings(&world) == 2);
     wait_until("Linq recovered and the edit arrived", || {
+        world.let_the_probe_come();
         world.contact("First001").title.as_deref() == Some("Chief")
     });
     let said = expect_clean_end(daemon);

@@ -56,6 +56,7 @@ mod service_signals;
 mod service_systemd;
 mod service_units;
 mod service_watch;
+mod service_weather;
 mod signals;
 mod simulation;
 mod spreadsheet;

@@ -93,7 +93,10 @@ fn nothing_of_anybody_is_in_the_logs_of_the_daemon() {
     world.edit("415-555-9999", "");
     world.fault("any status=500 times=3");
     let so_far = world.linq().requests().len();
-    wait_until("it went on", || world.linq().requests().len() > so_far + 4);
+    wait_until("it went on", || {
+        world.let_the_probe_come();
+        world.linq().requests().len() > so_far + 4
+    });
     daemon.terminate();
     expect_no_canary(&daemon.ended().expect(0).stderr, 20);
 }

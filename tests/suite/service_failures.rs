@@ -27,8 +27,18 @@ fn lines<'a>(said: &'a str, word: &str) -> Vec<&'a str> {
 fn an_outage_is_told_when_it_lasts_and_its_end_with_its_length() {
     let mut world = World::synced(&people::csv(1..=2));
     let daemon = daemon(&mut world, &[]);
-    world.fault("any status=503 times=7");
-    wait_until("it recovered", || daemon.stderr().contains("runs succeed again"));
+    world.fault("any status=503");
+    for failed in 1..=7 {
+        wait_until("a run failed", || {
+            world.state().linq_down().unwrap().is_some_and(|down| down.runs == failed)
+        });
+        world.let_the_probe_come();
+    }
+    world.linq().clear_faults();
+    wait_until("it recovered", || {
+        world.let_the_probe_come();
+        daemon.stderr().contains("runs succeed again")
+    });
     let said = end(daemon);
     assert_eq!(lines(&said, "will be made again").len(), 2, "{said}");
     assert_eq!(lines(&said, " ERROR ").len(), 1, "once an hour:\n{said}");

@@ -62,7 +62,10 @@ fn on_health_is_called_when_the_health_changes_and_only_then() {
     let daemon = world.start(&["-v"]);
     wait_until("it is under way", || daemon.stderr().contains("nothing to do"));
     world.fault("any status=503 times=8");
-    wait_until("it recovered", || documents(&output).len() >= 2);
+    wait_until("it recovered", || {
+        world.let_the_probe_come();
+        documents(&output).len() >= 2
+    });
     let runs = || daemon.stderr().matches("nothing to do").count();
     let so_far = runs();
     wait_until("more runs were made", || runs() >= so_far + 2);

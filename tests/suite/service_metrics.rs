@@ -165,7 +165,9 @@ fn metrics_are_open_metrics_and_count_what_happened() {
     world.set("sync.schedule", "\"never\"");
     daemon.hang_up();
     wait_until("it was refused", || daemon.stderr().contains("stays as it was"));
-    assert!(get(&address, "/metrics").2.contains("linqsync_config_last_reload_successful 0"));
+    wait_until("it is told", || {
+        get(&address, "/metrics").2.contains("linqsync_config_last_reload_successful 0")
+    });
     end(daemon);
 }
 
@@ -183,11 +185,17 @@ fn health_readiness_and_status_follow_the_runs() {
     assert_eq!(status["schema"], "linqsync.service/1");
     assert_eq!((&status["healthy"], &status["last_run"]["in_sync"]), (&true.into(), &2.into()));
     world.fault("any status=503");
-    wait_until("it is unhealthy", || get(&address, "/healthz").0 == 503);
-    assert!(get(&address, "/healthz").2.starts_with("failing for"));
+    wait_until("it is unhealthy", || {
+        world.let_the_probe_come();
+        get(&address, "/healthz").0 == 503
+    });
+    assert!(get(&address, "/healthz").2.starts_with("Linq down since "));
     assert_eq!(get(&address, "/readyz").0, 503);
     world.linq().clear_faults();
-    wait_until("it is healthy again", || get(&address, "/healthz").0 == 200);
+    wait_until("it is healthy again", || {
+        world.let_the_probe_come();
+        get(&address, "/healthz").0 == 200
+    });
     for (path, status) in [("/", 404), ("/../etc/passwd", 404), ("/metrics?a=b", 200)] {
         assert_eq!(get(&address, path).0, status, "{path}");
     }

@@ -103,6 +103,7 @@ fn the_alerts_ask_for_metrics_that_there_are() {
         schedule: String::new(),
         running_since: None,
         next_run: None,
+        linq_down: None,
         last_run: Some(report),
         health,
         reload: None,

@@ -4,18 +4,21 @@ use std::fs::{File, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::CancellationToken;
 
 use super::{Answer, LONGEST_REQUEST, Request, SOON, Word, address, line};
 
 /// So many can wait for a run at the same time.
 const PLACES: usize = 64;
+/// How long reading the last answers may take.
+const LAST: Duration = Duration::from_millis(500);
 
 /// A request that waits for a run.
 #[derive(Debug)]
@@ -29,7 +32,8 @@ pub(crate) struct Desk {
     pub(crate) requests: mpsc::Receiver<Asked>,
     socket: PathBuf,
     _open: Option<File>,
-    _closing: DropGuard,
+    closing: CancellationToken,
+    serving: JoinHandle<()>,
 }
 
 impl Desk {
@@ -42,13 +46,24 @@ impl Desk {
         std::fs::set_permissions(&socket, Permissions::from_mode(0o600))?;
         let (say, requests) = mpsc::channel(PLACES);
         let closing = CancellationToken::new();
-        tokio::spawn(serve(listener, say, closing.clone()));
-        Ok(Desk { requests, socket, _open: open, _closing: closing.drop_guard() })
+        let serving = tokio::spawn(serve(listener, say, closing.clone()));
+        Ok(Desk { requests, socket, _open: open, closing, serving })
+    }
+
+    /// Closes, once those who were answered have read their answer.
+    pub(crate) async fn close(mut self) {
+        self.requests.close();
+        while let Ok(asked) = self.requests.try_recv() {
+            drop(asked);
+        }
+        self.closing.cancel();
+        let _ = timeout(LAST, &mut self.serving).await;
     }
 }
 
 impl Drop for Desk {
     fn drop(&mut self) {
+        self.closing.cancel();
         if let Err(error) = remove(&self.socket) {
             tracing::debug!(%error, "the control socket stays behind");
         }
@@ -81,6 +96,7 @@ async fn serve(listener: UnixListener, say: mpsc::Sender<Asked>, closing: Cancel
             },
         }
     }
+    while callers.join_next().await.is_some() {}
 }
 
 async fn listen_to(caller: UnixStream, say: mpsc::Sender<Asked>) {

@@ -15,6 +15,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use chrono::DateTime;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt};
 
@@ -22,6 +23,7 @@ pub use ask::{NoAnswer, ask};
 pub(super) use desk::{Asked, Desk};
 
 use crate::mirror::Pair;
+use crate::report::{ReportedError, RunReport};
 
 const SOCKET: &str = "control";
 /// More than any request; answers have no limit, since they come from the daemon.
@@ -58,6 +60,24 @@ pub struct Answer {
     pub text: String,
     /// What went wrong and what to do about it.
     pub complaint: Option<(String, String)>,
+}
+
+impl Answer {
+    /// A run that failed before there was anything to tell of it.
+    pub(super) fn of_a_failure(report: &RunReport) -> Answer {
+        let document = serde_json::to_string_pretty(report).unwrap_or_default() + "\n";
+        let complaint = report.error.as_ref().map(|e| (e.message.clone(), e.hint.clone()));
+        Answer { code: report.exit_code(), document, text: String::new(), complaint }
+    }
+
+    /// No run can be made for who asked.
+    pub(super) fn refusal(why: String) -> Answer {
+        let hint = "use the configuration that the daemon was started with".to_owned();
+        let mut report = RunReport::new(DateTime::UNIX_EPOCH);
+        report.error = Some(ReportedError { code: 2, message: why, hint });
+        report.conclude(DateTime::UNIX_EPOCH);
+        Answer::of_a_failure(&report)
+    }
 }
 
 /// The daemon's words.

@@ -121,18 +121,17 @@ impl Metrics {
         dir.clone_into(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// Counts a run that has ended, in which Linq asked for pauses of this length.
-    pub fn count_run(&self, report: &RunReport, throttled: Duration) {
+    /// Counts a run that took this long, and in which Linq asked for pauses of this length.
+    pub fn count_run(&self, report: &RunReport, took: Duration, throttled: Duration) {
         self.runs.get_or_create(&vec![("outcome", report.outcome.name().to_owned())]).inc();
         self.count_changes(Side::Source, report.source);
         self.count_changes(Side::Linq, report.linq);
-        let took = (report.finished_at - report.started_at).to_std().unwrap_or_default();
         self.run_seconds.observe(took.as_secs_f64());
         self.throttled.inc_by(throttled.as_secs_f64());
     }
 
     /// Counts a request of a kind that has ended after `took`, with this status or none.
-    pub fn count_request(&self, call: &'static str, status: Option<u16>, took: Duration) {
+    pub fn count_request(&self, call: &str, status: Option<u16>, took: Duration) {
         let code = status.map_or_else(|| "none".to_owned(), |status| status.to_string());
         self.requests.get_or_create(&vec![("call", call.to_owned()), ("code", code)]).inc();
         self.request_seconds.observe(took.as_secs_f64());

@@ -7,7 +7,8 @@ use std::path::Path;
 pub(super) struct Usage {
     /// Resident memory in bytes.
     pub(super) memory: f64,
-    /// Processor time in seconds.
+    /// Processor time in seconds, that of the processes included which it has started and
+    /// which have ended, as those of runs.
     pub(super) cpu: f64,
     /// Open file descriptors.
     pub(super) files: f64,
@@ -29,7 +30,8 @@ fn from_stat(stat: &str) -> Option<Usage> {
     #[expect(clippy::cast_precision_loss, reason = "100 and 4096")]
     let (tick, page) =
         (rustix::param::clock_ticks_per_second() as f64, rustix::param::page_size() as f64);
-    Some(Usage { cpu: (column(14)? + column(15)?) / tick, memory: column(24)? * page, files: 0.0 })
+    let cpu = column(14)? + column(15)? + column(16)? + column(17)?;
+    Some(Usage { cpu: cpu / tick, memory: column(24)? * page, files: 0.0 })
 }
 
 /// The size of the database and its companions, in bytes.
@@ -46,7 +48,7 @@ mod tests {
 
     #[test]
     fn the_columns_are_counted_behind_the_name_whatever_it_is() {
-        let before = "7 (a) b) S 1 2 3 4 5 6 7 8 9 10 250 150 0 0 20 0 4 0 99 1000000 256 rest";
+        let before = "7 (a) b) S 1 2 3 4 5 6 7 8 9 10 150 100 100 50 20 0 4 0 99 1000000 256 rest";
         let usage = from_stat(before).unwrap();
         let page = rustix::param::page_size();
         assert!((usage.memory - 256.0 * super::super::number(page)).abs() < 0.5);

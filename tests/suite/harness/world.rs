@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock};
 
-use linqsync::mirror::State;
+use linqsync::mirror::{LinqDown, State};
 use linqsync::sandbox::{
     Contact, Kind, LoggedRequest, Moment, Options, Quirk, Quirks, Running, Sandbox,
 };
@@ -161,6 +161,16 @@ impl World {
     /// The state, as a copy to read.
     pub(crate) fn state(&self) -> State {
         State::scratch(&self.path("state")).unwrap()
+    }
+
+    /// Lets the time come at which a Linq that is down is asked again.
+    pub(crate) fn let_the_probe_come(&self) {
+        let state = State::beside(&self.path("state")).unwrap().unwrap();
+        let next_attempt = chrono::Utc::now();
+        let down = state.linq_down().unwrap().filter(|down| down.next_attempt > next_attempt);
+        if let Some(down) = down {
+            state.remember_linq_down(Some(&LinqDown { next_attempt, ..down })).unwrap();
+        }
     }
 
     // Linq.

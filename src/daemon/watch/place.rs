@@ -1,0 +1,111 @@
+//! Where the source is, and what tells that it was written.
+
+use std::ffi::OsStr;
+use std::fs::Metadata;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use notify::{Event, EventKind};
+use serde::{Deserialize, Serialize};
+
+use crate::config::{SourceConfig, SourceKind};
+
+/// Where the source is, and what belongs to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// One file.
+    File(PathBuf),
+    /// The vCards of a directory.
+    Directory(PathBuf, Depth),
+}
+
+/// Whether subdirectories belong to a directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Depth {
+    Flat,
+    Deep,
+}
+
+/// What tells that the source was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Stamp([u8; 32]);
+
+impl Place {
+    pub(crate) fn of(source: &SourceConfig) -> Place {
+        match &source.kind {
+            SourceKind::Csv(_) => Place::File(source.path.clone()),
+            SourceKind::Vcard(vcard) => {
+                let depth = if vcard.recursive { Depth::Deep } else { Depth::Flat };
+                Place::Directory(source.path.clone(), depth)
+            }
+        }
+    }
+
+    /// The directory in which things happen, with every symbolic link resolved: the
+    /// replacement of a file happens in its directory.
+    pub(super) fn directory(&self) -> io::Result<PathBuf> {
+        match self {
+            Place::Directory(path, _) => path.canonicalize(),
+            Place::File(path) => match path.canonicalize() {
+                Ok(target) => Ok(target.parent().unwrap_or(&target).to_owned()),
+                Err(_) => path.parent().unwrap_or(path).canonicalize(),
+            },
+        }
+    }
+
+    /// The source as it is now; `None` if it is not there.
+    pub(crate) fn stamp(&self) -> Option<Stamp> {
+        let mut hasher = blake3::Hasher::new();
+        match self {
+            Place::File(path) => add(&mut hasher, OsStr::new(""), &std::fs::metadata(path).ok()?),
+            Place::Directory(path, depth) => add_directory(&mut hasher, path, *depth).ok()?,
+        }
+        Some(Stamp(*hasher.finalize().as_bytes()))
+    }
+
+    /// Whether something that happened may concern the source.
+    pub(super) fn concerns(&self, event: &Event) -> bool {
+        // Reading is no change, and our own reading least of all.
+        if event.need_rescan() {
+            return true;
+        }
+        let is_vcard =
+            |path: &PathBuf| path.extension().is_some_and(|e| e.eq_ignore_ascii_case("vcf"));
+        !matches!(event.kind, EventKind::Access(_))
+            && match self {
+                Place::File(_) => true,
+                Place::Directory(..) => event.paths.iter().any(|p| is_vcard(p) || p.is_dir()),
+            }
+    }
+}
+
+fn add(hasher: &mut blake3::Hasher, name: &OsStr, metadata: &Metadata) {
+    hasher.update(name.as_encoded_bytes());
+    let numbers = [
+        metadata.dev(),
+        metadata.ino(),
+        metadata.len(),
+        metadata.mtime().cast_unsigned(),
+        metadata.mtime_nsec().cast_unsigned(),
+    ];
+    for number in numbers {
+        hasher.update(&number.to_le_bytes());
+    }
+}
+
+fn add_directory(hasher: &mut blake3::Hasher, path: &Path, depth: Depth) -> io::Result<()> {
+    let mut entries = std::fs::read_dir(path)?.collect::<Result<Vec<_>, _>>()?;
+    entries.sort_by_key(std::fs::DirEntry::file_name);
+    for entry in entries {
+        let name = entry.file_name();
+        let is_vcard = Path::new(&name).extension().is_some_and(|e| e.eq_ignore_ascii_case("vcf"));
+        if is_vcard {
+            add(hasher, &name, &entry.metadata()?);
+        } else if depth == Depth::Deep && entry.file_type()?.is_dir() {
+            hasher.update(name.as_encoded_bytes());
+            add_directory(hasher, &entry.path(), depth)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,118 @@
+//! A run in a process of its own: a worker, which the daemon starts for each run.
+//!
+//! What a run needs, the patterns of phone numbers, TLS, everybody on both sides and a
+//! plan, is gone with the worker, so that the daemon stays small however many contacts
+//! there are and however long it runs; and a run that comes to a bad end takes nothing
+//! else with it.
+//!
+//! Owns the words between the two, one JSON object on each line of a socket. A worker
+//! has a part in the daemon's lock on the state: as long as either of them is there,
+//! nobody else works with it. Its standard input is that lock, its standard output the
+//! socket, and its standard error the daemon's. `hire` is the daemon's end, `work` the
+//! worker's.
+
+mod hire;
+mod work;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::control::Answer;
+use super::watch::Stamp;
+use crate::model::Timestamp;
+use crate::report::{ReportedError, RunReport};
+
+pub use hire::NoWorker;
+pub(super) use hire::{Done, Hired, hire};
+pub use work::work;
+
+/// What the daemon says.
+#[derive(Serialize, Deserialize)]
+enum ToWorker {
+    /// What is to be done; always the first word.
+    Order(Box<Order>),
+    /// Finish what is in flight, and end.
+    Stop,
+}
+
+/// What a worker is to do.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Order {
+    /// What is to be done.
+    pub(super) task: Task,
+    /// The configuration in force: its file may say something else by now.
+    pub(super) file: PathBuf,
+    /// What the file said.
+    pub(super) text: String,
+}
+
+/// What there is to do.
+#[derive(Serialize, Deserialize)]
+pub(super) enum Task {
+    /// One run.
+    Run {
+        /// The limit of whoever asked for it, for this run only.
+        max_deletes: Option<String>,
+        /// When the daemon started.
+        started_at: Timestamp,
+    },
+    /// Find out whether Linq takes the token.
+    Ask,
+}
+
+/// What a worker says.
+#[derive(Serialize, Deserialize)]
+enum FromWorker {
+    /// A request begins.
+    Begins,
+    /// A request has ended.
+    Ended(Ended),
+    /// The source was read or written, and looks like this now.
+    Source(Option<Stamp>),
+    /// The run has ended; nothing follows.
+    Ran(Box<Made>),
+    /// Linq was asked; nothing follows.
+    Asked(Asked),
+}
+
+/// A request that has ended.
+#[derive(Serialize, Deserialize)]
+struct Ended {
+    call: String,
+    status: Option<u16>,
+    took: Duration,
+}
+
+/// A run that has ended.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Made {
+    /// What it came to.
+    pub(super) report: RunReport,
+    /// What is shown to whoever asked for it.
+    pub(super) answer: Answer,
+    /// How long it took.
+    pub(super) took: Duration,
+    /// How long Linq asked for a pause.
+    pub(super) throttled: Duration,
+}
+
+impl Made {
+    /// No run was made, or nobody knows what came of it.
+    pub(super) fn without_a_run(report: RunReport) -> Made {
+        let answer = Answer::of_a_failure(&report);
+        Made { report, answer, took: Duration::ZERO, throttled: Duration::ZERO }
+    }
+}
+
+/// What Linq says about the token.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Asked {
+    /// It takes it.
+    Takes,
+    /// It does not, or cannot be asked at all.
+    Refuses(ReportedError),
+    /// It does not answer.
+    Nothing(String),
+}
