@@ -61,7 +61,9 @@ impl SourceRecord {
         let is_wanted = |other: &OtherValue| other.field == field && other.text == text;
         let chosen = match self.others.iter().position(is_wanted) {
             _ if self.values[field] == text => return,
-            None if text.is_empty() => OtherValue { field, text: String::new(), reason: None },
+            None if text.trim().is_empty() => {
+                OtherValue { field, text: text.to_owned(), reason: None }
+            }
             None => return,
             Some(position) => self.others.remove(position),
         };

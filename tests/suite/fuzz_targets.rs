@@ -8,6 +8,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::csv_laws;
 use crate::damage::{Damage, words};
 
 /// How many inputs are tried of each kind.
@@ -16,8 +17,11 @@ const INPUTS: usize = 1000;
 /// What a target is called, what it calls, where its seeds are, and that function.
 type Target = (&'static str, &'static str, &'static str, fn(&[u8]) -> Result<(), String>);
 
-const TARGETS: [Target; 1] =
-    [("vcards", "linqsync::source::vcard::probe", "tests/cards", linqsync::source::vcard::probe)];
+const TARGETS: [Target; 3] = [
+    ("csv_edits", "csv_laws::edits_of_bytes", "tests/tables", csv_laws::edits_of_bytes),
+    ("csv_reading", "csv_laws::reading_of_bytes", "tests/tables", csv_laws::reading_of_bytes),
+    ("vcards", "linqsync::source::vcard::probe", "tests/cards", linqsync::source::vcard::probe),
+];
 
 fn at(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)

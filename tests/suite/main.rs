@@ -17,6 +17,8 @@ mod checks;
 mod configuration;
 mod conflicts;
 mod csv_files;
+#[path = "../oracles/csv_laws.rs"]
+mod csv_laws;
 mod daemon;
 mod damage;
 mod decisions;

@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
-use super::{discard, sync_directory};
+use super::paths::{discard, sync_directory};
 
 /// How the names of new files begin that are not complete.
 pub(super) const NEW: &str = ".linqsync-new-";

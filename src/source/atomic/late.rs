@@ -13,9 +13,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::source::Pace;
 
-use super::{
-    Displaced, Steps, directory, discard, exchange, fingerprint_of, prefix, put_back, short,
-};
+use super::paths::{directory, discard, exchange, fingerprint_of, prefix, short};
+use super::{Displaced, Steps, put_back};
 
 /// How long a displaced file is kept. Whoever has it open longer, and writes into it
 /// then, writes into a file that nobody sees.

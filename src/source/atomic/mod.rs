@@ -14,24 +14,23 @@
 //! [`look_again`] finds what was written into it.
 //!
 //! Where the file system cannot exchange two names (`EINVAL`, `ENOSYS`,
-//! `EOPNOTSUPP`), the old file gets a second name, is compared once more, and the new
-//! one is renamed over it. Whoever replaces the file, rather than writing into it,
-//! within the microseconds between the two, loses that save.
+//! `EOPNOTSUPP`), `fallback` does what can be done.
 
 #![expect(clippy::disallowed_methods, reason = "this is the atomic replacement")]
 
 mod attributes;
 mod create;
+mod fallback;
 mod late;
+mod paths;
 mod recover;
 mod remove;
 
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
 use crate::lock::{Lock, LockError};
@@ -41,11 +40,16 @@ use super::WriteError;
 
 pub(crate) use create::{copy_beside_others, create_beside_others, create_in};
 pub(crate) use late::look_again;
+pub(crate) use paths::sync_names;
 pub(crate) use recover::{recover, recover_directory};
 pub(crate) use remove::remove;
 
 use attributes::imitate;
+use fallback::rename_over;
 use late::keep_displaced;
+use paths::{
+    directory, discard, exchange, fingerprint_of, keep, open_regular, prefix, short, sync_directory,
+};
 
 /// Why a file was not replaced.
 #[derive(Debug)]
@@ -161,43 +165,6 @@ fn replace_with(
     }
 }
 
-/// Renames the new file over the old one, which stays reachable under a second name
-/// until it was looked at.
-fn rename_over(
-    target: &Path,
-    swap: &Path,
-    expected: Fingerprint,
-    made: Fingerprint,
-    steps: &mut Steps<'_>,
-) -> Result<(), ReplaceError> {
-    let old = swap.with_extension("old");
-    // A file system without second names has no way to look back.
-    let is_kept = fs::hard_link(target, &old).is_ok();
-    let is_expected = |path: &Path| fingerprint_of(path).is_ok_and(|found| found == expected);
-    if is_kept && !is_expected(&old) {
-        discard(&old);
-        discard(swap);
-        return Err(ReplaceError::Changed { kept: None });
-    }
-    if let Err(source) = fs::rename(swap, target).and_then(|()| sync_directory(target)) {
-        discard(swap);
-        discard(&old);
-        return Err(ReplaceError::Io(source));
-    }
-    (steps.at)(Instant::Exchanged);
-    if is_kept && !is_expected(&old) {
-        let in_place = fingerprint_of(target).is_ok_and(|found| found == made);
-        let is_back = in_place && fs::rename(&old, target).is_ok();
-        let kept = if is_back { None } else { Some(keep(target, &old)) };
-        return Err(ReplaceError::Changed { kept });
-    }
-    match steps.displaced {
-        Displaced::Removed => discard(&old),
-        Displaced::Kept => {}
-    }
-    Ok(())
-}
-
 /// Writes the new file under a temporary name, locks it, and compares the old one
 /// with what is expected for the last time.
 fn prepare(
@@ -282,40 +249,6 @@ fn put_back(target: &Path, swap: &Path, made: &str, steps: &mut Steps<'_>) -> Op
     kept
 }
 
-/// Gives a version that somebody saved a name that people find.
-fn keep(target: &Path, swap: &Path) -> PathBuf {
-    for number in 1..1000 {
-        let mut name = target.as_os_str().to_owned();
-        name.push(format!(".saved-{number}"));
-        match renameat_with(CWD, swap, CWD, &name, RenameFlags::NOREPLACE) {
-            Ok(()) => return PathBuf::from(name),
-            Err(Errno::EXIST) => {}
-            Err(_) => break,
-        }
-    }
-    swap.to_owned()
-}
-
-fn exchange(one: &Path, other: &Path) -> Result<(), Errno> {
-    renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE)
-}
-
-fn open_regular(path: &Path) -> io::Result<File> {
-    let flags = OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let file = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
-    if file.metadata()?.is_file() {
-        Ok(file)
-    } else {
-        Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"))
-    }
-}
-
-fn fingerprint_of(path: &Path) -> io::Result<Fingerprint> {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update_reader(open_regular(path)?)?;
-    Ok(Fingerprint(*hasher.finalize().as_bytes()))
-}
-
 fn changed_if_gone(error: io::Error) -> ReplaceError {
     if error.kind() == io::ErrorKind::NotFound {
         ReplaceError::Changed { kept: None }
@@ -324,342 +257,5 @@ fn changed_if_gone(error: io::Error) -> ReplaceError {
     }
 }
 
-/// Makes the names of the files in `directory` last.
-///
-/// # Errors
-/// When the system cannot tell that they do.
-pub(crate) fn sync_names(directory: &Path) -> io::Result<()> {
-    File::open(directory)?.sync_all()
-}
-
-fn sync_directory(of: &Path) -> io::Result<()> {
-    File::open(directory(of))?.sync_all()
-}
-
-fn directory(of: &Path) -> &Path {
-    match of.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        Some(_) | None => Path::new("."),
-    }
-}
-
-/// How the names of temporary files for `target` begin.
-fn prefix(target: &Path) -> String {
-    let name = target.file_name().unwrap_or_default();
-    format!(".linqsync-{}-", short(Fingerprint::of(name.as_encoded_bytes())))
-}
-
-/// Enough of a fingerprint to tell the versions of one file apart.
-fn short(fingerprint: Fingerprint) -> String {
-    fingerprint.to_hex()[..16].to_owned()
-}
-
-/// Removes a file that holds nothing anybody needs. One that stays is removed by
-/// [`recover`].
-fn discard(path: &Path) {
-    let _ = fs::remove_file(path);
-}
-
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-    use std::time::{Duration, SystemTime};
-
-    use rustix::fs::XattrFlags;
-
-    use super::*;
-    use crate::source::Pace;
-
-    pub(super) const OLD: &[u8] = b"old\n";
-    pub(super) const NEW: &[u8] = b"new\n";
-    pub(super) const SAVE: &[u8] = b"a person's save\n";
-    const LATER: &[u8] = b"and a later one\n";
-
-    /// A directory with one file, `contacts.csv`, which holds [`OLD`].
-    pub(super) struct Place {
-        dir: tempfile::TempDir,
-        pub(super) file: PathBuf,
-    }
-
-    impl Place {
-        pub(super) fn new() -> Place {
-            let dir = tempfile::tempdir().unwrap();
-            let file = dir.path().join("contacts.csv");
-            fs::write(&file, OLD).unwrap();
-            Place { dir, file }
-        }
-
-        pub(super) fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
-            let path = self.dir.path().join(name);
-            fs::write(&path, bytes).unwrap();
-            path
-        }
-
-        /// Saves as editors do that write a new file and rename it.
-        fn save_by_rename(&self, bytes: &[u8]) {
-            fs::rename(self.write("contacts.csv.new", bytes), &self.file).unwrap();
-        }
-
-        /// Every file and what it holds, by name.
-        pub(super) fn files(&self) -> Vec<(String, Vec<u8>)> {
-            let entries = fs::read_dir(self.dir.path()).unwrap().map(Result::unwrap);
-            let mut files: Vec<_> = entries
-                .map(|entry| {
-                    let name = entry.file_name().into_string().unwrap();
-                    (name, fs::read(entry.path()).unwrap())
-                })
-                .collect();
-            files.sort();
-            files
-        }
-
-        pub(super) fn leftover(&self, was: &[u8], made: &[u8], ending: &str, holds: &[u8]) {
-            let (was, made) = (short(Fingerprint::of(was)), short(Fingerprint::of(made)));
-            self.write(&format!("{}{was}-{made}-aB3xY9.{ending}", prefix(&self.file)), holds);
-        }
-    }
-
-    pub(super) fn only(bytes: &[u8]) -> Vec<(String, Vec<u8>)> {
-        vec![("contacts.csv".to_owned(), bytes.to_vec())]
-    }
-
-    pub(super) fn and_kept(bytes: &[u8], kept: &[u8]) -> Vec<(String, Vec<u8>)> {
-        [only(bytes), vec![("contacts.csv.saved-1".to_owned(), kept.to_vec())]].concat()
-    }
-
-    /// Replaces [`OLD`] by [`NEW`] and calls `at` at each instant.
-    fn replace_while(
-        place: &Place,
-        exchange: Exchange,
-        at: &mut dyn FnMut(Instant),
-    ) -> Result<Lock, ReplaceError> {
-        let mut steps = Steps { exchange, displaced: Displaced::Kept, at };
-        replace_with(&place.file, Fingerprint::of(OLD), NEW, &mut steps)
-    }
-
-    fn kept(result: Result<Lock, ReplaceError>) -> Option<PathBuf> {
-        match result {
-            Err(ReplaceError::Changed { kept }) => kept,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn the_new_file_takes_the_place_of_the_old_one_with_its_mode_and_attributes() {
-        let place = Place::new();
-        fs::set_permissions(&place.file, Permissions::from_mode(0o640)).unwrap();
-        let has_attributes =
-            rustix::fs::setxattr(&place.file, "user.origin", b"crm", XattrFlags::empty()).is_ok();
-        let lock = replace(&place.file, Fingerprint::of(OLD), NEW).unwrap();
-        assert_eq!(place.files(), only(NEW));
-        assert!(lock.is_on(&place.file));
-        assert_eq!(fs::metadata(&place.file).unwrap().mode() & 0o7777, 0o640);
-        if has_attributes {
-            let mut value = [0; 3];
-            rustix::fs::getxattr(&place.file, "user.origin", &mut value[..]).unwrap();
-            assert_eq!(&value, b"crm");
-        }
-    }
-
-    #[test]
-    fn a_file_that_is_not_what_was_read_is_left_alone() {
-        let place = Place::new();
-        place.save_by_rename(SAVE);
-        assert_eq!(kept(replace(&place.file, Fingerprint::of(OLD), NEW)), None);
-        assert_eq!(place.files(), only(SAVE));
-        fs::remove_file(&place.file).unwrap();
-        assert_eq!(kept(replace(&place.file, Fingerprint::of(OLD), NEW)), None);
-        assert_eq!(place.files(), []);
-    }
-
-    const INSTANTS: [Instant; 5] = [
-        Instant::Written,
-        Instant::Compared,
-        Instant::Exchanged,
-        Instant::Looked,
-        Instant::PuttingBack,
-    ];
-
-    /// How an editor saves.
-    #[derive(Clone, Copy, Debug)]
-    enum Saving {
-        /// It writes a new file and renames it.
-        ByRename,
-        /// It opens the file and writes into it.
-        InPlace,
-        /// It writes into the file that it has had open all the time.
-        IntoTheOpenFile,
-    }
-
-    const WAYS: [Saving; 3] = [Saving::ByRename, Saving::InPlace, Saving::IntoTheOpenFile];
-
-    impl Place {
-        fn save(&self, saving: Saving, opened: &File, bytes: &[u8]) {
-            match saving {
-                Saving::ByRename => self.save_by_rename(bytes),
-                Saving::InPlace => fs::write(&self.file, bytes).unwrap(),
-                Saving::IntoTheOpenFile => {
-                    opened.set_len(0).unwrap();
-                    std::os::unix::fs::FileExt::write_all_at(opened, bytes, 0).unwrap();
-                }
-            }
-        }
-
-        fn opened(&self) -> File {
-            OpenOptions::new().write(true).open(&self.file).unwrap()
-        }
-
-        fn holds(&self, bytes: &[u8]) -> bool {
-            self.files().iter().any(|(_, held)| held == bytes)
-        }
-    }
-
-    const UNABLE: Exchange = |_, _| Err(Errno::INVAL);
-
-    #[test]
-    fn a_save_at_any_instant_and_in_any_way_is_in_place_afterwards() {
-        for (instant, saving) in INSTANTS.into_iter().flat_map(|i| WAYS.map(|way| (i, way))) {
-            for exchange in [exchange as Exchange, UNABLE] {
-                let place = Place::new();
-                let opened = place.opened();
-                let mut saved = false;
-                let result = replace_while(&place, exchange, &mut |now| {
-                    if now == instant {
-                        place.save(saving, &opened, SAVE);
-                        saved = true;
-                    }
-                });
-                let told = format!("{instant:?} {saving:?} {result:?}");
-                look_again(&place.file, &Pace::still());
-                if saved && !lost_by_rename(exchange, instant, saving) {
-                    assert_eq!(place.files()[place.files().len() - 1], only(SAVE)[0], "{told}");
-                } else if !saved {
-                    assert!(result.is_ok(), "{told}");
-                }
-            }
-        }
-    }
-
-    /// The one window that a file system without exchange leaves.
-    fn lost_by_rename(exchange: Exchange, instant: Instant, saving: Saving) -> bool {
-        let unable = exchange(Path::new(""), Path::new("")) == Err(Errno::INVAL);
-        unable && matches!((instant, saving), (Instant::Compared, Saving::ByRename))
-    }
-
-    #[test]
-    fn of_two_saves_at_any_two_instants_only_one_that_a_person_replaced_is_gone() {
-        let pairs = INSTANTS.into_iter().flat_map(|one| INSTANTS.map(|other| (one, other)));
-        let ways = || WAYS.into_iter().flat_map(|one| WAYS.map(|other| (one, other)));
-        for ((first, second), (one, other)) in pairs.flat_map(|pair| ways().map(move |w| (pair, w)))
-        {
-            let place = Place::new();
-            let opened = place.opened();
-            let (mut saves, mut replaced, mut nowhere) = (0, false, false);
-            let result = replace_while(&place, exchange, &mut |now| {
-                if now == first && saves == 0 {
-                    place.save(one, &opened, SAVE);
-                    saves = 1;
-                }
-                if now == second && saves == 1 {
-                    // Whoever writes into a file that they replaced themselves.
-                    nowhere = matches!(other, Saving::IntoTheOpenFile)
-                        && opened.metadata().unwrap().nlink() == 0;
-                    let others = place.files().iter().filter(|(_, held)| held == SAVE).count();
-                    place.save(other, &opened, LATER);
-                    let left = place.files().iter().filter(|(_, held)| held == SAVE).count();
-                    replaced = left < others;
-                    saves = 2;
-                }
-            });
-            look_again(&place.file, &Pace::still());
-            let told = format!("{first:?} {one:?}, {second:?} {other:?}: {result:?}");
-            assert!(saves < 1 || replaced || place.holds(SAVE), "{told} {:?}", place.files());
-            assert!(saves < 2 || nowhere || place.holds(LATER), "{told} {:?}", place.files());
-        }
-    }
-
-    #[test]
-    fn a_late_write_into_the_displaced_file_is_a_save() {
-        let place = Place::new();
-        let opened = place.opened();
-        replace_and(&place.file, Fingerprint::of(OLD), NEW, Displaced::Kept).unwrap();
-        place.save(Saving::IntoTheOpenFile, &opened, SAVE);
-        assert_eq!(fs::read(&place.file).unwrap(), NEW);
-        look_again(&place.file, &Pace::still());
-        assert_eq!(place.files(), only(SAVE));
-        // Where the new file was saved as well, both are there.
-        replace_and(&place.file, Fingerprint::of(SAVE), NEW, Displaced::Kept).unwrap();
-        place.save(Saving::IntoTheOpenFile, &opened, OLD);
-        place.save(Saving::InPlace, &opened, LATER);
-        look_again(&place.file, &Pace::still());
-        assert_eq!(place.files(), and_kept(LATER, OLD));
-    }
-
-    #[test]
-    fn a_late_write_that_is_under_way_is_waited_for() {
-        let place = Place::new();
-        let opened = place.opened();
-        replace_and(&place.file, Fingerprint::of(OLD), NEW, Displaced::Kept).unwrap();
-        place.save(Saving::IntoTheOpenFile, &opened, SAVE);
-        let written = opened.metadata().unwrap().modified().unwrap();
-        let after = |millis| Pace {
-            quiet: Duration::from_secs(1),
-            now: Arc::new(move || written + Duration::from_millis(millis)),
-            ..Pace::still()
-        };
-        look_again(&place.file, &after(999));
-        assert_eq!(fs::read(&place.file).unwrap(), NEW);
-        look_again(&place.file, &after(1001));
-        assert_eq!(place.files(), only(SAVE));
-    }
-
-    #[test]
-    fn a_displaced_file_that_nobody_wrote_into_goes_after_ten_minutes() {
-        let place = Place::new();
-        replace_and(&place.file, Fingerprint::of(OLD), NEW, Displaced::Kept).unwrap();
-        let displaced = SystemTime::now();
-        let after = |seconds| Pace {
-            now: Arc::new(move || displaced + Duration::from_secs(seconds)),
-            ..Pace::still()
-        };
-        look_again(&place.file, &after(590));
-        assert!(place.holds(OLD) && place.files().len() == 2);
-        look_again(&place.file, &after(610));
-        assert_eq!(place.files(), only(NEW));
-    }
-
-    #[test]
-    fn a_removal_in_the_last_instant_is_not_undone() {
-        let place = Place::new();
-        let removed = replace_while(&place, exchange, &mut |now| {
-            if now == Instant::Compared {
-                fs::remove_file(&place.file).unwrap();
-            }
-        });
-        assert_eq!(kept(removed), None);
-        assert_eq!(place.files(), []);
-    }
-
-    #[test]
-    fn a_file_system_that_cannot_exchange_gets_a_rename() {
-        let unable: [Exchange; 3] =
-            [|_, _| Err(Errno::INVAL), |_, _| Err(Errno::NOSYS), |_, _| Err(Errno::OPNOTSUPP)];
-        for exchange in unable {
-            let place = Place::new();
-            let mut nothing = |_| {};
-            let mut steps = Steps { exchange, displaced: Displaced::Removed, at: &mut nothing };
-            let expected = Fingerprint::of(OLD);
-            let lock = replace_with(&place.file, expected, NEW, &mut steps).unwrap();
-            assert!(lock.is_on(&place.file));
-            assert_eq!(place.files(), only(NEW));
-        }
-    }
-
-    #[test]
-    fn a_refusal_by_the_system_leaves_the_file_and_nothing_else() {
-        let place = Place::new();
-        let result = replace_while(&place, |_, _| Err(Errno::NOSPC), &mut |_| {});
-        assert!(matches!(result, Err(ReplaceError::Io(_))));
-        assert_eq!(place.files(), only(OLD));
-    }
-}
+mod tests;

@@ -9,8 +9,8 @@ use std::fs;
 use std::path::Path;
 
 use super::create::NEW;
+use super::paths::{directory, discard, fingerprint_of, keep, prefix, short};
 use super::remove::{GONE, put_back};
-use super::{directory, discard, fingerprint_of, keep, prefix, short};
 
 /// Clears up what a killed process left in `directory`, as [`recover`] does for each of
 /// its files. A file that was about to be removed goes, unless it was saved meanwhile:

@@ -12,9 +12,8 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use crate::model::Fingerprint;
 
-use super::{
-    ReplaceError, changed_if_gone, directory, discard, fingerprint_of, keep, short, sync_directory,
-};
+use super::paths::{directory, discard, fingerprint_of, keep, short, sync_directory};
+use super::{ReplaceError, changed_if_gone};
 
 /// How the names of files begin that are about to be removed; then come the
 /// fingerprint of what was read, a hyphen, and the file's own name.

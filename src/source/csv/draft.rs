@@ -52,14 +52,22 @@ pub(super) struct Draft<'a> {
     /// The keys in use, where the key column is also that of a field. No edit may
     /// make two rows share one.
     keys: BTreeSet<String>,
+    /// The rows that an edit has named, also one that changes nothing.
+    named: BTreeSet<usize>,
 }
 
 impl<'a> Draft<'a> {
     /// Takes up `edits` of the records of `sheet`.
     pub(super) fn new(sheet: &'a Sheet, edits: &[Edit]) -> Draft<'a> {
         let keys = editable_keys(sheet);
-        let mut draft =
-            Draft { sheet, edited: BTreeMap::new(), added: Vec::new(), targets: Vec::new(), keys };
+        let mut draft = Draft {
+            sheet,
+            edited: BTreeMap::new(),
+            added: Vec::new(),
+            targets: Vec::new(),
+            keys,
+            named: BTreeSet::new(),
+        };
         for edit in edits {
             let target = match edit {
                 Edit::Update { at, changes, linq_id } => draft.update(*at, changes, *linq_id),
@@ -93,6 +101,7 @@ impl<'a> Draft<'a> {
         new.retain(|column, text| self.written(&cells, *column) != *text);
         self.check_not_blank(&cells, &new)?;
         self.claim_key(Some(&cells), &new)?;
+        self.named.insert(position);
         if !new.is_empty() {
             self.edited.insert(position, RowEdit::Rewrite(new));
         }
@@ -117,6 +126,7 @@ impl<'a> Draft<'a> {
 
     fn remove(&mut self, at: RecordIndex) -> Result<Target, String> {
         let position = self.untouched(at)?;
+        self.named.insert(position);
         self.edited.insert(position, RowEdit::Remove);
         Ok(Target::Removed)
     }
@@ -125,7 +135,7 @@ impl<'a> Draft<'a> {
     fn untouched(&self, at: RecordIndex) -> Result<usize, String> {
         let position = usize::try_from(at.0).ok().and_then(|at| self.sheet.record_rows.get(at));
         match position {
-            Some(position) if self.edited.contains_key(position) => {
+            Some(position) if self.named.contains(position) => {
                 Err("another edit already names this row".to_owned())
             }
             Some(position) => Ok(*position),

@@ -19,6 +19,7 @@ mod rows;
 mod scan;
 mod sheet;
 mod text;
+mod whole;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -34,6 +35,7 @@ use super::{Edit, Pace, Reading, Source, SourceError, WriteError, Written};
 pub use super::Access;
 pub use dialect::Delimiter;
 pub use text::Charset;
+pub use whole::{edited, reading_of};
 
 use draft::Draft;
 use sheet::Sheet;
@@ -206,6 +208,24 @@ impl CsvSource {
         }
     }
 
+    /// Puts `sheet` in the place of what was last read.
+    fn replace(&mut self, sheet: Sheet) -> Result<(), WriteError> {
+        let Some(last) = &self.last else { return Ok(()) };
+        self.look_again();
+        if self.editor(&last.target).is_some() {
+            // Somebody opened it meanwhile: it is read again, and not written.
+            return Err(WriteError::Changed { path: self.options.path.clone(), kept: None });
+        }
+        let was = Fingerprint::of(last.sheet.text.raw());
+        let (raw, kept) = (sheet.text.raw(), atomic::Displaced::Kept);
+        let replaced = atomic::replace_and(&last.target, was, raw, kept);
+        let lock = replaced.map_err(|error| error.at(&self.options.path))?;
+        let target = last.target.clone();
+        self.lock = Some(lock);
+        self.last = Some(Last { target, sheet, editor: None });
+        Ok(())
+    }
+
     fn read_only(&self, reason: String) -> WriteError {
         WriteError::ReadOnly { path: self.options.path.clone(), reason }
     }
@@ -226,56 +246,23 @@ impl Source for CsvSource {
         let Some(last) = &self.last else {
             return Err(self.read_only("it has not been read".to_owned()));
         };
-        let unfaithful =
-            |problem| WriteError::Unfaithful { path: self.options.path.clone(), problem };
-        let asked = edits;
-        let draft = Draft::new(&last.sheet, asked);
-        let raw = if draft.is_empty() {
-            last.sheet.text.raw().to_vec()
-        } else if let Some(reason) = self.obstacle(last) {
+        let draft = Draft::new(&last.sheet, edits);
+        if let Some(reason) = self.obstacle(last).filter(|_| !draft.is_empty()) {
             return Err(self.read_only(reason));
-        } else {
-            last.sheet.text.encode(&draft.render())
-        };
-        let parsed = Sheet::parse(raw, &self.options);
-        let (sheet, mut reading) = parsed.map_err(|defect| unfaithful(defect.problem))?;
-        let edits = draft.verify(&sheet).map_err(unfaithful)?;
-        if !draft.is_empty() {
-            self.look_again();
-            if self.editor(&last.target).is_some() {
-                // Somebody opened it meanwhile: it is read again, and not written.
-                return Err(WriteError::Changed { path: self.options.path.clone(), kept: None });
-            }
-            let was = Fingerprint::of(last.sheet.text.raw());
-            let (raw, kept) = (sheet.text.raw(), atomic::Displaced::Kept);
-            let lock = atomic::replace_and(&last.target, was, raw, kept)
-                .map_err(|error| error.at(&self.options.path))?;
-            let target = last.target.clone();
-            self.lock = Some(lock);
-            self.last = Some(Last { target, sheet, editor: None });
         }
-        reading.keep_choices(asked, &edits);
-        Ok(Written { edits, reading, failed: None })
+        let (sheet, written) =
+            whole::rewritten(&draft, &self.options, edits).map_err(|problem| {
+                WriteError::Unfaithful { path: self.options.path.clone(), problem }
+            })?;
+        if !draft.is_empty() {
+            whole::check_encoding(&sheet, &self.options).map_err(|why| self.read_only(why))?;
+            self.replace(sheet)?;
+        }
+        Ok(written)
     }
 
     fn shape(&self) -> Option<Shape> {
-        let sheet = &self.last.as_ref()?.sheet;
-        let header = sheet.columns.names();
-        let (mut columns, mut further) = (BTreeMap::new(), BTreeMap::new());
-        for (field, all) in sheet.columns.fields() {
-            let mut names = all.iter().map(|at| header[*at].clone());
-            columns.extend(names.next().map(|best| (field, best)));
-            if names.len() > 0 {
-                further.insert(field, names.collect());
-            }
-        }
-        Some(Shape {
-            encoding: sheet.text.encoding(),
-            delimiter: sheet.dialect.delimiter,
-            header: header.to_vec(),
-            columns,
-            further,
-        })
+        self.last.as_ref().map(|last| whole::shape(&last.sheet))
     }
 
     fn as_written(&self, at: RecordIndex) -> String {
@@ -288,43 +275,6 @@ impl Source for CsvSource {
         let name = self.options.path.file_name().unwrap_or_default();
         atomic::create_beside_others(into, name, last.sheet.text.raw())
     }
-}
-
-/// Reads the file that consists of `raw`.
-///
-/// # Errors
-/// [`SourceError::Unusable`] when it cannot be read as a table of contacts.
-pub fn reading_of(raw: &[u8], options: &CsvOptions) -> Result<Reading, SourceError> {
-    let parsed = Sheet::parse(raw.to_vec(), options);
-    parsed.map(|(_, reading)| reading).map_err(|defect| defect.at(&options.path))
-}
-
-/// What the file that consists of `raw` is after `edits`, and what became of them. It is
-/// proven to differ from `raw` as intended and in nothing else.
-///
-/// # Errors
-/// [`WriteError::ReadOnly`] when it cannot be read, or must not be written;
-/// [`WriteError::Unfaithful`] for a mistake in linqsync.
-pub fn edited(
-    raw: &[u8],
-    options: &CsvOptions,
-    edits: &[Edit],
-) -> Result<(Vec<u8>, Written), WriteError> {
-    let path = &options.path;
-    let read_only = |reason| WriteError::ReadOnly { path: path.clone(), reason };
-    let unfaithful = |problem| WriteError::Unfaithful { path: path.clone(), problem };
-    let (sheet, _) =
-        Sheet::parse(raw.to_vec(), options).map_err(|defect| read_only(defect.problem))?;
-    if let Some(reason) = sheet.read_only {
-        return Err(read_only(reason));
-    }
-    let draft = Draft::new(&sheet, edits);
-    let new = sheet.text.encode(&draft.render());
-    let (after, mut reading) =
-        Sheet::parse(new.clone(), options).map_err(|defect| unfaithful(defect.problem))?;
-    let done = draft.verify(&after).map_err(unfaithful)?;
-    reading.keep_choices(edits, &done);
-    Ok((new, Written { edits: done, reading, failed: None }))
 }
 
 #[cfg(test)]

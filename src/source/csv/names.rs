@@ -60,9 +60,10 @@ static KNOWN: LazyLock<BTreeMap<String, (Field, usize)>> = LazyLock::new(|| {
 });
 
 /// A name in lower case, without accents, spaces and punctuation; `#`, which stands
-/// for a number in the table, stays.
+/// for a number in the table, stays, and so does a damaged character, so that no name
+/// with one is known.
 pub(super) fn plain(name: &str) -> String {
-    let letters = name.nfkd().filter(|c| c.is_alphanumeric() || *c == '#');
+    let letters = name.nfkd().filter(|c| c.is_alphanumeric() || matches!(c, '#' | '\u{fffd}'));
     letters.flat_map(char::to_lowercase).collect()
 }
 
@@ -441,6 +442,7 @@ mod tests {
             assert_eq!(found(name), Some(Field::FirstName), "{name}");
         }
         assert_eq!(found("e_mail"), Some(Field::Email));
+        assert_eq!(found("E-mail\u{fffd}"), None, "a damaged name may have been another one");
         assert_eq!(
             (found("Fax"), found("Pager"), found("Titel"), found("")),
             (None, None, None, None)

@@ -86,6 +86,11 @@ impl Text {
         self.encoding.name()
     }
 
+    /// Whether the encoding is UTF-8.
+    pub(super) fn is_utf8(&self) -> bool {
+        self.encoding == UTF_8
+    }
+
     /// The bytes of a file with `body` as its text, in this file's encoding.
     pub(super) fn encode(&self, body: &[u8]) -> Vec<u8> {
         let mut bytes = self.raw[..self.bom].to_vec();

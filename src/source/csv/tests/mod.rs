@@ -1,7 +1,10 @@
 //! The source as a whole, on real files.
 
+mod cut;
+mod edits;
+mod laws;
+
 use std::fs;
-use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use crate::lock::LockError;
@@ -246,115 +249,4 @@ fn debug_output_shows_no_contact() {
     let mut source = place.source();
     source.read().unwrap();
     assert!(!format!("{source:?}").contains("Ann"));
-}
-
-/// However a file is cut, no row that had begun is missing: the last one is either
-/// a record or makes the reading incomplete and the file read-only.
-#[test]
-fn a_file_cut_anywhere_never_loses_a_row_unnoticed() {
-    let rows = [
-        "No,First Name,Email,Notes\r\n",
-        "1,\"An\"\"n\",ann@example.org,\"a\r\nb\"\r\n",
-        "2,Zoë,zoe@example.org,\r\n",
-        "3,\"Cy\",cy@example.org,\"x,y\"\r\n",
-        "4,Di\r\n",
-        ",Ed,,\r\n",
-        "\"6\",Flo,flo@example.org,\r\n",
-    ];
-    let file = rows.concat();
-    let starts: Vec<usize> = (1..rows.len()).map(|row| rows[..row].concat().len()).collect();
-    let options = CsvOptions { key: Some("No".to_owned()), ..CsvOptions::new("contacts.csv") };
-    let whole = Sheet::parse(file.clone().into(), &options).unwrap().1;
-    for cut in 0..=file.len() {
-        let begun = starts.iter().filter(|start| **start < cut).count();
-        let Ok((_, reading)) = Sheet::parse(file.as_bytes()[..cut].to_vec(), &options) else {
-            assert!(cut < rows[0].len(), "cut at {cut}");
-            continue;
-        };
-        let unreadable = reading.unreadable.len();
-        assert_eq!(reading.records.len() + unreadable, begun, "cut at {cut}");
-        assert_eq!(reading.read_only.is_some(), unreadable == 1, "cut at {cut}");
-        let before = begun.saturating_sub(1);
-        assert_eq!(reading.records[..before], whole.records[..before], "cut at {cut}");
-    }
-}
-
-mod corpus {
-    //! Files that real programs wrote, if they are there, and their shapes in
-    //! small if they are not.
-
-    use super::*;
-
-    /// Reads the file, and makes one edit of each record by itself.
-    fn exercise(name: &str, raw: &[u8]) -> Option<usize> {
-        let mut options = CsvOptions::new(name);
-        // The accounts have no header that is recognised.
-        let header = String::from_utf8_lossy(raw).to_lowercase();
-        if header.contains("phone") && header.contains("ownerid") {
-            options.columns.insert(Field::Company, "NAME".to_owned());
-        }
-        let (sheet, reading) = Sheet::parse(raw.to_vec(), &options).ok()?;
-        assert_eq!(sheet.text.encode(&Draft::new(&sheet, &[]).render()), raw, "{name}");
-        let field = reading.mapped.iter().next()?;
-        for record in reading.records.iter().take(20) {
-            let from = record.values[field].clone();
-            let change = Change { field, from, to: "Zed \"Z\", Z".to_owned() };
-            let edit = Edit::Update { at: record.index, changes: vec![change], linq_id: None };
-            let draft = Draft::new(&sheet, std::slice::from_ref(&edit));
-            let bytes = sheet.text.encode(&draft.render());
-            let (new, _) = Sheet::parse(bytes, &options).map_err(|defect| defect.problem).unwrap();
-            let outcomes = draft.verify(&new).unwrap();
-            assert!(matches!(outcomes[..], [EditOutcome::Stands(_)]), "{name}: {outcomes:?}");
-        }
-        Some(reading.records.len())
-    }
-
-    #[test]
-    fn the_shapes_of_real_exports_are_read_and_edited() {
-        let gmail =
-            "Name,E-mail,Notes,Section 1 - Phone\nJo Doe,jo@example.com,\nA B,a@example.com,\n";
-        let yahoo = "\"First\",\"Middle\",\"Last\",\"Email\",\"Home\",\"Mobile\",\"Title\",\"Company\"\r\n\
-                     \"Jo\",\"\",\"Doe\",\"jo@example.com\",\"\",\"415 555 2671\",\"\",\"\"\r\n";
-        let loader = b"\"ID\",\"NAME\",\"PHONE\",\"NOTE\"\n\"1\",\"M\xfcller \"\"Bros\"\"\",\"1\",\"x\ny\"\n\"2\",\"B\",\"\",\"\"";
-        let utf16: Vec<u8> = "\u{feff}\"First Name\",\"Email\"\nJo,jo@example.com\n"
-            .encode_utf16()
-            .flat_map(u16::to_be_bytes)
-            .collect();
-        assert_eq!(exercise("gmail", gmail.as_bytes()), Some(2));
-        assert_eq!(exercise("yahoo", yahoo.as_bytes()), Some(1));
-        assert_eq!(exercise("loader", loader), Some(2));
-        assert_eq!(exercise("utf16", &utf16), Some(1));
-    }
-
-    #[test]
-    fn real_exports_are_read_and_edited() {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
-        let mut files = Vec::new();
-        for folder in ["csv", "hostile"] {
-            collect(&root.join(folder), &mut files);
-        }
-        if files.is_empty() {
-            let missing = format!("no corpus at {}: only its twin was tested\n", root.display());
-            std::io::stderr().write_all(missing.as_bytes()).unwrap();
-            return;
-        }
-        let read = files.iter().filter_map(|path| {
-            let records = exercise(&path.display().to_string(), &fs::read(path).unwrap())?;
-            Some((path.file_name().unwrap().to_str().unwrap().to_owned(), records))
-        });
-        let read: BTreeMap<String, usize> = read.collect();
-        assert_eq!(read["gmail.csv"], 2);
-        assert!(read.contains_key("yahoo_contacts.csv") && read["accountData.csv"] > 400);
-    }
-
-    fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
-        let Ok(entries) = fs::read_dir(folder) else { return };
-        for path in entries.map(|entry| entry.unwrap().path()) {
-            if path.is_dir() {
-                collect(&path, files);
-            } else if path.extension().is_some_and(|ending| ending == "csv" || ending == "txt") {
-                files.push(path);
-            }
-        }
-    }
 }

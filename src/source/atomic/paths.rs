@@ -1,0 +1,85 @@
+//! What is done with single files and their names.
+//!
+//! Owns the names of the files that are made on the way, and the calls of the system.
+//! Leaves the order of steps to the modules beside it.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
+use rustix::io::Errno;
+
+use crate::model::Fingerprint;
+
+/// Gives a version that somebody saved a name that people find.
+pub(super) fn keep(target: &Path, swap: &Path) -> PathBuf {
+    for number in 1..1000 {
+        let mut name = target.as_os_str().to_owned();
+        name.push(format!(".saved-{number}"));
+        match renameat_with(CWD, swap, CWD, &name, RenameFlags::NOREPLACE) {
+            Ok(()) => return PathBuf::from(name),
+            Err(Errno::EXIST) => {}
+            Err(_) => break,
+        }
+    }
+    swap.to_owned()
+}
+
+/// Exchanges two names.
+pub(super) fn exchange(one: &Path, other: &Path) -> Result<(), Errno> {
+    renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE)
+}
+
+pub(super) fn open_regular(path: &Path) -> io::Result<File> {
+    let flags = OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
+    if file.metadata()?.is_file() {
+        Ok(file)
+    } else {
+        Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"))
+    }
+}
+
+pub(super) fn fingerprint_of(path: &Path) -> io::Result<Fingerprint> {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update_reader(open_regular(path)?)?;
+    Ok(Fingerprint(*hasher.finalize().as_bytes()))
+}
+
+/// Makes the names of the files in `directory` last.
+///
+/// # Errors
+/// When the system cannot tell that they do.
+pub(crate) fn sync_names(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
+}
+
+pub(super) fn sync_directory(of: &Path) -> io::Result<()> {
+    File::open(directory(of))?.sync_all()
+}
+
+pub(super) fn directory(of: &Path) -> &Path {
+    match of.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        Some(_) | None => Path::new("."),
+    }
+}
+
+/// How the names of temporary files for `target` begin.
+pub(super) fn prefix(target: &Path) -> String {
+    let name = target.file_name().unwrap_or_default();
+    format!(".linqsync-{}-", short(Fingerprint::of(name.as_encoded_bytes())))
+}
+
+/// Enough of a fingerprint to tell the versions of one file apart.
+pub(super) fn short(fingerprint: Fingerprint) -> String {
+    fingerprint.to_hex()[..16].to_owned()
+}
+
+/// Removes a file that holds nothing anybody needs. One that stays is removed by
+/// [`super::recover`].
+pub(super) fn discard(path: &Path) {
+    let _ = fs::remove_file(path);
+}

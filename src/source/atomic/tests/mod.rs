@@ -1,0 +1,304 @@
+//! Replacements while somebody saves, at each instant and in each way.
+
+mod race;
+
+use std::fs::{File, OpenOptions};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use rustix::fs::XattrFlags;
+
+use super::*;
+use crate::source::Pace;
+
+pub(super) const OLD: &[u8] = b"old\n";
+pub(super) const NEW: &[u8] = b"new\n";
+pub(super) const SAVE: &[u8] = b"a person's save\n";
+const LATER: &[u8] = b"and a later one\n";
+
+/// A directory with one file, `contacts.csv`, which holds [`OLD`].
+pub(super) struct Place {
+    dir: tempfile::TempDir,
+    pub(super) file: PathBuf,
+}
+
+impl Place {
+    pub(super) fn new() -> Place {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("contacts.csv");
+        fs::write(&file, OLD).unwrap();
+        Place { dir, file }
+    }
+
+    pub(super) fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        let path = self.dir.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    /// Saves as editors do that write a new file and rename it.
+    fn save_by_rename(&self, bytes: &[u8]) {
+        fs::rename(self.write("contacts.csv.new", bytes), &self.file).unwrap();
+    }
+
+    /// Every file and what it holds, by name.
+    pub(super) fn files(&self) -> Vec<(String, Vec<u8>)> {
+        let entries = fs::read_dir(self.dir.path()).unwrap().map(Result::unwrap);
+        let mut files: Vec<_> = entries
+            .map(|entry| {
+                let name = entry.file_name().into_string().unwrap();
+                (name, fs::read(entry.path()).unwrap())
+            })
+            .collect();
+        files.sort();
+        files
+    }
+
+    pub(super) fn leftover(&self, was: &[u8], made: &[u8], ending: &str, holds: &[u8]) {
+        let (was, made) = (short(Fingerprint::of(was)), short(Fingerprint::of(made)));
+        self.write(&format!("{}{was}-{made}-aB3xY9.{ending}", prefix(&self.file)), holds);
+    }
+}
+
+pub(super) fn only(bytes: &[u8]) -> Vec<(String, Vec<u8>)> {
+    vec![("contacts.csv".to_owned(), bytes.to_vec())]
+}
+
+pub(super) fn and_kept(bytes: &[u8], kept: &[u8]) -> Vec<(String, Vec<u8>)> {
+    [only(bytes), vec![("contacts.csv.saved-1".to_owned(), kept.to_vec())]].concat()
+}
+
+/// Replaces [`OLD`] by [`NEW`] and calls `at` at each instant.
+fn replace_while(
+    place: &Place,
+    exchange: Exchange,
+    at: &mut dyn FnMut(Instant),
+) -> Result<Lock, ReplaceError> {
+    let mut steps = Steps { exchange, displaced: Displaced::Kept, at };
+    replace_with(&place.file, Fingerprint::of(OLD), NEW, &mut steps)
+}
+
+fn kept(result: Result<Lock, ReplaceError>) -> Option<PathBuf> {
+    match result {
+        Err(ReplaceError::Changed { kept }) => kept,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_new_file_takes_the_place_of_the_old_one_with_its_mode_and_attributes() {
+    let place = Place::new();
+    fs::set_permissions(&place.file, Permissions::from_mode(0o640)).unwrap();
+    let has_attributes =
+        rustix::fs::setxattr(&place.file, "user.origin", b"crm", XattrFlags::empty()).is_ok();
+    let lock = replace(&place.file, Fingerprint::of(OLD), NEW).unwrap();
+    assert_eq!(place.files(), only(NEW));
+    assert!(lock.is_on(&place.file));
+    assert_eq!(fs::metadata(&place.file).unwrap().mode() & 0o7777, 0o640);
+    if has_attributes {
+        let mut value = [0; 3];
+        rustix::fs::getxattr(&place.file, "user.origin", &mut value[..]).unwrap();
+        assert_eq!(&value, b"crm");
+    }
+}
+
+#[test]
+fn a_file_that_is_not_what_was_read_is_left_alone() {
+    let place = Place::new();
+    place.save_by_rename(SAVE);
+    assert_eq!(kept(replace(&place.file, Fingerprint::of(OLD), NEW)), None);
+    assert_eq!(place.files(), only(SAVE));
+    fs::remove_file(&place.file).unwrap();
+    assert_eq!(kept(replace(&place.file, Fingerprint::of(OLD), NEW)), None);
+    assert_eq!(place.files(), []);
+}
+
+const INSTANTS: [Instant; 5] = [
+    Instant::Written,
+    Instant::Compared,
+    Instant::Exchanged,
+    Instant::Looked,
+    Instant::PuttingBack,
+];
+
+/// How an editor saves.
+#[derive(Clone, Copy, Debug)]
+enum Saving {
+    /// It writes a new file and renames it.
+    ByRename,
+    /// It opens the file and writes into it.
+    InPlace,
+    /// It writes into the file that it has had open all the time.
+    IntoTheOpenFile,
+}
+
+const WAYS: [Saving; 3] = [Saving::ByRename, Saving::InPlace, Saving::IntoTheOpenFile];
+
+impl Place {
+    fn save(&self, saving: Saving, opened: &File, bytes: &[u8]) {
+        match saving {
+            Saving::ByRename => self.save_by_rename(bytes),
+            Saving::InPlace => fs::write(&self.file, bytes).unwrap(),
+            Saving::IntoTheOpenFile => {
+                opened.set_len(0).unwrap();
+                std::os::unix::fs::FileExt::write_all_at(opened, bytes, 0).unwrap();
+            }
+        }
+    }
+
+    fn opened(&self) -> File {
+        OpenOptions::new().write(true).open(&self.file).unwrap()
+    }
+
+    fn holds(&self, bytes: &[u8]) -> bool {
+        self.files().iter().any(|(_, held)| held == bytes)
+    }
+}
+
+const UNABLE: Exchange = |_, _| Err(Errno::INVAL);
+
+#[test]
+fn a_save_at_any_instant_and_in_any_way_is_in_place_afterwards() {
+    for (instant, saving) in INSTANTS.into_iter().flat_map(|i| WAYS.map(|way| (i, way))) {
+        for exchange in [exchange as Exchange, UNABLE] {
+            let place = Place::new();
+            let opened = place.opened();
+            let mut saved = false;
+            let result = replace_while(&place, exchange, &mut |now| {
+                if now == instant {
+                    place.save(saving, &opened, SAVE);
+                    saved = true;
+                }
+            });
+            let told = format!("{instant:?} {saving:?} {result:?}");
+            look_again(&place.file, &Pace::still());
+            if saved && !lost_by_rename(exchange, instant, saving) {
+                assert_eq!(place.files()[place.files().len() - 1], only(SAVE)[0], "{told}");
+            } else if !saved {
+                assert!(result.is_ok(), "{told}");
+            }
+        }
+    }
+}
+
+/// The one window that a file system without exchange leaves.
+fn lost_by_rename(exchange: Exchange, instant: Instant, saving: Saving) -> bool {
+    let unable = exchange(Path::new(""), Path::new("")) == Err(Errno::INVAL);
+    unable && matches!((instant, saving), (Instant::Compared, Saving::ByRename))
+}
+
+#[test]
+fn of_two_saves_at_any_two_instants_only_one_that_a_person_replaced_is_gone() {
+    let pairs = INSTANTS.into_iter().flat_map(|one| INSTANTS.map(|other| (one, other)));
+    let ways = || WAYS.into_iter().flat_map(|one| WAYS.map(|other| (one, other)));
+    for ((first, second), (one, other)) in pairs.flat_map(|pair| ways().map(move |w| (pair, w))) {
+        let place = Place::new();
+        let opened = place.opened();
+        let (mut saves, mut replaced, mut nowhere) = (0, false, false);
+        let result = replace_while(&place, exchange, &mut |now| {
+            if now == first && saves == 0 {
+                place.save(one, &opened, SAVE);
+                saves = 1;
+            }
+            if now == second && saves == 1 {
+                // Whoever writes into a file that they replaced themselves.
+                nowhere = matches!(other, Saving::IntoTheOpenFile)
+                    && opened.metadata().unwrap().nlink() == 0;
+                let others = place.files().iter().filter(|(_, held)| held == SAVE).count();
+                place.save(other, &opened, LATER);
+                let left = place.files().iter().filter(|(_, held)| held == SAVE).count();
+                replaced = left < others;
+                saves = 2;
+            }
+        });
+        look_again(&place.file, &Pace::still());
+        let told = format!("{first:?} {one:?}, {second:?} {other:?}: {result:?}");
+        assert!(saves < 1 || replaced || place.holds(SAVE), "{told} {:?}", place.files());
+        assert!(saves < 2 || nowhere || place.holds(LATER), "{told} {:?}", place.files());
+    }
+}
+
+#[test]
+fn a_late_write_into_the_displaced_file_is_a_save() {
+    let place = Place::new();
+    let opened = place.opened();
+    replace_and(&place.file, Fingerprint::of(OLD), NEW, Displaced::Kept).unwrap();
+    place.save(Saving::IntoTheOpenFile, &opened, SAVE);
+    assert_eq!(fs::read(&place.file).unwrap(), NEW);
+    look_again(&place.file, &Pace::still());
+    assert_eq!(place.files(), only(SAVE));
+    // Where the new file was saved as well, both are there.
+    replace_and(&place.file, Fingerprint::of(SAVE), NEW, Displaced::Kept).unwrap();
+    place.save(Saving::IntoTheOpenFile, &opened, OLD);
+    place.save(Saving::InPlace, &opened, LATER);
+    look_again(&place.file, &Pace::still());
+    assert_eq!(place.files(), and_kept(LATER, OLD));
+}
+
+#[test]
+fn a_late_write_that_is_under_way_is_waited_for() {
+    let place = Place::new();
+    let opened = place.opened();
+    replace_and(&place.file, Fingerprint::of(OLD), NEW, Displaced::Kept).unwrap();
+    place.save(Saving::IntoTheOpenFile, &opened, SAVE);
+    let written = opened.metadata().unwrap().modified().unwrap();
+    let after = |millis| Pace {
+        quiet: Duration::from_secs(1),
+        now: Arc::new(move || written + Duration::from_millis(millis)),
+        ..Pace::still()
+    };
+    look_again(&place.file, &after(999));
+    assert_eq!(fs::read(&place.file).unwrap(), NEW);
+    look_again(&place.file, &after(1001));
+    assert_eq!(place.files(), only(SAVE));
+}
+
+#[test]
+fn a_displaced_file_that_nobody_wrote_into_goes_after_ten_minutes() {
+    let place = Place::new();
+    replace_and(&place.file, Fingerprint::of(OLD), NEW, Displaced::Kept).unwrap();
+    let displaced = SystemTime::now();
+    let after = |seconds| Pace {
+        now: Arc::new(move || displaced + Duration::from_secs(seconds)),
+        ..Pace::still()
+    };
+    look_again(&place.file, &after(590));
+    assert!(place.holds(OLD) && place.files().len() == 2);
+    look_again(&place.file, &after(610));
+    assert_eq!(place.files(), only(NEW));
+}
+
+#[test]
+fn a_removal_in_the_last_instant_is_not_undone() {
+    let place = Place::new();
+    let removed = replace_while(&place, exchange, &mut |now| {
+        if now == Instant::Compared {
+            fs::remove_file(&place.file).unwrap();
+        }
+    });
+    assert_eq!(kept(removed), None);
+    assert_eq!(place.files(), []);
+}
+
+#[test]
+fn a_file_system_that_cannot_exchange_gets_a_rename() {
+    let unable: [Exchange; 3] =
+        [|_, _| Err(Errno::INVAL), |_, _| Err(Errno::NOSYS), |_, _| Err(Errno::OPNOTSUPP)];
+    for exchange in unable {
+        let place = Place::new();
+        let mut nothing = |_| {};
+        let mut steps = Steps { exchange, displaced: Displaced::Removed, at: &mut nothing };
+        let expected = Fingerprint::of(OLD);
+        let lock = replace_with(&place.file, expected, NEW, &mut steps).unwrap();
+        assert!(lock.is_on(&place.file));
+        assert_eq!(place.files(), only(NEW));
+    }
+}
+
+#[test]
+fn a_refusal_by_the_system_leaves_the_file_and_nothing_else() {
+    let place = Place::new();
+    let result = replace_while(&place, |_, _| Err(Errno::NOSPC), &mut |_| {});
+    assert!(matches!(result, Err(ReplaceError::Io(_))));
+    assert_eq!(place.files(), only(OLD));
+}
