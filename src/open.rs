@@ -12,7 +12,8 @@ use crate::config::{
     Config, CsvConfig, Delimiter, Encoding, SourceKind, VcardConfig, VcardVersion,
 };
 use crate::linq::{
-    BaseUrl, BaseUrlError, Client, Settings, TokenError, TokenSource, Transport, Wire, WireError,
+    BaseUrl, BaseUrlError, Client, Rate, Settings, TokenError, TokenSource, Transport, Wire,
+    WireError,
 };
 use crate::mirror::{Pair, State, StateError};
 use crate::report::ReportedError;
@@ -77,7 +78,7 @@ impl Linq {
         let transport = Arc::new(Wire::new(&base_url, config.linq.timeout)?);
         let mut settings = Settings::new(base_url, 0);
         settings.concurrency = config.linq.concurrency;
-        settings.requests_per_second = whole(config.linq.requests_per_second);
+        settings.rate = Rate::of(config.linq.requests_per_second);
         settings.max_attempts = config.linq.max_attempts;
         let token = config.linq.token.clone();
         let token = TokenSource::new(move || {
@@ -116,17 +117,6 @@ impl Linq {
 /// When the address is not one to send a token to.
 pub fn address(config: &Config) -> Result<BaseUrl, OpenError> {
     Ok(BaseUrl::new(config.linq.base_url.clone())?)
-}
-
-/// The rate as whole requests per second, at least one.
-fn whole(rate: f64) -> NonZeroU32 {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "the configuration is positive, and a cast saturates"
-    )]
-    let whole = rate as u32;
-    NonZeroU32::new(whole).unwrap_or(NonZeroU32::MIN)
 }
 
 /// The source that `config` names.

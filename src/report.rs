@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::linq::RequestCounts;
-use crate::model::{Change, RunId, Side, Timestamp};
+use crate::model::{Change, Field, RunId, Side, Timestamp};
 use crate::plan::{
     Clash, LinkPlan, LinqWrite, Observation, Plan, SourceWrite, Step, Subject, Wait,
 };
@@ -320,9 +320,8 @@ pub(crate) fn step_json(step: &Step, seen: &Observation) -> Vec<Value> {
                 format!("{reason}: the deletion waits for sync.delete_grace"),
             ),
             Wait::Rejected { field, reason } => {
-                let fields: BTreeMap<&str, Value> =
-                    field.iter().map(|field| (field.name(), Value::Null)).collect();
-                (Some(Side::Source), "reject", json!(fields), reason.clone())
+                let fields = changes_json(&refused(step, *field, seen));
+                (Some(Side::Source), "reject", fields, reason.clone())
             }
         };
         row(side, action, fields, &words);
@@ -347,6 +346,29 @@ fn source_json(write: &SourceWrite, seen: &Observation) -> (&'static str, Value)
             ("delete", values_json(&record.values, Values::Gone))
         }
     }
+}
+
+/// What Linq would have got instead of what, had it not been refused: `field`, or all that
+/// somebody edited in the source.
+fn refused(step: &Step, field: Option<Field>, seen: &Observation) -> Vec<Change> {
+    let Some(record) = step.subject.record.map(|at| crate::observe::record(seen, at)) else {
+        return Vec::new();
+    };
+    let contact = step.subject.linq_id.and_then(|id| seen.linq.contacts.get(&id));
+    let link = step.subject.link.and_then(|id| seen.links.iter().find(|link| link.id == id));
+    let agreed = |field: Field| link.and_then(|link| link.base.get(field));
+    let is_edited =
+        |field: &Field| agreed(*field).is_none_or(|agreed| agreed.source != record.values[*field]);
+    let change = |field: Field| Change {
+        field,
+        from: contact.map(|contact| contact.values[field].clone()).unwrap_or_default(),
+        to: record.values[field].clone(),
+    };
+    if let Some(field) = field {
+        return vec![change(field)];
+    }
+    let fields = seen.source.mapped.iter().filter(is_edited).map(change);
+    fields.filter(|change| change.from != change.to).collect()
 }
 
 fn changes_json(set: &[Change]) -> Value {

@@ -93,6 +93,7 @@ pub(crate) fn remember_weather(
             | RunError::BackUp(_)
             | RunError::State(_)
             | RunError::Plan(_)
+            | RunError::Defect
             | RunError::Nobody(_)
             | RunError::Applied(_)
             | RunError::Stopped,

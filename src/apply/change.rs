@@ -17,6 +17,8 @@ enum Before {
     Changed(Fetched),
     /// Nothing.
     Nothing,
+    /// It cannot be told: a 404 that is not the documented one.
+    Unproven,
 }
 
 /// What became of an update or a deletion.
@@ -48,6 +50,7 @@ impl Apply<'_> {
         let current = match self.before(id, expected, Reread::IfOld).await? {
             Before::Changed(fetched) => return self.stale(fetched),
             Before::Nothing => return Ok(Outcome::Vanished(id)),
+            Before::Unproven => return Ok(Outcome::Hidden),
             Before::Expected(fetched) => fetched.contact.values,
             Before::Trusted => expected.clone(),
         };
@@ -111,8 +114,8 @@ impl Apply<'_> {
             }
             let fetched = match self.client.get(id).await {
                 Ok(Lookup::Found(fetched)) => fetched,
-                Ok(Lookup::Absent | Lookup::Unproven(_)) => return Ok(Sent::Gone),
-                Err(_) => return Err(error),
+                Ok(Lookup::Absent) => return Ok(Sent::Gone),
+                Ok(Lookup::Unproven(_)) | Err(_) => return Err(error),
             };
             match look_of(set, &fetched.contact.values, self.policy.canon) {
                 Look::AsSent => return Ok(Sent::Landed(*fetched)),
@@ -184,7 +187,8 @@ impl Apply<'_> {
         let before = match self.before(id, expected, Reread::Always).await? {
             Before::Expected(fetched) => fetched,
             Before::Changed(fetched) => return self.stale(fetched),
-            Before::Nothing | Before::Trusted => return Ok(Outcome::Vanished(id)),
+            Before::Nothing => return Ok(Outcome::Vanished(id)),
+            Before::Unproven | Before::Trusted => return Ok(Outcome::Hidden),
         };
         // Whole and durable before the request: Linq cannot give it back.
         self.recorder().shown(&before, self.now())?;
@@ -254,7 +258,8 @@ impl Apply<'_> {
                 Before::Changed(*fetched)
             }
             Lookup::Found(fetched) => Before::Expected(*fetched),
-            Lookup::Absent | Lookup::Unproven(_) => Before::Nothing,
+            Lookup::Absent => Before::Nothing,
+            Lookup::Unproven(_) => Before::Unproven,
         })
     }
 

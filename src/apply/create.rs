@@ -59,6 +59,7 @@ impl Apply<'_> {
             | Outcome::Deleted(_)
             | Outcome::Stale(_)
             | Outcome::Vanished(_)
+            | Outcome::Hidden
             | Outcome::Refused
             | Outcome::GivenUp(_) => {}
         }
@@ -167,20 +168,31 @@ impl Apply<'_> {
 
     /// Whom Linq finds by the e-mail and by the phone number of `values`: asked one
     /// after the other, since with both at once it does not say which of them matched.
+    /// Linq reads a number as an American one unless it is in E.164, so that is what it
+    /// is asked for, and as it is written only where it has no such form or Linq cannot
+    /// search for it.
     pub(super) async fn find(&self, values: &Values) -> Result<Vec<Fetched>, LinqError> {
-        let (email, phone) = (values[Field::Email].trim(), values[Field::PhoneNumber].trim());
+        let written = values[Field::PhoneNumber].trim();
+        let number = self.policy.canon.phone_key(values).unwrap_or_default();
+        let again = if written == number { "" } else { written };
+        let email = FindBy::Email(values[Field::Email].trim());
         let mut found = Vec::new();
-        for by in [FindBy::Email(email), FindBy::Phone(phone)] {
-            let (FindBy::Email(text) | FindBy::Phone(text)) = by;
-            if text.is_empty() {
-                continue;
-            }
-            match self.client.find(by).await? {
-                Finding::Found(fetched) => found.push(*fetched),
-                Finding::Nothing | Finding::CannotSearch => {}
+        for ways in [&[email][..], &[FindBy::Phone(&number), FindBy::Phone(again)]] {
+            for way in ways {
+                match self.find_by(*way).await? {
+                    Finding::Found(fetched) => found.push(*fetched),
+                    Finding::Nothing => {}
+                    Finding::CannotSearch => continue,
+                }
+                break;
             }
         }
         Ok(found)
+    }
+
+    async fn find_by(&self, by: FindBy<'_>) -> Result<Finding, LinqError> {
+        let (FindBy::Email(text) | FindBy::Phone(text)) = by;
+        if text.is_empty() { Ok(Finding::CannotSearch) } else { self.client.find(by).await }
     }
 
     /// Whether the plan has judged this contact already: it was seen as it is, or

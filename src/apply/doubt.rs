@@ -84,8 +84,8 @@ impl Apply<'_> {
         }
     }
 
-    /// Looks for each in one whole listing. What it lacks is sent again; what several
-    /// contacts could be is left to the next plan.
+    /// Looks for each in one whole listing, and by find. What both lack is sent again;
+    /// what several contacts could be is left to the next plan.
     async fn look_again(
         &self,
         in_doubt: Vec<InDoubt>,
@@ -107,6 +107,14 @@ impl Apply<'_> {
                 done.add(self.stale(trace.clone())?);
                 continue;
             }
+            // Find may show what the listing does not: each is a witness of its own.
+            if let Some(trace) = self.trace_by_find(&doubt).await?
+                && !taken.contains(&trace.contact.id)
+            {
+                taken.push(trace.contact.id);
+                done.add(self.stale(trace)?);
+                continue;
+            }
             let hopeless = doubt.error.as_ref().is_some_and(|error| !error.may_pass());
             if hopeless || listing.completeness != Completeness::Complete {
                 still.push(doubt);
@@ -120,6 +128,7 @@ impl Apply<'_> {
                 | Outcome::Deleted(_)
                 | Outcome::Stale(_)
                 | Outcome::Vanished(_)
+                | Outcome::Hidden
                 | Outcome::Refused
                 | Outcome::GivenUp(_)) => done.add(outcome),
             }

@@ -102,6 +102,8 @@ pub(crate) struct LinqOutcome {
     pub(crate) deleted: usize,
     /// Writes that were not made, because the contact was not there any more.
     pub(crate) vanished: usize,
+    /// Writes that were not made, because it cannot be told whether the contact is there.
+    pub(crate) hidden: usize,
     /// Contacts as Linq shows them now.
     pub(crate) shown: BTreeMap<LinqId, Fetched>,
     /// Contacts that are not there any more.
@@ -131,6 +133,8 @@ enum Outcome {
     Stale(Fetched),
     /// The contact is not there any more.
     Vanished(LinqId),
+    /// It cannot be told whether the contact is there.
+    Hidden,
     /// Linq refused it, and that is recorded.
     Refused,
     /// It cannot be told yet whether a create arrived.
@@ -161,6 +165,7 @@ impl LinqOutcome {
                 self.vanished += 1;
                 self.gone.push(id);
             }
+            Outcome::Hidden => self.hidden += 1,
             // The next plan shows them: as rejected, or as still to be done.
             Outcome::Refused | Outcome::InDoubt(_) => {}
             Outcome::GivenUp(error) => {
@@ -197,6 +202,7 @@ impl<'a> Apply<'a> {
             | Outcome::Deleted(_)
             | Outcome::Stale(_)
             | Outcome::Vanished(_)
+            | Outcome::Hidden
             | Outcome::Refused
             | Outcome::GivenUp(_)) => done.add(outcome),
         })

@@ -72,6 +72,11 @@ fn start(cli: &Cli) -> anyhow::Result<u8> {
         let hint = "correct the variable LINQSYNC_LOG or RUST_LOG, or use -v, -vv or -q";
         return refuse(cli.output, ReportedError::of(&error, code, hint));
     }
+    std::panic::set_hook(Box::new(|panic| {
+        // Not what it says: that may be a person's.
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!("a defect of linqsync at {place}; please report this");
+    }));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

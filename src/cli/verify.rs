@@ -81,8 +81,9 @@ impl Verdict {
             differences: Vec::new(),
             doubts: Vec::new(),
         };
-        if let Some(reason) = &seen.linq.incomplete {
-            verdict.doubts.push(format!("Linq's listing is not whole: {reason}"));
+        if let Some(incomplete) = &seen.linq.incomplete {
+            let why = &incomplete.why;
+            verdict.doubts.push(format!("Linq's listing is not whole: {why}"));
         }
         for row in &seen.source.unreadable {
             verdict.doubts.push(format!("{} cannot be read: {}", row.label, row.reason));

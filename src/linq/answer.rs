@@ -30,6 +30,12 @@ pub struct Fetched {
 }
 
 impl Fetched {
+    /// Whether the JSON says anything about `field`, be it that it is blank.
+    pub fn mentions(&self, field: Field) -> bool {
+        let members: Members<'_> = serde_json::from_str(&self.raw).unwrap_or_default();
+        members.get(member(field)).is_some()
+    }
+
     /// The answer to an update of the fields `sent`, where what it does not mention is
     /// as it was `before`: some answer with what was updated alone. A field that was sent
     /// and is not mentioned is blank by now; but the owner, which is sent beside the
@@ -38,17 +44,8 @@ impl Fetched {
     pub fn completed(mut self, sent: FieldSet, before: &Values) -> Fetched {
         let members: Members<'_> = serde_json::from_str(&self.raw).unwrap_or_default();
         for field in FieldSet::ALL.iter() {
-            let silent = match field {
-                Field::Owner => members.get("contact_owner").is_none(),
-                Field::FirstName
-                | Field::LastName
-                | Field::Email
-                | Field::PhoneNumber
-                | Field::Company
-                | Field::Title
-                | Field::Location => !sent.contains(field) && members.get(field.name()).is_none(),
-            };
-            if silent {
+            let blank = sent.contains(field) && field != Field::Owner;
+            if !blank && members.get(member(field)).is_none() {
                 self.contact.values[field].clone_from(&before[field]);
             }
         }
@@ -121,6 +118,20 @@ impl<'a> Members<'a> {
 
     fn holds(&self, name: &str) -> bool {
         self.get(name).is_some_and(|member| member.get() != "null")
+    }
+}
+
+/// The member of a contact that holds `field`.
+const fn member(field: Field) -> &'static str {
+    match field {
+        Field::Owner => "contact_owner",
+        Field::FirstName
+        | Field::LastName
+        | Field::Email
+        | Field::PhoneNumber
+        | Field::Company
+        | Field::Title
+        | Field::Location => field.name(),
     }
 }
 

@@ -86,7 +86,7 @@ impl Client {
         Client {
             transport,
             tokens: Keeper::new(token),
-            limiter: Limiter::new(settings.concurrency, settings.requests_per_second),
+            limiter: Limiter::new(settings.concurrency, settings.rate),
             counter: Counter::default(),
             halted: OnceLock::new(),
             asked_to_wait: watch::Sender::new(None),

@@ -5,20 +5,21 @@
 //! much. Leaves what a pause costs to the caller.
 
 use std::collections::VecDeque;
-use std::num::{NonZeroU32, NonZeroUsize};
+use std::num::NonZeroUsize;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep_until};
 
+use super::settings::Rate;
 use super::width::{Change, Width};
 
 /// Lets requests begin, each in its turn.
 pub(super) struct Limiter {
     places: Semaphore,
     width: Mutex<Narrowing>,
-    pace: Mutex<Pace>,
+    queue: Mutex<Queue>,
 }
 
 /// The width, and how many places are to be given up as soon as they are free.
@@ -46,12 +47,12 @@ impl Drop for Turn<'_> {
 }
 
 impl Limiter {
-    pub(super) fn new(concurrency: NonZeroUsize, per_second: NonZeroU32) -> Limiter {
+    pub(super) fn new(concurrency: NonZeroUsize, rate: Rate) -> Limiter {
         let most = concurrency.get().min(Semaphore::MAX_PERMITS);
         Limiter {
             places: Semaphore::new(most),
             width: Mutex::new(Narrowing { width: Width::new(most), owed: 0 }),
-            pace: Mutex::new(Pace::new(per_second)),
+            queue: Mutex::new(Queue::new(rate)),
         }
     }
 
@@ -62,9 +63,9 @@ impl Limiter {
         let place = Some(self.places.acquire().await.ok()?);
         let turn = Turn { place, limiter: self };
         loop {
-            let start = self.pace(|pace| pace.reserve(Instant::now()));
+            let start = self.queue(|queue| queue.reserve(Instant::now()));
             sleep_until(start).await;
-            if !self.pace(|pace| pace.is_paused(Instant::now())) {
+            if !self.queue(|queue| queue.is_paused(Instant::now())) {
                 return Some(turn);
             }
         }
@@ -72,12 +73,12 @@ impl Limiter {
 
     /// For how long altogether no request could begin.
     pub(super) fn paused(&self) -> Duration {
-        self.pace(|pace| pace.paused)
+        self.queue(|queue| queue.paused)
     }
 
     /// Lets no request begin for `wait` from now.
     pub(super) fn pause(&self, wait: Duration) {
-        self.pace(|pace| pace.pause(Instant::now(), wait));
+        self.queue(|queue| queue.pause(Instant::now(), wait));
     }
 
     /// Takes note of a good answer.
@@ -108,34 +109,35 @@ impl Limiter {
         self.width.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn pace<T>(&self, with: impl FnOnce(&mut Pace) -> T) -> T {
-        with(&mut self.pace.lock().unwrap_or_else(PoisonError::into_inner))
+    fn queue<T>(&self, with: impl FnOnce(&mut Queue) -> T) -> T {
+        with(&mut self.queue.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-/// When the next request may begin: at most so many within any second, however
-/// the second is laid over them.
-struct Pace {
-    per_second: usize,
-    /// When the latest requests begin, oldest first; never more than `per_second`.
+/// When the next request may begin, at some rate.
+struct Queue {
+    most: usize,
+    within: Duration,
+    /// When the latest requests begin, oldest first; never more than `most`.
     begun: VecDeque<Instant>,
     paused_until: Option<Instant>,
     /// All pauses together, each instant counted once.
     paused: Duration,
 }
 
-impl Pace {
-    fn new(per_second: NonZeroU32) -> Pace {
-        let per_second = usize::try_from(per_second.get()).unwrap_or(usize::MAX);
-        Pace { per_second, begun: VecDeque::new(), paused_until: None, paused: Duration::ZERO }
+impl Queue {
+    fn new(Rate { most, within }: Rate) -> Queue {
+        let most = usize::try_from(most.get()).unwrap_or(usize::MAX);
+        let begun = VecDeque::new();
+        Queue { most, within, begun, paused_until: None, paused: Duration::ZERO }
     }
 
     fn reserve(&mut self, now: Instant) -> Instant {
         let mut start = self.paused_until.map_or(now, |until| until.max(now));
-        if self.begun.len() >= self.per_second
+        if self.begun.len() >= self.most
             && let Some(oldest) = self.begun.pop_front()
         {
-            start = start.max(oldest + Duration::from_secs(1));
+            start = start.max(oldest + self.within);
         }
         self.begun.push_back(start);
         start
@@ -155,32 +157,40 @@ impl Pace {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU32;
+
     use proptest::prelude::*;
 
     use super::*;
 
+    fn per_second(most: u32) -> Rate {
+        Rate::per_second(NonZeroU32::new(most).unwrap())
+    }
+
     proptest! {
         #[test]
-        fn no_second_sees_more_requests_than_allowed(
-            per_second in 1_u32..8,
+        fn no_span_of_time_sees_more_requests_than_allowed(
+            most in 1_u32..8,
+            within in 200_u64..4_000,
             gaps in proptest::collection::vec(0_u64..700, 1..60),
             pause_at in 0_usize..60,
         ) {
             let start = Instant::now();
-            let mut pace = Pace::new(NonZeroU32::new(per_second).unwrap());
+            let (most, within) = (NonZeroU32::new(most).unwrap(), Duration::from_millis(within));
+            let mut queue = Queue::new(Rate { most, within });
             let mut now = start;
             let mut begun = Vec::new();
             for (index, gap) in gaps.into_iter().enumerate() {
                 now += Duration::from_millis(gap);
                 if index == pause_at {
-                    pace.pause(now, Duration::from_secs(3));
+                    queue.pause(now, Duration::from_secs(3));
                 }
-                begun.push(pace.reserve(now));
+                begun.push(queue.reserve(now));
                 prop_assert!(*begun.last().unwrap() >= now);
             }
-            let width = usize::try_from(per_second).unwrap();
+            let width = usize::try_from(most.get()).unwrap();
             for pair in begun.windows(width + 1) {
-                prop_assert!(pair[width] >= pair[0] + Duration::from_secs(1));
+                prop_assert!(pair[width] >= pair[0] + within);
             }
         }
     }
@@ -188,15 +198,15 @@ mod tests {
     #[test]
     fn a_shorter_pause_does_not_end_a_longer_one() {
         let now = Instant::now();
-        let mut pace = Pace::new(NonZeroU32::MIN);
-        pace.pause(now, Duration::from_mins(1));
-        pace.pause(now, Duration::from_secs(5));
-        assert_eq!(pace.reserve(now), now + Duration::from_mins(1));
+        let mut queue = Queue::new(per_second(1));
+        queue.pause(now, Duration::from_mins(1));
+        queue.pause(now, Duration::from_secs(5));
+        assert_eq!(queue.reserve(now), now + Duration::from_mins(1));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_pause_that_begins_while_a_request_waits_holds_that_request_too() {
-        let limiter = Limiter::new(NonZeroUsize::MIN.saturating_add(1), NonZeroU32::MIN);
+        let limiter = Limiter::new(NonZeroUsize::MIN.saturating_add(1), per_second(1));
         let start = Instant::now();
         drop(limiter.turn().await);
         let (turn, ()) =
@@ -207,7 +217,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn after_trouble_fewer_requests_are_under_way_until_answers_are_good_again() {
-        let limiter = Limiter::new(NonZeroUsize::new(4).unwrap(), NonZeroU32::new(1_000).unwrap());
+        let limiter = Limiter::new(NonZeroUsize::new(4).unwrap(), per_second(1_000));
         let under_way = async || {
             let mut turns = Vec::new();
             while let Ok(turn) = tokio::time::timeout(Duration::from_secs(9), limiter.turn()).await
@@ -229,7 +239,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn no_more_requests_are_under_way_than_there_are_places() {
-        let limiter = Limiter::new(NonZeroUsize::MIN, NonZeroU32::new(1_000).unwrap());
+        let limiter = Limiter::new(NonZeroUsize::MIN, per_second(1_000));
         let first = limiter.turn().await;
         let second = tokio::time::timeout(Duration::from_mins(1), limiter.turn()).await;
         assert!(second.is_err());

@@ -43,7 +43,7 @@ pub use client::{Client, Deletion, Finding, Lookup};
 pub use counts::RequestCounts;
 pub use error::{Answered, Effect, Failure, LinqError, Reason, Rejection, Verdict};
 pub use request::{Call, FindBy, Update, UpdateError};
-pub use settings::{BaseUrl, BaseUrlError, Settings};
+pub use settings::{BaseUrl, BaseUrlError, Rate, Settings};
 pub use token::{TokenError, TokenSource};
 pub use transport::{Sending, Transport, TransportError};
 pub use walk::{Completeness, Doubt, Listing, walk};

@@ -4,6 +4,7 @@
 //! [`crate::config`].
 
 use std::num::{NonZeroU32, NonZeroUsize};
+use std::time::Duration;
 
 use http::HeaderValue;
 use url::{Host, Url};
@@ -72,6 +73,36 @@ impl BaseUrl {
     }
 }
 
+/// How many requests are begun at most: so many within any span of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// So many.
+    pub most: NonZeroU32,
+    /// Within so long, however it is laid over them.
+    pub within: Duration,
+}
+
+impl Rate {
+    /// So many a second.
+    pub const fn per_second(most: NonZeroU32) -> Rate {
+        Rate { most, within: Duration::from_secs(1) }
+    }
+
+    /// So many a second, of which parts count too: one in two seconds is 0.5. What is no
+    /// positive number is the slowest that there is, one a day.
+    pub fn of(rate: f64) -> Rate {
+        const SLOWEST: f64 = 1.0 / 86_400.0;
+        let rate = if rate.is_finite() { rate.max(SLOWEST) } else { SLOWEST };
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "it is positive, and a cast saturates"
+        )]
+        let most = NonZeroU32::new(rate as u32).unwrap_or(NonZeroU32::MIN);
+        Rate { most, within: Duration::from_secs_f64(f64::from(most.get()) / rate) }
+    }
+}
+
 /// How a client asks. The same seed and the same answers give the same waits.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -79,8 +110,8 @@ pub struct Settings {
     pub base_url: BaseUrl,
     /// Most requests under way at a time.
     pub concurrency: NonZeroUsize,
-    /// Most requests begun within any second.
-    pub requests_per_second: NonZeroU32,
+    /// How many requests are begun at most.
+    pub rate: Rate,
     /// Most attempts for one request, the first included.
     pub max_attempts: NonZeroU32,
     /// How long to wait between attempts.
@@ -100,7 +131,7 @@ impl Settings {
         Settings {
             base_url,
             concurrency: FOUR,
-            requests_per_second: TEN,
+            rate: Rate::per_second(TEN),
             max_attempts: SIX,
             backoff: Backoff::default(),
             seed,
@@ -112,6 +143,18 @@ impl Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_rate_is_kept_to_parts_of_a_request_a_second() {
+        let of = |rate| {
+            let Rate { most, within } = Rate::of(rate);
+            (most.get(), within.as_millis())
+        };
+        assert_eq!([of(10.0), of(2.5), of(1.0)], [(10, 1000), (2, 800), (1, 1000)]);
+        assert_eq!([of(0.5), of(1.5), of(0.1)], [(1, 2000), (1, 666), (1, 10_000)]);
+        assert_eq!([of(f64::MIN_POSITIVE), of(f64::NAN)], [(1, 86_400_000); 2]);
+        assert_eq!(Rate::of(10.0), Rate::per_second(NonZeroU32::new(10).unwrap()));
+    }
 
     fn base(text: &str) -> Result<BaseUrl, BaseUrlError> {
         BaseUrl::new(Url::parse(text).unwrap())

@@ -86,7 +86,7 @@ pub enum Doubt {
 
 impl Doubt {
     /// Whether another walk may be complete.
-    const fn may_pass(self) -> bool {
+    pub const fn may_pass(self) -> bool {
         match self {
             Doubt::NoTotals | Doubt::TooLong | Doubt::Unreadable(_) => false,
             Doubt::TotalsDiffer

@@ -112,10 +112,26 @@ impl<'a> Case<'a> {
         )
     }
 
-    /// Whether this is a pair of which it cannot be told what Linq has.
-    pub(super) fn is_unseen(&self) -> bool {
-        matches!(self, Case::Pair { link, linq: LinqHalf::Unknown, .. }
-            if link.status == LinkStatus::Linked)
+    /// The contact of a pair of which it cannot be told what Linq has.
+    pub(super) fn unseen(&self) -> Option<LinqId> {
+        match self {
+            Case::Pair { link, linq: LinqHalf::Unknown, .. }
+                if link.status == LinkStatus::Linked =>
+            {
+                Some(link.linq_id)
+            }
+            Case::Pair { .. }
+            | Case::Replaced { .. }
+            | Case::OnBoth { .. }
+            | Case::InSource { .. }
+            | Case::InLinq { .. }
+            | Case::Orphan { .. }
+            | Case::Ambiguous { .. }
+            | Case::Candidate { .. }
+            | Case::Nobody { .. }
+            | Case::Suspect { .. }
+            | Case::OutOfScope { .. } => None,
+        }
     }
 
     /// The link, if there is one.

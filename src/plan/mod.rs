@@ -76,8 +76,8 @@ pub use guard::worth_asking;
 pub use interrupted::{Likeness, trace_of};
 pub(crate) use interrupted::{agreed_by_answer, is_rewritten};
 pub use observation::{
-    DoubtfulCreate, HalfAdded, HeldBack, LinqSide, Observation, RecentDeletions, SourceSide,
-    Written,
+    DoubtfulCreate, HalfAdded, HeldBack, Incomplete, LinqSide, Observation, Outlook,
+    RecentDeletions, SourceSide, Written,
 };
 pub use saved::{Expects, Memory, SavedDeed, SavedPlan, SavedStep};
 pub use step::{
@@ -112,14 +112,9 @@ pub fn plan(seen: &Observation, policy: &Policy) -> Result<Plan, Unaccounted> {
         } else if case.is_whole_pair() {
             plan.in_sync += 1;
         }
-        plan.unseen += usize::from(case.is_unseen());
     }
     notice_nobodies(&mut plan, seen);
-    if plan.unseen > 0 {
-        let why = seen.linq.incomplete.as_deref().unwrap_or("asking for them was not answered");
-        let unseen = plan.unseen;
-        plan.notices.push(format!("{unseen} linked contacts could not be seen in Linq: {why}"));
-    }
+    notice_unseen(&mut plan, &cases, seen);
     drop_writes_to_read_only_source(&mut plan, seen);
     notice_delayed_creates(&mut plan, &cases, seen);
     guard(&mut plan, seen, policy);
@@ -182,6 +177,28 @@ fn drop_writes_to_read_only_source(plan: &mut Plan, seen: &Observation) {
     plan.steps.retain(|step| !step.is_empty());
 }
 
+/// Counts those of whom it cannot be told what Linq has. Of whom Linq says that they do
+/// not exist, though that is no proof so far, it is known what comes next: they are said,
+/// and wait for nobody.
+fn notice_unseen(plan: &mut Plan, cases: &[Case<'_>], seen: &Observation) {
+    let unseen = cases.iter().filter_map(Case::unseen);
+    let (elusive, unseen): (Vec<LinqId>, Vec<LinqId>) =
+        unseen.partition(|id| seen.linq.elusive.contains(id));
+    plan.unseen = unseen.len();
+    if !unseen.is_empty() {
+        let why = seen.linq.incomplete.as_ref().map(|incomplete| incomplete.why.as_str());
+        let why = why.unwrap_or("asking for them was not answered");
+        let unseen = unseen.len();
+        plan.notices.push(format!("{unseen} linked contacts could not be seen in Linq: {why}"));
+    }
+    if !elusive.is_empty() {
+        let elusive = elusive.len();
+        plan.notices.push(format!(
+            "{elusive} linked contacts seem to be gone from Linq; the next run makes sure"
+        ));
+    }
+}
+
 /// Names rows that have something and nobody whose it is.
 fn notice_nobodies(plan: &mut Plan, seen: &Observation) {
     const NAMED: usize = 5;
@@ -203,12 +220,15 @@ fn notice_nobodies(plan: &mut Plan, seen: &Observation) {
 fn notice_delayed_creates(plan: &mut Plan, cases: &[Case<'_>], seen: &Observation) {
     let delayed = |case: &&Case<'_>| matches!(case, Case::InSource { record, .. } if fresh::cannot_be_looked_for(record, seen));
     let count = cases.iter().filter(delayed).count();
-    plan.unseen += count;
-    if let (Some(reason), 1..) = (&seen.linq.incomplete, count) {
-        plan.notices.push(format!(
-            "{count} new records without e-mail and phone wait for a whole listing of Linq: {reason}"
-        ));
-    }
+    let (Some(Incomplete { why, outlook }), 1..) = (&seen.linq.incomplete, count) else { return };
+    plan.unseen += match outlook {
+        Outlook::Passing => 0,
+        // They would wait for ever, unless somebody looks into it.
+        Outlook::Lasting => count,
+    };
+    plan.notices.push(format!(
+        "{count} new records without e-mail and phone wait for a whole listing of Linq: {why}"
+    ));
 }
 
 /// Intents of earlier runs that need no further attention. One whose fate cannot be

@@ -62,16 +62,37 @@ pub struct LinqSide {
     /// The contacts, by id.
     pub contacts: BTreeMap<LinqId, LinqContact>,
     /// Why the listing proves no absence, if so.
-    pub incomplete: Option<String>,
+    pub incomplete: Option<Incomplete>,
     /// Linked ids that are proven gone: a complete listing lacks them, and asking
     /// by id says 404 while a known contact answers 200.
     pub gone: BTreeSet<LinqId>,
+    /// Linked ids of which Linq says that they do not exist, while nothing proves it: the
+    /// listing was in parts, or showed them a moment before. The next run tells.
+    pub elusive: BTreeSet<LinqId>,
     /// Whether so many linked contacts are missing that they were not asked for one
     /// by one.
     pub unasked: bool,
     /// Whether asking for missing contacts by id was given up, because no known
     /// contact answered any more.
     pub nobody_answers: bool,
+}
+
+/// Why a listing may not show everybody.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Incomplete {
+    /// The reason, for people.
+    pub why: String,
+    /// Whether the next run can be expected to do better.
+    pub outlook: Outlook,
+}
+
+/// What can be expected of the next listing after one in parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outlook {
+    /// This one moved while it was read; the next may be whole.
+    Passing,
+    /// There is something wrong with it that time alone does not mend.
+    Lasting,
 }
 
 /// A create in Linq that was sent and not answered.

@@ -20,7 +20,7 @@ pub struct Plan {
     /// and nothing waits.
     pub in_sync: usize,
     /// Linked pairs that are left alone, because it cannot be told what Linq has of them,
-    /// and records that wait for a whole listing.
+    /// and records that wait for a whole listing which may never come.
     pub unseen: usize,
     /// Writes to the source that are left out, because it must not be written now.
     pub postponed: usize,

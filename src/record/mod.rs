@@ -44,6 +44,31 @@ pub(crate) struct Joined {
     pub(crate) created_in_source: usize,
 }
 
+/// How the halves of a pair that is joined came to be.
+enum Origin {
+    /// They were there.
+    There,
+    /// An unanswered create of ours had made the contact.
+    CreatedInLinq,
+    /// An interrupted run of ours had added the record.
+    AddedToSource,
+}
+
+/// What the journal proves was created by us, on whichever side; everything else was
+/// there.
+fn origin(step: &Step, seen: &Observation) -> Origin {
+    let half_added =
+        || seen.half_added.iter().any(|added| Some(added.linq_id) == step.subject.linq_id);
+    match step.reason {
+        Reason::Matched(Tier::Journal) if half_added() => Origin::AddedToSource,
+        Reason::Matched(Tier::Journal) => Origin::CreatedInLinq,
+        Reason::Matched(Tier::Id | Tier::Email | Tier::Phone | Tier::Name | Tier::Decision)
+        | Reason::Rule(_)
+        | Reason::Because(_)
+        | Reason::Undo(_) => Origin::There,
+    }
+}
+
 /// What a record is known by between two readings.
 #[derive(Clone)]
 struct Known {
@@ -64,7 +89,11 @@ impl Recorder<'_> {
         let mut joined = Joined::default();
         for step in &plan.steps {
             if matches!(step.link, LinkPlan::Join { .. }) {
-                self.count(step, &mut joined);
+                *match origin(step, self.seen) {
+                    Origin::There => &mut joined.there,
+                    Origin::CreatedInLinq => &mut joined.created_in_linq,
+                    Origin::AddedToSource => &mut joined.created_in_source,
+                } += 1;
             }
             records.extend(self.link(step, at)?);
         }
@@ -72,23 +101,6 @@ impl Recorder<'_> {
             self.state.commit(self.run, at, &records)?;
         }
         Ok(joined)
-    }
-
-    /// What the journal proves was created by us, on whichever side; everything else
-    /// was there.
-    fn count(&self, step: &Step, joined: &mut Joined) {
-        let half_added = || {
-            let added = &self.seen.half_added;
-            added.iter().any(|added| Some(added.linq_id) == step.subject.linq_id)
-        };
-        match step.reason {
-            Reason::Matched(Tier::Journal) if half_added() => joined.created_in_source += 1,
-            Reason::Matched(Tier::Journal) => joined.created_in_linq += 1,
-            Reason::Matched(Tier::Id | Tier::Email | Tier::Phone | Tier::Name | Tier::Decision)
-            | Reason::Rule(_)
-            | Reason::Because(_)
-            | Reason::Undo(_) => joined.there += 1,
-        }
     }
 
     fn link(&self, step: &Step, at: Timestamp) -> Result<Vec<Record>, StateError> {
@@ -153,8 +165,29 @@ impl Recorder<'_> {
         Record {
             intent: doubt.map(|intent| (intent, IntentOutcome::Landed)),
             link,
-            history: vec![entry(step, Side::Linq, Action::Link)],
+            history: vec![self.joining(step)],
             ..Record::default()
+        }
+    }
+
+    /// What the history tells of a pair that was joined: that both were there, or that an
+    /// interrupted run had created one of them, which an undo of this run takes back.
+    fn joining(&self, step: &Step) -> HistoryEntry {
+        let contact = step.subject.linq_id.and_then(|id| self.seen.linq.contacts.get(&id));
+        let record = step.subject.record.map(|index| record_at(self.seen, index));
+        match (origin(step, self.seen), contact, record) {
+            (Origin::CreatedInLinq, Some(contact), _) => HistoryEntry {
+                changes: filled(&contact.values),
+                ..entry(step, Side::Linq, Action::Create)
+            },
+            (Origin::AddedToSource, _, Some(record)) => HistoryEntry {
+                changes: filled(&record.values),
+                source_key: Some(record.name_in_source()),
+                ..entry(step, Side::Source, Action::Create)
+            },
+            (Origin::There | Origin::CreatedInLinq | Origin::AddedToSource, _, _) => {
+                entry(step, Side::Linq, Action::Link)
+            }
         }
     }
 

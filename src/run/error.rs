@@ -34,6 +34,9 @@ pub enum RunError {
     /// A defect of linqsync: the planner lost somebody.
     #[error(transparent)]
     Plan(#[from] Unaccounted),
+    /// A defect of linqsync: a panic.
+    #[error("a defect of linqsync ended the run; what was done until then is remembered")]
+    Defect,
     /// Nobody of that name had anything done to them by the run that is to be put back.
     #[error("run {0} did nothing to anybody of that name")]
     Nobody(RunId),
@@ -89,7 +92,7 @@ impl RunError {
             },
             RunError::GaveUp(_) => 6,
             RunError::State(error) => state_code(error),
-            RunError::Write(_) | RunError::BackUp(_) | RunError::Plan(_) => 1,
+            RunError::Write(_) | RunError::BackUp(_) | RunError::Plan(_) | RunError::Defect => 1,
             RunError::Stopped => 143,
         }
     }
@@ -115,6 +118,9 @@ impl RunError {
             }
             RunError::State(error) => error.hint().unwrap_or(STATE_HINT).to_owned(),
             RunError::Plan(_) => "please report this, with what both sides looked like".to_owned(),
+            RunError::Defect => "please report this, with the line of the log that names the \
+                                 place; the next run goes on from here"
+                .to_owned(),
             RunError::Nobody(run) => {
                 format!("`linqsync history --run {run}` shows whom it did something to")
             }

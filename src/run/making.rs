@@ -40,8 +40,9 @@ pub(super) struct Making<'s, 'a, 't> {
     pub(super) left: Option<(Plan, Observation)>,
     /// Edits that the source cannot hold, with the person's name and the reason.
     refused: Vec<(String, String)>,
-    /// Writes that were not made, because the contact was not there any more.
-    vanished: usize,
+    /// Writes that were not made, because the contact was not there any more, or it could
+    /// not be told whether it is.
+    missed: usize,
     /// Writes on which Linq fails alone, and how it failed on the first.
     given_up: GivenUp,
     failed: Option<LinqError>,
@@ -63,7 +64,7 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
             notices: Vec::new(),
             left: None,
             refused: Vec::new(),
-            vanished: 0,
+            missed: 0,
             given_up: GivenUp::default(),
             failed: None,
         }
@@ -193,7 +194,12 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
         self.report.linq.created += done.created;
         self.report.linq.updated += done.updated;
         self.report.linq.deleted += done.deleted;
-        self.vanished += done.vanished;
+        self.missed += done.hidden;
+        self.missed += match self.aim {
+            // The next run finds out why, and goes on from there.
+            Aim::Sync => 0,
+            Aim::Undo(_) | Aim::Apply(_) => done.vanished,
+        };
     }
 
     /// Brings what was seen up to what Linq answered.
@@ -203,6 +209,7 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
         }
         for id in done.gone {
             seen.linq.contacts.remove(&id);
+            seen.linq.elusive.insert(id);
         }
         self.notices.extend(done.notices);
         Ok(observe::recall(self.sides.state, seen)?)
@@ -296,7 +303,7 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
             }
         };
         self.report.skipped =
-            skipped.len() + self.vanished + undone.saturating_sub(self.refused.len()) + postponed;
+            skipped.len() + self.missed + undone.saturating_sub(self.refused.len()) + postponed;
         for Skipped { subject, why } in skipped {
             self.notices.push(format!("{}: {why}", subject.name));
         }

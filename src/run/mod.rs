@@ -6,12 +6,17 @@
 //! final plan tells what is still open, which is nothing in the ordinary case.
 
 mod aim;
+#[cfg(debug_assertions)]
+mod defect;
 mod error;
 mod making;
 
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
 
 use crate::apply::Clock;
@@ -76,8 +81,15 @@ pub async fn run(sides: &mut Sides<'_>, terms: &Terms<'_>) -> Ran {
 pub async fn run_for(aim: Aim<'_>, sides: &mut Sides<'_>, terms: &Terms<'_>) -> Ran {
     let started_at = (terms.clock)();
     let (linq, state) = (sides.linq, sides.state);
-    let mut making = Making::new(aim, sides, terms, started_at);
-    let result = watching(linq, state, terms.clock, Box::pin(making.all())).await;
+    let clock = || {
+        #[cfg(debug_assertions)]
+        defect::on_purpose();
+        (terms.clock)()
+    };
+    let within = Terms { clock: &clock, ..*terms };
+    let mut making = Making::new(aim, sides, &within, started_at);
+    let all = watching(linq, state, terms.clock, Box::pin(making.all()));
+    let result = AssertUnwindSafe(all).catch_unwind().await.unwrap_or_else(defect);
     let Making { mut report, notices, left, .. } = making;
     let down = remember_weather(state, &result, (terms.clock)());
     if let Err(error) = &result {
@@ -92,6 +104,17 @@ pub async fn run_for(aim: Aim<'_>, sides: &mut Sides<'_>, terms: &Terms<'_>) -> 
     let mut ran = Ran { report, notices, left: left.filter(|_| result.is_ok()) };
     finish(sides.state, &mut ran, (terms.clock)(), terms.history);
     ran
+}
+
+/// A panic is a defect, and ends the run like any error: what was in flight stays in the
+/// journal, for the next run. It says what it is in a text; whatever else unwinds is none,
+/// and goes on.
+fn defect(cause: Box<dyn Any + Send>) -> Result<(), RunError> {
+    if cause.is::<&str>() || cause.is::<String>() {
+        Err(RunError::Defect)
+    } else {
+        resume_unwind(cause)
+    }
 }
 
 /// Writes the run's end into the state, and lets go of history that is old enough. A

@@ -142,7 +142,7 @@ impl Contact {
 
 impl Serialize for Contact {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Shown { contact: self, blanks: Blanks::Null }.serialize(serializer)
+        Shown { contact: self, blanks: Blanks::Null, lacks: None }.serialize(serializer)
     }
 }
 
@@ -150,6 +150,8 @@ impl Serialize for Contact {
 pub(super) struct Shown<'a> {
     pub(super) contact: &'a Contact,
     pub(super) blanks: Blanks,
+    /// A member that is not shown at all.
+    pub(super) lacks: Option<&'static str>,
 }
 
 impl Serialize for Shown<'_> {
@@ -167,7 +169,7 @@ impl Serialize for Shown<'_> {
         ];
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("id", &contact.id)?;
-        for (name, text) in texts {
+        for (name, text) in texts.into_iter().filter(|(name, _)| self.lacks != Some(*name)) {
             match (text, self.blanks) {
                 (Some(text), _) => map.serialize_entry(name, text)?,
                 (None, Blanks::Null) => map.serialize_entry(name, &None::<&str>)?,
@@ -243,10 +245,13 @@ mod tests {
     fn a_contact_survives_json_under_every_reading_of_blanks() {
         let ada = ada();
         for blanks in [Blanks::Null, Blanks::Absent] {
-            let text = serde_json::to_string(&Shown { contact: &ada, blanks }).unwrap();
+            let text =
+                serde_json::to_string(&Shown { contact: &ada, blanks, lacks: None }).unwrap();
             assert_eq!(serde_json::from_str::<Contact>(&text).unwrap(), ada);
         }
-        let empty = serde_json::to_value(Shown { contact: &ada, blanks: Blanks::Empty }).unwrap();
+        let empty =
+            serde_json::to_value(Shown { contact: &ada, blanks: Blanks::Empty, lacks: None })
+                .unwrap();
         assert_eq!(empty["email"], "");
         assert_eq!(empty["image_url"], serde_json::Value::Null);
     }

@@ -7,6 +7,8 @@
 
 use std::str::FromStr;
 
+use super::contact::WRITABLE;
+
 /// One quirk that is switched on, read from `name` or `name=value`.
 ///
 /// | text | meaning |
@@ -19,6 +21,7 @@ use std::str::FromStr;
 /// | `updates=taken\|ignored` | an update is carried out, or answered with 200 and ignored |
 /// | `update-answer=whole\|partial` | an update is answered with the whole contact, or with its id and what was sent alone |
 /// | `blanks=null\|empty\|absent` | how answers show a field without a value |
+/// | `list-lacks=NAME` | the listing never shows the member NAME, whether it is blank or not |
 /// | `order=id\|created-desc\|updated-desc` | the order of the listing |
 /// | `per-page=N` | a page holds N contacts, however many are asked for |
 /// | `past-end=empty\|missing\|last` | a page past the end is empty, a 404, or the last page again |
@@ -43,6 +46,8 @@ pub enum Quirk {
     UpdateAnswer(UpdateAnswer),
     /// `blanks`
     Blanks(Blanks),
+    /// `list-lacks`
+    ListLacks(&'static str),
     /// `order`
     Order(Order),
     /// `per-page`
@@ -168,6 +173,8 @@ pub struct Quirks {
     pub update_answer: UpdateAnswer,
     /// How answers show blanks.
     pub blanks: Blanks,
+    /// The member that the listing does not show.
+    pub list_lacks: Option<&'static str>,
     /// The order of the listing.
     pub order: Order,
     /// How many contacts a page holds, whatever is asked for.
@@ -194,6 +201,7 @@ impl Quirks {
             Quirk::Updates(updates) => self.updates = updates,
             Quirk::UpdateAnswer(answer) => self.update_answer = answer,
             Quirk::Blanks(blanks) => self.blanks = blanks,
+            Quirk::ListLacks(name) => self.list_lacks = Some(name),
             Quirk::Order(order) => self.order = order,
             Quirk::PerPage(contacts) => self.per_page = Some(contacts),
             Quirk::PastEnd(page) => self.past_end = page,
@@ -247,8 +255,8 @@ pub enum QuirkError {
     /// There is no quirk of that name.
     #[error(
         "no quirk is called `{0}`; there are owner-reset, phone, title-case, truncate, \
-         ignore-clearing, updates, update-answer, blanks, order, per-page, past-end, find-shape, \
-         late-visibility and duplicates"
+         ignore-clearing, updates, update-answer, blanks, list-lacks, order, per-page, \
+         past-end, find-shape, late-visibility and duplicates"
     )]
     Unknown(String),
     /// The quirk takes another value.
@@ -281,6 +289,10 @@ impl FromStr for Quirk {
                 (choice(value, &UPDATE_ANSWERS).map(Quirk::UpdateAnswer), "whole or partial")
             }
             "blanks" => (choice(value, &BLANKS).map(Quirk::Blanks), "null, empty or absent"),
+            "list-lacks" => {
+                let name = WRITABLE.into_iter().find(|name| Some(*name) == value);
+                (name.map(Quirk::ListLacks), "a member such as email")
+            }
             "order" => {
                 (choice(value, &ORDERS).map(Quirk::Order), "id, created-desc or updated-desc")
             }
@@ -344,6 +356,7 @@ mod tests {
             ("updates=ignored", Quirk::Updates(Updates::Ignored)),
             ("update-answer=partial", Quirk::UpdateAnswer(UpdateAnswer::Partial)),
             ("blanks=absent", Quirk::Blanks(Blanks::Absent)),
+            ("list-lacks=email", Quirk::ListLacks("email")),
             ("order=updated-desc", Quirk::Order(Order::UpdatedDesc)),
             ("per-page=25", Quirk::PerPage(25)),
             ("past-end=last", Quirk::PastEnd(PastEnd::Last)),

@@ -103,7 +103,7 @@ pub(super) fn respond(store: &mut Store, token: &str, request: &Request<Bytes>) 
 }
 
 fn list(store: &mut Store, request: &Request<Bytes>) -> Result<Response<Bytes>, Problem> {
-    let Quirks { blanks, per_page, past_end, .. } = store.quirks();
+    let Quirks { blanks, per_page, past_end, list_lacks: lacks, .. } = store.quirks();
     let per_page = per_page.unwrap_or_else(|| number(request, "per_page", 25, 100));
     let asked = number(request, "page", 1, usize::MAX);
     let last = store.listed_now().div_ceil(per_page).max(1);
@@ -114,7 +114,7 @@ fn list(store: &mut Store, request: &Request<Bytes>) -> Result<Response<Bytes>, 
     };
     let found = store.list((page - 1).saturating_mul(per_page), per_page);
     let contacts: Vec<Shown<'_>> =
-        found.contacts.into_iter().map(|contact| Shown { contact, blanks }).collect();
+        found.contacts.into_iter().map(|contact| Shown { contact, blanks, lacks }).collect();
     let body = Listing {
         contacts,
         pagination: Pagination {
@@ -147,7 +147,7 @@ struct Enveloped<'a> {
 }
 
 fn enveloped(status: StatusCode, quirks: Quirks, contact: &Contact) -> Response<Bytes> {
-    answer::json(status, &Enveloped { data: Shown { contact, blanks: quirks.blanks } })
+    answer::json(status, &Enveloped { data: Shown { contact, blanks: quirks.blanks, lacks: None } })
 }
 
 fn get(store: &Store, id: u64) -> Result<Response<Bytes>, Problem> {
@@ -172,7 +172,8 @@ fn update(
     Ok(match quirks.update_answer {
         UpdateAnswer::Whole => enveloped(StatusCode::OK, quirks, contact),
         UpdateAnswer::Partial => {
-            let mut shown = json!({ "data": Shown { contact, blanks: quirks.blanks } });
+            let mut shown =
+                json!({ "data": Shown { contact, blanks: quirks.blanks, lacks: None } });
             if let Some(members) = shown["data"].as_object_mut() {
                 members.retain(|name, _| name == "id" || input.texts.contains_key(name.as_str()));
             }
@@ -202,7 +203,7 @@ fn find(store: &mut Store, request: &Request<Bytes>) -> Result<Response<Bytes>, 
     };
     let Quirks { blanks, find_shape, .. } = store.quirks();
     let found = store.find(email.as_deref(), phone.as_deref());
-    let found = found.map(|contact| Shown { contact, blanks });
+    let found = found.map(|contact| Shown { contact, blanks, lacks: None });
     let body = match (find_shape, &found) {
         (FindShape::Bare, Some(contact)) => return Ok(answer::json(StatusCode::OK, contact)),
         (FindShape::Bare, None) | (FindShape::Contact, _) => json!({ "contact": found }),

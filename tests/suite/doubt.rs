@@ -219,3 +219,24 @@ fn a_deletion_without_an_answer_is_not_repeated_on_somebody_who_was_edited_meanw
     assert!(world.text().contains("Captain"), "{}", world.text());
     world.expect_silence();
 }
+
+#[test]
+fn a_number_is_searched_for_in_the_form_that_means_the_same_to_linq() {
+    for (region, written, asked) in [
+        ("US", "(415) 555-0001", &["%2B14155550001"][..]),
+        ("DE", "030 901820", &["%2B4930901820"]),
+        ("US", "+44 20 7946 0018", &["%2B442079460018"]),
+        // It has no such form, and is asked for as it is.
+        ("US", "555-0001", &["555-0001"]),
+    ] {
+        let mut world = World::with_quirks(&["phone=any"]);
+        world.set("sync.region", &format!("\"{region}\""));
+        world.write(format!("First Name,Phone\nAda,{written}\n"));
+        world.once().expect(0);
+        let finds = world.requests(Kind::Find);
+        let queries: Vec<&str> = finds.iter().map(|request| request.query.as_str()).collect();
+        let expected: Vec<String> =
+            asked.iter().map(|number| format!("phone_number={number}")).collect();
+        assert_eq!(queries, expected, "{region} {written}");
+    }
+}

@@ -44,6 +44,7 @@ mod killed;
 mod locks;
 mod looking;
 mod output;
+mod panics;
 mod purge;
 mod refusals;
 mod rejections;

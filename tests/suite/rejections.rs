@@ -1,6 +1,7 @@
 //! One bad row never stops the others.
 
 use linqsync::sandbox::Kind;
+use serde_json::{Value, json};
 
 use crate::harness::{World, people};
 
@@ -126,4 +127,36 @@ fn an_owner_whom_linq_does_not_know_is_refused_for_that_row_alone() {
     world.linq().forget_requests();
     world.once().expect(3);
     assert_eq!(world.writes(), []);
+}
+
+/// The fields of the plan's only step that rejects something.
+fn rejected_fields(world: &World) -> Value {
+    let plan = world.plan();
+    let mut steps = plan.steps().iter().filter(|step| step["action"] == "reject");
+    let step = steps.next().unwrap_or_else(|| panic!("{:#}", plan.json));
+    assert_eq!(steps.next(), None);
+    step["fields"].clone()
+}
+
+#[test]
+fn a_plan_says_of_what_is_rejected_what_would_have_become_what() {
+    let world = World::synced(&people::csv(1..=2));
+    world.edit("+14155550002", "1.41556E+10");
+    let phone = json!({ "phone_number": { "from": "+14155550002", "to": "1.41556E+10" } });
+    assert_eq!(rejected_fields(&world), phone);
+
+    world.edit("1.41556E+10", "+14155550002");
+    world.edit("p001@people.example", "nobody at all");
+    world.once().expect(3);
+    let email = json!({ "email": { "from": "p001@people.example", "to": "nobody at all" } });
+    assert_eq!(rejected_fields(&world), email);
+
+    world.edit("nobody at all", "p001@people.example");
+    world.write(world.text() + "New,,nobody at all,,,\n");
+    world.once().expect(3);
+    let new = json!({
+        "first_name": { "from": "", "to": "New" },
+        "email": { "from": "", "to": "nobody at all" },
+    });
+    assert_eq!(rejected_fields(&world), new);
 }

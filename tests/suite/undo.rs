@@ -1,6 +1,6 @@
 //! `undo`: what a run did is put back, on both sides, and stays so.
 
-use linqsync::sandbox::Kind;
+use linqsync::sandbox::{Kind, LoggedRequest, Moment};
 
 use crate::harness::{Files, Run, World, people, wait_until};
 
@@ -440,4 +440,22 @@ fn an_undo_that_is_killed_is_finished_by_the_next() {
     killed(Kind::Update, "update delay=300ms", 1, true);
     killed(Kind::Create, "create delay=300ms", 1, false);
     killed(Kind::Create, "create delay=300ms", 1, true);
+}
+
+#[test]
+fn whom_a_killed_run_created_and_the_next_one_found_is_removed_by_undoing_that() {
+    let mut world = World::synced(&people::csv(1..=2));
+    world.set("linq.settle", "\"300ms\"");
+    world.write(world.text() + &people::row(3));
+    let create = |request: &LoggedRequest| request.kind == Some(Kind::Create);
+    let _ = world.killed_at(Moment::CarriedOut, create).ended();
+    world.linq().dismiss_witness();
+    let run = world.once().expect(0);
+    assert_eq!((run.linq()[1], run.count("linked")), (1, 0));
+    let undone = world.undo(&run, &[]).expect(0);
+    assert_eq!((undone.linq(), undone.source()), ([2, 0, 0, 1], [3, 0, 0, 0]), "{:#}", undone.json);
+    assert!(world.text().contains("First003"), "the row was not created by that run");
+    world.linq().forget_requests();
+    world.once().expect(0);
+    assert_eq!(world.writes(), [], "the pair is released");
 }

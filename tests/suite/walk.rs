@@ -64,6 +64,132 @@ fn a_listing_that_always_lies_deletes_nobody_and_what_it_shows_is_used() {
 }
 
 #[test]
+fn who_is_not_in_a_listing_in_parts_is_asked_for_where_that_are_few() {
+    let world = World::with_quirks(&["per-page=10"]);
+    world.write(people::csv(1..=30));
+    world.sync();
+    // Each page lacks its last contact, however often it is read.
+    world.fault("list lie=short");
+    world.edit("Title 030", "Chief");
+    let run = world.once().expect(0);
+    assert_eq!((run.linq(), run.source()), ([30, 0, 1, 0], [30, 0, 0, 0]), "{:#}", run.json);
+    assert_eq!((run.count("in_sync"), run.requests("get")), (30, 3));
+    world.linq().clear_faults();
+    world.expect_silence();
+}
+
+#[test]
+fn who_is_gone_from_a_listing_in_parts_waits_for_a_whole_one_and_for_nobody() {
+    let world = World::with_quirks(&["per-page=10"]);
+    world.write(people::csv(1..=30));
+    world.sync();
+    world.remove("First005");
+    world.edit("Title 006", "Chief");
+    world.fault("list lie=fewer");
+    let run = world.once().expect(0);
+    assert_eq!((run.linq(), run.source()), ([29, 0, 1, 0], [30, 0, 0, 0]), "{:#}", run.json);
+    assert!(run.notices().contains("1 linked contacts seem to be gone"), "{}", run.notices());
+    world.linq().clear_faults();
+    assert_eq!(world.once().expect(0).source(), [29, 0, 0, 1]);
+    world.expect_silence();
+}
+
+#[test]
+fn many_who_are_not_in_a_listing_in_parts_are_told_and_not_asked_for() {
+    let world = World::with_quirks(&["per-page=20"]);
+    world.write(people::csv(1..=60));
+    world.sync();
+    world.fault("list lie=empty-page");
+    let run = world.once().expect(3);
+    assert_eq!((run.source(), world.writes()), ([60, 0, 0, 0], vec![]));
+    assert_eq!((run.count("skipped"), run.requests("get")), (60, 0), "{:#}", run.json);
+    world.linq().clear_faults();
+    world.expect_silence();
+}
+
+#[test]
+fn a_contact_that_is_deleted_just_before_it_is_written_waits_for_the_next_run_and_for_nobody() {
+    let world = World::synced(&people::csv(1..=4));
+    world.edit("Title 002", "Chief");
+    world.edit(&people::row(3), "");
+    world.edit("Title 004", "Pilot");
+    let (linq, going) =
+        (world.linq().clone(), ["First002", "First003"].map(|n| world.contact(n).id));
+    world.linq().set_witness(std::sync::Arc::new(move |moment, request| {
+        let arrived = moment == linqsync::sandbox::Moment::Arrived;
+        for id in going.iter().filter(|id| request.path.ends_with(&id.to_string())) {
+            let _ = (arrived && request.method != "GET").then(|| linq.remove(*id));
+        }
+    }));
+    let run = world.once().expect(0);
+    world.linq().dismiss_witness();
+    assert_eq!((run.linq()[2], run.source()), (1, [3, 0, 0, 0]), "{:#}", run.json);
+    assert!(run.notices().contains("1 linked contacts seem to be gone"), "{}", run.notices());
+    // An edit in the source beats a deletion in Linq.
+    assert_eq!(world.once().expect(0).linq(), [3, 1, 0, 0]);
+    assert_eq!(world.contact("First002").title.as_deref(), Some("Chief"));
+    world.expect_silence();
+}
+
+#[test]
+fn a_field_that_the_listing_does_not_show_is_not_cleared() {
+    for blanks in ["blanks=null", "blanks=absent"] {
+        let world = World::with_quirks(&[blanks]);
+        world.write(people::csv(1..=12));
+        world.sync();
+        let text = world.text();
+        // Linq is changed, and its listing shows no e-mail any more.
+        world.quirks(&[blanks, "list-lacks=email"]);
+        world.change("First002", "title", "Captain");
+        world.change("First003", "email", "third@people.example");
+        world.edit("Title 004", "Chief");
+        let run = world.once().expect(0);
+        assert_eq!((run.linq()[2], run.source()[2]), (1, 2), "{blanks}: {:#}", run.json);
+        let expected = text
+            .replace("Title 002", "Captain")
+            .replace("p003@people", "third@people")
+            .replace("Title 004", "Chief");
+        assert_eq!(world.text(), expected, "{blanks}");
+        // Three witnesses, and the two that were changed in Linq.
+        assert!(run.requests("get") <= 5, "{blanks}: {:#}", run.json);
+        world.linq().forget_requests();
+        let run = world.once().expect(0);
+        assert_eq!((world.writes(), world.text()), (vec![], expected), "{blanks}");
+        assert!(run.requests("get") <= 3, "{blanks}: {:#}", run.json);
+        world.quirks(&[blanks]);
+        world.expect_silence();
+    }
+}
+
+#[test]
+fn a_field_that_is_blank_for_everybody_is_cleared_although_no_contact_mentions_it() {
+    let world = World::with_quirks(&["blanks=absent"]);
+    world.write("First Name,Email,Title\nAda,a@e.example,Countess\nBo,b@e.example,\n");
+    world.sync();
+    world.change("Ada", "title", "");
+    let run = world.once().expect(0);
+    assert_eq!((run.source()[2], run.requests("get")), (1, 1), "{:#}", run.json);
+    assert!(!world.text().contains("Countess"), "{}", world.text());
+    world.run(&["verify"]).expect(0);
+}
+
+#[test]
+fn a_first_run_knows_everybody_by_their_e_mail_although_the_listing_does_not_show_it() {
+    let world = World::with_quirks(&["list-lacks=email"]);
+    for n in 1..=5 {
+        let email = format!("p{n:03}@people.example");
+        world.linq().insert([("first_name", "X"), ("email", &*email)]).unwrap();
+    }
+    let rows: Vec<String> = (1..=5).map(|n| format!("X,p{n:03}@people.example")).collect();
+    world.write(format!("First Name,Email\n{}\n", rows.join("\n")));
+    let run = world.once().expect(0);
+    assert_eq!((run.count("linked"), run.linq()[1], run.source()[1]), (5, 0, 0), "{:#}", run.json);
+    world.linq().forget_requests();
+    world.once().expect(0);
+    assert_eq!(world.writes(), []);
+}
+
+#[test]
 fn pages_of_any_size_and_order_and_whatever_comes_past_the_end_make_one_whole() {
     for quirks in [
         &["per-page=1"][..],

@@ -131,7 +131,7 @@ fn a_create_is_forgotten_only_beside_a_whole_listing() {
     let mut seen = with_create(&World::new(&[], &[]), ADA);
     seen.now = at(86_400);
     assert_eq!(planned(&seen).settled, [IntentId(7)]);
-    seen.linq.incomplete = Some("pages moved".to_owned());
+    seen.linq.incomplete = Some(super::world::pages_moved());
     assert!(planned(&seen).settled.is_empty());
     seen.linq.incomplete = None;
     seen.now = at(0);
@@ -230,7 +230,7 @@ fn somebody_added_again_without_a_record_of_it_is_not_added_twice() {
 fn an_orphan_is_left_alone_while_anything_is_read_in_part() {
     let mut seen = with_create(&World::new(&[], &[ADA]), ADA);
     seen.now = at(86_400);
-    seen.linq.incomplete = Some("pages moved".to_owned());
+    seen.linq.incomplete = Some(super::world::pages_moved());
     let plan = planned(&seen);
     assert!(plan.steps.is_empty() && plan.settled.is_empty());
 }

@@ -303,7 +303,7 @@ fn a_record_that_is_back_while_linq_is_read_in_part_is_not_missing_any_more() {
     let mut seen = world.observe();
     let kai = world.id(2);
     seen.linq.contacts.remove(&kai);
-    seen.linq.incomplete = Some("pages moved".to_owned());
+    seen.linq.incomplete = Some(super::world::pages_moved());
     let plan = plan(&seen, &world.policy).unwrap();
     assert_eq!(plan.steps[0].link, LinkPlan::Found);
 }

@@ -167,7 +167,7 @@ fn a_row_that_only_has_an_id_is_the_contact_with_that_id() {
 fn whom_find_cannot_see_is_not_created_beside_a_listing_in_parts() {
     let world = World::new(&["first_name=Ada", "first_name=Bo email=bo@x.example"], &[]);
     let mut seen = world.observe();
-    seen.linq.incomplete = Some("pages moved".to_owned());
+    seen.linq.incomplete = Some(super::world::pages_moved());
     let plan = plan(&seen, &world.policy).unwrap();
     let created: Vec<_> = plan.steps.iter().filter(|step| step.linq.is_some()).collect();
     assert_eq!(created.len(), 1);

@@ -10,8 +10,8 @@ use crate::model::{
     Policy, RecordIndex, Side, SourceRecord, Timestamp, Values,
 };
 use crate::plan::{
-    DoubtfulCreate, HalfAdded, HeldBack, LinqSide, Observation, Plan, RecentDeletions, SourceSide,
-    Step, Written, plan,
+    DoubtfulCreate, HalfAdded, HeldBack, Incomplete, LinqSide, Observation, Outlook, Plan,
+    RecentDeletions, SourceSide, Step, Written, plan,
 };
 
 /// The fields that the worlds of these tests map.
@@ -137,6 +137,7 @@ impl World {
                 contacts: self.contacts.keys().map(|id| (*id, self.contact(*id))).collect(),
                 incomplete: None,
                 gone: self.missing(),
+                elusive: BTreeSet::new(),
                 unasked: false,
                 nobody_answers: false,
             },
@@ -211,4 +212,9 @@ pub(super) fn record(position: usize, values: &Values) -> SourceRecord {
         revised_at: None,
         fingerprint: Fingerprint::of(texts.join("\u{1f}").as_bytes()),
     }
+}
+
+/// A listing that moved while it was read.
+pub(super) fn pages_moved() -> Incomplete {
+    Incomplete { why: "pages moved".to_owned(), outlook: Outlook::Passing }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use futures_util::FutureExt;
-use linqsync::linq::{BaseUrl, Client, Settings, TokenSource};
+use linqsync::linq::{BaseUrl, Client, Rate, Settings, TokenSource};
 use linqsync::lock::{Lock, LockError};
 use linqsync::mirror::{State, StateError};
 use linqsync::model::{
@@ -275,7 +275,7 @@ impl Driver {
         let url = BaseUrl::new("https://linq.example".parse().unwrap()).unwrap();
         let mut settings = Settings::new(url, setup.salt);
         settings.concurrency = NonZeroUsize::new(setup.concurrency).unwrap();
-        settings.requests_per_second = NonZeroU32::new(setup.per_second).unwrap();
+        settings.rate = Rate::per_second(NonZeroU32::new(setup.per_second).unwrap());
         let wire = Wire { world: Arc::clone(&self.world), traffic };
         Client::new(Arc::new(wire), settings, TokenSource::fixed("sandbox-token".into()))
     }

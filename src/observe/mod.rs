@@ -1,32 +1,31 @@
 //! Reads Linq and the state into what a plan is made from.
 //!
-//! Owns the evidence of absence: a contact counts as gone only if a complete
-//! listing lacks it, asking for it by id says that it does not exist, and a known
-//! contact still answers. Writes nothing but the mirror. Leaves every decision to
-//! [`crate::plan`].
+//! Owns what was seen, and the evidence that somebody is gone (`absence`) or that a
+//! field is not shown (`unshown`). Writes nothing but the mirror. Leaves every decision
+//! to [`crate::plan`].
+
+mod absence;
+mod unshown;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
 
-use crate::gauge::Stage;
-use crate::linq::{Client, Completeness, Fetched, LinqError, Listing, Lookup, walk};
+use crate::linq::{Client, Completeness, Fetched, LinqError, Listing, walk};
 use crate::mirror::{IntentKind, IntentState, Mapping, RepeatedWrite, Shown, State, StateError};
 use crate::model::{
-    Decision, Field, Fingerprint, Link, LinkStatus, LinqContact, LinqId, Policy, RunId, Scope,
-    Side, SourceRecord, Timestamp, Waiting, WaitingKind,
+    Field, Fingerprint, Link, LinqContact, LinqId, Policy, RunId, Scope, Side, SourceRecord,
+    Timestamp, Waiting, WaitingKind,
 };
 use crate::plan::{
-    DoubtfulCreate, HalfAdded, HeldBack, LinqSide, Observation, RecentDeletions, SourceSide,
-    Written, choose, worth_asking,
+    DoubtfulCreate, HalfAdded, HeldBack, Incomplete, LinqSide, Observation, Outlook,
+    RecentDeletions, SourceSide, Written, choose, worth_asking,
 };
 use crate::source::Reading;
+use absence::missing;
 
 /// The sliding time over which deletions are counted.
 const DAY: TimeDelta = TimeDelta::hours(24);
-
-/// How many contacts are asked for at most to see whether any still answers.
-const CONTROLS: usize = 5;
 
 /// Why a side could not be observed.
 #[derive(Debug, thiserror::Error)]
@@ -40,7 +39,8 @@ pub enum ObserveError {
 }
 
 /// Walks Linq's listing into the mirror, and asks for linked contacts that it
-/// lacks one by one, unless there are too many. `reading` is the source's.
+/// lacks one by one, unless there are too many: if it is whole, for evidence that they
+/// are gone, and otherwise to know what they have. `reading` is the source's.
 ///
 /// # Errors
 /// When Linq or the state fails; nothing is believed then.
@@ -55,137 +55,32 @@ pub async fn read_linq(
     let Listing { contacts: listed, completeness } = walk(client).await?;
     let mut shown: BTreeMap<LinqId, Fetched> =
         listed.into_iter().map(|fetched| (fetched.contact.id, fetched)).collect();
+    unshown::complete(client, state, &mut shown).await?;
     let mut side = LinqSide {
         contacts: BTreeMap::new(),
         incomplete: match completeness {
             Completeness::Complete => None,
-            Completeness::Partial(doubt) => Some(doubt.to_string()),
+            Completeness::Partial(doubt) => Some(Incomplete {
+                why: doubt.to_string(),
+                outlook: if doubt.may_pass() { Outlook::Passing } else { Outlook::Lasting },
+            }),
         },
         gone: BTreeSet::new(),
+        elusive: BTreeSet::new(),
         unasked: false,
         nobody_answers: false,
     };
-    if side.incomplete.is_none() {
-        let missing = missing(state, reading, &shown)?;
+    let missing = missing(state, reading, &shown)?;
+    if side.incomplete.is_some() {
+        missing.look_for_few(client, &mut shown, &mut side).await?;
+    } else {
         let recent = state.deletions_since(Side::Source, now - DAY)?;
         side.unasked = !worth_asking(missing.linked.len(), missing.links, recent, policy);
-        ask_for_missing(client, &missing, &mut shown, &mut side).await?;
+        missing.ask(client, &mut shown, &mut side).await?;
     }
     store(state, run, now, &shown, &side)?;
     side.contacts = shown.into_iter().map(|(id, fetched)| (id, fetched.contact)).collect();
     Ok(side)
-}
-
-/// Contacts of links that a listing lacks.
-#[derive(Default)]
-struct Missing {
-    linked: Vec<LinqId>,
-    /// Those that a person says are gone indeed.
-    vouched_for: Vec<LinqId>,
-    /// Those of released pairs that may be gone altogether. Of the others it does not
-    /// matter, and they may be many.
-    released: Vec<LinqId>,
-    /// How many pairs are linked, those aside for which a person vouches.
-    links: usize,
-}
-
-fn missing(
-    state: &State,
-    reading: &Reading,
-    shown: &BTreeMap<LinqId, Fetched>,
-) -> Result<Missing, StateError> {
-    let records: BTreeSet<Fingerprint> =
-        reading.records.iter().map(|record| record.fingerprint).collect();
-    let approved = approved_deletions(state)?;
-    let mut missing = Missing::default();
-    for link in state.links()? {
-        let id = link.linq_id;
-        let lacks = !shown.contains_key(&id);
-        match link.status {
-            LinkStatus::Linked if lacks && approved.contains(&id) => missing.vouched_for.push(id),
-            LinkStatus::Linked => {
-                missing.links += 1;
-                missing.linked.extend(lacks.then_some(id));
-            }
-            LinkStatus::Released => {
-                let gone = lacks && !records.contains(&link.fingerprint);
-                missing.released.extend(gone.then_some(id));
-            }
-        }
-    }
-    Ok(missing)
-}
-
-/// Contacts whose deletion in the source a person has approved: they are gone from
-/// Linq, says that person.
-fn approved_deletions(state: &State) -> Result<BTreeSet<LinqId>, StateError> {
-    let decisions = state.decisions()?;
-    if decisions.is_empty() {
-        return Ok(BTreeSet::new());
-    }
-    let approved = |waiting: &Waiting| {
-        waiting.kind == WaitingKind::HeldDeletion { side: Side::Source }
-            && decisions.get(&waiting.what) == Some(&Decision::Approve)
-    };
-    let waiting = state.waiting()?;
-    Ok(waiting.into_iter().filter(approved).filter_map(|waiting| waiting.linq_id).collect())
-}
-
-/// Asks for each that is missing. That one does not exist counts only if somebody
-/// who was listed just now still answers; where nobody at all is listed any more,
-/// only what a person vouches for is asked for, and their word counts instead.
-async fn ask_for_missing(
-    client: &Client,
-    missing: &Missing,
-    shown: &mut BTreeMap<LinqId, Fetched>,
-    side: &mut LinqSide,
-) -> Result<(), LinqError> {
-    let listed: Vec<LinqId> = shown.keys().take(CONTROLS).copied().collect();
-    let mut absent = BTreeSet::new();
-    let Missing { linked, released, vouched_for, .. } = missing;
-    let unvouched: Vec<LinqId> =
-        if side.unasked { Vec::new() } else { linked.iter().chain(released).copied().collect() };
-    let missing = unvouched.len() + vouched_for.len();
-    client.gauge().begin(Stage::Asking, u64::try_from(missing).ok());
-    for id in unvouched.iter().chain(vouched_for) {
-        client.gauge().advance(1);
-        let lookup = match client.get(*id).await {
-            // This one may not be looked at: it proves nothing about anybody.
-            Err(error) if error.rejection().is_some() => continue,
-            lookup => lookup?,
-        };
-        match lookup {
-            Lookup::Found(fetched) => {
-                shown.insert(*id, *fetched);
-            }
-            Lookup::Absent => {
-                absent.insert(*id);
-            }
-            // Neither there nor proven to be gone: nothing follows for this one.
-            Lookup::Unproven(_) => {}
-        }
-    }
-    if absent.is_empty() {
-        return Ok(());
-    }
-    let nobody_to_ask = listed.is_empty() && unvouched.is_empty();
-    if nobody_to_ask || somebody_answers(client, &listed).await? {
-        side.gone = absent;
-    } else {
-        side.nobody_answers = true;
-    }
-    Ok(())
-}
-
-/// Whether one of these contacts, which were listed just now, still answers. One may
-/// have gone meanwhile like those that are asked for; all of them have not.
-async fn somebody_answers(client: &Client, listed: &[LinqId]) -> Result<bool, LinqError> {
-    for id in listed {
-        if matches!(client.get(*id).await?, Lookup::Found(_)) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }
 
 /// Brings the mirror up to what Linq showed. Contacts that are not listed and not

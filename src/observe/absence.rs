@@ -1,0 +1,168 @@
+//! The evidence of absence.
+//!
+//! Owns it: a contact counts as gone only if a complete listing lacks it, asking for it by
+//! id says that it does not exist, and a known contact still answers. Leaves what follows
+//! to [`crate::plan`].
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::gauge::Stage;
+use crate::linq::{Client, Fetched, LinqError, Lookup};
+use crate::mirror::{State, StateError};
+use crate::model::{Decision, Fingerprint, Limit, LinkStatus, LinqId, Side, Waiting, WaitingKind};
+use crate::plan::LinqSide;
+use crate::source::Reading;
+
+/// How many contacts are asked for at most to see whether any still answers.
+const CONTROLS: usize = 5;
+
+/// How many linked contacts that a listing in parts does not show are asked for one by
+/// one: as many as a run may delete unless something else is configured.
+const FEW: Limit = Limit::Percent { hundredths: 500 };
+
+/// Contacts of links that a listing lacks.
+#[derive(Default)]
+pub(super) struct Missing {
+    pub(super) linked: Vec<LinqId>,
+    /// Those that a person says are gone indeed.
+    vouched_for: Vec<LinqId>,
+    /// Those of released pairs that may be gone altogether. Of the others it does not
+    /// matter, and they may be many.
+    released: Vec<LinqId>,
+    /// How many pairs are linked, those aside for which a person vouches.
+    pub(super) links: usize,
+}
+
+/// Who is missing from what was `shown`; `reading` is the source's.
+pub(super) fn missing(
+    state: &State,
+    reading: &Reading,
+    shown: &BTreeMap<LinqId, Fetched>,
+) -> Result<Missing, StateError> {
+    let records: BTreeSet<Fingerprint> =
+        reading.records.iter().map(|record| record.fingerprint).collect();
+    let approved = approved_deletions(state)?;
+    let mut missing = Missing::default();
+    for link in state.links()? {
+        let id = link.linq_id;
+        let lacks = !shown.contains_key(&id);
+        match link.status {
+            LinkStatus::Linked if lacks && approved.contains(&id) => missing.vouched_for.push(id),
+            LinkStatus::Linked => {
+                missing.links += 1;
+                missing.linked.extend(lacks.then_some(id));
+            }
+            LinkStatus::Released => {
+                let gone = lacks && !records.contains(&link.fingerprint);
+                missing.released.extend(gone.then_some(id));
+            }
+        }
+    }
+    Ok(missing)
+}
+
+/// Contacts whose deletion in the source a person has approved: they are gone from
+/// Linq, says that person.
+fn approved_deletions(state: &State) -> Result<BTreeSet<LinqId>, StateError> {
+    let decisions = state.decisions()?;
+    if decisions.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let approved = |waiting: &Waiting| {
+        waiting.kind == WaitingKind::HeldDeletion { side: Side::Source }
+            && decisions.get(&waiting.what) == Some(&Decision::Approve)
+    };
+    let waiting = state.waiting()?;
+    Ok(waiting.into_iter().filter(approved).filter_map(|waiting| waiting.linq_id).collect())
+}
+
+impl Missing {
+    /// Asks for each that is missing. That one does not exist counts only if somebody
+    /// who was listed just now still answers; where nobody at all is listed any more,
+    /// only what a person vouches for is asked for, and their word counts instead.
+    pub(super) async fn ask(
+        &self,
+        client: &Client,
+        shown: &mut BTreeMap<LinqId, Fetched>,
+        side: &mut LinqSide,
+    ) -> Result<(), LinqError> {
+        let listed: Vec<LinqId> = shown.keys().take(CONTROLS).copied().collect();
+        let mut absent = BTreeSet::new();
+        let Missing { linked, released, vouched_for, .. } = self;
+        let unvouched: Vec<LinqId> = if side.unasked {
+            Vec::new()
+        } else {
+            linked.iter().chain(released).copied().collect()
+        };
+        let missing = unvouched.len() + vouched_for.len();
+        client.gauge().begin(Stage::Asking, u64::try_from(missing).ok());
+        for id in unvouched.iter().chain(vouched_for) {
+            client.gauge().advance(1);
+            let lookup = match client.get(*id).await {
+                // This one may not be looked at: it proves nothing about anybody.
+                Err(error) if error.rejection().is_some() => continue,
+                lookup => lookup?,
+            };
+            match lookup {
+                Lookup::Found(fetched) => {
+                    shown.insert(*id, *fetched);
+                }
+                Lookup::Absent => {
+                    absent.insert(*id);
+                }
+                // Neither there nor proven to be gone: nothing follows for this one.
+                Lookup::Unproven(_) => {}
+            }
+        }
+        if absent.is_empty() {
+            return Ok(());
+        }
+        let nobody_to_ask = listed.is_empty() && unvouched.is_empty();
+        if nobody_to_ask || somebody_answers(client, &listed).await? {
+            side.gone = absent;
+        } else {
+            side.nobody_answers = true;
+        }
+        Ok(())
+    }
+
+    /// Asks for linked contacts that a listing in parts does not show, unless they are many:
+    /// what they have is known then. Nothing follows for those that are not there.
+    pub(super) async fn look_for_few(
+        &self,
+        client: &Client,
+        shown: &mut BTreeMap<LinqId, Fetched>,
+        side: &mut LinqSide,
+    ) -> Result<(), LinqError> {
+        if self.linked.len() > FEW.allows(self.links) {
+            return Ok(());
+        }
+        client.gauge().begin(Stage::Asking, u64::try_from(self.linked.len()).ok());
+        for id in &self.linked {
+            client.gauge().advance(1);
+            match client.get(*id).await {
+                Err(error) if error.rejection().is_some() => {}
+                Err(error) => return Err(error),
+                Ok(Lookup::Found(fetched)) => {
+                    shown.insert(*id, *fetched);
+                }
+                Ok(Lookup::Absent) => {
+                    side.elusive.insert(*id);
+                }
+                Ok(Lookup::Unproven(_)) => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether one of these contacts, which were listed just now, still answers. One may
+/// have gone meanwhile like those that are asked for; all of them have not.
+async fn somebody_answers(client: &Client, listed: &[LinqId]) -> Result<bool, LinqError> {
+    for id in listed {
+        if matches!(client.get(*id).await?, Lookup::Found(_)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}

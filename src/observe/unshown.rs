@@ -1,0 +1,115 @@
+//! Fields that the listing does not show.
+//!
+//! A member that a contact lacks is blank, as far as anybody knows of Linq. But the
+//! documents show a listing without e-mail addresses, so what no contact of a whole
+//! listing mentions may just as well not be shown there. Owns telling the two apart:
+//! somebody who had such a value, or anybody where nobody is known so far, is asked for
+//! by id, where everything is shown. If that shows the value, the field is taken from
+//! where it was seen last, and those whom Linq changed since are asked for. Leaves what
+//! follows to [`crate::plan`].
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::stream::{self, StreamExt};
+
+use crate::gauge::Stage;
+use crate::linq::{Client, Fetched, LinqError, Lookup};
+use crate::mirror::State;
+use crate::model::{FieldSet, LinqContact, LinqId, Timestamp};
+
+use super::ObserveError;
+
+/// How many are asked for at most to see whether a field is blank or not shown.
+const WITNESSES: usize = 3;
+
+/// Completes what was `listed` with what the listing does not show.
+pub(super) async fn complete(
+    client: &Client,
+    state: &State,
+    listed: &mut BTreeMap<LinqId, Fetched>,
+) -> Result<(), ObserveError> {
+    let silent = unmentioned(listed);
+    if silent.is_empty() || listed.is_empty() {
+        return Ok(());
+    }
+    let known = state.contacts()?;
+    let mut unshown = FieldSet::EMPTY;
+    for id in witnesses(silent, listed, &known) {
+        if let Some(witness) = found(client, id).await? {
+            let shown = witness.contact.values.filled();
+            silent.intersection(shown).iter().for_each(|field| unshown.insert(field));
+        }
+    }
+    if unshown.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<&str> = unshown.iter().map(crate::model::Field::name).collect();
+    tracing::warn!(
+        fields = names.join(", "),
+        "the listing does not show these fields; who was changed is asked for one by one"
+    );
+    let mut changed = Vec::new();
+    for (id, fetched) in listed.iter_mut() {
+        match known.get(id).filter(|known| is_as_known(known, &fetched.contact)) {
+            Some(known) => {
+                for field in unshown.iter() {
+                    fetched.contact.values[field].clone_from(&known.values[field]);
+                }
+            }
+            None => changed.push(*id),
+        }
+    }
+    client.gauge().begin(Stage::Asking, u64::try_from(changed.len()).ok());
+    let concurrency = client.settings().concurrency.get();
+    let mut asked = stream::iter(changed).map(|id| found(client, id)).buffer_unordered(concurrency);
+    while let Some(answer) = asked.next().await {
+        client.gauge().advance(1);
+        if let Some(fetched) = answer? {
+            listed.insert(fetched.contact.id, fetched);
+        }
+    }
+    Ok(())
+}
+
+/// Fields of which no contact says anything.
+fn unmentioned(listed: &BTreeMap<LinqId, Fetched>) -> FieldSet {
+    let is_silent = |fetched: &Fetched, field| {
+        fetched.contact.values[field].is_empty() && !fetched.mentions(field)
+    };
+    let silent = |field: &_| listed.values().all(|fetched| is_silent(fetched, *field));
+    FieldSet::ALL.iter().filter(silent).collect()
+}
+
+/// Whom to ask: for each field some who had it. Of a Linq of which nothing is known, the
+/// first and the last.
+fn witnesses(
+    silent: FieldSet,
+    listed: &BTreeMap<LinqId, Fetched>,
+    known: &BTreeMap<LinqId, LinqContact>,
+) -> BTreeSet<LinqId> {
+    if known.is_empty() {
+        let ids = || listed.keys().copied();
+        return ids().next().into_iter().chain(ids().next_back()).collect();
+    }
+    let had = |field| {
+        let had = known.values().filter(move |known| !known.values[field].is_empty());
+        had.map(|known| known.id).filter(|id| listed.contains_key(id)).take(WITNESSES)
+    };
+    silent.iter().flat_map(had).collect()
+}
+
+async fn found(client: &Client, id: LinqId) -> Result<Option<Fetched>, LinqError> {
+    match client.get(id).await {
+        Ok(Lookup::Found(fetched)) => Ok(Some(*fetched)),
+        Ok(Lookup::Absent | Lookup::Unproven(_)) => Ok(None),
+        Err(error) if error.rejection().is_some() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether Linq has not changed a contact since it was seen last. What says nothing about
+/// that may have been changed.
+fn is_as_known(known: &LinqContact, listed: &LinqContact) -> bool {
+    let millis = |at: Option<Timestamp>| at.map(|at| at.timestamp_millis());
+    listed.updated_at.is_some() && millis(known.updated_at) == millis(listed.updated_at)
+}
