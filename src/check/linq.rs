@@ -53,7 +53,11 @@ fn token(source: &TokenSource) -> Finding {
     match source.read() {
         Ok(_) => Finding::ok("token", format!("from {source}")),
         Err(error) => {
-            let hint = "put Linq's token there; the configuration's comments say how";
+            let hint = if error.is_denied() {
+                "let this user read it; the service needs no access, systemd hands it the token"
+            } else {
+                "put Linq's token there; the configuration's comments say how"
+            };
             Finding::error("token", ReportedError::of(&error, 2, hint))
         }
     }
@@ -74,7 +78,9 @@ async fn ask(config: &Config, now: &(dyn Fn() -> Timestamp + Sync)) -> Vec<Findi
     match page {
         Ok(page) => {
             let count = page.pagination.total_count;
-            let contacts = count.map(|count| format!(", {count} contacts")).unwrap_or_default();
+            let contacts = count
+                .map(|count| format!(", {count} contact{}", if count == 1 { "" } else { "s" }))
+                .unwrap_or_default();
             let message = format!(
                 "{} answers in {} ms{contacts}",
                 config.linq.base_url,

@@ -106,7 +106,7 @@ fn written(config: &Config, reading: &Reading) -> Finding {
         let message = "only Linq is written (sync.direction)";
         return Finding::new("writing", Grade::Skipped, message);
     }
-    let hint = "put it right, or set sync.direction to \"push\"";
+    let hint = "put that right, or set sync.direction to \"push\"";
     if let Some(reason) = &reading.read_only {
         let message = format!("the source will not be written: {reason}");
         return Finding::warning("writing", message, hint);

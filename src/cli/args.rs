@@ -60,6 +60,14 @@ pub(super) struct LimitArgs {
 }
 
 impl Cli {
+    /// What is typed to run `command` with this configuration.
+    pub(super) fn command_line(&self, command: &str) -> String {
+        match &self.config {
+            Some(file) => format!("linqsync -c {} {command}", file.display()),
+            None => format!("linqsync {command}"),
+        }
+    }
+
     /// The limit for this run, wherever on the line it stands.
     pub(super) fn max_deletes(&self) -> Option<Limit> {
         let of_command = match &self.command {

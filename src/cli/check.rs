@@ -27,7 +27,7 @@ pub(super) async fn check(cli: &Cli, args: &CheckArgs) -> anyhow::Result<u8> {
     if cli.output.json {
         print_json(&document(&findings))?;
     } else {
-        print(&text(&findings))?;
+        print(&text(&findings, &cli.command_line("plan")))?;
     }
     Ok(check::exit_code(&findings))
 }
@@ -47,7 +47,7 @@ fn document(findings: &[Finding]) -> serde_json::Value {
     json!({ "schema": "linqsync.check/1", "ok": ok, "checks": findings })
 }
 
-fn text(findings: &[Finding]) -> String {
+fn text(findings: &[Finding], next: &str) -> String {
     let mut text = String::new();
     for Finding { check, status, message, hint, .. } in findings {
         let (style, name) = (style(*status), status.name());
@@ -57,15 +57,15 @@ fn text(findings: &[Finding]) -> String {
             let _ = writeln!(text, "{:INDENT$}{}", "", wrapped(&format!("fix: {hint}"), INDENT));
         }
     }
-    text + "\n" + &verdict(findings) + "\n"
+    text + "\n" + &verdict(findings, next) + "\n"
 }
 
-fn verdict(findings: &[Finding]) -> String {
+fn verdict(findings: &[Finding], next: &str) -> String {
     let number = |grade| findings.iter().filter(|finding| finding.status == grade).count();
     match (number(Grade::Error), number(Grade::Warning)) {
-        (0, 0) => "Everything is in place. See what a run would do: linqsync plan".to_owned(),
+        (0, 0) => format!("Everything is in place. See what a run would do: {next}"),
         (0, warnings) => format!(
-            "A run is possible, with {}. See what it would do: linqsync plan",
+            "A run is possible, with {}. See what it would do: {next}",
             counted(warnings, "warning", "warnings")
         ),
         (errors, _) => format!("No run is possible: {}.", counted(errors, "error", "errors")),

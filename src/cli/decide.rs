@@ -142,7 +142,12 @@ fn decide(
     };
     let state = match State::beside(&config.state.dir) {
         Ok(Some(state)) => state,
-        Ok(None) => return refuse(wrong("there was no run yet, so nothing waits".to_owned())),
+        Ok(None) => {
+            let hint =
+                "`linqsync plan` shows what the first would do, `--once` makes it".to_owned();
+            let message = "there was no run yet, so nothing waits".to_owned();
+            return refuse(ReportedError { code: 2, message, hint });
+        }
         Err(error) => return refuse(state_error(&error)),
     };
     let (waiting, linked) = match state.waiting().and_then(|w| Ok((w, linked(&state)?))) {

@@ -196,6 +196,9 @@ fn configured(cli: &Cli, go_on: impl FnOnce(Config) -> anyhow::Result<u8>) -> an
 
 fn unusable(output: Output, error: &ConfigError) -> anyhow::Result<()> {
     say(&error.render());
+    if matches!(error, ConfigError::Invalid(_)) {
+        say("  help: correct it, and see with `linqsync check` that it is right");
+    }
     if output.json {
         let hint = "correct the configuration and run `linqsync plan`".to_owned();
         failed(ReportedError { code: 2, message: error.lines().join("; "), hint })?;

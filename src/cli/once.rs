@@ -35,7 +35,8 @@ const ROUND: Duration = Duration::from_secs(10);
 pub(super) async fn once(cli: &Cli, config: &Config) -> anyhow::Result<u8> {
     match open_to_write(config) {
         Ok(opened) => carry_out(cli.output, config, opened, Aim::Sync).await,
-        Err(error @ OpenError::State(StateError::Held { .. })) => {
+        Err(error @ OpenError::State(StateError::Held { .. } | StateError::Permissions { .. })) => {
+            // Root may ask a daemon whose state it leaves alone.
             match have_made(cli, config).await? {
                 Ok(answer) => print_answer(cli.output, answer),
                 // Who holds the state is no daemon.

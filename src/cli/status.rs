@@ -148,7 +148,7 @@ impl Status {
             None => "interrupted".to_owned(),
             Some(ending) => match ending.report["error"]["message"].as_str() {
                 Some(message) => format!("failed: {}", shown(message, 200)),
-                None => ending.outcome.clone(),
+                None => in_words(&ending.outcome).to_owned(),
             },
         };
         format!("run {}, {}: {how}", run.id, ago(run, now))
@@ -187,6 +187,16 @@ impl Status {
             "next": self.next(config),
             "error": null,
         })
+    }
+}
+
+/// An outcome as people read it.
+fn in_words(outcome: &str) -> &str {
+    match outcome {
+        "clean" => "everything is in sync",
+        "attention" => "done, and something waits for you",
+        "held" => "done, and deletions or clearings are held",
+        other => other,
     }
 }
 

@@ -17,7 +17,7 @@ pub enum ConfigError {
     /// No file was named, and none is where one is looked for.
     #[error(
         "no configuration file found; looked for {}\n\
-         copy `sync.toml.example` to one of these places and edit it, or try things out first with `linqsync sandbox`",
+         write one with `linqsync init contacts.csv`, or see first what it does with `linqsync demo`",
         list(searched)
     )]
     NotFound {
@@ -229,7 +229,7 @@ mod tests {
         let error = ConfigError::NotFound { searched };
         insta::assert_snapshot!(error, @"
         no configuration file found; looked for /srv/sync.toml, /etc/sync.toml
-        copy `sync.toml.example` to one of these places and edit it, or try things out first with `linqsync sandbox`
+        write one with `linqsync init contacts.csv`, or see first what it does with `linqsync demo`
         ");
         assert!(error.render().contains("error"));
     }

@@ -100,6 +100,14 @@ pub enum TokenError {
     },
 }
 
+impl TokenError {
+    /// Whether the token is there, and this user may not read it.
+    pub fn is_denied(&self) -> bool {
+        matches!(self, TokenError::File { source, .. }
+            if source.kind() == io::ErrorKind::PermissionDenied)
+    }
+}
+
 /// Why a text cannot be a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Malformed {

@@ -124,7 +124,7 @@ impl StateError {
         match self {
             StateError::Held { .. } => Some("wait for that process to end, or stop it"),
             StateError::Permissions { .. } => Some(
-                "give the directory to the user who runs linqsync, with mode 0700; in a systemd unit, StateDirectoryMode=0700",
+                "run linqsync as the user who owns the directory (`runuser -u USER -- linqsync …`), or give it to this one, with mode 0700",
             ),
             StateError::Corrupt { .. } => Some(
                 "move state.db, state.db-wal and state.db-shm aside and run again: without its state linqsync links both sides anew and deletes nothing",

@@ -86,7 +86,7 @@ impl fmt::Display for LinqDown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = match self.why {
             WhyDown::Failing => "Linq down",
-            WhyDown::TokenRefused => "Linq refuses the token",
+            WhyDown::TokenRefused => "Linq has refused the token",
             WhyDown::AskedToWait => "Linq asked to be left alone",
         };
         let next = self.next_attempt.format("%H:%M");

@@ -23,10 +23,10 @@ pub enum RunError {
     #[error("cannot copy the source into the state's backups")]
     BackUp(#[source] std::io::Error),
     /// Linq refused the token, or does not work.
-    #[error(transparent)]
+    #[error("Linq: {0}")]
     Linq(#[from] LinqError),
     /// Linq failed on some writes alone; everything else was done.
-    #[error("{0}; everything else was done")]
+    #[error("Linq: {0}; everything else was done")]
     GaveUp(#[source] LinqError),
     /// The state cannot be read or written.
     #[error(transparent)]
@@ -171,7 +171,7 @@ fn linq_hint(error: &LinqError) -> &'static str {
     match error.verdict {
         Verdict::NoToken(_) => "set linq.token_file in sync.toml, or the variable LINQ_TOKEN",
         Verdict::TokenRefused(_) | Verdict::Halted(_) => {
-            "check the token; nothing further was changed"
+            "put a token there that Linq takes, and see with `linqsync check`; nothing further was changed"
         }
         Verdict::Failed(Failure::NoAnswer(TransportError::NotSent(_))) => {
             "check linq.base_url and the connection; the next run goes on from here"

@@ -135,8 +135,8 @@ fn people_read_it_in_80_columns() {
         "ok       columns        first_name = `First Name`, last_name = `Last Name`,",
         "                        email = `Email`, phone_number = `Phone`; not in the",
         "                        file: company, title, location",
-        "error    linq           list page 1: Linq refused the token: 401 UNAUTHORIZED",
-        "                        fix: check the token; nothing further was changed",
+        "error    linq           Linq: list page 1: Linq refused the token: 401",
+        "                        fix: put a token there that Linq takes, and see with",
         "No run is possible: 1 error.",
     ];
     for line in expected {

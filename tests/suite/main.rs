@@ -48,6 +48,7 @@ mod panics;
 mod purge;
 mod refusals;
 mod rejections;
+mod reports;
 mod retries;
 mod saved_plan;
 mod secrets;

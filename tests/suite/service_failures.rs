@@ -142,8 +142,8 @@ fn bad_rows_and_a_broken_source_do_not_end_the_daemon() {
     let daemon = daemon(&mut world, &[]);
     let good = world.text();
     for broken in [&b""[..], b"\xff\xfe\x00", b"no,known,columns\n1,2,3\n"] {
-        world.write(broken);
         let before = daemon.stderr().len();
+        world.write(broken);
         wait_until("it was noticed", || daemon.stderr().len() > before);
     }
     world.write(good.replace("Title 001", "Chief") + "\"Bo,Unterminated\n");

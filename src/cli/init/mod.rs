@@ -21,8 +21,8 @@ use crate::config::{Config, ConfigError, SourceKind, TokenSource};
 use crate::open::{self, Linq};
 use crate::report::ReportedError;
 use crate::run::RunError;
-use crate::source::Reading;
 use crate::source::csv::{Access, Shape};
+use crate::source::{Reading, SourceError};
 
 use super::args::{Cli, InitArgs, Output};
 use super::{print, print_json, refuse, unusable};
@@ -93,6 +93,16 @@ impl Refusal {
     }
 }
 
+/// There is no configuration yet that could name another path.
+fn unread(error: SourceError) -> ReportedError {
+    let is_missing = matches!(error, SourceError::Io { .. });
+    let mut reported = RunError::from(error).reported();
+    if is_missing {
+        "check the path, and that this user may read it".clone_into(&mut reported.hint);
+    }
+    reported
+}
+
 /// A configuration that works, for a source that was read.
 struct Proposal {
     template: Template,
@@ -106,6 +116,7 @@ impl Proposal {
     fn of(args: &InitArgs, target: &Path) -> Result<Proposal, Refusal> {
         let mut template = Template::new();
         template.ask(args, &written_path(&args.path, target));
+        template.state_of_a_service(target);
         let mut proposal = Proposal::read(template, target)?;
         let Some(shape) = proposal.shape.clone() else { return Ok(proposal) };
         proposal.template.columns(&shape);
@@ -125,8 +136,7 @@ impl Proposal {
     fn read(template: Template, target: &Path) -> Result<Proposal, Refusal> {
         let config = Config::of_text(target, template.text()).map_err(Refusal::Config)?;
         let mut source = open::source(&config, Access::ReadOnly);
-        let reading =
-            source.read().map_err(|error| Refusal::Source(RunError::from(error).reported()))?;
+        let reading = source.read().map_err(|error| Refusal::Source(unread(error)))?;
         Ok(Proposal { template, config, shape: source.shape(), reading })
     }
 
@@ -192,10 +202,7 @@ fn create(path: &Path, mode: u32, text: &str) -> anyhow::Result<()> {
 
 /// Says what was written and what comes next.
 fn conclude(cli: &Cli, target: &Path, proposal: &Proposal, token: bool) -> anyhow::Result<()> {
-    let next = match &cli.config {
-        Some(file) => format!("linqsync -c {} plan", file.display()),
-        None => "linqsync plan".to_owned(),
-    };
+    let next = cli.command_line("plan");
     if cli.output.json {
         let columns = proposal.shape.as_ref().map(|shape| &shape.columns);
         return print_json(&json!({

@@ -40,6 +40,19 @@ impl Template {
         }
     }
 
+    /// Names the state that the service has, where `target` is the configuration of the
+    /// service: whoever sets it up as root looks at the same state then.
+    pub(super) fn state_of_a_service(&mut self, target: &Path) {
+        if target.parent() != Some(Path::new("/etc/linqsync")) {
+            return;
+        }
+        match target.file_stem().and_then(|name| name.to_str()) {
+            Some("sync") => self.set("state", "dir", "/var/lib/linqsync"),
+            Some(pair) => self.set("state", "dir", &format!("/var/lib/linqsync-{pair}")),
+            None => {}
+        }
+    }
+
     /// Names the columns that were recognised. A field with several is left to be
     /// recognised, and so is a column whose name is there twice: naming one would mean
     /// that one alone.
@@ -73,6 +86,19 @@ impl Template {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_configuration_of_a_service_names_the_state_of_that_service() {
+        for (target, state) in [
+            ("/etc/linqsync/sync.toml", Some("dir = \"/var/lib/linqsync\"")),
+            ("/etc/linqsync/sales.toml", Some("dir = \"/var/lib/linqsync-sales\"")),
+            ("/home/sam/sync.toml", None),
+        ] {
+            let mut template = Template::new();
+            template.state_of_a_service(Path::new(target));
+            assert_eq!(template.text().lines().find(|line| line.starts_with("dir = ")), state);
+        }
+    }
 
     #[test]
     fn a_setting_replaces_its_example_and_nothing_else() {

@@ -67,7 +67,7 @@ impl Columns {
                 None,
                 "has no column for a name, an e-mail address or a phone number",
                 &format!(
-                    "name them in [source.columns]; {}{}",
+                    "name them in [source.columns], or to init with --column FIELD=COLUMN; {}{}",
                     listed(&self.names),
                     self.recognised()
                 ),
