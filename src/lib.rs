@@ -1,5 +1,5 @@
 //! Keeps an organisation's contacts the same in two places: Linq on one side,
-//! a CSV file on the other (the *source*).
+//! a CSV file or a directory of vCards on the other (the *source*).
 //!
 //! Three records are kept for every contact: what Linq last showed, what the
 //! source last showed, and what both last agreed on (the *base*). A run is four
@@ -10,12 +10,50 @@
 //! 3. [`apply`] carries the plan out through the journal;
 //! 4. [`record`] writes down what landed, and is alone in advancing the base.
 //!
-//! [`run`] puts the four in a row. Around them stand the adapters, which never
-//! import one another: [`source`] (files), [`linq`] (HTTP) and [`mirror`]
-//! (SQLite). [`model`] holds the nouns they share. The edges are [`config`],
-//! [`check`], [`report`], [`schedule`], [`daemon`], [`telemetry`] and [`cli`];
-//! [`sandbox`] is a local server that behaves like Linq, for trying things out and for
-//! the tests.
+//! # One edit, from end to end
+//!
+//! Somebody changes Ada's title in the file. [`daemon`] notices the save and makes a
+//! run. [`source::Source::read`] gives a [`source::Reading`] with her row as a
+//! [`model::SourceRecord`]; [`linq::walk`] reads the whole listing, her
+//! [`model::LinqContact`] among it; the [`mirror`] has the [`model::Link`] of the two
+//! with its [`model::Base`]. The planner finds that the source's text differs from the
+//! source's half of the base, and Linq's does not from Linq's: [`plan::decide`] says
+//! `WriteLinq`, and a [`plan::Step`] with the one field comes out. [`apply`] writes an
+//! intent into the journal, reads her contact once more, sends the change, and hands
+//! what Linq answered to [`record`], which closes the intent, advances the base and
+//! adds a line to the history, in one transaction. A last plan is empty:
+//! [`report::RunReport`] says `clean`.
+//!
+//! # In which order to read
+//!
+//! | chapter | what it is about |
+//! |---|---|
+//! | [`model`] | the nouns, and when two texts mean the same |
+//! | [`plan`] | every decision, with its tables: the heart of it |
+//! | [`observe`] | how it is known that somebody is gone |
+//! | [`apply`], [`record`] | doing, and remembering what was done |
+//! | [`run`] | the four verbs in a row, several times where something changed meanwhile |
+//! | [`source`] | files that keep every byte that nobody changed |
+//! | [`linq`] | an API that may fail at any moment, and what its answers prove |
+//! | [`mirror`], [`lock`] | the state, and who may have it |
+//! | [`undo`] | a run that puts another one back |
+//! | [`config`], [`open`], [`check`], [`report`], [`telemetry`], [`cli`] | the edges |
+//! | [`schedule`], [`daemon`] | when runs are made, and what goes on around them |
+//! | [`sandbox`] | a server that behaves like Linq, for the tests and for trying things out |
+//!
+//! The adapters ([`source`], [`linq`], [`mirror`]) never import one another. Which module
+//! may use which is in ARCHITECTURE.md, and a test compares.
+//!
+//! # The words
+//!
+//! *side*: the source or Linq · *key*, *id*: how the source and Linq identify a contact ·
+//! *link*: a row or card and a contact that are one person · *base*: what both had when
+//! they last agreed, per field, in both spellings · *canonical*: the form in which two
+//! texts are compared, never stored · *run*, *plan*, *step* · *conflict*: both sides
+//! changed a field · *ambiguous*: nobody can tell who somebody is · *held*: waits for
+//! approval · *rejected*: cannot be synchronised as it is · *released*: remembered and left
+//! alone · *guard*: what holds back · *intent*: a write that may be on its way · *settle*:
+//! how long a create without an answer is waited for.
 
 // Tests prepare files of their own, and nothing else.
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
