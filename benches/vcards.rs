@@ -12,7 +12,7 @@
 use std::time::Instant;
 
 use linqsync::source::vcard::{VcardOptions, VcardSource, VcardVersion};
-use linqsync::source::{Access, Source};
+use linqsync::source::{Access, Pace, Source};
 
 fn main() {
     let asked: Vec<usize> = std::env::args().filter_map(|size| size.parse().ok()).collect();
@@ -40,6 +40,7 @@ fn measure(size: usize) {
         recursive: false,
         version: VcardVersion::V3,
         access: Access::Exclusive,
+        pace: Pace::still(),
     });
     for what in ["first reading", "nothing changed"] {
         let start = Instant::now();

@@ -137,6 +137,7 @@ fn vcard_options(path: &Path, vcard: &VcardConfig, access: Access) -> VcardOptio
             VcardVersion::V4 => vcard::VcardVersion::V4,
         },
         access,
+        pace: pace(Duration::ZERO),
     }
 }
 

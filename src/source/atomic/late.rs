@@ -6,6 +6,7 @@
 //! every reading and every write. What was written into it since is somebody's save and
 //! goes back in place.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::source::Pace;
 
-use super::paths::{directory, discard, exchange, fingerprint_of, prefix, short};
+use super::paths::{PREFIX, directory, discard, exchange, fingerprint_of, prefix, short};
 use super::{Displaced, Steps, put_back};
 
 /// How long a displaced file is kept. Whoever has it open longer, and writes into it
@@ -33,6 +34,32 @@ pub(crate) fn look_again(target: &Path, pace: &Pace) {
         };
         if let [was, made, _, "old"] = *rest.split(['-', '.']).collect::<Vec<_>>() {
             look_at(target, &entry.path(), was, made, pace);
+        }
+    }
+}
+
+/// [`look_again`] for all files of `directory`, which must be locked. A save of a file
+/// that is gone by now is kept under a name that says so.
+pub(crate) fn look_again_in(directory: &Path, pace: &Pace) {
+    let Ok(entries) = fs::read_dir(directory) else { return };
+    let paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    let name = |path: &PathBuf| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let is_displaced = |name: &str| {
+        name.strip_prefix(PREFIX).is_some_and(|rest| rest.split('.').next_back() == Some("old"))
+    };
+    let displaced: Vec<&PathBuf> = paths.iter().filter(|path| is_displaced(&name(path))).collect();
+    if displaced.is_empty() {
+        return;
+    }
+    let targets: BTreeMap<String, &PathBuf> =
+        paths.iter().map(|path| (prefix(path), path)).collect();
+    let gone = directory.join("removed.vcf");
+    for path in displaced {
+        let name = name(path);
+        let parts: Vec<&str> = name[PREFIX.len()..].split(['-', '.']).collect();
+        if let [of, was, made, _, "old"] = *parts {
+            let target = targets.get(&format!("{PREFIX}{of}-")).copied().unwrap_or(&gone);
+            look_at(target, path, was, made, pace);
         }
     }
 }

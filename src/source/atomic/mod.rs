@@ -39,7 +39,7 @@ use crate::model::Fingerprint;
 use super::WriteError;
 
 pub(crate) use create::{copy_beside_others, create_beside_others, create_in};
-pub(crate) use late::look_again;
+pub(crate) use late::{look_again, look_again_in};
 pub(crate) use paths::sync_names;
 pub(crate) use recover::{recover, recover_directory};
 pub(crate) use remove::remove;
@@ -90,23 +90,11 @@ pub(crate) enum Displaced {
 /// Replaces the file `target`, which must be no symbolic link, by one that holds
 /// `bytes`, if it still is what has the fingerprint `expected`. The new file has
 /// the mode of the old one, and its owner and extended attributes as far as
-/// possible. It is locked before it gets its name.
+/// possible. It is locked before it gets its name. What becomes of the old one is up to
+/// `displaced`.
 ///
 /// # Errors
 /// [`ReplaceError::Changed`] when the file is not what was expected, or gone.
-#[allow(dead_code, reason = "for sources of many files, beside which no others should pile up")]
-pub(crate) fn replace(
-    target: &Path,
-    expected: Fingerprint,
-    bytes: &[u8],
-) -> Result<Lock, ReplaceError> {
-    replace_and(target, expected, bytes, Displaced::Removed)
-}
-
-/// [`replace`], which does with the old file what `displaced` says.
-///
-/// # Errors
-/// As those of [`replace`].
 pub(crate) fn replace_and(
     target: &Path,
     expected: Fingerprint,

@@ -67,10 +67,13 @@ pub(super) fn directory(of: &Path) -> &Path {
     }
 }
 
+/// How the names of all temporary files begin.
+pub(super) const PREFIX: &str = ".linqsync-";
+
 /// How the names of temporary files for `target` begin.
 pub(super) fn prefix(target: &Path) -> String {
     let name = target.file_name().unwrap_or_default();
-    format!(".linqsync-{}-", short(Fingerprint::of(name.as_encoded_bytes())))
+    format!("{PREFIX}{}-", short(Fingerprint::of(name.as_encoded_bytes())))
 }
 
 /// Enough of a fingerprint to tell the versions of one file apart.

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::model::{Change, Fingerprint, LinqId, RecordIndex, Values};
-use crate::source::atomic::{self, ReplaceError};
+use crate::source::atomic::{self, Displaced, ReplaceError};
 use crate::source::{Edit, EditOutcome, WriteError, Written};
 
 use super::check::{proven, proven_file};
@@ -144,7 +144,7 @@ impl Batch {
         } else if draft.raw.is_empty() {
             atomic::remove(&path, known)
         } else {
-            atomic::replace(&path, known, &draft.raw).map(drop)
+            atomic::replace_and(&path, known, &draft.raw, Displaced::Kept).map(drop)
         };
         match replaced {
             Ok(()) => self.take(file, draft, &raw),

@@ -209,6 +209,20 @@ pub(super) fn scan(
     Ok((scan.files, scan.unreadable))
 }
 
+/// The directories whose files take part. One that cannot be read has none below it.
+pub(super) fn directories(root: &Path, depth: Depth) -> Vec<PathBuf> {
+    let mut found = vec![root.to_owned()];
+    let mut looked = 0;
+    while depth == Depth::All && looked < found.len() {
+        let (names, _) = list(&found[looked]).unwrap_or_default();
+        let below = names.into_iter().filter(|(_, is_directory)| *is_directory);
+        let below: Vec<_> = below.map(|(name, _)| found[looked].join(name)).collect();
+        found.extend(below);
+        looked += 1;
+    }
+    found
+}
+
 struct Scan<'a> {
     root: &'a Path,
     known: &'a Files,

@@ -31,7 +31,7 @@ use crate::lock::Lock;
 use crate::model::RecordIndex;
 
 use super::atomic;
-use super::{Access, Edit, Reading, Source, SourceError, WriteError, Written};
+use super::{Access, Edit, Pace, Reading, Source, SourceError, WriteError, Written};
 
 use batch::Batch;
 use folder::{Depth, Files};
@@ -51,6 +51,8 @@ pub struct VcardOptions {
     pub version: VcardVersion,
     /// What the directory is opened for.
     pub access: Access,
+    /// How time passes: what is saved late is looked for among files that were replaced.
+    pub pace: Pace,
 }
 
 /// The version of new cards.
@@ -109,16 +111,27 @@ impl VcardSource {
         })
     }
 
-    /// Locks the directory, and clears up what a run that was killed left behind.
+    /// Locks the directory, clears up what a run that was killed left behind, and looks
+    /// for late saves.
     fn take_lock(&mut self, root: &Path) -> Result<(), SourceError> {
-        if self.options.access == Access::ReadOnly
-            || self.lock.as_ref().is_some_and(|lock| lock.is_on(root))
-        {
+        if self.options.access == Access::ReadOnly {
             return Ok(());
         }
-        self.lock = Some(Lock::existing(root)?);
-        atomic::recover_directory(root);
+        if !self.lock.as_ref().is_some_and(|lock| lock.is_on(root)) {
+            self.lock = Some(Lock::existing(root)?);
+            for directory in folder::directories(root, self.depth()) {
+                atomic::recover_directory(&directory);
+            }
+        }
+        self.look_again(root);
         Ok(())
+    }
+
+    /// Looks whether somebody wrote into a file that was displaced.
+    fn look_again(&self, root: &Path) {
+        for directory in folder::directories(root, self.depth()) {
+            atomic::look_again_in(&directory, &self.options.pace);
+        }
     }
 
     fn depth(&self) -> Depth {
@@ -154,6 +167,9 @@ impl Source for VcardSource {
         let Some(last) = self.last.take() else {
             return Err(read_only("it has not been read"));
         };
+        if !edits.is_empty() {
+            self.look_again(&last.root);
+        }
         let mut batch = Batch::new(last, self.options.version);
         batch.carry_out(edits);
         let (last, written) = batch.finish(edits);

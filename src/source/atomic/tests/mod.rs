@@ -11,6 +11,10 @@ use rustix::fs::XattrFlags;
 use super::*;
 use crate::source::Pace;
 
+fn replace(target: &Path, expected: Fingerprint, bytes: &[u8]) -> Result<Lock, ReplaceError> {
+    replace_and(target, expected, bytes, Displaced::Removed)
+}
+
 pub(super) const OLD: &[u8] = b"old\n";
 pub(super) const NEW: &[u8] = b"new\n";
 pub(super) const SAVE: &[u8] = b"a person's save\n";
