@@ -4,8 +4,16 @@
 //! first that is filled is Linq's. Once both sides have agreed on one, that one stays
 //! Linq's for as long as it is there: whoever fills in a better place beside it changes
 //! nothing in Linq, and what Linq changes is written where it stood.
+//!
+//! A record that is not linked yet may be known in Linq by another of its addresses than
+//! the first: that one is taken then, so that it is matched and not created again.
 
-use crate::model::{Agreement, Field, Link, OtherValue, Policy, SourceRecord};
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::{
+    Agreement, Canon, Field, Link, LinqContact, OtherValue, Policy, SourceRecord, Values,
+    first_names_agree, names_contradict,
+};
 
 use super::observation::Observation;
 use super::recognise::recognise;
@@ -17,15 +25,103 @@ pub fn choose(seen: &mut Observation, policy: &Policy) {
     }
     seen.source.records.iter_mut().for_each(choose_filled);
     let mut choices: Vec<(usize, Field, String)> = Vec::new();
-    for (link, position) in recognise(seen, policy).links {
+    let mut known = BTreeSet::new();
+    let recognised = recognise(seen, policy);
+    for (link, position) in recognised.links {
         if let Some(position) = position {
+            known.insert(position);
             let agreed = agreed(link, &seen.source.records[position]);
             choices.extend(agreed.map(|(field, text)| (position, field, text.to_owned())));
         }
     }
+    known.extend(recognised.creates.iter().filter_map(|create| create.1));
+    known.extend(recognised.additions.iter().filter_map(|addition| addition.1));
+    choices.extend(shown_by_contacts(seen, &known, policy.canon));
     for (position, field, text) in choices {
         seen.source.records[position].choose(field, &text);
     }
+}
+
+type Holders<'a> = BTreeMap<(Field, String), Vec<&'a LinqContact>>;
+
+/// The addresses by which Linq knows the records that the state does not know: of those
+/// whose first one no contact has, another one that a contact has whose name suits.
+fn shown_by_contacts(
+    seen: &Observation,
+    known: &BTreeSet<usize>,
+    canon: Canon,
+) -> Vec<(usize, Field, String)> {
+    let is_open = |(position, record): &(usize, &SourceRecord)| {
+        !record.others.is_empty() && !known.contains(position)
+    };
+    let open: Vec<_> = seen.source.records.iter().enumerate().filter(is_open).collect();
+    let holders = holders(seen, &open, canon);
+    let mut choices = Vec::new();
+    for (position, record) in open {
+        for field in FIELDS {
+            let held =
+                |text: &str| key(field, text, canon).and_then(|key| holders.get(&(field, key)));
+            let mut texts = texts(record, field);
+            if texts.next().is_some_and(|first| held(first).is_some_and(|held| !held.is_empty())) {
+                continue;
+            }
+            let is_theirs = |text: &&str| {
+                held(text).is_some_and(|held| held.iter().any(|contact| suits(record, contact)))
+            };
+            let found = texts.find(is_theirs);
+            choices.extend(found.map(|text| (position, field, text.to_owned())));
+        }
+    }
+    choices
+}
+
+/// What somebody can be known by.
+const FIELDS: [Field; 2] = [Field::Email, Field::PhoneNumber];
+
+/// For each address of `records`, the contacts that have it.
+fn holders<'a>(
+    seen: &'a Observation,
+    records: &[(usize, &SourceRecord)],
+    canon: Canon,
+) -> Holders<'a> {
+    let mut holders = Holders::new();
+    for (_, record) in records {
+        for field in FIELDS {
+            let keys = texts(record, field).filter_map(|text| key(field, text, canon));
+            holders.extend(keys.map(|key| ((field, key), Vec::new())));
+        }
+    }
+    if holders.is_empty() {
+        return holders;
+    }
+    for contact in seen.linq.contacts.values() {
+        for field in FIELDS {
+            let key = key(field, &contact.values[field], canon).map(|key| (field, key));
+            if let Some(holders) = key.and_then(|key| holders.get_mut(&key)) {
+                holders.push(contact);
+            }
+        }
+    }
+    holders
+}
+
+/// What a record says in a field, its value first.
+fn texts(record: &SourceRecord, field: Field) -> impl Iterator<Item = &str> {
+    let others = record.others.iter().filter(move |other| other.field == field);
+    let others = others.filter(|other| other.reason.is_none()).map(|other| other.text.as_str());
+    std::iter::once(record.values[field].as_str()).chain(others)
+}
+
+fn key(field: Field, text: &str, canon: Canon) -> Option<String> {
+    let values = Values::from_iter([(field, text.to_owned())]);
+    if field == Field::Email { canon.email_key(&values) } else { canon.phone_key(&values) }
+}
+
+/// Whether the names allow that a contact is this record. Who has a second address may
+/// share it with others.
+fn suits(record: &SourceRecord, contact: &LinqContact) -> bool {
+    let (a, b) = (&record.values, &contact.values);
+    !names_contradict(a, b) && first_names_agree(a, b)
 }
 
 /// Takes the first further value where the value itself is blank, because it was just

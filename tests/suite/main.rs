@@ -72,5 +72,6 @@ mod trying_out;
 mod undo;
 mod updates;
 mod vcards;
+mod vcards_addresses;
 mod vcards_beside_others;
 mod walk;
