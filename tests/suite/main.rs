@@ -73,5 +73,6 @@ mod undo;
 mod updates;
 mod vcards;
 mod vcards_addresses;
+mod vcards_afterwards;
 mod vcards_beside_others;
 mod walk;
