@@ -192,4 +192,6 @@ impl Source for VcardSource {
 }
 
 #[cfg(test)]
+mod oracle;
+#[cfg(test)]
 mod tests;
