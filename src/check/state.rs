@@ -40,7 +40,8 @@ fn known(state: &State, dir: &Path) -> Result<String, ReportedError> {
         None => format!("{}: nothing yet; the first run deletes nothing", dir.display()),
         Some(run) => {
             let last = run.started_at.format("%Y-%m-%d %H:%M:%S UTC");
-            format!("{}: {pairs} pairs, {} runs, the last at {last}", dir.display(), run.id.0)
+            let pairs = if pairs == 1 { "1 pair".to_owned() } else { format!("{pairs} pairs") };
+            format!("{}: {pairs}; the last run, {}, began at {last}", dir.display(), run.id)
         }
     })
 }

@@ -91,7 +91,7 @@ impl Status {
         let schedule = &config.sync.schedule;
         match &self.holder {
             Some(holder) => {
-                format!("a linqsync is at work ({holder}); a daemon makes runs {schedule}")
+                format!("a linqsync is at work ({holder}); a daemon makes runs by `{schedule}`")
             }
             None => "nothing runs; `linqsync --once` makes a run now".to_owned(),
         }

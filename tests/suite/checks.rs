@@ -47,7 +47,7 @@ fn a_set_up_that_is_in_order_is_found_so_and_nothing_is_changed() {
     assert!(world.writes().is_empty());
 
     world.sync();
-    expect(&checks(&world, &[], 0), "state", "ok", "2 pairs, 1 runs");
+    expect(&checks(&world, &[], 0), "state", "ok", "2 pairs; the last run, 1, began");
 }
 
 #[test]
