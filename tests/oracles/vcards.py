@@ -1,12 +1,13 @@
 """Reads a directory of cards with Python's vobject, and compares with linqsync.
 
-    pip install vobject
+    pip install vobject khard
     python3 tests/oracles/vcards.py LINQSYNC DIRECTORY [-n COUNT]
 
 For each file of one card that vobject can read: a state is made in a temporary
 directory, the card is synchronised with `linqsync sandbox`, and what the sandbox holds
 is compared with what vobject reads. Then contacts are made in the sandbox, and the cards
-that linqsync writes for them are read with vobject. Ends with 1 if something differs.
+that linqsync writes for them are read with vobject and listed by khard, which must show
+every one by its name. Ends with 1 if something differs.
 It is not part of the tests of the project, since it needs Python's packages.
 """
 
@@ -67,6 +68,19 @@ def read(path):
     return cards[0]
 
 
+def listed_by_khard(directory):
+    """The names that khard shows for the cards of a directory, and what it complains of."""
+    with tempfile.TemporaryDirectory() as work:
+        config = pathlib.Path(work, "khard.conf")
+        config.write_text(f"[addressbooks]\n[[cards]]\npath = {directory}\n[general]\n"
+                          "debug = no\n[contact table]\ndisplay = formatted_name\n")
+        khard = pathlib.Path(sys.executable).parent / "khard"
+        listed = subprocess.run([khard, "-c", config, "list", "--parsable", "--fields", "uid,formatted_name"],
+                                capture_output=True, text=True)
+        lines = (line.split("\t") for line in listed.stdout.splitlines())
+        return {uid: name for uid, name, *_ in lines}, listed.stderr
+
+
 def text(value):
     return ",".join(value) if isinstance(value, list) else (value or "")
 
@@ -122,6 +136,13 @@ def main():
                 wrong += 1
                 print(f"{path.name}: vobject reads another name")
             card.validate(raiseException=True)
+        shown, complaints = listed_by_khard(made)
+        for uid, person in people.items():
+            name = " ".join(filter(None, [person["first_name"], person["last_name"]]))
+            if name and shown.get(uid) != name or not shown.get(uid):
+                wrong += 1
+                print(f"{uid}: khard shows another name, or none")
+        print(f"khard lists {len(shown)} of {len(files)} cards {complaints.strip()}")
         if len(files) != arguments.n:
             wrong += 1
             print(f"{len(files)} cards for {arguments.n} contacts")
