@@ -11,6 +11,7 @@ use std::os::fd::AsFd;
 use anstream::ColorChoice;
 use tracing::subscriber::Subscriber;
 use tracing::{Event, Level};
+use tracing_journald::{Priority, PriorityMappings};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::{DefaultFields, Format, Full, Writer};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
@@ -165,6 +166,12 @@ impl Telemetry {
 fn native() -> Option<tracing_journald::Layer> {
     let layer = tracing_journald::layer().ok()?;
     let layer = layer.with_field_prefix(Some("LINQSYNC".to_owned()));
+    // The same as in text: what happened is not a notice, and why it did is for debugging.
+    let layer = layer.with_priority_mappings(PriorityMappings {
+        info: Priority::Informational,
+        debug: Priority::Debug,
+        ..PriorityMappings::new()
+    });
     Some(layer.with_syslog_identifier("linqsync".to_owned()))
 }
 

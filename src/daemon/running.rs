@@ -11,12 +11,13 @@ use super::hooks::Hooks;
 use super::listener::Listener;
 use super::progress::Progress;
 use super::status::Board;
+use super::tell::{self, look_at_health};
 use super::tick::Ticker;
 use super::token::Refusal;
 use super::watch::Watch;
 use super::weather::{self, Weather};
 use super::worker::Made;
-use super::{GRACE, Outside, metrics, systemd, tell};
+use super::{GRACE, Outside, metrics, systemd};
 use crate::model::{Limit, Timestamp};
 use crate::report::RunReport;
 use crate::run::{Ran, RunError};
@@ -265,26 +266,6 @@ impl Daemon<'_> {
     fn look_at_health(&mut self) {
         look_at_health(&self.board, &self.hooks, &mut self.condition, (self.outside.clock)());
     }
-}
-
-/// Calls the hook if the health is no longer what people know.
-fn look_at_health(board: &Board, hooks: &Hooks, known: &mut Condition, now: Timestamp) {
-    let status = board.status();
-    let condition = status.health.condition(now);
-    let before = std::mem::replace(known, condition);
-    if before.is_good() == condition.is_good() {
-        return;
-    }
-    let (line, document) = (status.line(now), status.json(now));
-    drop(status);
-    match condition {
-        Condition::Stale { .. } => tracing::error!("unhealthy: {line}"),
-        // The run that failed was logged.
-        Condition::Failing { .. } | Condition::TokenRefused { .. } => {}
-        Condition::Good => tracing::info!("healthy again: {line}"),
-    }
-    systemd::status(&line);
-    hooks.health(&document);
 }
 
 /// Answers everybody who asked for the same run.

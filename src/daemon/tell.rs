@@ -1,11 +1,15 @@
-//! What the log says about a run that has ended.
+//! What is said unasked: in the log about a run that has ended, and everywhere when the
+//! health changes.
 //!
 //! Owns the lines: one for a run that changed something or found something new that
 //! waits, one for an outage and one for its end. Nothing of anybody is in them: notices
 //! name people, and `linqsync plan` shows them.
 
-use super::health::{News, Told};
-use super::status::length;
+use super::health::{Condition, News, Told};
+use super::hooks::Hooks;
+use super::status::{Board, length};
+use super::systemd;
+use crate::model::Timestamp;
 use crate::report::RunReport;
 
 /// Logs how a run ended; `before` is the run before it.
@@ -20,6 +24,26 @@ pub(super) fn run(report: &RunReport, before: Option<&RunReport>, news: News) {
             finished(report, before);
         }
     }
+}
+
+/// Tells everybody if the health is no longer what people know.
+pub(super) fn look_at_health(board: &Board, hooks: &Hooks, known: &mut Condition, now: Timestamp) {
+    let status = board.status();
+    let condition = status.health.condition(now);
+    let before = std::mem::replace(known, condition);
+    if before.is_good() == condition.is_good() {
+        return;
+    }
+    let (line, document) = (status.line(now), status.json(now));
+    drop(status);
+    match condition {
+        Condition::Stale { .. } => tracing::error!("unhealthy: {line}"),
+        // The run that failed was logged.
+        Condition::Failing { .. } | Condition::TokenRefused { .. } => {}
+        Condition::Good => tracing::info!("healthy again: {line}"),
+    }
+    systemd::status(&line);
+    hooks.health(&document);
 }
 
 fn recovered(outage: &str, failures: u32, told: Told) {

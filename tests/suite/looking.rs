@@ -224,7 +224,7 @@ fn the_status_tells_since_when_linq_is_down_and_when_it_is_asked_again() {
     world.unplug();
     world.once().expect(6);
     let told = world.run(&["status"]).expect(0).stdout;
-    assert!(told.contains("Linq down since ") && told.contains("next attempt"), "{told}");
+    assert!(told.contains("Linq down since ") && told.contains(", next probe "), "{told}");
     let json: Value = serde_json::from_str(&world.run(&["status", "--json"]).stdout).unwrap();
     assert_eq!(json["linq_down"]["why"], "failing");
 }

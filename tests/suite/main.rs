@@ -55,6 +55,7 @@ mod secrets;
 mod service_beside;
 mod service_failures;
 mod service_hooks;
+mod service_journal;
 mod service_metrics;
 mod service_signals;
 mod service_systemd;

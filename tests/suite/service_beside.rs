@@ -56,7 +56,11 @@ fn exit_codes_and_what_waits_are_told_by_the_process_that_asked() {
     assert_eq!(run.linq(), [15, 0, 0, 15], "the limit of the asking process counts, once");
     world.fault("list status=401");
     let refused = world.once().expect(5);
-    assert!(refused.ended.stderr.contains("check the token"), "{}", refused.ended.stderr);
+    assert!(
+        refused.ended.stderr.contains("put a token there that Linq takes"),
+        "{}",
+        refused.ended.stderr
+    );
     end(daemon);
 }
 

@@ -39,6 +39,34 @@ fn every_service_is_hardened_to_a_score_of_1_3_or_better() {
     }
 }
 
+#[test]
+fn systemd_understands_every_line_of_every_unit() {
+    let dir = tempfile::tempdir().unwrap();
+    let instance = ("linqsync@.service", "linqsync@sales.service");
+    let units = [SERVICES[0], instance.0, SERVICES[2], "linqsync-once.timer"];
+    for name in units {
+        // The program need not be installed for that.
+        let text = text(name).replace("/usr/bin/linqsync", env!("CARGO_BIN_EXE_linqsync"));
+        for name in [Some(name), (name == instance.0).then_some(instance.1)].into_iter().flatten() {
+            std::fs::write(dir.path().join(name), &text).unwrap();
+        }
+    }
+    for name in units {
+        let name = if name == instance.0 { instance.1 } else { name };
+        let path = dir.path().join(name);
+        let path = path.to_str().unwrap();
+        let arguments = ["verify", "--man=no", "--recursive-errors=no", path];
+        let Some(output) = systemd_analyze(&arguments) else { return };
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && !said.contains(name), "{name}: {said}");
+    }
+    let nonsense = dir.path().join("nonsense.service");
+    std::fs::write(&nonsense, "[Service]\nExecStart=/nowhere/linqsync\n").unwrap();
+    let arguments = ["verify", "--man=no", nonsense.to_str().unwrap()];
+    let Some(output) = systemd_analyze(&arguments) else { return };
+    assert!(!output.status.success(), "it finds mistakes");
+}
+
 /// The last value of a setting.
 fn setting(text: &str, name: &str) -> Option<String> {
     let value = |line: &str| Some(line.strip_prefix(name)?.strip_prefix('=')?.to_owned());

@@ -5,9 +5,13 @@
 //! [`Plan`] are what it reported; everything that is printed as JSON is compared with the
 //! page about it. A [`Stage`] is a world to which one can go back. [`people`] makes CSV
 //! text, and [`Files`] tells whether anything on disk was touched.
+//!
+//! Every process logs all there is, and none of it may name anybody or the token:
+//! [`log`] sees to that in every test.
 
 mod documented;
 mod files;
+mod log;
 pub(crate) mod people;
 mod process;
 mod reports;

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::log::{Shown, leak};
+
 use super::documented::expect_documented;
 
 /// How long anything may take before a test gives up.
@@ -41,9 +43,10 @@ impl Process {
     /// Starts `command`.
     pub(crate) fn start(mut command: Command) -> Process {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let shown = Shown::of(&command);
         let mut child = command.spawn().unwrap();
-        let stdout = Pipe::read(child.stdout.take().unwrap());
-        let stderr = Pipe::read(child.stderr.take().unwrap());
+        let stdout = Pipe::read(child.stdout.take().unwrap(), Shown::All);
+        let stderr = Pipe::read(child.stderr.take().unwrap(), shown);
         Process { child, started: Instant::now(), stdout, stderr }
     }
 
@@ -135,6 +138,10 @@ impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if !std::thread::panicking() {
+            self.stdout.expect_no_leak();
+            self.stderr.expect_no_leak();
+        }
     }
 }
 
@@ -158,27 +165,59 @@ impl Ended {
     }
 }
 
-/// An output, read by a thread of its own so that it never fills up.
+/// An output, read by a thread of its own so that it never fills up, and searched line
+/// by line for what must not be in it.
 struct Pipe {
-    text: Arc<Mutex<Vec<u8>>>,
+    said: Arc<Mutex<Said>>,
     reader: Option<JoinHandle<()>>,
 }
 
+#[derive(Default)]
+struct Said {
+    shown: Vec<u8>,
+    /// The beginning of a line.
+    rest: Vec<u8>,
+    leak: Option<String>,
+}
+
+impl Said {
+    fn hear(&mut self, bytes: &[u8], shown: Shown) {
+        self.rest.extend_from_slice(bytes);
+        while let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = self.rest.drain(..=end).collect();
+            self.take(&line, shown);
+        }
+    }
+
+    fn take(&mut self, line: &[u8], shown: Shown) {
+        let text = String::from_utf8_lossy(line);
+        if let Some(what) = leak(&text) {
+            self.leak.get_or_insert_with(|| format!("{what} is in: {text}"));
+        }
+        if shown.shows(&text) {
+            self.shown.extend_from_slice(line);
+        }
+    }
+}
+
 impl Pipe {
-    fn read(mut from: impl Read + Send + 'static) -> Pipe {
-        let text = Arc::new(Mutex::new(Vec::new()));
-        let into = Arc::clone(&text);
+    fn read(mut from: impl Read + Send + 'static, shown: Shown) -> Pipe {
+        let said = Arc::new(Mutex::new(Said::default()));
+        let into = Arc::clone(&said);
         let reader = std::thread::spawn(move || {
             let mut buffer = [0; 8192];
             while let Ok(read @ 1..) = from.read(&mut buffer) {
-                into.lock().unwrap().extend_from_slice(&buffer[..read]);
+                into.lock().unwrap().hear(&buffer[..read], shown);
             }
+            let mut said = into.lock().unwrap();
+            let last = std::mem::take(&mut said.rest);
+            said.take(&last, shown);
         });
-        Pipe { text, reader: Some(reader) }
+        Pipe { said, reader: Some(reader) }
     }
 
     fn so_far(&self) -> String {
-        String::from_utf8_lossy(&self.text.lock().unwrap()).into_owned()
+        String::from_utf8_lossy(&self.said.lock().unwrap().shown).into_owned()
     }
 
     fn rest(&mut self) -> String {
@@ -186,5 +225,12 @@ impl Pipe {
             reader.join().unwrap();
         }
         self.so_far()
+    }
+
+    /// Of what was heard so far: who else holds the other end may go on talking.
+    #[track_caller]
+    fn expect_no_leak(&self) {
+        let leak = self.said.lock().unwrap().leak.clone();
+        assert_eq!(leak, None, "a secret or somebody's value was told");
     }
 }

@@ -16,6 +16,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use super::files::Files;
+use super::log::Shown;
 use super::people::MEMBERS;
 use super::process::{Ended, Process, kill};
 use super::reports::{Plan, Run};
@@ -235,12 +236,14 @@ impl World {
     }
 
     /// A command with these arguments, in this directory and with no environment
-    /// but a home and a place for temporary files.
+    /// but a home and a place for temporary files. It logs everything, of which tests are
+    /// shown what is logged by default.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_linqsync"));
         let dir = self.dir();
         command.args(arguments).current_dir(dir).env_clear().env("HOME", dir).env("TMPDIR", dir);
-        command.stdin(Stdio::null());
+        let (name, everything) = Shown::EVERYTHING;
+        command.env(name, everything).stdin(Stdio::null());
         command
     }
 
