@@ -95,7 +95,10 @@ fn outcome(
     policy: &Policy,
     memory: Memory<'_>,
 ) -> Outcome {
-    if let Some(rejected) = record.rejected.iter().find(|rejected| rejected.field == field) {
+    let rejected = record.rejected.iter().find(|rejected| rejected.field == field);
+    // What both sides once agreed on to the letter is no damage, however it looks.
+    let is_agreed = |text: &str| base.get(field).is_some_and(|agreed| agreed.source == text);
+    if let Some(rejected) = rejected.filter(|_| !is_agreed(&record.values[field])) {
         return reject(field, &rejected.reason);
     }
     let same = |a: &str, b: &str| policy.canon.same(field, a, b);

@@ -1,4 +1,5 @@
-//! Files that other programs wrote: what each of them exports is taken as it is.
+//! Files that other programs wrote: several columns for a field, lines above the header,
+//! short rows, and cells that a spreadsheet damaged.
 
 use crate::harness::World;
 
@@ -75,164 +76,6 @@ fn a_row_without_its_last_cells_is_a_row_and_is_written_as_far_as_needed() {
     world.expect_silence();
 }
 
-/// What a program exports: its name, the file, and how Ada is to be in Linq: first and
-/// last name, e-mail, phone number, company, title. In each file she is the only one.
-type Export = (&'static str, &'static str, [&'static str; 6]);
-
-const ADA: [&str; 6] = ["Ada", "King", "ada@x.example", "+14155552671", "Engines Ltd", "Countess"];
-
-const EXPORTS: [Export; 16] = [
-    (
-        "Linq",
-        "First Name,Last Name,Email,Phone,Company,Title\n\
-         Ada,King,ada@x.example,+14155552671,Engines Ltd,Countess\n",
-        ADA,
-    ),
-    (
-        "Google",
-        "First Name,Middle Name,Last Name,Phonetic First Name,Organization Name,Organization Title,\
-         Birthday,Labels,E-mail 1 - Label,E-mail 1 - Value,E-mail 2 - Value,Phone 1 - Label,\
-         Phone 1 - Value\n\
-         Ada,,King,,Engines Ltd,Countess,,* myContacts,Home,ada@x.example,,Mobile,+14155552671\n",
-        ADA,
-    ),
-    (
-        "Google before 2024",
-        "Name,Given Name,Additional Name,Family Name,Group Membership,E-mail 1 - Type,\
-         E-mail 1 - Value,Phone 1 - Type,Phone 1 - Value,Organization 1 - Name,\
-         Organization 1 - Title\n\
-         Ada King,Ada,,King,* myContacts,* Home,ada@x.example,Mobile,+14155552671,Engines Ltd,\
-         Countess\n",
-        ADA,
-    ),
-    (
-        "Outlook",
-        "\"Title\",\"First Name\",\"Last Name\",\"Company\",\"Job Title\",\"Business Fax\",\
-         \"Business Phone\",\"Mobile Phone\",\"E-mail Address\",\"E-mail Type\",\"Location\"\r\n\
-         \"Lady\",\"Ada\",\"King\",\"Engines Ltd\",\"Countess\",\"\",\"\",\"+14155552671\",\
-         \"ada@x.example\",\"SMTP\",\"\"\r\n",
-        ADA,
-    ),
-    (
-        "Outlook in German",
-        "\"Anrede\";\"Vorname\";\"Nachname\";\"Firma\";\"Position\";\"Ort geschäftlich\";\
-         \"Telefon geschäftlich\";\"Mobiltelefon\";\"E-Mail-Adresse\";\"E-Mail-Typ\";\"Ort\"\r\n\
-         \"Frau\";\"Ada\";\"King\";\"Engines Ltd\";\"Countess\";\"Köln\";\"\";\"+14155552671\";\
-         \"ada@x.example\";\"SMTP\";\"\"\r\n",
-        ADA,
-    ),
-    (
-        "Outlook in French",
-        "\"Titre\",\"Prénom\",\"Nom\",\"Société\",\"Titre\",\"Ville (bureau)\",\
-         \"Téléphone (bureau)\",\"Tél. mobile\",\"Adresse de messagerie\"\r\n\
-         \"Mme\",\"Ada\",\"King\",\"Engines Ltd\",\"Countess\",\"Orléans\",\"\",\
-         \"+14155552671\",\"ada@x.example\"\r\n",
-        ADA,
-    ),
-    (
-        "Outlook in Spanish",
-        "Título,Nombre,Segundo nombre,Apellidos,Organización,Puesto,Ciudad de trabajo,\
-         Teléfono del trabajo,Teléfono móvil,Dirección de correo electrónico\r\n\
-         Sra.,Ada,,King,Engines Ltd,Countess,Cádiz,,+14155552671,ada@x.example\r\n",
-        ADA,
-    ),
-    (
-        "Outlook in Italian",
-        "Titolo,Nome,Cognome,Società,Posizione,Città (uff.),Ufficio,Cellulare,\
-         Indirizzo posta elettronica\r\n\
-         Sig.ra,Ada,King,Engines Ltd,Countess,Forlì,,+14155552671,ada@x.example\r\n",
-        ADA,
-    ),
-    (
-        "Outlook in Dutch",
-        "Titel,Voornaam,Achternaam,Bedrijf,Functie,\"Werkadres, plaats\",Telefoon op werk,\
-         Mobiele telefoon,E-mailadres\r\n\
-         Mw.,Ada,King,Engines Ltd,Countess,Breda,,+14155552671,ada@x.example\r\n",
-        ADA,
-    ),
-    (
-        "HubSpot",
-        "\"Record ID\",\"First Name\",\"Last Name\",\"Email\",\"Phone Number\",\"Contact owner\",\
-         \"Associated Company\",\"Lead Status\",\"Job Title\"\n\
-         \"51\",\"Ada\",\"King\",\"ada@x.example\",\"+14155552671\",\"\",\"Engines Ltd\",\"\",\
-         \"Countess\"\n",
-        ADA,
-    ),
-    (
-        "Salesforce",
-        "\"Salutation\",\"First Name\",\"Last Name\",\"Title\",\"Account Name\",\"Phone\",\"Fax\",\
-         \"Mobile\",\"Email\",\"Account Owner\"\n\
-         \"Ms.\",\"Ada\",\"King\",\"Countess\",\"Engines Ltd\",\"+14155552671\",\"\",\"\",\
-         \"ada@x.example\",\"Sam\"\n",
-        ADA,
-    ),
-    (
-        "Mailchimp",
-        "Email Address,First Name,Last Name,Address,Phone Number,Birthday,MEMBER_RATING,NOTES\n\
-         ada@x.example,Ada,King,,+14155552671,,2,\"one\ntwo\"\n",
-        ["Ada", "King", "ada@x.example", "+14155552671", "", ""],
-    ),
-    (
-        "Thunderbird in German",
-        "Vorname,Nachname,Anzeigename,Spitzname,Primäre E-Mail-Adresse,Sekundäre E-Mail-Adresse,\
-         Tel. dienstlich,Mobil-Tel.-Nr.,Arbeitstitel,Organisation\n\
-         Ada,King,Ada King,,ada@x.example,,,+14155552671,Countess,Engines Ltd\n",
-        ADA,
-    ),
-    (
-        "LinkedIn",
-        "Notes:\n\"When exporting your connection data, you may notice that some addresses are \
-         missing.\"\n\n\
-         First Name,Last Name,URL,Email Address,Company,Position,Connected On\n\
-         Ada,King,https://x.example/in/ada,ada@x.example,Engines Ltd,Countess,01 Nov 2026\n",
-        ["Ada", "King", "ada@x.example", "", "Engines Ltd", "Countess"],
-    ),
-    (
-        "Yahoo",
-        "\"First\",\"Middle\",\"Last\",\"Email\",\"Category\",\"Home\",\"Work\",\"Pager\",\"Fax\",\
-         \"Mobile\",\"Other\",\"Yahoo! Phone\",\"Primary\",\"Alternate Email 1\",\"Title\",\
-         \"Company\"\r\n\
-         \"Ada\",\"\",\"King\",\"ada@x.example\",\"\",\"\",\"+14155552671\",\"\",\"\",\"\",\"\",\"\",\
-         \"\",\"\",\"Countess\",\"Engines Ltd\"\r\n",
-        ADA,
-    ),
-    (
-        "a converter of Apple's address book",
-        "Given Name;Family Name;Organization;Job Title;Email: home;Email: work;Phone: iPhone;\
-         Phone: work\n\
-         Ada;King;Engines Ltd;Countess;;ada@x.example;+14155552671;\n",
-        ADA,
-    ),
-];
-
-#[test]
-fn what_programs_export_is_created_in_linq_and_stays_as_it_is() {
-    for (program, text, ada) in EXPORTS {
-        let world = World::with_csv(text);
-        let run = world.once().expect(0);
-        assert_eq!((run.linq(), run.source()), ([1, 1, 0, 0], [1, 0, 0, 0]), "{program}");
-        assert_eq!(world.people_in_linq(), [ada.map(str::to_owned).to_vec()], "{program}");
-        assert_eq!(world.text(), text, "{program}");
-        world.expect_silence();
-        world.change("Ada", "email", "lady@x.example");
-        world.once().expect(0);
-        assert_eq!(world.text(), text.replace("ada@x.example", "lady@x.example"), "{program}");
-    }
-}
-
-#[test]
-fn what_programs_export_is_linked_with_who_is_in_linq_already() {
-    for (program, text, [first, last, email, ..]) in EXPORTS {
-        let world = World::with_csv(text);
-        let members = [("first_name", first), ("last_name", last), ("email", email)];
-        world.linq().insert(members).unwrap();
-        let run = world.once().expect(0);
-        assert_eq!((run.count("linked"), run.linq()[1], run.source()[1]), (1, 0, 0), "{program}");
-        assert_eq!(world.text(), text, "{program}");
-        world.expect_silence();
-    }
-}
-
 #[test]
 fn a_file_in_windows_1252_keeps_its_encoding_and_refuses_what_it_lacks() {
     let western = |text: &str| -> Vec<u8> {
@@ -264,8 +107,40 @@ fn cells_that_a_spreadsheet_damaged_wait_for_repair() {
         assert_eq!((run.count("rejected"), world.writes().len()), (1, 0), "{damaged}");
         world.edit(damaged, "+4915112345678");
     }
-    world.edit("Ada,", "2-Mar,");
+    world.edit("Ada,", "1.41556E+10,");
+    assert_eq!(world.once().expect(3).count("rejected"), 1);
+    world.edit("1.41556E+10,", "2-Mar,");
     assert_eq!(world.once().expect(3).count("rejected"), 1);
     world.edit("2-Mar,", "Ada,");
     world.expect_silence();
+}
+
+#[test]
+fn a_damaged_number_is_sent_in_no_field() {
+    let text = "First Name,Last Name,Email,Company,Title,Location\n\
+                Ada,King,ada@x.example,Engines,Countess,London\n";
+    let world = World::synced(text);
+    for value in ["King", "ada@x.example", "Engines", "Countess", "London"] {
+        for damaged in ["1.41556E+10", "#NAME?", "#####"] {
+            world.edit(value, damaged);
+            let run = world.once().expect(3);
+            assert_eq!((run.count("rejected"), world.writes().len()), (1, 0), "{value} {damaged}");
+            world.edit(damaged, value);
+        }
+    }
+    world.expect_silence();
+}
+
+#[test]
+fn what_looks_damaged_and_is_linqs_own_value_is_no_damage() {
+    let world = World::synced("First Name,Email,Phone,Company\nAda,ada@x.example,,\n");
+    let odd =
+        [("first_name", "2-Mar"), ("phone_number", "4915112345678"), ("company", "1.41556E+10")];
+    world.linq().insert(odd).unwrap();
+    world.once().expect(0);
+    assert!(world.text().ends_with("\n2-Mar,,4915112345678,1.41556E+10\n"), "{}", world.text());
+    world.expect_silence();
+    // Somebody else's cell with the same text is damaged all the same.
+    world.edit("ada@x.example,,", "ada@x.example,,1.41556E+10");
+    assert_eq!(world.once().expect(3).count("rejected"), 1);
 }

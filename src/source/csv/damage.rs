@@ -14,7 +14,7 @@ pub(super) fn damage(field: Field, value: &str, region: Region) -> Option<String
     let name = matches!(field, Field::FirstName | Field::LastName);
     let reason = if value.contains('\0') {
         "it contains a NUL character"
-    } else if phone && is_power_of_ten(trimmed) {
+    } else if phone && is_power_of_ten(trimmed) || is_shown_as_power_of_ten(trimmed) {
         "a spreadsheet turned the number into a power of ten; format the column as text and type \
          the number again"
     } else if phone && region.lost_its_plus(trimmed) {
@@ -42,6 +42,16 @@ fn is_power_of_ten(text: &str) -> bool {
     let number = number.strip_prefix(['+', '-']).unwrap_or(number);
     let exponent = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
     digits(exponent) && number.split(['.', ',']).all(digits)
+}
+
+/// Whether a spreadsheet shows a number like this: one digit, perhaps more behind the
+/// decimal sign, and an exponent of two digits at least with its sign. That is nobody's
+/// way to write a company or a place.
+fn is_shown_as_power_of_ten(text: &str) -> bool {
+    let Some((number, exponent)) = text.split_once('E') else { return false };
+    let whole = number.split(['.', ',']).next().unwrap_or_default();
+    let signed = exponent.starts_with(['+', '-']) && exponent.len() >= 3;
+    whole.trim_start_matches('-').len() == 1 && signed && is_power_of_ten(text)
 }
 
 /// Months as spreadsheets shorten them in English, German, French, Spanish,
@@ -106,7 +116,15 @@ mod tests {
         for value in sound {
             assert!(!is_damaged(Field::PhoneNumber, value), "{value}");
         }
-        assert!(!is_damaged(Field::Title, "4915112345678") && !is_damaged(Field::Title, "4E+11"));
+        assert!(!is_damaged(Field::Title, "4915112345678"));
+        for field in Field::ALL {
+            for value in ["1.41556E+10", "1,41556E+10", "4E+11", " 1.5E-05 ", "#NAME?", "####"] {
+                assert!(is_damaged(field, value), "{field} {value}");
+            }
+        }
+        for value in ["4e+11", "4E11", "E+11", "12E+11", "4E+1", "4E+1x", "1.5.E+10x", "A4E+11"] {
+            assert!(!is_damaged(Field::Company, value), "{value}");
+        }
     }
 
     #[test]

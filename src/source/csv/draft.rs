@@ -174,14 +174,10 @@ impl<'a> Draft<'a> {
             ));
         }
         let text = self.sheet.guard.guarded(field, value);
-        if !self.sheet.text.holds(&text) {
-            let encoding = self.sheet.text.encoding();
-            return Err(format!(
-                "its {field} has a character that the file's encoding {encoding} lacks; save the \
-                 file as UTF-8"
-            ));
+        match self.sheet.text.trouble_with(&text) {
+            Some(trouble) => Err(format!("its {field} {trouble}")),
+            None => Ok(text.into_owned()),
         }
-        Ok(text.into_owned())
     }
 
     /// A row without any text would be no record.

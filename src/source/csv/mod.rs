@@ -20,6 +20,7 @@ mod scan;
 mod sheet;
 mod text;
 mod whole;
+mod wording;
 
 use std::collections::BTreeMap;
 use std::io;

@@ -1,7 +1,7 @@
 //! Reading a file whole, while people work with it.
 //!
 //! Owns what is followed and what is not: a symbolic link is followed to its
-//! target, and only a regular file of at most [`MAX_BYTES`] is read. Owns the waiting
+//! target unless another user made it, and only a regular file of at most [`MAX_BYTES`] is read. Owns the waiting
 //! for a file that is being written: it must have rested for a while, and look the
 //! same before and after it is read. Leaves locks to [`super::CsvSource`].
 
@@ -22,6 +22,9 @@ pub(super) const MAX_BYTES: u64 = 64 * 1024 * 1024;
 
 /// How often a file that is being written is waited for or read again.
 const TRIES: usize = 10;
+
+/// How many symbolic links are followed one after the other, as by the kernel.
+const MAX_LINKS: usize = 40;
 
 /// A file as it was at one instant.
 pub(super) struct Opened {
@@ -49,6 +52,7 @@ fn read_with(path: &Path, pace: &Pace, pause: &mut dyn FnMut()) -> Result<Opened
             continue;
         }
         let target = path.canonicalize().map_err(failed)?;
+        check_links(path, &target)?;
         let named = std::fs::metadata(&target).map_err(failed)?;
         check(path, &named)?;
         let mut file = open(&target).map_err(failed)?;
@@ -90,6 +94,32 @@ fn check(path: &Path, metadata: &Metadata) -> Result<(), SourceError> {
         return Ok(());
     };
     Err(defect.at(path))
+}
+
+/// Makes sure that nobody else decides which file this is: a symbolic link must belong to
+/// whoever runs linqsync, to root, or to the owner of the file to which it leads. Another
+/// user could otherwise make linqsync read and rewrite a file that they must not touch.
+fn check_links(path: &Path, target: &Path) -> Result<(), SourceError> {
+    let failed = |source| SourceError::Io { path: path.to_owned(), source };
+    let owner = std::fs::metadata(target).map_err(failed)?.uid();
+    let mut link = path.to_owned();
+    for _ in 0..MAX_LINKS {
+        let metadata = std::fs::symlink_metadata(&link).map_err(failed)?;
+        if !metadata.is_symlink() {
+            return Ok(());
+        }
+        if !is_trusted(metadata.uid(), rustix::process::geteuid().as_raw(), owner) {
+            let hint = "set source.path to the file itself, or make the link anew";
+            return Err(Defect::new(None, "is a symbolic link of another user", hint).at(path));
+        }
+        let leads_to = std::fs::read_link(&link).map_err(failed)?;
+        link = link.parent().unwrap_or(Path::new("/")).join(leads_to);
+    }
+    Err(failed(io::Error::new(io::ErrorKind::InvalidInput, "too many symbolic links")))
+}
+
+fn is_trusted(link: u32, own: u32, target: u32) -> bool {
+    link == 0 || link == own || link == target
 }
 
 /// Opens without waiting for the other end of a pipe that took the file's place.
@@ -136,6 +166,25 @@ mod tests {
             (opened.target, opened.raw),
             (file.canonicalize().unwrap(), b"Email\n".to_vec())
         );
+    }
+
+    #[test]
+    fn a_symbolic_link_of_somebody_else_is_followed_only_to_their_own_file() {
+        let (root, own, other, third) = (0, 1000, 1001, 1002);
+        assert!(is_trusted(own, own, other) && is_trusted(root, own, other));
+        assert!(is_trusted(other, own, other));
+        assert!(!is_trusted(other, own, own) && !is_trusted(other, own, root));
+        assert!(!is_trusted(other, own, third) && !is_trusted(other, root, root));
+        let dir = tempfile::tempdir().unwrap();
+        let link = |name: &str, to: &str| {
+            std::os::unix::fs::symlink(to, dir.path().join(name)).unwrap();
+            dir.path().join(name)
+        };
+        fs::write(dir.path().join("real.csv"), "Email\n").unwrap();
+        let (one, own) = (link("one.csv", "two.csv"), link("own.csv", "own.csv"));
+        link("two.csv", "real.csv");
+        assert_eq!(read_stable(&one, &Pace::still()).unwrap().raw, b"Email\n");
+        assert!(matches!(read_stable(&own, &Pace::still()), Err(SourceError::Io { .. })));
     }
 
     #[test]

@@ -103,14 +103,22 @@ impl Text {
         bytes
     }
 
-    /// Whether `value` can be written so that it is read again as it is.
-    pub(super) fn holds(&self, value: &str) -> bool {
+    /// Why `value` cannot be written so that it is read again as it is, if it cannot.
+    pub(super) fn trouble_with(&self, value: &str) -> Option<String> {
         let (bytes, replaced) = encode(value, self.encoding);
-        let looks_right = match self.origin {
-            Origin::Certain => true,
-            Origin::Guessed => is_western(&bytes) && !has_utf8(&bytes),
-        };
-        replaced == Replaced::Nothing && looks_right
+        let name = self.encoding();
+        match (replaced, self.origin) {
+            (Replaced::Something, _) => Some(format!(
+                "has a character that the file's encoding {name} lacks; save the file as UTF-8"
+            )),
+            (Replaced::Nothing, Origin::Guessed) if !is_western(&bytes) || has_utf8(&bytes) => {
+                Some(format!(
+                    "has characters by which the file would no longer be taken for {name}; save \
+                     the file as UTF-8, or set source.encoding to `{name}`"
+                ))
+            }
+            (Replaced::Nothing, Origin::Certain | Origin::Guessed) => None,
+        }
     }
 }
 
@@ -299,12 +307,13 @@ mod tests {
     #[test]
     fn a_value_is_held_only_if_it_is_read_again_as_it_is() {
         let western = auto(b"Zo\xeb\n").unwrap();
-        assert!(western.holds("Müller €"));
-        assert!(!western.holds("Łukasz"), "not in the encoding");
-        assert!(!western.holds("Ã©"), "would be taken for UTF-8");
-        assert!(!western.holds("éééé"), "would be taken for another alphabet");
-        assert!(named(b"Zo\xeb\n", "windows-1252").unwrap().holds("éééé"));
-        assert!(auto(b"Zoe\n").unwrap().holds("Łukasz 李明"));
+        let trouble = |value: &str| western.trouble_with(value).unwrap();
+        assert_eq!(western.trouble_with("Müller €"), None);
+        assert!(trouble("Łukasz").contains("encoding windows-1252 lacks"));
+        assert!(trouble("Ã©").contains("no longer be taken for"), "it would be UTF-8");
+        assert!(trouble("éééé").contains("no longer be taken for"), "or another alphabet");
+        assert_eq!(named(b"Zo\xeb\n", "windows-1252").unwrap().trouble_with("éééé"), None);
+        assert_eq!(auto(b"Zoe\n").unwrap().trouble_with("Łukasz 李明"), None);
     }
 
     #[test]
