@@ -59,6 +59,7 @@ fn theirs(card: &VCard, (name, property): &(&str, VCardProperty)) -> Vec<Vec<Str
     said.map(trimmed).filter(|texts| !texts.is_empty()).collect()
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "the values of another library")]
 fn text(value: &VCardValue) -> String {
     match value {
         VCardValue::Text(text) => text.clone(),
