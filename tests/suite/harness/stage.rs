@@ -1,8 +1,11 @@
 //! A prepared world to which one can go back, as often as needed.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use linqsync::model::{Field, Values};
 use linqsync::sandbox::{Kind, Memory};
+use linqsync::source::vcard::cards_of;
 
 use super::{Process, Run, World, people};
 
@@ -11,12 +14,27 @@ pub(crate) struct Stage {
     pub(crate) world: World,
     memory: Memory,
     saved: PathBuf,
+    /// The file or directory of the source.
+    source: &'static str,
     /// Everybody, once everything is done.
     people: Vec<Vec<String>>,
     /// How many requests a run makes that nothing disturbs.
     pub(crate) requests: u64,
     /// How long it takes.
     pub(crate) took: std::time::Duration,
+}
+
+const CSV: &str = "contacts.csv";
+const CARDS: &str = "cards";
+
+/// The card of person number `n`.
+fn card(n: usize) -> String {
+    let [first, last, email, phone, company, title] = people::person(n);
+    format!(
+        "BEGIN:VCARD\r\nVERSION:3.0\r\nUID:person-{n}\r\nN:{last};{first};;;\r\nFN:{first} {last}\r\n\
+         EMAIL:{email}\r\nTEL;TYPE=CELL:{phone}\r\nORG:{company}\r\nTITLE:{title}\r\nNOTE:kept\r\n\
+         END:VCARD\r\n"
+    )
 }
 
 /// A person without e-mail and phone number, whom find cannot see.
@@ -39,7 +57,34 @@ impl Stage {
             .linq()
             .insert([("first_name", "First011"), ("email", "p011@people.example")])
             .unwrap();
-        Stage::of(world)
+        Stage::of(world, CSV)
+    }
+
+    /// Cards that are edited in place and removed, in files of one and of many.
+    pub(crate) fn of_cards() -> Stage {
+        let mut world = World::new();
+        std::fs::create_dir(world.path(CARDS)).unwrap();
+        world.set("source.path", "\"cards\"");
+        calm(&mut world);
+        let save = |name: &str, numbers: &[usize]| {
+            let text: String = numbers.iter().map(|n| card(*n)).collect();
+            std::fs::write(world.path(CARDS).join(name), text).unwrap();
+        };
+        (1..=4).for_each(|n| save(&format!("{n}.vcf"), &[n]));
+        save("many.vcf", &[5, 6, 7]);
+        world.sync();
+        save("8.vcf", &[8]);
+        let first = world.path("cards/1.vcf");
+        let edited = std::fs::read_to_string(&first).unwrap().replace("Title 001", "Chief");
+        std::fs::write(&first, edited).unwrap();
+        std::fs::remove_file(world.path("cards/3.vcf")).unwrap();
+        world.change("First002", "title", "Captain");
+        world.remove("First004");
+        world.change("First005", "company", "Other works");
+        world.remove("First006");
+        let new = [("first_name", "First011"), ("email", "p011@people.example")];
+        world.linq().insert(new).unwrap();
+        Stage::of(world, CARDS)
     }
 
     /// A first run that links, creates on both sides and fills a column with ids.
@@ -54,20 +99,20 @@ impl Stage {
         let ada = [("first_name", "Ada"), ("last_name", "King"), ("email", "ada@people.example")];
         world.linq().insert(ada.into_iter().chain([("title", "Countess")])).unwrap();
         world.linq().insert([("first_name", "Eve"), ("last_name", "Moor")]).unwrap();
-        Stage::of(world)
+        Stage::of(world, CSV)
     }
 
-    fn of(world: World) -> Stage {
+    fn of(world: World, source: &'static str) -> Stage {
         world.linq().forget_requests();
         let (memory, saved) = (world.linq().remember(), world.path("saved"));
         std::fs::create_dir(&saved).unwrap();
-        copy(&world.csv(), &saved.join("contacts.csv"));
+        copy(&world.path(source), &saved.join(source));
         copy(&world.path("state"), &saved.join("state"));
         let run = world.once().expect(0);
         let requests = world.linq().requests().len() as u64;
         let (people, took) = (world.people_in_linq(), run.ended.took);
-        let stage = Stage { world, memory, saved, people, requests, took };
-        assert_eq!(stage.people_in_csv(), stage.people);
+        let stage = Stage { world, memory, saved, source, people, requests, took };
+        assert_eq!(stage.people_in_source(), stage.people);
         stage
     }
 
@@ -82,21 +127,49 @@ impl Stage {
         copy(&self.saved.join("state"), &self.world.path("state"));
         for entry in std::fs::read_dir(self.world.dir()).unwrap() {
             let path = entry.unwrap().path();
-            if path.file_name().is_some_and(|name| name.to_string_lossy().contains("contacts.csv"))
-            {
+            let is_source =
+                path.file_name().is_some_and(|name| name.to_string_lossy().contains(self.source));
+            if is_source && path.is_dir() {
+                std::fs::remove_dir_all(path).unwrap();
+            } else if is_source {
                 std::fs::remove_file(path).unwrap();
             }
         }
-        copy(&self.saved.join("contacts.csv"), &self.world.csv());
+        copy(&self.saved.join(self.source), &self.world.path(self.source));
     }
 
     pub(crate) fn start(&self) -> Process {
         self.world.start(&["--once", "--json"])
     }
 
-    fn people_in_csv(&self) -> Vec<Vec<String>> {
+    fn people_in_source(&self) -> Vec<Vec<String>> {
+        if self.source == CARDS {
+            return self.people_in_cards();
+        }
         let columns = |person: Vec<String>| person.into_iter().take(6).collect();
         self.world.people_in_csv().into_iter().map(columns).collect()
+    }
+
+    fn people_in_cards(&self) -> Vec<Vec<String>> {
+        let members = |values: Values| {
+            people::MEMBERS.map(|name| values[Field::from_name(name).unwrap()].clone()).to_vec()
+        };
+        let files = self.bytes().into_iter().filter(|(name, _)| !name.starts_with('.'));
+        let cards = files.flat_map(|(_, raw)| cards_of(&raw).people);
+        let mut people: Vec<Vec<String>> = cards.map(|person| members(person.unwrap())).collect();
+        people.sort();
+        people
+    }
+
+    /// The files of the source, by name.
+    fn bytes(&self) -> BTreeMap<String, Vec<u8>> {
+        let path = self.world.path(self.source);
+        if path.is_file() {
+            return BTreeMap::from([(self.source.to_owned(), std::fs::read(path).unwrap())]);
+        }
+        let files = std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap());
+        let name = |file: &std::fs::DirEntry| file.file_name().into_string().unwrap();
+        files.map(|file| (name(&file), std::fs::read(file.path()).unwrap())).collect()
     }
 
     /// A run that does everything, whatever the faults.
@@ -105,7 +178,7 @@ impl Stage {
         let left = format!("{point}: {:#}\n{}", run.json, run.ended.stderr);
         assert_eq!(run.ended.code, Some(0), "{left}");
         assert_eq!(self.world.people_in_linq(), self.people, "{left}");
-        assert_eq!(self.people_in_csv(), self.people, "{left}");
+        assert_eq!(self.people_in_source(), self.people, "{left}");
     }
 
     /// Two further runs: the first ends as if there had been no other before it, the
@@ -118,9 +191,9 @@ impl Stage {
         let run = self.world.once();
         assert_eq!(run.ended.code, Some(0), "{}", left(&run));
         assert_eq!(self.world.people_in_linq(), self.people, "{}", left(&run));
-        assert_eq!(self.people_in_csv(), self.people, "{}", left(&run));
+        assert_eq!(self.people_in_source(), self.people, "{}", left(&run));
         assert_eq!(run.count("in_sync"), self.people.len() as u64, "{}", left(&run));
-        let file = std::fs::read(self.world.csv()).unwrap();
+        let files = self.bytes();
         linq.forget_requests();
         let second = self.world.once();
         assert_eq!(
@@ -129,7 +202,7 @@ impl Stage {
             "{}",
             left(&second)
         );
-        assert_eq!(std::fs::read(self.world.csv()).unwrap(), file, "{}", left(&second));
+        assert_eq!(self.bytes(), files, "{}", left(&second));
         assert_eq!(self.world.requests(Kind::Get), vec![], "{}", left(&second));
         run
     }

@@ -17,7 +17,7 @@ use linqsync::sandbox::Moment;
 
 use crate::harness::{Process, Stage};
 
-/// How many moments in time are tried on each stage.
+/// How many moments in time are tried on most stages.
 const MOMENTS: u32 = 125;
 
 /// What happens to the request at which the program is killed.
@@ -33,19 +33,24 @@ enum Fate {
 
 #[test]
 fn a_run_over_pairs_that_is_killed_anywhere_is_finished_by_the_next() {
-    sweep("pairs", &Stage::of_pairs());
+    sweep("pairs", &Stage::of_pairs(), MOMENTS);
+}
+
+#[test]
+fn a_run_over_cards_that_is_killed_anywhere_is_finished_by_the_next() {
+    sweep("cards", &Stage::of_cards(), MOMENTS / 3);
 }
 
 #[test]
 fn a_first_run_that_is_killed_anywhere_is_finished_by_the_next() {
-    sweep("first run", &Stage::of_a_first_run());
+    sweep("first run", &Stage::of_a_first_run(), MOMENTS);
 }
 
 #[expect(clippy::print_stderr, reason = "figures that people read")]
-fn sweep(name: &str, stage: &Stage) {
+fn sweep(name: &str, stage: &Stage, moments: u32) {
     let points = match std::env::var("LINQSYNC_SWEEP") {
         Ok(calls) => system_calls::sweep(name, stage, &calls),
-        Err(_) => at_requests(stage) + at_moments(stage),
+        Err(_) => at_requests(stage) + at_moments(stage, moments),
     };
     eprintln!("{name}: {points} points");
 }
@@ -79,14 +84,14 @@ fn killed_at(stage: &Stage, nth: u64, fate: Fate) -> Process {
 }
 
 /// Kills after times that cover a whole run.
-fn at_moments(stage: &Stage) -> u32 {
-    for nth in 0..MOMENTS {
+fn at_moments(stage: &Stage, moments: u32) -> u32 {
+    for nth in 0..moments {
         stage.reset();
         let process = stage.start();
-        let moment = stage.took.mul_f64(f64::from(nth) / f64::from(MOMENTS));
+        let moment = stage.took.mul_f64(f64::from(nth) / f64::from(moments));
         std::thread::sleep(moment);
         process.kill();
         stage.must_heal(&format!("killed after {moment:?}"));
     }
-    MOMENTS
+    moments
 }
