@@ -64,6 +64,7 @@ mod service_systemd;
 mod service_units;
 mod service_watch;
 mod service_weather;
+mod service_worker;
 mod signals;
 mod simulation;
 mod spreadsheet;
