@@ -216,3 +216,23 @@ fn a_state_copied_in_the_middle_of_a_run_creates_nobody_twice_when_it_is_restore
     assert_eq!((world.linq().contacts().len(), world.people_in_csv().len()), (5, 5));
     world.expect_silence();
 }
+
+/// Litestream keeps two tables of its own in what it copies, and restores a database
+/// that is not in WAL mode.
+#[test]
+fn what_a_copying_program_leaves_in_the_state_is_no_trouble() {
+    let world = World::synced(&people::csv(1..=3));
+    let state = Connection::open(database(&world)).unwrap();
+    state
+        .execute_batch(
+            "PRAGMA journal_mode = DELETE;
+             CREATE TABLE _litestream_seq (id INTEGER PRIMARY KEY, seq INTEGER);
+             CREATE TABLE _litestream_lock (id INTEGER);
+             INSERT INTO _litestream_seq VALUES (1, 7);",
+        )
+        .unwrap();
+    drop(state);
+    world.expect_silence();
+    world.edit("Title 001", "Chief");
+    assert_eq!(world.once().expect(0).linq()[2], 1);
+}

@@ -32,8 +32,6 @@ use template::Template;
 const CONFIG_MODE: u32 = 0o640;
 /// The token is its owner's alone.
 const TOKEN_MODE: u32 = 0o600;
-/// The file for the token, beside the configuration.
-const TOKEN_FILE: &str = "linq.token";
 
 /// Sets up a configuration for the source that `args` names. Returns the exit code.
 pub(super) async fn init(cli: &Cli, args: &InitArgs) -> anyhow::Result<u8> {
@@ -53,7 +51,7 @@ pub(super) async fn init(cli: &Cli, args: &InitArgs) -> anyhow::Result<u8> {
         Ok(token) => token,
         Err(error) => return refuse(cli.output, error),
     };
-    let token_file = target.with_file_name(TOKEN_FILE);
+    let token_file = template::token_file(&target);
     if let Some(token) = &token {
         if token_file.exists() {
             return refuse(cli.output, in_the_way(&token_file, "a token"));
@@ -116,7 +114,7 @@ impl Proposal {
     fn of(args: &InitArgs, target: &Path) -> Result<Proposal, Refusal> {
         let mut template = Template::new();
         template.ask(args, &written_path(&args.path, target));
-        template.state_of_a_service(target);
+        template.places_of_a_service(target);
         let mut proposal = Proposal::read(template, target)?;
         let Some(shape) = proposal.shape.clone() else { return Ok(proposal) };
         proposal.template.columns(&shape);
@@ -220,7 +218,7 @@ fn conclude(cli: &Cli, target: &Path, proposal: &Proposal, token: bool) -> anyho
     } else {
         format!(
             "Put Linq's token into {} first (chmod 600), or set LINQ_TOKEN.\n",
-            target.with_file_name(TOKEN_FILE).display()
+            template::token_file(target).display()
         )
     };
     print(&format!(

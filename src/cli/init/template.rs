@@ -1,10 +1,25 @@
 //! The text of a new `sync.toml`: the commented example with other values.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::cli::args::InitArgs;
 use crate::config::reference::EXAMPLE;
 use crate::source::csv::Shape;
+
+/// The file for the token, beside the configuration: each service has one of its own.
+pub(super) fn token_file(target: &Path) -> PathBuf {
+    match pair_of_a_service(target) {
+        None | Some("sync") => target.with_file_name("linq.token"),
+        Some(pair) => target.with_file_name(format!("{pair}.token")),
+    }
+}
+
+/// The name of the service whose configuration this is: `sync` for `linqsync.service`,
+/// else the instance of `linqsync@.service`.
+fn pair_of_a_service(target: &Path) -> Option<&str> {
+    let is_of_a_service = target.parent() == Some(Path::new("/etc/linqsync"));
+    target.file_stem().and_then(|name| name.to_str()).filter(|_| is_of_a_service)
+}
 
 /// A configuration in the making.
 #[derive(Clone)]
@@ -40,16 +55,18 @@ impl Template {
         }
     }
 
-    /// Names the state that the service has, where `target` is the configuration of the
-    /// service: whoever sets it up as root looks at the same state then.
-    pub(super) fn state_of_a_service(&mut self, target: &Path) {
-        if target.parent() != Some(Path::new("/etc/linqsync")) {
-            return;
-        }
-        match target.file_stem().and_then(|name| name.to_str()) {
-            Some("sync") => self.set("state", "dir", "/var/lib/linqsync"),
-            Some(pair) => self.set("state", "dir", &format!("/var/lib/linqsync-{pair}")),
-            None => {}
+    /// Names the state and the token that the service has, where `target` is the
+    /// configuration of one: whoever sets it up as root looks at the same state then.
+    pub(super) fn places_of_a_service(&mut self, target: &Path) {
+        let dir = match pair_of_a_service(target) {
+            None => return,
+            Some("sync") => "/var/lib/linqsync".to_owned(),
+            Some(pair) => format!("/var/lib/linqsync-{pair}"),
+        };
+        self.set("state", "dir", &dir);
+        let token = token_file(target);
+        if let Some(name) = token.file_name() {
+            self.set("linq", "token_file", &name.to_string_lossy());
         }
     }
 
@@ -88,16 +105,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_configuration_of_a_service_names_the_state_of_that_service() {
-        for (target, state) in [
-            ("/etc/linqsync/sync.toml", Some("dir = \"/var/lib/linqsync\"")),
-            ("/etc/linqsync/sales.toml", Some("dir = \"/var/lib/linqsync-sales\"")),
-            ("/home/sam/sync.toml", None),
-        ] {
+    fn the_configuration_of_a_service_names_the_state_and_the_token_of_that_service() {
+        let lines = |target: &str| {
             let mut template = Template::new();
-            template.state_of_a_service(Path::new(target));
-            assert_eq!(template.text().lines().find(|line| line.starts_with("dir = ")), state);
-        }
+            template.places_of_a_service(Path::new(target));
+            let set = |line: &&str| line.starts_with("dir =") || line.starts_with("token_file =");
+            template.text().lines().filter(set).map(String::from).collect::<Vec<_>>()
+        };
+        let token = "token_file = \"linq.token\"";
+        assert_eq!(lines("/home/sam/sync.toml"), [token]);
+        assert_eq!(lines("/etc/linqsync/sync.toml"), [token, "dir = \"/var/lib/linqsync\""]);
+        assert_eq!(
+            lines("/etc/linqsync/sales.toml"),
+            ["token_file = \"sales.token\"", "dir = \"/var/lib/linqsync-sales\""]
+        );
+        let file = token_file(Path::new("/etc/linqsync/sales.toml"));
+        assert_eq!(file, Path::new("/etc/linqsync/sales.token"));
     }
 
     #[test]
