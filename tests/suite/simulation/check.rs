@@ -34,7 +34,10 @@ pub(super) fn after(
     exit_code(world, ran);
     let Some((plan, seen)) = &ran.left else { return };
     let calm = !world.inner().run.disturbed;
-    no_conflict_of_our_own(world, plan, seen);
+    if !world.inner().past.undone {
+        no_conflict_of_our_own(world, plan, seen);
+    }
+    let sync = world.inner().run.conditions.errand.is_none();
     if calm {
         if world.inner().run.fresh {
             counts(world, ran);
@@ -45,7 +48,7 @@ pub(super) fn after(
         }
         let pairs = Pairs::of(world, &state, seen);
         pairs.remember(world);
-        if ran.report.exit_code() == 0 && policy.direction.name() == "both" {
+        if sync && ran.report.exit_code() == 0 && policy.direction.name() == "both" {
             pairs.check(world, plan, seen);
             let past = &mut world.inner().past;
             past.edited_contacts.clear();
@@ -69,7 +72,8 @@ pub(super) fn quiet(world: &World, policy: &Policy, ran: &Ran) {
         world.met("an intent is still open in the end");
     }
     let pairs = Pairs::of(world, &state, seen);
-    if seen.source.unreadable.is_empty() && !Waits::of(plan).suspects {
+    let undone = world.inner().past.undone;
+    if !undone && seen.source.unreadable.is_empty() && !Waits::of(plan).suspects {
         pairs.no_duplicates(world);
     }
     if policy.direction.name() == "both" {
@@ -498,7 +502,12 @@ impl Pair {
         for field in Field::ALL.into_iter().filter(|f| is_mapped(&world.setup.features, *f)) {
             let (source, linq) = (&record.values[field], member(contact, field));
             let waits = waits.iter().any(|wait| concerns(wait, field));
-            if !CANON.same(field, source, linq) && !waits && !self.is_rewritten(field, source, linq)
+            // Nothing had ever been agreed on, and each side has its own again.
+            let apart = self.link.base.is_apart(field);
+            if !CANON.same(field, source, linq)
+                && !waits
+                && !apart
+                && !self.is_rewritten(field, source, linq)
             {
                 world.violation(&format!(
                     "{field} of {} is {source:?} in the source and {linq:?} in Linq",

@@ -58,6 +58,7 @@ impl Desk {
                             world
                                 .violation(&format!("removing row {} is not in the journal", at.0));
                         }
+                        Some(_) if world.inner().past.undone => {}
                         Some(id) if !linked(id) || world.linq.contact(id.0).is_some() => {
                             world.violation(&format!("row {} goes and {id} is in Linq", at.0));
                         }
@@ -87,7 +88,7 @@ impl Desk {
             // Linq gave it an owner that nobody has in the source so far.
             let given =
                 self.world.setup.features.contains(&Feature::Owner) && past.posted.contains(&id.0);
-            past.linked.contains_key(&id.0) && !edited && !given
+            past.linked.contains_key(&id.0) && !edited && !given && !past.undone
         };
         if is_risen {
             self.world.violation(&format!("{id} gets a row again, and nobody edited it"));

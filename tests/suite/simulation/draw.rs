@@ -10,7 +10,7 @@ use fastrand::Rng;
 use linqsync::model::Field;
 
 use super::scenario::{
-    Act, Conditions, Edit, Feature, Person, Scenario, Setup, Text, Weather, WireFault,
+    Act, Conditions, Edit, Errand, Feature, Person, Scenario, Setup, Text, Weather, WireFault,
 };
 
 /// The history of `seed`.
@@ -18,7 +18,30 @@ pub(super) fn scenario(seed: u64) -> Scenario {
     let mut rng = Rng::with_seed(seed);
     let setup = setup(&mut rng);
     let mut draw = Draw { swarm: Swarm::draw(&mut rng, &setup), rng, serial: 0 };
-    Scenario { setup, acts: draw.acts() }
+    let mut acts = draw.acts();
+    // Drawn apart, so that the other histories stay what they are.
+    let mut rng = Rng::with_seed(!seed);
+    let keeps = [Feature::KeepInLinq, Feature::KeepInSource];
+    if one_in(&mut rng, 5) && !keeps.iter().any(|keep| setup.features.contains(keep)) {
+        errands(&mut rng, &mut acts);
+    }
+    Scenario { setup, acts }
+}
+
+/// Gives some runs after the first another purpose.
+fn errands(rng: &mut Rng, acts: &mut [Act]) {
+    let runs = acts.iter_mut().filter_map(|act| match act {
+        Act::Run(run) if run.weather.is_none() => Some(run),
+        Act::Run(_) | Act::Edit(_) | Act::Wait(_) => None,
+    });
+    for run in runs.skip(1) {
+        if rng.bool() {
+            continue;
+        }
+        let undo = Errand::Undo(rng.u32(0..20));
+        run.errand = Some(if rng.bool() { undo } else { Errand::Apply });
+        run.preview = false;
+    }
 }
 
 fn one_in(rng: &mut Rng, n: u32) -> bool {

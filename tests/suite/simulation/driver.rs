@@ -17,15 +17,16 @@ use linqsync::mirror::{State, StateError};
 use linqsync::model::{
     Canon, ConflictPolicy, DeletePolicy, Deletes, Direction, Field, Link, Policy, Region,
 };
-use linqsync::plan::{Observation, Plan};
-use linqsync::run::{Ran, Sides, Terms, preview, run};
+use linqsync::plan::{Observation, Plan, SavedPlan, Undoing};
+use linqsync::run::{Aim, Ran, Sides, Terms, preview, run_for};
 use linqsync::source::csv::{Access, CsvOptions, CsvSource};
+use linqsync::undo::undoing;
 use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
 
 use super::check;
 use super::desk::Desk;
-use super::scenario::{Act, Conditions, Feature, Scenario, Setup, Weather};
+use super::scenario::{Act, Conditions, Errand, Feature, Scenario, Setup, Weather};
 use super::wire::{Traffic, Wire};
 use super::world::{Killed, RunNow, World};
 use crate::harness::wait_until;
@@ -90,6 +91,13 @@ pub(super) enum Ended {
     Killed,
     Panicked,
     Ran(Box<Ran>),
+}
+
+/// What is known of one of the runs that changed something.
+fn undoing_one(state: &State, which: u32) -> Option<Undoing<'static>> {
+    let runs = state.runs_with_history(100).unwrap();
+    let run = runs.get(which as usize % runs.len().max(1))?;
+    Some(undoing(state, run.id, None).unwrap())
 }
 
 struct Driver {
@@ -183,7 +191,7 @@ impl Driver {
             ..RunNow::default()
         };
         world.log(&format!("a run begins: {}", serde_json::to_string(&conditions).unwrap()));
-        let ended = self.attempt().await;
+        let ended = self.attempt(conditions.errand).await;
         self.describe(&ended);
         if let Some(bytes) = shelter {
             std::fs::write(&world.csv, bytes).unwrap();
@@ -210,9 +218,26 @@ impl Driver {
     }
 
     /// One process, from its start to its end.
-    async fn attempt(&self) -> Ended {
+    async fn attempt(&self, errand: Option<Errand>) -> Ended {
         let world = &self.world;
+        let saved = if errand == Some(Errand::Apply) { self.kept_plan().await } else { None };
         let state = self.open_state();
+        let undoing = match errand {
+            Some(Errand::Undo(which)) => undoing_one(&state, which),
+            Some(Errand::Apply) | None => None,
+        };
+        let aim = match (&undoing, &saved) {
+            (Some(undoing), _) => Aim::Undo(undoing),
+            (None, Some(saved)) => Aim::Apply(saved),
+            (None, None) => Aim::Sync,
+        };
+        if undoing.is_some() {
+            world.met("an undo");
+            world.inner().past.undone = true;
+        }
+        if saved.is_some() {
+            world.met("a plan that was kept");
+        }
         let mut source = Desk::new(world, CsvSource::new(self.options(Access::Exclusive)));
         let client = self.client(Traffic::Run);
         let stop = world.inner().run.stop.clone();
@@ -229,11 +254,17 @@ impl Driver {
             stop: &stop,
         };
         let mut sides = Sides { linq: &client, source: &mut source, state: &state };
-        match AssertUnwindSafe(run(&mut sides, &terms)).catch_unwind().await {
+        match AssertUnwindSafe(run_for(aim, &mut sides, &terms)).catch_unwind().await {
             Ok(ran) => Ended::Ran(Box::new(ran)),
             Err(cause) if cause.is::<Killed>() => Ended::Killed,
             Err(_) => Ended::Panicked,
         }
+    }
+
+    /// A plan of what is to be done now.
+    async fn kept_plan(&self) -> Option<SavedPlan> {
+        let (plan, seen) = self.foresee(None).await?;
+        Some(SavedPlan::of(&plan, &seen, "Linq".to_owned(), "the file".to_owned()))
     }
 
     /// A dry run, which leaves everything as it is.

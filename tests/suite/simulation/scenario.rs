@@ -163,9 +163,22 @@ pub(super) struct Conditions {
     /// What people do at these events.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) during: Vec<(u32, Edit)>,
+    /// What the run is for, if not for making both sides the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) errand: Option<Errand>,
     /// What else is different.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) weather: Option<Weather>,
+}
+
+/// What a run is for, if not for making both sides the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Errand {
+    /// Putting back an earlier run.
+    Undo(u32),
+    /// Carrying out a plan that is made just before; what happens at the first event of the
+    /// run has happened in between.
+    Apply,
 }
 
 /// What happens to one request.

@@ -67,7 +67,8 @@ fn candidates(of: &Scenario) -> Vec<Scenario> {
             scenario
         };
         let Act::Run(run) = &of.acts[at] else { continue };
-        let changes: [&dyn Fn(&mut Conditions); 7] = [
+        let changes: [&dyn Fn(&mut Conditions); 8] = [
+            &|run| run.errand = None,
             &|run| run.preview = false,
             &|run| run.kill = None,
             &|run| run.kill_when = None,

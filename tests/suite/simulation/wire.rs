@@ -8,7 +8,7 @@ use http::header::{HeaderValue, RETRY_AFTER};
 use http::{Request, Response, StatusCode};
 use linqsync::linq::{Sending, Transport, TransportError};
 use linqsync::mirror::IntentKind;
-use linqsync::model::{Field, LinqId, Values};
+use linqsync::model::{Field, LinqId, Side, Values};
 use linqsync::sandbox::Contact;
 use serde_json::{Value, json};
 
@@ -183,10 +183,16 @@ impl Wire {
         let weather = world.inner().run.conditions.weather;
         let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
         let request = self.repaged(request);
+        let sent = request.body().clone();
+        let id = path.rsplit('/').next().and_then(|id| id.parse::<u64>().ok());
+        let before = id.and_then(|id| world.linq.contact(id));
         let linq = if weather == Some(Weather::Elsewhere) { &world.elsewhere } else { &world.linq };
         let answer = linq.call(request).await.map_err(|_| broken("the sandbox has no faults"))?;
         if method != "GET" {
             self.remember(&method, &path, &answer);
+        }
+        if method == "PATCH" {
+            self.rewritten_by_linq(before, &sent);
         }
         Ok(match weather {
             Some(Weather::Short(which)) if path.ends_with("/contacts") && method == "GET" => {
@@ -194,6 +200,23 @@ impl Wire {
             }
             _ => answer,
         })
+    }
+
+    /// An update carries a field that identifies the contact, as it is. What Linq makes of
+    /// its own value then is what stands there from now on, as if it had been typed.
+    fn rewritten_by_linq(&self, before: Option<Contact>, sent: &Bytes) {
+        let Some(before) = before else { return };
+        let Some(after) = self.world.linq.contact(before.id) else { return };
+        let body: Value = serde_json::from_slice(sent).unwrap_or_default();
+        let sent = values_of(&body["contact"]);
+        for field in Field::IDENTITY {
+            let (was, is) = (member(&before, field), member(&after, field));
+            if !was.is_empty() && sent[field] == was && is != was {
+                self.world.log(&format!("  Linq rewrites its own {field}: {was:?} becomes {is:?}"));
+                self.world.met("Linq rewrote its own value");
+                self.world.inner().ledger.replace(Side::Linq, was, is);
+            }
+        }
     }
 
     fn remember(&self, method: &str, path: &str, answer: &Response<Bytes>) {

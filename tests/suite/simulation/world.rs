@@ -102,6 +102,9 @@ pub(super) struct Past {
     pub(super) edited_rows: BTreeSet<(String, Field)>,
     /// Whom contacts must belong to.
     pub(super) owners: BTreeMap<u64, String>,
+    /// Whether a run was put back: by the will of people, who then have edited, removed
+    /// and added whatever that has.
+    pub(super) undone: bool,
     /// How many rows and contacts people removed.
     pub(super) removals: usize,
     /// Whether people edited a row that linqsync added, or a contact that it created
