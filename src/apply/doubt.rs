@@ -1,10 +1,11 @@
 //! Creates whose answer was lost: looked for until it is certain what became of
 //! them, and only then sent again.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::gauge::Stage;
-use crate::linq::{Completeness, Fetched, LinqError, Lookup, walk};
+use crate::linq::{Completeness, Doubt, Fetched, LinqError, Listing, Lookup, walk};
 use crate::mirror::IntentOutcome;
 use crate::model::{IntentId, LinqId, Timestamp, Values};
 use crate::plan::{Likeness, LinqWrite, Step, trace_of};
@@ -91,7 +92,7 @@ impl Apply<'_> {
         in_doubt: Vec<InDoubt>,
         done: &mut LinqOutcome,
     ) -> Result<Vec<InDoubt>, Halt> {
-        let listing = walk(self.client).await.map_err(Halt::Linq)?;
+        let listing = self.listing(&in_doubt).await?;
         let mut taken: Vec<LinqId> = Vec::new();
         let mut still = Vec::new();
         for mut doubt in in_doubt {
@@ -134,6 +135,27 @@ impl Apply<'_> {
             }
         }
         Ok(still)
+    }
+
+    /// A listing in which to look for creates in doubt. For whom find cannot see it is all
+    /// there is, and two in a row must show the same people.
+    async fn listing(&self, in_doubt: &[InDoubt]) -> Result<Listing, LinqError> {
+        let first = walk(self.client).await?;
+        if in_doubt.iter().all(|doubt| doubt.expected.can_be_found()) {
+            return Ok(first);
+        }
+        let ids = |listing: &Listing| -> BTreeSet<LinqId> {
+            listing.contacts.iter().map(|fetched| fetched.contact.id).collect()
+        };
+        let mut second = walk(self.client).await?;
+        let known = ids(&second);
+        if known != ids(&first) && second.completeness == Completeness::Complete {
+            second.completeness = Completeness::Partial(Doubt::TotalsDiffer);
+        }
+        let only_first =
+            first.contacts.into_iter().filter(|fetched| !known.contains(&fetched.contact.id));
+        second.contacts.extend(only_first);
+        Ok(second)
     }
 
     /// Makes durable what is sent again: the record may have been edited since.

@@ -33,6 +33,11 @@ impl Values {
         Field::IDENTITY.into_iter().all(|field| self[field].trim().is_empty())
     }
 
+    /// Whether Linq can search for the contact: it sees e-mail addresses and phone numbers.
+    pub fn can_be_found(&self) -> bool {
+        [Field::Email, Field::PhoneNumber].into_iter().any(|field| !self[field].trim().is_empty())
+    }
+
     /// The fields that are not blank.
     pub fn filled(&self) -> FieldSet {
         Field::ALL.into_iter().filter(|field| !self[*field].trim().is_empty()).collect()

@@ -5,6 +5,7 @@
 //! to [`crate::plan`].
 
 mod absence;
+mod twice;
 mod unshown;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,6 +24,7 @@ use crate::plan::{
 };
 use crate::source::Reading;
 use absence::missing;
+pub(crate) use twice::{creates_unfindable, look_twice};
 
 /// The sliding time over which deletions are counted.
 const DAY: TimeDelta = TimeDelta::hours(24);

@@ -78,9 +78,7 @@ pub(super) fn new_in_source_step(
 /// Whether nobody can tell that Linq does not have `record`: find sees only e-mail
 /// addresses and phone numbers, and the listing is not whole.
 pub(super) fn cannot_be_looked_for(record: &SourceRecord, seen: &Observation) -> bool {
-    let found_by = [Field::Email, Field::PhoneNumber];
-    seen.linq.incomplete.is_some()
-        && found_by.into_iter().all(|field| record.values[field].trim().is_empty())
+    seen.linq.incomplete.is_some() && !record.values.can_be_found()
 }
 
 /// The step for a contact that the source does not have.

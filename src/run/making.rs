@@ -40,6 +40,8 @@ pub(super) struct Making<'s, 'a, 't> {
     pub(super) left: Option<(Plan, Observation)>,
     /// Edits that the source cannot hold, with the person's name and the reason.
     refused: Vec<(String, String)>,
+    /// Whether the listing was read once more before anybody was created on its word.
+    looked_twice: bool,
     /// Writes that were not made, because the contact was not there any more, or it could
     /// not be told whether it is.
     missed: usize,
@@ -64,6 +66,7 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
             notices: Vec::new(),
             left: None,
             refused: Vec::new(),
+            looked_twice: false,
             missed: 0,
             given_up: GivenUp::default(),
             failed: None,
@@ -158,6 +161,10 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
                 observe::recall(self.sides.state, seen)?;
                 plan = self.plan(seen)?;
             }
+            if !self.looked_twice && observe::creates_unfindable(&plan) {
+                self.look_twice(run, seen).await?;
+                continue;
+            }
             let writes = |write: &LinqWrite| {
                 !matches!(write, LinqWrite::Delete { .. }) && !self.given_up.holds(write)
             };
@@ -169,6 +176,16 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
             self.count(&mut done);
             result?;
             self.after_linq(seen, done)?;
+        }
+        Ok(())
+    }
+
+    /// Makes sure that nobody is created whom a listing that moved did not show.
+    async fn look_twice(&mut self, run: RunId, seen: &mut Observation) -> Result<(), RunError> {
+        self.looked_twice = true;
+        for fetched in observe::look_twice(self.sides.linq, seen).await? {
+            self.recorder(run, seen).shown(&fetched, self.now())?;
+            seen.linq.contacts.insert(fetched.contact.id, fetched.contact);
         }
         Ok(())
     }
