@@ -153,8 +153,9 @@ impl Demo {
              \x20 sync.toml       the configuration\n\
              \x20 state/          the mirror of Linq, the history, the first copy of the file\n\
              Nothing else was touched; remove the directory when you like.\n\n\
-             Try your own file: `linqsync sandbox` plays Linq, `linqsync plan` shows what a\n\
-             run would do, and `linqsync --once` does it.\n"
+             Try your own file: `linqsync init FILE` looks at it and sets it up, `linqsync\n\
+             plan` shows what a run would do, and `linqsync --once` does it. Without an\n\
+             account, `linqsync sandbox` plays Linq.\n"
         ))
     }
 
