@@ -107,7 +107,9 @@ fn carry_out(cli: &Cli, runtime: &Runtime) -> anyhow::Result<u8> {
         Some(Command::Apply(args)) => {
             configured(cli, |config| runtime.block_on(apply::apply(cli.output, &config, args)))
         }
-        Some(Command::Status) => configured(cli, |config| status::status(cli.output, &config)),
+        Some(Command::Status) => {
+            configured(cli, |config| runtime.block_on(status::status(cli.output, &config)))
+        }
         Some(Command::Explain(args)) => {
             configured(cli, |config| runtime.block_on(explain::explain(cli.output, &config, args)))
         }

@@ -1,6 +1,7 @@
 //! `status`: in sync? when last? what waits, and which command decides it? what next?
 //!
-//! Reads the state alone, beside whoever works with it, and asks nobody.
+//! Reads the state, beside whoever works with it, and asks a daemon what it is doing;
+//! nobody on the network.
 
 use std::fmt::Write;
 
@@ -9,6 +10,7 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use crate::config::Config;
+use crate::daemon::control::{Standing, standing};
 use crate::mirror::{Holder, LinqDown, Run, State};
 use crate::model::{LinkStatus, Timestamp, WaitingKind};
 use crate::open::{self, OpenError};
@@ -26,8 +28,8 @@ const WAITS: Style = AnsiColor::Magenta.on_default();
 const RUNS: usize = 1000;
 
 /// Tells how things stand. Returns the exit code.
-pub(super) fn status(output: Output, config: &Config) -> anyhow::Result<u8> {
-    let status = match open::scratch(config).and_then(|state| Status::of(&state, config)) {
+pub(super) async fn status(output: Output, config: &Config) -> anyhow::Result<u8> {
+    let mut status = match open::scratch(config).and_then(|state| Status::of(&state, config)) {
         Ok(status) => status,
         Err(error) => {
             let error = error.reported();
@@ -36,6 +38,9 @@ pub(super) fn status(output: Output, config: &Config) -> anyhow::Result<u8> {
             return Ok(error.code);
         }
     };
+    if status.holder.is_some() {
+        status.standing = standing(&config.state.dir).await;
+    }
     if output.json {
         print_json(&status.json(config))?;
     } else {
@@ -54,6 +59,8 @@ struct Status {
     decided: usize,
     open_intents: usize,
     holder: Option<Holder>,
+    /// What the daemon says that it is doing, if one is at work.
+    standing: Option<Standing>,
     /// Since when Linq does not work, if so.
     down: Option<LinqDown>,
 }
@@ -75,6 +82,7 @@ impl Status {
             decided: state.decisions()?.len(),
             open_intents: state.open_intents()?.len(),
             holder: State::holder(&config.state.dir),
+            standing: None,
             down: state.linq_down()?,
         })
     }
@@ -89,11 +97,15 @@ impl Status {
 
     fn next(&self, config: &Config) -> String {
         let schedule = &config.sync.schedule;
-        match &self.holder {
-            Some(holder) => {
-                format!("a linqsync is at work ({holder}); a daemon makes runs by `{schedule}`")
+        match (&self.holder, self.standing) {
+            (Some(_), Some(Standing { running_since: Some(since), .. })) => {
+                format!("the service has been making a run since {}", instant(since))
             }
-            None => "nothing runs; `linqsync --once` makes a run now".to_owned(),
+            (Some(_), Some(Standing { next_run: Some(next), .. })) => {
+                format!("the service makes a run at {} (`{schedule}`)", instant(next))
+            }
+            (Some(holder), _) => format!("a linqsync is at work ({holder})"),
+            (None, _) => "nothing runs; `linqsync --once` makes a run now".to_owned(),
         }
     }
 
@@ -184,6 +196,7 @@ impl Status {
             "decided": self.decided,
             "open": self.open_intents,
             "running": self.holder.map(|h| json!({ "pid": h.pid, "since": h.since })),
+            "next_run": self.standing.and_then(|standing| standing.next_run),
             "next": self.next(config),
             "error": null,
         })

@@ -55,7 +55,7 @@ impl Daemon<'_> {
     async fn settle_in(&mut self, before: &std::path::Path) {
         let config = &self.engine.config;
         if config.state.dir != before {
-            match Desk::open(&config.state.dir) {
+            match Desk::open(&config.state.dir, self.board.tells()) {
                 Ok(desk) => self.ears.desk = desk,
                 Err(error) => tracing::warn!(%error, "cannot take requests for runs"),
             }

@@ -37,10 +37,10 @@ pub(super) async fn start(
     let hangup = signal(SignalKind::hangup()).map_err(DaemonError::listen("SIGHUP"))?;
     let tell = signal(SignalKind::user_defined1()).map_err(DaemonError::listen("SIGUSR1"))?;
     let engine = Engine::open(config)?;
-    let desk =
-        Desk::open(&engine.config.state.dir).map_err(DaemonError::listen("requests for runs"))?;
-    engine.config.linq.token.read()?;
     let board = board(&engine, outside);
+    let desk = Desk::open(&engine.config.state.dir, board.tells())
+        .map_err(DaemonError::listen("requests for runs"))?;
+    engine.config.linq.token.read()?;
     let listener = listener(&engine, &board, outside).await?;
     if systemd::is_waiting() {
         tokio::select! {

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use chrono::{SecondsFormat, TimeDelta};
 use serde_json::{Value, json};
 
+use super::control::Standing;
 use super::health::{Condition, Health};
 use crate::mirror::{LinqDown, WhyDown};
 use crate::model::Timestamp;
@@ -62,6 +63,15 @@ impl Board {
     /// A board with these facts.
     pub fn new(status: Status) -> Board {
         Board(Arc::new(Mutex::new(status)))
+    }
+
+    /// What tells those who ask at the desk.
+    pub(super) fn tells(&self) -> Arc<dyn Fn() -> Standing + Send + Sync> {
+        let board = self.clone();
+        Arc::new(move || {
+            let Status { running_since, next_run, .. } = *board.status();
+            Standing { running_since, next_run }
+        })
     }
 
     /// The facts, to read or to change, for as short as possible.

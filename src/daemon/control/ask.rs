@@ -7,7 +7,7 @@ use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
-use super::{Answer, Request, SOON, Word, address, line};
+use super::{Answer, Call, Request, SOON, Standing, Word, address, line};
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -36,22 +36,41 @@ pub async fn ask(dir: &Path, request: &Request) -> Result<Answer, NoAnswer> {
     };
     match word(&mut daemon).await {
         Ok(Word::Answer(answer)) => Ok(answer),
-        Ok(Word::Taken) | Err(_) => Err(NoAnswer::Ended),
+        Ok(Word::Taken | Word::Standing(_)) | Err(_) => Err(NoAnswer::Ended),
     }
 }
 
-async fn taken(dir: &Path, request: &Request) -> io::Result<BufReader<UnixStream>> {
+/// Asks the daemon that holds the state in `dir` what it is doing; `None` where no daemon
+/// says so soon.
+pub async fn standing(dir: &Path) -> Option<Standing> {
+    let told = async {
+        let mut daemon = call(dir, &Call::Standing).await?;
+        word(&mut daemon).await
+    };
+    match timeout(SOON, told).await {
+        Ok(Ok(Word::Standing(standing))) => Some(standing),
+        Ok(Ok(Word::Taken | Word::Answer(_)) | Err(_)) | Err(_) => None,
+    }
+}
+
+/// Calls the daemon, which has not said anything yet.
+async fn call(dir: &Path, call: &Call) -> io::Result<BufReader<UnixStream>> {
     let (address, _open) = address(dir)?;
     let mut daemon = BufReader::new(UnixStream::connect(address).await?);
-    let mut text = serde_json::to_string(request)?;
+    let mut text = serde_json::to_string(call)?;
     text.push('\n');
     daemon.write_all(text.as_bytes()).await?;
+    Ok(daemon)
+}
+
+async fn taken(dir: &Path, request: &Request) -> io::Result<BufReader<UnixStream>> {
+    let mut daemon = call(dir, &Call::Run(request.clone())).await?;
     match word(&mut daemon).await? {
         Word::Taken => {
             tracing::debug!("the daemon makes the run");
             Ok(daemon)
         }
-        Word::Answer(_) => Err(io::ErrorKind::InvalidData.into()),
+        Word::Answer(_) | Word::Standing(_) => Err(io::ErrorKind::InvalidData.into()),
     }
 }
 

@@ -4,6 +4,7 @@ use std::fs::{File, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncWriteExt, BufReader};
@@ -13,7 +14,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::{Answer, LONGEST_REQUEST, Request, SOON, Word, address, line};
+use super::{Answer, Call, LONGEST_REQUEST, Request, SOON, Standing, Word, address, line};
 
 /// So many can wait for a run at the same time.
 const PLACES: usize = 64;
@@ -27,6 +28,9 @@ pub(crate) struct Asked {
     pub(crate) answer: oneshot::Sender<Answer>,
 }
 
+/// Says what the daemon is doing.
+pub(crate) type Tells = Arc<dyn Fn() -> Standing + Send + Sync>;
+
 /// Takes requests until it is dropped.
 pub(crate) struct Desk {
     pub(crate) requests: mpsc::Receiver<Asked>,
@@ -38,7 +42,7 @@ pub(crate) struct Desk {
 
 impl Desk {
     /// Opens the desk in the state directory `dir`, which this process holds.
-    pub(crate) fn open(dir: &Path) -> io::Result<Desk> {
+    pub(crate) fn open(dir: &Path, tells: Tells) -> io::Result<Desk> {
         let (socket, open) = address(dir)?;
         remove(&socket)?;
         // The directory is private, so nobody can call before the mode is set.
@@ -46,7 +50,7 @@ impl Desk {
         std::fs::set_permissions(&socket, Permissions::from_mode(0o600))?;
         let (say, requests) = mpsc::channel(PLACES);
         let closing = CancellationToken::new();
-        let serving = tokio::spawn(serve(listener, say, closing.clone()));
+        let serving = tokio::spawn(serve(listener, say, tells, closing.clone()));
         Ok(Desk { requests, socket, _open: open, closing, serving })
     }
 
@@ -79,7 +83,12 @@ fn remove(socket: &Path) -> io::Result<()> {
     }
 }
 
-async fn serve(listener: UnixListener, say: mpsc::Sender<Asked>, closing: CancellationToken) {
+async fn serve(
+    listener: UnixListener,
+    say: mpsc::Sender<Asked>,
+    tells: Tells,
+    closing: CancellationToken,
+) {
     let mut callers = JoinSet::new();
     loop {
         tokio::select! {
@@ -87,7 +96,7 @@ async fn serve(listener: UnixListener, say: mpsc::Sender<Asked>, closing: Cancel
             Some(_) = callers.join_next() => {}
             accepted = listener.accept(), if callers.len() < PLACES => match accepted {
                 Ok((caller, _)) => {
-                    callers.spawn(listen_to(caller, say.clone()));
+                    callers.spawn(listen_to(caller, say.clone(), Arc::clone(&tells)));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "cannot take requests for runs any more");
@@ -99,20 +108,23 @@ async fn serve(listener: UnixListener, say: mpsc::Sender<Asked>, closing: Cancel
     while callers.join_next().await.is_some() {}
 }
 
-async fn listen_to(caller: UnixStream, say: mpsc::Sender<Asked>) {
-    if let Err(error) = converse(caller, say).await {
+async fn listen_to(caller: UnixStream, say: mpsc::Sender<Asked>, tells: Tells) {
+    if let Err(error) = converse(caller, say, tells).await {
         tracing::debug!(%error, "a request for a run came to nothing");
     }
 }
 
-async fn converse(caller: UnixStream, say: mpsc::Sender<Asked>) -> io::Result<()> {
+async fn converse(caller: UnixStream, say: mpsc::Sender<Asked>, tells: Tells) -> io::Result<()> {
     let peer = caller.peer_cred()?.uid();
     if peer != 0 && peer != rustix::process::geteuid().as_raw() {
         return Err(io::ErrorKind::PermissionDenied.into());
     }
     let mut caller = BufReader::new(caller);
     let text = timeout(SOON, line(&mut caller, LONGEST_REQUEST)).await??;
-    let request: Request = serde_json::from_str(&text.unwrap_or_default())?;
+    let request = match serde_json::from_str(&text.unwrap_or_default())? {
+        Call::Run(request) => request,
+        Call::Standing => return write(&mut caller, &Word::Standing(tells())).await,
+    };
     let (answer, answered) = oneshot::channel();
     let asked = Asked { request, answer };
     say.try_send(asked).map_err(|_| io::Error::from(io::ErrorKind::ResourceBusy))?;
@@ -130,13 +142,32 @@ async fn write(caller: &mut BufReader<UnixStream>, word: &Word) -> io::Result<()
 
 #[cfg(test)]
 mod tests {
-    use super::super::{NoAnswer, ask};
+    use super::super::{NoAnswer, ask, standing};
     use super::*;
     use crate::mirror::Pair;
 
     fn request() -> Request {
         let pair = Pair { base_url: "https://linq.example/".into(), source: "/a.csv".into() };
         Request::new(pair, Some("5%".to_owned()))
+    }
+
+    fn idle() -> Tells {
+        Arc::new(Standing::default)
+    }
+
+    #[tokio::test]
+    async fn whoever_asks_what_it_is_doing_is_told_also_while_a_run_is_made() {
+        let dir = tempfile::tempdir().unwrap();
+        let next_run = chrono::DateTime::from_timestamp(1_800_000_000, 0);
+        let told = Standing { running_since: None, next_run };
+        assert_eq!(standing(dir.path()).await, None, "no daemon is there");
+        let mut desk = Desk::open(dir.path(), Arc::new(move || told)).unwrap();
+        let place = dir.path().to_owned();
+        let asking = tokio::spawn(async move { ask(&place, &request()).await });
+        let asked = desk.requests.recv().await.unwrap();
+        assert_eq!(standing(dir.path()).await, Some(told));
+        asked.answer.send(answer()).unwrap();
+        assert_eq!(asking.await.unwrap().unwrap(), answer());
     }
 
     fn answer() -> Answer {
@@ -150,7 +181,7 @@ mod tests {
         for dir in [dir.path().to_owned(), dir.path().join("d".repeat(120))] {
             std::fs::create_dir_all(&dir).unwrap();
             std::fs::write(dir.join("control"), "left behind").unwrap();
-            let mut desk = Desk::open(&dir).unwrap();
+            let mut desk = Desk::open(&dir, idle()).unwrap();
             let mode = std::fs::metadata(dir.join("control")).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600);
             let place = dir.clone();
@@ -168,7 +199,7 @@ mod tests {
     #[tokio::test]
     async fn a_daemon_that_ends_before_the_run_leaves_no_answer() {
         let dir = tempfile::tempdir().unwrap();
-        let mut desk = Desk::open(dir.path()).unwrap();
+        let mut desk = Desk::open(dir.path(), idle()).unwrap();
         let place = dir.path().to_owned();
         let asking = tokio::spawn(async move { ask(&place, &request()).await });
         drop(desk.requests.recv().await.unwrap());
@@ -179,7 +210,7 @@ mod tests {
     async fn what_is_no_request_is_not_taken() {
         use tokio::io::AsyncReadExt;
         let dir = tempfile::tempdir().unwrap();
-        let _desk = Desk::open(dir.path()).unwrap();
+        let _desk = Desk::open(dir.path(), idle()).unwrap();
         for words in ["\n".to_owned(), "{}\n".to_owned(), "x".repeat(70_000)] {
             let mut caller = UnixStream::connect(dir.path().join("control")).await.unwrap();
             // The desk may have hung up before it read everything.

@@ -1,9 +1,10 @@
-//! How a `--once` beside the daemon asks it to run now: a socket in the state directory.
+//! How a `--once` beside the daemon asks it to run now, and `status` what it is doing: a
+//! socket in the state directory.
 //!
 //! Owns the socket's place and the words that are exchanged: one JSON object on a line
 //! asks, a second line says that it is taken, and after the run a third carries what
-//! the asking process prints. Only the same user and root are listened to. `desk` is
-//! the daemon's end, [`ask()`] the other.
+//! the asking process prints; what it is doing is told by the second line. Only the same user and root are listened to. `desk` is
+//! the daemon's end, [`ask()`] and [`standing()`] are the other.
 
 mod ask;
 mod desk;
@@ -19,10 +20,11 @@ use chrono::DateTime;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt};
 
-pub use ask::{NoAnswer, ask};
+pub use ask::{NoAnswer, ask, standing};
 pub(super) use desk::{Asked, Desk};
 
 use crate::mirror::Pair;
+use crate::model::Timestamp;
 use crate::report::{ReportedError, RunReport};
 
 const SOCKET: &str = "control";
@@ -47,6 +49,25 @@ impl Request {
     pub fn new(pair: Pair, max_deletes: Option<String>) -> Request {
         Request { schema: "linqsync.control/1".to_owned(), pair, max_deletes }
     }
+}
+
+/// What the daemon is asked for.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Call {
+    /// A run now.
+    Run(Request),
+    /// What it is doing.
+    Standing,
+}
+
+/// What the daemon is doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// When the run began that is being made.
+    pub running_since: Option<Timestamp>,
+    /// When the next run is due.
+    pub next_run: Option<Timestamp>,
 }
 
 /// What came of a run that was asked for, as the asking process prints it.
@@ -88,6 +109,8 @@ enum Word {
     Taken,
     /// It has been made, or will not be.
     Answer(Answer),
+    /// This is what it is doing.
+    Standing(Standing),
 }
 
 /// The socket's address. A longer one than fits into an address (108 bytes) leads
