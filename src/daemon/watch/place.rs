@@ -10,6 +10,7 @@ use notify::{Event, EventKind};
 use serde::{Deserialize, Serialize};
 
 use crate::config::{SourceConfig, SourceKind};
+use crate::source::vcard;
 
 /// Where the source is, and what belongs to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,14 +71,17 @@ impl Place {
         if event.need_rescan() {
             return true;
         }
-        let is_vcard =
-            |path: &PathBuf| path.extension().is_some_and(|e| e.eq_ignore_ascii_case("vcf"));
+        let is_vcard = |path: &PathBuf| path.file_name().is_some_and(is_of_cards);
         !matches!(event.kind, EventKind::Access(_))
             && match self {
                 Place::File(_) => true,
                 Place::Directory(..) => event.paths.iter().any(|p| is_vcard(p) || p.is_dir()),
             }
     }
+}
+
+fn is_of_cards(name: &OsStr) -> bool {
+    vcard::takes_part(Path::new(name))
 }
 
 fn add(hasher: &mut blake3::Hasher, name: &OsStr, metadata: &Metadata) {
@@ -99,8 +103,7 @@ fn add_directory(hasher: &mut blake3::Hasher, path: &Path, depth: Depth) -> io::
     entries.sort_by_key(std::fs::DirEntry::file_name);
     for entry in entries {
         let name = entry.file_name();
-        let is_vcard = Path::new(&name).extension().is_some_and(|e| e.eq_ignore_ascii_case("vcf"));
-        if is_vcard {
+        if is_of_cards(&name) {
             add(hasher, &name, &entry.metadata()?);
         } else if depth == Depth::Deep && entry.file_type()?.is_dir() {
             hasher.update(name.as_encoded_bytes());
@@ -108,4 +111,30 @@ fn add_directory(hasher: &mut blake3::Hasher, path: &Path, depth: Depth) -> io::
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_of_cards_counts_and_nothing_else_does() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = Place::Directory(dir.path().to_owned(), Depth::Flat);
+        for (name, counts) in [
+            ("ada.vcf", true),
+            ("bo.VCF", true),
+            ("cy.vcard", true),
+            ("notes.txt", false),
+            (".ada.vcf.swp", false),
+            (".#ada.vcf", false),
+        ] {
+            let before = place.stamp();
+            std::fs::write(dir.path().join(name), "x").unwrap();
+            assert_eq!(place.stamp() != before, counts, "{name}");
+            let created = EventKind::Create(notify::event::CreateKind::File);
+            let event = Event::new(created).add_path(dir.path().join(name));
+            assert_eq!(place.concerns(&event), counts, "{name}");
+        }
+    }
 }

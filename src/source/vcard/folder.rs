@@ -308,8 +308,9 @@ fn list(path: &Path) -> io::Result<Listed> {
     Ok((names, false))
 }
 
-/// Whether a file is one of cards, and not one that some program makes for itself.
-fn takes_part(name: &Path) -> bool {
+/// Whether a file of this name is one of cards, and not one that some program makes for
+/// itself.
+pub fn takes_part(name: &Path) -> bool {
     let is_own = name.as_os_str().as_encoded_bytes();
     let extension = name.extension().unwrap_or_default();
     let is_cards = ["vcf", "vcard"].iter().any(|known| extension.eq_ignore_ascii_case(known));

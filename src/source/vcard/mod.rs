@@ -37,6 +37,7 @@ use batch::Batch;
 use folder::{Depth, Files};
 use reading::Place;
 
+pub use folder::takes_part;
 pub use whole::{Whole, cards_of, edited, probe};
 
 /// What is known about a directory of cards beforehand: the section `[source]` of the
