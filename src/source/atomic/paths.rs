@@ -15,16 +15,33 @@ use crate::model::Fingerprint;
 
 /// Gives a version that somebody saved a name that people find.
 pub(super) fn keep(target: &Path, swap: &Path) -> PathBuf {
-    for number in 1..1000 {
+    for number in 1..u32::MAX {
         let mut name = target.as_os_str().to_owned();
         name.push(format!(".saved-{number}"));
-        match renameat_with(CWD, swap, CWD, &name, RenameFlags::NOREPLACE) {
-            Ok(()) => return PathBuf::from(name),
-            Err(Errno::EXIST) => {}
+        let name = PathBuf::from(name);
+        match rename_to_free(swap, &name) {
+            Ok(()) => return name,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(_) => break,
         }
     }
     swap.to_owned()
+}
+
+/// Renames a file to a name that must be free.
+fn rename_to_free(from: &Path, to: &Path) -> io::Result<()> {
+    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        // NFS knows no such flag.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => link_to_free(from, to),
+        result => result.map_err(io::Error::from),
+    }
+}
+
+/// The same in two steps: between them the file has both names.
+fn link_to_free(from: &Path, to: &Path) -> io::Result<()> {
+    fs::hard_link(from, to)?;
+    discard(from);
+    Ok(())
 }
 
 /// Exchanges two names.
@@ -85,4 +102,39 @@ pub(super) fn short(fingerprint: Fingerprint) -> String {
 /// [`super::recover`].
 pub(super) fn discard(path: &Path) {
     let _ = fs::remove_file(path);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn however_many_versions_are_kept_the_next_one_has_a_name_too() {
+        let dir = tempfile::tempdir().unwrap();
+        let (target, swap) = (dir.path().join("contacts.csv"), dir.path().join(".swap"));
+        for number in 1..=1_200 {
+            fs::write(&swap, number.to_string()).unwrap();
+            let kept = keep(&target, &swap);
+            assert_eq!(kept, dir.path().join(format!("contacts.csv.saved-{number}")));
+            assert_eq!(fs::read_to_string(kept).unwrap(), number.to_string());
+        }
+        assert!(!swap.exists());
+    }
+
+    #[test]
+    fn a_name_that_is_taken_is_left_alone_also_where_it_takes_two_steps() {
+        let dir = tempfile::tempdir().unwrap();
+        let [from, to] = ["from", "to"].map(|name| dir.path().join(name));
+        for step in [rename_to_free, link_to_free] {
+            fs::write(&from, "new").unwrap();
+            fs::write(&to, "old").unwrap();
+            let refused = step(&from, &to).unwrap_err();
+            assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
+            assert_eq!(fs::read_to_string(&to).unwrap(), "old");
+            fs::remove_file(&to).unwrap();
+            step(&from, &to).unwrap();
+            assert_eq!(fs::read_to_string(&to).unwrap(), "new");
+            assert!(!from.exists());
+        }
+    }
 }

@@ -96,7 +96,8 @@ fn race(ways: &[Way], mut round: impl FnMut(&Path) -> String + Send) {
             awaited.store(save, Ordering::SeqCst);
             person.save(way, &mark(save));
             if !place.shows(save, &seen) {
-                write!(told, "save {save} {way:?} is lost: {:?}", place.files()).unwrap();
+                let names: Vec<String> = place.files().into_iter().map(|file| file.0).collect();
+                write!(told, "save {save} {way:?} is lost; beside it are {names:?}").unwrap();
                 break;
             }
         }
