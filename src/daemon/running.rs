@@ -215,9 +215,14 @@ impl Daemon<'_> {
         let terms = RunTerms { max_deletes, started_at, clock: &clock, stop, worker: worker() };
         let mut run = std::pin::pin!(engine.run(terms));
         let mut out_of_time = std::pin::pin!(out_of_time(stop));
+        let mut stopping = false;
         loop {
             tokio::select! {
                 made = &mut run => return made,
+                () = stop.cancelled(), if !stopping => {
+                    stopping = true;
+                    systemd::stopping(GRACE);
+                }
                 // What is in flight stays in the journal, in doubt.
                 () = &mut out_of_time => return Made::without_a_run(stopped(clock()).report),
                 Some(()) = ears.tell.recv() => {

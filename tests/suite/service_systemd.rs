@@ -2,7 +2,7 @@
 
 use std::os::unix::net::UnixDatagram;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use linqsync::sandbox::Kind;
 
@@ -99,6 +99,22 @@ fn the_watchdog_is_fed_while_it_waits_and_in_a_long_run_which_also_gets_more_tim
     let busy = systemd.wait_for("EXTEND_TIMEOUT_USEC=120000000");
     assert!(busy.contains("WATCHDOG=1"), "{busy}");
     daemon.terminate();
+    daemon.ended().expect(0);
+}
+
+#[test]
+fn that_it_stops_is_told_before_what_is_in_flight_has_ended() {
+    let mut world = World::synced(&people::csv(1..=2));
+    world.set("linq.timeout", "\"60s\"");
+    world.edit("Title 001", "Chief");
+    world.fault("update delay=60s");
+    let mut systemd = Systemd::listen(&world);
+    let daemon = systemd.start(world.command(&[]));
+    wait_until("an update is on its way", || !world.requests(Kind::Update).is_empty());
+    let asked = Instant::now();
+    daemon.terminate();
+    systemd.wait_for("STOPPING=1");
+    assert!(asked.elapsed() < Duration::from_secs(2), "it took {:?}", asked.elapsed());
     daemon.ended().expect(0);
 }
 
