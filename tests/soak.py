@@ -10,9 +10,12 @@ build.
 It is systemd's end of NOTIFY_SOCKET with WATCHDOG_USEC, the network between the daemon
 and `linqsync sandbox` (where answers get lost, connections break, and Linq is away for a
 while), and the people who edit both sides. At first daemons are ended by SIGTERM in the
-middle of a walk, of a push and of a replacement of the file; then one daemon lives on.
-At the end nothing is lost: both sides are equal, and are what people made of them.
-Figures come on standard output; anything that is not as it should be ends it with 1.
+middle of a walk, of a push and of a replacement of the file: there the worker is halted
+as soon as its temporary file appears, what stands in the directory is noted, and only
+then comes the signal. Then one daemon lives on. At the end nothing is lost: both sides
+are equal, and are what people made of them, and a run takes as much of the processor as
+at the beginning. Figures come on standard output; anything that is not as it should be
+ends it with 1.
 """
 
 import argparse
@@ -37,6 +40,7 @@ FIELDS = {"first_name": "First Name", "last_name": "Last Name", "email": "Email"
           "phone_number": "Phone", "company": "Company", "title": "Title"}
 WATCHDOG = 20.0
 SOON = 5.0
+RUNS_COMPARED = 50
 
 
 def check(good, what):
@@ -140,7 +144,7 @@ class World:
         self.program, self.dir = os.path.abspath(program), directory
         self.csv = os.path.join(directory, "contacts.csv")
         self.random = random.Random(people)
-        self.edits, self.daemon, self.ends = 0, None, []
+        self.edits, self.daemon, self.ends, self.hits = 0, None, [], {}
         with open(os.open(self.path("linq.token"), os.O_CREAT | os.O_WRONLY, 0o600), "w") as file:
             file.write(TOKEN)
         self.linq = self.start_sandbox()
@@ -343,6 +347,14 @@ sync.max_deletes = 1000
             columns = file.read().rsplit(") ", 1)[1].split()
         return sum(map(int, columns[11:15])) / os.sysconf("SC_CLK_TCK")
 
+    def hit(self, where):
+        """A daemon was ended there; the next run is clean."""
+        if where:
+            self.hits[where] = self.hits.get(where, 0) + 1
+        self.start()
+        self.settle(f"after SIGTERM in: {where}")
+        self.end("rest")
+
     def runs(self):
         state = sqlite3.connect(f"file:{self.path('state/state.db')}?mode=ro", uri=True)
         rows = state.execute("SELECT id, started_at, finished_at FROM runs ORDER BY id").fetchall()
@@ -373,24 +385,114 @@ class Onlooker(threading.Thread):
 
 
 def end_in_the_middle(world, where):
-    """SIGTERM in a walk, a push or a replacement of the file, and a clean run after it."""
+    """SIGTERM in a walk or a push, and a clean run after it."""
     world.start()
-    if where == "replacement":
-        def drafts():
-            return {name for name in os.listdir(world.dir) if name.startswith(".linqsync-")}
-        before, deadline = drafts(), time.monotonic() + 8
-        world.edit_linq()
-        while not drafts() - before and time.monotonic() < deadline:
-            pass
-    else:
-        world.network.hold, so_far = where, world.network.seen[where]
-        world.edit_source()
-        wait_until(where, lambda: world.network.seen[where] > so_far)
+    world.network.hold, so_far = where, world.network.seen[where]
+    world.edit_source()
+    wait_until(where, lambda: world.network.seen[where] > so_far)
+    check(world.workers(), f"nobody is at work in a {where}")
     world.end(where)
     world.network.hold = None
+    world.hit(where)
+
+
+class Replacement:
+    """The instants of a replacement of the source, as its directory shows them."""
+
+    def __init__(self, world):
+        self.world = world
+        self.before, self.file = self.drafts(), os.stat(world.csv).st_ino
+
+    def drafts(self):
+        return {name for name in os.listdir(self.world.dir) if name.startswith(".linqsync-")}
+
+    def instant(self):
+        """None before and after it."""
+        endings = {name.rsplit(".", 1)[1] for name in self.drafts() - self.before}
+        exchanged = os.stat(self.world.csv).st_ino != self.file
+        if "swap" in endings:
+            return "exchanged" if exchanged else "written"
+        return "begun" if "part" in endings else None
+
+
+def end_in_a_replacement(world, wanted, ending):
+    """SIGTERM while the worker is halted within a replacement of the file, and a clean
+    run after it. It is wound up in the time that is left (`released`), or the worker is
+    killed where it is (`killed`). Says whether it was halted where it was `wanted`."""
     world.start()
-    world.settle(f"after SIGTERM in a {where}")
-    world.end("rest")
+    wait_until("nobody is at work", lambda: not world.workers())
+    replacement, worker = Replacement(world), 0
+    world.edit_linq()
+    deadline = time.monotonic() + 20
+    while replacement.instant() not in (wanted, "exchanged") and time.monotonic() < deadline:
+        worker = int((world.workers() or [worker])[0])
+    found = halt(worker) and replacement.instant()
+    if not found:
+        resume(worker)
+        world.end("rest")
+        world.hit(None)
+        return False
+    stopping = world.systemd.count("STOPPING=1")
+    where = f"replacement, {found}, {ending}"
+    if ending == "released":
+        def release():
+            wait_until("it stops", lambda: world.systemd.count("STOPPING=1") > stopping)
+            check(replacement.instant() == found, "the halted worker went on")
+            resume(worker)
+        threading.Thread(target=release, daemon=True).start()
+    world.end(where)
+    check(not is_halted(worker), f"the worker outlives its daemon: {where}")
+    world.hit(where)
+    return found == wanted
+
+
+def halt(process):
+    """Halts it. False if it is gone."""
+    try:
+        os.kill(process, signal.SIGSTOP)
+    except (ProcessLookupError, PermissionError):
+        return False
+    while process_state(process) not in "TZ?":
+        pass
+    return is_halted(process)
+
+
+def resume(process):
+    try:
+        if process:
+            os.kill(process, signal.SIGCONT)
+    except ProcessLookupError:
+        pass
+
+
+def is_halted(process):
+    return process_state(process) == "T"
+
+
+def process_state(process):
+    try:
+        with open(f"/proc/{process}/stat") as file:
+            return file.read().rsplit(") ", 1)[1][0]
+    except OSError:
+        return "?"
+
+
+def ends(world, rounds):
+    """Daemons that are ended by SIGTERM in the middle of something."""
+    for _ in range(rounds):
+        for where in ("walk", "push"):
+            end_in_the_middle(world, where)
+    for wanted in ("begun", "exchanged"):
+        for ending in ("released", "killed"):
+            # The worker is halted as soon as its file is seen, which may be too late.
+            hits = sum(end_in_a_replacement(world, wanted, ending) for _ in range(rounds))
+            tries = 0
+            while wanted == "begun" and not hits:
+                tries += 1
+                check(tries < 20, f"no replacement was {wanted} when its worker was halted")
+                hits += end_in_a_replacement(world, wanted, ending)
+    for where in ("walk", "push", "replacement"):
+        check(any(hit.startswith(where) for hit in world.hits), f"no SIGTERM hit a {where}")
 
 
 def live(world, minutes):
@@ -399,8 +501,8 @@ def live(world, minutes):
     world.settle("the first run")
     time.sleep(3)
     first, samples = world.usage(), []
-    began, processor, runs = time.monotonic(), world.processor_time(), len(world.runs())
-    end, turn, quarter, per_run = began + minutes * 60, 0, 1, []
+    began, points = time.monotonic(), [(len(world.runs()), world.processor_time())]
+    end, turn = began + minutes * 60, 0
     while time.monotonic() < end:
         turn += 1
         world.network.faulty = turn % 3 == 0
@@ -414,11 +516,7 @@ def live(world, minutes):
         if turn % 10 == 0:
             world.settle(f"turn {turn}")
             samples.append(world.usage())
-        if time.monotonic() > began + quarter * (end - began) / 4:
-            quarter += 1
-            now, made = world.processor_time(), len(world.runs())
-            per_run.append((now - processor) / max(1, made - runs) * 1e3)
-            processor, runs = now, made
+        points.append((len(world.runs()), world.processor_time()))
     world.settle("the end")
     time.sleep(3)
     last = world.usage()
@@ -426,9 +524,25 @@ def live(world, minutes):
     check(abs(last[2] - first[2]) <= 2, f"{first[2]} descriptors became {last[2]}")
     world.end("idle")
     most = max(sample[0] for sample in [*samples, last])
+    early, late, compared = processor_per_run(points)
+    check(compared < RUNS_COMPARED or late <= early * 1.5,
+          f"a run took {early:.1f} ms of the processor, and takes {late:.1f} ms")
     return {"resident_own_descriptors_first": first, "resident_own_descriptors_last": last,
             "resident_most_kib": most, "turns": turn,
-            "processor_ms_per_run_by_quarter": [round(ms, 1) for ms in per_run]}
+            "live_runs": points[-1][0] - points[0][0], "runs_compared": compared,
+            "processor_ms_per_run_first": round(early, 1),
+            "processor_ms_per_run_last": round(late, 1)}
+
+
+def processor_per_run(points):
+    """What a run takes of the processor, of the daemon and of its workers, among the first
+    50 runs and among the last 50, in milliseconds; and how many runs that were."""
+    (first, began), (last, ended) = points[0], points[-1]
+    compared = max(1, min(RUNS_COMPARED, (last - first) // 2))
+    early = next(point for point in points if point[0] >= first + compared)
+    late = next(point for point in reversed(points) if point[0] <= last - compared)
+    return ((early[1] - began) / (early[0] - first) * 1e3,
+            (ended - late[1]) / (last - late[0]) * 1e3, compared)
 
 
 def reload(world, turn):
@@ -473,7 +587,7 @@ def finish(world, onlooker, figures, took):
         "requests": world.network.seen, "requests_or_answers_lost": world.network.lost,
         "reloads": world.systemd.count("RELOADING=1"),
         "longest_without_watchdog_s": round(world.systemd.gap, 2),
-        "slowest_end_s": slowest, **figures,
+        "sigterm_hit": world.hits, "slowest_end_s": slowest, **figures,
     }, indent=2))
 
 
@@ -491,9 +605,7 @@ def main():
             world.settle("the first run of all")
             world.end("rest")
             onlooker = Onlooker(world)
-            for _ in range(max(1, int(given.minutes / 5))):
-                for where in ("walk", "push", "replacement"):
-                    end_in_the_middle(world, where)
+            ends(world, max(1, int(given.minutes / 5)))
             figures = live(world, max(0.3, given.minutes - (time.monotonic() - began) / 60))
             finish(world, onlooker, figures, time.monotonic() - began)
         except BaseException:
