@@ -13,6 +13,7 @@ use crate::model::{
 
 use super::keys::{Index, Key, Keys, Wanted};
 use super::observation::DoubtfulCreate;
+use super::similarity::has_nothing_of;
 use super::step::Tier;
 
 /// What takes part in matching.
@@ -169,26 +170,61 @@ impl<'a> Matcher<'a> {
         self.verdicts[row] = Some(Verdict::Ambiguous { candidates, why });
     }
 
-    /// The id column. Rows with one id are copies of one another: nobody can tell
-    /// which of them it belongs to.
+    /// The id column. Rows with one id are copies of one another. Where a row is that
+    /// person already, another is a copy, unless it has nothing of them by now; where none
+    /// is, nobody can tell which of them it belongs to.
     fn by_id(&mut self) {
         let mut rows: BTreeMap<LinqId, Vec<usize>> = BTreeMap::new();
         for (row, seeker) in self.pool.seekers.iter().enumerate() {
-            let id = seeker.record.linq_id.filter(|id| self.pool.contacts.contains_key(id));
-            if let Some(id) = id {
+            if let Some(id) = seeker.record.linq_id.filter(|id| self.is_there(*id)) {
                 rows.entry(id).or_default().push(row);
             }
         }
         for (id, rows) in rows {
-            if let [row] = rows[..] {
-                self.is(row, id, Tier::Id);
-                continue;
-            }
-            for row in rows {
-                let why = "several rows have this id in the id column".to_owned();
-                self.ambiguous(row, BTreeSet::from([id]), why);
+            match (self.linked_row(id), &rows[..]) {
+                (Some(original), _) => self.copies_of(original, id, &rows),
+                (None, [row]) if self.is_free(id) => self.is(*row, id, Tier::Id),
+                (None, [_]) => {}
+                (None, _) => {
+                    for row in &rows {
+                        let others = rows.iter().filter(|other| *other != row);
+                        let others: Vec<String> =
+                            others.map(|other| self.record(*other).name_in_source()).collect();
+                        self.copy(*row, id, &others.join(", "));
+                    }
+                }
             }
         }
+    }
+
+    fn copies_of(&mut self, original: &SourceRecord, id: LinqId, rows: &[usize]) {
+        for row in rows {
+            let is_another =
+                has_nothing_of(self.canon, &self.record(*row).values, &original.values);
+            if !is_another && !self.is_bereft(*row) {
+                self.copy(*row, id, &original.name_in_source());
+            }
+        }
+    }
+
+    fn copy(&mut self, row: usize, id: LinqId, others: &str) {
+        let why = format!(
+            "{others} in the source has the same id in the id column; remove the row that is a \
+             copy, or empty its id and make it another person"
+        );
+        self.ambiguous(row, BTreeSet::from([id]), why);
+    }
+
+    fn is_there(&self, id: LinqId) -> bool {
+        self.pool.contacts.contains_key(&id) || self.pool.other_contacts.contains_key(&id)
+    }
+
+    /// The row that is linked and has the id `id`.
+    fn linked_row(&self, id: LinqId) -> Option<&'a SourceRecord> {
+        if self.pool.contacts.contains_key(&id) {
+            return None;
+        }
+        self.pool.linked_records.iter().find(|record| record.linq_id == Some(id)).copied()
     }
 
     /// What is recognised by one kind of key.

@@ -15,7 +15,7 @@ use crate::model::{
 };
 
 use super::observation::{DoubtfulCreate, HalfAdded};
-use super::similarity::{alike, likest_first, shared_weight};
+use super::similarity::{alike, has_nothing_of, likest_first, shared_weight};
 
 /// A record as an earlier reading knew it.
 #[derive(Clone, Copy, Debug)]
@@ -139,10 +139,10 @@ impl Search<'_> {
         (0..self.records.len()).filter(|record| !self.taken[*record]).collect()
     }
 
-    /// The id column. Of several rows with one id, copies of one another, the one
-    /// that resembles the known record most is it, and the others are copies, unless
-    /// they are known as somebody else: a copy that became a person of its own has
-    /// the old id until its own is written.
+    /// The id column. Of several rows with one id, copies of one another, one is the known
+    /// record where that is beyond doubt. None of them is anybody else, unless it is known
+    /// as somebody else: a copy that became a person of its own has the old id until its
+    /// own is written.
     fn by_id(&mut self) {
         let mut rows: BTreeMap<LinqId, Vec<usize>> = BTreeMap::new();
         for position in self.untaken() {
@@ -160,12 +160,20 @@ impl Search<'_> {
             let known = self.known[index];
             let Some(rows) = known.linq_id().and_then(|id| rows.get_mut(&id)) else { continue };
             rows.retain(|position| !slipped[*position]);
-            let Some(best) = self.most_like(known, rows) else { continue };
-            for position in &*rows {
-                let other = others.get(&self.content(&self.records[*position]));
-                self.taken[*position] = other.is_none_or(|other| *other == index);
+            if let [only] = rows[..] {
+                self.pair(index, only);
+                continue;
             }
-            self.pair(index, best);
+            rows.retain(|position| {
+                let other = others.get(&self.content(&self.records[*position]));
+                other.is_none_or(|other| *other == index)
+            });
+            for position in &*rows {
+                self.taken[*position] = true;
+            }
+            if let Some(original) = self.original(known, rows) {
+                self.pair(index, original);
+            }
         }
     }
 
@@ -200,7 +208,7 @@ impl Search<'_> {
                 let known = self.known[*index];
                 let record = &self.records[*position];
                 Some(record.fingerprint) != known.fingerprint()
-                    && self.has_nothing_of(&record.values, &known.values())
+                    && has_nothing_of(self.canon, &record.values, &known.values())
             })
             .collect();
         let mut slipped = vec![false; self.records.len()];
@@ -223,11 +231,6 @@ impl Search<'_> {
         slipped
     }
 
-    /// Whether `record` shares neither a name nor e-mail nor phone with `known`.
-    fn has_nothing_of(&self, record: &Values, known: &Values) -> bool {
-        names_contradict(record, known) && !self.canon.share_an_address(record, known)
-    }
-
     /// The known records by a key; `None` where several have it.
     fn unique(&self, key: impl Fn(&Values) -> Option<String>) -> BTreeMap<String, Option<usize>> {
         let mut unique = BTreeMap::new();
@@ -239,19 +242,28 @@ impl Search<'_> {
         unique
     }
 
-    /// Of `rows` the one that resembles `known` most; of equals the first.
-    fn most_like(&self, known: Known<'_>, rows: &[usize]) -> Option<usize> {
-        if let [only] = rows {
-            return Some(*only);
-        }
+    /// Of `rows`, which all claim to be `known`, the one that is: by its key, or because it
+    /// is as it was, or because the others have nothing of that person. Which of several
+    /// edited rows is the copy nobody can tell.
+    fn original(&self, known: Known<'_>, rows: &[usize]) -> Option<usize> {
         let values = known.values();
-        rows.iter().copied().max_by_key(|position| {
-            let record = &self.records[*position];
-            let same_key = record.key.as_ref() == known.key();
-            let same_bytes = Some(record.fingerprint) == known.fingerprint();
-            let shared = shared_weight(self.mapped, self.canon, &values, &record.values);
-            (same_bytes, same_key, shared, std::cmp::Reverse(*position))
-        })
+        let record = |position: &usize| &self.records[*position];
+        let same_key = |position: &&usize| {
+            known.key().is_some_and(|key| record(position).key.as_ref() == Some(key))
+        };
+        let same_bytes =
+            |position: &&usize| Some(record(position).fingerprint) == known.fingerprint();
+        let unchanged = |position: &&usize| {
+            self.canon.differing(self.mapped, &values, &record(position).values).is_empty()
+        };
+        let kin: Vec<usize> = rows
+            .iter()
+            .copied()
+            .filter(|position| !has_nothing_of(self.canon, &record(position).values, &values))
+            .collect();
+        let find = |is: &dyn Fn(&&usize) -> bool| rows.iter().find(is).copied();
+        let alone = if let [only] = kin[..] { Some(only) } else { None };
+        find(&same_key).or_else(|| find(&same_bytes)).or_else(|| find(&unchanged)).or(alone)
     }
 
     fn by_key(&mut self) {

@@ -88,6 +88,11 @@ pub(super) fn likest_first(mut pairs: Vec<(u32, usize, usize)>) -> Vec<(usize, u
     chosen
 }
 
+/// Whether `a` and `b` share neither a name nor e-mail nor phone.
+pub(super) fn has_nothing_of(canon: Canon, a: &Values, b: &Values) -> bool {
+    names_contradict(a, b) && !canon.share_an_address(a, b)
+}
+
 /// The weight of what is the same in `a` and `b`.
 pub(super) fn shared_weight(mapped: FieldSet, canon: Canon, a: &Values, b: &Values) -> u32 {
     weights(&canonical(mapped, canon, a), &canonical(mapped, canon, b)).0

@@ -16,6 +16,7 @@
 mod checks;
 mod configuration;
 mod conflicts;
+mod copies;
 mod csv_files;
 #[path = "../oracles/csv_laws.rs"]
 mod csv_laws;
