@@ -403,10 +403,12 @@ fn values_json(values: &crate::model::Values, which: Values) -> Value {
 
 /// Why fields are in conflict: what is out of the ordinary is said field by field.
 fn why_conflicts(waits: &[Wait]) -> String {
-    let back = waits.iter().filter_map(|wait| match wait {
-        Wait::Conflict { field, clash: clash @ Clash::ChangedBack(_), .. } => {
-            Some(clash.reason(*field))
-        }
+    let others = waits.iter().filter_map(|wait| match wait {
+        Wait::Conflict {
+            field,
+            clash: clash @ (Clash::ChangedBack(_) | Clash::NeverAgreed),
+            ..
+        } => Some(clash.reason(*field)),
         Wait::Conflict { clash: Clash::BothEdited, .. }
         | Wait::Ambiguous { .. }
         | Wait::HeldDeletion(_)
@@ -414,7 +416,7 @@ fn why_conflicts(waits: &[Wait]) -> String {
         | Wait::Rejected { .. }
         | Wait::Grace(_) => None,
     });
-    let reasons: Vec<String> = back.collect();
+    let reasons: Vec<String> = others.collect();
     if reasons.is_empty() {
         return "edited on both sides to different values".to_owned();
     }

@@ -260,7 +260,7 @@ fn waiting(state: &State) -> Result<Vec<Waits>, OpenError> {
             count(|kind| matches!(kind, WaitingKind::Rejected { .. })),
             "rejected",
             "rejected",
-            "`linqsync list rejected`; repair them in the source",
+            "`linqsync list rejected` says why each of them is",
         ),
     ];
     Ok(all.into_iter().filter(|(count, ..)| *count > 0).collect())

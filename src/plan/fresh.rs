@@ -158,7 +158,8 @@ pub(super) fn create_in_source(
     let written = |field: &Field| policy.writes_field(Side::Source, *field);
     let values = contact.values.only(seen.source.mapped.iter().filter(written).collect());
     if values.lacks_identity() {
-        let reason = "the source has no column for anything to recognise this person by";
+        let reason = "the source has no column for anything to recognise this person by; \
+                      give it one for the names";
         step.waits.push(Wait::Rejected { field: None, reason: reason.to_owned() });
         return;
     }

@@ -129,6 +129,7 @@ fn outcome(
         (true, false) if policy.writes_field(Side::Linq, field) => Outcome::ToLinq,
         (false, true) if policy.writes_field(Side::Source, field) => Outcome::ToSource,
         (true, false) | (false, true) => Outcome::Nothing,
+        (true, true) if base.get(field).is_none() => ask(Clash::NeverAgreed),
         (true, true) => ask(Clash::BothEdited),
     }
 }
@@ -210,7 +211,7 @@ fn ask(
             Decision::Value { .. } | Decision::Approve | Decision::Link { .. } | Decision::Separate,
         )
         | None => match clash {
-            Clash::BothEdited => by_policy(record, contact, policy),
+            Clash::BothEdited | Clash::NeverAgreed => by_policy(record, contact, policy),
             Clash::ChangedBack(_) => None,
         },
     };

@@ -221,6 +221,8 @@ pub enum Wait {
 pub enum Clash {
     /// Both sides changed it.
     BothEdited,
+    /// Both have a value, and were not yet one person when they got it.
+    NeverAgreed,
     /// What was written to this side was changed back there, again and again.
     ChangedBack(Side),
 }
@@ -230,6 +232,7 @@ impl Clash {
     pub fn reason(self, field: Field) -> String {
         match self {
             Clash::BothEdited => format!("{field} was edited on both sides"),
+            Clash::NeverAgreed => format!("{field} is not the same on both sides"),
             Clash::ChangedBack(side) => format!(
                 "something in {side} keeps changing {field} back, so it is not written any \
                  more: edit it on one side, or resolve it"

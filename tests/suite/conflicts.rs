@@ -64,6 +64,11 @@ fn two_different_values_on_the_first_run_are_a_conflict() {
     let run = world.once().expect(3);
     assert_eq!((run.count("conflicts"), run.count("linked")), (1, 1));
     assert_eq!(titles(&world), both("Countess", "Dame"));
+    for _ in 0..2 {
+        let listed = world.run(&["list", "conflicts"]).expect(0).stdout;
+        assert!(listed.contains("title is not the same on both sides"), "nobody edited: {listed}");
+        world.once().expect(3);
+    }
 }
 
 #[test]
