@@ -1,7 +1,11 @@
 //! Writes to the source: all of a run's edits at once, file by file.
 
+use std::collections::BTreeMap;
+
 use crate::mirror::{IntentKind, IntentOutcome, NewIntent, State};
-use crate::model::{IntentId, LinkId, RecordIndex, RunId, Timestamp};
+use crate::model::{
+    AsWritten, Change, IntentId, LinkId, LinqId, Policy, RecordIndex, RunId, Side, Timestamp,
+};
 use crate::observe::record;
 use crate::plan::{Observation, Plan, Reason, SourceWrite, Step};
 use crate::record::{Recorder, SourceOutcome};
@@ -50,13 +54,13 @@ pub(crate) fn write_source(
     plan: &Plan,
     clock: Clock<'_>,
 ) -> Result<SourceWrites, SourceHalt> {
-    let mut writings = writings(plan, source);
+    let mut writings = writings(plan, source, recorder)?;
     if writings.is_empty() {
         return Ok(SourceWrites::default());
     }
     back_up_once(source, state, clock())?;
     intend(&mut writings, state, recorder.run, clock())?;
-    let edits: Vec<Edit> = writings.iter().map(|writing| edit(writing.write)).collect();
+    let edits: Vec<Edit> = writings.iter().map(|writing| writing.edit.clone()).collect();
     let Written { edits, reading, failed } = match source.write(&edits) {
         Ok(written) => written,
         Err(error) => {
@@ -102,36 +106,74 @@ fn back_up_once(source: &dyn Source, state: &State, now: Timestamp) -> Result<()
     Ok(())
 }
 
-fn edit(write: &SourceWrite) -> Edit {
-    match write {
-        SourceWrite::Create { values, linq_id } => {
-            Edit::Add { values: values.clone(), linq_id: *linq_id }
-        }
-        SourceWrite::Update { at, set, linq_id } => {
-            Edit::Update { at: *at, changes: set.clone(), linq_id: *linq_id }
-        }
-        SourceWrite::Delete { at } => Edit::Remove { at: *at },
-    }
-}
-
 /// One write that the source is asked for.
 struct Writing<'a> {
     step: &'a Step,
     write: &'a SourceWrite,
+    edit: Edit,
     intent: Option<IntentId>,
     /// The record as it was, where it is removed.
-    written: String,
+    written: AsWritten,
 }
 
-fn writings<'a>(plan: &'a Plan, source: &dyn Source) -> Vec<Writing<'a>> {
+fn writings<'a>(
+    plan: &'a Plan,
+    source: &dyn Source,
+    recorder: Recorder<'_>,
+) -> Result<Vec<Writing<'a>>, StateError> {
+    let removed = Removed::of(plan, recorder.state)?;
     let writes = plan.steps.iter().filter_map(|step| Some((step, step.source.as_ref()?)));
     let written = |write: &SourceWrite| match write {
         SourceWrite::Delete { at } => source.as_written(*at),
-        SourceWrite::Create { .. } | SourceWrite::Update { .. } => String::new(),
+        SourceWrite::Create { .. } | SourceWrite::Update { .. } => AsWritten::default(),
     };
-    writes
-        .map(|(step, write)| Writing { step, write, intent: None, written: written(write) })
-        .collect()
+    let writing = |(step, write)| {
+        let edit = removed.edit(write, recorder.policy);
+        Writing { step, write, edit, intent: None, written: written(write) }
+    };
+    Ok(writes.map(writing).collect())
+}
+
+/// What the run that is undone removed from the source, by contact.
+#[derive(Default)]
+struct Removed(BTreeMap<LinqId, (AsWritten, Vec<Change>)>);
+
+impl Removed {
+    fn of(plan: &Plan, state: &State) -> Result<Removed, StateError> {
+        let undone = |step: &Step| match (&step.reason, &step.source) {
+            (Reason::Undo(run), Some(SourceWrite::Create { .. })) => Some(*run),
+            (Reason::Undo(_) | Reason::Rule(_) | Reason::Matched(_) | Reason::Because(_), _) => {
+                None
+            }
+        };
+        let Some(run) = plan.steps.iter().find_map(undone) else { return Ok(Removed::default()) };
+        let removed = state.history(run)?.into_iter().filter_map(|row| {
+            let was = row.entry.removed()?;
+            Some((row.entry.linq_id?, (was, row.entry.changes)))
+        });
+        Ok(Removed(removed.collect()))
+    }
+
+    /// What the source is asked for. A record that comes back has what it had in fields
+    /// that linqsync does not write to the source.
+    fn edit(&self, write: &SourceWrite, policy: &Policy) -> Edit {
+        match write {
+            SourceWrite::Create { values, linq_id } => {
+                let (mut values, linq_id) = (values.clone(), *linq_id);
+                let removed = self.0.get(&linq_id);
+                for change in removed.iter().flat_map(|(_, changes)| changes) {
+                    if !policy.writes_field(Side::Source, change.field) {
+                        values[change.field].clone_from(&change.from);
+                    }
+                }
+                Edit::Add { values, linq_id, was: removed.map(|(was, _)| Box::new(was.clone())) }
+            }
+            SourceWrite::Update { at, set, linq_id } => {
+                Edit::Update { at: *at, changes: set.clone(), linq_id: *linq_id }
+            }
+            SourceWrite::Delete { at } => Edit::Remove { at: *at },
+        }
+    }
 }
 
 /// Makes durable in the journal what is about to be written.
@@ -171,15 +213,15 @@ impl Writing<'_> {
     /// What the journal says of it; filling in an id is worth no word.
     fn intent(&self) -> Option<IntentKind> {
         let linq_id = self.step.subject.linq_id;
-        match self.write {
-            SourceWrite::Create { values, linq_id } => {
+        match &self.edit {
+            Edit::Add { values, linq_id, .. } => {
                 Some(IntentKind::AddToSource { linq_id: *linq_id, values: values.clone() })
             }
-            SourceWrite::Update { set, .. } if set.is_empty() => None,
-            SourceWrite::Update { set, .. } => {
-                Some(IntentKind::UpdateInSource { linq_id: linq_id?, changes: set.clone() })
+            Edit::Update { changes, .. } if changes.is_empty() => None,
+            Edit::Update { changes, .. } => {
+                Some(IntentKind::UpdateInSource { linq_id: linq_id?, changes: changes.clone() })
             }
-            SourceWrite::Delete { .. } => {
+            Edit::Remove { .. } => {
                 let written = self.written.clone();
                 Some(IntentKind::RemoveFromSource { linq_id: linq_id?, written })
             }
@@ -194,7 +236,7 @@ impl Writing<'_> {
         reading: &'o Reading,
         done: &mut SourceWrites,
     ) -> Option<SourceOutcome<'o>> {
-        let Writing { step, write, intent, written } = self;
+        let Writing { step, write, intent, written, .. } = self;
         let now_at = |index: RecordIndex| &reading.records[index.0 as usize];
         match (write, outcome) {
             (_, EditOutcome::Refused(reason)) => {

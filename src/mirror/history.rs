@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::State;
 use super::columns::{Json, Millis};
 use super::error::{Fault, StateError};
-use crate::model::{BaseChange, Change, LinqId, RunId, Side, Timestamp};
+use crate::model::{AsWritten, BaseChange, Change, LinqId, RunId, Side, Timestamp};
 
 /// What was done or decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -98,10 +98,40 @@ pub struct HistoryEntry {
     /// Before a deletion, all there was: the contact's JSON, or the record as it
     /// was written.
     pub before: Option<String>,
+    /// Where the record was that was removed.
+    #[serde(skip)]
+    pub place: Option<String>,
+    /// Its bytes, where they are others than those of `before`.
+    #[serde(skip)]
+    pub bytes: Option<Vec<u8>>,
     /// Why, for people.
     pub reason: String,
     /// Whether a person had approved it: then the guard does not count it.
     pub approved: bool,
+}
+
+impl HistoryEntry {
+    /// The record that was removed from the source, as it was written; `None` of anything
+    /// else.
+    pub fn removed(&self) -> Option<AsWritten> {
+        if (self.side, self.action) != (Side::Source, Action::Delete) {
+            return None;
+        }
+        let text = self.before.clone().filter(|text| !text.is_empty())?;
+        let place = self.place.clone().unwrap_or_default();
+        Some(AsWritten { text, place, bytes: self.bytes.clone() })
+    }
+
+    /// The entry with the record that was removed.
+    #[must_use]
+    pub(crate) fn with_removed(self, was: &AsWritten) -> HistoryEntry {
+        HistoryEntry {
+            before: Some(was.text.clone()),
+            place: Some(was.place.clone()).filter(|place| !place.is_empty()),
+            bytes: was.bytes.clone(),
+            ..self
+        }
+    }
 }
 
 impl fmt::Debug for HistoryEntry {
@@ -140,6 +170,18 @@ const PRUNE_RUNS: &str = "DELETE FROM runs
        AND NOT EXISTS (SELECT 1 FROM history WHERE run = runs.id)
        AND NOT EXISTS (SELECT 1 FROM intents WHERE run = runs.id)";
 
+/// The statement that reads rows of the history, those that are named.
+macro_rules! rows {
+    ($which:literal) => {
+        concat!(
+            "SELECT id, run, at, side, action, linq_id, source_key, name, changes, before,
+                    reason, approved, bases, place, bytes
+             FROM history ",
+            $which
+        )
+    };
+}
+
 impl State {
     /// What `run` did, in order.
     ///
@@ -147,13 +189,9 @@ impl State {
     /// When the state cannot be read.
     pub fn history(&self, run: RunId) -> Result<Vec<HistoryRow>, StateError> {
         self.read(|conn| {
-            conn.prepare_cached(
-                "SELECT id, run, at, side, action, linq_id, source_key, name, changes, before,
-                        reason, approved, bases
-                 FROM history WHERE run = ?1 ORDER BY id",
-            )?
-            .query_map([run], history_row)?
-            .collect()
+            conn.prepare_cached(rows!("WHERE run = ?1 ORDER BY id"))?
+                .query_map([run], history_row)?
+                .collect()
         })
     }
 
@@ -163,13 +201,9 @@ impl State {
     /// When the state cannot be read.
     pub fn history_of(&self, id: LinqId) -> Result<Vec<HistoryRow>, StateError> {
         self.read(|conn| {
-            conn.prepare_cached(
-                "SELECT id, run, at, side, action, linq_id, source_key, name, changes, before,
-                        reason, approved, bases
-                 FROM history WHERE linq_id = ?1 ORDER BY id",
-            )?
-            .query_map([id], history_row)?
-            .collect()
+            conn.prepare_cached(rows!("WHERE linq_id = ?1 ORDER BY id"))?
+                .query_map([id], history_row)?
+                .collect()
         })
     }
 
@@ -179,14 +213,11 @@ impl State {
     /// When the state cannot be read.
     pub fn undone(&self, run: RunId) -> Result<Vec<HistoryRow>, StateError> {
         self.read(|conn| {
-            conn.prepare_cached(
-                "SELECT id, run, at, side, action, linq_id, source_key, name, changes, before,
-                        reason, approved, bases
-                 FROM history
-                 WHERE run IN (SELECT id FROM runs
+            conn.prepare_cached(rows!(
+                "WHERE run IN (SELECT id FROM runs
                                WHERE undoes = ?1 AND outcome IS NOT NULL AND outcome <> 'failed')
-                 ORDER BY id",
-            )?
+                 ORDER BY id"
+            ))?
             .query_map([run], history_row)?
             .collect()
         })
@@ -198,13 +229,7 @@ impl State {
     /// When the state cannot be read.
     pub fn whole_history(&self) -> Result<Vec<HistoryRow>, StateError> {
         self.read(|conn| {
-            conn.prepare_cached(
-                "SELECT id, run, at, side, action, linq_id, source_key, name, changes, before,
-                        reason, approved, bases
-                 FROM history ORDER BY id",
-            )?
-            .query_map([], history_row)?
-            .collect()
+            conn.prepare_cached(rows!("ORDER BY id"))?.query_map([], history_row)?.collect()
         })
     }
 
@@ -244,8 +269,8 @@ pub(super) fn append(
 ) -> Result<(), Fault> {
     tx.prepare_cached(
         "INSERT INTO history (run, at, side, action, linq_id, source_key, name, changes, before,
-                              reason, approved, bases)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+                              reason, approved, bases, place, bytes)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
     )?
     .execute(params![
         run,
@@ -260,6 +285,8 @@ pub(super) fn append(
         &entry.reason,
         entry.approved,
         Json(&entry.bases),
+        &entry.place,
+        &entry.bytes,
     ])?;
     Ok(())
 }
@@ -276,6 +303,8 @@ fn history_row(row: &Row<'_>) -> rusqlite::Result<HistoryRow> {
         changes,
         bases,
         before: row.get(9)?,
+        place: row.get(13)?,
+        bytes: row.get(14)?,
         reason: row.get(10)?,
         approved: row.get(11)?,
     };
@@ -403,6 +432,8 @@ mod tests {
                     after: Agreement { source: text.clone(), linq: text.clone() },
                 }],
                 before: Some(text.clone()),
+                place: Some(text.clone()),
+                bytes: Some(text.clone().into_bytes()),
                 reason: text,
                 ..deletion(Side::Source, 0)
             };

@@ -8,7 +8,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    Base, Change, Fingerprint, IntentId, LinkId, LinqId, RunId, SourceKey, Timestamp, Values,
+    AsWritten, Base, Change, Fingerprint, IntentId, LinkId, LinqId, RunId, SourceKey, Timestamp,
+    Values,
 };
 
 /// A write that is about to be made.
@@ -61,7 +62,8 @@ pub enum IntentKind {
         /// The contact that it is linked to.
         linq_id: LinqId,
         /// The record as it was written.
-        written: String,
+        #[serde(flatten)]
+        written: AsWritten,
     },
 }
 
@@ -231,6 +233,15 @@ mod tests {
         assert_eq!(allowed(IntentState::Sent), [true, true, true, true]);
         assert!(IntentState::Planned.allows(IntentStep::Send));
         assert!(IntentState::Sent.allows(IntentStep::Send));
+    }
+
+    #[test]
+    fn a_removal_that_an_earlier_version_began_is_still_understood() {
+        let kept = r#"{"kind":"remove_from_source","linq_id":7,"written":"Ada,King"}"#;
+        let kind: IntentKind = serde_json::from_str(kept).unwrap();
+        let written = AsWritten { text: "Ada,King".to_owned(), ..AsWritten::default() };
+        assert_eq!(kind, IntentKind::RemoveFromSource { linq_id: LinqId(7), written });
+        assert_eq!(serde_json::to_string(&kind).unwrap(), kept);
     }
 
     #[test]

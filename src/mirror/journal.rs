@@ -129,7 +129,7 @@ mod tests {
     use super::*;
     use crate::mirror::IntentKind;
     use crate::mirror::testing::{any_text, any_values, at, state};
-    use crate::model::{Base, Change, Field, Fingerprint, LinkId, LinqId, SourceKey};
+    use crate::model::{AsWritten, Base, Change, Field, Fingerprint, LinkId, LinqId, SourceKey};
 
     fn deletion() -> NewIntent {
         NewIntent { link: Some(LinkId(3)), kind: IntentKind::DeleteInLinq { linq_id: LinqId(7) } }
@@ -213,7 +213,14 @@ mod tests {
                 IntentKind::DeleteInLinq { linq_id },
                 IntentKind::AddToSource { linq_id, values },
                 IntentKind::UpdateInSource { linq_id, changes },
-                IntentKind::RemoveFromSource { linq_id, written: text },
+                IntentKind::RemoveFromSource {
+                    linq_id,
+                    written: AsWritten { text: text.clone(), ..AsWritten::default() },
+                },
+                IntentKind::RemoveFromSource {
+                    linq_id,
+                    written: AsWritten { place: text.clone(), bytes: Some(text.into_bytes()), ..AsWritten::default() },
+                },
             ];
             let state = state();
             let run = state.begin_run(at(0)).unwrap();

@@ -55,7 +55,7 @@ pub(super) const WRITE_AHEAD: &str = "PRAGMA journal_mode = WAL;";
 
 /// Every step from an empty file to the present schema. A released step is never
 /// edited: a new one follows it.
-const STEPS: &[M<'static>] = &[M::up(FIRST), M::up(UNDO), M::up(YEARS)];
+const STEPS: &[M<'static>] = &[M::up(FIRST), M::up(UNDO), M::up(YEARS), M::up(REMOVED)];
 
 /// The migrations, applied in one transaction.
 pub(super) const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
@@ -197,6 +197,12 @@ CREATE TABLE applied (
 const YEARS: &str = "
 CREATE INDEX deletions ON history (side, at) WHERE action = 'delete' AND approved = 0;
 CREATE INDEX runs_by_start ON runs (started_at);
+";
+
+/// What there is to know to put back a record that was removed from the source.
+const REMOVED: &str = "
+ALTER TABLE history ADD COLUMN place TEXT; -- where it was
+ALTER TABLE history ADD COLUMN bytes BLOB; -- its bytes, where `before` does not tell them
 ";
 
 #[cfg(test)]

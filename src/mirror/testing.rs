@@ -48,6 +48,8 @@ pub(super) fn deletion(side: Side, id: u64) -> HistoryEntry {
         changes: vec![],
         bases: vec![],
         before: None,
+        place: None,
+        bytes: None,
         reason: "gone from the other side".to_owned(),
         approved: false,
     }

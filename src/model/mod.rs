@@ -27,7 +27,9 @@ pub use phone::{Region, RegionError};
 pub use policy::{
     ConflictPolicy, DeletePolicy, Deletes, Direction, Limit, LimitError, Policy, Scope,
 };
-pub use record::{LinqContact, OtherValue, RejectedField, SourceRecord, Timestamp, Unreadable};
+pub use record::{
+    AsWritten, LinqContact, OtherValue, RejectedField, SourceRecord, Timestamp, Unreadable,
+};
 pub use side::Side;
 pub use values::{Change, Values};
 pub use waiting::{Decision, KeptBack, Waiting, WaitingKind};

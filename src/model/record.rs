@@ -1,6 +1,9 @@
 //! A contact as each of the two sides shows it.
 
+use std::fmt;
+
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 
 use super::{Field, Fingerprint, LinqId, RecordIndex, SourceKey, Values};
 
@@ -102,9 +105,39 @@ pub struct OtherValue {
     pub reason: Option<String>,
 }
 
-impl std::fmt::Debug for OtherValue {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for OtherValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "OtherValue({})", self.field)
+    }
+}
+
+/// A record as it is written in the source, whole: what there is to know to put it back
+/// once it was removed.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AsWritten {
+    /// Its text, which can be read on its own: of a row, below the header.
+    #[serde(rename = "written")]
+    pub text: String,
+    /// Where it is: of a card the path of its file below the directory. A table has but
+    /// one place, which is blank.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub place: String,
+    /// Its bytes, where they are others than those of the text: of a card that has its
+    /// file to itself, all that are in the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<Vec<u8>>,
+}
+
+impl AsWritten {
+    /// The bytes that put it back.
+    pub fn bytes(&self) -> &[u8] {
+        self.bytes.as_deref().unwrap_or(self.text.as_bytes())
+    }
+}
+
+impl fmt::Debug for AsWritten {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "AsWritten({} bytes)", self.bytes().len())
     }
 }
 

@@ -10,7 +10,8 @@ use crate::mirror::{
     LinkChange, Record, StateError,
 };
 use crate::model::{
-    Agreement, Base, Change, Field, FieldSet, Link, LinqId, Side, SourceRecord, Timestamp,
+    Agreement, AsWritten, Base, Change, Field, FieldSet, Link, LinqId, Side, SourceRecord,
+    Timestamp,
 };
 
 use crate::plan::is_rewritten;
@@ -147,15 +148,17 @@ impl Recorder<'_> {
         if !self.seen.linq.gone.contains(&id) {
             return Ok(None);
         }
+        let mut deleted = self.deleted_on(Side::Linq, intent, id)?;
         let before = self.state.raw_contact(id)?;
-        self.deleted_on(Side::Linq, intent, id, before).map(Some)
+        deleted.history.iter_mut().for_each(|entry| entry.before.clone_from(&before));
+        Ok(Some(deleted))
     }
 
     fn removed_from_source(
         &self,
         intent: &Intent,
         id: LinqId,
-        written: &str,
+        written: &AsWritten,
     ) -> Result<Option<Record>, StateError> {
         let Some(link) = intent.link.and_then(|link| self.find(link)) else { return Ok(None) };
         let source = &self.seen.source;
@@ -165,16 +168,13 @@ impl Recorder<'_> {
         if !source.unreadable.is_empty() {
             return Ok(None);
         }
-        self.deleted_on(Side::Source, intent, id, Some(written.to_owned())).map(Some)
+        let mut deleted = self.deleted_on(Side::Source, intent, id)?;
+        let history = std::mem::take(&mut deleted.history);
+        deleted.history = history.into_iter().map(|e| e.with_removed(written)).collect();
+        Ok(Some(deleted))
     }
 
-    fn deleted_on(
-        &self,
-        side: Side,
-        intent: &Intent,
-        id: LinqId,
-        before: Option<String>,
-    ) -> Result<Record, StateError> {
+    fn deleted_on(&self, side: Side, intent: &Intent, id: LinqId) -> Result<Record, StateError> {
         let link = intent.link.and_then(|link| self.find(link));
         let linq = self.state.contact(id)?;
         let linq = linq.as_ref().map(|contact| &contact.values);
@@ -189,7 +189,6 @@ impl Recorder<'_> {
             link: self.bereft(intent.link),
             contact: if is_there { ContactChange::Keep } else { ContactChange::Forget(id) },
             history: vec![HistoryEntry {
-                before,
                 changes: emptied(&was.unwrap_or_default()),
                 bases: self.last_known(intent.link, None, linq),
                 ..self.entry_of(intent, side, id, Action::Delete)
@@ -233,6 +232,8 @@ impl Recorder<'_> {
             changes: Vec::new(),
             bases: Vec::new(),
             before: None,
+            place: None,
+            bytes: None,
             reason: REASON.to_owned(),
             approved: false,
         }

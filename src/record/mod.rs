@@ -492,6 +492,8 @@ fn entry(step: &Step, side: Side, action: Action) -> HistoryEntry {
         changes: Vec::new(),
         bases: Vec::new(),
         before: None,
+        place: None,
+        bytes: None,
         reason: step.reason.to_string(),
         approved: step.approved,
     }

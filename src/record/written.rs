@@ -4,8 +4,8 @@ use crate::mirror::{
     Action, ContactChange, HistoryEntry, IntentOutcome, LinkChange, Record, StateError,
 };
 use crate::model::{
-    Agreement, Base, Canon, Change, Field, FieldSet, IntentId, LinkStatus, LinqContact, Side,
-    SourceRecord, Timestamp,
+    Agreement, AsWritten, Base, Canon, Change, Field, FieldSet, IntentId, LinkStatus, LinqContact,
+    Side, SourceRecord, Timestamp,
 };
 use crate::plan::{LinkPlan, Step};
 
@@ -30,7 +30,12 @@ pub(crate) enum SourceOutcome<'a> {
         record: &'a SourceRecord,
     },
     /// A record was removed; it was this, and was written like this.
-    Removed { step: &'a Step, intent: Option<IntentId>, record: &'a SourceRecord, written: &'a str },
+    Removed {
+        step: &'a Step,
+        intent: Option<IntentId>,
+        record: &'a SourceRecord,
+        written: &'a AsWritten,
+    },
 }
 
 impl Recorder<'_> {
@@ -111,7 +116,7 @@ impl Recorder<'_> {
         &self,
         step: &Step,
         record: &SourceRecord,
-        written: &str,
+        written: &AsWritten,
     ) -> Result<Record, StateError> {
         let mirrored = step.subject.linq_id.map(|id| self.state.contact(id)).transpose()?.flatten();
         let linq = mirrored.as_ref().map(|contact| &contact.values);
@@ -126,8 +131,7 @@ impl Recorder<'_> {
             history: vec![HistoryEntry {
                 changes: emptied(&record.values),
                 bases: self.last_known(step.subject.link, Some(&record.values), linq),
-                before: Some(written.to_owned()),
-                ..entry(step, Side::Source, Action::Delete)
+                ..entry(step, Side::Source, Action::Delete).with_removed(written)
             }],
             ..Record::default()
         })

@@ -19,7 +19,8 @@ pub use pace::Pace;
 
 use crate::lock::LockError;
 use crate::model::{
-    Change, Field, FieldSet, Fingerprint, LinqId, RecordIndex, SourceRecord, Unreadable, Values,
+    AsWritten, Change, Field, FieldSet, Fingerprint, LinqId, RecordIndex, SourceRecord, Unreadable,
+    Values,
 };
 
 /// A source of contacts: something that can be read whole and edited in place.
@@ -47,8 +48,8 @@ pub trait Source {
     }
 
     /// The record `at` of what was last read, whole and as it is written, so that it
-    /// can be read on its own: in a table, below the header. Empty if there is none.
-    fn as_written(&self, at: RecordIndex) -> String;
+    /// can be read on its own and put back. Empty if there is none.
+    fn as_written(&self, at: RecordIndex) -> AsWritten;
 
     /// Copies what was last read into the directory `into` under a name that is
     /// not taken, and returns its path. The copy has mode 0600.
@@ -95,13 +96,21 @@ impl Reading {
     /// several places: it stands in the place in which the old value stood.
     fn keep_choices(&mut self, asked: &[Edit], done: &[EditOutcome]) {
         for (edit, outcome) in asked.iter().zip(done) {
-            if let (Edit::Update { changes, .. }, EditOutcome::Stands(at)) = (edit, outcome)
-                && let Some(record) =
-                    usize::try_from(at.0).ok().and_then(|at| self.records.get_mut(at))
-            {
-                for change in changes {
-                    record.choose(change.field, &change.to);
+            let EditOutcome::Stands(at) = outcome else { continue };
+            let record = usize::try_from(at.0).ok().and_then(|at| self.records.get_mut(at));
+            let Some(record) = record else { continue };
+            match edit {
+                Edit::Update { changes, .. } => {
+                    for change in changes {
+                        record.choose(change.field, &change.to);
+                    }
                 }
+                Edit::Add { values, .. } => {
+                    for field in values.filled().iter() {
+                        record.choose(field, &values[field]);
+                    }
+                }
+                Edit::Remove { .. } => {}
             }
         }
     }
@@ -125,6 +134,9 @@ pub enum Edit {
         values: Values,
         /// The id to keep in the id column, where there is one.
         linq_id: LinqId,
+        /// The record that it was before it was removed. It comes back as it was written,
+        /// with `values` in it, as far as the source still has a place for that.
+        was: Option<Box<AsWritten>>,
     },
     /// Removes a record, and nothing else.
     Remove {

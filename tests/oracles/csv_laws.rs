@@ -137,7 +137,7 @@ pub(crate) fn wishes(raw: &[u8], options: &CsvOptions, chosen: &[u8]) -> Vec<Edi
             (0, Some(record)) => Edit::Remove { at: record.index },
             (1, _) => {
                 let values: Values = [(Field::FirstName, to)].into_iter().collect();
-                Edit::Add { values, linq_id: LinqId(u64::from(id)) }
+                Edit::Add { values, linq_id: LinqId(u64::from(id)), was: None }
             }
             (2, _) => Edit::Remove { at: RecordIndex(u32::from(at)) },
             (_, Some(record)) => {
@@ -264,7 +264,7 @@ fn stands(
                 let linq_id = linq_id.filter(|_| before.keeps_ids);
                 *record = (record.0.with(changes), linq_id.or(record.1));
             }
-            (Edit::Add { values, linq_id }, EditOutcome::Stands(_)) => {
+            (Edit::Add { values, linq_id, .. }, EditOutcome::Stands(_)) => {
                 let linq_id = before.keeps_ids.then_some(*linq_id);
                 expected.push(Some((values.only(before.mapped), linq_id)));
             }

@@ -49,6 +49,7 @@ mod looking;
 mod output;
 mod panics;
 mod purge;
+mod put_back;
 mod refusals;
 mod rejections;
 mod reports;

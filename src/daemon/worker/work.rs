@@ -22,7 +22,7 @@ use crate::daemon::progress::Beat;
 use crate::daemon::watch::Place;
 use crate::linq::Verdict;
 use crate::mirror::State;
-use crate::model::{RecordIndex, Timestamp};
+use crate::model::{AsWritten, RecordIndex, Timestamp};
 use crate::open::{self, Linq};
 use crate::report::{ReportedError, RunReport};
 use crate::run::{Ran, RunError, Sides, Terms, run};
@@ -236,7 +236,7 @@ impl Source for Watched {
         self.source.shape()
     }
 
-    fn as_written(&self, at: RecordIndex) -> String {
+    fn as_written(&self, at: RecordIndex) -> AsWritten {
         self.source.as_written(at)
     }
 

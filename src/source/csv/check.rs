@@ -50,9 +50,9 @@ impl Draft<'_> {
                 places.old.push(Some(place));
             }
             if position == self.sheet.last_filled {
-                for cells in &self.added {
+                for row in &self.added {
                     let (place, fresh) = next()?;
-                    compare_added(cells, new, fresh)?;
+                    compare_added(&row.cells, new, fresh)?;
                     places.added.push(place);
                 }
             }

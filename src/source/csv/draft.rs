@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Change, Field, LinqId, RecordIndex, Values};
+use crate::model::{AsWritten, Change, Field, LinqId, RecordIndex, Values};
 use crate::source::Edit;
 
 use super::header::told;
@@ -25,6 +25,16 @@ pub(super) enum RowEdit {
     Rewrite(NewCells),
     /// It goes, with its line end.
     Remove,
+}
+
+/// A row that is added.
+#[derive(Debug, Default)]
+pub(super) struct NewRow {
+    /// Its texts.
+    pub(super) cells: NewCells,
+    /// For a row that was there before, which of its cells had quotation marks: it keeps
+    /// them. Others look like their neighbours.
+    pub(super) quoted: Option<BTreeSet<usize>>,
 }
 
 /// What one edit comes to.
@@ -46,7 +56,7 @@ pub(super) struct Draft<'a> {
     /// The rows that change, by their position.
     pub(super) edited: BTreeMap<usize, RowEdit>,
     /// The rows that are new, in order.
-    pub(super) added: Vec<NewCells>,
+    pub(super) added: Vec<NewRow>,
     /// For each edit, in order, what it comes to.
     pub(super) targets: Vec<Target>,
     /// The keys in use, where the key column is also that of a field. No edit may
@@ -59,7 +69,7 @@ pub(super) struct Draft<'a> {
 impl<'a> Draft<'a> {
     /// Takes up `edits` of the records of `sheet`.
     pub(super) fn new(sheet: &'a Sheet, edits: &[Edit]) -> Draft<'a> {
-        let keys = editable_keys(sheet);
+        let keys = claimed_keys(sheet, edits);
         let mut draft = Draft {
             sheet,
             edited: BTreeMap::new(),
@@ -71,7 +81,7 @@ impl<'a> Draft<'a> {
         for edit in edits {
             let target = match edit {
                 Edit::Update { at, changes, linq_id } => draft.update(*at, changes, *linq_id),
-                Edit::Add { values, linq_id } => draft.add(values, *linq_id),
+                Edit::Add { values, linq_id, was } => draft.add(values, *linq_id, was.as_deref()),
                 Edit::Remove { at } => draft.remove(*at),
             };
             draft.targets.push(target.unwrap_or_else(Target::Refused));
@@ -108,20 +118,40 @@ impl<'a> Draft<'a> {
         Ok(Target::Row(position))
     }
 
-    fn add(&mut self, values: &Values, linq_id: LinqId) -> Result<Target, String> {
-        let mut new = NewCells::new();
+    fn add(
+        &mut self,
+        values: &Values,
+        linq_id: LinqId,
+        was: Option<&AsWritten>,
+    ) -> Result<Target, String> {
+        let mut row = was.map(|was| self.sheet.restored(was)).unwrap_or_default();
+        self.leave_taken_key(&mut row.cells);
         for (field, columns) in self.sheet.columns.fields() {
-            if let Some(column) = columns.first().copied()
-                && !values[field].is_empty()
+            let value = &values[field];
+            let text = |column: &usize| row.cells.get(column).map_or("", String::as_str);
+            let says = |column| self.sheet.guard.unguarded(text(column)) == value;
+            if value.is_empty() {
+                row.cells.retain(|column, _| !columns.contains(column));
+            } else if let Some(first) = columns.first()
+                && !columns.iter().any(says)
             {
-                new.insert(column, self.writable(field, &values[field])?);
+                row.cells.insert(*first, self.writable(field, value)?);
             }
         }
-        new.extend(self.sheet.columns.id.map(|column| (column, linq_id.to_string())));
-        self.check_not_blank(&[], &new)?;
-        self.claim_key(None, &new)?;
-        self.added.push(new);
+        row.cells.extend(self.sheet.columns.id.map(|column| (column, linq_id.to_string())));
+        self.check_not_blank(&[], &row.cells)?;
+        self.claim_key(None, &row.cells)?;
+        self.added.push(row);
         Ok(Target::Added(self.added.len() - 1))
+    }
+
+    /// A row that comes back without its key is known by what is written in it, where
+    /// another one has taken the key.
+    fn leave_taken_key(&self, cells: &mut NewCells) {
+        let Some(column) = self.sheet.columns.key else { return };
+        if cells.get(&column).is_some_and(|key| self.keys.contains(key.trim())) {
+            cells.remove(&column);
+        }
     }
 
     fn remove(&mut self, at: RecordIndex) -> Result<Target, String> {
@@ -203,10 +233,13 @@ impl<'a> Draft<'a> {
     }
 }
 
-/// The keys of all rows, unreadable ones included, if edits can change any.
-fn editable_keys(sheet: &Sheet) -> BTreeSet<String> {
+/// The keys of all rows, unreadable ones included, if `edits` can change any or bring
+/// one back.
+fn claimed_keys(sheet: &Sheet, edits: &[Edit]) -> BTreeSet<String> {
     let Some(column) = sheet.columns.key else { return BTreeSet::new() };
-    if !sheet.columns.fields().any(|(_, mapped)| mapped.contains(&column)) {
+    let is_field = sheet.columns.fields().any(|(_, mapped)| mapped.contains(&column));
+    let comes_back = |edit: &Edit| matches!(edit, Edit::Add { was: Some(_), .. });
+    if !is_field && !edits.iter().any(comes_back) {
         return BTreeSet::new();
     }
     let body = sheet.text.body();

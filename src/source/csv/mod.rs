@@ -3,8 +3,8 @@
 //! Owns lossless reading and editing: what is not edited keeps every byte, and a
 //! rewritten file is proven to differ as intended before it takes the place of
 //! the old one. The way of a file: `open` → `text` → `dialect` → `header` (by `names`) →
-//! `rows` (over `scan`, with `damage`), put in order by `sheet`; and back: `draft` → `render` → `check` →
-//! `atomic`. Leaves every decision about contacts to [`crate::plan`].
+//! `rows` (over `scan`, with `damage`), put in order by `sheet`; and back: `draft` (with `restore`) →
+//! `render` → `check` → `atomic`. Leaves every decision about contacts to [`crate::plan`].
 
 mod check;
 mod damage;
@@ -15,6 +15,7 @@ mod header;
 mod names;
 mod open;
 mod render;
+mod restore;
 mod rows;
 mod scan;
 mod sheet;
@@ -27,7 +28,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::lock::Lock;
-use crate::model::{Field, Fingerprint, RecordIndex, Region};
+use crate::model::{AsWritten, Field, Fingerprint, RecordIndex, Region};
 
 use super::atomic;
 use super::formula::FormulaGuard;
@@ -266,7 +267,7 @@ impl Source for CsvSource {
         self.last.as_ref().map(|last| whole::shape(&last.sheet))
     }
 
-    fn as_written(&self, at: RecordIndex) -> String {
+    fn as_written(&self, at: RecordIndex) -> AsWritten {
         self.last.as_ref().map(|last| last.sheet.as_written(at)).unwrap_or_default()
     }
 

@@ -58,8 +58,12 @@ impl Draft<'_> {
                 if column > 0 {
                     out.push(self.sheet.dialect.delimiter);
                 }
-                let text = new.get(&column).map_or("", String::as_str);
-                let quoting = style.quoting(self.sheet, column, text);
+                let text = new.cells.get(&column).map_or("", String::as_str);
+                let quoting = match &new.quoted {
+                    Some(quoted) if quoted.contains(&column) => Quoting::Always,
+                    Some(_) => Quoting::WhereNeeded,
+                    None => style.quoting(self.sheet, column, text),
+                };
                 write_cell(text, quoting, self.sheet.dialect.delimiter, out);
             }
             if last.end > last.content_end {

@@ -3,7 +3,7 @@
 //! Owns the order in which a file is understood: encoding, dialect, header, rows.
 //! Leaves the file itself to [`super::open`].
 
-use crate::model::{Fingerprint, RecordIndex};
+use crate::model::{AsWritten, Fingerprint, RecordIndex};
 use crate::source::Reading;
 use crate::source::formula::FormulaGuard;
 
@@ -83,13 +83,14 @@ impl Sheet {
 
     /// The header and the record `at` as they are written, each in a line of its own;
     /// empty if there is no such record.
-    pub(super) fn as_written(&self, at: RecordIndex) -> String {
+    pub(super) fn as_written(&self, at: RecordIndex) -> AsWritten {
         let position = usize::try_from(at.0).ok().and_then(|at| self.record_rows.get(at));
-        let Some(position) = position else { return String::new() };
+        let Some(position) = position else { return AsWritten::default() };
         let text = |row: Row| {
             String::from_utf8_lossy(&self.text.body()[row.start..row.content_end]).into_owned()
         };
-        [self.header, *position].map(|position| text(self.rows[position]) + "\n").concat()
+        let rows = [self.header, *position].map(|position| text(self.rows[position]) + "\n");
+        AsWritten { text: rows.concat(), ..AsWritten::default() }
     }
 }
 

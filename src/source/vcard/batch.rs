@@ -9,22 +9,23 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use crate::model::{Change, Fingerprint, LinqId, RecordIndex, Values};
+use crate::model::{AsWritten, Change, Fingerprint, LinqId, RecordIndex, Values};
 use crate::source::atomic::{self, Displaced, ReplaceError};
 use crate::source::{Edit, EditOutcome, WriteError, Written};
 
 use super::check::{proven, proven_file};
-use super::folder::{CardFile, read_stable};
+use super::folder::{CardFile, Depth, read_stable};
 use super::put::put;
 use super::reading::{Place, assembled};
 use super::scan::Layout;
 use super::text::Text;
-use super::{Last, VcardVersion, fresh};
+use super::{Last, VcardVersion, fresh, restore};
 
 /// The directory while it is written.
 pub(super) struct Batch {
     last: Last,
     version: VcardVersion,
+    depth: Depth,
     outcomes: Vec<Outcome>,
     /// Why writing ended early.
     failed: Option<WriteError>,
@@ -58,8 +59,8 @@ struct Draft {
 }
 
 impl Batch {
-    pub(super) fn new(last: Last, version: VcardVersion) -> Batch {
-        Batch { last, version, outcomes: Vec::new(), failed: None }
+    pub(super) fn new(last: Last, version: VcardVersion, depth: Depth) -> Batch {
+        Batch { last, version, depth, outcomes: Vec::new(), failed: None }
     }
 
     /// Carries out `edits`, as far as it is possible.
@@ -88,25 +89,29 @@ impl Batch {
     }
 
     fn add_all(&mut self, edits: &[Edit]) {
-        let uids: BTreeSet<String> = self
+        let mut uids: BTreeSet<String> = self
             .last
             .reading
             .records
             .iter()
             .filter_map(|r| Some(r.key.as_ref()?.0.clone()))
             .collect();
-        let mut added = false;
+        let mut directories: BTreeSet<PathBuf> = BTreeSet::new();
         for (number, edit) in edits.iter().enumerate() {
-            let Edit::Add { values, linq_id } = edit else { continue };
+            let Edit::Add { values, linq_id, was } = edit else { continue };
             if self.failed.is_none() {
-                self.outcomes[number] = self.add(values, *linq_id, &uids);
-                added = true;
+                let outcome = self.add(values, *linq_id, was.as_deref(), &mut uids);
+                if let Outcome::Stands(Place { file, .. }) = &outcome {
+                    directories.extend(file.parent().map(|below| self.last.root.join(below)));
+                }
+                self.outcomes[number] = outcome;
             }
         }
         // Names are made to last once for all new cards.
-        if let (true, Err(source)) = (added, atomic::sync_names(&self.last.root)) {
-            let path = self.last.root.clone();
-            self.failed.get_or_insert(WriteError::Io { path, source });
+        for path in directories {
+            if let Err(source) = atomic::sync_names(&path) {
+                self.failed.get_or_insert(WriteError::Io { path, source });
+            }
         }
     }
 
@@ -181,27 +186,45 @@ impl Batch {
         };
     }
 
-    /// Adds a card in a file of its own.
-    fn add(&mut self, values: &Values, id: LinqId, uids: &BTreeSet<String>) -> Outcome {
-        let uid = fresh::uid(id);
-        if uids.contains(&uid) {
+    /// Adds a card in a file of its own: the one that it was, if it can be put back.
+    fn add(
+        &mut self,
+        values: &Values,
+        id: LinqId,
+        was: Option<&AsWritten>,
+        uids: &mut BTreeSet<String>,
+    ) -> Outcome {
+        let fresh_uid = fresh::uid(id);
+        let restored = was.and_then(|was| Some((was, restore::card(was, values)?)));
+        let (raw, uid, (below, name)) = match restored {
+            Some((was, card)) => {
+                let named = card.uid.as_deref().unwrap_or(&fresh_uid);
+                let place = restore::place(&self.last.root, self.depth, was, named);
+                (card.raw, card.uid, place)
+            }
+            None => match fresh::card(id, values, self.version) {
+                Ok(raw) => {
+                    let name = fresh::file_name(&fresh_uid);
+                    (raw, Some(fresh_uid), (PathBuf::new(), name))
+                }
+                Err(reason) => return Outcome::Refused(reason),
+            },
+        };
+        if let Some(uid) = uid
+            && !uids.insert(uid.clone())
+        {
             return Outcome::Refused(format!("there is another card with the UID {uid}"));
         }
-        let raw = match fresh::card(id, values, self.version) {
-            Ok(raw) => raw,
-            Err(reason) => return Outcome::Refused(reason),
-        };
         let like = self.last.files.keys().next().map(|file| self.last.root.join(file));
-        let name = fresh::file_name(&uid);
-        match atomic::create_in(&self.last.root, name.as_ref(), &raw, like.as_deref()) {
+        let directory = self.last.root.join(&below);
+        match atomic::create_in(&directory, name.as_ref(), &raw, like.as_deref()) {
             Ok(name) => {
-                let file = PathBuf::from(name);
+                let file = below.join(name);
                 self.last.files.insert(file.clone(), CardFile::written(&raw));
                 Outcome::Stands(Place { file, card: 0 })
             }
             Err(source) => {
-                let path = self.last.root.join(name);
-                self.failed = Some(WriteError::Io { path, source });
+                self.failed = Some(WriteError::Io { path: directory.join(name), source });
                 Outcome::Undone
             }
         }

@@ -2,7 +2,8 @@
 //!
 //! Owns lossless reading and editing of cards, in files of one or many. The way of a
 //! card: `folder` → `text` → `scan` → `property` → `card` → `person`; and back: `put` →
-//! `render` → `splice` → `batch` → the atomic replacement of its file. `fresh` makes new cards.
+//! `render` → `splice` → `batch` → the atomic replacement of its file. `fresh` makes new
+//! cards, and `restore` those that were removed.
 //! What fields mean is written up in `docs/mapping.md`. Leaves every decision about
 //! contacts to [`crate::plan`], also which of several addresses is the linked one.
 
@@ -18,6 +19,7 @@ mod property;
 mod put;
 mod reading;
 mod render;
+mod restore;
 mod scan;
 mod splice;
 mod text;
@@ -28,7 +30,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::lock::Lock;
-use crate::model::RecordIndex;
+use crate::model::{AsWritten, RecordIndex};
 
 use super::atomic;
 use super::{Access, Edit, Pace, Reading, Source, SourceError, WriteError, Written};
@@ -171,15 +173,15 @@ impl Source for VcardSource {
         if !edits.is_empty() {
             self.look_again(&last.root);
         }
-        let mut batch = Batch::new(last, self.options.version);
+        let mut batch = Batch::new(last, self.options.version, self.depth());
         batch.carry_out(edits);
         let (last, written) = batch.finish(edits);
         self.last = Some(last);
         Ok(written)
     }
 
-    fn as_written(&self, at: RecordIndex) -> String {
-        let Some(last) = &self.last else { return String::new() };
+    fn as_written(&self, at: RecordIndex) -> AsWritten {
+        let Some(last) = &self.last else { return AsWritten::default() };
         let place = usize::try_from(at.0).ok().and_then(|at| last.places.get(at));
         place.and_then(|place| reading::as_written(last, place)).unwrap_or_default()
     }

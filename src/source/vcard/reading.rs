@@ -9,7 +9,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::model::{
-    Field, FieldSet, Fingerprint, OtherValue, RecordIndex, SourceKey, SourceRecord, Unreadable,
+    AsWritten, Field, FieldSet, Fingerprint, OtherValue, RecordIndex, SourceKey, SourceRecord,
+    Unreadable,
 };
 use crate::source::Reading;
 
@@ -129,17 +130,24 @@ fn part_with_shared_keys(found: &mut Vec<(Place, SourceRecord)>, broken: &mut Ve
 }
 
 /// A card as it is written, if its file still is what was read. What is not UTF-8 is
-/// decoded, so that it can be kept as text.
-pub(super) fn as_written(last: &Last, place: &Place) -> Option<String> {
+/// decoded, so that it can be kept as text too. A file that is only there for this card
+/// is kept whole.
+pub(super) fn as_written(last: &Last, place: &Place) -> Option<AsWritten> {
     let raw = fs::read(last.root.join(&place.file)).ok()?;
     if Fingerprint::of(&raw) != last.files.get(&place.file)?.fingerprint {
         return None;
     }
     let body = Text::decode(&raw).ok()?.body;
     let layout = Layout::of(&body);
-    (place.card < layout.cards.len()).then(|| {
-        let card = &body[layout.span(place.card)];
-        charset::decode(card, charset::fallback(card))
-            .unwrap_or_else(|| String::from_utf8_lossy(card).into_owned())
-    })
+    if place.card >= layout.cards.len() {
+        return None;
+    }
+    let span = layout.span(place.card);
+    let card = &body[span.clone()];
+    let text = charset::decode(card, charset::fallback(card))
+        .unwrap_or_else(|| String::from_utf8_lossy(card).into_owned());
+    let is_alone = [&body[..span.start], &body[span.end..]].concat().trim_ascii().is_empty();
+    let bytes = if is_alone { raw } else { card.to_vec() };
+    let bytes = Some(bytes).filter(|bytes| bytes != text.as_bytes());
+    Some(AsWritten { text, place: place.file.to_string_lossy().into_owned(), bytes })
 }

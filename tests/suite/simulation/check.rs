@@ -105,7 +105,7 @@ fn conservation(world: &World, state: &State) {
                 changes.into_iter().flat_map(|change| [change.from, change.to]).collect()
             }
             IntentKind::RemoveFromSource { written, .. } => {
-                Sheet::parse(written.as_bytes()).rows.concat()
+                Sheet::parse(written.text.as_bytes()).rows.concat()
             }
             IntentKind::DeleteInLinq { linq_id } => {
                 let raw = state.raw_contact(linq_id).unwrap().unwrap_or_default();

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use linqsync::mirror::IntentKind;
-use linqsync::model::{Field, LinqId, RecordIndex};
+use linqsync::model::{AsWritten, Field, LinqId, RecordIndex};
 use linqsync::source::csv::CsvSource;
 use linqsync::source::{Edit, EditOutcome, Reading, Source, SourceError, WriteError, Written};
 
@@ -115,8 +115,11 @@ impl Desk {
                     }
                 }
                 (Edit::Remove { at }, _) => gone.push(row(*at)),
-                (Edit::Add { values, linq_id }, _) => {
+                (Edit::Add { values, linq_id, was }, _) => {
                     let at = expected.add();
+                    if let Some(was) = was {
+                        expected.put_back(at, &Sheet::parse(was.text.as_bytes()));
+                    }
                     for field in Field::ALL {
                         expected.put(at, column(field), &guarded(field, &values[field]));
                     }
@@ -215,7 +218,7 @@ impl Source for Desk {
         written
     }
 
-    fn as_written(&self, at: RecordIndex) -> String {
+    fn as_written(&self, at: RecordIndex) -> AsWritten {
         self.inner.as_written(at)
     }
 
@@ -234,7 +237,7 @@ fn described(edit: &Edit) -> String {
                 .collect();
             format!("update record {} {linq_id:?}: {}", at.0, changes.join(", "))
         }
-        Edit::Add { values, linq_id } => {
+        Edit::Add { values, linq_id, .. } => {
             format!("add {linq_id}: {}", serde_json::to_string(values).unwrap())
         }
         Edit::Remove { at } => format!("remove record {}", at.0),

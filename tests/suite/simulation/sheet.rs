@@ -128,6 +128,16 @@ impl Sheet {
         at.and_then(|at| self.rows.get(row)?.get(at)).map_or("", String::as_str)
     }
 
+    /// Gives a row what stood in the only row of `was` in columns that linqsync does not
+    /// know, and its key if no other row has that by now.
+    pub(super) fn put_back(&mut self, row: usize, was: &Sheet) {
+        self.put(row, NOTES, was.cell(0, NOTES));
+        let key = was.cell(0, KEY);
+        if (0..self.rows.len()).all(|row| self.cell(row, KEY) != key) {
+            self.put(row, KEY, key);
+        }
+    }
+
     /// Puts `text` into a cell, if there is such a column.
     pub(super) fn put(&mut self, row: usize, name: &str, text: &str) {
         let Some(at) = self.at(name) else { return };

@@ -38,7 +38,7 @@ fn update(at: u32, changes: &[Change]) -> Edit {
 
 fn add(pairs: &[(Field, &str)]) -> Edit {
     let values = pairs.iter().map(|(field, text)| (*field, (*text).to_owned())).collect();
-    Edit::Add { values, linq_id: LinqId(7) }
+    Edit::Add { values, linq_id: LinqId(7), was: None }
 }
 
 fn remove(at: u32) -> Edit {

@@ -348,7 +348,7 @@ proptest! {
         };
         let edits: Vec<Edit> = people
             .iter()
-            .map(|person| Edit::Add { values: values(person), linq_id: LinqId(ID) })
+            .map(|person| Edit::Add { values: values(person), linq_id: LinqId(ID), was: None })
             .collect();
         let (bytes, after) = edited(&file.bytes(), &file.code.options(), &edits).unwrap();
         prop_assert!(after.edits.iter().all(|edit| matches!(edit, EditOutcome::Stands(_))));

@@ -234,13 +234,13 @@ fn a_file_that_is_open_in_an_editor_is_read_and_not_written() {
 fn a_record_as_it_is_written_can_be_read_on_its_own() {
     let place = Place::new(FILE);
     let mut source = place.source();
-    assert_eq!(source.as_written(RecordIndex(0)), "");
+    assert_eq!(source.as_written(RecordIndex(0)).text, "");
     source.read().unwrap();
     assert_eq!(
-        source.as_written(RecordIndex(0)),
+        source.as_written(RecordIndex(0)).text,
         "First Name,Email,Notes\nAnn,ann@example.org,\"a\nb\"\n"
     );
-    assert_eq!(source.as_written(RecordIndex(2)), "");
+    assert_eq!(source.as_written(RecordIndex(2)).text, "");
 }
 
 #[test]
