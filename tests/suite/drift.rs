@@ -139,7 +139,7 @@ impl<'a> Trial<'a> {
         std::fs::write(csv, text).unwrap();
         let random = fastrand::Rng::with_seed(seed);
         let people = Mutex::new(People { random, restless, came: 0, went: 0, missed: 0 });
-        let state = State::open(&csv.with_file_name(format!("state-{seed}"))).unwrap();
+        let state = State::open(&csv.with_file_name("state")).unwrap();
         Trial { linq: Arc::new(Drifting { linq, people }), csv, state, start, seed }
     }
 
@@ -228,10 +228,11 @@ fn present(start: Instant) -> Timestamp {
 fn drift(order: &str) {
     let trials = std::env::var("LINQSYNC_DRIFT").map_or(TRIALS, |text| text.parse().unwrap());
     let shm = Path::new("/dev/shm");
-    let dir = if shm.is_dir() { tempfile::tempdir_in(shm) } else { tempfile::tempdir() };
-    let dir = dir.unwrap();
-    let (csv, mut missed) = (dir.path().join("contacts.csv"), 0);
+    let mut missed = 0;
     for seed in 0..trials {
+        let dir = if shm.is_dir() { tempfile::tempdir_in(shm) } else { tempfile::tempdir() };
+        let dir = dir.unwrap();
+        let csv = dir.path().join("contacts.csv");
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .start_paused(true)
