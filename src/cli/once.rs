@@ -90,7 +90,7 @@ impl Around {
     async fn finish(mut self, report: &RunReport, config: &Config, signals: &Signals) {
         if let Some(path) = &config.status.textfile {
             let status = self.status(report, config);
-            daemon::metrics::write(path, &self.metrics.text(&status, now()));
+            daemon::metrics::write(path, &self.metrics.text_for_file(&status, now()));
         }
         if !signals.stop().is_cancelled() {
             self.hooks.ended(report);
@@ -134,6 +134,10 @@ async fn alone(
     around: &mut Around,
 ) -> Ran {
     let Opened { linq, mut source, state } = opened;
+    let is_counted = config.status.is_told();
+    if is_counted {
+        around.metrics.go_on_from(&state);
+    }
     let pulse = Pulse::default();
     let (beats, metrics) = (pulse.clone(), Arc::clone(&around.metrics));
     let linq = daemon::metered(linq, move |beat| {
@@ -165,6 +169,9 @@ async fn alone(
     }
     let took = (ran.report.finished_at - ran.report.started_at).to_std().unwrap_or_default();
     around.metrics.count_run(&ran.report, took, client.throttled());
+    if is_counted {
+        around.metrics.keep(&state);
+    }
     ran
 }
 

@@ -56,6 +56,11 @@ impl StateConfig {
 }
 
 impl StatusConfig {
+    /// Whether anybody is told the metrics.
+    pub fn is_told(&self) -> bool {
+        self.listen.is_some() || self.textfile.is_some()
+    }
+
     pub(super) fn read(settings: &mut Settings<'_>) -> Result<StatusConfig, Noted> {
         let listen = settings.optional("status.listen", parse::listen);
         let textfile = settings.optional("status.textfile", parse::text);

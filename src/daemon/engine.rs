@@ -52,12 +52,15 @@ impl Engine {
     /// Takes hold of what `config` names.
     pub(super) fn open(config: Config) -> Result<Engine, OpenError> {
         open::address(&config)?;
+        let state = open::state(&config)?;
+        let metrics = Metrics::new(config.state.dir.clone());
+        metrics.go_on_from(&state);
         Ok(Engine {
-            state: open::state(&config)?,
+            state,
             source: None,
             known: Known::default(),
             pulse: Pulse::default(),
-            metrics: Arc::new(Metrics::new(config.state.dir.clone())),
+            metrics: Arc::new(metrics),
             config,
         })
     }
@@ -130,6 +133,9 @@ impl Engine {
             Err(error) => failed(&describe(&error), "look at the log before this", clock()),
         };
         self.metrics.count_run(&made.report, made.took, made.throttled);
+        if self.config.status.is_told() {
+            self.metrics.keep(&self.state);
+        }
         made
     }
 

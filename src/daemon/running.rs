@@ -264,7 +264,7 @@ impl Daemon<'_> {
         }
         self.look_at_health();
         if let Some(path) = &self.engine.config.status.textfile {
-            metrics::write(path, &self.engine.metrics.text(&self.board.status(), now));
+            metrics::write(path, &self.engine.metrics.text_for_file(&self.board.status(), now));
         }
     }
 

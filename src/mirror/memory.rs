@@ -47,6 +47,7 @@ const MAPPING: &str = "mapping";
 const BACKED_UP_AT: &str = "backed_up_at";
 const NOBODIES: &str = "nobodies";
 const KEPT_BACK: &str = "kept_back";
+const COUNTED: &str = "counted";
 
 impl State {
     /// Makes this the state of `pair`, unless it is the state of another one. The
@@ -111,6 +112,22 @@ impl State {
     /// When the state cannot be written.
     pub fn keep_back(&self, kept: &KeptBack) -> Result<(), StateError> {
         self.write(|tx| remember(tx, KEPT_BACK, kept))
+    }
+
+    /// What was counted so far, in the form of whoever counts.
+    ///
+    /// # Errors
+    /// When the state cannot be read, or was kept in another form.
+    pub fn counted<T: DeserializeOwned>(&self) -> Result<Option<T>, StateError> {
+        self.read(|conn| recall(conn, COUNTED))
+    }
+
+    /// Remembers what was counted so far, in place of what was.
+    ///
+    /// # Errors
+    /// When the state cannot be written.
+    pub fn remember_counted<T: Serialize>(&self, counted: &T) -> Result<(), StateError> {
+        self.write(|tx| remember(tx, COUNTED, counted))
     }
 
     /// When the source was backed up before the first write to it; `None` as long

@@ -235,13 +235,75 @@ fn the_metrics_are_a_file_too_for_the_daemon_and_for_one_run() {
     assert!((failed[success] - once[success]).abs() < 1.0, "of the run before");
     world.linq().clear_faults();
     let daemon = world.start(&[]);
-    let clean = "linqsync_runs_total{outcome=\"clean\"} 1";
+    let clean = "linqsync_runs_total{outcome=\"clean\"} 2";
     wait_until("the daemon has written it", || text().contains(clean));
     samples(&text());
     end(daemon);
     let left: Vec<_> = std::fs::read_dir(world.dir()).unwrap().collect();
     let left = left.into_iter().map(|e| e.unwrap().file_name().into_string().unwrap());
     assert_eq!(left.filter(|name| name.starts_with(".linqsync-")).count(), 0);
+}
+
+/// Under a timer each run is a process of its own: what a rate is made of must not begin
+/// at nothing each time, nor when the daemon is started again.
+#[test]
+fn what_is_counted_goes_on_from_one_process_to_the_next() {
+    let mut world = World::with_csv(&people::csv(1..=3));
+    world.set("status.textfile", "\"linqsync.prom\"").set("sync.schedule", "\"every 24h\"");
+    let text = || std::fs::read_to_string(world.path("linqsync.prom")).unwrap_or_default();
+    world.once().expect(0);
+    let first = samples(&text());
+    world.fault("list status=429 retry-after=1 times=1");
+    world.edit("Title 001", "Chief");
+    world.once().expect(0);
+    let second = samples(&text());
+    let clean = "linqsync_runs_total{outcome=\"clean\"}";
+    assert_eq!((first[clean], second[clean]), (1.0, 2.0));
+    for (name, before) in &first {
+        let gauge = name.contains("timestamp") || name.contains("bytes");
+        assert!(gauge || second[name] >= *before, "{name} was {before}, and is {}", second[name]);
+    }
+    for (name, count) in [
+        ("linqsync_changes_total{side=\"linq\",action=\"create\"}", 3.0),
+        ("linqsync_changes_total{side=\"linq\",action=\"update\"}", 1.0),
+        ("linqsync_requests_total{call=\"create\",code=\"201\"}", 3.0),
+        ("linqsync_requests_total{call=\"list\",code=\"429\"}", 1.0),
+        ("linqsync_run_duration_seconds_count", 2.0),
+        ("linqsync_run_duration_seconds_bucket{le=\"+Inf\"}", 2.0),
+    ] {
+        assert_eq!(second.get(name), Some(&count), "{name}");
+    }
+    let requests = "linqsync_request_duration_seconds_count";
+    assert!(second[requests] > first[requests]);
+    let throttled = second["linqsync_throttled_seconds_total"];
+    assert!(throttled >= 1.0, "{throttled}");
+    for runs in 3..=4_u8 {
+        let daemon = world.start(&[]);
+        let made = format!("{clean} {runs}\n");
+        wait_until("the daemon has counted its run", || text().contains(&made));
+        assert!(samples(&text())["linqsync_throttled_seconds_total"] >= throttled);
+        end(daemon);
+    }
+}
+
+/// A collector of files tells such of itself: the same names from two sides are an error.
+#[test]
+fn the_file_tells_nothing_of_a_process_and_the_address_does() {
+    let mut world = World::synced(&people::csv(1..=2));
+    world.set("status.textfile", "\"linqsync.prom\"");
+    let (daemon, address) = telling(&mut world);
+    wait_until("it is ready", || get(&address, "/readyz").0 == 200);
+    wait_until("the file is there", || world.path("linqsync.prom").exists());
+    let file = std::fs::read_to_string(world.path("linqsync.prom")).unwrap();
+    let served = get(&address, "/metrics").2;
+    let families = |text: &str| -> BTreeSet<String> {
+        let lines = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+        lines.map(|line| line.split(' ').next().unwrap().to_owned()).collect()
+    };
+    let more: Vec<String> = families(&served).difference(&families(&file)).cloned().collect();
+    assert_eq!(more.len(), 4, "{more:?}");
+    assert!(more.iter().all(|name| name.starts_with("process_")), "{more:?}");
+    end(daemon);
 }
 
 #[test]

@@ -1,31 +1,33 @@
 //! The metrics, in OpenMetrics text.
 //!
-//! Owns their names, which alerts depend on, and the counting of runs and requests.
-//! What is true at a moment is taken from the [`Status`] when somebody looks. No label
-//! says anything of anybody. Leaves serving to the daemon's listener; `file` is for
-//! those who collect files.
+//! Owns their names, which alerts depend on, and the counting of runs and requests,
+//! which goes on from one process to the next by way of the state. What is true at a
+//! moment is taken from the [`Status`] when somebody looks. No label says anything of
+//! anybody. Leaves serving to the daemon's listener; `file` is for those who collect files.
 
 mod file;
 mod process;
+mod tally;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Metric, Registry};
+use serde::{Deserialize, Serialize};
 
 use super::status::{ReloadOutcome, Status};
+use crate::mirror::State;
 use crate::model::{Side, Timestamp};
 use crate::report::{Outcome, RunReport, SideCounts};
 pub(crate) use file::write;
+use tally::{Durations, Labels, Spread, Tally};
 
-type Labels = Vec<(&'static str, String)>;
 type Number = Gauge<f64, AtomicU64>;
 type Seconds = Counter<f64, AtomicU64>;
 
@@ -34,20 +36,33 @@ const RUN_SECONDS: [f64; 11] = [0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0
 /// What a request may take, in seconds.
 const REQUEST_SECONDS: [f64; 10] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0];
 
-/// The metrics of this process.
+/// The metrics.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
+    /// Those that tell of the process alone.
+    process: Registry,
     state: Mutex<PathBuf>,
-    runs: Family<Labels, Counter>,
-    changes: Family<Labels, Counter>,
-    requests: Family<Labels, Counter>,
-    run_seconds: Histogram,
-    request_seconds: Histogram,
+    runs: Tally,
+    changes: Tally,
+    requests: Tally,
+    run_seconds: Durations,
+    request_seconds: Durations,
     throttled: Seconds,
     contacts: Family<Labels, Number>,
     waiting: Family<Labels, Number>,
     moment: Moment,
+}
+
+/// What was counted, by all processes so far that told it, as the state keeps it.
+#[derive(Serialize, Deserialize)]
+struct Totals {
+    runs: Vec<(Labels, u64)>,
+    changes: Vec<(Labels, u64)>,
+    requests: Vec<(Labels, u64)>,
+    run_seconds: Spread,
+    request_seconds: Spread,
+    throttled: f64,
 }
 
 /// What is true when somebody looks.
@@ -68,20 +83,20 @@ struct Moment {
 impl Metrics {
     /// Nothing has happened so far. `state` is the state directory.
     pub fn new(state: PathBuf) -> Metrics {
-        let mut registry = Registry::default();
+        let (mut registry, mut process) = (Registry::default(), Registry::default());
         let r = &mut registry;
         build(r);
         let metrics = Metrics {
             runs: add(r, "linqsync_runs", "Runs that have ended"),
             changes: add(r, "linqsync_changes", "Contacts that were written"),
             requests: add(r, "linqsync_requests", "Requests to Linq, with the status or none"),
-            run_seconds: histogram(
+            run_seconds: durations(
                 r,
                 "linqsync_run_duration_seconds",
                 "How long runs take",
                 &RUN_SECONDS,
             ),
-            request_seconds: histogram(
+            request_seconds: durations(
                 r,
                 "linqsync_request_duration_seconds",
                 "How long requests to Linq take",
@@ -90,8 +105,9 @@ impl Metrics {
             throttled: add(r, "linqsync_throttled_seconds", "How long Linq asked for a pause"),
             contacts: add(r, "linqsync_contacts", "Contacts that the last run saw"),
             waiting: add(r, "linqsync_waiting", "What waits for a person"),
-            moment: Moment::new(r),
+            moment: Moment::new(r, &mut process),
             registry,
+            process,
             state: Mutex::new(state),
         };
         metrics.begin();
@@ -101,7 +117,7 @@ impl Metrics {
     /// Lets every series begin at nothing, so that the first of a kind is a change.
     fn begin(&self) {
         for outcome in Outcome::ALL {
-            let _ = self.runs.get_or_create(&vec![("outcome", outcome.name().to_owned())]);
+            self.runs.add(&[("outcome", outcome.name())], 0);
         }
         for side in [Side::Source, Side::Linq] {
             self.count_changes(side, SideCounts::default());
@@ -111,8 +127,36 @@ impl Metrics {
     fn count_changes(&self, side: Side, done: SideCounts) {
         let counts = [("create", done.created), ("update", done.updated), ("delete", done.deleted)];
         for (action, count) in counts {
-            let labels = vec![("side", side.name().to_owned()), ("action", action.to_owned())];
-            self.changes.get_or_create(&labels).inc_by(count as u64);
+            self.changes.add(&[("side", side.name()), ("action", action)], count as u64);
+        }
+    }
+
+    /// Goes on counting from what `state` has kept, if there is anything.
+    pub fn go_on_from(&self, state: &State) {
+        let kept = state.counted::<Totals>().inspect_err(|error| {
+            tracing::debug!(%error, "what was counted before cannot be read");
+        });
+        let Ok(Some(totals)) = kept else { return };
+        self.runs.go_on_from(totals.runs);
+        self.changes.go_on_from(totals.changes);
+        self.requests.go_on_from(totals.requests);
+        self.run_seconds.go_on_from(&totals.run_seconds);
+        self.request_seconds.go_on_from(&totals.request_seconds);
+        self.throttled.inc_by(totals.throttled.max(0.0));
+    }
+
+    /// Has `state` keep what was counted, for the next process.
+    pub fn keep(&self, state: &State) {
+        let totals = Totals {
+            runs: self.runs.total(),
+            changes: self.changes.total(),
+            requests: self.requests.total(),
+            run_seconds: self.run_seconds.total(),
+            request_seconds: self.request_seconds.total(),
+            throttled: self.throttled.get(),
+        };
+        if let Err(error) = state.remember_counted(&totals) {
+            tracing::debug!(%error, "what was counted cannot be kept");
         }
     }
 
@@ -123,7 +167,7 @@ impl Metrics {
 
     /// Counts a run that took this long, and in which Linq asked for pauses of this length.
     pub fn count_run(&self, report: &RunReport, took: Duration, throttled: Duration) {
-        self.runs.get_or_create(&vec![("outcome", report.outcome.name().to_owned())]).inc();
+        self.runs.add(&[("outcome", report.outcome.name())], 1);
         self.count_changes(Side::Source, report.source);
         self.count_changes(Side::Linq, report.linq);
         self.run_seconds.observe(took.as_secs_f64());
@@ -133,21 +177,29 @@ impl Metrics {
     /// Counts a request of a kind that has ended after `took`, with this status or none.
     pub fn count_request(&self, call: &str, status: Option<u16>, took: Duration) {
         let code = status.map_or_else(|| "none".to_owned(), |status| status.to_string());
-        self.requests.get_or_create(&vec![("call", call.to_owned()), ("code", code)]).inc();
+        self.requests.add(&[("call", call), ("code", &code)], 1);
         self.request_seconds.observe(took.as_secs_f64());
     }
 
     /// Everything as text, with what is true at `now`.
     pub fn text(&self, status: &Status, now: Timestamp) -> String {
+        self.look(status, now);
+        text(&[&self.registry, &self.process])
+    }
+
+    /// The same as a file tells it: without what is true of the process alone, which is
+    /// mostly gone when the file is read, and whose names are those of the collector's own.
+    pub fn text_for_file(&self, status: &Status, now: Timestamp) -> String {
+        self.look(status, now);
+        text(&[&self.registry])
+    }
+
+    fn look(&self, status: &Status, now: Timestamp) {
         if let Some(run) = &status.last_run {
             self.look_at_run(run);
         }
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner).clone();
         self.moment.look(status, &state, now);
-        let mut text = String::new();
-        // Writing into a text cannot fail.
-        let _ = encode(&mut text, &self.registry);
-        text
     }
 
     fn look_at_run(&self, run: &RunReport) {
@@ -156,7 +208,7 @@ impl Metrics {
             return;
         }
         for (side, seen) in [(Side::Source, run.source.seen), (Side::Linq, run.linq.seen)] {
-            let labels = vec![("side", side.name().to_owned())];
+            let labels = vec![("side".to_owned(), side.name().to_owned())];
             self.contacts.get_or_create(&labels).set(number(seen));
         }
         let open = &run.open;
@@ -166,13 +218,14 @@ impl Metrics {
             ("rejected", open.rejected),
             ("held", open.held_deletes + open.held_clears),
         ] {
-            self.waiting.get_or_create(&vec![("state", state.to_owned())]).set(number(count));
+            let labels = vec![("state".to_owned(), state.to_owned())];
+            self.waiting.get_or_create(&labels).set(number(count));
         }
     }
 }
 
 impl Moment {
-    fn new(r: &mut Registry) -> Moment {
+    fn new(r: &mut Registry, process: &mut Registry) -> Moment {
         let reload = "linqsync_config_last_reload";
         Moment {
             healthy: add(r, "linqsync_healthy", "1 if runs do what they should, else 0"),
@@ -193,10 +246,10 @@ impl Moment {
                 &format!("{reload}_success_timestamp_seconds"),
                 "When the configuration in force was read",
             ),
-            memory: add(r, "process_resident_memory_bytes", "Resident memory"),
-            cpu: add(r, "process_cpu_seconds", "Processor time"),
-            files: add(r, "process_open_fds", "Open file descriptors"),
-            started_at: add(r, "process_start_time_seconds", "When the process started"),
+            memory: add(process, "process_resident_memory_bytes", "Resident memory"),
+            cpu: add(process, "process_cpu_seconds", "Processor time"),
+            files: add(process, "process_open_fds", "Open file descriptors"),
+            started_at: add(process, "process_start_time_seconds", "When the process started"),
         }
     }
 
@@ -219,8 +272,8 @@ impl Moment {
 
 fn build(registry: &mut Registry) {
     let labels: Labels = vec![
-        ("version", env!("CARGO_PKG_VERSION").to_owned()),
-        ("revision", option_env!("LINQSYNC_REVISION").unwrap_or("unknown").to_owned()),
+        ("version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+        ("revision".to_owned(), option_env!("LINQSYNC_REVISION").unwrap_or("unknown").to_owned()),
     ];
     let build: Family<Labels, Number> =
         add(registry, "linqsync_build_info", "The version, as labels");
@@ -234,10 +287,20 @@ fn add<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: &
     metric
 }
 
-fn histogram(registry: &mut Registry, name: &str, help: &str, buckets: &[f64]) -> Histogram {
-    let histogram = Histogram::new(buckets.iter().copied());
-    registry.register(name, help, histogram.clone());
-    histogram
+fn durations(registry: &mut Registry, name: &str, help: &str, bounds: &[f64]) -> Durations {
+    let durations = Durations::within(bounds);
+    registry.register(name, help, durations.clone());
+    durations
+}
+
+fn text(registries: &[&Registry]) -> String {
+    let mut text = String::new();
+    // Writing into a text cannot fail.
+    for registry in registries {
+        let _ = encode_registry(&mut text, registry);
+    }
+    let _ = encode_eof(&mut text);
+    text
 }
 
 #[expect(clippy::cast_precision_loss, reason = "exact up to 2^53, and for people")]

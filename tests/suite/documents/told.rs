@@ -9,7 +9,8 @@ use rusqlite::Connection;
 
 use super::reference::is_up_to_date;
 use super::root;
-use crate::harness::{World, people};
+use crate::harness::{World, people, wait_until};
+use crate::service_metrics::{get, telling};
 
 const LABELS: &str = "\
 | label | values |
@@ -26,13 +27,18 @@ const LABELS: &str = "\
 #[test]
 fn the_page_about_metrics_has_every_family_as_it_is_told() {
     let mut world = World::with_csv(&people::csv(1..=2));
-    world.set("status.textfile", "\"linqsync.prom\"");
-    world.once().expect(0);
-    let text = std::fs::read_to_string(world.path("linqsync.prom")).unwrap();
+    let (daemon, address) = telling(&mut world);
+    wait_until("it is ready", || get(&address, "/readyz").0 == 200);
+    let text = get(&address, "/metrics").2;
+    daemon.terminate();
+    daemon.ended().expect(0);
     let mut page = "# Metrics\n\n<!-- Made from the metrics themselves by a test. -->\n\n\
         `status.listen` tells them at `/metrics`, `status.textfile` writes them to a file: see\n\
         [the service](../service.md). Rules for Prometheus are in [alerts](../how-to/alerts.md).\n\
         The form is OpenMetrics 1.0. No label says anything of anybody.\n\n\
+        Counters and histograms go on from one process to the next: the state keeps what they\n\
+        have come to, wherever one of the two settings is set. A run that was killed is not\n\
+        counted. What begins with `process_` is of the daemon alone, and not in the file.\n\n\
         | metric | type | labels | meaning |\n|---|---|---|---|\n"
         .to_owned();
     for family in families(&text) {
