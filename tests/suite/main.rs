@@ -61,6 +61,7 @@ mod service_failures;
 mod service_hooks;
 mod service_journal;
 mod service_metrics;
+mod service_mounts;
 mod service_signals;
 mod service_systemd;
 mod service_units;

@@ -71,7 +71,7 @@ impl Watch {
 
 async fn watch(place: Place, known: Known, touched: mpsc::Sender<()>) {
     let (say, mut events) = mpsc::channel(1);
-    let mut look = Look { eye: Eye::new(place, say), seen: None, told: None };
+    let mut look = Look::through(Eye::new(place, say));
     let mut rounds = interval(ROUND);
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -124,13 +124,20 @@ struct Look {
     seen: Option<Stamp>,
     /// The stamp that was told last.
     told: Option<Stamp>,
+    /// Whether what was seen last may be a save that is not finished. No event need follow
+    /// it: a directory may have been filled before it was watched.
+    unsettled: bool,
 }
 
 impl Look {
+    fn through(eye: Eye) -> Look {
+        Look { eye, seen: None, told: None, unsettled: false }
+    }
+
     fn again(mut self, known: Last, why: Why) -> (Look, Changed) {
         let renewed = self.eye.tend();
         let is_file = matches!(self.eye.place, Place::File(_));
-        if why == Why::Round && !is_file && renewed == Changed::No {
+        if why == Why::Round && !is_file && renewed == Changed::No && !self.unsettled {
             return (self, Changed::No);
         }
         let now = self.eye.place.stamp();
@@ -142,10 +149,84 @@ impl Look {
             (Last::Absent, Some(_)) => true,
             (Last::Was(known), Some(now)) => known != now,
         };
+        self.unsettled = differs && !finished;
         if !differs || !finished || now == self.told {
             return (self, Changed::No);
         }
         self.told = now;
         (self, Changed::Yes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use notify::event::{AccessKind, Flag};
+    use notify::{Error, Event, EventKind};
+
+    use super::eye::hear;
+    use super::place::Depth;
+    use super::*;
+
+    /// A directory of cards as linqsync last read it, and a look at it.
+    fn looked_at() -> (tempfile::TempDir, Look, Last) {
+        let dir = tempfile::tempdir().unwrap();
+        let cards = dir.path().join("cards");
+        fs::create_dir(&cards).unwrap();
+        fs::write(cards.join("bo.vcf"), "BEGIN:VCARD").unwrap();
+        let place = Place::Directory(cards, Depth::Flat);
+        let known = Last::Was(place.stamp().unwrap());
+        let (say, _) = mpsc::channel(1);
+        let (look, changed) = Look::through(Eye::new(place, say)).again(known, Why::Round);
+        assert_eq!(changed, Changed::No);
+        (dir, look, known)
+    }
+
+    #[test]
+    fn events_that_the_system_lost_are_a_reason_to_look() {
+        let (dir, look, known) = looked_at();
+        fs::write(dir.path().join("cards/bo.vcf"), "BEGIN:VCARD\nVERSION:3.0").unwrap();
+        // No event tells of it: a round looks at no file of a directory.
+        let (look, changed) = look.again(known, Why::Round);
+        assert_eq!(changed, Changed::No);
+        let (say, mut events) = mpsc::channel(1);
+        hear(&look.eye.place, &say, Ok(Event::new(EventKind::Access(AccessKind::Any))));
+        assert!(events.try_recv().is_err(), "reading is no change");
+        // The queue overflowed: this is what notify makes of it.
+        hear(&look.eye.place, &say, Ok(Event::new(EventKind::Other).set_flag(Flag::Rescan)));
+        assert!(events.try_recv().is_ok());
+        hear(&look.eye.place, &say, Err(Error::generic("the watch is gone")));
+        assert!(events.try_recv().is_ok());
+        let (look, changed) = look.again(known, Why::Event);
+        assert_eq!(changed, Changed::Yes);
+        assert_eq!(look.again(known, Why::Event).1, Changed::No, "it is told once");
+    }
+
+    #[test]
+    fn a_directory_that_was_filled_before_it_was_watched_is_looked_at_twice() {
+        let (dir, look, known) = looked_at();
+        let (cards, other) = (dir.path().join("cards"), dir.path().join("other"));
+        fs::create_dir(&other).unwrap();
+        fs::write(other.join("ada.vcf"), "BEGIN:VCARD").unwrap();
+        fs::remove_dir_all(&cards).unwrap();
+        fs::rename(other, cards).unwrap();
+        is_seen_in_two_rounds(look, known);
+    }
+
+    /// As after a remount, of which nobody tells, and which has the same device and inode.
+    #[test]
+    fn a_directory_whose_watch_is_gone_is_looked_at_when_its_names_change() {
+        let (dir, look, known) = looked_at();
+        fs::write(dir.path().join("cards/ada.vcf"), "BEGIN:VCARD").unwrap();
+        is_seen_in_two_rounds(look, known);
+    }
+
+    fn is_seen_in_two_rounds(look: Look, known: Last) {
+        let (look, changed) = look.again(known, Why::Round);
+        assert_eq!(changed, Changed::No, "nobody knows whether that was all");
+        let (look, changed) = look.again(known, Why::Round);
+        assert_eq!(changed, Changed::Yes);
+        assert_eq!(look.again(known, Why::Round).1, Changed::No, "it is told once");
     }
 }
