@@ -109,6 +109,7 @@ impl Around {
             configured_at: self.started_at,
             schedule: config.sync.schedule.to_string(),
             running_since: None,
+            far: None,
             next_run: None,
             linq_down: state.as_ref().and_then(|state| state.linq_down().ok().flatten()),
             last_run: Some(report.clone()),

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use super::far::Far;
 use super::metrics::Metrics;
 use super::progress::{Beat, Metered, Pulse};
 use super::token;
@@ -28,6 +29,7 @@ pub(super) struct Engine {
     pub(super) config: Config,
     pub(super) known: Known,
     pub(super) pulse: Pulse,
+    pub(super) far: Far,
     pub(super) metrics: Arc<Metrics>,
     state: State,
     /// Held between runs, for another linqsync to see; the worker holds it meanwhile.
@@ -60,6 +62,7 @@ impl Engine {
             source: None,
             known: Known::default(),
             pulse: Pulse::default(),
+            far: Far::default(),
             metrics: Arc::new(metrics),
             config,
         })
@@ -124,6 +127,7 @@ impl Engine {
         let max_deletes = max_deletes.map(|limit| limit.to_string());
         let order = self.order(Task::Run { max_deletes, started_at });
         self.source = None;
+        self.far.set(None);
         let done = hire(worker, order, &self.state, self.hired(stop)).await;
         // Where it is not there, or somebody else has it, the next run finds out.
         self.source = Lock::existing(&self.config.source.path).ok();
@@ -145,7 +149,8 @@ impl Engine {
     }
 
     fn hired<'a>(&'a self, stop: &'a CancellationToken) -> Hired<'a> {
-        Hired { pulse: &self.pulse, metrics: &self.metrics, known: &self.known, stop }
+        let Engine { pulse, metrics, far, known, .. } = self;
+        Hired { pulse, metrics, far, known, stop }
     }
 }
 

@@ -12,6 +12,7 @@
 //! | `engine` | what the daemon holds of a configuration, and having one run made |
 //! | `worker` | a run in a process of its own, and the words between the two |
 //! | `health`, `tell`, `status` | how it is, and what is said about it |
+//! | `far` | how far a run is, in words |
 //! | `listener`, `metrics`, `hooks` | who is told, on request and unasked |
 //! | `progress`, `systemd` | the watchdog and the rest of sd_notify(3) |
 //! | `token`, `weather` | when Linq is asked again that refused the token, or is down |
@@ -19,6 +20,7 @@
 
 pub mod control;
 mod engine;
+mod far;
 pub mod health;
 pub(crate) mod hooks;
 mod listener;
@@ -48,9 +50,9 @@ use crate::model::Timestamp;
 use crate::open::OpenError;
 use crate::report::ReportedError;
 pub(crate) use engine::{last_success, metered, span};
+pub(crate) use far::how_far;
 pub(crate) use progress::{Beat, Progress, Pulse};
 pub(crate) use running::stopped;
-pub(crate) use status::length;
 pub use worker::{NoWorker, work};
 
 /// How long a run that was asked to stop may still take for what is in flight.

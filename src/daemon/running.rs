@@ -213,6 +213,7 @@ impl Daemon<'_> {
         let started_at = board.status().started_at;
         let mut progress = Progress::of(&engine.pulse, engine.config.linq.settle);
         let terms = RunTerms { max_deletes, started_at, clock: &clock, stop, worker: worker() };
+        let far = engine.far.clone();
         let mut run = std::pin::pin!(engine.run(terms));
         let mut out_of_time = std::pin::pin!(out_of_time(stop));
         let mut stopping = false;
@@ -226,13 +227,16 @@ impl Daemon<'_> {
                 // What is in flight stays in the journal, in doubt.
                 () = &mut out_of_time => return Made::without_a_run(stopped(clock()).report),
                 Some(()) = ears.tell.recv() => {
-                    let line = board.status().line(clock());
+                    let line = board.is_as_far_as(far.get(), clock());
                     tracing::info!(target: "linqsync::status", "{line}");
                     systemd::status(&line);
                 }
                 () = ears.ticker.tick() => {
                     if progress.is_real() {
                         systemd::alive_and_busy();
+                    }
+                    if let Some(far) = far.get() && !stopping {
+                        systemd::status(&board.is_as_far_as(Some(far), clock()));
                     }
                     look_at_health(board, hooks, condition, clock());
                 }
@@ -250,7 +254,7 @@ impl Daemon<'_> {
         self.refusal = refused.then(|| Refusal::new(now, token_file));
         let linq_down = self.engine.linq_down();
         let mut status = self.board.status();
-        status.running_since = None;
+        (status.running_since, status.far) = (None, None);
         status.linq_down = linq_down;
         status.next_run = self.weather.next_run(linq_down, self.timetable.next());
         // A run that was stopped says nothing about anybody's health.

@@ -104,6 +104,7 @@ fn board(engine: &Engine, outside: Outside<'_>) -> Board {
         configured_at: now,
         schedule: engine.config.sync.schedule.to_string(),
         running_since: None,
+        far: None,
         next_run: None,
         linq_down: None,
         last_run: None,

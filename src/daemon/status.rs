@@ -29,6 +29,8 @@ pub struct Status {
     pub schedule: String,
     /// When the run began that is being made.
     pub running_since: Option<Timestamp>,
+    /// How far that run is, in words, once it takes long enough to say.
+    pub far: Option<String>,
     /// When the next run is due.
     pub next_run: Option<Timestamp>,
     /// Whether Linq does not work, and when it is asked again.
@@ -74,6 +76,13 @@ impl Board {
         })
     }
 
+    /// Notes how far the run is, and says how it is all in all.
+    pub(super) fn is_as_far_as(&self, far: Option<String>, now: Timestamp) -> String {
+        let mut status = self.status();
+        status.far = far;
+        status.line(now)
+    }
+
     /// The facts, to read or to change, for as short as possible.
     pub fn status(&self) -> MutexGuard<'_, Status> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -92,7 +101,8 @@ impl Status {
         let mut parts = vec![self.state(now)];
         parts.extend(self.last_run.as_ref().and_then(|run| waiting(&run.open)));
         if let Some(since) = self.running_since {
-            parts.push(format!("a run is being made for {}", ago(now, since)));
+            let far = self.far.as_ref().map_or_else(String::new, |far| format!(" ({far})"));
+            parts.push(format!("a run is being made for {}{far}", ago(now, since)));
         }
         if let Some(run) = &self.last_run {
             parts.push(format!("last run {} ago", ago(now, run.finished_at)));
@@ -213,6 +223,7 @@ mod tests {
             configured_at: at(0),
             schedule: "every 5m".to_owned(),
             running_since: None,
+            far: None,
             next_run: Some(at(300)),
             linq_down: None,
             last_run: None,

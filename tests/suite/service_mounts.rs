@@ -21,7 +21,7 @@ impl Apart {
         let mut tried = Command::new("unshare");
         let tried = tried.args(["--mount", "mount", "-t", "tmpfs", "none", "/mnt"]).output();
         if !tried.as_ref().is_ok_and(|tried| tried.status.success()) {
-            eprintln!("SKIPPED: nothing can be mounted here, so no mount was tried: {tried:?}");
+            skipped(&format!("nothing can be mounted here: {tried:?}"));
             return None;
         }
         let inside = world.command(&["-v"]);
@@ -58,6 +58,11 @@ impl Apart {
         self.daemon.terminate();
         self.daemon.ended().expect(0);
     }
+}
+
+#[expect(clippy::print_stderr, reason = "who reads the tests is to know")]
+fn skipped(why: &str) {
+    eprintln!("SKIPPED: {why}");
 }
 
 fn title_is(world: &World, first_name: &str, title: &str) {

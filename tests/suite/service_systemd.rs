@@ -119,6 +119,24 @@ fn that_it_stops_is_told_before_what_is_in_flight_has_ended() {
 }
 
 #[test]
+fn how_far_a_long_run_is_is_told_to_systemd_and_to_who_asks() {
+    let mut world = World::synced(&people::csv(1..=3));
+    world.set("linq.timeout", "\"60s\"");
+    let text = world.text().replace("Title 00", "Chief 00");
+    world.write(text);
+    world.fault("update delay=60s times=1");
+    let mut systemd = Systemd::listen(&world);
+    let daemon = systemd.start(world.command(&["-q"]));
+    let far = "(writing to Linq: 2 of 3 contacts";
+    let status = systemd.wait_for(far);
+    assert!(status.starts_with("STATUS=started; a run is being made for "), "{status}");
+    daemon.ask_how_it_is();
+    wait_until("it told", || daemon.stderr().contains(far));
+    daemon.terminate();
+    daemon.ended().expect(0);
+}
+
+#[test]
 fn a_reload_is_told_with_its_time_and_its_end() {
     let mut world = World::synced(&people::csv(1..=2));
     world.set("sync.schedule", "\"every 24h\"");

@@ -130,6 +130,7 @@ fn the_alerts_ask_for_metrics_that_there_are() {
         configured_at: now,
         schedule: String::new(),
         running_since: None,
+        far: None,
         next_run: None,
         linq_down: None,
         last_run: Some(report),

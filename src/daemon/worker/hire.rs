@@ -13,6 +13,7 @@ use tokio::process::Child;
 use tokio_util::sync::CancellationToken;
 
 use super::{Asked, FromWorker, Made, Order, ToWorker};
+use crate::daemon::far::Far;
 use crate::daemon::metrics::Metrics;
 use crate::daemon::progress::Pulse;
 use crate::daemon::watch::Known;
@@ -35,6 +36,8 @@ pub(crate) struct Hired<'a> {
     pub(crate) pulse: &'a Pulse,
     /// Count each request.
     pub(crate) metrics: &'a Metrics,
+    /// Remembers how far the run is.
+    pub(crate) far: &'a Far,
     /// Remembers what the source looked like.
     pub(crate) known: &'a Known,
     /// Asks the worker to stop.
@@ -103,6 +106,7 @@ impl Worker {
                     hired.pulse.beat();
                     hired.metrics.count_request(&ended.call, ended.status, ended.took);
                 }
+                FromWorker::Far(words) => hired.far.set(Some(words)),
                 FromWorker::Source(stamp) => hired.known.set(stamp),
                 FromWorker::Ran(made) => return Ok(Some(Done::Ran(made))),
                 FromWorker::Asked(asked) => return Ok(Some(Done::Asked(asked))),

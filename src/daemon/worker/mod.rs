@@ -69,6 +69,8 @@ enum FromWorker {
     Begins,
     /// A request has ended.
     Ended(Ended),
+    /// The run is as far as this, in words.
+    Far(String),
     /// The source was read or written, and looks like this now.
     Source(Option<Stamp>),
     /// The run has ended; nothing follows.

@@ -1,16 +1,19 @@
 //! The worker's end: makes the run that it was started for, and ends.
 
+use std::convert::Infallible;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream as Socket;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::net::UnixStream;
 use tokio::net::unix::OwnedReadHalf;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
@@ -18,9 +21,10 @@ use super::{Asked, Ended, FromWorker, Made, Order, Task, ToWorker};
 use crate::config::{Config, Overrides};
 use crate::daemon::control::Answer;
 use crate::daemon::engine::{metered, span};
+use crate::daemon::far::how_far;
 use crate::daemon::progress::Beat;
 use crate::daemon::watch::Place;
-use crate::linq::Verdict;
+use crate::linq::{Client, Verdict};
 use crate::mirror::State;
 use crate::model::{AsWritten, RecordIndex, Timestamp};
 use crate::open::{self, Linq};
@@ -28,6 +32,9 @@ use crate::report::{ReportedError, RunReport};
 use crate::run::{Ran, RunError, Sides, Terms, run};
 use crate::source::csv::Shape;
 use crate::source::{Access, Edit, Reading, Source, SourceError, WriteError, Written};
+
+/// How often it is told how far a run is.
+const FAR: Duration = Duration::from_millis(500);
 
 type Say = UnboundedSender<FromWorker>;
 
@@ -160,10 +167,29 @@ async fn make(
         say: say.clone(),
     };
     let mut sides = Sides { linq: &client, source: &mut source, state: &state };
-    let ran = run(&mut sides, terms).instrument(span()).await;
+    let ran = tokio::select! {
+        ran = run(&mut sides, terms).instrument(span()) => ran,
+        never = tell_how_far(&client, say) => match never {},
+    };
     let report = ran.report.clone();
     let took = (report.finished_at - report.started_at).to_std().unwrap_or_default();
     Ok(Made { answer: show(ran, config), report, took, throttled: client.throttled() })
+}
+
+/// Says how far the run is, whenever that has changed for a while.
+async fn tell_how_far(client: &Client, say: &Say) -> Infallible {
+    let (mut ticks, mut told) = (interval(FAR), String::new());
+    ticks.tick().await;
+    loop {
+        let now = ticks.tick().await;
+        let wait = *client.asked_to_wait().borrow();
+        let wait = wait.map(|until| until.saturating_duration_since(now));
+        let words = how_far(client.gauge().level(), now, wait);
+        if words != told {
+            told.clone_from(&words);
+            let _ = say.send(FromWorker::Far(words));
+        }
+    }
 }
 
 /// The daemon's state, in which standard input gives this process a part.
