@@ -15,7 +15,7 @@ use crate::model::{
 };
 
 use super::observation::{DoubtfulCreate, HalfAdded};
-use super::similarity::{alike, has_nothing_of, likest_first, shared_weight};
+use super::similarity::{alike, has_nothing_of, likeness, likest_first, shared_weight};
 
 /// A record as an earlier reading knew it.
 #[derive(Clone, Copy, Debug)]
@@ -353,15 +353,28 @@ impl Search<'_> {
         }
         for (known, rows) in groups.into_values() {
             let pairs = known.iter().flat_map(|index| rows.iter().map(|row| (*index, *row)));
-            let compatible = pairs.filter(|(index, row)| self.compatible(*index, *row, compatible));
-            let likeness = |(index, row): (usize, usize)| {
+            let compatible = pairs.filter(|(index, row)| {
+                self.compatible(*index, *row, compatible) && !self.is_outdone(*index, *row, &rows)
+            });
+            let weighed = |(index, row): (usize, usize)| {
                 let (known, record) = (self.known[index].values(), &self.records[row].values);
                 (shared_weight(self.mapped, self.canon, &known, record), index, row)
             };
-            for (index, row) in likest_first(compatible.map(likeness).collect()) {
+            for (index, row) in likest_first(compatible.map(weighed).collect()) {
                 self.pair(index, row);
             }
         }
+    }
+
+    /// Whether a row only passes for the known record because it has no name that could
+    /// speak against it, and another of `rows` is more like it, whose name was edited.
+    fn is_outdone(&self, index: usize, row: usize, rows: &[usize]) -> bool {
+        let known = self.known[index].values();
+        let record = |row: usize| &self.records[row].values;
+        let likeness = |row| likeness(self.mapped, self.canon, &known, record(row));
+        full_name_key(&known).is_some()
+            && full_name_key(record(row)).is_none()
+            && rows.iter().any(|other| likeness(*other) > likeness(row))
     }
 
     fn compatible(&self, index: usize, position: usize, compatible: Compatible) -> bool {

@@ -93,6 +93,11 @@ pub(super) fn has_nothing_of(canon: Canon, a: &Values, b: &Values) -> bool {
     names_contradict(a, b) && !canon.share_an_address(a, b)
 }
 
+/// How alike `a` and `b` are, as [`alike`] measures it; `None` if they are not.
+pub(super) fn likeness(mapped: FieldSet, canon: Canon, a: &Values, b: &Values) -> Option<u32> {
+    score(&canonical(mapped, canon, a), &canonical(mapped, canon, b))
+}
+
 /// The weight of what is the same in `a` and `b`.
 pub(super) fn shared_weight(mapped: FieldSet, canon: Canon, a: &Values, b: &Values) -> u32 {
     weights(&canonical(mapped, canon, a), &canonical(mapped, canon, b)).0

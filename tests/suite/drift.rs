@@ -33,6 +33,10 @@ const TRIALS: u64 = 150;
 /// How many people there are in the beginning.
 const PEOPLE: usize = 24;
 
+/// How many contacts that a listing lacks are asked for one by one, with so few people. If
+/// it lacks more of them, they are skipped until the next run, which it says.
+const ASKED: usize = 10;
+
 /// A Linq that moves.
 struct Drifting {
     linq: Sandbox,
@@ -205,8 +209,9 @@ impl<'a> Trial<'a> {
         for nth in 1..=3 {
             let before = self.rows();
             let ran = self.run_alone().await;
-            let code = ran.report.exit_code();
-            assert_eq!(code, 0, "{what}, run {nth}: {:?} {:?}", ran.report, ran.notices);
+            let code = if ran.report.skipped > ASKED { 3 } else { 0 };
+            let told = (&ran.report, &ran.notices);
+            assert_eq!(ran.report.exit_code(), code, "{what}, run {nth}: {told:?}");
             self.check(&before, &format!("{what}, run {nth}"));
             let in_parts = ran.left.is_some_and(|(_, seen)| seen.linq.incomplete.is_some());
             self.linq.people.lock().unwrap().missed += u64::from(in_parts);

@@ -219,6 +219,22 @@ fn an_edited_row_is_recognised_whatever_was_edited() {
 }
 
 #[test]
+fn a_row_without_a_name_does_not_pass_for_somebody_whose_row_was_renamed() {
+    let mut world = World::in_sync(&["first_name=Fay email=office@x.example title=CTO", KAI, MAX]);
+    world.set_row(0, Field::FirstName, "Zoe");
+    world.rows.push(values("email=office@x.example"));
+    let plan = world.plan();
+    let Some(LinqWrite::Update { id, set, .. }) = &plan.steps[0].linq else {
+        panic!("an update was expected, got {:#?}", plan.steps);
+    };
+    assert_eq!(
+        (*id, set.iter().map(|change| change.field).collect()),
+        (LinqId(1), vec![Field::FirstName])
+    );
+    assert!(is_ambiguous(&plan.steps[1]), "{:#?}", plan.steps);
+}
+
+#[test]
 fn another_person_in_the_same_place_is_another_person() {
     let mut world = World::in_sync(&[
         "first_name=Ada last_name=King email=ada@x.example",

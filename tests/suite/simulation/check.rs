@@ -44,7 +44,7 @@ pub(super) fn after(
         }
         // Each look at Linq, a dry run's too, may show somebody who was hidden.
         if let Some((foreseen, _)) = foreseen.filter(|_| !shows_late(world)) {
-            as_foreseen(world, foreseen);
+            as_foreseen(world, foreseen, plan);
         }
         let pairs = Pairs::of(world, &state, seen);
         pairs.remember(world);
@@ -73,8 +73,9 @@ pub(super) fn quiet(world: &World, policy: &Policy, ran: &Ran) {
     }
     let pairs = Pairs::of(world, &state, seen);
     let undone = world.inner().past.undone;
-    if !undone && seen.source.unreadable.is_empty() && !Waits::of(plan).suspects {
-        pairs.no_duplicates(world);
+    let waits = Waits::of(plan);
+    if !undone && seen.source.unreadable.is_empty() && !waits.suspects {
+        pairs.no_duplicates(world, &waits);
     }
     if policy.direction.name() == "both" {
         pairs.check(world, plan, seen);
@@ -142,7 +143,9 @@ fn owners(world: &World) {
     let (owners, handed_over) = {
         let inner = world.inner();
         let during = &inner.run.conditions.during;
-        let handed_over = during.iter().any(|(_, edit)| matches!(edit, Edit::Owner { .. }));
+        let handed_over = during.iter().any(|(_, edit)| {
+            matches!(edit, Edit::Owner { .. } | Edit::Member { field: Field::Owner, .. })
+        });
         (inner.past.owners.clone(), handed_over)
     };
     for (id, contact) in world.contacts() {
@@ -287,8 +290,13 @@ fn shows_late(world: &World) -> bool {
     world.setup.quirks.iter().any(|quirk| quirk.starts_with("late"))
 }
 
-/// The run did what the dry run had said.
-fn as_foreseen(world: &World, foreseen: &Plan) {
+/// The run did what the dry run had said. The guard may stop it on the way, where what it
+/// has linked or removed itself makes up most of what there is.
+fn as_foreseen(world: &World, foreseen: &Plan, left: &Plan) {
+    if left.halt.is_some() {
+        world.met("a run that stopped and had a dry run");
+        return;
+    }
     world.met("a dry run and its run");
     let (writes, done) = {
         let run = &world.inner().run;
@@ -389,7 +397,7 @@ impl Pairs {
     }
 
     /// What we created in Linq is not, by mistake, a second contact of somebody.
-    fn no_duplicates(&self, world: &World) {
+    fn no_duplicates(&self, world: &World, waits: &Waits<'_>) {
         let (posted, linked, removals) = {
             let past = &world.inner().past;
             if past.edited_ours {
@@ -411,7 +419,9 @@ impl Pairs {
             let pair = self.all.iter().find(|pair| pair.link.linq_id.0 == id);
             let of_people = linked.get(&id).is_some_and(Option::is_some)
                 || pair.is_some_and(|pair| self.tag(pair.record).is_some());
-            if !of_people && !has_twin(id) {
+            // Whether it is somebody's row is asked.
+            let is_asked = waits.contacts.contains(&id);
+            if !of_people && !is_asked && !has_twin(id) {
                 doubles.push(id);
             }
         }

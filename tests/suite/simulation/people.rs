@@ -127,7 +127,11 @@ impl World {
 
     fn type_into_row(&self, sheet: &mut Sheet, row: usize, field: Field, text: Text) {
         let new = typed(field, text, sheet.cell(row, column(field)));
+        let before = sheet.clone();
         self.put(sheet, row, column(field), &new);
+        if has_nothing_of(&before, sheet, row) {
+            self.inner().past.removals += 1;
+        }
         let tag = tag(sheet.cell(row, NOTES)).unwrap_or_default();
         let past = &mut self.inner().past;
         past.edited_ours |= tag.is_empty();
@@ -243,6 +247,16 @@ impl World {
         }
         inner.past.removals += 1;
     }
+}
+
+/// Whether an edit left neither a name nor an address of whom this row was: that is
+/// somebody else in their place.
+fn has_nothing_of(before: &Sheet, after: &Sheet, row: usize) -> bool {
+    let identity = [Field::FirstName, Field::LastName, Field::Email, Field::PhoneNumber];
+    !identity.into_iter().map(column).any(|name| {
+        let was = before.cell(row, name).trim();
+        !was.is_empty() && was == after.cell(row, name).trim()
+    })
 }
 
 /// The note of a new row, by which the harness knows it.
