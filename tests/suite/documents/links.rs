@@ -117,6 +117,8 @@ fn the_readme_is_read_in_a_minute_or_two() {
     let is_word = |word: &&str| word.contains(|c: char| c.is_alphanumeric());
     let words = shown.split_whitespace().filter(is_word).count();
     assert!(words <= 500, "{words} words");
+    let written = text.split_whitespace().count();
+    assert!(written <= 500, "{written} words, as `wc -w` counts them");
 }
 
 #[test]
