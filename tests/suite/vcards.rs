@@ -181,7 +181,9 @@ fn a_deletion_goes_both_ways_and_the_card_is_kept_whole() {
     fs::remove_file(file(&world, &format!("linqsync-{cy}.vcf"))).unwrap();
     let run = world.once().expect(0);
     assert_eq!((run.linq()[3], run.source()[3]), (1, 1));
-    let names = Files::at(&world.path("cards")).names();
+    let mut names = Files::at(&world.path("cards")).names();
+    // For whoever still writes into it.
+    names.retain(|name| !name.starts_with(".linqsync-gone-"));
     assert_eq!(names, ["cards", "bo.vcf"]);
     assert_eq!(world.linq().contacts().len(), 1);
     let history = world.state().history(linqsync::model::RunId(2)).unwrap();

@@ -120,6 +120,44 @@ fn what_an_editor_saves_into_a_card_that_was_replaced_is_not_lost() {
 }
 
 #[test]
+fn what_an_editor_saves_into_a_card_that_was_removed_is_not_lost() {
+    let world = world(&[("ada.vcf", ADA), ("bo.vcf", BO)]);
+    world.sync();
+    let mut opened = fs::File::options().write(true).open(file(&world, "ada.vcf")).unwrap();
+    world.remove("Ada");
+    world.once().expect(0);
+    assert!(!file(&world, "ada.vcf").exists());
+    let saved = ADA.replace("ORG:Engines", "ORG:Looms").replace('\n', "\r\n");
+    opened.set_len(0).unwrap();
+    opened.write_all(saved.as_bytes()).unwrap();
+    drop(opened);
+    let run = world.once().expect(0);
+    assert_eq!((run.linq()[1], run.source()[1]), (1, 0), "it is a new card");
+    assert_eq!(text(&world, "ada.vcf"), ADA.replace("ORG:Engines", "ORG:Looms"));
+    assert_eq!(world.contact("Ada").company.as_deref(), Some("Looms"));
+    expect_silence(&world);
+}
+
+#[test]
+fn a_card_in_base64_and_one_with_folded_names_are_read_and_edited() {
+    let base64 = "BEGIN:VCARD\nVERSION:3.0\nUID:b\nN;ENCODING=b:S2luZztBZGE7QXVndXN0YTs7\n\
+        TITLE;ENCODING=b:Qm9zcw==\nORG;ENCODING=b:!!!\nEND:VCARD\n";
+    let folded = "BEGIN:VCARD\nVERSION:3.0\nN:Wang;Bo\nTI\n TLE:Boss\nEND:VCARD\n";
+    let world = world(&[("ada.vcf", base64), ("bo.vcf", folded)]);
+    let run = world.once().expect(3);
+    assert_eq!(run.count("rejected"), 1);
+    let listed = world.run(&["list", "rejected"]).expect(0).stdout;
+    assert!(listed.contains("its base64 is damaged"), "{listed}");
+    for name in ["Ada", "Bo"] {
+        assert_eq!(world.contact(name).title.as_deref(), Some("Boss"));
+        world.change(name, "title", "Chief");
+    }
+    world.once().expect(3);
+    assert_eq!(text(&world, "ada.vcf"), base64.replace("Qm9zcw==", "Q2hpZWY="));
+    assert_eq!(text(&world, "bo.vcf"), folded.replace("Boss", "Chief"));
+}
+
+#[test]
 fn leftovers_in_subdirectories_are_cleared_up_too() {
     let mut world = world(&[("ada.vcf", ADA)]);
     world.set("source.recursive", "true");

@@ -15,6 +15,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crate::source::Pace;
 
 use super::paths::{PREFIX, directory, discard, exchange, fingerprint_of, prefix, short};
+use super::remove;
 use super::{Displaced, Steps, put_back};
 
 /// How long a displaced file is kept. Whoever has it open longer, and writes into it
@@ -47,6 +48,11 @@ pub(crate) fn look_again_in(directory: &Path, pace: &Pace) {
     let is_displaced = |name: &str| {
         name.strip_prefix(PREFIX).is_some_and(|rest| rest.split('.').next_back() == Some("old"))
     };
+    for path in &paths {
+        if let Some((was, own)) = remove::parted(&name(path)) {
+            look_at_gone(&directory.join(own), path, was, pace);
+        }
+    }
     let displaced: Vec<&PathBuf> = paths.iter().filter(|path| is_displaced(&name(path))).collect();
     if displaced.is_empty() {
         return;
@@ -64,10 +70,12 @@ pub(crate) fn look_again_in(directory: &Path, pace: &Pace) {
     }
 }
 
-fn look_at(target: &Path, displaced: &Path, was: &str, made: &str, pace: &Pace) {
+/// Whether somebody wrote into `displaced`, which was `was`, and not within the quiet
+/// time. If nobody did, it is removed in time.
+fn is_saved(displaced: &Path, was: &str, pace: &Pace) -> bool {
     let (Ok(metadata), Ok(found)) = (fs::symlink_metadata(displaced), fingerprint_of(displaced))
     else {
-        return;
+        return false;
     };
     if short(found) == was {
         // The kernel notes when a file was last renamed or written.
@@ -76,9 +84,22 @@ fn look_at(target: &Path, displaced: &Path, was: &str, made: &str, pace: &Pace) 
         if is_over(displaced_at, (pace.now)()) {
             discard(displaced);
         }
-        return;
+        return false;
     }
-    if metadata.modified().is_ok_and(|modified| pace.rest(modified).is_some()) {
+    metadata.modified().is_ok_and(|modified| pace.rest(modified).is_none())
+}
+
+/// Gives a file that was removed its name back if somebody wrote into it since.
+fn look_at_gone(target: &Path, aside: &Path, was: &str, pace: &Pace) {
+    if is_saved(aside, was, pace) {
+        let kept = remove::put_back(target, aside);
+        let path = kept.as_deref().unwrap_or(target);
+        tracing::warn!(path = %path.display(), "a late save of a file that was removed is back");
+    }
+}
+
+fn look_at(target: &Path, displaced: &Path, was: &str, made: &str, pace: &Pace) {
+    if !is_saved(displaced, was, pace) {
         return;
     }
     let mut nothing = |_| {};

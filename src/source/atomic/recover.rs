@@ -10,11 +10,11 @@ use std::path::Path;
 
 use super::create::NEW;
 use super::paths::{directory, discard, fingerprint_of, keep, prefix, short};
-use super::remove::{GONE, put_back};
+use super::remove::{GONE, parted, put_back};
 
 /// Clears up what a killed process left in `directory`, as [`recover`] does for each of
-/// its files. A file that was about to be removed goes, unless it was saved meanwhile:
-/// then it gets its name back.
+/// its files. A file that was about to be removed is left to [`super::look_again_in`],
+/// unless it was saved meanwhile: then it gets its name back.
 pub(crate) fn recover_directory(directory: &Path) {
     let Ok(entries) = fs::read_dir(directory) else { return };
     let names: Vec<_> = entries.flatten().map(|entry| entry.file_name()).collect();
@@ -26,7 +26,7 @@ pub(crate) fn recover_directory(directory: &Path) {
         let path = directory.join(name);
         match name.to_str() {
             Some(text) if text.starts_with(NEW) => discard(&path),
-            Some(text) if text.starts_with(GONE) => recover_gone(&path, &text[GONE.len()..]),
+            Some(text) if text.starts_with(GONE) => recover_gone(&path, text),
             Some(text) if text.starts_with(".linqsync-") => of_targets = true,
             Some(_) | None => targets.push(path),
         }
@@ -41,12 +41,9 @@ pub(crate) fn recover_directory(directory: &Path) {
     }
 }
 
-fn recover_gone(aside: &Path, rest: &str) {
-    let Some((was, name)) = rest.split_once('-') else { return };
-    let Ok(found) = fingerprint_of(aside) else { return };
-    if short(found) == was {
-        discard(aside);
-    } else {
+fn recover_gone(aside: &Path, name: &str) {
+    let Some((was, name)) = parted(name) else { return };
+    if fingerprint_of(aside).is_ok_and(|found| short(found) != was) {
         let kept = put_back(&directory(aside).join(name), aside);
         tracing::warn!(path = name, ?kept, "a save that was interrupted is back");
     }

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use encoding_rs::{Encoding, UTF_8};
 
 use super::charset;
-use super::escape::{from_quoted_printable, separators, unescape, unified};
+use super::escape::{from_base64, from_quoted_printable, separators, unescape, unified};
 use super::property::Property;
 use super::scan::{self, Kind, Line, Transfer};
 
@@ -144,7 +144,8 @@ impl<'b> Card<'b> {
             Transfer::Plain => Cow::Borrowed(written),
             Transfer::QuotedPrintable => Cow::Owned(from_quoted_printable(written)),
             Transfer::Base64 => {
-                return Err(Undecodable("it is written in base64".to_owned()));
+                let damaged = || Undecodable("its base64 is damaged".to_owned());
+                Cow::Owned(from_base64(written).ok_or_else(damaged)?)
             }
         };
         if bytes.contains(&0) {
@@ -200,7 +201,7 @@ mod tests {
 
     #[test]
     fn names_are_read_from_every_charset_and_encoding() {
-        let table: [(&str, &[u8], [&str; 2]); 12] = [
+        let table: [(&str, &[u8], [&str; 2]); 15] = [
             ("3.0", "N:Müller;Zoë;;;".as_bytes(), ["Müller", "Zoë"]),
             ("3.0", b"N:M\xfcller;Zo\xeb;;;", ["Müller", "Zoë"]),
             ("2.1", b"N;CHARSET=Windows-1252:M\xfcller;Zo\xeb", ["Müller", "Zoë"]),
@@ -221,6 +222,9 @@ mod tests {
             ("4.0", b"n:M\xc3\r\n \xbcller;Zo\xc3\xab", ["Müller", "Zoë"]),
             ("2.1", b"N;ENCODING=QUOTED-PRINTABLE:a=3Bb;c\\;d", ["a;b", "c;d"]),
             ("3.0", b"N:a\\;b;c\\,d\\\\", ["a;b", "c,d\\"]),
+            ("3.0", b"N;ENCODING=b:TcO8bGxlcjtab8OrOzs7", ["Müller", "Zoë"]),
+            ("2.1", b"N;CHARSET=ISO-8859-1;BASE64:\r\n TfxsbGVy\r\n O1pv6w\r\n", ["Müller", "Zoë"]),
+            ("2.1", b"N;SHIFT_JIS;ENCODING=BASE64:jlKTYzuVXJhZ", ["山田", "表郎"]),
         ];
         for (version, line, expected) in table {
             let body = card(version, line);
@@ -235,7 +239,9 @@ mod tests {
     fn what_is_not_in_its_charset_cannot_be_read() {
         for line in [
             &b"FN;CHARSET=UTF-8:Zo\xeb"[..],
-            b"FN;ENCODING=b:QW5u",
+            b"FN;ENCODING=b:QW5u*",
+            b"FN;ENCODING=b:QW5uQ",
+            b"FN;ENCODING=b:AEE=",
             b"FN;ENCODING=QUOTED-PRINTABLE:a=00",
         ] {
             with_card(&card("3.0", line), |card| {

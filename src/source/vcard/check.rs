@@ -11,7 +11,7 @@ use super::card::Card;
 use super::escape::unified;
 use super::folder::Contents;
 use super::person::Person;
-use super::property::name_of;
+use super::property::{name_of, start_of};
 use super::scan::{Layout, Line};
 
 /// Compares a card with what it was before `changes`.
@@ -59,7 +59,8 @@ fn names(field: Field) -> &'static [&'static str] {
 /// its last property.
 fn others<'b>(bytes: &'b [u8], lines: &[Line], touched: &[&str]) -> Vec<&'b [u8]> {
     let is_other = |line: &&Line| {
-        let (group, name) = name_of(line, bytes);
+        let start = start_of(line, bytes);
+        let (group, name) = name_of(&start);
         let is_touched =
             touched.iter().any(|touched| name.eq_ignore_ascii_case(touched.as_bytes()));
         let is_label = name.get(..4).is_some_and(|start| start.eq_ignore_ascii_case(b"X-AB"));

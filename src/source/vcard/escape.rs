@@ -6,6 +6,11 @@
 
 use std::borrow::Cow;
 
+use base64::Engine as _;
+use base64::alphabet::STANDARD;
+use base64::engine::general_purpose::{NO_PAD, PAD};
+use base64::engine::{DecodePaddingMode, GeneralPurpose};
+
 use super::card::Version;
 
 /// The text that is written as `written`.
@@ -76,6 +81,19 @@ pub(super) fn separators(written: &[u8]) -> Vec<usize> {
 /// soft line breaks. What is none stands for itself.
 pub(super) fn from_quoted_printable(written: &[u8]) -> Vec<u8> {
     from_hexadecimal(b'=', written)
+}
+
+/// The bytes that base64 without space stands for, padded or not; `None` where it is
+/// damaged.
+pub(super) fn from_base64(written: &[u8]) -> Option<Vec<u8>> {
+    let padding = DecodePaddingMode::Indifferent;
+    let lenient = NO_PAD.with_decode_padding_mode(padding).with_decode_allow_trailing_bits(true);
+    GeneralPurpose::new(&STANDARD, lenient).decode(written).ok()
+}
+
+/// Bytes in base64.
+pub(super) fn to_base64(bytes: &[u8]) -> Vec<u8> {
+    GeneralPurpose::new(&STANDARD, PAD).encode(bytes).into_bytes()
 }
 
 /// The bytes of which some are written as two hexadecimal digits behind `mark`.

@@ -4,6 +4,8 @@
 //! 2.1, where parameters may have no name). Leaves charsets and escapes to
 //! [`super::card`].
 
+use std::borrow::Cow;
+
 use super::scan::{Breaks, Line, Transfer};
 
 /// A property of a card that linqsync reads.
@@ -38,11 +40,20 @@ const NAMES: [&str; 14] = [
     "X-ABLABEL",
 ];
 
-/// The name that a line begins with, and its group, as they are written.
-pub(super) fn name_of<'b>(line: &Line, body: &'b [u8]) -> (Option<&'b [u8]>, &'b [u8]) {
+/// What a line begins with, unfolded: its name, and before that its group.
+pub(super) fn start_of<'b>(line: &Line, body: &'b [u8]) -> Cow<'b, [u8]> {
     let head = line.head(body);
-    let end = head.iter().position(|byte| matches!(byte, b';' | b':' | b'\r' | b'\n'));
-    let name = head[..end.unwrap_or(head.len())].trim_ascii();
+    let end = head.iter().position(|byte| matches!(byte, b';' | b':'));
+    let start = &head[..end.unwrap_or(head.len())];
+    if memchr::memchr2(b'\r', b'\n', start).is_some() {
+        return Cow::Owned(line.breaks.unfolded(start));
+    }
+    Cow::Borrowed(start)
+}
+
+/// The name that a line starts with, and its group, as they are written.
+pub(super) fn name_of(start: &[u8]) -> (Option<&[u8]>, &[u8]) {
+    let name = start.trim_ascii();
     match memchr::memrchr(b'.', name) {
         Some(dot) => (Some(&name[..dot]), &name[dot + 1..]),
         None => (None, name),
@@ -52,7 +63,8 @@ pub(super) fn name_of<'b>(line: &Line, body: &'b [u8]) -> (Option<&'b [u8]>, &'b
 impl Property {
     /// Takes `line` apart, if it is one that is looked at.
     pub(super) fn of(line: Line, body: &[u8]) -> Option<Property> {
-        let (group, name) = name_of(&line, body);
+        let start = start_of(&line, body);
+        let (group, name) = name_of(&start);
         let name = NAMES.iter().find(|known| name.eq_ignore_ascii_case(known.as_bytes()))?;
         let head = line.head(body);
         let head = line.breaks.unfolded(head.strip_suffix(b":").unwrap_or(head));
@@ -159,6 +171,8 @@ mod tests {
             "Item1.Email;TYPE=\"internet,pref\":x",
             "EMAIL;TYPE=home,pref,internet;;X-A=\"a;b:c\":x",
             "EMAIL;TYPE=inter\r\n net;TYPE=pref:x",
+            "EMA\r\n IL;TYPE=internet;TYPE=pref:x",
+            "item1.\n\tEMAIL\n ;TYPE=internet;TYPE=pref\n :x",
         ];
         for line in table {
             let property = property(line);

@@ -8,7 +8,7 @@ use crate::model::{Change, Field};
 
 use super::card::{Card, Undecodable, Version};
 use super::person::{CITY, COUNTRY, Candidate, Name, REGION, join, to_tel_uri};
-use super::property::{Property, name_of};
+use super::property::{Property, name_of, start_of};
 use super::render::{NewValue, added, replaced};
 use super::scan;
 use super::splice::{Splice, edited};
@@ -310,13 +310,15 @@ impl Card<'_> {
         let mut lines = vec![property.line];
         if let Some(group) = &property.group {
             let group = |line: &&scan::Line| {
-                let (found, _) = name_of(line, self.body);
+                let start = start_of(line, self.body);
+                let (found, _) = name_of(&start);
                 found.is_some_and(|found| found.eq_ignore_ascii_case(group.as_bytes()))
                     && line.start != property.line.start
             };
             let companions: Vec<_> = self.lines.iter().filter(group).copied().collect();
             let is_label = |line: &scan::Line| {
-                let (_, name) = name_of(line, self.body);
+                let start = start_of(line, self.body);
+                let (_, name) = name_of(&start);
                 name.get(..4).is_some_and(|start| start.eq_ignore_ascii_case(b"X-AB"))
             };
             if companions.iter().all(is_label) {

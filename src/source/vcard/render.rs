@@ -8,7 +8,9 @@ use encoding_rs::{Encoding, UTF_8};
 
 use super::card::{Card, Undecodable, Version, split};
 use super::charset;
-use super::escape::{escape, from_quoted_printable, separators, to_quoted_printable, unified};
+use super::escape::{
+    escape, from_base64, from_quoted_printable, separators, to_base64, to_quoted_printable, unified,
+};
 use super::property::Property;
 use super::put::Refused;
 use super::scan::Transfer;
@@ -130,6 +132,10 @@ fn pieces(
     if property.transfer == Transfer::QuotedPrintable {
         return Ok(split(&written, &separators(&written)).map(<[u8]>::to_vec).collect());
     }
+    let written = match property.transfer {
+        Transfer::Base64 => from_base64(&written).unwrap_or_default(),
+        Transfer::Plain | Transfer::QuotedPrintable => written,
+    };
     // In Shift_JIS a backslash may be half a character: text is cut, not bytes.
     let encoding = card.charset(property, &written);
     let pieces = card.pieces(property)?;
@@ -208,7 +214,8 @@ fn spelling(card: &Card<'_>, property: Option<&Property>) -> (Transfer, &'static
     let written = property.written(card.body);
     let bytes = match property.transfer {
         Transfer::QuotedPrintable => from_quoted_printable(&written),
-        Transfer::Plain | Transfer::Base64 => written,
+        Transfer::Base64 => from_base64(&written).unwrap_or_default(),
+        Transfer::Plain => written,
     };
     (property.transfer, card.charset(property, &bytes))
 }
@@ -242,7 +249,11 @@ fn laid_out(
         Transfer::QuotedPrintable => {
             fold(&mut line, column, escapes(&value), &[b"=", ending].concat(), 0);
         }
-        Transfer::Plain | Transfer::Base64 => match std::str::from_utf8(&value) {
+        Transfer::Base64 => {
+            let value = to_base64(&value);
+            fold(&mut line, column, value.chunks(1).collect(), &[ending, b" "].concat(), 1);
+        }
+        Transfer::Plain => match std::str::from_utf8(&value) {
             Ok(text) if is_folded && !is_multibyte(card, text) => {
                 let units = text.split_inclusive(|_: char| true).map(str::as_bytes).collect();
                 fold(&mut line, column, units, &[ending, b" "].concat(), 1);

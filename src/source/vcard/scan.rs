@@ -260,6 +260,12 @@ fn line(body: &[u8], parts: &[Physical], at: usize, breaks: Breaks) -> Line {
     let bytes = &body[first.start..last.content_end];
     let colon = colon(bytes);
     let kind = match colon {
+        // A mark that is folded is short all the same.
+        Some(_) if parts.len() > 1 && bytes.len() < 2 * b"BEGIN:VCARD".len() => {
+            let whole = breaks.unfolded(bytes);
+            let at = memchr::memchr(b':', &whole).unwrap_or_default();
+            kind(&whole[..at], &whole[at + 1..])
+        }
         Some(colon) => kind(&bytes[..colon], &bytes[colon + 1..]),
         None if bytes.trim_ascii().is_empty() => Kind::Blank,
         None => Kind::Other,

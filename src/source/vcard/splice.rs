@@ -141,6 +141,54 @@ mod tests {
     }
 
     #[test]
+    fn a_name_that_goes_over_two_lines_is_one() {
+        let folded: &[&[u8]] = &[b"TI", b" TLE;X-A=1:Bo", b" ss", b"item1.EM", b" AIL:a@b.example"];
+        let card = lines(folded, b"\r\n");
+        let values = cards_of(&card).people[0].clone().unwrap();
+        assert_eq!((&*values[Field::Title], &*values[Field::Email]), ("Boss", "a@b.example"));
+        let expected: &[&[u8]] = &[b"TI", b" TLE;X-A=1:Chief", b"item1.EM", b" AIL:a@b.example"];
+        assert_eq!(put_title(&card, "Chief"), Ok(lines(expected, b"\r\n")));
+        assert_eq!(probe(&card), Ok(()));
+        let marks = b"BEG\n IN:VCARD\nTITLE:Boss\nEND:VC\n\tARD\n";
+        assert_eq!(cards_of(marks).people[0].as_ref().unwrap()[Field::Title], "Boss");
+    }
+
+    #[test]
+    fn base64_stays_base64() {
+        type Lines = &'static [&'static [u8]];
+        let table: [(Lines, &str, Lines); 3] = [
+            (&[b"TITLE;ENCODING=b:Qm9zcw=="], "Chief", &[b"TITLE;ENCODING=b:Q2hpZWY="]),
+            (
+                &[b"TITLE;CHARSET=ISO-8859-1;BASE64:", b" Qm9z", b" cw==", b""],
+                "Gr\u{f6}\u{df}te",
+                &[b"TITLE;CHARSET=ISO-8859-1;BASE64:R3L233Rl", b""],
+            ),
+            (&[b"TITLE;ENCODING=b:Qm9zcw"], "", &[]),
+        ];
+        for (old, to, new) in table {
+            let card = lines(old, b"\r\n");
+            assert_eq!(cards_of(&card).people[0].as_ref().unwrap()[Field::Title], "Boss");
+            assert_eq!(put_title(&card, to), Ok(lines(new, b"\r\n")));
+            assert_eq!(probe(&card), Ok(()));
+        }
+        let card = lines(&[b"N;ENCODING=b:S2luZztBZGE7QXVndXN0YTs7"], b"\n");
+        let change =
+            Change { field: Field::FirstName, from: "Ada".to_owned(), to: "Eve".to_owned() };
+        let expected = lines(&[b"N;ENCODING=b:S2luZztFdmU7QXVndXN0YTs7"], b"\n");
+        assert_eq!(put(&card, &[change]), Ok(expected));
+    }
+
+    #[test]
+    fn long_base64_is_folded() {
+        let card = lines(&[b"TITLE;ENCODING=b:Qm9zcw==", b"NOTE:n"], b"\r\n");
+        let long = "Head of everything that has to be folded, since it is too long for a line";
+        let new = put_title(&card, long).unwrap();
+        assert!(new.split(|byte| *byte == b'\n').all(|line| line.len() <= 76));
+        assert_eq!(cards_of(&new).people[0].as_ref().unwrap()[Field::Title], long);
+        assert_eq!(probe(&new), Ok(()));
+    }
+
+    #[test]
     fn a_line_with_one_quotation_mark_takes_no_second_one() {
         let card = lines(&[b"TITLE;X-A=\"a:Boss"], b"\r\n");
         assert_eq!(put_title(&card, "Chief"), Ok(lines(&[b"TITLE;X-A=\"a:Chief"], b"\r\n")));
