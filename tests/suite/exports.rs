@@ -10,7 +10,7 @@ type Export = (&'static str, &'static str, [&'static str; 6]);
 
 const ADA: [&str; 6] = ["Ada", "King", "ada@x.example", "+14155552671", "Engines Ltd", "Countess"];
 
-const EXPORTS: [Export; 23] = [
+const EXPORTS: [Export; 27] = [
     (
         "Linq",
         "First Name,Last Name,Email,Phone,Company,Title\n\
@@ -158,6 +158,32 @@ const EXPORTS: [Export; 23] = [
         "Etunimi;Toinen nimi;Sukunimi;Yritys;Työpuhelin;Matkapuhelin;Tehtävänimike;\
          Työpaikan postitoimipaikka;Sähköpostiosoite\r\n\
          Ada;;King;Engines Ltd;;+14155552671;Countess;Hämeenlinna;ada@x.example\r\n",
+        ADA,
+    ),
+    (
+        "Outlook in Russian",
+        "Обращение,Имя,Отчество,Фамилия,Организация,Должность,Город (раб. адрес),Рабочий факс,\
+         Рабочий телефон,Телефон переносной,Адрес эл. почты,Адрес 2 эл. почты\r\n\
+         Г-жа,Ada,,King,Engines Ltd,Countess,,,,+14155552671,ada@x.example,\r\n",
+        ADA,
+    ),
+    (
+        "Outlook in Japanese",
+        "肩書き,名,姓,会社名,役職,市町村 (会社),会社 FAX,会社電話,会社電話 2,携帯電話,\
+         電子メール アドレス,電子メールの種類,電子メール 2 アドレス\r\n\
+         様,Ada,King,Engines Ltd,Countess,,,+14155552671,,,ada@x.example,,\r\n",
+        ADA,
+    ),
+    (
+        "Outlook in traditional Chinese",
+        "頭銜,名字,姓氏,公司,部門,職稱,商務 - 市/鎮,商務傳真,商務電話,行動電話,電子郵件地址\r\n\
+         ,Ada,King,Engines Ltd,,Countess,,,,+14155552671,ada@x.example\r\n",
+        ADA,
+    ),
+    (
+        "Outlook in simplified Chinese",
+        "头衔,名,姓,公司,部门,职位,公司传真,公司电话,手机,电子邮件地址,电子邮件地址2\n\
+         ,Ada,King,Engines Ltd,,Countess,,,+14155552671,ada@x.example,\n",
         ADA,
     ),
     (

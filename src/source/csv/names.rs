@@ -2,9 +2,9 @@
 //!
 //! Owns how a name is compared with those of [`super::wording`]: Linq's own import, and
 //! the exports of Google, Outlook (in English, German, French, Spanish, Italian,
-//! Portuguese, Dutch, Polish, Norwegian and Finnish), HubSpot, Salesforce, Mailchimp,
-//! Thunderbird, LinkedIn, Yahoo and Apple, besides plain words. Leaves to
-//! [`super::header`] which column becomes what.
+//! Portuguese, Dutch, Polish, Norwegian, Finnish, Russian, Japanese and Chinese), HubSpot,
+//! Salesforce, Mailchimp, Thunderbird, LinkedIn, Yahoo and Apple, besides plain words.
+//! Leaves to [`super::header`] which column becomes what.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -128,6 +128,32 @@ mod tests {
             (found("Fax"), found("Pager"), found("Titel"), found("")),
             (None, None, None, None)
         );
+    }
+
+    #[test]
+    fn a_person_is_recognised_in_every_language() {
+        use Field::{Company, Email, FirstName, LastName, Location, PhoneNumber, Title};
+        const FIELDS: [Field; 7] =
+            [FirstName, LastName, Email, PhoneNumber, Company, Title, Location];
+        let table = [
+            "Förnamn;Efternamn;E-post;Mobil;Företag;Befattning;Ort",
+            "Fornavn;Efternavn;E-mail-adresse;Arbejdstelefon;Virksomhed;Stilling;By",
+            "Jméno;Příjmení;E-mailová adresa;Mobilní telefon;Společnost;Funkce;Město",
+            "Utónév;Vezetéknév;E-mail cím;Telefonszám;Cég;Beosztás;Város",
+            "Ad;Soyadı;E-posta Adresi;Cep Telefonu;Şirket;İş Unvanı;Şehir",
+            "Имя;Фамилия;Электронная почта;Мобильный телефон;Компания;Должность;Город",
+            "名;姓;メールアドレス;電話番号;会社;役職;市町村",
+            "名;姓;邮箱;手机;公司;职位;城市",
+            "名;姓;電子郵件;手機;公司;職稱;商務 - 市/鎮",
+            "이름;성;전자 메일 주소;휴대폰;회사;직함;City",
+        ];
+        for header in table {
+            let names: Vec<String> = header.split(';').map(str::to_owned).collect();
+            let found: Vec<_> =
+                names.iter().filter_map(|name| Some(meaning(name, &names)?.field)).collect();
+            assert_eq!(found, FIELDS, "{header}");
+        }
+        assert_eq!(meaning("Ad", &["Ad".to_owned(), "First Name".to_owned()]), None);
     }
 
     #[test]
