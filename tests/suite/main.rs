@@ -13,6 +13,7 @@
     reason = "in a test a surprise is a failure"
 )]
 
+mod as_found;
 mod checks;
 mod configuration;
 mod conflicts;

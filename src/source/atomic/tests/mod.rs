@@ -103,6 +103,9 @@ fn the_new_file_takes_the_place_of_the_old_one_with_its_mode_and_attributes() {
         let mut value = [0; 3];
         rustix::fs::getxattr(&place.file, "user.origin", &mut value[..]).unwrap();
         assert_eq!(&value, b"crm");
+    } else {
+        // Written past the test harness, which would keep it to itself.
+        let _ = io::stderr().write_all(b"NOT CHECKED: this file system has no attributes\n");
     }
 }
 
