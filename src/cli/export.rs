@@ -9,6 +9,7 @@ use crate::model::{Field, LinqContact, Values};
 use crate::open;
 use crate::report::ReportedError;
 use crate::source::FormulaGuard;
+use crate::source::vcard::uid_of;
 
 use super::args::{ExportArgs, ExportFormat, Output};
 use super::text::counted;
@@ -87,7 +88,7 @@ fn vcard(contact: &LinqContact) -> String {
     let mut lines = vec![
         "BEGIN:VCARD".to_owned(),
         "VERSION:3.0".to_owned(),
-        format!("UID:linq-{}", contact.id),
+        format!("UID:{}", uid_of(contact.id)),
         format!("FN:{}", escaped(&values.display_name())),
         format!("N:{};{};;;", text(Field::LastName), text(Field::FirstName)),
     ];

@@ -11,8 +11,8 @@ use super::put::{Refused, put, with_display};
 
 const UID: &str = "linqsync-";
 
-/// The UID of the card that is made for a contact.
-pub(super) fn uid(id: LinqId) -> String {
+/// The UID of the card that is made for a contact, in a directory or in an export.
+pub fn uid(id: LinqId) -> String {
     format!("{UID}{id}")
 }
 
@@ -65,6 +65,8 @@ pub(super) fn file_name(uid: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -83,6 +85,63 @@ mod tests {
             (".hidden/\0x", "hidden__x.vcf"),
         ] {
             assert_eq!(file_name(uid), name);
+        }
+    }
+
+    /// What RFC 2426 demands, and Apple's address book with it, of a whole card.
+    fn expect_valid(card: &str, version: &str) {
+        let breaks = card.matches("\r\n").count();
+        assert_eq!((card.matches('\r').count(), card.matches('\n').count()), (breaks, breaks));
+        assert!(card.ends_with("\r\n"), "the last line ends");
+        assert!(card.split("\r\n").all(|line| line.len() <= 75), "{card}");
+        let whole = card.replace("\r\n ", "");
+        let lines: Vec<&str> = whole.split_terminator("\r\n").collect();
+        assert_eq!(lines[..2], ["BEGIN:VCARD", &format!("VERSION:{version}")]);
+        assert_eq!(lines.last(), Some(&"END:VCARD"));
+        let known = [
+            ("UID", 1),
+            ("N", 5),
+            ("FN", 1),
+            ("EMAIL;TYPE=INTERNET", 1),
+            ("EMAIL", 1),
+            ("TEL;TYPE=CELL", 1),
+            ("TEL;VALUE=URI;TYPE=CELL", 1),
+            ("ORG", 1),
+            ("TITLE", 1),
+            ("ADR;TYPE=WORK", 7),
+        ];
+        let mut seen = Vec::new();
+        for line in &lines[2..lines.len() - 1] {
+            let (head, value) = line.split_once(':').unwrap();
+            let kind = head.to_ascii_uppercase();
+            let (_, parts) = known.iter().find(|(name, _)| *name == kind).expect(head);
+            let value = value.replace("\\\\", "x").replace("\\;", "x").replace("\\,", "x");
+            assert_eq!(value.split(';').count(), *parts, "{line}");
+            assert!(!value.contains('\0'), "{line:?}");
+            if !matches!(&*kind, "N" | "ADR;TYPE=WORK") {
+                assert!(!value.contains(','), "{line}");
+                assert!(!value.trim().is_empty(), "{line}");
+            }
+            seen.push(head);
+        }
+        for name in ["UID", "N", "FN"] {
+            assert_eq!(seen.iter().filter(|seen| **seen == name).count(), 1, "{name}\n{card}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_new_card_is_valid(
+            texts in proptest::collection::vec("[ -~\\r\\n\\t\u{e4}\u{5c71}\u{1f600}]{0,90}", 7),
+            version in prop_oneof![Just(VcardVersion::V3), Just(VcardVersion::V4)],
+        ) {
+            let fields = Field::ALL.into_iter().filter(|field| *field != Field::Owner);
+            let values: Values = fields.zip(texts).collect();
+            prop_assume!(!values.lacks_identity());
+            if let Ok(made) = card(LinqId(7), &values, version) {
+                let number = if version == VcardVersion::V3 { "3.0" } else { "4.0" };
+                expect_valid(&String::from_utf8(made).unwrap(), number);
+            }
         }
     }
 

@@ -40,6 +40,7 @@ use folder::{Depth, Files};
 use reading::Place;
 
 pub use folder::takes_part;
+pub use fresh::uid as uid_of;
 pub use whole::{Whole, cards_of, edited, probe};
 
 /// What is known about a directory of cards beforehand: the section `[source]` of the
