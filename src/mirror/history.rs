@@ -3,6 +3,7 @@
 //! Owns the table `history`. Rows come through [`State::commit`] and go only when
 //! they are older than they are kept.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use rusqlite::{Connection, Row, params};
@@ -230,6 +231,21 @@ impl State {
     pub fn whole_history(&self) -> Result<Vec<HistoryRow>, StateError> {
         self.read(|conn| {
             conn.prepare_cached(rows!("ORDER BY id"))?.query_map([], history_row)?.collect()
+        })
+    }
+
+    /// The contacts that were deleted since then, on either side.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn deleted_since(&self, since: Timestamp) -> Result<BTreeSet<LinqId>, StateError> {
+        self.read(|conn| {
+            conn.prepare_cached(
+                "SELECT linq_id FROM history
+                 WHERE at >= ?1 AND action = ?2 AND linq_id IS NOT NULL",
+            )?
+            .query_map((Millis(since), Action::Delete), |row| row.get(0))?
+            .collect()
         })
     }
 

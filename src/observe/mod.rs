@@ -1,10 +1,12 @@
 //! Reads Linq and the state into what a plan is made from.
 //!
-//! Owns what was seen, and the evidence that somebody is gone (`absence`) or that a
-//! field is not shown (`unshown`). Writes nothing but the mirror. Leaves every decision
+//! Owns what was seen, and the evidence that somebody is gone (`absence`), that a
+//! field is not shown (`unshown`), or that somebody who was deleted is shown still
+//! (`ghosts`). Writes nothing but the mirror. Leaves every decision
 //! to [`crate::plan`].
 
 mod absence;
+mod ghosts;
 mod twice;
 mod unshown;
 
@@ -58,6 +60,7 @@ pub async fn read_linq(
     let mut shown: BTreeMap<LinqId, Fetched> =
         listed.into_iter().map(|fetched| (fetched.contact.id, fetched)).collect();
     unshown::complete(client, state, &mut shown).await?;
+    ghosts::leave_out(client, state, now - DAY, &mut shown).await?;
     let mut side = LinqSide {
         contacts: BTreeMap::new(),
         incomplete: match completeness {

@@ -4,10 +4,12 @@
 //! when they are given to [`super::routes`] and [`super::fault`].
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderValue};
+use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use http::{Response, StatusCode};
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
+
+use super::quirks::ErrorForm;
 
 /// Why a request is refused. No message repeats what was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,6 +130,46 @@ fn standard_error(
         "status": "error", "error_code": error_code, "message": message, "errors": errors
     });
     json(status, &body)
+}
+
+/// An answer in which an error is told in this form.
+pub(super) fn told_as(form: ErrorForm, answer: Response<Bytes>) -> Response<Bytes> {
+    let status = answer.status();
+    if !(status.is_client_error() || status.is_server_error()) {
+        return answer;
+    }
+    let told: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
+    let (code, title) = (&told["error_code"], &told["message"]);
+    let retry_after = answer.headers().get(RETRY_AFTER).cloned();
+    let mut answer = match form {
+        ErrorForm::Documented => return answer,
+        ErrorForm::List => {
+            let errors = told["errors"].as_array().into_iter().flatten();
+            let error = |detail: &Value| {
+                json!({
+                    "status": status.as_u16().to_string(), "code": code, "title": title,
+                    "detail": detail,
+                })
+            };
+            json(status, &json!({ "errors": errors.map(error).collect::<Vec<_>>() }))
+        }
+        ErrorForm::Typed => json(
+            status,
+            &json!({
+                "error": { "type": code, "messages": told["errors"] }, "status": status.as_u16(),
+            }),
+        ),
+        ErrorForm::Html => with_body(
+            status,
+            "text/html; charset=utf-8",
+            format!("<html><body><h1>{status}</h1></body></html>\n"),
+        ),
+        ErrorForm::None => without_body(status),
+    };
+    if let Some(retry_after) = retry_after {
+        answer.headers_mut().insert(RETRY_AFTER, retry_after);
+    }
+    answer
 }
 
 /// An answer with a JSON body.

@@ -6,7 +6,8 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{HeaderValue, LOCATION, RETRY_AFTER};
+use chrono::{DateTime, TimeDelta, Utc};
+use http::header::{DATE, HeaderValue, LOCATION, RETRY_AFTER};
 use http::{Response, StatusCode};
 
 use super::answer;
@@ -22,6 +23,7 @@ use super::routes::Kind;
 /// |---|---|
 /// | `status=503` | answers with this status in place of carrying the request out |
 /// | `retry-after=5` | the header of that answer: seconds, or any other text without a space |
+/// | `retry-at=5s` | the same header with the date that is so far ahead |
 /// | `html`, `empty` | answers 200 with a page of HTML, or with no body |
 /// | `redirect=307:URL` | answers with this status and sends the client there |
 /// | `lie=NAME` | carries the request out and tells the truth wrongly: see [`Lie`] |
@@ -70,7 +72,7 @@ pub enum Reply {
         /// Its status.
         status: StatusCode,
         /// The header `Retry-After`, if it has one.
-        retry_after: Option<HeaderValue>,
+        retry_after: Option<RetryAfter>,
     },
     /// A redirect.
     Redirect {
@@ -85,6 +87,27 @@ pub enum Reply {
     Empty,
     /// None: the connection is closed.
     Drop,
+}
+
+/// What the header `Retry-After` says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RetryAfter {
+    /// This text: seconds, or anything else.
+    Text(HeaderValue),
+    /// The date that is so far ahead when the answer is given.
+    Date(Duration),
+}
+
+impl RetryAfter {
+    /// The header, and the `Date` of an answer that is given `now`.
+    fn at(self, now: DateTime<Utc>) -> Option<(HeaderValue, HeaderValue)> {
+        let date = |at: DateTime<Utc>| HeaderValue::from_str(&httpdate::fmt_http_date(at.into()));
+        let asked = match self {
+            RetryAfter::Text(value) => value,
+            RetryAfter::Date(ahead) => date(now + TimeDelta::from_std(ahead).ok()?).ok()?,
+        };
+        Some((asked, date(now).ok()?))
+    }
 }
 
 impl Fault {
@@ -138,13 +161,14 @@ impl Reply {
         Reply::Status { status, retry_after: None }
     }
 
-    /// The answer that the client gets; `None` for none.
-    pub(super) fn answer(self) -> Option<Response<Bytes>> {
+    /// The answer that the client gets `now`; `None` for none.
+    pub(super) fn answer(self, now: DateTime<Utc>) -> Option<Response<Bytes>> {
         match self {
             Reply::Status { status, retry_after } => {
                 let mut answer = answer::failure(status);
-                if let Some(value) = retry_after {
+                if let Some((value, date)) = retry_after.and_then(|asked| asked.at(now)) {
                     answer.headers_mut().insert(RETRY_AFTER, value);
+                    answer.headers_mut().insert(DATE, date);
                 }
                 Some(answer)
             }

@@ -6,9 +6,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use http::StatusCode;
-use http::header::HeaderValue;
 
-use super::fault::{Action, Fault, Reply};
+use super::fault::{Action, Fault, Reply, RetryAfter};
 use super::lie::Lie;
 use super::routes::Kind;
 
@@ -24,7 +23,7 @@ pub enum FaultError {
     /// The fault says when and not what, or says two things at once.
     #[error(
         "a fault needs delay=… or exactly one of status=…, html, empty, redirect=…, lie=…, \
-         drop-before, drop-after and truncate; retry-after goes with status, and `after` with \
+         drop-before, drop-after and truncate; retry-after and retry-at go with status, and `after` with \
          status, html, empty or redirect"
     )]
     Action,
@@ -66,7 +65,7 @@ fn kind(word: &str) -> Result<Option<Kind>, FaultError> {
 #[derive(Default)]
 struct Spelled {
     actions: Vec<Action>,
-    retry_after: Option<HeaderValue>,
+    retry_after: Option<RetryAfter>,
     after: bool,
     delay: Option<Duration>,
     nth: Option<u64>,
@@ -111,7 +110,11 @@ impl Spelled {
                 self.actions.push(Action::Refuse(Reply::Redirect { status, to }));
             }
             "lie" => self.actions.push(Action::Lie(Lie::named(value)?)),
-            "retry-after" => self.retry_after = Some(value.parse().ok()?),
+            "retry-after" => self.retry_after = Some(RetryAfter::Text(value.parse().ok()?)),
+            "retry-at" => {
+                let ahead = humantime::parse_duration(value).ok()?;
+                self.retry_after = Some(RetryAfter::Date(ahead));
+            }
             "delay" => self.delay = Some(humantime::parse_duration(value).ok()?),
             "nth" => self.nth = Some(value.parse().ok().filter(|nth| *nth >= 1)?),
             "times" => self.times = Some(value.parse().ok()?),
@@ -156,6 +159,8 @@ impl Spelled {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     fn fault(text: &str) -> Fault {
@@ -168,7 +173,7 @@ mod tests {
     fn every_fault_is_read_from_its_text() {
         let retry = Reply::Status {
             status: StatusCode::TOO_MANY_REQUESTS,
-            retry_after: Some(HeaderValue::from_static("5")),
+            retry_after: Some(RetryAfter::Text(HeaderValue::from_static("5"))),
         };
         let table = [
             (

@@ -23,6 +23,7 @@ mod people;
 mod phones;
 #[cfg(test)]
 mod probe;
+mod quirk_text;
 mod quirks;
 mod request_log;
 mod routes;
@@ -40,12 +41,13 @@ use http::header::HeaderValue;
 use http::{Request, Response};
 
 pub use contact::{Contact, Owner, Role, User, WRITABLE};
-pub use fault::{Action, Fault, Reply};
+pub use fault::{Action, Fault, Reply, RetryAfter};
 pub use fault_text::FaultError;
 pub use lie::Lie;
+pub use quirk_text::QuirkError;
 pub use quirks::{
-    Blanks, Duplicates, FindShape, Order, PastEnd, PhoneForm, Quirk, QuirkError, Quirks,
-    UpdateAnswer, Updates,
+    Blanks, Duplicates, ErrorForm, FindPhones, FindPicks, FindShape, Order, PastEnd, PhoneForm,
+    Quirk, Quirks, UpdateAnswer, UpdatedAt, Updates,
 };
 pub use request_log::LoggedRequest;
 pub use routes::Kind;
@@ -217,17 +219,20 @@ impl Sandbox {
             self.testify(Moment::CarriedOut, number);
             truth
         };
+        let now = self.world().store.now();
         let answer = match action {
             Action::Answer => carry_out(request),
-            Action::Refuse(reply) => reply.answer().ok_or(Dropped::Before)?,
+            Action::Refuse(reply) => reply.answer(now).ok_or(Dropped::Before)?,
             Action::Mask(reply) => {
                 carry_out(request);
-                reply.answer().ok_or(Dropped::After)?
+                reply.answer(now).ok_or(Dropped::After)?
             }
             Action::Truncate => carry_out(request).map(|body| body.slice(..body.len() / 2)),
             Action::Lie(lie) => lie.tell(request, carry_out(&lie.instead(request))),
         };
-        Ok(self.world().close(number, answer))
+        let mut world = self.world();
+        let answer = answer::told_as(world.store.quirks().errors, answer);
+        Ok(world.close(number, answer))
     }
 
     /// Answers a request whose body was too large to be read.

@@ -2,12 +2,8 @@
 //!
 //! Owns their names and values. By default every quirk is off and the sandbox
 //! follows the plain reading of the documents; each switch changes one thing and
-//! none depends on another. Leaves what they do to [`super::store`] and
-//! [`super::routes`].
-
-use std::str::FromStr;
-
-use super::contact::WRITABLE;
+//! none depends on another. Leaves their text form to [`super::quirk_text`], and what
+//! they do to [`super::store`] and [`super::routes`].
 
 /// One quirk that is switched on, read from `name` or `name=value`.
 ///
@@ -16,18 +12,29 @@ use super::contact::WRITABLE;
 /// | `owner-reset` | an update without `user_email` gives the contact to the first admin |
 /// | `phone=e164\|raw\|any` | phone numbers are kept in E.164, kept as sent, or neither checked nor changed |
 /// | `title-case` | first and last names are kept as `Ada Lovelace` whatever was sent |
+/// | `trim` | values are kept without the white space around them |
+/// | `lower-email` | e-mail addresses are kept in lower case |
+/// | `drop-emoji` | values are kept without characters beyond U+FFFF |
 /// | `truncate=N` | every value is cut to N characters |
 /// | `ignore-clearing` | an update with a blank value leaves the old one in place and answers 200 |
+/// | `refuse-clearing` | an update with a blank value is refused with 422 |
+/// | `unknown-users` | every `user_email` is refused with 422, as that of a user who has left |
 /// | `updates=taken\|ignored` | an update is carried out, or answered with 200 and ignored |
 /// | `update-answer=whole\|partial` | an update is answered with the whole contact, or with its id and what was sent alone |
+/// | `updated-at=moves\|stays` | a write moves `updated_at`, or leaves it as it was |
+/// | `reverts=NAME` | before the next list or find another writer puts back the member NAME of each contact that was updated |
 /// | `blanks=null\|empty\|absent` | how answers show a field without a value |
 /// | `list-lacks=NAME` | the listing never shows the member NAME, whether it is blank or not |
 /// | `order=id\|created-desc\|updated-desc` | the order of the listing |
 /// | `per-page=N` | a page holds N contacts, however many are asked for |
 /// | `past-end=empty\|missing\|last` | a page past the end is empty, a 404, or the last page again |
 /// | `find-shape=bare\|contact\|data` | the member that holds what find found |
+/// | `find-phones=normalised\|kept` | find compares the number in E.164 with kept numbers in E.164, or as they are kept |
+/// | `find-picks=first\|last` | of several contacts find shows the one with the lowest id, or the highest |
+/// | `late-deletion=N` | a deleted contact is in the next N lists |
 /// | `late-visibility=N` | a created contact is missing from the next N lists and finds |
 /// | `duplicates=allow\|refuse\|merge` | a create with an e-mail that is taken makes a second contact, is refused, or updates the first |
+/// | `errors=documented\|list\|typed\|html\|none` | an error is told as documented, as `{errors:[{…}]}`, as `{error:{type,messages}}`, as HTML, or by its status alone |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Quirk {
     /// `owner-reset`
@@ -36,14 +43,28 @@ pub enum Quirk {
     Phone(PhoneForm),
     /// `title-case`
     TitleCase,
+    /// `trim`
+    Trim,
+    /// `lower-email`
+    LowerEmail,
+    /// `drop-emoji`
+    DropEmoji,
     /// `truncate`
     Truncate(usize),
     /// `ignore-clearing`
     IgnoreClearing,
+    /// `refuse-clearing`
+    RefuseClearing,
+    /// `unknown-users`
+    UnknownUsers,
     /// `updates`
     Updates(Updates),
     /// `update-answer`
     UpdateAnswer(UpdateAnswer),
+    /// `updated-at`
+    UpdatedAt(UpdatedAt),
+    /// `reverts`
+    Reverts(&'static str),
     /// `blanks`
     Blanks(Blanks),
     /// `list-lacks`
@@ -56,10 +77,18 @@ pub enum Quirk {
     PastEnd(PastEnd),
     /// `find-shape`
     FindShape(FindShape),
+    /// `find-phones`
+    FindPhones(FindPhones),
+    /// `find-picks`
+    FindPicks(FindPicks),
+    /// `late-deletion`
+    LateDeletion(u64),
     /// `late-visibility`
     LateVisibility(u64),
     /// `duplicates`
     Duplicates(Duplicates),
+    /// `errors`
+    Errors(ErrorForm),
 }
 
 /// How phone numbers are kept.
@@ -92,6 +121,16 @@ pub enum UpdateAnswer {
     Whole,
     /// The contact's id and the members that were sent.
     Partial,
+}
+
+/// What a write does to `updated_at`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UpdatedAt {
+    /// It becomes the present.
+    #[default]
+    Moves,
+    /// It stays what it was when the contact was created.
+    Stays,
 }
 
 /// How answers show a field without a value.
@@ -142,6 +181,42 @@ pub enum FindShape {
     Data,
 }
 
+/// Which spelling of a kept phone number find compares.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FindPhones {
+    /// Its E.164 form.
+    #[default]
+    Normalised,
+    /// The one that is kept, whatever it is.
+    Kept,
+}
+
+/// Which of several contacts find shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FindPicks {
+    /// The one with the lowest id.
+    #[default]
+    First,
+    /// The one with the highest id.
+    Last,
+}
+
+/// How an error is told. The status is the same in all of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ErrorForm {
+    /// `{status, error_code, message, errors: [text]}`
+    #[default]
+    Documented,
+    /// `{errors: [{status, code, title, detail}]}`
+    List,
+    /// `{error: {type, messages}, status}`
+    Typed,
+    /// A page of HTML.
+    Html,
+    /// No body.
+    None,
+}
+
 /// What becomes of a create with an e-mail that another contact has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Duplicates {
@@ -156,6 +231,7 @@ pub enum Duplicates {
 
 /// All quirks of a sandbox. The default is the plain reading of the documents.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Quirks {
     /// Whether an update without `user_email` resets the owner.
     pub owner_reset: bool,
@@ -163,14 +239,28 @@ pub struct Quirks {
     pub phone: PhoneForm,
     /// Whether names are put into title case.
     pub title_case: bool,
+    /// Whether values lose the white space around them.
+    pub trim: bool,
+    /// Whether e-mail addresses are put into lower case.
+    pub lower_email: bool,
+    /// Whether values lose characters beyond U+FFFF.
+    pub drop_emoji: bool,
     /// The number of characters after which values are cut.
     pub truncate: Option<usize>,
     /// Whether blank values in updates are ignored.
     pub ignore_clearing: bool,
+    /// Whether blank values in updates are refused.
+    pub refuse_clearing: bool,
+    /// Whether no `user_email` is that of a user.
+    pub unknown_users: bool,
     /// What becomes of updates.
     pub updates: Updates,
     /// What updates are answered with.
     pub update_answer: UpdateAnswer,
+    /// What a write does to `updated_at`.
+    pub updated_at: UpdatedAt,
+    /// The member that another writer puts back.
+    pub reverts: Option<&'static str>,
     /// How answers show blanks.
     pub blanks: Blanks,
     /// The member that the listing does not show.
@@ -183,10 +273,18 @@ pub struct Quirks {
     pub past_end: PastEnd,
     /// The shape of find's answer.
     pub find_shape: FindShape,
+    /// Which spelling of a phone number find compares.
+    pub find_phones: FindPhones,
+    /// Which of several contacts find shows.
+    pub find_picks: FindPicks,
+    /// The number of lists that show a deleted contact still.
+    pub late_deletion: u64,
     /// The number of lists and finds that do not see a created contact yet.
     pub late_visibility: u64,
     /// What becomes of a second contact with one e-mail.
     pub duplicates: Duplicates,
+    /// How errors are told.
+    pub errors: ErrorForm,
 }
 
 impl Quirks {
@@ -196,30 +294,46 @@ impl Quirks {
             Quirk::OwnerReset => self.owner_reset = true,
             Quirk::Phone(form) => self.phone = form,
             Quirk::TitleCase => self.title_case = true,
+            Quirk::Trim => self.trim = true,
+            Quirk::LowerEmail => self.lower_email = true,
+            Quirk::DropEmoji => self.drop_emoji = true,
             Quirk::Truncate(length) => self.truncate = Some(length),
             Quirk::IgnoreClearing => self.ignore_clearing = true,
+            Quirk::RefuseClearing => self.refuse_clearing = true,
+            Quirk::UnknownUsers => self.unknown_users = true,
             Quirk::Updates(updates) => self.updates = updates,
             Quirk::UpdateAnswer(answer) => self.update_answer = answer,
+            Quirk::UpdatedAt(updated_at) => self.updated_at = updated_at,
+            Quirk::Reverts(name) => self.reverts = Some(name),
             Quirk::Blanks(blanks) => self.blanks = blanks,
             Quirk::ListLacks(name) => self.list_lacks = Some(name),
             Quirk::Order(order) => self.order = order,
             Quirk::PerPage(contacts) => self.per_page = Some(contacts),
             Quirk::PastEnd(page) => self.past_end = page,
             Quirk::FindShape(shape) => self.find_shape = shape,
+            Quirk::FindPhones(phones) => self.find_phones = phones,
+            Quirk::FindPicks(picks) => self.find_picks = picks,
+            Quirk::LateDeletion(lists) => self.late_deletion = lists,
             Quirk::LateVisibility(requests) => self.late_visibility = requests,
             Quirk::Duplicates(duplicates) => self.duplicates = duplicates,
+            Quirk::Errors(form) => self.errors = form,
         }
     }
 
     /// What is kept of `text`, sent as a value of the writable member `name`.
     pub(super) fn kept(&self, name: &str, text: &str) -> String {
-        let kept = match name {
+        let text = if self.trim { text.trim() } else { text };
+        let mut kept = match name {
             "first_name" | "last_name" if self.title_case => title_case(text),
+            "email" if self.lower_email => text.to_lowercase(),
             "phone_number" if self.phone == PhoneForm::E164 => {
                 super::formats::e164(text).unwrap_or_else(|| text.to_owned())
             }
             _ => text.to_owned(),
         };
+        if self.drop_emoji {
+            kept.retain(|c| u32::from(c) <= 0xFFFF);
+        }
         match self.truncate {
             Some(length) => kept.chars().take(length).collect(),
             None => kept,
@@ -249,140 +363,25 @@ fn title_case(text: &str) -> String {
     cased
 }
 
-/// The text does not name a quirk.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum QuirkError {
-    /// There is no quirk of that name.
-    #[error(
-        "no quirk is called `{0}`; there are owner-reset, phone, title-case, truncate, \
-         ignore-clearing, updates, update-answer, blanks, list-lacks, order, per-page, \
-         past-end, find-shape, late-visibility and duplicates"
-    )]
-    Unknown(String),
-    /// The quirk takes another value.
-    #[error("quirk `{name}` takes {expected}")]
-    Value {
-        /// The quirk.
-        name: String,
-        /// What it takes, for people.
-        expected: &'static str,
-    },
-}
-
-impl FromStr for Quirk {
-    type Err = QuirkError;
-
-    fn from_str(text: &str) -> Result<Quirk, QuirkError> {
-        let (name, value) = match text.split_once('=') {
-            Some((name, value)) => (name, Some(value)),
-            None => (text, None),
-        };
-        let (quirk, expected) = match name {
-            "owner-reset" => (flag(Quirk::OwnerReset, value), "no value"),
-            "title-case" => (flag(Quirk::TitleCase, value), "no value"),
-            "ignore-clearing" => (flag(Quirk::IgnoreClearing, value), "no value"),
-            "truncate" => (number(value).map(Quirk::Truncate), "a number of characters"),
-            "late-visibility" => (number(value).map(Quirk::LateVisibility), "a number of requests"),
-            "phone" => (choice(value, &PHONE_FORMS).map(Quirk::Phone), "e164, raw or any"),
-            "updates" => (choice(value, &UPDATES).map(Quirk::Updates), "taken or ignored"),
-            "update-answer" => {
-                (choice(value, &UPDATE_ANSWERS).map(Quirk::UpdateAnswer), "whole or partial")
-            }
-            "blanks" => (choice(value, &BLANKS).map(Quirk::Blanks), "null, empty or absent"),
-            "list-lacks" => {
-                let name = WRITABLE.into_iter().find(|name| Some(*name) == value);
-                (name.map(Quirk::ListLacks), "a member such as email")
-            }
-            "order" => {
-                (choice(value, &ORDERS).map(Quirk::Order), "id, created-desc or updated-desc")
-            }
-            "per-page" => {
-                (number(value).filter(|n| *n > 0).map(Quirk::PerPage), "a number of contacts")
-            }
-            "past-end" => (choice(value, &PAST_ENDS).map(Quirk::PastEnd), "empty, missing or last"),
-            "find-shape" => {
-                (choice(value, &FIND_SHAPES).map(Quirk::FindShape), "bare, contact or data")
-            }
-            "duplicates" => {
-                (choice(value, &DUPLICATES).map(Quirk::Duplicates), "allow, refuse or merge")
-            }
-            _ => return Err(QuirkError::Unknown(name.to_owned())),
-        };
-        quirk.ok_or_else(|| QuirkError::Value { name: name.to_owned(), expected })
-    }
-}
-
-const PHONE_FORMS: [(&str, PhoneForm); 3] =
-    [("e164", PhoneForm::E164), ("raw", PhoneForm::Raw), ("any", PhoneForm::Any)];
-const UPDATES: [(&str, Updates); 2] = [("taken", Updates::Taken), ("ignored", Updates::Ignored)];
-const UPDATE_ANSWERS: [(&str, UpdateAnswer); 2] =
-    [("whole", UpdateAnswer::Whole), ("partial", UpdateAnswer::Partial)];
-const BLANKS: [(&str, Blanks); 3] =
-    [("null", Blanks::Null), ("empty", Blanks::Empty), ("absent", Blanks::Absent)];
-const ORDERS: [(&str, Order); 3] =
-    [("id", Order::Id), ("created-desc", Order::CreatedDesc), ("updated-desc", Order::UpdatedDesc)];
-const PAST_ENDS: [(&str, PastEnd); 3] =
-    [("empty", PastEnd::Empty), ("missing", PastEnd::Missing), ("last", PastEnd::Last)];
-const FIND_SHAPES: [(&str, FindShape); 3] =
-    [("bare", FindShape::Bare), ("contact", FindShape::Contact), ("data", FindShape::Data)];
-const DUPLICATES: [(&str, Duplicates); 3] =
-    [("allow", Duplicates::Allow), ("refuse", Duplicates::Refuse), ("merge", Duplicates::Merge)];
-
-fn flag(quirk: Quirk, value: Option<&str>) -> Option<Quirk> {
-    value.is_none().then_some(quirk)
-}
-
-fn number<N: FromStr>(value: Option<&str>) -> Option<N> {
-    value?.parse().ok()
-}
-
-fn choice<T: Copy>(value: Option<&str>, choices: &[(&str, T)]) -> Option<T> {
-    choices.iter().find(|(name, _)| Some(*name) == value).map(|(_, choice)| *choice)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_quirk_is_read_from_its_text() {
-        let texts = [
-            ("owner-reset", Quirk::OwnerReset),
-            ("phone=raw", Quirk::Phone(PhoneForm::Raw)),
-            ("phone=any", Quirk::Phone(PhoneForm::Any)),
-            ("title-case", Quirk::TitleCase),
-            ("truncate=40", Quirk::Truncate(40)),
-            ("ignore-clearing", Quirk::IgnoreClearing),
-            ("updates=ignored", Quirk::Updates(Updates::Ignored)),
-            ("update-answer=partial", Quirk::UpdateAnswer(UpdateAnswer::Partial)),
-            ("blanks=absent", Quirk::Blanks(Blanks::Absent)),
-            ("list-lacks=email", Quirk::ListLacks("email")),
-            ("order=updated-desc", Quirk::Order(Order::UpdatedDesc)),
-            ("per-page=25", Quirk::PerPage(25)),
-            ("past-end=last", Quirk::PastEnd(PastEnd::Last)),
-            ("find-shape=data", Quirk::FindShape(FindShape::Data)),
-            ("late-visibility=3", Quirk::LateVisibility(3)),
-            ("duplicates=merge", Quirk::Duplicates(Duplicates::Merge)),
-        ];
-        for (text, quirk) in texts {
-            assert_eq!(text.parse(), Ok(quirk), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_wrong_quirk_says_what_is_expected() {
-        let error = |text: &str| text.parse::<Quirk>().unwrap_err().to_string();
-        assert!(error("owner-rest").starts_with("no quirk is called `owner-rest`; there are"));
-        assert_eq!(error("order=name"), "quirk `order` takes id, created-desc or updated-desc");
-        assert_eq!(error("truncate"), "quirk `truncate` takes a number of characters");
-        assert_eq!(error("title-case=yes"), "quirk `title-case` takes no value");
-    }
 
     #[test]
     fn a_later_value_replaces_an_earlier_one_and_leaves_the_others() {
         let quirks: Quirks =
             [Quirk::Truncate(5), Quirk::TitleCase, Quirk::Truncate(9)].into_iter().collect();
         assert_eq!(quirks, Quirks { truncate: Some(9), title_case: true, ..Quirks::default() });
+    }
+
+    #[test]
+    fn what_is_kept_is_rewritten_by_each_quirk_alone() {
+        let kept = |quirk, name, text| [quirk].into_iter().collect::<Quirks>().kept(name, text);
+        assert_eq!(kept(Quirk::Trim, "title", " Cook\t"), "Cook");
+        assert_eq!(kept(Quirk::LowerEmail, "email", "Ada@Example.org"), "ada@example.org");
+        assert_eq!(kept(Quirk::LowerEmail, "title", "CEO"), "CEO");
+        assert_eq!(kept(Quirk::DropEmoji, "company", "Café 🚀 & 株式会社"), "Café  & 株式会社");
+        assert_eq!(kept(Quirk::Truncate(2), "title", "Cook"), "Co");
     }
 
     #[test]

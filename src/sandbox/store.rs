@@ -15,7 +15,7 @@ use super::contact::{Contact, Owner, Role, User};
 use super::formats;
 use super::input::Input;
 use super::people::Person;
-use super::quirks::{Duplicates, Order, Quirks, Updates};
+use super::quirks::{Duplicates, FindPhones, FindPicks, Order, Quirks, UpdatedAt, Updates};
 
 /// What the sandbox takes for the present. Times of writes never repeat nor run
 /// backwards, whatever it says: each is at least a millisecond after the last.
@@ -38,6 +38,17 @@ pub(super) struct Store {
     looks: u64,
     /// Ids in the order of the listing, until something changes it.
     listing: Option<Vec<u64>>,
+    /// Deleted contacts, each with the last look that sees it still.
+    ghosts: Vec<(Contact, u64)>,
+    /// What another writer puts back before the next look.
+    reverting: Vec<Reverting>,
+}
+
+#[derive(Clone)]
+struct Reverting {
+    id: u64,
+    member: &'static str,
+    to: Option<String>,
 }
 
 #[derive(Clone)]
@@ -71,6 +82,8 @@ impl Store {
             by_phone: Index::new(),
             looks: 0,
             listing: None,
+            ghosts: Vec::new(),
+            reverting: Vec::new(),
         }
     }
 
@@ -96,6 +109,11 @@ impl Store {
         }
     }
 
+    /// The present.
+    pub(super) fn now(&self) -> DateTime<Utc> {
+        (self.now)()
+    }
+
     pub(super) fn quirks(&self) -> Quirks {
         self.quirks
     }
@@ -113,37 +131,55 @@ impl Store {
     pub(super) fn listed_now(&self) -> usize {
         let next = self.looks + 1;
         self.contacts.values().filter(|entry| next >= entry.seen_from).count()
+            + self.ghosts.iter().filter(|(_, until)| next <= *until).count()
     }
 
     /// The contacts after the first `skip` of the listing, at most `take`.
     pub(super) fn list(&mut self, skip: usize, take: usize) -> Page<'_> {
-        self.looks += 1;
+        self.look();
         let listing = match self.listing.take() {
             Some(listing) => listing,
             None => self.listed(),
         };
         let ids = listing.iter().skip(skip).take(take);
         let total_count = listing.len();
-        let contacts = ids.filter_map(|id| Some(&self.contacts.get(id)?.contact)).collect();
-        if self.contacts.len() == total_count {
+        let (there, ghosts) = (&self.contacts, &self.ghosts);
+        let shown = |id: &u64| match there.get(id) {
+            Some(entry) => Some(&entry.contact),
+            None => ghosts.iter().map(|(contact, _)| contact).find(|contact| contact.id == *id),
+        };
+        let contacts = ids.filter_map(shown).collect();
+        if self.contacts.len() == total_count && self.ghosts.is_empty() {
             self.listing = Some(listing);
         }
         Page { contacts, total_count }
     }
 
-    /// The visible contact with the lowest id that has this e-mail or this phone
-    /// number, which is in E.164.
+    /// The visible contact with the lowest or highest id that has this e-mail or this
+    /// phone number, which is in E.164.
     pub(super) fn find(&mut self, email: Option<&str>, phone: Option<&str>) -> Option<&Contact> {
-        self.looks += 1;
+        self.look();
         let by_email = email.and_then(|email| self.by_email.get(&formats::email_key(email)));
         let by_phone = phone.and_then(|phone| self.by_phone.get(phone));
-        let ids = by_email.into_iter().chain(by_phone).flatten();
-        let id = ids.filter(|id| self.contacts.get(id).is_some_and(|e| self.sees(e))).min()?;
-        self.contacts.get(id).map(|entry| &entry.contact)
+        let is_compared = |id: &&u64| match self.quirks.find_phones {
+            FindPhones::Normalised => true,
+            FindPhones::Kept => {
+                let kept = self.contacts.get(id).map(|entry| &entry.contact.phone_number);
+                kept.is_some_and(|kept| kept.as_deref() == phone)
+            }
+        };
+        let by_phone = by_phone.into_iter().flatten().filter(is_compared);
+        let ids = by_email.into_iter().flatten().chain(by_phone);
+        let seen = ids.filter(|id| self.contacts.get(id).is_some_and(|entry| self.sees(entry)));
+        let id = match self.quirks.find_picks {
+            FindPicks::First => seen.min(),
+            FindPicks::Last => seen.max(),
+        };
+        self.contacts.get(id?).map(|entry| &entry.contact)
     }
 
     pub(super) fn create(&mut self, input: &Input) -> Result<&Contact, Problem> {
-        let owner = input.user_email.as_deref().map(|email| self.user(email)).transpose()?;
+        let owner = input.user_email.as_deref().map(|email| self.named(email)).transpose()?;
         match (self.quirks.duplicates, self.namesake(input)) {
             (Duplicates::Allow, _) | (_, None) => {}
             (Duplicates::Refuse, Some(_)) => {
@@ -168,10 +204,18 @@ impl Store {
             Updates::Ignored => return self.get(id),
         }
         match &input.user_email {
-            Some(email) => contact.contact_owner = Some(self.user(email)?),
+            Some(email) => contact.contact_owner = Some(self.named(email)?),
             None if self.quirks.owner_reset => contact.contact_owner = self.default_owner(),
             None => {}
         }
+        if self.quirks.refuse_clearing && input.texts.values().any(Option::is_none) {
+            return Err(Problem::invalid("A value can't be blank"));
+        }
+        let reverts = self.quirks.reverts.filter(|name| input.texts.contains_key(name));
+        self.reverting.extend(reverts.map(|member| {
+            let to = contact.text_mut(member).and_then(|text| text.clone());
+            Reverting { id, member, to }
+        }));
         for (name, text) in &input.texts {
             if text.is_some() || !self.quirks.ignore_clearing {
                 self.keep(&mut contact, name, text.as_deref());
@@ -184,6 +228,9 @@ impl Store {
         let entry = self.contacts.remove(&id).ok_or(Problem::NoContact)?;
         self.reindex(&entry.contact, |ids| ids.remove(&id));
         self.tick();
+        if self.quirks.late_deletion > 0 {
+            self.ghosts.push((entry.contact.clone(), self.looks + self.quirks.late_deletion));
+        }
         Ok(entry.contact)
     }
 
@@ -206,7 +253,11 @@ impl Store {
         let before = self.contacts.remove(&contact.id)?;
         let id = contact.id;
         self.reindex(&before.contact, |ids| ids.remove(&id));
-        contact.updated_at = self.tick();
+        let now = self.tick();
+        match self.quirks.updated_at {
+            UpdatedAt::Moves => contact.updated_at = now,
+            UpdatedAt::Stays => {}
+        }
         contact.name_fully();
         Some(self.put(Entry { contact, seen_from: before.seen_from }))
     }
@@ -217,6 +268,11 @@ impl Store {
         let mut owners = self.users.iter().map(|user| &user.owner);
         let found = owners.find(|owner| formats::email_key(&owner.email) == wanted);
         found.cloned().ok_or(Problem::NoUser)
+    }
+
+    /// The user whom a request names.
+    fn named(&self, email: &str) -> Result<Owner, Problem> {
+        if self.quirks.unknown_users { Err(Problem::NoUser) } else { self.user(email) }
     }
 
     fn default_owner(&self) -> Option<Owner> {
@@ -241,12 +297,33 @@ impl Store {
     fn listed(&self) -> Vec<u64> {
         let mut seen: Vec<&Contact> =
             self.contacts.values().filter(|e| self.sees(e)).map(|e| &e.contact).collect();
+        if !self.ghosts.is_empty() {
+            seen.extend(self.ghosts.iter().map(|(contact, _)| contact));
+            seen.sort_by_key(|contact| contact.id);
+        }
         match self.quirks.order {
             Order::Id => {}
             Order::CreatedDesc => seen.sort_by_key(|c| Reverse((c.created_at, c.id))),
             Order::UpdatedDesc => seen.sort_by_key(|c| Reverse((c.updated_at, c.id))),
         }
         seen.into_iter().map(|contact| contact.id).collect()
+    }
+
+    /// A list or a find begins.
+    fn look(&mut self) {
+        self.looks += 1;
+        let looks = self.looks;
+        if self.ghosts.iter().any(|(_, until)| looks > *until) {
+            self.ghosts.retain(|(_, until)| looks <= *until);
+            self.listing = None;
+        }
+        for Reverting { id, member, to } in std::mem::take(&mut self.reverting) {
+            let Some(mut contact) = self.get(id).ok().cloned() else { continue };
+            if let Some(text) = contact.text_mut(member) {
+                *text = to;
+            }
+            self.rewrite(contact);
+        }
     }
 
     fn sees(&self, entry: &Entry) -> bool {
@@ -313,6 +390,96 @@ mod tests {
         assert_eq!(kept.body["data"]["contact_owner"]["id"], 302);
         let reset = patch(&sandbox, id, &json!({"first_name": "A"}));
         assert_eq!(reset["contact_owner"]["id"], 301);
+    }
+
+    #[test]
+    fn quirk_unknown_users_refuses_every_user_and_nothing_else() {
+        let sandbox = sandbox(&["unknown-users"]);
+        let named = json!({"contact": {"first_name": "A"}, "user_email": "sam@linq.example"});
+        assert_eq!(ask(&sandbox, "POST", "", &named).body["error_code"], "USER_NOT_FOUND");
+        let id = create(&sandbox, &json!({"first_name": "A"})).id();
+        assert_eq!(ask(&sandbox, "PATCH", &format!("/{id}"), &named).status, 422);
+        patch(&sandbox, id, &json!({"first_name": "B"}));
+    }
+
+    #[test]
+    fn quirk_find_phones_decides_with_what_a_number_is_compared() {
+        let found = |quirks: &[&str]| {
+            let sandbox = sandbox(quirks);
+            create(&sandbox, &json!({"first_name": "A", "phone_number": "(212) 555-0123"}));
+            get(&sandbox, "/find?phone_number=%2B12125550123").body["id"].is_u64()
+        };
+        assert!(found(&["phone=raw", "find-phones=normalised"]));
+        assert!(!found(&["phone=raw", "find-phones=kept"]));
+        assert!(found(&["phone=e164", "find-phones=kept"]));
+    }
+
+    #[test]
+    fn quirk_find_picks_decides_who_of_several_is_shown() {
+        for (quirk, picked) in [("find-picks=first", 0), ("find-picks=last", 1)] {
+            let sandbox = sandbox(&[quirk]);
+            let ada = json!({"email": "a@b.example"});
+            let ids = [create(&sandbox, &ada).id(), create(&sandbox, &ada).id()];
+            assert_eq!(get(&sandbox, "/find?email=a@b.example").body["id"], ids[picked], "{quirk}");
+        }
+    }
+
+    #[test]
+    fn quirk_refuse_clearing_refuses_an_update_with_a_blank() {
+        let sandbox = sandbox(&["refuse-clearing"]);
+        let id = create(&sandbox, &json!({"first_name": "A", "title": "Cook"})).id();
+        let clearing = json!({"contact": {"first_name": "A", "title": ""}});
+        assert_eq!(ask(&sandbox, "PATCH", &format!("/{id}"), &clearing).status, 422);
+        assert_eq!(sandbox.contact(id).unwrap().title.as_deref(), Some("Cook"));
+    }
+
+    #[test]
+    fn quirk_updated_at_decides_whether_a_write_moves_it() {
+        for (quirk, moves) in [("updated-at=moves", true), ("updated-at=stays", false)] {
+            let sandbox = sandbox(&[quirk]);
+            let id = create(&sandbox, &json!({"first_name": "A"})).id();
+            patch(&sandbox, id, &json!({"first_name": "B"}));
+            let contact = sandbox.contact(id).unwrap();
+            assert_eq!(contact.updated_at > contact.created_at, moves, "{quirk}");
+        }
+    }
+
+    #[test]
+    fn quirk_reverts_puts_one_member_back_before_the_next_look() {
+        let sandbox = sandbox(&["reverts=title"]);
+        let id = create(&sandbox, &json!({"first_name": "A", "title": "Cook"})).id();
+        let answer = patch(&sandbox, id, &json!({"first_name": "B", "title": "Chief"}));
+        assert_eq!(answer["title"], "Chief");
+        let listed = get(&sandbox, "").body["contacts"][0].clone();
+        assert_eq!((&listed["first_name"], &listed["title"]), (&json!("B"), &json!("Cook")));
+    }
+
+    #[test]
+    fn quirk_late_deletion_lists_who_was_deleted_for_a_while() {
+        let sandbox = sandbox(&["late-deletion=2"]);
+        let id = create(&sandbox, &json!({"first_name": "A"})).id();
+        create(&sandbox, &json!({"first_name": "B"}));
+        assert_eq!(ask(&sandbox, "DELETE", &format!("/{id}"), &Value::Null).status, 204);
+        assert_eq!(get(&sandbox, &format!("/{id}")).status, 404);
+        let counts = [(); 3].map(|()| {
+            let page = get(&sandbox, "");
+            (page.ids().len(), page.body["pagination"]["total_count"].clone())
+        });
+        assert_eq!(counts, [(2, json!(2)), (2, json!(2)), (1, json!(1))]);
+    }
+
+    #[test]
+    fn quirk_errors_tells_an_error_in_another_form_and_with_the_same_status() {
+        let told = |form: &str| {
+            let sandbox = sandbox(&[&format!("errors={form}")]);
+            let answer = get(&sandbox, "/7");
+            assert_eq!(answer.status, http::StatusCode::NOT_FOUND, "{form}");
+            answer.body
+        };
+        assert_eq!(told("documented")["error_code"], "CONTACT_NOT_FOUND");
+        assert_eq!(told("list")["errors"][0]["code"], "CONTACT_NOT_FOUND");
+        assert_eq!(told("typed")["error"]["type"], "CONTACT_NOT_FOUND");
+        assert_eq!((told("html"), told("none")), (Value::Null, Value::Null));
     }
 
     #[test]

@@ -13,7 +13,7 @@ const TWO: &str = "First Name,Last Name,Email,Phone,Company,Title\n\
                    bo,wang,,,Works of the north,Pilot\n";
 
 /// Every way in which Linq may keep something else than it was sent, or show it late.
-const READINGS: [&[&str]; 10] = [
+const READINGS: [&[&str]; 15] = [
     &[],
     &["phone=raw"],
     &["phone=any", "blanks=absent"],
@@ -24,6 +24,11 @@ const READINGS: [&[&str]; 10] = [
     &["find-shape=contact", "order=updated-desc"],
     &["find-shape=data", "duplicates=merge"],
     &["duplicates=refuse", "owner-reset"],
+    &["find-phones=kept", "phone=raw"],
+    &["find-picks=last", "errors=typed"],
+    &["trim", "lower-email", "drop-emoji"],
+    &["updated-at=stays"],
+    &["unknown-users", "errors=html"],
 ];
 
 /// What Linq does not show yet it shows after some more looks.

@@ -172,17 +172,33 @@ fn a_wrong_token_is_refused_after_one_request_and_changes_nothing() {
 
 #[test]
 fn a_token_that_is_refused_in_the_middle_stops_every_write() {
-    let world = World::with_csv(&people::csv(1..=50));
-    world.fault("create status=401 nth=10 times=1000");
-    let run = world.once().expect(5);
-    // Four are under way at a time.
-    let sent = world.requests(Kind::Create).len();
-    assert!((10..=13).contains(&sent), "{sent} creates");
-    assert_eq!(run.linq()[1], 9);
-    world.linq().clear_faults();
-    let run = world.once().expect(0);
-    assert_eq!((run.linq(), run.count("in_sync")), ([50, 41, 0, 0], 50));
-    world.expect_silence();
+    // A 403 may be about one contact: only if the listing is refused as well it is not.
+    for faults in [
+        &["create status=401 nth=10 times=1000"][..],
+        &["create status=403 nth=10 times=1000", "list status=403 nth=2 times=1000"],
+    ] {
+        let world = World::with_csv(&people::csv(1..=50));
+        for fault in faults {
+            world.fault(fault);
+        }
+        let run = world.once().expect(5);
+        // Four are under way at a time.
+        let sent = world.requests(Kind::Create).len();
+        assert!((10..=13).contains(&sent), "{sent} creates");
+        assert_eq!(run.linq()[1], 9);
+        world.linq().clear_faults();
+        let run = world.once().expect(0);
+        assert_eq!((run.linq(), run.count("in_sync")), ([50, 41, 0, 0], 50));
+        world.expect_silence();
+    }
+}
+
+#[test]
+fn who_alone_is_refused_with_403_waits_and_stops_nobody() {
+    let world = World::with_csv(&people::csv(1..=12));
+    world.fault("create status=403 nth=5 times=1");
+    let run = world.once().expect(3);
+    assert_eq!((run.linq()[1], run.count("rejected")), (11, 1), "{:#}", run.json);
 }
 
 #[test]

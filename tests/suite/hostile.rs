@@ -11,7 +11,7 @@ use crate::harness::{Files, Stage, World, people};
 const KINDS: [&str; 6] = ["list", "get", "find", "create", "update", "delete"];
 
 /// What is given in place of an answer. `ELSEWHERE` is another host.
-const ANSWERS: [&str; 18] = [
+const ANSWERS: [&str; 19] = [
     "html",
     "empty",
     "truncate",
@@ -30,6 +30,7 @@ const ANSWERS: [&str; 18] = [
     "lie=other",
     "lie=not-utf8",
     "lie=nested",
+    "lie=huge",
 ];
 
 /// What is strange and true all the same.

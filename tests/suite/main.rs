@@ -51,6 +51,7 @@ mod output;
 mod panics;
 mod purge;
 mod put_back;
+mod readings;
 mod refusals;
 mod rejections;
 mod reports;

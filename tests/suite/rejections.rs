@@ -25,6 +25,39 @@ fn a_row_that_linq_refuses_is_named_and_not_sent_again_until_it_changes() {
 }
 
 #[test]
+fn a_row_that_linq_refuses_is_sent_again_when_the_mapping_changes() {
+    let mut world = World::with_csv(
+        "First Name,Email,Work Email,Title\nAda,ada at people,ada@people.example,Countess\n\
+         Bo,bo@people.example,bo@people.example,Pilot\n",
+    );
+    world.set("source.columns.email", "\"Email\"");
+    let run = world.once().expect(3);
+    assert_eq!((run.linq()[1], run.count("rejected")), (1, 1), "{:#}", run.json);
+    world.linq().forget_requests();
+    world.once().expect(3);
+    assert_eq!(world.writes(), []);
+    world.set("source.columns.email", "\"Work Email\"");
+    let run = world.once().expect(0);
+    assert_eq!((run.linq(), run.count("rejected")), ([2, 1, 0, 0], 0), "{:#}", run.json);
+    world.expect_silence();
+}
+
+#[test]
+fn who_was_refused_for_the_configured_owner_is_sent_again_when_it_is_another() {
+    let mut world = World::with_csv(&people::csv(1..=2));
+    world.set("linq.owner", "\"nobody@linq.example\"");
+    let run = world.once().expect(3);
+    assert_eq!((run.linq()[1], run.count("rejected")), (0, 2), "{:#}", run.json);
+    world.linq().forget_requests();
+    world.once().expect(3);
+    assert_eq!(world.writes(), []);
+    world.set("linq.owner", "\"sam@linq.example\"");
+    let run = world.once().expect(0);
+    assert_eq!((run.linq(), run.count("rejected")), ([2, 2, 0, 0], 0), "{:#}", run.json);
+    world.expect_silence();
+}
+
+#[test]
 fn an_edit_that_linq_refuses_waits_while_others_flow() {
     let world = World::synced(&people::csv(1..=3));
     world.edit("p002@people.example", "nobody at all");

@@ -21,13 +21,16 @@ fn busy() -> World {
 /// in docs/retries.md says the same.
 #[test]
 fn what_is_sent_again_and_how_often_depends_on_what_it_may_have_done() {
-    let table: [(&str, [usize; 6]); 6] = [
+    let table: [(&str, [usize; 6]); 8] = [
         // list, find, get, create, update, delete
         ("status=500", [3, 3, 3, 3, 3, 3]),
         ("drop-before", [3, 3, 3, 3, 3, 3]),
         ("status=429", [3, 3, 3, 3, 3, 3]),
         ("status=401", [1, 1, 1, 1, 1, 1]),
+        // Whether it is the token or one contact, one page of the listing tells.
+        ("status=403", [1, 1, 1, 1, 1, 1]),
         ("status=422", [1, 1, 1, 1, 1, 1]),
+        ("status=413", [1, 1, 1, 1, 1, 1]),
         ("redirect=302:/", [1, 1, 1, 1, 1, 1]),
     ];
     let kinds = [
@@ -71,6 +74,60 @@ fn a_wait_that_linq_asked_for_is_kept_by_the_next_run_too() {
     assert!(next.ended.stderr.contains("asked to be left alone"), "{}", next.ended.stderr);
     assert!(next.ended.took >= Duration::from_secs(1), "{:?}", next.ended.took);
     assert_eq!(world.state().linq_down().unwrap(), None);
+}
+
+#[test]
+fn a_wait_that_linq_asked_for_with_a_date_is_obeyed_and_kept() {
+    let mut world = busy();
+    world.set("linq.max_attempts", "1");
+    world.fault("list status=429 retry-at=4s times=1");
+    world.once().expect(6);
+    let down = world.state().linq_down().unwrap().unwrap();
+    assert_eq!(down.why, WhyDown::AskedToWait);
+    assert!((down.next_attempt - down.since).num_seconds() >= 2, "{down:?}");
+    let next = world.once().expect(0);
+    assert!(next.ended.took >= Duration::from_secs(1), "{:?}", next.ended.took);
+}
+
+#[test]
+fn nobody_is_left_alone_for_longer_than_a_quarter_of_an_hour_whatever_linq_says() {
+    for asked in ["retry-after=315360000", "retry-at=10years"] {
+        let mut world = busy();
+        world.set("linq.max_attempts", "1");
+        world.fault(&format!("list status=429 {asked} times=1"));
+        world.once().expect(6);
+        let down = world.state().linq_down().unwrap().unwrap();
+        let minutes = (down.next_attempt - down.since).num_minutes();
+        assert!((14..=15).contains(&minutes), "{asked}: {down:?}");
+    }
+}
+
+#[test]
+fn too_many_requests_at_one_create_make_every_other_wait() {
+    let mut world = World::with_csv(&people::csv(1..=30));
+    world.set("linq.max_attempts", "3");
+    world.fault("create status=429 retry-after=2 nth=6 times=1");
+    let refused = std::sync::Arc::new(std::sync::Mutex::new(None));
+    let late = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let (since, early) = (std::sync::Arc::clone(&refused), std::sync::Arc::clone(&late));
+    let creates = std::sync::atomic::AtomicUsize::new(0);
+    world.linq().set_witness(std::sync::Arc::new(move |moment, request| {
+        if moment != linqsync::sandbox::Moment::Arrived || request.kind != Some(Kind::Create) {
+            return;
+        }
+        let mut since = since.lock().unwrap();
+        if creates.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 5 {
+            *since = Some(std::time::Instant::now());
+        } else if since.is_some_and(|since| since.elapsed() < Duration::from_millis(1_900)) {
+            early.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        }
+    }));
+    let run = world.once().expect(0);
+    assert!(refused.lock().unwrap().is_some());
+    // Those that were under way at that moment.
+    let early = late.load(std::sync::atomic::Ordering::SeqCst);
+    assert!(early <= 3, "{early} creates came while all should wait");
+    assert_eq!((run.linq()[1], world.linq().contacts().len()), (30, 30));
 }
 
 #[test]

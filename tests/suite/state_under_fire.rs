@@ -1,6 +1,8 @@
 //! The state and the source when the system fails: nothing is sent that cannot be
 //! recorded, and what was sent is recognised by the next run.
 
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -39,6 +41,63 @@ fn no_room_for_the_state_or_the_source_at_any_write_loses_and_doubles_nobody() {
         stage.must_heal(&told);
     }
     assert!(failed >= 5 && done >= 5, "{failed} failed, {done} did not");
+}
+
+/// A run that may write only where the modes of files say so, whoever runs the tests.
+fn without_privileges(stage: &Stage) -> Process {
+    let program = stage.world.command(&[]);
+    let arguments = ["--once", "--json"];
+    let mut command = if rustix::process::geteuid().is_root() {
+        let mut setpriv = Command::new("setpriv");
+        setpriv.arg("--bounding-set=-dac_override,-dac_read_search").arg(program.get_program());
+        setpriv
+    } else {
+        Command::new(program.get_program())
+    };
+    let dir = stage.world.dir();
+    command.args(arguments).current_dir(dir).env_clear();
+    command.env("HOME", dir).env("TMPDIR", dir).env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+    Process::start(command)
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn nothing_is_sent_while_the_state_is_read_only() {
+    let stage = Stage::of_pairs();
+    let state = stage.world.path("state");
+    for (directory, file) in [(0o500, 0o600), (0o500, 0o400)] {
+        stage.reset();
+        let files = || std::fs::read_dir(&state).unwrap().map(|entry| entry.unwrap().path());
+        files().filter(|path| path.is_file()).for_each(|path| set_mode(&path, file));
+        set_mode(&state, directory);
+        let run = Run::of(without_privileges(&stage).ended());
+        set_mode(&state, 0o700);
+        files().filter(|path| path.is_file()).for_each(|path| set_mode(&path, 0o600));
+        let told = format!("{directory:o} {file:o}: {:#}\n{}", run.json, run.ended.stderr);
+        assert!(matches!(run.ended.code, Some(1 | 2)), "{told}");
+        assert!(run.message().contains("state"), "{told}");
+        assert_eq!(stage.world.writes(), [], "{told}");
+        stage.must_heal(&told);
+    }
+}
+
+#[test]
+fn what_was_written_to_linq_is_remembered_when_the_source_is_read_only() {
+    let stage = Stage::of_pairs();
+    stage.reset();
+    set_mode(&stage.world.csv(), 0o400);
+    set_mode(stage.world.dir(), 0o500);
+    let run = Run::of(without_privileges(&stage).ended());
+    set_mode(stage.world.dir(), 0o700);
+    set_mode(&stage.world.csv(), 0o600);
+    let told = format!("{:#}\n{}", run.json, run.ended.stderr);
+    assert_eq!(run.ended.code, Some(1), "{told}");
+    assert!(run.message().contains("contacts.csv"), "{told}");
+    assert!(run.linq()[1] >= 3, "{told}");
+    stage.must_heal(&told);
 }
 
 #[test]
