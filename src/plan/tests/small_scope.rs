@@ -340,12 +340,17 @@ pub(super) fn outcome(mut world: World) -> [Vec<String>; 3] {
         texts.sort();
         texts
     };
-    // How a base spells what is the same value makes no difference to any plan.
+    // What is on the two sides counts to the letter, and so does what was agreed on, but for
+    // the white space around it: a row that was added again, of which nobody wrote that it
+    // was, keeps the agreement that it had, in the spelling of that time. A field without an
+    // agreement is as one that both had blank: whatever either side says is planned alike.
+    let spelled = |values: Values| -> String {
+        let trimmed = |field: Field| (field, values[field].trim().to_owned());
+        text(&Field::ALL.into_iter().map(trimmed).collect::<Values>())
+    };
     let link = |link: &Link| {
-        let spelled = link.base.source_values();
-        let values: Values =
-            Field::ALL.into_iter().map(|field| (field, spelled[field].trim().to_owned())).collect();
-        format!("{:?} {}", link.status, text(&values))
+        let [source, linq] = [link.base.source_values(), link.base.linq_values()].map(&spelled);
+        format!("{:?} {source} | {linq}", link.status)
     };
     [
         sorted(world.rows.iter().map(text).collect()),
