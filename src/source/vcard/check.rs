@@ -82,10 +82,12 @@ fn is_intended(field: Field, was: &Person, is: &Person, changes: &[Change]) -> b
     };
     let text = |values: &Values| unified(&values[field]).into_owned();
     match changes.iter().find(|change| change.field == field) {
+        // Nothing but space says nothing.
+        None if was.values[field].trim().is_empty() && is.values[field].trim().is_empty() => true,
         None => several(was) == several(is) && text(&was.values) == text(&is.values),
         // Another one of the card's may take the place of what is cleared.
         Some(change) if change.to.trim().is_empty() => {
-            !several(is).contains(&change.from) || change.from.is_empty()
+            !several(is).contains(&change.from) || change.from.trim().is_empty()
         }
         Some(change) => several(is).contains(&unified(&change.to).into_owned()),
     }

@@ -154,6 +154,11 @@ mod tests {
     }
 
     #[test]
+    fn half_a_name_of_nothing_but_space_may_go_with_the_other() {
+        assert_eq!(probe(b"BEGIN:VCARD\nVERSION:3.0\nN:\t;G;M;;\nEND:VCARD\n"), Ok(()));
+    }
+
+    #[test]
     fn base64_stays_base64() {
         type Lines = &'static [&'static [u8]];
         let table: [(Lines, &str, Lines); 3] = [
