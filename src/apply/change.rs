@@ -96,37 +96,71 @@ impl Apply<'_> {
         }
     }
 
-    /// Sends an update. Without an answer the contact is looked at before anything is
-    /// sent again: it may have been updated, or edited by somebody else meanwhile.
+    /// Sends an update. Before it is sent again the contact is looked at: it may have been
+    /// updated, or edited by somebody else meanwhile.
     async fn patch_until_answered(
         &self,
         id: LinqId,
         update: Update,
         set: &[Change],
     ) -> Result<Sent<Fetched>, LinqError> {
+        let judge = |fetched: Box<Fetched>| match look_of(
+            set,
+            &fetched.contact.values,
+            self.policy.canon,
+        ) {
+            Look::AsSent => Some(Sent::Landed(*fetched)),
+            Look::AsBefore => None,
+            Look::Neither => Some(Sent::Unclear(fetched)),
+        };
         for sendings in 1.. {
             let error = match self.patch(id, update.clone(), set).await {
                 Ok(answer) => return Ok(Sent::Landed(answer)),
                 Err(error) => error,
             };
-            if error.effect != Effect::Unknown {
-                return Err(error);
-            }
-            let fetched = match self.client.get(id).await {
-                Ok(Lookup::Found(fetched)) => fetched,
-                Ok(Lookup::Absent) => return Ok(Sent::Gone),
-                Ok(Lookup::Unproven(_)) | Err(_) => return Err(error),
-            };
-            match look_of(set, &fetched.contact.values, self.policy.canon) {
-                Look::AsSent => return Ok(Sent::Landed(*fetched)),
-                Look::AsBefore => {}
-                Look::Neither => return Ok(Sent::Unclear(fetched)),
-            }
-            if !error.may_pass() || !self.client.may_send_again(sendings).await {
-                return Err(error);
+            if let Some(sent) = self.look_and_wait(id, error, sendings, judge).await? {
+                return Ok(sent);
             }
         }
         Ok(Sent::Gone)
+    }
+
+    /// Looks what became of a write that failed, and waits until it may be sent again. A
+    /// wait may be long: then the contact is looked at once more, so that nothing is sent
+    /// on the strength of an old reading.
+    async fn look_and_wait<T>(
+        &self,
+        id: LinqId,
+        error: LinqError,
+        sendings: u32,
+        judge: impl Fn(Box<Fetched>) -> Option<Sent<T>>,
+    ) -> Result<Option<Sent<T>>, LinqError> {
+        if !error.may_pass() && error.effect != Effect::Unknown {
+            return Err(error);
+        }
+        let mut waited = false;
+        loop {
+            match self.client.get(id).await {
+                Ok(Lookup::Found(fetched)) => {
+                    if let Some(sent) = judge(fetched) {
+                        return Ok(Some(sent));
+                    }
+                }
+                Ok(Lookup::Absent) => return Ok(Some(Sent::Gone)),
+                Ok(Lookup::Unproven(_)) | Err(_) => return Err(error),
+            }
+            if waited {
+                return Ok(None);
+            }
+            let looked_at = self.now();
+            if !error.may_pass() || !self.client.may_send_again(sendings).await {
+                return Err(error);
+            }
+            if self.now() - looked_at < FRESH {
+                return Ok(None);
+            }
+            waited = true;
+        }
     }
 
     /// The answer to an update, or what Linq shows now where the answer is as if nothing
@@ -209,31 +243,23 @@ impl Apply<'_> {
         }
     }
 
-    /// Sends a deletion. Without an answer the contact is looked for before anything is
-    /// sent again: somebody may have edited it meanwhile, which saves it.
+    /// Sends a deletion. Before it is sent again the contact is looked for: somebody may
+    /// have edited it meanwhile, which saves it.
     async fn delete_until_answered(
         &self,
         id: LinqId,
         expected: &Values,
     ) -> Result<Sent<()>, LinqError> {
+        let judge = |fetched: Box<Fetched>| {
+            self.has_changed(expected, &fetched).then_some(Sent::Unclear(fetched))
+        };
         for sendings in 1.. {
             let error = match self.client.delete(id).await {
                 Ok(Deletion::Done | Deletion::AlreadyGone) => return Ok(Sent::Landed(())),
                 Err(error) => error,
             };
-            if error.effect != Effect::Unknown {
-                return Err(error);
-            }
-            match self.client.get(id).await {
-                Ok(Lookup::Absent) => return Ok(Sent::Gone),
-                Ok(Lookup::Unproven(_)) | Err(_) => return Err(error),
-                Ok(Lookup::Found(fetched)) if self.has_changed(expected, &fetched) => {
-                    return Ok(Sent::Unclear(fetched));
-                }
-                Ok(Lookup::Found(_)) => {}
-            }
-            if !error.may_pass() || !self.client.may_send_again(sendings).await {
-                return Err(error);
+            if let Some(sent) = self.look_and_wait(id, error, sendings, judge).await? {
+                return Ok(sent);
             }
         }
         Ok(Sent::Gone)

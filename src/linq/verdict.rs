@@ -82,10 +82,11 @@ pub(super) enum Again {
 
 /// Whether `call` may be sent again after an attempt with this `effect`, without
 /// looking first. Two creates make two contacts; and what was to be changed or
-/// deleted may have changed while the answer was waited for.
+/// deleted may have changed while it was waited, whatever the attempt did.
 pub(super) fn is_repeatable(call: Call, effect: Effect) -> bool {
     match call {
-        Call::Create | Call::Update(_) | Call::Delete(_) => effect != Effect::Unknown,
+        Call::Update(_) | Call::Delete(_) => false,
+        Call::Create => effect != Effect::Unknown,
         Call::List { .. } | Call::FindByEmail | Call::FindByPhone | Call::Get(_) => true,
     }
 }

@@ -245,3 +245,43 @@ fn a_number_is_searched_for_in_the_form_that_means_the_same_to_linq() {
         assert_eq!(queries, expected, "{region} {written}");
     }
 }
+
+/// A world in which Linq asks to be left alone when `kind` comes, and a colleague edits
+/// the contact of the second row in that time.
+fn edited_during_a_pause(kind: Kind) -> World {
+    let world = World::synced(&people::csv(1..=3));
+    let (linq, id) = (world.linq().clone(), world.contact("First002").id);
+    let met = std::sync::atomic::AtomicBool::new(false);
+    world.linq().set_witness(std::sync::Arc::new(move |moment, request| {
+        let arrived = moment == linqsync::sandbox::Moment::Arrived;
+        if arrived
+            && request.kind == Some(kind)
+            && !met.swap(true, std::sync::atomic::Ordering::SeqCst)
+        {
+            linq.set(id, "title", "Captain").unwrap();
+        }
+    }));
+    world
+}
+
+#[test]
+fn an_update_that_had_to_wait_does_not_overwrite_what_somebody_wrote_meanwhile() {
+    let world = edited_during_a_pause(Kind::Update);
+    world.fault("update status=429 retry-after=1 times=1");
+    world.edit("Title 002", "Chief");
+    let run = world.once().expect(3);
+    assert_eq!(world.requests(Kind::Update).len(), 1, "it is looked at before it is sent again");
+    assert_eq!(run.count("conflicts"), 1, "{:#}", run.json);
+    assert_eq!(world.contact("First002").title.as_deref(), Some("Captain"));
+    assert!(world.text().contains("Chief"));
+}
+
+#[test]
+fn a_deletion_that_had_to_wait_is_not_made_if_somebody_edited_meanwhile() {
+    let world = edited_during_a_pause(Kind::Delete);
+    world.fault("delete status=429 retry-after=1 times=1");
+    world.edit(&people::row(2), "");
+    world.once();
+    assert_eq!(world.requests(Kind::Delete).len(), 1);
+    assert_eq!(world.contact("First002").title.as_deref(), Some("Captain"), "an edit beats it");
+}
