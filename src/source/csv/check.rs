@@ -67,7 +67,7 @@ impl Draft<'_> {
     fn compare(&self, position: usize, row: Row, new: &Sheet, fresh: Row) -> Result<(), String> {
         let (was, is) = (self.sheet.text.body(), new.text.body());
         let is_last = position == self.sheet.last_filled && row.end == row.content_end;
-        let gets_line_end = is_last && !self.added.is_empty();
+        let gets_line_end = is_last && (!self.added.is_empty() || self.sheet.text.is_guessed());
         let ends = (&was[row.content_end..row.end], &is[fresh.content_end..fresh.end]);
         let is_parted = ends == (b"\r", b"\n") && is.get(fresh.end) == Some(&b'\n');
         if !gets_line_end && !is_parted && ends.0 != ends.1 {

@@ -41,6 +41,9 @@ impl Draft<'_> {
                 self.append(*row, &mut out);
             }
         }
+        if self.sheet.text.looks_cut(&out) {
+            out.extend_from_slice(line_end(self.sheet));
+        }
         out
     }
 

@@ -86,6 +86,11 @@ impl Text {
         self.encoding.name()
     }
 
+    /// Whether nothing but the bytes beyond ASCII tells the encoding.
+    pub(super) fn is_guessed(&self) -> bool {
+        self.origin == Origin::Guessed
+    }
+
     /// Whether the encoding is UTF-8.
     pub(super) fn is_utf8(&self) -> bool {
         self.encoding == UTF_8
@@ -101,6 +106,15 @@ impl Text {
         // Decoding made this text, so that nothing in it is replaced here.
         bytes.extend_from_slice(&encode(&String::from_utf8_lossy(body), self.encoding).0);
         bytes
+    }
+
+    /// Whether a file with `body` as its text would be taken for UTF-8 that is cut off in
+    /// its last character: if its encoding was guessed, and the only letter beyond ASCII is
+    /// its last one. A line end behind it makes that plain.
+    pub(super) fn looks_cut(&self, body: &[u8]) -> bool {
+        self.is_guessed()
+            && body.last().is_some_and(|last| !last.is_ascii())
+            && is_cut(&self.encode(body))
     }
 
     /// Why `value` cannot be written so that it is read again as it is, if it cannot.

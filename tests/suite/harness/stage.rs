@@ -154,7 +154,7 @@ impl Stage {
         let members = |values: Values| {
             people::MEMBERS.map(|name| values[Field::from_name(name).unwrap()].clone()).to_vec()
         };
-        let files = self.bytes().into_iter().filter(|(name, _)| !name.starts_with('.'));
+        let files = self.bytes().into_iter().filter(|(name, _)| is_card(name));
         let cards = files.flat_map(|(_, raw)| cards_of(&raw).people);
         let mut people: Vec<Vec<String>> = cards.map(|person| members(person.unwrap())).collect();
         people.sort();
@@ -228,4 +228,10 @@ fn copy(from: &Path, to: &Path) {
     } else {
         std::fs::copy(from, to).unwrap();
     }
+}
+
+/// Whether linqsync and others take a file for cards: versions that it has set aside have
+/// further endings.
+fn is_card(name: &str) -> bool {
+    !name.starts_with('.') && Path::new(name).extension().is_some_and(|ending| ending == "vcf")
 }

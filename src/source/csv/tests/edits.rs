@@ -105,6 +105,20 @@ fn a_missing_last_line_end_is_put_before_an_added_row_and_not_behind_it() {
 }
 
 #[test]
+fn a_lone_letter_at_the_end_of_a_file_of_guessed_encoding_gets_a_line_end_behind_it() {
+    let file = b"Email,First Name\nbo@x.example,Zo\xeb\nada@x.example,Ada";
+    let added = add(&[(Email, "zoe@x.example"), (FirstName, "Zo\u{eb}")]);
+    let (bytes, _) = edited(file, &options(), &[remove(0), added]);
+    let expected: &[u8] = b"Email,First Name\nada@x.example,Ada\nzoe@x.example,Zo\xeb\n";
+    assert_eq!(bytes, expected);
+    let renamed = update(1, &[change(FirstName, "Ada", "Zo\u{eb}")]);
+    let (bytes, _) = edited(file, &options(), &[remove(0), renamed.clone()]);
+    assert_eq!(bytes, b"Email,First Name\nada@x.example,Zo\xeb\n");
+    let (bytes, _) = edited(file, &options(), &[renamed]);
+    assert!(bytes.ends_with(b"ada@x.example,Zo\xeb"), "with another letter there is no doubt");
+}
+
+#[test]
 fn rows_are_added_above_blank_rows_at_the_end() {
     let after = text_after("First Name,x\nBob,1\n,\n\n  ", &[add(&[(FirstName, "Ann")])]);
     assert_eq!(after, "First Name,x\nBob,1\nAnn,\n,\n\n  ");
