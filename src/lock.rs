@@ -156,18 +156,24 @@ pub fn holder(path: &Path) -> Option<Holder> {
     holder_of(&open(path, OpenOptions::new().read(true)).ok()?)
 }
 
+/// How often it is looked for the holder. The system tells its locks in parts; one may be
+/// missing where others come and go meanwhile.
+const LOOKS: usize = 3;
+
 /// Looks the holder up in `/proc/locks` (proc(5)), whose lines read
 /// `1: FLOCK ADVISORY WRITE 812 08:01:131 0 EOF`.
 fn holder_of(file: &File) -> Option<Holder> {
     let inode = file.metadata().ok()?.ino().to_string();
-    let locks = std::fs::read_to_string("/proc/locks").ok()?;
-    let pid = locks.lines().find_map(|line| {
-        let columns: Vec<&str> = line.split_whitespace().collect();
-        let held = columns.get(1) == Some(&"FLOCK");
-        let here = columns.get(5)?.rsplit(':').next() == Some(inode.as_str());
-        let pid = columns.get(4)?.parse().ok()?;
-        (held && here).then_some(pid)
-    })?;
+    let holder = |locks: String| {
+        locks.lines().find_map(|line| {
+            let columns: Vec<&str> = line.split_whitespace().collect();
+            let held = columns.get(1) == Some(&"FLOCK");
+            let here = columns.get(5)?.rsplit(':').next() == Some(inode.as_str());
+            let pid = columns.get(4)?.parse().ok()?;
+            (held && here).then_some(pid)
+        })
+    };
+    let pid = (0..LOOKS).find_map(|_| holder(std::fs::read_to_string("/proc/locks").ok()?))?;
     Some(Holder { pid, since: started_at(pid) })
 }
 
