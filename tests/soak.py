@@ -143,7 +143,7 @@ class World:
     def __init__(self, program, directory, people, chance):
         self.program, self.dir = os.path.abspath(program), directory
         self.csv = os.path.join(directory, "contacts.csv")
-        self.random = random.Random(people)
+        self.random, self.people = random.Random(people), people
         self.edits, self.daemon, self.ends, self.hits = 0, None, [], {}
         with open(os.open(self.path("linq.token"), os.O_CREAT | os.O_WRONLY, 0o600), "w") as file:
             file.write(TOKEN)
@@ -223,7 +223,8 @@ sync.max_deletes = 1000
             page += 1
 
     def edit_source(self):
-        """A new title, a new person, or one less, in the file."""
+        """A new title, a new person, or one less, in the file: there are never many more
+        or fewer than in the beginning."""
         rows, before = self.rows()
         what, mail = self.random.random(), self.random.choice(sorted(self.truth))
         self.edits += 1
@@ -234,7 +235,7 @@ sync.max_deletes = 1000
                 if row[2] == mail:
                     row[5] = name
             change = {**self.truth[mail], "title": name}
-        elif what < 0.95 or not present:
+        elif len(self.truth) <= self.people or not present:
             mail = f"s{self.edits}@people.example"
             row = [f"New{self.edits}", "Source", mail, "", "", name]
             rows.append(row)
@@ -266,7 +267,7 @@ sync.max_deletes = 1000
         known = sorted(contacts.keys() & self.truth.keys())
         self.edits += 1
         name = f"edit {self.edits}"
-        if self.random.random() < 0.9 and known:
+        if (self.random.random() < 0.95 or len(self.truth) > self.people) and known:
             mail = self.random.choice(known)
             body = {"contact": {"company": name, "email": mail}}
             self.ask_linq("PATCH", f"/{contacts[mail]['id']}", body)
