@@ -43,10 +43,9 @@ impl Wire {
     /// # Errors
     /// [`WireError`] when TLS cannot be set up.
     pub fn new(base_url: &BaseUrl, timeout: Duration) -> Result<Wire, WireError> {
-        // reqwest repeats a request by itself only when HTTP/2 says that the
-        // server did not look at it (REFUSED_STREAM, GOAWAY). That is kept: no
-        // other layer can tell this from an unknown outcome.
+        // What is sent again is decided in one place, which is not here.
         let mut builder = reqwest::Client::builder()
+            .retry(reqwest::retry::never())
             .redirect(redirect::Policy::none())
             .tls_version_min(tls::Version::TLS_1_2)
             .connect_timeout(CONNECT_TIMEOUT)
