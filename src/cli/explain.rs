@@ -9,7 +9,7 @@ use crate::mirror::{HistoryRow, State};
 use crate::model::{Canon, Field, LinkStatus, SourceRecord, Values, Who};
 use crate::open;
 use crate::plan::{Observation, Plan, Somebody, Step, everybody};
-use crate::report::{ReportedError, step_json};
+use crate::report::{ReportedError, rows};
 use crate::run::Aim;
 
 use super::args::{ExplainArgs, Output};
@@ -229,8 +229,6 @@ impl<'a> Told<'a> {
 
     fn json(&self) -> Value {
         let Somebody { link, record, contact, .. } = self.person;
-        let steps: Vec<Value> =
-            self.steps.iter().flat_map(|step| step_json(step, self.seen)).collect();
         json!({
             "name": self.person.name(),
             "linq_id": link.map(|link| link.linq_id).or(contact.map(|contact| contact.id)),
@@ -240,7 +238,7 @@ impl<'a> Told<'a> {
             "linq": contact.map(|contact| &contact.values),
             "base": link.map(|link| &link.base),
             "history": self.history,
-            "next": steps,
+            "next": self.steps.iter().flat_map(|step| rows(step, self.seen)).collect::<Vec<_>>(),
             "halt": self.halt,
         })
     }

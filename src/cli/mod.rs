@@ -28,7 +28,7 @@ mod usage;
 mod verify;
 mod whose;
 
-use std::io::Write;
+use std::io::{BufWriter, Write};
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -284,7 +284,9 @@ fn print_bytes(text: &[u8]) -> anyhow::Result<()> {
 }
 
 fn print_json(document: &impl Serialize) -> anyhow::Result<()> {
-    print_bytes(format!("{}\n", serde_json::to_string_pretty(document)?).as_bytes())
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    let result = serde_json::to_writer_pretty(&mut out, document).map_err(std::io::Error::from);
+    written(result.and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush()))
 }
 
 /// Whoever closes the pipe, as `head` does, has read enough: that is no failure.

@@ -18,7 +18,7 @@ use crate::mirror::{State, StateError};
 use crate::model::{Policy, Timestamp};
 use crate::open::{self, Linq, OpenError};
 use crate::plan::{Observation, Plan};
-use crate::report::{ReportedError, RunReport, plan_json};
+use crate::report::{PlanDocument, ReportedError, RunReport};
 use crate::run::{Aim, Ran, RunError, Sides, Terms, preview_for, run_for};
 use crate::source::{Access, Source};
 
@@ -323,13 +323,13 @@ pub(super) fn show_plan(
     config: &Config,
     (plan, seen, report): &Planned,
 ) -> anyhow::Result<bool> {
-    let document = plan_json(plan, seen, report);
+    let document = PlanDocument::new(plan, seen, report);
     if output.json {
         print_json(&document)?;
     } else {
         print(&show::plan_text(plan, seen, &file_name(&config.source.path)))?;
     }
-    Ok(document["steps"].as_array().is_some_and(|steps| !steps.is_empty()))
+    Ok(!document.is_empty())
 }
 
 pub(super) fn file_name(path: &Path) -> String {

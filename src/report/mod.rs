@@ -1,0 +1,238 @@
+//! What a run came to, for people and for scripts.
+//!
+//! Owns the JSON documents `linqsync.run/1` and `linqsync.plan/1` and the exit code
+//! that follows from an outcome. Leaves printing to [`crate::cli`].
+
+mod plan;
+
+use serde::{Deserialize, Serialize};
+
+use crate::linq::RequestCounts;
+use crate::model::{RunId, Timestamp};
+use crate::plan::{Observation, Plan, Wait};
+
+pub use plan::PlanDocument;
+pub(crate) use plan::rows;
+
+/// A run, as `linqsync.run/1`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RunReport {
+    #[serde(skip_deserializing, default = "schema")]
+    schema: &'static str,
+    /// Its number; `None` for a dry run and for one that did not begin.
+    pub run: Option<RunId>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Whether nothing was written.
+    pub dry_run: bool,
+    /// What was seen and done in Linq.
+    pub linq: SideCounts,
+    /// What was seen and done in the source.
+    pub source: SideCounts,
+    /// Pairs joined because they were on both sides already.
+    pub linked: usize,
+    /// Linked pairs for which nothing waits and nothing is left to be done.
+    pub in_sync: usize,
+    /// What waits after the run.
+    #[serde(flatten)]
+    pub open: Open,
+    /// Steps that were not carried out because something had changed.
+    pub skipped: usize,
+    /// Requests, retries included.
+    pub requests: RequestCounts,
+    /// When it began.
+    #[serde(serialize_with = "second")]
+    pub started_at: Timestamp,
+    /// When it ended.
+    #[serde(serialize_with = "second")]
+    pub finished_at: Timestamp,
+    /// Why it failed, if it did.
+    pub error: Option<ReportedError>,
+    /// Whether the guard let nothing at all be written.
+    #[serde(skip)]
+    halted: bool,
+    /// What people should know; left out where there is nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notices: Vec<String>,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Everything is in sync.
+    Clean,
+    /// Something waits for a person.
+    Attention,
+    /// Deletions or clearings are held.
+    Held,
+    /// It ended early.
+    Failed,
+}
+
+impl Outcome {
+    /// All of them.
+    pub const ALL: [Outcome; 4] =
+        [Outcome::Clean, Outcome::Attention, Outcome::Held, Outcome::Failed];
+
+    /// The name in documents.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Outcome::Clean => "clean",
+            Outcome::Attention => "attention",
+            Outcome::Held => "held",
+            Outcome::Failed => "failed",
+        }
+    }
+}
+
+/// What was seen and done on one side.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SideCounts {
+    /// Contacts or records that were read.
+    pub seen: usize,
+    /// Created there.
+    pub created: usize,
+    /// Updated there.
+    pub updated: usize,
+    /// Deleted there.
+    pub deleted: usize,
+}
+
+/// What waits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Open {
+    /// Pairs with a conflict.
+    pub conflicts: usize,
+    /// Records of which nobody can tell who they are.
+    pub ambiguous: usize,
+    /// Records that cannot be read, or cannot be synchronised as they are.
+    pub rejected: usize,
+    /// Deletions that wait for approval.
+    pub held_deletes: usize,
+    /// Clearings of a field that wait for approval.
+    pub held_clears: usize,
+}
+
+/// Why a run failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReportedError {
+    /// The exit code.
+    pub code: u8,
+    /// What went wrong.
+    pub message: String,
+    /// What to do about it.
+    pub hint: String,
+}
+
+impl ReportedError {
+    /// `error` with its causes in one line.
+    pub fn of(error: &dyn std::error::Error, code: u8, hint: &str) -> ReportedError {
+        let mut message = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            let text = error.to_string();
+            if !message.ends_with(&text) {
+                message = format!("{message}: {text}");
+            }
+            cause = error.source();
+        }
+        ReportedError { code, message, hint: hint.to_owned() }
+    }
+}
+
+fn schema() -> &'static str {
+    "linqsync.run/1"
+}
+
+fn second<S: serde::Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true))
+}
+
+impl RunReport {
+    /// A report of a run that began at `started_at` and has done nothing so far.
+    pub fn new(started_at: Timestamp) -> RunReport {
+        RunReport {
+            schema: schema(),
+            run: None,
+            outcome: Outcome::Clean,
+            dry_run: false,
+            linq: SideCounts::default(),
+            source: SideCounts::default(),
+            linked: 0,
+            in_sync: 0,
+            open: Open::default(),
+            skipped: 0,
+            requests: RequestCounts::default(),
+            started_at,
+            finished_at: started_at,
+            error: None,
+            halted: false,
+            notices: Vec::new(),
+        }
+    }
+
+    /// The outcome that follows from what waits, and from the error if there is one.
+    pub fn conclude(&mut self, finished_at: Timestamp) {
+        self.finished_at = finished_at;
+        let Open { conflicts, ambiguous, rejected, held_deletes, held_clears } = self.open;
+        self.outcome = if self.error.is_some() {
+            Outcome::Failed
+        } else if self.halted || held_deletes + held_clears > 0 {
+            Outcome::Held
+        } else if conflicts + ambiguous + rejected + self.skipped > 0 {
+            Outcome::Attention
+        } else {
+            Outcome::Clean
+        };
+    }
+
+    /// The program's exit code.
+    pub fn exit_code(&self) -> u8 {
+        match (self.outcome, &self.error) {
+            (Outcome::Failed, Some(error)) => error.code,
+            (Outcome::Failed, None) => 1,
+            (Outcome::Clean, _) => 0,
+            (Outcome::Attention, _) => 3,
+            (Outcome::Held, _) => 4,
+        }
+    }
+
+    /// Takes what waits from a plan made after everything was done.
+    pub fn take_open(&mut self, plan: &Plan, seen: &Observation) {
+        self.halted = plan.halt.is_some();
+        self.in_sync = if self.halted { 0 } else { plan.in_sync };
+        self.open = open(plan, seen);
+        self.skipped += plan.unseen;
+        self.linq.seen = seen.linq.contacts.len();
+        self.source.seen = seen.source.records.len();
+    }
+
+    /// How much the run changed so far.
+    pub fn changes(&self) -> usize {
+        let done = |side: SideCounts| side.created + side.updated + side.deleted;
+        done(self.linq) + done(self.source) + self.linked
+    }
+
+    /// Whether the run changed anything.
+    pub fn changed_anything(&self) -> bool {
+        self.changes() > 0
+    }
+}
+
+fn open(plan: &Plan, seen: &Observation) -> Open {
+    let steps_with = |waits: fn(&Wait) -> bool| {
+        plan.steps.iter().filter(|step| step.waits.iter().any(waits)).count()
+    };
+    let all = |waits: fn(&Wait) -> bool| {
+        plan.steps.iter().flat_map(|step| &step.waits).filter(|wait| waits(wait)).count()
+    };
+    Open {
+        conflicts: steps_with(|wait| matches!(wait, Wait::Conflict { .. })),
+        ambiguous: steps_with(|wait| matches!(wait, Wait::Ambiguous { .. })),
+        rejected: steps_with(|wait| matches!(wait, Wait::Rejected { .. }))
+            + seen.source.unreadable.len(),
+        held_deletes: all(|wait| matches!(wait, Wait::HeldDeletion(_))),
+        held_clears: all(|wait| matches!(wait, Wait::HeldClearing(..))),
+    }
+}

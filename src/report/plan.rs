@@ -1,0 +1,301 @@
+//! A plan for scripts: the document `linqsync.plan/1`.
+//!
+//! Its rows are made while they are written, for the plan of a first run has at least one
+//! for everybody.
+
+use std::borrow::Cow;
+
+use serde::{Serialize, Serializer};
+
+use super::RunReport;
+use crate::model::{Change, Field, LinqId, Side, Unreadable, Values};
+use crate::observe::record;
+use crate::plan::{
+    Clash, LinkPlan, LinqWrite, Observation, Plan, Skipped, SourceWrite, Step, Wait,
+};
+
+/// A plan as `linqsync.plan/1`, with the run that it would be.
+#[derive(Serialize)]
+pub struct PlanDocument<'a> {
+    schema: &'static str,
+    steps: Steps<'a>,
+    skipped: Vec<LeftOut<'a>>,
+    notices: &'a [String],
+    halt: Option<&'a str>,
+    summary: &'a RunReport,
+}
+
+impl<'a> PlanDocument<'a> {
+    /// The document of `plan`, which was made from `seen`.
+    pub fn new(plan: &'a Plan, seen: &'a Observation, summary: &'a RunReport) -> Self {
+        Self {
+            schema: "linqsync.plan/1",
+            steps: Steps { plan, seen },
+            skipped: plan.skipped.iter().map(LeftOut::new).collect(),
+            notices: &plan.notices,
+            halt: plan.halt.as_deref(),
+            summary,
+        }
+    }
+
+    /// Whether it has no steps.
+    pub fn is_empty(&self) -> bool {
+        self.steps.rows().next().is_none()
+    }
+}
+
+struct Steps<'a> {
+    plan: &'a Plan,
+    seen: &'a Observation,
+}
+
+impl<'a> Steps<'a> {
+    fn rows(&self) -> impl Iterator<Item = Row<'a>> {
+        let seen = self.seen;
+        let steps = self.plan.steps.iter().flat_map(move |step| rows(step, seen));
+        steps.chain(seen.source.unreadable.iter().map(Row::of_unreadable))
+    }
+}
+
+impl Serialize for Steps<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.rows())
+    }
+}
+
+/// What is done, or waits, on one side.
+#[derive(Serialize)]
+pub(crate) struct Row<'a> {
+    side: Option<Side>,
+    action: &'static str,
+    linq_id: Option<LinqId>,
+    source_key: Option<&'a str>,
+    name: &'a str,
+    fields: Fields<'a>,
+    reason: Cow<'a, str>,
+}
+
+impl<'a> Row<'a> {
+    fn of_unreadable(unreadable: &'a Unreadable) -> Self {
+        Self {
+            side: Some(Side::Source),
+            action: "reject",
+            linq_id: None,
+            source_key: Some(&unreadable.label),
+            name: &unreadable.label,
+            fields: Fields::none(),
+            reason: format!("line {}: {}", unreadable.line, unreadable.reason).into(),
+        }
+    }
+}
+
+/// The fields that a row is about.
+enum Fields<'a> {
+    Changes(Vec<(Field, FromTo<'a>)>),
+    Conflicts(Vec<(Field, ThreeValues<'a>)>),
+    Candidates(&'a [LinqId]),
+}
+
+impl Fields<'_> {
+    const fn none() -> Self {
+        Fields::Changes(Vec::new())
+    }
+}
+
+impl Serialize for Fields<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Fields::Changes(set) => {
+                serializer.collect_map(set.iter().map(|(field, values)| (field.name(), values)))
+            }
+            Fields::Conflicts(set) => {
+                serializer.collect_map(set.iter().map(|(field, values)| (field.name(), values)))
+            }
+            Fields::Candidates(ids) => serializer.collect_map([("candidates", ids)]),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct FromTo<'a> {
+    from: &'a str,
+    to: &'a str,
+}
+
+#[derive(Serialize)]
+struct ThreeValues<'a> {
+    base: &'a str,
+    source: &'a str,
+    linq: &'a str,
+}
+
+/// Somebody whom an undo leaves as they are.
+#[derive(Serialize)]
+struct LeftOut<'a> {
+    linq_id: Option<LinqId>,
+    source_key: Option<&'a str>,
+    name: &'a str,
+    why: &'a str,
+}
+
+impl<'a> LeftOut<'a> {
+    fn new(Skipped { subject, why }: &'a Skipped) -> Self {
+        Self {
+            linq_id: subject.linq_id,
+            source_key: subject.source_key.as_deref(),
+            name: &subject.name,
+            why,
+        }
+    }
+}
+
+/// A step as rows of `linqsync.plan/1`.
+pub(crate) fn rows<'a>(step: &'a Step, seen: &'a Observation) -> Vec<Row<'a>> {
+    let mut rows = Vec::new();
+    let reason = step.reason.to_string();
+    let mut row = |side: Option<Side>, action: &'static str, fields, reason: Cow<'a, str>| {
+        rows.push(Row {
+            side,
+            action,
+            linq_id: step.subject.linq_id,
+            source_key: step.subject.source_key.as_deref(),
+            name: &step.subject.name,
+            fields,
+            reason,
+        });
+    };
+    if matches!(step.link, LinkPlan::Join { .. } | LinkPlan::Relink(_)) {
+        row(None, "link", Fields::none(), reason.clone().into());
+    }
+    if let Some(write) = &step.linq {
+        let (action, fields) = linq_write(write);
+        row(Some(Side::Linq), action, fields, reason.clone().into());
+    }
+    if let Some(write) = &step.source {
+        let (action, fields) = source_write(write, seen);
+        row(Some(Side::Source), action, fields, reason.clone().into());
+    }
+    let conflicts = conflicts(&step.waits);
+    if !conflicts.is_empty() {
+        let why = why_conflicts(&step.waits);
+        row(None, "conflict", Fields::Conflicts(conflicts), why.into());
+    }
+    for wait in &step.waits {
+        match wait {
+            Wait::Conflict { .. } => {}
+            Wait::Ambiguous { candidates } => {
+                let fields = Fields::Candidates(candidates);
+                row(Some(Side::Linq), "hold", fields, reason.clone().into());
+            }
+            Wait::HeldDeletion(side) => {
+                let why = format!("{reason}: the deletion waits for approval");
+                row(Some(*side), "hold", Fields::none(), why.into());
+            }
+            Wait::HeldClearing(side, change) => {
+                let why = "clearing this field for so many people waits for approval";
+                row(Some(*side), "hold", changes(std::slice::from_ref(change)), why.into());
+            }
+            Wait::Grace(side) => {
+                let why = format!("{reason}: the deletion waits for sync.delete_grace");
+                row(Some(*side), "hold", Fields::none(), why.into());
+            }
+            Wait::Rejected { field, reason } => {
+                let fields = refused(step, *field, seen);
+                row(Some(Side::Source), "reject", fields, reason.into());
+            }
+        }
+    }
+    rows
+}
+
+fn linq_write(write: &LinqWrite) -> (&'static str, Fields<'_>) {
+    match write {
+        LinqWrite::Create { values, .. } => ("create", appearing(values)),
+        LinqWrite::Update { set, .. } => ("update", changes(set)),
+        LinqWrite::Delete { expected, .. } => ("delete", going(expected)),
+    }
+}
+
+fn source_write<'a>(write: &'a SourceWrite, seen: &'a Observation) -> (&'static str, Fields<'a>) {
+    match write {
+        SourceWrite::Create { values, .. } => ("create", appearing(values)),
+        SourceWrite::Update { set, .. } => ("update", changes(set)),
+        SourceWrite::Delete { at } => ("delete", going(&record(seen, *at).values)),
+    }
+}
+
+fn changes(set: &[Change]) -> Fields<'_> {
+    let fields = set.iter().map(|Change { field, from, to }| (*field, FromTo { from, to }));
+    Fields::Changes(fields.collect())
+}
+
+/// The fields of somebody new.
+fn appearing(values: &Values) -> Fields<'_> {
+    let appears = |field: Field| (field, FromTo { from: "", to: &values[field] });
+    Fields::Changes(values.filled().iter().map(appears).collect())
+}
+
+/// The fields of somebody who is deleted.
+fn going(values: &Values) -> Fields<'_> {
+    let goes = |field: Field| (field, FromTo { from: &values[field], to: "" });
+    Fields::Changes(values.filled().iter().map(goes).collect())
+}
+
+/// What Linq would have got instead of what, had it not been refused: `field`, or all that
+/// somebody edited in the source.
+fn refused<'a>(step: &Step, field: Option<Field>, seen: &'a Observation) -> Fields<'a> {
+    let Some(record) = step.subject.record.map(|at| record(seen, at)) else {
+        return Fields::none();
+    };
+    let contact = step.subject.linq_id.and_then(|id| seen.linq.contacts.get(&id));
+    let link = step.subject.link.and_then(|id| seen.links.iter().find(|link| link.id == id));
+    let agreed = |field: Field| link.and_then(|link| link.base.get(field));
+    let is_edited =
+        |field: &Field| agreed(*field).is_none_or(|agreed| agreed.source != record.values[*field]);
+    let from_to = |field: Field| FromTo {
+        from: contact.map_or("", |contact| &contact.values[field]),
+        to: &record.values[field],
+    };
+    if let Some(field) = field {
+        return Fields::Changes(vec![(field, from_to(field))]);
+    }
+    let edited = seen.source.mapped.iter().filter(is_edited);
+    let fields = edited.map(|field| (field, from_to(field)));
+    Fields::Changes(fields.filter(|(_, values)| values.from != values.to).collect())
+}
+
+/// Why fields are in conflict: what is out of the ordinary is said field by field.
+fn why_conflicts(waits: &[Wait]) -> String {
+    let others = waits.iter().filter_map(|wait| match wait {
+        Wait::Conflict {
+            field,
+            clash: clash @ (Clash::ChangedBack(_) | Clash::NeverAgreed),
+            ..
+        } => Some(clash.reason(*field)),
+        Wait::Conflict { clash: Clash::BothEdited, .. }
+        | Wait::Ambiguous { .. }
+        | Wait::HeldDeletion(_)
+        | Wait::HeldClearing(..)
+        | Wait::Rejected { .. }
+        | Wait::Grace(_) => None,
+    });
+    let reasons: Vec<String> = others.collect();
+    if reasons.is_empty() {
+        return "edited on both sides to different values".to_owned();
+    }
+    reasons.join("; ")
+}
+
+fn conflicts(waits: &[Wait]) -> Vec<(Field, ThreeValues<'_>)> {
+    let values = waits.iter().filter_map(|wait| match wait {
+        Wait::Conflict { field, base, source, linq, .. } => {
+            Some((*field, ThreeValues { base, source, linq }))
+        }
+        Wait::Ambiguous { .. }
+        | Wait::HeldDeletion(_)
+        | Wait::HeldClearing(..)
+        | Wait::Rejected { .. }
+        | Wait::Grace(_) => None,
+    });
+    values.collect()
+}
