@@ -111,9 +111,12 @@ fn store(
     if side.incomplete.is_some() {
         return Ok(());
     }
-    let linked: BTreeSet<LinqId> = state.links()?.iter().map(|link| link.linq_id).collect();
-    let unlisted: Vec<LinqId> =
-        mirrored.into_keys().filter(|id| !shown.contains_key(id) && !linked.contains(id)).collect();
+    let mut unlisted: Vec<LinqId> =
+        mirrored.into_keys().filter(|id| !shown.contains_key(id)).collect();
+    if !unlisted.is_empty() {
+        let linked: BTreeSet<LinqId> = state.links()?.iter().map(|link| link.linq_id).collect();
+        unlisted.retain(|id| !linked.contains(id));
+    }
     if !unlisted.is_empty() {
         state.forget_contacts(&unlisted)?;
     }
@@ -199,6 +202,8 @@ fn written(
 /// # Errors
 /// When the state cannot be read.
 pub fn recall(state: &State, seen: &mut Observation) -> Result<(), StateError> {
+    // Not both of them in memory at once, the old ones and the new ones.
+    seen.links = Vec::new();
     seen.links = state.links()?;
     let rejections = state.rejections()?;
     seen.refused = rejections.into_iter().map(|r| (r.fingerprint, r.reason)).collect();

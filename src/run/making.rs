@@ -271,6 +271,10 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
         read_at: Timestamp,
     ) -> Result<(), RunError> {
         let plan = self.plan(seen)?;
+        let deletes = |step: &Step| matches!(step.linq, Some(LinqWrite::Delete { .. }));
+        if !plan.steps.iter().any(deletes) {
+            return Ok(());
+        }
         let mut done = LinqOutcome::default();
         let result = self.apply(run, seen, read_at).delete_in_linq(&plan, &mut done).await;
         self.count(&mut done);
