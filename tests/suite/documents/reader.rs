@@ -16,6 +16,8 @@ pub(super) struct Reader {
     /// What the document starts in the background, with the address where it listens.
     sandbox: Option<(Process, String)>,
     daemon: Option<Process>,
+    /// The `export`s so far, which each further command begins with.
+    exported: String,
 }
 
 impl Reader {
@@ -24,7 +26,7 @@ impl Reader {
         for file in ["sync.toml", "linq.token"] {
             std::fs::remove_file(world.path(file)).unwrap();
         }
-        Reader { world, sandbox: None, daemon: None }
+        Reader { world, sandbox: None, daemon: None, exported: String::new() }
     }
 
     /// Text of the document as it is true here.
@@ -75,6 +77,8 @@ impl Reader {
                 let daemon = self.daemon.take().unwrap();
                 daemon.terminate();
                 daemon.ended().expect(0);
+            } else if command.starts_with("export ") {
+                self.exported += &(self.here(&command) + "\n");
             } else {
                 self.runs(place, &command, &printed);
             }
@@ -102,7 +106,7 @@ impl Reader {
         let command = self.here(command);
         let (code, printed) = match command.strip_prefix("curl ") {
             Some(arguments) => (Some(0), ask(arguments)),
-            None => self.shell(&command),
+            None => self.shell(&(self.exported.clone() + &command)),
         };
         let printed = self.there(&printed);
         // A command whose exit code matters prints it.
