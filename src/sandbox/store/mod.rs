@@ -1,0 +1,369 @@
+//! The organisation's contacts and users, and what reading and writing do to them.
+//!
+//! Owns ids, times, owners, what is kept of a value, the order of the listing and
+//! the indexes of find. Leaves the form of requests to [`super::input`] and of
+//! answers to [`super::routes`].
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+
+use super::answer::Problem;
+use super::contact::{Contact, Owner, Role, User};
+use super::formats;
+use super::input::Input;
+use super::people::Person;
+use super::quirks::{Duplicates, FindPhones, FindPicks, Order, Quirks, UpdatedAt, Updates};
+
+/// What the sandbox takes for the present. Times of writes never repeat nor run
+/// backwards, whatever it says: each is at least a millisecond after the last.
+pub type Now = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
+
+/// The id of the first contact.
+const FIRST_ID: u64 = 4_100_001;
+
+#[derive(Clone)]
+pub(super) struct Store {
+    quirks: Quirks,
+    users: Vec<User>,
+    now: Now,
+    last_write: DateTime<Utc>,
+    next_id: u64,
+    contacts: BTreeMap<u64, Entry>,
+    by_email: Index,
+    by_phone: Index,
+    /// Lists and finds so far.
+    looks: u64,
+    /// Ids in the order of the listing, until something changes it.
+    listing: Option<Vec<u64>>,
+    /// Deleted contacts, each with the last look that sees it still.
+    ghosts: Vec<(Contact, u64)>,
+    /// What another writer puts back before the next look.
+    reverting: Vec<Reverting>,
+}
+
+#[derive(Clone)]
+struct Reverting {
+    id: u64,
+    member: &'static str,
+    to: Option<String>,
+}
+
+#[derive(Clone)]
+struct Entry {
+    contact: Contact,
+    /// The look that sees the contact first.
+    seen_from: u64,
+}
+
+/// The ids of the contacts that share a value.
+type Index = BTreeMap<String, BTreeSet<u64>>;
+
+/// A part of the listing.
+pub(super) struct Page<'a> {
+    pub(super) contacts: Vec<&'a Contact>,
+    pub(super) total_count: usize,
+}
+
+impl Store {
+    /// An organisation of these users without contacts.
+    pub(super) fn new(quirks: Quirks, users: Vec<User>, now: Now) -> Store {
+        let last_write = now().trunc_subsecs(3);
+        Store {
+            quirks,
+            users,
+            now,
+            last_write,
+            next_id: FIRST_ID,
+            contacts: BTreeMap::new(),
+            by_email: Index::new(),
+            by_phone: Index::new(),
+            looks: 0,
+            listing: None,
+            ghosts: Vec::new(),
+            reverting: Vec::new(),
+        }
+    }
+
+    pub(super) fn set_quirks(&mut self, quirks: Quirks) {
+        self.quirks = quirks;
+        self.listing = None;
+    }
+
+    /// Adds contacts that have been there for a while, as if they had been sent
+    /// one after the other in the years before the present.
+    pub(super) fn settle(&mut self, people: &[Person]) {
+        let present = self.last_write;
+        for (person, ago) in people.iter().zip((1..=people.len()).rev()) {
+            let at = present - TimeDelta::minutes(11) * i32::try_from(ago).unwrap_or(i32::MAX);
+            let owner = self.users.get(person.owner % self.users.len().max(1));
+            let owner = owner.map(|user| user.owner.clone());
+            let mut contact = Contact::blank(self.new_id(), owner, at);
+            for (name, text) in &person.texts {
+                self.keep(&mut contact, name, Some(text));
+            }
+            contact.name_fully();
+            self.put(Entry { contact, seen_from: 0 });
+        }
+    }
+
+    /// The present.
+    pub(super) fn now(&self) -> DateTime<Utc> {
+        (self.now)()
+    }
+
+    pub(super) fn quirks(&self) -> Quirks {
+        self.quirks
+    }
+
+    /// Every contact, by id.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Contact> {
+        self.contacts.values().map(|entry| &entry.contact)
+    }
+
+    pub(super) fn get(&self, id: u64) -> Result<&Contact, Problem> {
+        self.contacts.get(&id).map(|entry| &entry.contact).ok_or(Problem::NoContact)
+    }
+
+    /// How many contacts the next list shows.
+    pub(super) fn listed_now(&self) -> usize {
+        let next = self.looks + 1;
+        self.contacts.values().filter(|entry| next >= entry.seen_from).count()
+            + self.ghosts.iter().filter(|(_, until)| next <= *until).count()
+    }
+
+    /// The contacts after the first `skip` of the listing, at most `take`.
+    pub(super) fn list(&mut self, skip: usize, take: usize) -> Page<'_> {
+        self.look();
+        let listing = match self.listing.take() {
+            Some(listing) => listing,
+            None => self.listed(),
+        };
+        let ids = listing.iter().skip(skip).take(take);
+        let total_count = listing.len();
+        let (there, ghosts) = (&self.contacts, &self.ghosts);
+        let shown = |id: &u64| match there.get(id) {
+            Some(entry) => Some(&entry.contact),
+            None => ghosts.iter().map(|(contact, _)| contact).find(|contact| contact.id == *id),
+        };
+        let contacts = ids.filter_map(shown).collect();
+        if self.contacts.len() == total_count && self.ghosts.is_empty() {
+            self.listing = Some(listing);
+        }
+        Page { contacts, total_count }
+    }
+
+    /// The visible contact with the lowest or highest id that has this e-mail or this
+    /// phone number, which is in E.164.
+    pub(super) fn find(&mut self, email: Option<&str>, phone: Option<&str>) -> Option<&Contact> {
+        self.look();
+        let by_email = email.and_then(|email| self.by_email.get(&formats::email_key(email)));
+        let by_phone = phone.and_then(|phone| self.by_phone.get(phone));
+        let is_compared = |id: &&u64| match self.quirks.find_phones {
+            FindPhones::Normalised => true,
+            FindPhones::Kept => {
+                let kept = self.contacts.get(id).map(|entry| &entry.contact.phone_number);
+                kept.is_some_and(|kept| kept.as_deref() == phone)
+            }
+        };
+        let by_phone = by_phone.into_iter().flatten().filter(is_compared);
+        let ids = by_email.into_iter().flatten().chain(by_phone);
+        let seen = ids.filter(|id| self.contacts.get(id).is_some_and(|entry| self.sees(entry)));
+        let id = match self.quirks.find_picks {
+            FindPicks::First => seen.min(),
+            FindPicks::Last => seen.max(),
+        };
+        self.contacts.get(id?).map(|entry| &entry.contact)
+    }
+
+    pub(super) fn create(&mut self, input: &Input) -> Result<&Contact, Problem> {
+        let owner = input.user_email.as_deref().map(|email| self.named(email)).transpose()?;
+        match (self.quirks.duplicates, self.namesake(input)) {
+            (Duplicates::Allow, _) | (_, None) => {}
+            (Duplicates::Refuse, Some(_)) => {
+                return Err(Problem::invalid("Email has already been taken"));
+            }
+            (Duplicates::Merge, Some(id)) => return self.update(id, input),
+        }
+        let mut contact = self.draft();
+        contact.contact_owner = owner.or(contact.contact_owner);
+        for (name, text) in &input.texts {
+            self.keep(&mut contact, name, text.as_deref());
+        }
+        contact.name_fully();
+        let seen_from = self.looks + self.quirks.late_visibility + 1;
+        Ok(self.put(Entry { contact, seen_from }))
+    }
+
+    pub(super) fn update(&mut self, id: u64, input: &Input) -> Result<&Contact, Problem> {
+        let mut contact = self.get(id)?.clone();
+        match self.quirks.updates {
+            Updates::Taken => {}
+            Updates::Ignored => return self.get(id),
+        }
+        match &input.user_email {
+            Some(email) => contact.contact_owner = Some(self.named(email)?),
+            None if self.quirks.owner_reset => contact.contact_owner = self.default_owner(),
+            None => {}
+        }
+        if self.quirks.refuse_clearing && input.texts.values().any(Option::is_none) {
+            return Err(Problem::invalid("A value can't be blank"));
+        }
+        let reverts = self.quirks.reverts.filter(|name| input.texts.contains_key(name));
+        self.reverting.extend(reverts.map(|member| {
+            let to = contact.text_mut(member).and_then(|text| text.clone());
+            Reverting { id, member, to }
+        }));
+        for (name, text) in &input.texts {
+            if text.is_some() || !self.quirks.ignore_clearing {
+                self.keep(&mut contact, name, text.as_deref());
+            }
+        }
+        self.rewrite(contact).ok_or(Problem::NoContact)
+    }
+
+    pub(super) fn delete(&mut self, id: u64) -> Result<Contact, Problem> {
+        let entry = self.contacts.remove(&id).ok_or(Problem::NoContact)?;
+        self.reindex(&entry.contact, |ids| ids.remove(&id));
+        self.tick();
+        if self.quirks.late_deletion > 0 {
+            self.ghosts.push((entry.contact.clone(), self.looks + self.quirks.late_deletion));
+        }
+        Ok(entry.contact)
+    }
+
+    /// A blank contact with a new id, created now, which is not among the contacts
+    /// yet.
+    pub(super) fn draft(&mut self) -> Contact {
+        let at = self.tick();
+        Contact::blank(self.new_id(), self.default_owner(), at)
+    }
+
+    /// Adds a draft as it is: without any quirk, seen at once.
+    pub(super) fn adopt(&mut self, mut draft: Contact) {
+        draft.name_fully();
+        self.put(Entry { contact: draft, seen_from: 0 });
+    }
+
+    /// Replaces the contact of the same id and marks it as updated now; `None` if
+    /// there is none.
+    pub(super) fn rewrite(&mut self, mut contact: Contact) -> Option<&Contact> {
+        let before = self.contacts.remove(&contact.id)?;
+        let id = contact.id;
+        self.reindex(&before.contact, |ids| ids.remove(&id));
+        let now = self.tick();
+        match self.quirks.updated_at {
+            UpdatedAt::Moves => contact.updated_at = now,
+            UpdatedAt::Stays => {}
+        }
+        contact.name_fully();
+        Some(self.put(Entry { contact, seen_from: before.seen_from }))
+    }
+
+    /// The user of this e-mail, as contacts show their owner.
+    pub(super) fn user(&self, email: &str) -> Result<Owner, Problem> {
+        let wanted = formats::email_key(email);
+        let mut owners = self.users.iter().map(|user| &user.owner);
+        let found = owners.find(|owner| formats::email_key(&owner.email) == wanted);
+        found.cloned().ok_or(Problem::NoUser)
+    }
+
+    /// The user whom a request names.
+    fn named(&self, email: &str) -> Result<Owner, Problem> {
+        if self.quirks.unknown_users { Err(Problem::NoUser) } else { self.user(email) }
+    }
+
+    fn default_owner(&self) -> Option<Owner> {
+        let admin = self.users.iter().find(|user| user.role == Role::Admin);
+        admin.map(|user| user.owner.clone())
+    }
+
+    /// The first contact with the e-mail of `input`, seen or not.
+    fn namesake(&self, input: &Input) -> Option<u64> {
+        let email = input.texts.get("email")?.as_deref()?;
+        self.by_email.get(&formats::email_key(email))?.first().copied()
+    }
+
+    /// Puts what is kept of `text` into a member of `contact`.
+    fn keep(&self, contact: &mut Contact, name: &str, text: Option<&str>) {
+        if let Some(member) = contact.text_mut(name) {
+            let kept = text.map(|text| self.quirks.kept(name, text));
+            *member = kept.filter(|kept| !kept.is_empty());
+        }
+    }
+
+    fn listed(&self) -> Vec<u64> {
+        let mut seen: Vec<&Contact> =
+            self.contacts.values().filter(|e| self.sees(e)).map(|e| &e.contact).collect();
+        if !self.ghosts.is_empty() {
+            seen.extend(self.ghosts.iter().map(|(contact, _)| contact));
+            seen.sort_by_key(|contact| contact.id);
+        }
+        match self.quirks.order {
+            Order::Id => {}
+            Order::CreatedDesc => seen.sort_by_key(|c| Reverse((c.created_at, c.id))),
+            Order::UpdatedDesc => seen.sort_by_key(|c| Reverse((c.updated_at, c.id))),
+        }
+        seen.into_iter().map(|contact| contact.id).collect()
+    }
+
+    /// A list or a find begins.
+    fn look(&mut self) {
+        self.looks += 1;
+        let looks = self.looks;
+        if self.ghosts.iter().any(|(_, until)| looks > *until) {
+            self.ghosts.retain(|(_, until)| looks <= *until);
+            self.listing = None;
+        }
+        for Reverting { id, member, to } in std::mem::take(&mut self.reverting) {
+            let Some(mut contact) = self.get(id).ok().cloned() else { continue };
+            if let Some(text) = contact.text_mut(member) {
+                *text = to;
+            }
+            self.rewrite(contact);
+        }
+    }
+
+    fn sees(&self, entry: &Entry) -> bool {
+        self.looks >= entry.seen_from
+    }
+
+    fn tick(&mut self) -> DateTime<Utc> {
+        let next = self.last_write + TimeDelta::milliseconds(1);
+        self.last_write = (self.now)().trunc_subsecs(3).max(next);
+        self.last_write
+    }
+
+    fn new_id(&mut self) -> u64 {
+        let id = self.next_id;
+        self.next_id += 1;
+        id
+    }
+
+    fn put(&mut self, entry: Entry) -> &Contact {
+        let id = entry.contact.id;
+        self.reindex(&entry.contact, |ids| ids.insert(id));
+        &self.contacts.entry(id).insert_entry(entry).into_mut().contact
+    }
+
+    /// Changes the sets of ids in which find looks for `contact`, and forgets the
+    /// order of the listing.
+    fn reindex(&mut self, contact: &Contact, change: impl Fn(&mut BTreeSet<u64>) -> bool) {
+        self.listing = None;
+        let email = contact.email.as_deref().map(formats::email_key);
+        let phone = contact.phone_number.as_deref().and_then(formats::e164);
+        for (index, key) in [(&mut self.by_email, email), (&mut self.by_phone, phone)] {
+            let Some(key) = key else { continue };
+            let ids = index.entry(key.clone()).or_default();
+            change(ids);
+            if ids.is_empty() {
+                index.remove(&key);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,225 @@
+//! Who is linked with whom, who waits, and what they must have in common.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use linqsync::mirror::State;
+use linqsync::model::{Field, Link, LinkStatus};
+use linqsync::plan::{Observation, Plan, Wait};
+use linqsync::sandbox::Contact;
+
+use super::{CANON, World, is_mapped, member, row_of, tags};
+
+/// Who is linked with whom.
+pub(super) struct Pairs {
+    all: Vec<Pair>,
+    /// Records that are linked.
+    records: BTreeSet<usize>,
+    contacts: BTreeMap<u64, Contact>,
+    /// By what the harness knows each record's row.
+    tags: Vec<Option<String>>,
+}
+
+struct Pair {
+    link: Link,
+    record: Option<usize>,
+    contact: Option<Contact>,
+}
+
+impl Pairs {
+    pub(super) fn of(world: &World, state: &State, seen: &Observation) -> Pairs {
+        let contacts = world.contacts();
+        let mut records = BTreeSet::new();
+        let mut pairs = Vec::new();
+        for link in state.links().unwrap() {
+            let record = seen.source.records.iter().position(|record| {
+                let index = record.index.0 as usize;
+                record.fingerprint == link.fingerprint
+                    && record.key == link.key
+                    && !records.contains(&index)
+            });
+            records.extend(record);
+            let contact = contacts.get(&link.linq_id.0).cloned();
+            pairs.push(Pair { link, record, contact });
+        }
+        let rows = world.inner().run.sheet.clone().map(|sheet| tags(&sheet)).unwrap_or_default();
+        let tags = seen.source.records.iter().map(|record| rows[row_of(&record.label)].clone());
+        Pairs { all: pairs, records, contacts, tags: tags.collect() }
+    }
+
+    fn tag(&self, record: Option<usize>) -> Option<String> {
+        self.tags[record?].clone()
+    }
+
+    pub(super) fn remember(&self, world: &World) {
+        for pair in &self.all {
+            let tag = self.tag(pair.record);
+            let past = &mut world.inner().past;
+            let known = past.linked.entry(pair.link.linq_id.0).or_default();
+            if tag.is_some() {
+                *known = tag;
+            }
+        }
+    }
+
+    /// What we created in Linq is not, by mistake, a second contact of somebody.
+    pub(super) fn no_duplicates(&self, world: &World, waits: &Waits<'_>) {
+        let (posted, linked, removals) = {
+            let past = &world.inner().past;
+            if past.edited_ours {
+                return;
+            }
+            (past.posted.clone(), past.linked.clone(), past.removals)
+        };
+        // Nobody can tell an unanswered create from a twin that was there before.
+        let has_twin = |id: u64| {
+            let values =
+                |id: &u64| Field::ALL.map(|field| member(&self.contacts[id], field).trim());
+            let others = self.contacts.keys().filter(|other| **other != id);
+            others
+                .filter(|other| !posted.contains(other))
+                .any(|other| values(other)[..7] == values(&id)[..7])
+        };
+        let mut doubles = Vec::new();
+        for id in posted.iter().copied().filter(|id| self.contacts.contains_key(id)) {
+            let pair = self.all.iter().find(|pair| pair.link.linq_id.0 == id);
+            let of_people = linked.get(&id).is_some_and(Option::is_some)
+                || pair.is_some_and(|pair| self.tag(pair.record).is_some());
+            // Whether it is somebody's row is asked.
+            let is_asked = waits.contacts.contains(&id);
+            if !of_people && !is_asked && !has_twin(id) {
+                doubles.push(id);
+            }
+        }
+        if doubles.len() > removals {
+            world.violation(&format!("created for nobody's row: {doubles:?}"));
+        }
+    }
+
+    /// Everybody is the same on both sides, or is said to wait.
+    pub(super) fn check(&self, world: &World, plan: &Plan, seen: &Observation) {
+        let waits = Waits::of(plan);
+        for pair in self.all.iter().filter(|pair| pair.link.status == LinkStatus::Linked) {
+            pair.check(world, &waits, seen);
+        }
+        for (position, record) in seen.source.records.iter().enumerate() {
+            let waits = waits.records.contains(&position);
+            if !self.records.contains(&position) && !record.values.lacks_identity() && !waits {
+                world.violation(&format!("{} is in no pair and does not wait", record.label));
+            }
+        }
+        for id in self.contacts.keys() {
+            let linked = self.all.iter().any(|pair| pair.link.linq_id.0 == *id);
+            // It may be somebody who could not be read.
+            let unreadable = !seen.source.unreadable.is_empty();
+            if !linked && !waits.contacts.contains(id) && !unreadable {
+                world.violation(&format!("{id} is in no pair and does not wait"));
+            }
+        }
+    }
+}
+
+/// Who waits.
+pub(super) struct Waits<'a> {
+    by_link: BTreeMap<i64, &'a [Wait]>,
+    records: BTreeSet<usize>,
+    contacts: BTreeSet<u64>,
+    /// Whether some rows may be anybody who is missing.
+    pub(super) suspects: bool,
+}
+
+impl<'a> Waits<'a> {
+    pub(super) fn of(plan: &'a Plan) -> Waits<'a> {
+        let mut waits = Waits {
+            by_link: BTreeMap::new(),
+            records: BTreeSet::new(),
+            contacts: BTreeSet::new(),
+            suspects: false,
+        };
+        for step in plan.steps.iter().filter(|step| !step.waits.is_empty()) {
+            if let Some(link) = step.subject.link {
+                waits.by_link.insert(link.0, &step.waits);
+            }
+            waits.records.extend(step.subject.record.map(|index| index.0 as usize));
+            waits.contacts.extend(step.subject.linq_id.map(|id| id.0));
+            waits.suspects |= step.subject.linq_id.is_none()
+                && step.waits.iter().any(|wait| matches!(wait, Wait::Rejected { field: None, .. }));
+            for wait in &step.waits {
+                if let Wait::Ambiguous { candidates } = wait {
+                    waits.contacts.extend(candidates.iter().map(|id| id.0));
+                }
+            }
+        }
+        waits
+    }
+}
+
+impl Pair {
+    fn check(&self, world: &World, waiting: &Waits<'_>, seen: &Observation) {
+        // Somebody's row may be this person, and waits to be told apart.
+        let may_be = waiting.contacts.contains(&self.link.linq_id.0);
+        let waits = waiting.by_link.get(&self.link.id.0).copied().unwrap_or_default();
+        if self.record.is_none() && self.contact.is_none() {
+            return;
+        }
+        let (Some(record), Some(contact)) = (self.record, &self.contact) else {
+            // A source that is partly unreadable loses nothing, on either side.
+            let unreadable = !seen.source.unreadable.is_empty();
+            let suspect = waiting.suspects && self.record.is_none();
+            // So many are missing that it was not asked for each whether it is gone.
+            let unasked = seen.linq.unasked && self.contact.is_none();
+            let told = !waits.is_empty() || may_be || unasked || unreadable || suspect;
+            if !told {
+                world.violation(&format!("link {} has one half and does not wait", self.link.id));
+            }
+            return;
+        };
+        let record = &seen.source.records[record];
+        for field in Field::ALL.into_iter().filter(|f| is_mapped(&world.setup.features, *f)) {
+            let (source, linq) = (&record.values[field], member(contact, field));
+            let waits = waits.iter().any(|wait| concerns(wait, field));
+            // Nothing had ever been agreed on, and each side has its own again.
+            let apart = self.link.base.is_apart(field);
+            if !CANON.same(field, source, linq)
+                && !waits
+                && !apart
+                && !self.is_rewritten(field, source, linq)
+            {
+                world.violation(&format!(
+                    "{field} of {} is {source:?} in the source and {linq:?} in Linq",
+                    contact.id
+                ));
+            }
+        }
+    }
+
+    /// Whether Linq made of a value what it has now.
+    fn is_rewritten(&self, field: Field, source: &str, linq: &str) -> bool {
+        let Some(agreed) = self.link.base.get(field) else { return false };
+        let agreed =
+            CANON.same(field, &agreed.source, source) && CANON.same(field, &agreed.linq, linq);
+        let digits = |text: &str| -> String { text.chars().filter(char::is_ascii_digit).collect() };
+        let alike = match field {
+            Field::PhoneNumber => {
+                digits(linq).contains(&digits(source))
+                    || digits(source).contains(digits(linq).trim_start_matches('1'))
+            }
+            Field::FirstName
+            | Field::LastName
+            | Field::Email
+            | Field::Company
+            | Field::Title
+            | Field::Location
+            | Field::Owner => source.to_lowercase().trim().starts_with(linq.to_lowercase().trim()),
+        };
+        agreed && alike && !linq.is_empty()
+    }
+}
+
+fn concerns(wait: &Wait, field: Field) -> bool {
+    match wait {
+        Wait::Conflict { field: of, .. } => *of == field,
+        Wait::HeldClearing(_, change) => change.field == field,
+        Wait::Rejected { field: of, .. } => of.is_none_or(|of| of == field),
+        Wait::Ambiguous { .. } | Wait::HeldDeletion(_) | Wait::Grace(_) => false,
+    }
+}
