@@ -134,11 +134,20 @@ fn too_many_requests_at_one_create_make_every_other_wait() {
 fn a_wait_that_linq_asked_for_is_kept_after_a_kill() {
     let world = busy();
     world.fault("list status=503 retry-after=4 times=1");
+    let listings = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let seen = std::sync::Arc::clone(&listings);
+    world.linq().set_witness(std::sync::Arc::new(move |moment, request| {
+        if moment == linqsync::sandbox::Moment::Arrived && request.kind == Some(Kind::List) {
+            seen.lock().unwrap().push(std::time::Instant::now());
+        }
+    }));
     let process = world.start(&["--once"]);
     wait_until("it waits", || process.stderr().contains("asked to be left alone"));
     process.kill();
-    let next = world.once().expect(0);
-    assert!(next.ended.took >= Duration::from_secs(1), "{:?}", next.ended.took);
+    world.once().expect(0);
+    let listings = listings.lock().unwrap();
+    let waited = listings[1].duration_since(listings[0]);
+    assert!(waited >= Duration::from_millis(3_900), "{waited:?}");
 }
 
 #[test]
