@@ -103,7 +103,10 @@ def measure(program, source, address, where, environment, people):
     with open(path, "w", encoding="utf-8") as file:
         file.write(text)
     print(f"{people} on each side      on the clock  processor  memory at most")
-    run = lambda what, *words: measured(what, [program, *words], where, environment)
+
+    def run(what, *words):
+        return measured(what, [program, *words], where, environment)
+
     expect(run("first plan", "plan"), f"Plan: {2 * people} to create")
     expect(run("first plan, as JSON", "plan", "--json"), '"linqsync.plan/1"')
     expect(run("first run", "--once", "-q"), rf"in sync +{2 * people}\b")
