@@ -14,7 +14,7 @@ use super::log::{Shown, leak};
 use super::documented::expect_documented;
 
 /// How long anything may take before a test gives up.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Waits until `condition` holds, which `what` describes in a failure.
 pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
