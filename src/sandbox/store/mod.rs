@@ -36,7 +36,8 @@ pub(super) struct Store {
     by_phone: Index,
     /// Lists and finds so far.
     looks: u64,
-    /// Ids in the order of the listing, until something changes it.
+    /// Ids in the order of the listing, while every contact is seen and until
+    /// something changes it.
     listing: Option<Vec<u64>>,
     /// Deleted contacts, each with the last look that sees it still.
     ghosts: Vec<(Contact, u64)>,
@@ -129,6 +130,9 @@ impl Store {
 
     /// How many contacts the next list shows.
     pub(super) fn listed_now(&self) -> usize {
+        if let Some(listing) = &self.listing {
+            return listing.len();
+        }
         let next = self.looks + 1;
         self.contacts.values().filter(|entry| next >= entry.seen_from).count()
             + self.ghosts.iter().filter(|(_, until)| next <= *until).count()
