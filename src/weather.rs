@@ -44,10 +44,10 @@ fn note(until: Option<Instant>, state: &State, now: Timestamp) {
     let wait = TimeDelta::from_std(until.saturating_duration_since(Instant::now()));
     let next_attempt = now + wait.unwrap_or_default();
     let down = LinqDown { why: WhyDown::AskedToWait, since: now, next_attempt, runs: 0 };
-    tracing::warn!("{down}");
     if let Err(error) = state.remember_linq_down(Some(&down)) {
         tracing::debug!(%error, "the wait cannot be remembered");
     }
+    tracing::warn!("{down}");
 }
 
 /// Before anything else is asked of a Linq that did not work: keeps the wait that it
