@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use linqsync::model::{Change, Field};
 use linqsync::source::Edit;
-use linqsync::source::csv::{CsvOptions, reading_of};
+use linqsync::source::csv::{CsvOptions, Table};
 
 #[allow(dead_code, reason = "some of it is for the fuzz targets")]
 mod csv_laws;
@@ -75,7 +75,7 @@ fn collect(path: &Path, into: &mut Vec<PathBuf>) {
 /// What is recognised, or else the first column as that of a last name: any will do.
 fn options(raw: &[u8]) -> CsvOptions {
     let mut options = CsvOptions::new("contacts.csv");
-    if reading_of(raw, &options).is_err() {
+    if Table::parse(raw.to_vec(), &options).is_err() {
         let encoding = encoding_rs::Encoding::for_bom(raw);
         let text = encoding.unwrap_or((encoding_rs::WINDOWS_1252, 0)).0.decode(raw).0.into_owned();
         let mut reader = csv::ReaderBuilder::new();
@@ -97,7 +97,8 @@ fn look(file: &Path, raw: &[u8], options: &CsvOptions, tally: &mut Tally) {
         }
     };
     told(csv_laws::reading(raw, options));
-    let Ok((reading, shape)) = reading_of(raw, options) else { return };
+    let Ok((table, reading)) = Table::parse(raw.to_vec(), options) else { return };
+    let shape = table.shape();
     for record in reading.records.iter().take(EDITED) {
         for field in reading.mapped.iter() {
             let from = record.values[field].clone();

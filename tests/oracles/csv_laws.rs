@@ -17,10 +17,10 @@
 use std::collections::BTreeMap;
 
 use linqsync::model::{Change, Field, LinqId, RecordIndex, SourceRecord, Values};
-use linqsync::source::csv::{Charset, CsvOptions, Delimiter, Shape, edited, reading_of};
-use linqsync::source::{Edit, EditOutcome, Reading, WriteError};
+use linqsync::source::csv::{Charset, CsvOptions, Delimiter, Shape, Table};
+use linqsync::source::{Edit, EditOutcome, Reading, WriteError, Written};
 
-type Table = Vec<Vec<Vec<u8>>>;
+type Cells = Vec<Vec<Vec<u8>>>;
 
 /// The law of reading: nothing panics, an independent reader sees the same, and without
 /// edits the file is the same.
@@ -28,11 +28,12 @@ type Table = Vec<Vec<Vec<u8>>>;
 /// # Errors
 /// What is wrong.
 pub(crate) fn reading(raw: &[u8], options: &CsvOptions) -> Result<(), String> {
-    let Ok((reading, shape)) = reading_of(raw, options) else { return Ok(()) };
+    let Ok((table, reading)) = Table::parse(raw.to_vec(), options) else { return Ok(()) };
+    let shape = table.shape();
     if let Some(rows) = rows_below_the_header(raw, &shape) {
         compare(&reading, &shape, &rows)?;
     }
-    match edited(raw, options, &[]) {
+    match edited(&table, options, &[]) {
         Ok((written, _)) if written != raw => Err("it is not written as it is".to_owned()),
         Ok((_, after)) if after.reading.records != reading.records => {
             Err("it is read otherwise the second time".to_owned())
@@ -43,22 +44,33 @@ pub(crate) fn reading(raw: &[u8], options: &CsvOptions) -> Result<(), String> {
     }
 }
 
+/// The bytes of the file after `edits`, and what became of them.
+fn edited(
+    table: &Table,
+    options: &CsvOptions,
+    edits: &[Edit],
+) -> Result<(Vec<u8>, Written), WriteError> {
+    let (next, written) = table.edited(options, edits)?;
+    Ok((next.as_ref().unwrap_or(table).raw().to_vec(), written))
+}
+
 /// The law of editing: the cells that are named have what was asked for, and to an
 /// independent reader all others are the same.
 ///
 /// # Errors
 /// What is wrong.
 pub(crate) fn edits(raw: &[u8], options: &CsvOptions, edits: &[Edit]) -> Result<(), String> {
-    let Ok((reading, shape)) = reading_of(raw, options) else { return Ok(()) };
-    let (bytes, after) = match edited(raw, options, edits) {
+    let Ok((table, reading)) = Table::parse(raw.to_vec(), options) else { return Ok(()) };
+    let shape = table.shape();
+    let (bytes, after) = match edited(&table, options, edits) {
         Ok(done) => done,
         Err(WriteError::ReadOnly { .. }) if reading.read_only.is_some() => return Ok(()),
         Err(WriteError::ReadOnly { .. }) if is_damaged_utf8(raw, &shape) => return Ok(()),
         Err(error) => return Err(error.to_string()),
     };
     stands(&reading, edits, &after.edits, &after.reading)?;
-    let again = edited(&bytes, options, &[]).map_err(|error| error.to_string())?;
-    if again.0 != bytes {
+    let again = Table::parse(bytes.clone(), options).map_err(|error| error.to_string())?.0;
+    if edited(&again, options, &[]).map_err(|error| error.to_string())?.0 != bytes {
         return Err("what was written is not written as it is".to_owned());
     }
     let tables = (rows_below_the_header(raw, &shape), rows_below_the_header(&bytes, &shape));
@@ -127,7 +139,7 @@ pub(crate) fn wishes(raw: &[u8], options: &CsvOptions, chosen: &[u8]) -> Vec<Edi
         " ",
     ];
     const FIELDS: [Field; 4] = [Field::FirstName, Field::Email, Field::PhoneNumber, Field::Company];
-    let Ok((reading, _)) = reading_of(raw, options) else { return Vec::new() };
+    let Ok((_, reading)) = Table::parse(raw.to_vec(), options) else { return Vec::new() };
     let wish = |bytes: &[u8]| {
         let [what, at, field, text, id] = *bytes else { return None };
         let field = FIELDS[usize::from(field) % FIELDS.len()];
@@ -154,13 +166,13 @@ pub(crate) fn wishes(raw: &[u8], options: &CsvOptions, chosen: &[u8]) -> Vec<Edi
 
 /// The cells below the header as the csv crate reads them, without blank rows; `None`
 /// where the text cannot be had.
-fn rows_below_the_header(raw: &[u8], shape: &Shape) -> Option<Table> {
+fn rows_below_the_header(raw: &[u8], shape: &Shape) -> Option<Cells> {
     let text = text(raw, shape)?;
     let body = without_announcement(&text, shape.delimiter);
     let mut reader = csv::ReaderBuilder::new();
     reader.delimiter(shape.delimiter).has_headers(false).flexible(true);
     let rows = reader.from_reader(body).into_byte_records();
-    let rows: Table = rows.map(|row| row.unwrap().iter().map(<[u8]>::to_vec).collect()).collect();
+    let rows: Cells = rows.map(|row| row.unwrap().iter().map(<[u8]>::to_vec).collect()).collect();
     let name = |cell: &Vec<u8>| String::from_utf8_lossy(cell).trim().to_owned();
     let is_header = |row: &Vec<Vec<u8>>| row.iter().map(name).eq(shape.header.iter().cloned());
     let header = rows.iter().position(is_header)?;
@@ -202,7 +214,7 @@ fn has_names_of_its_own(shape: &Shape) -> bool {
 }
 
 /// Compares the records, and the rows that could not be read, with the other reader's.
-fn compare(reading: &Reading, shape: &Shape, rows: &Table) -> Result<(), String> {
+fn compare(reading: &Reading, shape: &Shape, rows: &Cells) -> Result<(), String> {
     let places = places(reading);
     let broken_off = usize::from(reading.read_only.is_some() && places.len() == rows.len() + 1);
     if places.len() != rows.len() + broken_off {
@@ -286,8 +298,8 @@ fn others_are_the_same(
     edits: &[Edit],
     outcomes: &[EditOutcome],
     shape: &Shape,
-    before: Table,
-    now: &Table,
+    before: Cells,
+    now: &Cells,
 ) -> Result<(), String> {
     let places = places(reading);
     if places.len() != before.len() {

@@ -19,8 +19,8 @@ mod restore;
 mod rows;
 mod scan;
 mod sheet;
+mod table;
 mod text;
-mod whole;
 mod wording;
 
 use std::collections::BTreeMap;
@@ -36,11 +36,8 @@ use super::{Edit, Pace, Reading, Source, SourceError, WriteError, Written};
 
 pub use super::Access;
 pub use dialect::Delimiter;
+pub use table::Table;
 pub use text::Charset;
-pub use whole::{edited, reading_of};
-
-use draft::Draft;
-use sheet::Sheet;
 
 /// How often the file is locked anew because somebody replaced it meanwhile.
 const TRIES: usize = 5;
@@ -123,14 +120,14 @@ pub struct CsvSource {
 /// The file as it was last read.
 struct Last {
     target: PathBuf,
-    sheet: Sheet,
+    table: Table,
     /// Which program had the file open, if one had.
     editor: Option<String>,
 }
 
 impl std::fmt::Debug for Last {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Last({} rows)", self.sheet.rows.len())
+        write!(f, "Last({:?})", self.table)
     }
 }
 
@@ -202,29 +199,29 @@ impl CsvSource {
         editors::open_in_editor([target, &self.options.path])
     }
 
-    /// Why the source must not be written, if it must not.
+    /// What but the file itself keeps it from being written, if anything does.
     fn obstacle(&self, last: &Last) -> Option<String> {
         match self.options.access {
             Access::ReadOnly => Some("it was opened for reading only".to_owned()),
-            Access::Exclusive => last.sheet.read_only.clone().or_else(|| last.editor.clone()),
+            Access::Exclusive => last.editor.clone(),
         }
     }
 
-    /// Puts `sheet` in the place of what was last read.
-    fn replace(&mut self, sheet: Sheet) -> Result<(), WriteError> {
+    /// Puts `table` in the place of what was last read.
+    fn replace(&mut self, table: Table) -> Result<(), WriteError> {
         let Some(last) = &self.last else { return Ok(()) };
         self.look_again();
         if self.editor(&last.target).is_some() {
             // Somebody opened it meanwhile: it is read again, and not written.
             return Err(WriteError::Changed { path: self.options.path.clone(), kept: None });
         }
-        let was = Fingerprint::of(last.sheet.text.raw());
-        let (raw, kept) = (sheet.text.raw(), atomic::Displaced::Kept);
+        let was = Fingerprint::of(last.table.raw());
+        let (raw, kept) = (table.raw(), atomic::Displaced::Kept);
         let replaced = atomic::replace_and(&last.target, was, raw, kept);
         let lock = replaced.map_err(|error| error.at(&self.options.path))?;
         let target = last.target.clone();
         self.lock = Some(lock);
-        self.last = Some(Last { target, sheet, editor: None });
+        self.last = Some(Last { target, table, editor: None });
         Ok(())
     }
 
@@ -236,11 +233,10 @@ impl CsvSource {
 impl Source for CsvSource {
     fn read(&mut self) -> Result<Reading, SourceError> {
         let open::Opened { target, raw } = self.open()?;
-        let parsed = Sheet::parse(raw, &self.options);
-        let (sheet, mut reading) = parsed.map_err(|defect| defect.at(&self.options.path))?;
+        let (table, mut reading) = Table::parse(raw, &self.options)?;
         let editor = self.editor(&target);
         reading.read_only = reading.read_only.or_else(|| editor.clone());
-        self.last = Some(Last { target, sheet, editor });
+        self.last = Some(Last { target, table, editor });
         Ok(reading)
     }
 
@@ -248,34 +244,29 @@ impl Source for CsvSource {
         let Some(last) = &self.last else {
             return Err(self.read_only("it has not been read".to_owned()));
         };
-        let draft = Draft::new(&last.sheet, edits);
-        if let Some(reason) = self.obstacle(last).filter(|_| !draft.is_empty()) {
-            return Err(self.read_only(reason));
-        }
-        let (sheet, written) =
-            whole::rewritten(&draft, &self.options, edits).map_err(|problem| {
-                WriteError::Unfaithful { path: self.options.path.clone(), problem }
-            })?;
-        if !draft.is_empty() {
-            whole::check_encoding(&sheet, &self.options).map_err(|why| self.read_only(why))?;
-            self.replace(sheet)?;
+        let (next, written) = last.table.edited(&self.options, edits)?;
+        if let Some(next) = next {
+            if let Some(reason) = self.obstacle(last) {
+                return Err(self.read_only(reason));
+            }
+            self.replace(next)?;
         }
         Ok(written)
     }
 
     fn shape(&self) -> Option<Shape> {
-        self.last.as_ref().map(|last| whole::shape(&last.sheet))
+        self.last.as_ref().map(|last| last.table.shape())
     }
 
     fn as_written(&self, at: RecordIndex) -> AsWritten {
-        self.last.as_ref().map(|last| last.sheet.as_written(at)).unwrap_or_default()
+        self.last.as_ref().map(|last| last.table.as_written(at)).unwrap_or_default()
     }
 
     fn back_up(&self, into: &Path) -> io::Result<PathBuf> {
         let unread = || io::Error::new(io::ErrorKind::NotFound, "the source has not been read");
         let last = self.last.as_ref().ok_or_else(unread)?;
         let name = self.options.path.file_name().unwrap_or_default();
-        atomic::create_beside_others(into, name, last.sheet.text.raw())
+        atomic::create_beside_others(into, name, last.table.raw())
     }
 }
 

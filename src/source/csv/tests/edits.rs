@@ -173,7 +173,7 @@ fn a_file_keeps_its_encoding_and_byte_order_mark() {
 #[test]
 fn the_encoding_of_a_file_in_utf_8_stays_when_the_row_goes_that_told_it() {
     let file = b"First Name,x\nZo\xc3\xab,1\nBob,\xfc\n";
-    let (bytes, written) = super::super::edited(file, &options(), &[remove(0)]).unwrap();
+    let (bytes, written) = super::edited(file, &options(), &[remove(0)]).unwrap();
     assert_eq!(bytes, b"First Name,x\nBob,\xfc\n");
     assert_eq!(written.reading.records.len(), 1);
 }
@@ -181,11 +181,11 @@ fn the_encoding_of_a_file_in_utf_8_stays_when_the_row_goes_that_told_it() {
 #[test]
 fn a_file_that_nobody_could_read_afterwards_is_not_written() {
     let file = b"First Name,x\nZo\xc3\xab,1\nBob,\x81\n";
-    let error = super::super::edited(file, &options(), &[remove(0)]).unwrap_err().to_string();
+    let error = super::edited(file, &options(), &[remove(0)]).unwrap_err().to_string();
     assert!(error.contains("would be unreadable on line 2"), "{error}");
     let named = Charset::Named("utf-8".to_owned());
     let named = CsvOptions { encoding: named, ..options() };
-    super::super::edited(file, &named, &[remove(0)]).unwrap();
+    super::edited(file, &named, &[remove(0)]).unwrap();
 }
 
 #[test]
@@ -193,7 +193,7 @@ fn a_blank_that_is_written_beside_another_filled_column_is_what_was_asked_for() 
     let file = b"Email,Email 2\na@x.example,b@x.example\n";
     for blank in ["", " ", "\r\n"] {
         let edit = update(0, &[change(Email, "a@x.example", blank)]);
-        let (_, written) = super::super::edited(file, &options(), &[edit]).unwrap();
+        let (_, written) = super::edited(file, &options(), &[edit]).unwrap();
         assert_eq!(written.reading.records[0].values[Email], blank);
     }
 }

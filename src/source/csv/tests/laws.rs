@@ -4,7 +4,8 @@
 
 use proptest::prelude::*;
 
-use super::super::{Charset, CsvOptions, edited, reading_of};
+use super::super::{Charset, CsvOptions, Table};
+use super::edited;
 use crate::model::{Change, Field, LinqId, RecordIndex, Values};
 use crate::source::{Edit, EditOutcome};
 
@@ -279,7 +280,8 @@ proptest! {
 
     #[test]
     fn every_cell_is_read_as_an_independent_reader_reads_it(file in file()) {
-        let (reading, shape) = reading_of(&file.bytes(), &file.code.options()).unwrap();
+        let (table, reading) = Table::parse(file.bytes(), &file.code.options()).unwrap();
+        let shape = table.shape();
         prop_assert_eq!(shape.delimiter, u8::try_from(file.delimiter).unwrap());
         prop_assert!(reading.unreadable.is_empty() && reading.read_only.is_none());
         let text: String = file.rows.iter().map(|row| row.written(file.delimiter)).collect();

@@ -15,6 +15,17 @@ use super::*;
 
 const FILE: &str = "First Name,Email,Notes\nAnn,ann@example.org,\"a\nb\"\nBob,bob@example.org,\n";
 
+/// The bytes of the file after `edits`, and what became of them.
+fn edited(
+    raw: &[u8],
+    options: &CsvOptions,
+    edits: &[Edit],
+) -> Result<(Vec<u8>, Written), WriteError> {
+    let (table, _) = Table::parse(raw.to_vec(), options).unwrap();
+    let (next, written) = table.edited(options, edits)?;
+    Ok((next.unwrap_or(table).raw().to_vec(), written))
+}
+
 /// A directory with one file, `contacts.csv`.
 struct Place {
     dir: tempfile::TempDir,

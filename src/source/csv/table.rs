@@ -1,0 +1,131 @@
+//! A file as a value: what its bytes hold, and what they are after edits.
+//!
+//! Owns the way from the bytes of one version to the proven bytes of the next, also for
+//! tools, fuzzers and simulations that work without a directory. Leaves the disk, locks
+//! and editors to [`super::CsvSource`].
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::model::{AsWritten, RecordIndex};
+use crate::source::{Edit, Reading, SourceError, WriteError, Written};
+
+use super::draft::Draft;
+use super::sheet::Sheet;
+use super::text::Text;
+use super::{Charset, CsvOptions, Defect, Shape};
+
+/// One version of a file.
+pub struct Table {
+    sheet: Sheet,
+}
+
+impl fmt::Debug for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Table({} rows)", self.sheet.rows.len())
+    }
+}
+
+impl Table {
+    /// Reads the file that consists of `raw`.
+    ///
+    /// # Errors
+    /// [`SourceError::Unusable`] when it cannot be read as a table of contacts.
+    pub fn parse(raw: Vec<u8>, options: &CsvOptions) -> Result<(Table, Reading), SourceError> {
+        let parsed = Sheet::parse(raw, options);
+        let (sheet, reading) = parsed.map_err(|defect| defect.at(&options.path))?;
+        Ok((Table { sheet }, reading))
+    }
+
+    /// All its bytes.
+    pub fn raw(&self) -> &[u8] {
+        self.sheet.text.raw()
+    }
+
+    /// The record `at`, whole and as it is written; empty if there is none.
+    pub fn as_written(&self, at: RecordIndex) -> AsWritten {
+        self.sheet.as_written(at)
+    }
+
+    /// What was found out about it.
+    pub fn shape(&self) -> Shape {
+        let columns = &self.sheet.columns;
+        let header = columns.names();
+        let (mut best, mut further) = (BTreeMap::new(), BTreeMap::new());
+        for (field, all) in columns.fields() {
+            let mut names = all.iter().map(|at| header[*at].clone());
+            best.extend(names.next().map(|name| (field, name)));
+            if names.len() > 0 {
+                further.insert(field, names.collect());
+            }
+        }
+        Shape {
+            encoding: self.sheet.text.encoding(),
+            delimiter: self.sheet.dialect.delimiter,
+            header: header.to_vec(),
+            columns: best,
+            further,
+        }
+    }
+
+    /// The next version, after `edits`, and what became of them: `None` where every byte
+    /// stays as it is. It is proven to differ as intended and in nothing else.
+    ///
+    /// # Errors
+    /// [`WriteError::ReadOnly`] when it must not be written; [`WriteError::Unfaithful`]
+    /// for a mistake in linqsync.
+    pub fn edited(
+        &self,
+        options: &CsvOptions,
+        edits: &[Edit],
+    ) -> Result<(Option<Table>, Written), WriteError> {
+        let path = || options.path.clone();
+        let read_only = |reason| WriteError::ReadOnly { path: path(), reason };
+        let unfaithful = |problem| WriteError::Unfaithful { path: path(), problem };
+        if let Some(reason) = &self.sheet.read_only {
+            return Err(read_only(reason.clone()));
+        }
+        let draft = Draft::new(&self.sheet, edits);
+        let changes = !draft.is_empty();
+        let (next, written) = rewritten(&draft, options, edits).map_err(unfaithful)?;
+        if changes {
+            check_encoding(&next, options).map_err(read_only)?;
+        }
+        Ok((changes.then_some(Table { sheet: next }), written))
+    }
+}
+
+/// The file after the edits that were `asked` for and that `draft` has taken up, read
+/// like any other, and what became of them.
+fn rewritten(
+    draft: &Draft<'_>,
+    options: &CsvOptions,
+    asked: &[Edit],
+) -> Result<(Sheet, Written), String> {
+    let text = &draft.sheet.text;
+    let raw = if draft.is_empty() { text.raw().to_vec() } else { text.encode(&draft.render()) };
+    let options = CsvOptions { encoding: encoding(text, options), ..options.clone() };
+    let (after, mut reading) = Sheet::parse(raw, &options).map_err(|defect| defect.problem)?;
+    let edits = draft.verify(&after)?;
+    reading.keep_choices(asked, &edits);
+    Ok((after, Written { edits, reading, failed: None }))
+}
+
+/// Makes sure that the encoding of an edited file can still be found out; otherwise says
+/// why it must not be written.
+fn check_encoding(after: &Sheet, options: &CsvOptions) -> Result<(), String> {
+    let again = Text::new(after.text.raw().to_vec(), &options.encoding);
+    again.map(drop).map_err(|Defect { line, problem, .. }| {
+        let place = line.map(|line| format!(" on line {line}")).unwrap_or_default();
+        format!(
+            "afterwards it would be unreadable{place}: it {problem}; mend the damaged character"
+        )
+    })
+}
+
+/// The encoding in which the file is read once it is edited. Where single characters of a
+/// file in UTF-8 are damaged, the edits may have taken the last sound one by which it was
+/// told from Windows-1252.
+fn encoding(text: &Text, options: &CsvOptions) -> Charset {
+    if text.is_utf8() { Charset::Named("utf-8".to_owned()) } else { options.encoding.clone() }
+}
