@@ -18,7 +18,15 @@ pub(super) const HEADER: &str = "x-linq-integration-token";
 /// Reads the token from wherever it is kept. Reading may block and may be
 /// repeated: files and commands can give another token later.
 #[derive(Clone)]
-pub struct TokenSource(Arc<dyn Fn() -> Result<SecretString, TokenError> + Send + Sync>);
+pub struct TokenSource(Kept);
+
+type Read = dyn Fn() -> Result<SecretString, TokenError> + Send + Sync;
+
+#[derive(Clone)]
+enum Kept {
+    Known(SecretString),
+    Elsewhere(Arc<Read>),
+}
 
 /// Why there is no token to send.
 #[derive(Debug, thiserror::Error)]
@@ -36,17 +44,20 @@ impl TokenSource {
     pub fn new(
         read: impl Fn() -> Result<SecretString, TokenError> + Send + Sync + 'static,
     ) -> TokenSource {
-        TokenSource(Arc::new(read))
+        TokenSource(Kept::Elsewhere(Arc::new(read)))
     }
 
     /// A token that is known already and never changes.
     pub fn fixed(token: SecretString) -> TokenSource {
-        TokenSource::new(move || Ok(token.clone()))
+        TokenSource(Kept::Known(token))
     }
 
     /// Reads the token away from the threads that drive requests.
     async fn read(&self) -> Result<SecretString, TokenError> {
-        let read = Arc::clone(&self.0);
+        let read = match &self.0 {
+            Kept::Known(token) => return Ok(token.clone()),
+            Kept::Elsewhere(read) => Arc::clone(read),
+        };
         match spawn_blocking(move || read()).await {
             Ok(token) => token,
             Err(panicked) => Err(TokenError::Unreadable(panicked.into())),

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use chrono::{DateTime, Utc};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -27,13 +27,14 @@ pub struct Fetched {
     /// The JSON text it was read from, with what linqsync does not know: for the
     /// history of deleted contacts.
     pub raw: String,
+    /// The fields of which the JSON says something, be it that they are blank.
+    mentioned: FieldSet,
 }
 
 impl Fetched {
     /// Whether the JSON says anything about `field`, be it that it is blank.
     pub fn mentions(&self, field: Field) -> bool {
-        let members: Members<'_> = serde_json::from_str(&self.raw).unwrap_or_default();
-        members.get(member(field)).is_some()
+        self.mentioned.contains(field)
     }
 
     /// The answer to an update of the fields `sent`, where what it does not mention is
@@ -42,10 +43,9 @@ impl Fetched {
     /// contact, is as it was.
     #[must_use]
     pub fn completed(mut self, sent: FieldSet, before: &Values) -> Fetched {
-        let members: Members<'_> = serde_json::from_str(&self.raw).unwrap_or_default();
         for field in FieldSet::ALL.iter() {
             let blank = sent.contains(field) && field != Field::Owner;
-            if !blank && members.get(member(field)).is_none() {
+            if !blank && !self.mentions(field) {
                 self.contact.values[field].clone_from(&before[field]);
             }
         }
@@ -92,60 +92,68 @@ const NOT_JSON: Unreadable = Unreadable("the body is not a JSON object");
 const NO_CONTACT: Unreadable = Unreadable("the body holds no contact");
 const MALFORMED: Unreadable = Unreadable("the contact is malformed");
 
-/// The members of a JSON object, each as it is written.
-#[derive(Default, Deserialize)]
-#[serde(transparent)]
-struct Members<'a>(#[serde(borrow)] BTreeMap<String, &'a RawValue>);
+/// A member of an object, as it is written, if it is there at all.
+#[derive(Clone, Copy, Default)]
+struct Member<'a>(Option<&'a RawValue>);
 
-impl<'a> Members<'a> {
-    /// Reads the members of a body that reports success.
-    fn of_success(body: &'a [u8]) -> Result<Members<'a>, Unreadable> {
-        if body.trim_ascii().is_empty() {
-            return Err(Unreadable("the body is empty"));
-        }
-        let members: Members<'_> = serde_json::from_slice(body).map_err(|_| NOT_JSON)?;
-        match members.get("status") {
-            Some(status) if status.get() == r#""error""# => {
-                Err(Unreadable("the body reports an error"))
-            }
-            Some(_) | None => Ok(members),
-        }
-    }
-
-    fn get(&self, name: &str) -> Option<&'a RawValue> {
-        self.0.get(name).copied()
-    }
-
-    fn holds(&self, name: &str) -> bool {
-        self.get(name).is_some_and(|member| member.get() != "null")
+impl<'de: 'a, 'a> Deserialize<'de> for Member<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Member<'a>, D::Error> {
+        <&RawValue>::deserialize(deserializer).map(|raw| Member(Some(raw)))
     }
 }
 
-/// The member of a contact that holds `field`.
-const fn member(field: Field) -> &'static str {
-    match field {
-        Field::Owner => "contact_owner",
-        Field::FirstName
-        | Field::LastName
-        | Field::Email
-        | Field::PhoneNumber
-        | Field::Company
-        | Field::Title
-        | Field::Location => field.name(),
+impl Member<'_> {
+    /// Whether there is anything but `null`.
+    fn is_filled(self) -> bool {
+        self.0.is_some_and(|member| member.get() != "null")
+    }
+}
+
+/// Reads an object, of which only the members of `T` matter. (What derives `Deserialize`
+/// would take an array for one, too.)
+fn object<'a, T: Deserialize<'a>>(json: &'a str) -> Option<T> {
+    let is_object = json.trim_ascii_start().starts_with('{');
+    is_object.then(|| serde_json::from_str(json).ok()).flatten()
+}
+
+/// What stands around contacts.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Envelope<'a> {
+    #[serde(borrow)]
+    status: Member<'a>,
+    id: Member<'a>,
+    data: Member<'a>,
+    contact: Member<'a>,
+    contacts: Member<'a>,
+    pagination: Member<'a>,
+}
+
+impl<'a> Envelope<'a> {
+    /// Reads a body that reports success.
+    fn of_success(body: &'a [u8]) -> Result<Envelope<'a>, Unreadable> {
+        if body.trim_ascii().is_empty() {
+            return Err(Unreadable("the body is empty"));
+        }
+        let text = std::str::from_utf8(body).map_err(|_| NOT_JSON)?;
+        let envelope: Envelope<'_> = object(text).ok_or(NOT_JSON)?;
+        match envelope.status.0 {
+            Some(status) if status.get() == r#""error""# => {
+                Err(Unreadable("the body reports an error"))
+            }
+            Some(_) | None => Ok(envelope),
+        }
     }
 }
 
 /// Reads the one contact that `body` is about.
 pub(super) fn contact(body: &[u8]) -> Result<Fetched, Unreadable> {
-    let members = Members::of_success(body)?;
-    if members.holds("id") {
+    let envelope = Envelope::of_success(body)?;
+    if envelope.id.is_filled() {
         return bare_contact(body);
     }
-    let enveloped = ["data", "contact"].into_iter().find(|name| members.holds(name));
-    match enveloped.and_then(|name| members.get(name)) {
-        Some(inner) => read_contact(inner),
-        None => Err(NO_CONTACT),
-    }
+    let enveloped = [envelope.data, envelope.contact].into_iter().find(|inner| inner.is_filled());
+    enveloped.and_then(|inner| inner.0).ok_or(NO_CONTACT).and_then(read_contact)
 }
 
 /// Reads what a search found, if anything. Nothing is found only where Linq says
@@ -154,71 +162,89 @@ pub(super) fn found(body: &[u8]) -> Result<Option<Fetched>, Unreadable> {
     if body.trim_ascii() == b"null" {
         return Ok(None);
     }
-    let members = Members::of_success(body)?;
-    if let Some(id) = members.get("id") {
-        return if id.get() == "null" { Ok(None) } else { bare_contact(body).map(Some) };
+    let envelope = Envelope::of_success(body)?;
+    if envelope.id.0.is_some() {
+        return envelope.id.is_filled().then(|| bare_contact(body)).transpose();
     }
-    let Some(inner) = members.get("contact").or_else(|| members.get("data")) else {
-        return Err(NO_CONTACT);
-    };
-    let nothing = match serde_json::from_str::<Option<Members<'_>>>(inner.get()) {
-        Ok(Some(contact)) => {
-            contact.0.is_empty() || contact.get("id").is_some_and(|id| id.get() == "null")
-        }
-        Ok(None) => true,
-        Err(_) => return Err(MALFORMED),
-    };
-    if nothing { Ok(None) } else { read_contact(inner).map(Some) }
+    let inner = envelope.contact.0.or(envelope.data.0).ok_or(NO_CONTACT)?;
+    if inner.get() == "null" {
+        return Ok(None);
+    }
+    let members: BTreeMap<&str, Member<'_>> = object(inner.get()).ok_or(MALFORMED)?;
+    let has_id = members.get("id").map(|id| id.is_filled());
+    if members.is_empty() || has_id == Some(false) {
+        Ok(None)
+    } else {
+        read_contact(inner).map(Some)
+    }
 }
 
 /// Reads a page of the listing.
 pub(super) fn page(body: &[u8]) -> Result<Page, Unreadable> {
     const NO_LIST: Unreadable = Unreadable("the body holds no list of contacts");
-    let members = Members::of_success(body)?;
-    let list = members.get("contacts").or_else(|| members.get("data")).ok_or(NO_LIST)?;
+    let envelope = Envelope::of_success(body)?;
+    let list = envelope.contacts.0.or(envelope.data.0).ok_or(NO_LIST)?;
     let list: Vec<&RawValue> = serde_json::from_str(list.get()).map_err(|_| NO_LIST)?;
     let contacts: Vec<Fetched> = list.iter().filter_map(|raw| read_contact(raw).ok()).collect();
     Ok(Page {
         unreadable: list.len() - contacts.len(),
         contacts,
-        pagination: members.get("pagination").map(pagination).unwrap_or_default(),
+        pagination: envelope.pagination.0.map(pagination).unwrap_or_default(),
     })
 }
 
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Counts<'a> {
+    #[serde(borrow)]
+    current_page: Member<'a>,
+    per_page: Member<'a>,
+    total_pages: Member<'a>,
+    total_count: Member<'a>,
+}
+
 fn pagination(raw: &RawValue) -> Pagination {
-    let Ok(members) = serde_json::from_str::<Members<'_>>(raw.get()) else {
-        return Pagination::default();
-    };
-    let number = |name| members.get(name).and_then(number);
+    let Some(counts) = object::<Counts<'_>>(raw.get()) else { return Pagination::default() };
+    let number = |Member(member): Member<'_>| member.and_then(number);
     Pagination {
-        current_page: number("current_page"),
-        per_page: number("per_page"),
-        total_pages: number("total_pages"),
-        total_count: number("total_count"),
+        current_page: number(counts.current_page),
+        per_page: number(counts.per_page),
+        total_pages: number(counts.total_pages),
+        total_count: number(counts.total_count),
     }
 }
 
 /// The members of a contact that linqsync knows.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct Shape<'a> {
     #[serde(borrow)]
-    id: Option<&'a RawValue>,
-    first_name: Option<&'a RawValue>,
-    last_name: Option<&'a RawValue>,
-    email: Option<&'a RawValue>,
-    phone_number: Option<&'a RawValue>,
-    company: Option<&'a RawValue>,
-    title: Option<&'a RawValue>,
-    location: Option<&'a RawValue>,
-    created_at: Option<&'a RawValue>,
-    updated_at: Option<&'a RawValue>,
-    contact_owner: Option<Owner<'a>>,
+    id: Member<'a>,
+    first_name: Member<'a>,
+    last_name: Member<'a>,
+    email: Member<'a>,
+    phone_number: Member<'a>,
+    company: Member<'a>,
+    title: Member<'a>,
+    location: Member<'a>,
+    created_at: Member<'a>,
+    updated_at: Member<'a>,
+    contact_owner: Member<'a>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct Owner<'a> {
     #[serde(borrow)]
-    email: Option<&'a RawValue>,
+    email: Member<'a>,
+}
+
+impl<'a> Owner<'a> {
+    /// The owner that stands in the member `contact_owner`, which may be `null`.
+    fn of(member: Member<'a>) -> Result<Owner<'a>, Unreadable> {
+        let Some(raw) = member.0 else { return Ok(Owner::default()) };
+        if raw.get() == "null" { Ok(Owner::default()) } else { object(raw.get()).ok_or(MALFORMED) }
+    }
 }
 
 fn bare_contact(body: &[u8]) -> Result<Fetched, Unreadable> {
@@ -226,8 +252,8 @@ fn bare_contact(body: &[u8]) -> Result<Fetched, Unreadable> {
 }
 
 fn read_contact(raw: &RawValue) -> Result<Fetched, Unreadable> {
-    let shape: Shape<'_> = serde_json::from_str(raw.get()).map_err(|_| MALFORMED)?;
-    let id = shape.id.and_then(number).filter(|id| *id > 0 && i64::try_from(*id).is_ok());
+    let shape: Shape<'_> = object(raw.get()).ok_or(MALFORMED)?;
+    let id = shape.id.0.and_then(number).filter(|id| *id > 0 && i64::try_from(*id).is_ok());
     let members = [
         (Field::FirstName, shape.first_name),
         (Field::LastName, shape.last_name),
@@ -236,19 +262,25 @@ fn read_contact(raw: &RawValue) -> Result<Fetched, Unreadable> {
         (Field::Company, shape.company),
         (Field::Title, shape.title),
         (Field::Location, shape.location),
-        (Field::Owner, shape.contact_owner.and_then(|owner| owner.email)),
     ];
-    let mut values = Values::default();
-    for (field, member) in members {
+    let (mut values, mut mentioned) = (Values::default(), FieldSet::EMPTY);
+    for (field, Member(member)) in members {
         values[field] = text(member).ok_or(MALFORMED)?;
+        if member.is_some() {
+            mentioned.insert(field);
+        }
+    }
+    values[Field::Owner] = text(Owner::of(shape.contact_owner)?.email.0).ok_or(MALFORMED)?;
+    if shape.contact_owner.0.is_some() {
+        mentioned.insert(Field::Owner);
     }
     let contact = LinqContact {
         id: LinqId(id.ok_or(MALFORMED)?),
         values,
-        created_at: shape.created_at.and_then(instant),
-        updated_at: shape.updated_at.and_then(instant),
+        created_at: shape.created_at.0.and_then(instant),
+        updated_at: shape.updated_at.0.and_then(instant),
     };
-    Ok(Fetched { contact, raw: raw.get().to_owned() })
+    Ok(Fetched { contact, raw: raw.get().to_owned(), mentioned })
 }
 
 /// A text, or a whole number as it is written; `None` for anything else.
