@@ -75,6 +75,34 @@ impl State {
     }
 }
 
+/// What there is to know of a link without what was agreed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinkKey {
+    /// The contact.
+    pub linq_id: LinqId,
+    /// Whether the pair is kept the same.
+    pub status: LinkStatus,
+    /// The record's bytes.
+    pub fingerprint: Fingerprint,
+}
+
+impl State {
+    /// The keys of all links, in the order of the links' ids.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn link_keys(&self) -> Result<Vec<LinkKey>, StateError> {
+        self.read(|conn| {
+            conn.prepare_cached("SELECT linq_id, status, fingerprint FROM links ORDER BY id")?
+                .query_map([], |row| {
+                    let (linq_id, status, fingerprint) = (row.get(0)?, row.get(1)?, row.get(2)?);
+                    Ok(LinkKey { linq_id, status, fingerprint })
+                })?
+                .collect()
+        })
+    }
+}
+
 /// Carries out one change.
 pub(super) fn change(tx: &Connection, change: &LinkChange) -> Result<(), Fault> {
     match change {
@@ -249,6 +277,8 @@ mod tests {
                 linq_id, key: key.clone(), fingerprint, base: base.clone(),
             });
             let found = only(&state);
+            let LinkKey { linq_id: id, fingerprint: bytes, .. } = state.link_keys().unwrap()[0];
+            prop_assert_eq!((id, bytes), (linq_id, fingerprint));
             prop_assert_eq!(
                 (found.linq_id, found.key, found.fingerprint, found.base),
                 (linq_id, key, fingerprint, base)

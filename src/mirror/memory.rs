@@ -144,10 +144,7 @@ impl State {
     /// # Errors
     /// When the state cannot be written.
     pub fn forget_backup(&self) -> Result<(), StateError> {
-        self.write(|tx| {
-            tx.execute("DELETE FROM meta WHERE name = ?1", [BACKED_UP_AT])?;
-            Ok(())
-        })
+        self.write(|tx| forget(tx, BACKED_UP_AT))
     }
 
     /// Remembers that the source was backed up before the first write to it.

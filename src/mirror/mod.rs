@@ -19,6 +19,7 @@
 //! | `memory` | the pair, the mapping and the first backup |
 //! | `purge` | erasing a person for good |
 //! | `commit` | the one transaction in which the base advances |
+//! | `trial` | writing that is taken back |
 //! | `connection`, `directory`, `columns`, `error` | opening, modes, encodings, refusals |
 //!
 //! What holds: an intent is durable before its write is on its way; the base is
@@ -44,6 +45,7 @@ mod runs;
 mod schema;
 #[cfg(test)]
 mod testing;
+mod trial;
 mod waiting;
 mod weather;
 
@@ -58,12 +60,13 @@ pub use contacts::Shown;
 pub use error::StateError;
 pub use history::{Action, HistoryEntry, HistoryRow};
 pub use intent::{Intent, IntentKind, IntentOutcome, IntentState, IntentStep, NewIntent};
-pub use links::LinkChange;
+pub use links::{LinkChange, LinkKey};
 pub use memory::{Mapping, Pair};
 pub use purge::Traces;
 pub use rejections::{Rejection, RejectionChange};
 pub use repeated::RepeatedWrite;
 pub use runs::{Ending, Run};
+pub use trial::Trial;
 pub use weather::{LinqDown, WhyDown};
 
 pub use crate::lock::Holder;
@@ -180,9 +183,16 @@ impl State {
     /// Does `work` in one transaction, which stands only if all of it succeeds.
     fn write<T>(
         &self,
-        work: impl FnOnce(&Transaction<'_>) -> Result<T, Fault>,
+        work: impl FnOnce(&Connection) -> Result<T, Fault>,
     ) -> Result<T, StateError> {
         let transact = || {
+            if !self.conn.is_autocommit() {
+                // Within a trial.
+                let part = Trial::begin(&self.conn)?;
+                let done = work(&self.conn)?;
+                part.keep()?;
+                return Ok(done);
+            }
             // Immediate: one that starts by reading would fail instead of waiting.
             let tx = Transaction::new_unchecked(&self.conn, TransactionBehavior::Immediate)?;
             let done = work(&tx)?;

@@ -7,16 +7,13 @@ use std::collections::BTreeMap;
 use super::State;
 use super::columns::Json;
 use super::error::StateError;
-use super::history::Action;
 use crate::model::{Change, Field, LinqId, Side};
 
-/// So many updates of a contact are looked back at, however long its history is: many
-/// times more than it takes to notice that a value is changed back.
-const LOOK_BACK: u32 = 64;
-
-/// The latest first, by the index of the contact's history.
+/// The latest updates of a contact, the last one first, by the index of its history. 64 of
+/// them are looked back at, however long that is: many times more than it takes to notice
+/// that a value is changed back.
 const LAST_UPDATES: &str = "SELECT side, changes FROM history
-     WHERE linq_id = ?1 AND action = ?2 ORDER BY id DESC LIMIT ?3";
+     WHERE linq_id = ?1 AND action = 'update' ORDER BY id DESC LIMIT 64";
 
 /// The last value that was written to a field of a contact on a side. Written more than
 /// once in a row over the same other value, it was changed back in between.
@@ -39,7 +36,7 @@ impl State {
     pub fn last_writes(&self, id: LinqId) -> Result<Vec<RepeatedWrite>, StateError> {
         let latest: Vec<(Side, Vec<Change>)> = self.read(|conn| {
             conn.prepare_cached(LAST_UPDATES)?
-                .query_map((id, Action::Update, LOOK_BACK), |row| {
+                .query_map([id], |row| {
                     let Json(changes) = row.get(1)?;
                     Ok((row.get(0)?, changes))
                 })?
@@ -62,7 +59,7 @@ impl State {
 
 #[cfg(test)]
 mod tests {
-    use super::{LAST_UPDATES, LOOK_BACK};
+    use super::LAST_UPDATES;
     use crate::mirror::testing::{Work, at, deletion, state, work};
     use crate::mirror::{Action, HistoryEntry, Record};
     use crate::model::{Change, Field, LinqId, Side};
@@ -103,9 +100,9 @@ mod tests {
         let after = |more: u32| {
             let history = vec![entry.clone(); more as usize];
             state.commit(run, at(1), &[Record { history, ..Record::default() }]).unwrap();
-            work(&state, LAST_UPDATES, (LinqId(7), Action::Update, LOOK_BACK))
+            work(&state, LAST_UPDATES, [LinqId(7)])
         };
-        let Work { steps, full } = after(LOOK_BACK);
+        let Work { steps, full } = after(64);
         assert_eq!(full, 0, "by the index");
         assert_eq!(after(2_000), Work { steps, full: 0 });
     }

@@ -124,13 +124,13 @@ impl State {
     /// # Errors
     /// When the state cannot be read.
     pub fn runs_with_history(&self, count: usize) -> Result<Vec<Run>, StateError> {
-        let limit = i64::try_from(count).unwrap_or(i64::MAX);
         self.read(|conn| {
             conn.prepare_cached(
                 "SELECT id, started_at, finished_at, outcome, report, undoes FROM runs
-                 WHERE id IN (SELECT run FROM history) ORDER BY id DESC LIMIT ?1",
+                 WHERE id IN (SELECT run FROM history) ORDER BY id DESC",
             )?
-            .query_map([limit], run)?
+            .query_map([], run)?
+            .take(count)
             .collect()
         })
     }
@@ -140,13 +140,13 @@ impl State {
     /// # Errors
     /// When the state cannot be read.
     pub fn last_runs(&self, count: usize) -> Result<Vec<Run>, StateError> {
-        let limit = i64::try_from(count).unwrap_or(i64::MAX);
         self.read(|conn| {
             conn.prepare_cached(
                 "SELECT id, started_at, finished_at, outcome, report, undoes FROM runs
-                 ORDER BY id DESC LIMIT ?1",
+                 ORDER BY id DESC",
             )?
-            .query_map([limit], run)?
+            .query_map([], run)?
+            .take(count)
             .collect()
         })
     }

@@ -36,7 +36,7 @@ impl State {
         }
         self.write(|tx| {
             let decisions = decisions(tx)?;
-            tx.execute("DELETE FROM waiting", [])?;
+            tx.prepare_cached("DELETE FROM waiting")?.execute([])?;
             for (position, waiting) in (0_i64..).zip(waiting) {
                 tx.prepare_cached(
                     "INSERT OR IGNORE INTO waiting (what, position, waiting) VALUES (?1, ?2, ?3)",

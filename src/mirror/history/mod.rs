@@ -242,9 +242,9 @@ impl State {
         self.read(|conn| {
             conn.prepare_cached(
                 "SELECT linq_id FROM history
-                 WHERE at >= ?1 AND action = ?2 AND linq_id IS NOT NULL",
+                 WHERE at >= ?1 AND action = 'delete' AND linq_id IS NOT NULL",
             )?
-            .query_map((Millis(since), Action::Delete), |row| row.get(0))?
+            .query_map([Millis(since)], |row| row.get(0))?
             .collect()
         })
     }
@@ -269,8 +269,8 @@ impl State {
     /// When the state cannot be written.
     pub fn prune(&self, before: Timestamp) -> Result<usize, StateError> {
         self.write(|tx| {
-            let pruned = tx.execute(PRUNE_HISTORY, [Millis(before)])?;
-            tx.execute(PRUNE_RUNS, [Millis(before)])?;
+            let pruned = tx.prepare_cached(PRUNE_HISTORY)?.execute([Millis(before)])?;
+            tx.prepare_cached(PRUNE_RUNS)?.execute([Millis(before)])?;
             Ok(pruned)
         })
     }
