@@ -1,6 +1,8 @@
 //! A run in the making: the four verbs in a row, and when a plan is made anew.
 
 use std::collections::BTreeSet;
+use std::ops::Deref;
+use std::sync::Arc;
 
 use crate::apply::{Apply, GivenUp, LinqOutcome, SourceHalt, write_source};
 use crate::linq::LinqError;
@@ -24,6 +26,33 @@ const PASSES: usize = 3;
 /// How often the source is read and planned anew within one run, because somebody
 /// saved it meanwhile.
 const SAVES: usize = 3;
+
+/// What was seen, with the plan that was made of it: another is made only after something
+/// has changed.
+struct Seen {
+    observation: Observation,
+    plan: Option<Arc<Plan>>,
+}
+
+impl Seen {
+    fn new(observation: Observation) -> Seen {
+        Seen { observation, plan: None }
+    }
+
+    /// What was seen, to be changed.
+    fn change(&mut self) -> &mut Observation {
+        self.plan = None;
+        &mut self.observation
+    }
+}
+
+impl Deref for Seen {
+    type Target = Observation;
+
+    fn deref(&self) -> &Observation {
+        &self.observation
+    }
+}
 
 /// How many edits of the source were not made, because somebody saved their records.
 struct Undone(usize);
@@ -77,8 +106,13 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
         (self.terms.clock)()
     }
 
-    fn plan(&self, seen: &Observation) -> Result<Plan, RunError> {
-        self.aim.next(seen, self.terms.policy, &self.holding)
+    fn plan(&self, seen: &mut Seen) -> Result<Arc<Plan>, RunError> {
+        if let Some(plan) = &seen.plan {
+            return Ok(Arc::clone(plan));
+        }
+        let plan = Arc::new(self.aim.next(seen, self.terms.policy, &self.holding)?);
+        seen.plan = Some(Arc::clone(&plan));
+        Ok(plan)
     }
 
     fn recorder<'r>(&'r self, run: RunId, seen: &'r Observation) -> Recorder<'r> {
@@ -100,19 +134,20 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
         let linq = observe::read_linq(self.sides.linq, state, policy, &reading, run, now).await?;
         let read_at = self.now();
         self.report.linq.seen = linq.contacts.len();
-        let mut seen = observe::observation(state, self.terms.policy, &reading, linq, now)?;
+        let seen = observe::observation(state, self.terms.policy, &reading, linq, now)?;
+        let mut seen = Seen::new(seen);
         if self.recorder(run, &seen).settle_interrupted(self.now())? {
-            observe::recall(state, &mut seen)?;
+            observe::recall(state, seen.change())?;
         }
         self.tell_what_is_meant(&seen)?;
         for pass in 1.. {
             let before = self.report.changes();
             self.write_both(run, &mut seen, &mut reading, read_at).await?;
             self.delete_in_linq(run, &mut seen, read_at).await?;
-            let left = self.plan(&seen)?;
+            let left = self.plan(&mut seen)?;
             let is_over = !left.steps.iter().any(Step::acts) || self.report.changes() == before;
             if is_over || pass == PASSES {
-                self.close(run, seen, &reading, left)?;
+                self.close(run, seen, &reading, Arc::unwrap_or_clone(left))?;
                 break;
             }
         }
@@ -123,7 +158,7 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
     async fn write_both(
         &mut self,
         run: RunId,
-        seen: &mut Observation,
+        seen: &mut Seen,
         reading: &mut Reading,
         read_at: Timestamp,
     ) -> Result<(), RunError> {
@@ -132,9 +167,7 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
             match self.write_source(run, seen, reading) {
                 Err(RunError::Write(WriteError::Changed { .. })) if save < SAVES => {
                     *reading = self.sides.source.read()?;
-                    let (state, linq) = (self.sides.state, seen.linq.clone());
-                    *seen =
-                        observe::observation(state, self.terms.policy, reading, linq, seen.now)?;
+                    self.see_source(seen, reading)?;
                 }
                 // A file of many was saved by somebody else: its records are planned anew.
                 Ok(Undone(1..)) if save < SAVES => {}
@@ -148,7 +181,7 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
     async fn write_linq(
         &mut self,
         run: RunId,
-        seen: &mut Observation,
+        seen: &mut Seen,
         read_at: Timestamp,
     ) -> Result<(), RunError> {
         for _ in 0..ROUNDS {
@@ -158,7 +191,7 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
             self.report.linq.created += joined.created_in_linq;
             self.report.source.created += joined.created_in_source;
             if plan.steps.iter().any(|step| step.link != crate::plan::LinkPlan::Keep) {
-                observe::recall(self.sides.state, seen)?;
+                observe::recall(self.sides.state, seen.change())?;
                 plan = self.plan(seen)?;
             }
             if !self.looked_twice && observe::creates_unfindable(&plan) {
@@ -181,11 +214,11 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
     }
 
     /// Makes sure that nobody is created whom a listing that moved did not show.
-    async fn look_twice(&mut self, run: RunId, seen: &mut Observation) -> Result<(), RunError> {
+    async fn look_twice(&mut self, run: RunId, seen: &mut Seen) -> Result<(), RunError> {
         self.looked_twice = true;
-        for fetched in observe::look_twice(self.sides.linq, seen).await? {
+        for fetched in observe::look_twice(self.sides.linq, seen.change()).await? {
             self.recorder(run, seen).shown(&fetched, self.now())?;
-            seen.linq.contacts.insert(fetched.contact.id, fetched.contact);
+            seen.change().linq.contacts.insert(fetched.contact.id, fetched.contact);
         }
         Ok(())
     }
@@ -220,7 +253,8 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
     }
 
     /// Brings what was seen up to what Linq answered.
-    fn after_linq(&mut self, seen: &mut Observation, done: LinqOutcome) -> Result<(), RunError> {
+    fn after_linq(&mut self, seen: &mut Seen, done: LinqOutcome) -> Result<(), RunError> {
+        let seen = seen.change();
         for (id, fetched) in done.shown {
             seen.linq.contacts.insert(id, fetched.contact);
         }
@@ -236,7 +270,7 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
     fn write_source(
         &mut self,
         run: RunId,
-        seen: &mut Observation,
+        seen: &mut Seen,
         reading: &mut Reading,
     ) -> Result<Undone, RunError> {
         if self.terms.stop.is_cancelled() {
@@ -257,17 +291,23 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
         self.refused = done.refused;
         if let Some(now) = done.reading {
             *reading = now;
-            let linq = seen.linq.clone();
-            let (state, at) = (self.sides.state, seen.now);
-            *seen = observe::observation(state, self.terms.policy, reading, linq, at)?;
+            self.see_source(seen, reading)?;
         }
         done.failed.map_or(Ok(Undone(done.undone)), |error| Err(RunError::Write(error)))
+    }
+
+    /// Puts another reading of the source in the place of what was seen of it.
+    fn see_source(&self, seen: &mut Seen, reading: &Reading) -> Result<(), RunError> {
+        let (linq, at) = (seen.linq.clone(), seen.now);
+        *seen.change() =
+            observe::observation(self.sides.state, self.terms.policy, reading, linq, at)?;
+        Ok(())
     }
 
     async fn delete_in_linq(
         &mut self,
         run: RunId,
-        seen: &mut Observation,
+        seen: &mut Seen,
         read_at: Timestamp,
     ) -> Result<(), RunError> {
         let plan = self.plan(seen)?;
@@ -306,10 +346,11 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
     fn close(
         &mut self,
         run: RunId,
-        seen: Observation,
+        seen: Seen,
         reading: &Reading,
         left: Plan,
     ) -> Result<(), RunError> {
+        let seen = seen.observation;
         let mut undone = left.steps.iter().filter(|step| step.acts()).count();
         let mut skipped = left.skipped.clone();
         let postponed = left.postponed;
