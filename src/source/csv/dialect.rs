@@ -51,12 +51,18 @@ impl Dialect {
         let under = |candidate: u8| (header(body, start, candidate, &known), candidate);
         let (header, delimiter) = match (delimiter, announced) {
             (Delimiter::Byte(byte), _) | (Delimiter::Auto, Some(byte)) => under(byte),
-            // Of equals `max_by_key` takes the last.
-            (Delimiter::Auto, None) => [b'|', b'\t', b';', b',']
-                .map(under)
-                .into_iter()
-                .max_by_key(|(header, _)| (header.known, header.cells))
-                .unwrap_or_else(|| under(b',')),
+            (Delimiter::Auto, None) => {
+                // Those that occur nowhere read the file alike: one of them is enough.
+                let all = [b'|', b'\t', b';', b','];
+                let occurs = |candidate: &u8| memchr::memchr(*candidate, body).is_some();
+                let idle = all.into_iter().rfind(|candidate| !occurs(candidate));
+                // Of equals `max_by_key` takes the last.
+                all.into_iter()
+                    .filter(|candidate| Some(*candidate) == idle || occurs(candidate))
+                    .map(under)
+                    .max_by_key(|(header, _)| (header.known, header.cells))
+                    .unwrap_or_else(|| under(b','))
+            }
         };
         Dialect { delimiter, start, header: header.start }
     }

@@ -6,7 +6,7 @@
 //! Salesforce, Mailchimp, Thunderbird, LinkedIn, Yahoo and Apple, besides plain words.
 //! Leaves to [`super::header`] which column becomes what.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use unicode_normalization::UnicodeNormalization;
@@ -36,8 +36,8 @@ pub(super) fn meaning<'a>(
         return Some(known);
     }
     let (place, (field, _, others)) =
-        (0..).zip(&BESIDE).find(|(_, (_, own, _))| self::plain(own) == plain)?;
-    let is_one = |name: &String| others.iter().any(|other| self::plain(other) == self::plain(name));
+        (0..).zip(PLAIN_BESIDE.iter()).find(|(_, (_, own, _))| *own == plain)?;
+    let is_one = |name: &String| others.contains(&self::plain(name));
     all.into_iter().any(is_one).then_some(Meaning { field: *field, rank: (usize::MAX, place) })
 }
 
@@ -47,14 +47,17 @@ pub(super) fn is_known(name: &str) -> bool {
 }
 
 fn known(plain: &str) -> Option<Meaning> {
-    let (numbered, number) = numbered(plain);
-    [(plain, 0), (numbered.as_str(), number)].into_iter().find_map(|(name, number)| {
+    let meaning = |name: &str, number| {
         KNOWN.get(name).map(|(field, place)| Meaning { field: *field, rank: (*place, number) })
+    };
+    meaning(plain, 0).or_else(|| {
+        let (numbered, number) = numbered(plain)?;
+        meaning(&numbered, number)
     })
 }
 
 /// The table by plain names.
-static KNOWN: LazyLock<BTreeMap<String, (Field, usize)>> = LazyLock::new(|| {
+static KNOWN: LazyLock<HashMap<String, (Field, usize)>> = LazyLock::new(|| {
     let fields = Field::ALL.into_iter();
     let named = fields.flat_map(|field| {
         names(field).iter().enumerate().map(move |(place, name)| (plain(name), (field, place)))
@@ -62,22 +65,34 @@ static KNOWN: LazyLock<BTreeMap<String, (Field, usize)>> = LazyLock::new(|| {
     named.collect()
 });
 
+/// The names that count beside others, plain.
+static PLAIN_BESIDE: LazyLock<Vec<(Field, String, Vec<String>)>> = LazyLock::new(|| {
+    let plain_one = |(field, own, others): &(Field, &str, &[&str])| {
+        (*field, plain(own), others.iter().map(|other| plain(other)).collect())
+    };
+    BESIDE.iter().map(plain_one).collect()
+});
+
 /// A name in lower case, without accents, spaces and punctuation; `#`, which stands
 /// for a number in the table, stays, and so does a damaged character, so that no name
 /// with one is known.
 pub(super) fn plain(name: &str) -> String {
+    if name.is_ascii() {
+        let letters = name.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '#');
+        return letters.map(|c| c.to_ascii_lowercase()).collect();
+    }
     let letters = name.nfkd().filter(|c| c.is_alphanumeric() || matches!(c, '#' | '\u{fffd}'));
     letters.flat_map(char::to_lowercase).collect()
 }
 
-/// The name with `#` in place of its first number, and that number.
-fn numbered(plain: &str) -> (String, u32) {
+/// The name with `#` in place of its first number, and that number, if it has one.
+fn numbered(plain: &str) -> Option<(String, u32)> {
     let is_digit = |c: char| c.is_ascii_digit();
-    let Some(start) = plain.find(is_digit) else { return (plain.to_owned(), 0) };
+    let start = plain.find(is_digit)?;
     let rest = &plain[start..];
     let length = rest.find(|c: char| !is_digit(c)).unwrap_or(rest.len());
     let number = rest[..length].parse().unwrap_or(u32::MAX);
-    (format!("{}#{}", &plain[..start], &rest[length..]), number)
+    Some((format!("{}#{}", &plain[..start], &rest[length..]), number))
 }
 
 #[cfg(test)]
