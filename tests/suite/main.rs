@@ -13,6 +13,10 @@
     reason = "in a test a surprise is a failure"
 )]
 
+/// The simulation asks for memory and gives it back all the time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 mod as_found;
 mod checks;
 mod configuration;

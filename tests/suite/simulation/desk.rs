@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use linqsync::mirror::IntentKind;
 use linqsync::model::{AsWritten, Field, LinqId, RecordIndex};
-use linqsync::source::csv::CsvSource;
 use linqsync::source::{Edit, EditOutcome, Reading, Source, SourceError, WriteError, Written};
 
 use super::people::tag;
@@ -17,19 +16,20 @@ use super::world::World;
 /// The file as a run gets at it.
 pub(super) struct Desk {
     pub(super) world: Arc<World>,
-    pub(super) inner: CsvSource,
-    last: Option<Reading>,
+    pub(super) inner: Box<dyn Source>,
+    /// For each record that was last read, the number of its row.
+    rows: Vec<usize>,
 }
 
 impl Desk {
-    pub(super) fn new(world: &Arc<World>, inner: CsvSource) -> Desk {
-        Desk { world: Arc::clone(world), inner, last: None }
+    pub(super) fn new(world: &Arc<World>, inner: Box<dyn Source>) -> Desk {
+        Desk { world: Arc::clone(world), inner, rows: Vec::new() }
     }
 
     /// What is asked of a record is not asked without reason.
     fn check_edits(&self, edits: &[Edit]) {
         let world = &self.world;
-        let state = world.scratch();
+        let state = world.state();
         let links = state.links().unwrap();
         let journal: Vec<IntentKind> =
             state.open_intents().unwrap().into_iter().map(|intent| intent.kind).collect();
@@ -47,7 +47,7 @@ impl Desk {
                 Edit::Remove { at } => {
                     let written = self.inner.as_written(*at);
                     let whose = journal.iter().find_map(|kind| {
-                        let IntentKind::RemoveFromSource { linq_id, written: of } = kind else {
+                        let IntentKind::RemoveFromSource { linq_id, written: of, .. } = kind else {
                             return None;
                         };
                         (*of == written).then_some(*linq_id)
@@ -117,11 +117,17 @@ impl Desk {
                 (Edit::Remove { at }, _) => gone.push(row(*at)),
                 (Edit::Add { values, linq_id, was }, _) => {
                     let at = expected.add();
-                    if let Some(was) = was {
-                        expected.put_back(at, &Sheet::parse(was.text.as_bytes()));
+                    let was = was.as_ref().map(|was| Sheet::parse(was.text.as_bytes()));
+                    if let Some(was) = &was {
+                        expected.put_back(at, was);
                     }
                     for field in Field::ALL {
-                        expected.put(at, column(field), &guarded(field, &values[field]));
+                        // A cell that says the value comes back as it was typed.
+                        let was = was.as_ref().map(|was| was.cell(0, column(field)));
+                        let typed = was.filter(|was| *was == values[field]);
+                        let cell =
+                            typed.map_or_else(|| guarded(field, &values[field]), str::to_owned);
+                        expected.put(at, column(field), &cell);
                     }
                     expected.put(at, ID, &linq_id.to_string());
                 }
@@ -140,8 +146,7 @@ impl Desk {
 
     /// The row of a record: rows without any text are no records.
     fn row_of(&self, sheet: &Sheet, at: RecordIndex) -> usize {
-        let record = &self.last.as_ref().unwrap().records[at.0 as usize];
-        let row: usize = record.label.strip_prefix("row:").unwrap().parse().unwrap();
+        let row = self.rows[at.0 as usize];
         assert!(row >= 2 && row - 2 < sheet.rows.len());
         row - 2
     }
@@ -192,14 +197,14 @@ impl Source for Desk {
         let mut inner = self.world.inner();
         inner.ledger.read_source();
         inner.run.sheet = Some(sheet);
-        self.last = Some(reading.clone());
+        self.rows = rows(&reading);
         Ok(reading)
     }
 
     fn write(&mut self, edits: &[Edit]) -> Result<Written, WriteError> {
         self.world.event("before writing the source");
         for edit in edits {
-            self.world.log(&format!("* {}", described(edit)));
+            self.world.log(format_args!("* {}", described(edit)));
         }
         self.check_edits(edits);
         let before = self.world.bytes();
@@ -210,9 +215,9 @@ impl Source for Desk {
                 self.count(edits, written);
                 let sheet = self.world.sheet();
                 self.world.inner().run.sheet = Some(sheet);
-                self.last = Some(written.reading.clone());
+                self.rows = rows(&written.reading);
             }
-            Err(error) => self.world.log(&format!("* the source is not written: {error}")),
+            Err(error) => self.world.log(format_args!("* the source is not written: {error}")),
         }
         self.world.event("after writing the source");
         written
@@ -226,6 +231,12 @@ impl Source for Desk {
         self.world.event("before copying the source");
         self.inner.back_up(into)
     }
+}
+
+/// For each record the number of its row.
+fn rows(reading: &Reading) -> Vec<usize> {
+    let number = |label: &str| label.strip_prefix("row:").unwrap().parse().unwrap();
+    reading.records.iter().map(|record| number(&record.label)).collect()
 }
 
 fn described(edit: &Edit) -> String {
@@ -260,7 +271,7 @@ fn guarded(field: Field, value: &str) -> String {
 /// those that are added.
 fn trimmed(sheet: &Sheet) -> Vec<Vec<String>> {
     let mut rows = sheet.rows.clone();
-    rows.retain(|row| row.iter().any(|cell| !cell.is_empty()));
+    rows.retain(|row| row.iter().any(|cell| !cell.trim().is_empty()));
     for row in &mut rows {
         while row.last().is_some_and(String::is_empty) {
             row.pop();

@@ -3,33 +3,31 @@
 
 use std::collections::BTreeMap;
 use std::num::{NonZeroU32, NonZeroUsize};
-use std::os::unix::fs::MetadataExt;
 use std::panic::AssertUnwindSafe;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
 use futures_util::FutureExt;
 use linqsync::linq::{BaseUrl, Client, Rate, Settings, TokenSource};
-use linqsync::lock::{Lock, LockError};
-use linqsync::mirror::{State, StateError};
+use linqsync::mirror::State;
 use linqsync::model::{
-    Canon, ConflictPolicy, DeletePolicy, Deletes, Direction, Field, Link, Policy, Region,
+    Canon, ConflictPolicy, DeletePolicy, Deletes, Direction, Field, Link, LinkStatus, Policy,
+    Region,
 };
 use linqsync::plan::{Observation, Plan, SavedPlan, Undoing};
 use linqsync::run::{Aim, Ran, Sides, Terms, preview, run_for};
-use linqsync::source::csv::{Access, CsvOptions, CsvSource};
+use linqsync::source::csv::{Access, CsvOptions};
 use linqsync::undo::undoing;
 use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
 
 use super::check;
 use super::desk::Desk;
+use super::home::{Home, Version, shared};
 use super::scenario::{Act, Conditions, Errand, Feature, Scenario, Setup, Weather};
 use super::wire::{Traffic, Wire};
-use super::world::{Killed, RunNow, World};
-use crate::harness::wait_until;
+use super::world::{Killed, RunNow, Trace, World};
 
 /// The longest that a create may still be on its way; longer than any fault.
 const SETTLE: Duration = Duration::from_secs(30);
@@ -44,14 +42,22 @@ pub(super) struct Played {
     pub(super) met: BTreeMap<String, u64>,
 }
 
-/// Plays `scenario` in a directory of its own.
-pub(super) fn play(scenario: &Scenario) -> Played {
-    let shm = Path::new("/dev/shm");
-    let dir = if shm.is_dir() { tempfile::tempdir_in(shm) } else { tempfile::tempdir() };
-    let dir = dir.unwrap();
+/// Plays `scenario` in memory.
+pub(super) fn play(scenario: &Scenario, trace: Trace) -> Played {
+    let state = shared();
+    let _trial = state.trial().unwrap();
+    play_in(Home::memory(), scenario, trace)
+}
+
+/// Plays `scenario` in a directory of its own, traced.
+pub(super) fn play_on_disk(scenario: &Scenario) -> Played {
+    play_in(Home::disk(), scenario, Trace::Kept)
+}
+
+fn play_in(home: Home, scenario: &Scenario, trace: Trace) -> Played {
     let runtime = paused();
     let world = runtime.block_on(async {
-        let world = World::new(&scenario.setup, dir.path());
+        let world = World::new(&scenario.setup, home, trace);
         Driver { world: Arc::clone(&world), policy: policy(&scenario.setup) }
             .history(&scenario.acts)
             .await;
@@ -109,8 +115,7 @@ struct Driver {
 #[derive(PartialEq)]
 struct Stillness {
     bytes: Vec<u8>,
-    inode: u64,
-    modified: (i64, i64),
+    version: Version,
     links: Vec<Link>,
 }
 
@@ -130,7 +135,7 @@ impl Driver {
     }
 
     async fn wait(&self, seconds: u64) {
-        self.world.log(&format!("{seconds} seconds pass"));
+        self.world.log(format_args!("{seconds} seconds pass"));
         tokio::time::sleep(Duration::from_secs(seconds)).await;
     }
 
@@ -161,67 +166,57 @@ impl Driver {
     }
 
     fn stillness(&self) -> Stillness {
-        let file = std::fs::metadata(&self.world.csv).unwrap();
         Stillness {
             bytes: self.world.bytes(),
-            inode: file.ino(),
-            modified: (file.mtime(), file.mtime_nsec()),
-            links: self.world.scratch().links().unwrap(),
+            version: self.world.home.version(),
+            links: self.world.state().links().unwrap(),
         }
     }
 
     async fn run(&self, conditions: &Conditions) -> Ended {
         let world = &self.world;
         let mut conditions = conditions.clone();
-        if world.scratch().links().unwrap().is_empty() {
-            // Whose Linq it is cannot be told before anybody was linked.
+        let linked = |state: &State| {
+            let keys = state.link_keys().unwrap().into_iter();
+            keys.filter(|link| link.status == LinkStatus::Linked).count()
+        };
+        if linked(&world.state()) == 0 {
+            // Whose Linq it is cannot be told while nobody is linked.
             conditions.weather =
                 conditions.weather.filter(|weather| *weather != Weather::Elsewhere);
         }
         let shelter = self.brew(conditions.weather);
         let foreseen =
             if conditions.preview { self.foresee(conditions.weather).await } else { None };
-        let state = world.scratch();
+        let state = world.state();
         world.inner().run = RunNow {
             fresh: state.open_intents().unwrap().is_empty(),
-            links: state.links().unwrap().len(),
+            links: linked(&state),
             conditions: conditions.clone(),
             before: world.contacts(),
             disturbed: conditions.weather.is_some(),
             ..RunNow::default()
         };
-        world.log(&format!("a run begins: {}", serde_json::to_string(&conditions).unwrap()));
+        if world.is_traced() {
+            let conditions = serde_json::to_string(&conditions).unwrap();
+            world.log(format_args!("a run begins: {conditions}"));
+        } else {
+            world.log(format_args!("a run begins"));
+        }
         let ended = self.attempt(conditions.errand).await;
         self.describe(&ended);
         if let Some(bytes) = shelter {
-            std::fs::write(&world.csv, bytes).unwrap();
+            world.home.save(bytes);
         }
         check::after(world, &self.policy, &ended, foreseen.as_ref());
         ended
-    }
-
-    /// Opens the state. A child process that another test starts has, for an instant,
-    /// everything that is open here, the locks of the last process included.
-    fn open_state(&self) -> State {
-        let world = &self.world;
-        let is_held = |lock| matches!(lock, Err(LockError::Held { .. }));
-        wait_until("the source is free", || !is_held(Lock::existing(&world.csv)));
-        let mut state = None;
-        wait_until("the state is free", || match State::open(&world.state) {
-            Err(StateError::Held { .. }) => false,
-            opened => {
-                state = Some(opened.unwrap());
-                true
-            }
-        });
-        state.unwrap()
     }
 
     /// One process, from its start to its end.
     async fn attempt(&self, errand: Option<Errand>) -> Ended {
         let world = &self.world;
         let saved = if errand == Some(Errand::Apply) { self.kept_plan().await } else { None };
-        let state = self.open_state();
+        let state = world.home.open_state();
         let undoing = match errand {
             Some(Errand::Undo(which)) => undoing_one(&state, which),
             Some(Errand::Apply) | None => None,
@@ -238,7 +233,7 @@ impl Driver {
         if saved.is_some() {
             world.met("a plan that was kept");
         }
-        let mut source = Desk::new(world, CsvSource::new(self.options(Access::Exclusive)));
+        let mut source = Desk::new(world, world.home.source(self.options(Access::Exclusive)));
         let client = self.client(Traffic::Run);
         let stop = world.inner().run.stop.clone();
         let clock = || {
@@ -273,14 +268,11 @@ impl Driver {
             return None;
         }
         let world = &self.world;
-        let still = |world: &World| {
-            let files = ["state.db", "state.db-wal"]
-                .map(|name| std::fs::read(world.state.join(name)).unwrap_or_default());
-            (world.bytes(), world.contacts(), files)
-        };
+        let still = |world: &World| (world.bytes(), world.contacts(), world.home.state_files());
         let (before, late_before) = (still(world), world.inner().late);
-        let state = world.scratch();
-        let mut source = CsvSource::new(self.options(Access::ReadOnly));
+        let state = world.state();
+        let trial = state.trial().unwrap();
+        let mut source = world.home.source(self.options(Access::ReadOnly));
         let client = self.client(Traffic::DryRun);
         let stop = CancellationToken::new();
         let clock = || world.now();
@@ -292,12 +284,16 @@ impl Driver {
             clock: &clock,
             stop: &stop,
         };
-        let mut sides = Sides { linq: &client, source: &mut source, state: &state };
+        let mut sides = Sides { linq: &client, source: &mut *source, state: &state };
         let planned = preview(&mut sides, &terms).await;
+        drop(trial);
         if before != still(world) && late_before == world.inner().late {
             world.violation("a dry run changed something");
         }
-        world.log("a dry run");
+        world.log(format_args!("a dry run"));
+        for step in planned.iter().flat_map(|(plan, _, _)| &plan.steps) {
+            world.remark(format_args!("  foreseen: {step:?}"));
+        }
         planned.ok().map(|(plan, seen, _)| (plan, seen))
     }
 
@@ -313,7 +309,7 @@ impl Driver {
 
     fn options(&self, access: Access) -> CsvOptions {
         let has = |feature| self.world.setup.features.contains(&feature);
-        let mut options = CsvOptions::new(&self.world.csv);
+        let mut options = CsvOptions::new(self.world.home.path());
         options.access = access;
         options.key = has(Feature::Key).then(|| super::sheet::KEY.to_owned());
         options.id_column = has(Feature::Ids).then(|| super::sheet::ID.to_owned());
@@ -329,16 +325,17 @@ impl Driver {
         let bytes = world.bytes();
         match weather? {
             Weather::Elsewhere | Weather::Short(_) => return None,
-            Weather::FileMissing => std::fs::remove_file(&world.csv).unwrap(),
-            Weather::FileEmpty => std::fs::write(&world.csv, "").unwrap(),
+            Weather::FileMissing => world.home.remove(),
+            Weather::FileEmpty => world.home.save(Vec::new()),
             Weather::FileUnterminated(row) => {
+                world.inner().past.unreadable = true;
                 let mut lines: Vec<Vec<u8>> =
                     bytes.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
                 // Another quotation mark would end what is left open.
                 let row = 1 + row as usize % lines.len();
                 let row = if bytes.contains(&b'"') { lines.len() } else { row };
                 lines.insert(row, b"\"left open".to_vec());
-                std::fs::write(&world.csv, lines.concat()).unwrap();
+                world.home.save(lines.concat());
             }
         }
         Some(bytes)
@@ -347,28 +344,27 @@ impl Driver {
     fn describe(&self, ended: &Ended) {
         let world = &self.world;
         match ended {
-            Ended::Killed => world.log("the run was killed"),
+            Ended::Killed => world.log(format_args!("the run was killed")),
             Ended::Panicked => world.violation("the run panicked"),
             Ended::Ran(ran) => {
-                world.log(&format!(
-                    "the run ended with {}: {}",
-                    ran.report.exit_code(),
-                    serde_json::to_string(&ran.report).unwrap()
-                ));
+                let code = ran.report.exit_code();
+                let told = || serde_json::to_string(&ran.report).unwrap();
+                let report = if world.is_traced() { told() } else { String::new() };
+                world.log(format_args!("the run ended with {code}: {report}"));
                 for notice in &ran.notices {
-                    world.log(&format!("  notice: {notice}"));
+                    world.log(format_args!("  notice: {notice}"));
                 }
-                world.met(&format!("exit code {}", ran.report.exit_code()));
+                world.met(&format!("exit code {code}"));
                 if let Some((plan, _)) = &ran.left {
                     for step in &plan.steps {
-                        world.log(&format!("  left: {step:?}"));
+                        world.log(format_args!("  left: {step:?}"));
                     }
                     if let Some(halt) = &plan.halt {
-                        world.log(&format!("  halt: {halt}"));
+                        world.log(format_args!("  halt: {halt}"));
                     }
                 }
             }
         }
-        world.log(&format!("the file: {}", String::from_utf8_lossy(&world.bytes())));
+        world.log(format_args!("the file: {}", String::from_utf8_lossy(&world.bytes())));
     }
 }

@@ -40,6 +40,11 @@ impl Ledger {
         }
     }
 
+    /// Whether anything was typed in Linq that no run has read.
+    pub(super) fn has_unread_in_linq(&self) -> bool {
+        self.typed.iter().any(|((side, _), typed)| *side == Side::Linq && !typed.read)
+    }
+
     /// A run gets an answer from Linq in which these texts stand.
     pub(super) fn read_in_linq(&mut self, texts: &[String]) {
         for ((side, text), typed) in &mut self.typed {

@@ -8,21 +8,13 @@
 //! deleted without proof, both sides agree but for what is listed, the report tells
 //! the truth, and a run without edits writes nothing.
 //!
-//! The same seed plays the same history. To play one, some, or many:
-//!
-//! ```sh
-//! LINQSYNC_SIM_SEED=17 cargo test --test suite simulation -- --nocapture
-//! LINQSYNC_SIM_FIRST=1000 LINQSYNC_SIM_HISTORIES=20000 cargo test --test suite \
-//!     simulation::thousands -- --nocapture
-//! ```
+//! The same seed plays the same history, on any number of threads. `docs/proof.md` has
+//! the commands that play one, some, or millions, says what is simulated and what is
+//! not, and what was found.
 //!
 //! A history that fails is made smaller before it is shown. The JSON that it shows
 //! then can be put into the directory `found`, whose histories are played in every
-//! test run, and into a file to be shown again:
-//!
-//! ```sh
-//! LINQSYNC_SIM_FILE=/tmp/history.json cargo test --test suite simulation::thousands -- --nocapture
-//! ```
+//! test run.
 
 #![allow(
     clippy::unwrap_used,
@@ -36,7 +28,9 @@ mod check;
 mod desk;
 mod draw;
 mod driver;
+mod home;
 mod ledger;
+mod many;
 mod people;
 mod scenario;
 mod sheet;
@@ -45,13 +39,15 @@ mod texts;
 mod wire;
 mod world;
 
-use std::collections::BTreeMap;
-
-use driver::{Played, play};
+use driver::{Played, play, play_on_disk};
 use scenario::Scenario;
+use world::Trace;
 
 /// How many histories are played in a normal test run.
-const HISTORIES: u64 = 200;
+const HISTORIES: u64 = 2_000;
+
+/// How many are played a second time, to be compared.
+const COMPARED: u64 = 40;
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().expect("a number"))
@@ -61,50 +57,41 @@ fn read(file: &str) -> Scenario {
     serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap()
 }
 
-/// Plays `scenario`; if it fails, shows the smallest part of it that fails alike.
+/// Plays `scenario`; if it fails, shows the smallest part of it that fails alike, and
+/// the command that shows it again.
 fn must_hold(name: &str, scenario: &Scenario) -> Played {
-    let played = play(scenario);
+    let played = play(scenario, Trace::Kept);
     if let Some(violation) = played.violations.first() {
         let small = shrink::smaller(scenario, violation);
-        let log = play(&small).log.join("\n");
+        let log = play(&small, Trace::Kept).log.join("\n");
         let json = serde_json::to_string(&small).unwrap();
-        panic!("{name} fails: {violation}\n\nmade smaller:\n{json}\n\n{log}\n");
+        panic!(
+            "{name} fails: {violation}\n\n{log}\n\nmade smaller, for LINQSYNC_SIM_FILE and \
+             for the directory `found`:\n{json}\n\nplay it alone:\n{name} cargo test \
+             --test suite simulation::thousands -- --nocapture\n"
+        );
     }
     played
 }
 
 #[test]
 fn thousands_of_histories_keep_every_promise() {
-    let seed = number("LINQSYNC_SIM_SEED");
-    let file = std::env::var("LINQSYNC_SIM_FILE").ok();
-    if let Some(scenario) = seed.map(draw::scenario).or(file.as_deref().map(read)) {
-        eprintln!("{}", serde_json::to_string(&scenario).unwrap());
-        eprintln!("{}", must_hold("this history", &scenario).log.join("\n"));
+    if let Some(seed) = number("LINQSYNC_SIM_SEED") {
+        let name = format!("LINQSYNC_SIM_SEED={seed}");
+        eprintln!("{}", must_hold(&name, &draw::scenario(seed)).log.join("\n"));
+        return;
+    }
+    if let Ok(file) = std::env::var("LINQSYNC_SIM_FILE") {
+        let name = format!("LINQSYNC_SIM_FILE={file}");
+        eprintln!("{}", must_hold(&name, &read(&file)).log.join("\n"));
         return;
     }
     let first = number("LINQSYNC_SIM_FIRST").unwrap_or(0);
     let histories = number("LINQSYNC_SIM_HISTORIES").unwrap_or(HISTORIES);
-    let mut met: BTreeMap<String, u64> = BTreeMap::new();
-    let mut failed: BTreeMap<String, Vec<u64>> = BTreeMap::new();
-    for seed in first..first + histories {
-        let played = play(&draw::scenario(seed));
-        if let Some(violation) = played.violations.first() {
-            eprintln!("seed {seed}: {violation}");
-            failed.entry(shrink::kind(violation)).or_default().push(seed);
-        }
-        for (what, times) in played.met {
-            *met.entry(what).or_default() += times;
-        }
-    }
-    eprintln!("{histories} histories");
-    for (what, times) in &met {
-        eprintln!("{times:>9}  {what}");
-    }
-    for (kind, seeds) in &failed {
-        eprintln!("{:>9}  {kind}: {:?}", seeds.len(), &seeds[..seeds.len().min(8)]);
-    }
-    if let Some(seed) = failed.into_values().filter_map(|seeds| seeds.first().copied()).min() {
-        must_hold(&format!("seed {seed}"), &draw::scenario(seed));
+    let tally = many::play_all(first..first + histories, many::threads());
+    eprintln!("{tally}");
+    if let Some(seed) = tally.first_failure() {
+        must_hold(&format!("LINQSYNC_SIM_SEED={seed}"), &draw::scenario(seed));
     }
 }
 
@@ -116,20 +103,54 @@ fn every_history_that_once_failed_holds() {
     files.sort();
     for file in files {
         let file = file.to_string_lossy();
-        let (scenario, played) = (read(&file), must_hold(&file, &read(&file)));
+        let scenario = read(&file);
+        let played = must_hold(&format!("LINQSYNC_SIM_FILE={file}"), &scenario);
         let kills = scenario.acts.iter().filter(|act| act.kills()).count();
         let killed = played.log.iter().filter(|line| line.contains("killed: ")).count();
         assert_eq!(killed, kills, "{file} no longer kills where it did");
+        must_agree(&file, &played, &play_on_disk(&scenario));
+    }
+}
+
+fn must_agree(name: &str, one: &Played, other: &Played) {
+    let differs = one.log.iter().zip(&other.log).find(|(one, other)| one != other);
+    assert_eq!(differs, None, "{name}");
+    assert_eq!(one.log.len(), other.log.len(), "{name}");
+}
+
+#[test]
+fn a_history_takes_the_same_course_on_disk_as_in_memory() {
+    for seed in 0..COMPARED {
+        let scenario = draw::scenario(seed);
+        must_agree(
+            &format!("seed {seed}"),
+            &play(&scenario, Trace::Kept),
+            &play_on_disk(&scenario),
+        );
     }
 }
 
 #[test]
-fn the_same_seed_plays_the_same_history() {
-    for seed in 0..10 {
-        let scenario = draw::scenario(seed);
-        let (one, other) = (play(&scenario), play(&scenario));
-        let differs = one.log.iter().zip(&other.log).find(|(one, other)| one != other);
-        assert_eq!(differs, None, "seed {seed}");
-        assert_eq!(one.log.len(), other.log.len(), "seed {seed}");
+fn a_history_takes_the_same_course_in_every_process_and_on_any_number_of_threads() {
+    const TARGET: &str = "LINQSYNC_SIM_TRACES";
+    let traces = |threads| many::traces(0..COMPARED, threads);
+    if let Ok(file) = std::env::var(TARGET) {
+        std::fs::write(file, traces(many::threads())).unwrap();
+        return;
+    }
+    let here = traces(1);
+    assert_eq!(here.lines().count() as u64, COMPARED);
+    let dir = tempfile::tempdir().unwrap();
+    let name = "a_history_takes_the_same_course_in_every_process_and_on_any_number_of_threads";
+    for threads in ["1", "3"] {
+        let file = dir.path().join(threads);
+        let run = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", &format!("{}::{name}", module_path!().split_once("::").unwrap().1)])
+            .env(TARGET, &file)
+            .env("LINQSYNC_SIM_THREADS", threads)
+            .output()
+            .unwrap();
+        assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stdout));
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), here, "{threads} threads");
     }
 }

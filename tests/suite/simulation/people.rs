@@ -55,7 +55,7 @@ impl World {
             Edit::RemoveRow { who } => self.on_row(*who, |world, sheet, row| {
                 for (name, text) in sheet.header.clone().iter().zip(sheet.rows[row].clone()) {
                     world.inner().ledger.replace(Side::Source, &text, "");
-                    world.log(&format!("  was {name}: {text:?}"));
+                    world.log(format_args!("  was {name}: {text:?}"));
                 }
                 sheet.rows.remove(row);
                 world.inner().past.removals += 1;
@@ -107,12 +107,10 @@ impl World {
         }
     }
 
-    /// Saves the file, by another name that takes its place.
+    /// Saves the file.
     fn save(&self, sheet: &Sheet, what: &str) {
-        self.log(&format!("a person {what} in the source"));
-        let other = self.csv.with_extension("person");
-        std::fs::write(&other, sheet.bytes()).unwrap();
-        std::fs::rename(&other, &self.csv).unwrap();
+        self.log(format_args!("a person {what} in the source"));
+        self.home.save(sheet.bytes());
     }
 
     fn put(&self, sheet: &mut Sheet, row: usize, name: &str, text: &str) {
@@ -120,7 +118,7 @@ impl World {
         if sheet.at(name).is_none() || old == text {
             return;
         }
-        self.log(&format!("  row {row}, {name}: {old:?} becomes {text:?}"));
+        self.log(format_args!("  row {row}, {name}: {old:?} becomes {text:?}"));
         sheet.put(row, name, text);
         self.inner().ledger.replace(Side::Source, &old, text);
     }
@@ -153,7 +151,7 @@ impl World {
     /// A number that no row has.
     fn serial(&self) -> u32 {
         let notes = self.sheet().rows.len();
-        u32::try_from(1000 + notes + 10 * self.inner().log.len()).unwrap()
+        u32::try_from(1000 + notes + 10 * self.inner().lines).unwrap()
     }
 
     fn add_contact(&self, person: &Person) {
@@ -169,7 +167,7 @@ impl World {
         });
         let id = self.linq.insert(members.map(|(field, text)| (named(*field), text.as_str())));
         let id = id.unwrap();
-        self.log(&format!("a person adds {id} in Linq: {texts:?}"));
+        self.log(format_args!("a person adds {id} in Linq: {texts:?}"));
         let contact = self.linq.contact(id).unwrap();
         let mut inner = self.inner();
         for field in Field::ALL.into_iter().filter(|field| *field != Field::Owner) {
@@ -196,7 +194,10 @@ impl World {
             // Linq has no contact without name, e-mail and phone number.
             return;
         }
-        self.log(&format!("a person in Linq: {}, {field}: {old:?} becomes {new:?}", contact.id));
+        self.log(format_args!(
+            "a person in Linq: {}, {field}: {old:?} becomes {new:?}",
+            contact.id
+        ));
         self.linq.set(contact.id, field.name(), &new).unwrap();
         let mut inner = self.inner();
         if is_mapped(&self.setup.features, field) {
@@ -209,7 +210,7 @@ impl World {
     }
 
     fn own(&self, id: u64, user: &str) {
-        self.log(&format!("a person in Linq: {id} now belongs to {user}"));
+        self.log(format_args!("a person in Linq: {id} now belongs to {user}"));
         self.linq.set(id, "user_email", user).unwrap();
         let mut inner = self.inner();
         inner.past.owners.insert(id, user.to_owned());
@@ -239,7 +240,7 @@ impl World {
 
     fn remove_contact(&self, who: u32) {
         let Some(contact) = self.pick(who) else { return };
-        self.log(&format!("a person removes {} in Linq", contact.id));
+        self.log(format_args!("a person removes {} in Linq", contact.id));
         self.linq.remove(contact.id).unwrap();
         let mut inner = self.inner();
         for field in Field::ALL {

@@ -1,9 +1,10 @@
 //! The CSV file as people's programs read and save it.
 //!
-//! Written apart from the product's own reader, on the crate `csv`, so that each
+//! Written apart from the product's own reader, on the crates `csv` and `csv-core`, so that each
 //! is a witness against the other. It knows nothing of formulas or canonical
 //! forms: a cell is what stands in it.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use linqsync::model::Field;
@@ -74,15 +75,7 @@ impl Sheet {
         let body = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
         let first = body.split(|byte| *byte == b'\n').next().unwrap_or_default();
         let delimiter = if first.contains(&b';') { b';' } else { b',' };
-        let mut reader = csv::ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true)
-            .delimiter(delimiter)
-            .from_reader(body);
-        let mut rows: Vec<Vec<String>> = reader
-            .records()
-            .map(|record| record.unwrap().iter().map(str::to_owned).collect())
-            .collect();
+        let mut rows = cells(body, delimiter);
         let header = if rows.is_empty() { Vec::new() } else { rows.remove(0) };
         Sheet {
             bom: body.len() != bytes.len(),
@@ -153,6 +146,42 @@ impl Sheet {
         self.rows.push(vec![String::new(); self.header.len()]);
         self.rows.len() - 1
     }
+}
+
+thread_local! {
+    /// A reader for each delimiter: making one costs more than reading a small file.
+    static READERS: [RefCell<csv_core::Reader>; 2] = [b',', b';'].map(|delimiter| {
+        RefCell::new(csv_core::ReaderBuilder::new().delimiter(delimiter).build())
+    });
+}
+
+/// The cells of every row that is not an empty line.
+fn cells(mut input: &[u8], delimiter: u8) -> Vec<Vec<String>> {
+    READERS.with(|readers| {
+        let mut reader = readers[usize::from(delimiter == b';')].borrow_mut();
+        reader.reset();
+        let (mut rows, mut row) = (Vec::new(), Vec::new());
+        // What stands in a cell is never longer than how it is written.
+        let mut cell = vec![0; input.len() + 1];
+        let mut filled = 0;
+        loop {
+            let (result, read, written) = reader.read_field(input, &mut cell[filled..]);
+            input = &input[read..];
+            filled += written;
+            match result {
+                csv_core::ReadFieldResult::InputEmpty => {}
+                csv_core::ReadFieldResult::OutputFull => unreachable!("the cell is long enough"),
+                csv_core::ReadFieldResult::Field { record_end } => {
+                    row.push(String::from_utf8(cell[..filled].to_vec()).unwrap());
+                    filled = 0;
+                    if record_end {
+                        rows.push(std::mem::take(&mut row));
+                    }
+                }
+                csv_core::ReadFieldResult::End => return rows,
+            }
+        }
+    })
 }
 
 /// Whether the file has a column for `field`.

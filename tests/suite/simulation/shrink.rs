@@ -3,13 +3,17 @@
 
 use super::driver::play;
 use super::scenario::{Act, Conditions, Scenario};
+use super::world::Trace;
 
 /// The smallest history found that fails like `scenario`, which fails with
 /// `violation`.
 pub(super) fn smaller(scenario: &Scenario, violation: &str) -> Scenario {
     let kind = kind(violation);
     let fails = |scenario: &Scenario| {
-        play(scenario).violations.first().is_some_and(|found| self::kind(found) == kind)
+        play(scenario, Trace::Dropped)
+            .violations
+            .first()
+            .is_some_and(|found| self::kind(found) == kind)
     };
     let mut best = scenario.clone();
     loop {

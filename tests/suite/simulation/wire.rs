@@ -13,7 +13,7 @@ use linqsync::sandbox::Contact;
 use serde_json::{Value, json};
 
 use super::people::member;
-use super::scenario::{Feature, Weather, WireFault};
+use super::scenario::{Errand, Feature, Weather, WireFault};
 use super::sheet::is_mapped;
 use super::world::{World, Write};
 
@@ -70,8 +70,8 @@ impl Wire {
     async fn carry(&self, request: Request<Bytes>) -> Answer {
         let world = &self.world;
         let name = short(&request);
-        let body = String::from_utf8_lossy(request.body()).into_owned();
-        world.log(&format!("> {name} {body}"));
+        let body = String::from_utf8_lossy(request.body());
+        world.log(format_args!("> {name} {body}"));
         world.event(&format!("before {name}"));
         let fault = self.count(&request);
         if request.method() != "GET" {
@@ -80,7 +80,7 @@ impl Wire {
         tokio::time::sleep(self.latency()).await;
         let answer = match fault {
             Some(fault) => {
-                world.log(&format!("  fault: {fault:?}"));
+                world.log(format_args!("  fault: {fault:?}"));
                 world.met(&format!("fault {fault:?}").replace(|c: char| c.is_ascii_digit(), ""));
                 self.spoiled(request, fault).await
             }
@@ -88,13 +88,15 @@ impl Wire {
         };
         match &answer {
             Ok(answer) => {
-                let text = String::from_utf8_lossy(answer.body()).into_owned();
-                world.log(&format!("< {name}: {} {text}", answer.status().as_u16()));
+                let text = String::from_utf8_lossy(answer.body());
+                world.log(format_args!("< {name}: {} {text}", answer.status().as_u16()));
             }
-            Err(error) => world.log(&format!("< {name}: {error}")),
+            Err(error) => world.log(format_args!("< {name}: {error}")),
         }
         world.event(&format!("after {name}"));
-        if let Ok(answer) = &answer {
+        if let Ok(answer) = &answer
+            && world.inner().ledger.has_unread_in_linq()
+        {
             let body = serde_json::from_slice(answer.body()).unwrap_or_default();
             world.inner().ledger.read_in_linq(&texts(&body));
         }
@@ -170,7 +172,7 @@ impl Wire {
                 let answer = late.effect(request).await;
                 late.world.inner().late += 1;
                 let status = answer.map_or(0, |answer| answer.status().as_u16());
-                late.world.log(&format!("  late effect: {status}"));
+                late.world.log(format_args!("  late effect: {status}"));
             });
         }
         tokio::time::sleep(TIMEOUT).await;
@@ -186,9 +188,13 @@ impl Wire {
         let sent = request.body().clone();
         let id = path.rsplit('/').next().and_then(|id| id.parse::<u64>().ok());
         let before = id.and_then(|id| world.linq.contact(id));
-        let linq = if weather == Some(Weather::Elsewhere) { &world.elsewhere } else { &world.linq };
+        let elsewhere = weather == Some(Weather::Elsewhere);
+        let linq = if elsewhere { world.elsewhere() } else { &world.linq };
         let answer = linq.call(request).await.map_err(|_| broken("the sandbox has no faults"))?;
-        if method != "GET" {
+        if method == "GET" {
+            let shown = id.and_then(|id| Some((id, world.linq.contact(id)?)));
+            world.inner().run.shown.extend(shown);
+        } else {
             self.remember(&method, &path, &answer);
         }
         if method == "PATCH" {
@@ -212,9 +218,12 @@ impl Wire {
         for field in Field::IDENTITY {
             let (was, is) = (member(&before, field), member(&after, field));
             if !was.is_empty() && sent[field] == was && is != was {
-                self.world.log(&format!("  Linq rewrites its own {field}: {was:?} becomes {is:?}"));
+                self.world
+                    .log(format_args!("  Linq rewrites its own {field}: {was:?} becomes {is:?}"));
                 self.world.met("Linq rewrote its own value");
-                self.world.inner().ledger.replace(Side::Linq, was, is);
+                let mut inner = self.world.inner();
+                inner.ledger.replace(Side::Linq, was, is);
+                inner.past.edited_contacts.insert((before.id, field));
             }
         }
     }
@@ -227,14 +236,22 @@ impl Wire {
             let answer: Value = serde_json::from_slice(answer.body()).unwrap();
             id = answer["data"]["id"].as_u64();
             inner.past.posted.extend(id);
+            if matches!(inner.run.conditions.errand, Some(Errand::Undo(_))) {
+                inner.past.recreated.extend(id);
+            }
             let owner = &answer["data"]["contact_owner"]["email"];
             inner.past.owners.extend(id.zip(owner.as_str().map(str::to_owned)));
+            let shown = id.and_then(|id| Some((id, self.world.linq.contact(id)?)));
+            inner.run.shown.extend(shown);
         }
         inner.run.writes.push(Write { method: method.to_owned(), id, status });
     }
 
     /// Linq shows as many contacts on a page as it likes.
     fn repaged(&self, request: Request<Bytes>) -> Request<Bytes> {
+        if self.world.setup.per_page == 100 || !request.uri().path().ends_with("/contacts") {
+            return request;
+        }
         let (mut parts, body) = request.into_parts();
         let uri = parts.uri.to_string();
         let few = format!("per_page={}", self.world.setup.per_page);
@@ -248,7 +265,7 @@ impl Wire {
         let body: Value = serde_json::from_slice(request.body()).unwrap_or_default();
         let id = request.uri().path().rsplit('/').next().and_then(|id| id.parse::<u64>().ok());
         let journal: Vec<IntentKind> =
-            world.scratch().open_intents().unwrap().into_iter().map(|intent| intent.kind).collect();
+            world.state().open_intents().unwrap().into_iter().map(|intent| intent.kind).collect();
         let is_intended = journal.iter().any(|kind| match (kind, request.method().as_str()) {
             (IntentKind::CreateInLinq { values, .. }, "POST") => {
                 let sent = values_of(&body["contact"]);
@@ -272,7 +289,11 @@ impl Wire {
     fn check_patch(&self, id: u64, body: &Value) {
         let world = &self.world;
         let Some(now) = world.linq.contact(id) else { return };
-        let then = world.inner().run.before.get(&id).cloned().unwrap_or_else(|| now.clone());
+        let then = {
+            let run = &world.inner().run;
+            run.shown.get(&id).or_else(|| run.before.get(&id)).cloned()
+        };
+        let then = then.unwrap_or_else(|| now.clone());
         let sent = values_of(&body["contact"]);
         let members = body["contact"].as_object().unwrap();
         let fields: Vec<Field> =
@@ -283,8 +304,9 @@ impl Wire {
         let is_as = |contact: &Contact, field: Field| sent[field] == member(contact, field);
         let (changed, same): (Vec<Field>, Vec<Field>) =
             fields.into_iter().partition(|field| !is_as(&now, *field) || !is_as(&then, *field));
-        let identified =
-            changed.iter().any(|field| Field::IDENTITY.contains(field) && !sent[*field].is_empty());
+        let identified = changed
+            .iter()
+            .any(|field| Field::IDENTITY.contains(field) && !sent[*field].trim().is_empty());
         let needed = usize::from(!identified);
         let owner_changes = body["user_email"].as_str() != Some(member(&now, Field::Owner));
         let may_own = world.setup.features.contains(&Feature::Owner)
@@ -305,7 +327,7 @@ impl Wire {
 
     fn check_delete(&self, id: u64) {
         let world = &self.world;
-        let state = world.scratch();
+        let state = world.state();
         let links = state.links().unwrap();
         if !links.iter().any(|link| link.linq_id.0 == id) {
             world.violation(&format!("DELETE {id}, which was never linked"));
@@ -315,7 +337,9 @@ impl Wire {
         }
         let kept = state.raw_contact(LinqId(id)).unwrap().unwrap_or_default();
         let kept: Value = serde_json::from_str(&kept).unwrap_or_default();
-        if let Some(contact) = world.linq.contact(id)
+        // Who edits it in the instant before the deletion is not seen.
+        let shown = world.inner().run.shown.get(&id).cloned();
+        if let Some(contact) = shown.or_else(|| world.linq.contact(id))
             && Field::ALL.iter().any(|field| {
                 *field != Field::Owner
                     && kept[field.name()].as_str().unwrap_or_default() != member(&contact, *field)
@@ -326,6 +350,10 @@ impl Wire {
     }
 
     fn check_post(&self, body: &Value) {
+        // What is put back in Linq comes back whole.
+        if self.world.inner().past.undone {
+            return;
+        }
         let sent = values_of(&body["contact"]);
         if let Some(field) =
             sent.filled().iter().find(|field| !is_mapped(&self.world.setup.features, *field))

@@ -7,8 +7,9 @@
 //! next does not happen, and everything is dropped.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::fmt;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use chrono::{DateTime, TimeDelta};
 use linqsync::mirror::State;
@@ -17,9 +18,17 @@ use linqsync::sandbox::{Contact, Options, Quirk, Sandbox};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::home::Home;
 use super::ledger::Ledger;
 use super::scenario::{Conditions, Setup};
 use super::sheet::Sheet;
+
+/// Whether what happens is written down: that costs more than to play it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trace {
+    Kept,
+    Dropped,
+}
 
 /// What unwinds when the process is killed.
 pub(super) struct Killed;
@@ -27,21 +36,24 @@ pub(super) struct Killed;
 /// The world, shared by the transport, the file and the driver of one history.
 pub(super) struct World {
     pub(super) setup: Setup,
-    pub(super) csv: PathBuf,
-    pub(super) state: PathBuf,
-    /// Linq, and another organisation in it that has nobody.
+    /// Where the process keeps the file and its state.
+    pub(super) home: Home,
+    /// Linq.
     pub(super) linq: Sandbox,
-    pub(super) elsewhere: Sandbox,
-    dir: PathBuf,
+    elsewhere: OnceLock<Sandbox>,
     start: Instant,
+    trace: Trace,
     inner: Mutex<Inner>,
 }
 
 /// What changes in a world.
 #[derive(Default)]
 pub(super) struct Inner {
-    /// What happened, for people and for the comparison of two runs of one seed.
+    /// What happened, for people and for the comparison of two runs of one seed; nothing
+    /// unless it is traced.
     pub(super) log: Vec<String>,
+    /// How many lines were logged, or would have been.
+    pub(super) lines: usize,
     /// What must not have happened.
     pub(super) violations: Vec<String>,
     pub(super) ledger: Ledger,
@@ -72,6 +84,8 @@ pub(super) struct RunNow {
     pub(super) sheet: Option<Sheet>,
     /// Linq as it was when the run began.
     pub(super) before: BTreeMap<u64, Contact>,
+    /// Contacts as Linq last showed them to the run by their ids.
+    pub(super) shown: BTreeMap<u64, Contact>,
     /// Whether anything but the run itself happened in it.
     pub(super) disturbed: bool,
     /// Whether earlier runs left no intent open.
@@ -100,6 +114,14 @@ pub(super) struct Past {
     /// of rows by their notes.
     pub(super) edited_contacts: BTreeSet<(u64, Field)>,
     pub(super) edited_rows: BTreeSet<(String, Field)>,
+    /// Contacts that were created in Linq to put something back.
+    pub(super) recreated: BTreeSet<u64>,
+    /// Contacts whose row was once taken for another.
+    pub(super) moved: BTreeSet<u64>,
+    /// Whether rows could not be read in some run.
+    pub(super) unreadable: bool,
+    /// Conflicts that people made, which wait for them from then on.
+    pub(super) conflicts: BTreeSet<(u64, Field)>,
     /// Whom contacts must belong to.
     pub(super) owners: BTreeMap<u64, String>,
     /// Whether a run was put back: by the will of people, who then have edited, removed
@@ -114,25 +136,24 @@ pub(super) struct Past {
 
 impl World {
     /// A world in which nobody is known yet.
-    pub(super) fn new(setup: &Setup, dir: &Path) -> Arc<World> {
+    pub(super) fn new(setup: &Setup, home: Home, trace: Trace) -> Arc<World> {
         let start = Instant::now();
-        let options = || Options {
-            quirks: setup.quirks.iter().map(|text| text.parse::<Quirk>().unwrap()).collect(),
-            now: Arc::new(move || present(start)),
-            ..Options::default()
-        };
         let world = World {
             setup: setup.clone(),
-            csv: dir.join("contacts.csv"),
-            state: dir.join("state"),
-            linq: Sandbox::new(options()),
-            elsewhere: Sandbox::new(options()),
-            dir: dir.to_owned(),
+            home,
+            linq: organisation(setup, start),
+            elsewhere: OnceLock::new(),
             start,
+            trace,
             inner: Mutex::new(Inner::default()),
         };
-        std::fs::write(&world.csv, Sheet::new(&setup.features).bytes()).unwrap();
+        world.home.save(Sheet::new(&setup.features).bytes());
         Arc::new(world)
+    }
+
+    /// Another organisation, which has nobody.
+    pub(super) fn elsewhere(&self) -> &Sandbox {
+        self.elsewhere.get_or_init(|| organisation(&self.setup, self.start))
     }
 
     /// The present.
@@ -145,15 +166,28 @@ impl World {
     }
 
     /// Writes down what happened.
-    pub(super) fn log(&self, text: &str) {
-        let at = self.start.elapsed().as_millis();
-        let text = text.replace(&*self.dir.to_string_lossy(), "DIR");
-        self.inner().log.push(format!("{:>9}.{:03}  {text}", at / 1000, at % 1000));
+    pub(super) fn log(&self, text: fmt::Arguments<'_>) {
+        self.inner().lines += 1;
+        self.remark(text);
+    }
+
+    /// Writes down what helps to understand what happened.
+    pub(super) fn remark(&self, text: fmt::Arguments<'_>) {
+        if self.is_traced() {
+            let at = self.start.elapsed().as_millis();
+            let text = self.home.hidden(text.to_string());
+            self.inner().log.push(format!("{:>9}.{:03}  {text}", at / 1000, at % 1000));
+        }
+    }
+
+    /// Whether what is logged is kept.
+    pub(super) fn is_traced(&self) -> bool {
+        self.trace == Trace::Kept
     }
 
     /// Writes down what must not have happened.
     pub(super) fn violation(&self, text: &str) {
-        self.log(&format!("VIOLATION: {text}"));
+        self.log(format_args!("VIOLATION: {text}"));
         self.inner().violations.push(text.to_owned());
     }
 
@@ -185,7 +219,7 @@ impl World {
             self.edit(&edit);
         }
         if kill {
-            self.log(&format!("killed: {what}"));
+            self.log(format_args!("killed: {what}"));
             self.met(&format!("killed {}", what.split(' ').take(2).collect::<Vec<_>>().join(" ")));
             std::panic::resume_unwind(Box::new(Killed));
         }
@@ -197,17 +231,25 @@ impl World {
     }
 
     pub(super) fn bytes(&self) -> Vec<u8> {
-        std::fs::read(&self.csv).unwrap_or_default()
+        self.home.bytes()
     }
 
-    /// A copy of the state as it is on disk.
-    pub(super) fn scratch(&self) -> State {
-        State::scratch(&self.state).unwrap()
+    /// The state, to look at.
+    pub(super) fn state(&self) -> Rc<State> {
+        self.home.state()
     }
 
     pub(super) fn contacts(&self) -> BTreeMap<u64, Contact> {
         self.linq.contacts().into_iter().map(|contact| (contact.id, contact)).collect()
     }
+}
+
+fn organisation(setup: &Setup, start: Instant) -> Sandbox {
+    Sandbox::new(Options {
+        quirks: setup.quirks.iter().map(|text| text.parse::<Quirk>().unwrap()).collect(),
+        now: Arc::new(move || present(start)),
+        ..Options::default()
+    })
 }
 
 fn present(start: Instant) -> Timestamp {

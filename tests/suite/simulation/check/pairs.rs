@@ -1,10 +1,12 @@
 //! Who is linked with whom, who waits, and what they must have in common.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use linqsync::mirror::State;
 use linqsync::model::{Field, Link, LinkStatus};
-use linqsync::plan::{Observation, Plan, Wait};
+use linqsync::plan::{Observation, Plan, SourceWrite, Wait};
+use linqsync::run::Ran;
 use linqsync::sandbox::Contact;
 
 use super::{CANON, World, is_mapped, member, row_of, tags};
@@ -30,7 +32,11 @@ impl Pairs {
         let contacts = world.contacts();
         let mut records = BTreeSet::new();
         let mut pairs = Vec::new();
-        for link in state.links().unwrap() {
+        let mut links = state.links().unwrap();
+        // Of rows that are the same to the letter, those that are left are of whom is
+        // known for the shortest time.
+        links.sort_by_key(|link| (link.status == LinkStatus::Released, Reverse(link.id)));
+        for link in links {
             let record = seen.source.records.iter().position(|record| {
                 let index = record.index.0 as usize;
                 record.fingerprint == link.fingerprint
@@ -54,10 +60,12 @@ impl Pairs {
         for pair in &self.all {
             let tag = self.tag(pair.record);
             let past = &mut world.inner().past;
-            let known = past.linked.entry(pair.link.linq_id.0).or_default();
-            if tag.is_some() {
-                *known = tag;
+            let id = pair.link.linq_id.0;
+            let known = past.linked.get(&id).cloned();
+            if pair.record.is_some() && known.as_ref().is_some_and(|known| *known != tag) {
+                past.moved.insert(id);
             }
+            past.linked.insert(id, tag.or(known.flatten()));
         }
     }
 
@@ -96,8 +104,11 @@ impl Pairs {
     }
 
     /// Everybody is the same on both sides, or is said to wait.
-    pub(super) fn check(&self, world: &World, plan: &Plan, seen: &Observation) {
-        let waits = Waits::of(plan);
+    pub(super) fn check(&self, world: &World, ran: &Ran, plan: &Plan, seen: &Observation) {
+        let mut waits = Waits::of(plan);
+        if ran.report.open.rejected > 0 {
+            waits.unwritten = unwritten(plan);
+        }
         for pair in self.all.iter().filter(|pair| pair.link.status == LinkStatus::Linked) {
             pair.check(world, &waits, seen);
         }
@@ -125,6 +136,21 @@ pub(super) struct Waits<'a> {
     contacts: BTreeSet<u64>,
     /// Whether some rows may be anybody who is missing.
     pub(super) suspects: bool,
+    /// What the source cannot hold, by link.
+    unwritten: BTreeSet<(i64, Field)>,
+}
+
+/// What the run would still write to the source if it could.
+fn unwritten(plan: &Plan) -> BTreeSet<(i64, Field)> {
+    let mut unwritten = BTreeSet::new();
+    for step in &plan.steps {
+        if let (Some(link), Some(SourceWrite::Update { set, .. })) =
+            (step.subject.link, &step.source)
+        {
+            unwritten.extend(set.iter().map(|change| (link.0, change.field)));
+        }
+    }
+    unwritten
 }
 
 impl<'a> Waits<'a> {
@@ -134,6 +160,7 @@ impl<'a> Waits<'a> {
             records: BTreeSet::new(),
             contacts: BTreeSet::new(),
             suspects: false,
+            unwritten: BTreeSet::new(),
         };
         for step in plan.steps.iter().filter(|step| !step.waits.is_empty()) {
             if let Some(link) = step.subject.link {
@@ -176,12 +203,17 @@ impl Pair {
         let record = &seen.source.records[record];
         for field in Field::ALL.into_iter().filter(|f| is_mapped(&world.setup.features, *f)) {
             let (source, linq) = (&record.values[field], member(contact, field));
-            let waits = waits.iter().any(|wait| concerns(wait, field));
+            let waits = waits.iter().any(|wait| concerns(wait, field))
+                || waiting.unwritten.contains(&(self.link.id.0, field));
+            // Open, see docs/proof.md: what two undos in a row make of values on which the
+            // sides did not agree.
+            let recreated = world.inner().past.recreated.contains(&contact.id);
             // Nothing had ever been agreed on, and each side has its own again.
             let apart = self.link.base.is_apart(field);
             if !CANON.same(field, source, linq)
                 && !waits
                 && !apart
+                && !recreated
                 && !self.is_rewritten(field, source, linq)
             {
                 world.violation(&format!(
