@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::mirror::{IntentKind, IntentOutcome, NewIntent, State};
 use crate::model::{
-    AsWritten, Change, IntentId, LinkId, LinqId, Policy, RecordIndex, RunId, Side, Timestamp,
+    AsWritten, Change, Fingerprint, IntentId, LinkId, LinqId, Policy, RecordIndex, RunId, Side,
+    Timestamp,
 };
 use crate::observe::record;
 use crate::plan::{Observation, Plan, Reason, SourceWrite, Step};
@@ -112,8 +113,9 @@ struct Writing<'a> {
     write: &'a SourceWrite,
     edit: Edit,
     intent: Option<IntentId>,
-    /// The record as it was, where it is removed.
+    /// The record as it was, where it is removed, and its bytes.
     written: AsWritten,
+    fingerprint: Option<Fingerprint>,
 }
 
 fn writings<'a>(
@@ -129,7 +131,11 @@ fn writings<'a>(
     };
     let writing = |(step, write)| {
         let edit = removed.edit(write, recorder.policy);
-        Writing { step, write, edit, intent: None, written: written(write) }
+        let fingerprint = match write {
+            SourceWrite::Delete { at } => Some(record(recorder.seen, *at).fingerprint),
+            SourceWrite::Create { .. } | SourceWrite::Update { .. } => None,
+        };
+        Writing { step, write, edit, intent: None, written: written(write), fingerprint }
     };
     Ok(writes.map(writing).collect())
 }
@@ -222,8 +228,9 @@ impl Writing<'_> {
                 Some(IntentKind::UpdateInSource { linq_id: linq_id?, changes: changes.clone() })
             }
             Edit::Remove { .. } => {
+                let fingerprint = self.fingerprint;
                 let written = self.written.clone();
-                Some(IntentKind::RemoveFromSource { linq_id: linq_id?, written })
+                Some(IntentKind::RemoveFromSource { linq_id: linq_id?, fingerprint, written })
             }
         }
     }

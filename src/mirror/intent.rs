@@ -61,6 +61,9 @@ pub enum IntentKind {
     RemoveFromSource {
         /// The contact that it is linked to.
         linq_id: LinqId,
+        /// The record's bytes; `None` in journals of old.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fingerprint: Option<Fingerprint>,
         /// The record as it was written.
         #[serde(flatten)]
         written: AsWritten,
@@ -240,7 +243,10 @@ mod tests {
         let kept = r#"{"kind":"remove_from_source","linq_id":7,"written":"Ada,King"}"#;
         let kind: IntentKind = serde_json::from_str(kept).unwrap();
         let written = AsWritten { text: "Ada,King".to_owned(), ..AsWritten::default() };
-        assert_eq!(kind, IntentKind::RemoveFromSource { linq_id: LinqId(7), written });
+        assert_eq!(
+            kind,
+            IntentKind::RemoveFromSource { linq_id: LinqId(7), fingerprint: None, written }
+        );
         assert_eq!(serde_json::to_string(&kind).unwrap(), kept);
     }
 

@@ -215,10 +215,12 @@ mod tests {
                 IntentKind::UpdateInSource { linq_id, changes },
                 IntentKind::RemoveFromSource {
                     linq_id,
+                    fingerprint: Some(Fingerprint(bytes)),
                     written: AsWritten { text: text.clone(), ..AsWritten::default() },
                 },
                 IntentKind::RemoveFromSource {
                     linq_id,
+                    fingerprint: None,
                     written: AsWritten { place: text.clone(), bytes: Some(text.into_bytes()), ..AsWritten::default() },
                 },
             ];

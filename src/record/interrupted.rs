@@ -10,8 +10,8 @@ use crate::mirror::{
     LinkChange, Record, StateError,
 };
 use crate::model::{
-    Agreement, AsWritten, Base, Change, Field, FieldSet, Link, LinqId, Side, SourceRecord,
-    Timestamp,
+    Agreement, AsWritten, Base, Change, Field, FieldSet, Fingerprint, Link, LinqId, Side,
+    SourceRecord, Timestamp,
 };
 
 use crate::plan::is_rewritten;
@@ -55,14 +55,14 @@ impl Recorder<'_> {
         Ok(match &intent.kind {
             IntentKind::CreateInLinq { .. } | IntentKind::AddToSource { .. } => None,
             IntentKind::UpdateInLinq { linq_id, changes, base } => {
-                Some(self.updated_in_linq(intent, *linq_id, changes, base))
+                self.updated_in_linq(intent, *linq_id, changes, base)
             }
             IntentKind::UpdateInSource { linq_id, changes } => {
                 self.updated_in_source(intent, *linq_id, changes)
             }
             IntentKind::DeleteInLinq { linq_id } => self.deleted_in_linq(intent, *linq_id)?,
-            IntentKind::RemoveFromSource { linq_id, written } => {
-                self.removed_from_source(intent, *linq_id, written)?
+            IntentKind::RemoveFromSource { linq_id, fingerprint, written } => {
+                self.removed_from_source(intent, *linq_id, *fingerprint, written)?
             }
         })
     }
@@ -73,14 +73,18 @@ impl Recorder<'_> {
         id: LinqId,
         changes: &[Change],
         base: &Base,
-    ) -> Record {
-        let Some(contact) = self.seen.linq.contacts.get(&id) else {
-            return self.told(intent, Side::Linq, id, changes);
+    ) -> Option<Record> {
+        let linq = &self.seen.linq;
+        let Some(contact) = linq.contacts.get(&id) else {
+            // Who is only not shown may be shown with it later.
+            let is_over =
+                linq.gone.contains(&id) || intent.link.and_then(|link| self.find(link)).is_none();
+            return is_over.then(|| self.told(intent, Side::Linq, id, changes));
         };
         let canon = self.policy.canon;
         let shows = |field: Field, text: &str| canon.same(field, &contact.values[field], text);
         if changes.iter().all(|change| shows(change.field, &change.from)) {
-            return closed(intent, IntentOutcome::Abandoned);
+            return Some(closed(intent, IntentOutcome::Abandoned));
         }
         // Linq may keep what it was sent in other letters, or cut short.
         let landed = |change: &&Change| {
@@ -96,7 +100,7 @@ impl Recorder<'_> {
         }
         let agreed = answered(&sent, &landed, &contact.values);
         let link = intent.link.map_or(LinkChange::Keep, |link| self.put_back(link, &agreed, None));
-        Record { link, ..self.told(intent, Side::Linq, id, changes) }
+        Some(Record { link, ..self.told(intent, Side::Linq, id, changes) })
     }
 
     fn updated_in_source(&self, intent: &Intent, id: LinqId, changes: &[Change]) -> Option<Record> {
@@ -158,11 +162,13 @@ impl Recorder<'_> {
         &self,
         intent: &Intent,
         id: LinqId,
+        fingerprint: Option<Fingerprint>,
         written: &AsWritten,
     ) -> Result<Option<Record>, StateError> {
         let Some(link) = intent.link.and_then(|link| self.find(link)) else { return Ok(None) };
         let source = &self.seen.source;
-        if source.records.iter().any(|record| record.fingerprint == link.fingerprint) {
+        let removed = fingerprint.unwrap_or(link.fingerprint);
+        if source.records.iter().any(|record| record.fingerprint == removed) {
             return Ok(Some(closed(intent, IntentOutcome::Abandoned)));
         }
         if !source.unreadable.is_empty() {

@@ -73,7 +73,11 @@ impl Recorder<'_> {
         };
         Ok(match (&step.link, step.subject.link) {
             (LinkPlan::Join { base, doubt }, _) => vec![self.join(step, base, *doubt)],
-            (LinkPlan::Agree(agreed), Some(id)) => only(self.agree(id, agreed, None)),
+            (LinkPlan::Agree(agreed), Some(id)) => {
+                // By its bytes the record is known again, whatever looks like it by now.
+                let record = step.subject.record.map(|index| record_at(self.seen, index));
+                only(self.agree(id, agreed, record))
+            }
             // With a write to make, the base waits for it.
             (LinkPlan::PutBack(_), Some(_)) if step.linq.is_some() || step.source.is_some() => {
                 Vec::new()

@@ -103,7 +103,7 @@ impl Recorder<'_> {
     }
 
     /// All that both sides had before somebody was deleted: what was seen last, or else
-    /// what they had agreed on.
+    /// what they had agreed on. Two values on which they had not agreed stay apart.
     fn last_known(
         &self,
         link: Option<LinkId>,
@@ -114,10 +114,19 @@ impl Recorder<'_> {
         let agreed = |half: fn(&Base) -> Values| base.map(half).unwrap_or_default();
         let source = source.cloned().unwrap_or_else(|| agreed(Base::source_values));
         let linq = linq.cloned().unwrap_or_else(|| agreed(Base::linq_values));
+        let canon = self.policy.canon;
+        let were_agreed = |field: Field| {
+            let known = base.and_then(|base| base.get(field));
+            canon.same(field, &source[field], &linq[field])
+                || known.is_some_and(|known| {
+                    canon.same(field, &known.source, &source[field])
+                        && canon.same(field, &known.linq, &linq[field])
+                })
+        };
         let all = Field::ALL.into_iter().map(|field| BaseChange {
             field,
             before: Agreement { source: source[field].clone(), linq: linq[field].clone() },
-            agreed: true,
+            agreed: were_agreed(field),
             after: Agreement::default(),
         });
         all.filter(|change| change.before != change.after).collect()
