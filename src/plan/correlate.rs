@@ -278,9 +278,15 @@ impl<'a, 'p> Sorting<'a, 'p> {
             .map(|(record, _)| record);
         let contacts = self.seen.linq.contacts.iter();
         let (free, others) = contacts.partition(|(id, _)| self.is_free(**id));
+        let rows_by_contact = self
+            .links
+            .iter()
+            .filter_map(|(link, position)| Some((link.linq_id, self.record((*position)?))))
+            .collect();
         Pool {
             seekers,
             linked_records: linked.collect(),
+            rows_by_contact,
             contacts: by_id(free),
             other_contacts: by_id(others),
         }

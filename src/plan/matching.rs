@@ -24,6 +24,8 @@ pub(super) struct Pool<'a> {
     pub(super) seekers: Vec<Seeker<'a>>,
     /// Records that are linked: a new record may look like one of them.
     pub(super) linked_records: Vec<&'a SourceRecord>,
+    /// The record of each linked contact that has one.
+    pub(super) rows_by_contact: BTreeMap<LinqId, &'a SourceRecord>,
     /// Contacts that are not linked and take part, by id.
     pub(super) contacts: BTreeMap<LinqId, &'a LinqContact>,
     /// Contacts that are linked, or outside the scope: a record that matches one
@@ -221,10 +223,8 @@ impl<'a> Matcher<'a> {
 
     /// The row that is linked and has the id `id`.
     fn linked_row(&self, id: LinqId) -> Option<&'a SourceRecord> {
-        if self.pool.contacts.contains_key(&id) {
-            return None;
-        }
-        self.pool.linked_records.iter().find(|record| record.linq_id == Some(id)).copied()
+        let has_id = |record: &&SourceRecord| record.linq_id == Some(id);
+        self.pool.rows_by_contact.get(&id).copied().filter(has_id)
     }
 
     /// What is recognised by one kind of key.
@@ -324,7 +324,13 @@ impl<'a> Matcher<'a> {
 
     /// Of rows that look like one person only the first is new.
     fn first_of_duplicates(&mut self) {
+        // Rows of which it was told just now who they are count as linked.
         let mut created: Index<&SourceRecord> = Index::default();
+        for (row, verdict) in self.verdicts.iter().enumerate() {
+            if matches!(verdict, Some(Verdict::Is(..))) {
+                created.insert(self.record(row), &self.keys[row]);
+            }
+        }
         let mut keyless = self.keyless_linked_rows();
         for row in self.open() {
             let record = self.record(row);
@@ -335,7 +341,10 @@ impl<'a> Matcher<'a> {
                 copied.then(|| (first.name_in_source(), "is the same in every field".to_owned()))
             } else {
                 let alike = self.alike(row, &created);
-                created.insert(record, &self.keys[row]);
+                // One that waits itself keeps nobody from being created.
+                if alike.is_none() || self.is_bereft(row) {
+                    created.insert(record, &self.keys[row]);
+                }
                 alike.map(|(key, other)| (other, format!("has the same {}", key.tier())))
             };
             match why.filter(|_| !self.is_bereft(row)) {

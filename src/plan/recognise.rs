@@ -1,7 +1,7 @@
 //! Which records the state knows: by a link, by a create that was not answered, or
 //! because an interrupted run added them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{Link, LinkStatus, LinqId, Policy, SourceRecord};
 
@@ -27,12 +27,19 @@ pub(super) fn recognise<'a>(seen: &'a Observation, policy: &Policy) -> Recognise
     let mut sorted: Vec<&Link> = seen.links.iter().collect();
     sorted.sort_by_key(|link| link.id);
     let links = sorted.iter().map(|link| Known::Link(link));
-    let known: Vec<Known<'_>> = links.chain(seen.half_added.iter().map(Known::Addition)).collect();
+    // Where the contact has gone since, the row that was added is one like any other.
+    let linked: BTreeSet<LinqId> = sorted.iter().map(|link| link.linq_id).collect();
+    let is_there = |added: &&HalfAdded| {
+        seen.linq.contacts.contains_key(&added.linq_id) || linked.contains(&added.linq_id)
+    };
+    let half_added: Vec<&HalfAdded> = seen.half_added.iter().filter(is_there).collect();
+    let additions = half_added.iter().map(|added| Known::Addition(added));
+    let known: Vec<Known<'_>> = links.chain(additions).collect();
     let found = reidentify(&known, records, &vec![false; records.len()], mapped, canon);
     let (linked, added) = found.split_at(sorted.len());
     let mut links: Vec<(&Link, Option<usize>)> =
         sorted.into_iter().zip(linked.iter().copied()).collect();
-    let additions = of_nobody(&mut links, seen.half_added.iter().zip(added.iter().copied()));
+    let additions = of_nobody(&mut links, half_added.into_iter().zip(added.iter().copied()));
 
     let creates: Vec<&DoubtfulCreate> = seen.doubtful.iter().collect();
     let known: Vec<Known<'_>> = creates.iter().map(|create| Known::Create(create)).collect();

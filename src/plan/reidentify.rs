@@ -6,7 +6,6 @@
 //! or sorting a file never turns into a deletion and a creation.
 
 use std::borrow::Cow;
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use crate::model::{
@@ -51,6 +50,14 @@ impl<'a> Known<'a> {
             Known::Link(link) => Some(link.fingerprint),
             Known::Create(create) => Some(create.fingerprint),
             Known::Addition(_) => None,
+        }
+    }
+
+    /// Whether an earlier reading lacked it.
+    fn was_missing(self) -> bool {
+        match self {
+            Known::Link(link) => link.source_missing_since.is_some(),
+            Known::Create(_) | Known::Addition(_) => false,
         }
     }
 
@@ -243,8 +250,9 @@ impl Search<'_> {
     }
 
     /// Of `rows`, which all claim to be `known`, the one that is: by its key, or because it
-    /// is as it was, or because the others have nothing of that person. Which of several
-    /// edited rows is the copy nobody can tell.
+    /// is as it was, or because the others have nothing of that person. Of rows that were
+    /// edited and copied it is the first, if they say the same; otherwise nobody can tell
+    /// which is the copy.
     fn original(&self, known: Known<'_>, rows: &[usize]) -> Option<usize> {
         let values = known.values();
         let record = |position: &usize| &self.records[*position];
@@ -262,8 +270,12 @@ impl Search<'_> {
             .filter(|position| !has_nothing_of(self.canon, &record(position).values, &values))
             .collect();
         let find = |is: &dyn Fn(&&usize) -> bool| rows.iter().find(is).copied();
-        let alone = if let [only] = kin[..] { Some(only) } else { None };
-        find(&same_key).or_else(|| find(&same_bytes)).or_else(|| find(&unchanged)).or(alone)
+        let say_the_same = kin.windows(2).all(|two| {
+            let [one, other] = [0, 1].map(|at| &record(&two[at]).values);
+            self.canon.differing(self.mapped, one, other).is_empty()
+        });
+        let first = kin.first().copied().filter(|_| say_the_same);
+        find(&same_key).or_else(|| find(&same_bytes)).or_else(|| find(&unchanged)).or(first)
     }
 
     fn by_key(&mut self) {
@@ -281,7 +293,9 @@ impl Search<'_> {
     }
 
     /// Rows that are the same to the letter are interchangeable: they are paired
-    /// in their order.
+    /// in their order. Where some have gone, these are the rows of whom was missing
+    /// already, then of whom is known longest: a row that was just added is not
+    /// taken for one that had gone.
     fn by_bytes(&mut self) {
         self.in_order(
             |search, index| search.known[index].fingerprint(),
@@ -289,8 +303,16 @@ impl Search<'_> {
         );
     }
 
-    /// Rows with the same values, written differently or with other unmapped cells.
+    /// Rows with the same values, written differently or with other unmapped cells; those
+    /// that have the same key, or none as well, before others.
     fn by_values(&mut self) {
+        let of = |search: &Self, key: Option<&SourceKey>, values: &Values| {
+            Some((search.canonical(values)?, key.cloned()))
+        };
+        self.in_order(
+            |search, index| of(search, search.known[index].key(), &search.known[index].values()),
+            |search, at| of(search, search.records[at].key.as_ref(), &search.records[at].values),
+        );
         self.in_order(
             |search, index| search.canonical(&search.known[index].values()),
             |search, position| search.canonical(&search.records[position].values),
@@ -310,20 +332,22 @@ impl Search<'_> {
         }
         let untaken = self.untaken().into_iter().map(|at| (of_record(self, at), at));
         let mut records: Vec<(K, usize)> = untaken.filter_map(keyed).collect();
-        known.sort_unstable();
+        known.sort_unstable_by(|(a, one), (b, other)| {
+            let order = |index: &usize| (!self.known[*index].was_missing(), *index);
+            a.cmp(b).then_with(|| order(one).cmp(&order(other)))
+        });
         records.sort_unstable();
-        let (mut known, mut records) =
-            (known.into_iter().peekable(), records.into_iter().peekable());
-        while let (Some((a, index)), Some((b, position))) = (known.peek(), records.peek()) {
-            match a.cmp(b) {
-                Ordering::Less => drop(known.next()),
-                Ordering::Greater => drop(records.next()),
-                Ordering::Equal => {
-                    self.pair(*index, *position);
-                    known.next();
-                    records.next();
-                }
+        let (mut known, mut records) = (&known[..], &records[..]);
+        while let (Some((a, _)), Some((b, _))) = (known.first(), records.first()) {
+            let key = a.min(b);
+            let same = |(other, _): &&(K, usize)| other == key;
+            let claims = known.iter().take_while(same).count();
+            let rows = records.iter().take_while(same).count();
+            let gone = claims.saturating_sub(rows);
+            for ((_, index), (_, position)) in known[gone..claims].iter().zip(&records[..rows]) {
+                self.pair(*index, *position);
             }
+            (known, records) = (&known[claims..], &records[rows..]);
         }
     }
 
@@ -367,14 +391,16 @@ impl Search<'_> {
     }
 
     /// Whether a row only passes for the known record because it has no name that could
-    /// speak against it, and another of `rows` is more like it, whose name was edited.
+    /// speak against it, and another of `rows` is as much like it, whose name was edited.
     fn is_outdone(&self, index: usize, row: usize, rows: &[usize]) -> bool {
         let known = self.known[index].values();
         let record = |row: usize| &self.records[row].values;
         let likeness = |row| likeness(self.mapped, self.canon, &known, record(row));
         full_name_key(&known).is_some()
             && full_name_key(record(row)).is_none()
-            && rows.iter().any(|other| likeness(*other) > likeness(row))
+            && rows.iter().any(|other| {
+                full_name_key(record(*other)).is_some() && likeness(*other) >= likeness(row)
+            })
     }
 
     fn compatible(&self, index: usize, position: usize, compatible: Compatible) -> bool {
