@@ -24,6 +24,8 @@ const FEW: Limit = Limit::Percent { hundredths: 500 };
 #[derive(Default)]
 pub(super) struct Missing {
     pub(super) linked: Vec<LinqId>,
+    /// Those of them whose record is not as it was, or is gone as well.
+    changed: Vec<LinqId>,
     /// Those that a person says are gone indeed.
     vouched_for: Vec<LinqId>,
     /// Those of released pairs that may be gone altogether. Of the others it does not
@@ -43,7 +45,7 @@ pub(super) fn missing(
         reading.records.iter().map(|record| record.fingerprint).collect();
     let approved = approved_deletions(state)?;
     let mut missing = Missing::default();
-    for link in state.links()? {
+    for link in state.link_keys()? {
         let id = link.linq_id;
         let lacks = !shown.contains_key(&id);
         match link.status {
@@ -51,6 +53,8 @@ pub(super) fn missing(
             LinkStatus::Linked => {
                 missing.links += 1;
                 missing.linked.extend(lacks.then_some(id));
+                let changed = lacks && !records.contains(&link.fingerprint);
+                missing.changed.extend(changed.then_some(id));
             }
             LinkStatus::Released => {
                 let gone = lacks && !records.contains(&link.fingerprint);
@@ -77,7 +81,8 @@ fn approved_deletions(state: &State) -> Result<BTreeSet<LinqId>, StateError> {
 }
 
 impl Missing {
-    /// Asks for each that is missing. That one does not exist counts only if somebody
+    /// Asks for each that is missing; where they are too many, only for those for which
+    /// something else is due than a deletion that waits. That one does not exist counts only if somebody
     /// who was listed just now still answers; where nobody at all is listed any more,
     /// only what a person vouches for is asked for, and their word counts instead.
     pub(super) async fn ask(
@@ -88,9 +93,9 @@ impl Missing {
     ) -> Result<(), LinqError> {
         let listed: Vec<LinqId> = shown.keys().take(CONTROLS).copied().collect();
         let mut absent = BTreeSet::new();
-        let Missing { linked, released, vouched_for, .. } = self;
+        let Missing { linked, changed, released, vouched_for, .. } = self;
         let unvouched: Vec<LinqId> = if side.unasked {
-            Vec::new()
+            changed.clone()
         } else {
             linked.iter().chain(released).copied().collect()
         };

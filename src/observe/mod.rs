@@ -21,8 +21,8 @@ use crate::model::{
     Timestamp, Waiting, WaitingKind,
 };
 use crate::plan::{
-    DoubtfulCreate, HalfAdded, HeldBack, Incomplete, LinqSide, Observation, Outlook,
-    RecentDeletions, SourceSide, Written, choose, worth_asking,
+    DoubtfulCreate, HalfAdded, HeldBack, Incomplete, LinqSide, Observation, RecentDeletions,
+    SourceSide, Written, choose, worth_asking,
 };
 use crate::source::Reading;
 use absence::missing;
@@ -65,10 +65,7 @@ pub async fn read_linq(
         contacts: BTreeMap::new(),
         incomplete: match completeness {
             Completeness::Complete => None,
-            Completeness::Partial(doubt) => Some(Incomplete {
-                why: doubt.to_string(),
-                outlook: if doubt.may_pass() { Outlook::Passing } else { Outlook::Lasting },
-            }),
+            Completeness::Partial(doubt) => Some(Incomplete { why: doubt.to_string() }),
         },
         gone: BTreeSet::new(),
         elusive: BTreeSet::new(),
@@ -114,7 +111,7 @@ fn store(
     let mut unlisted: Vec<LinqId> =
         mirrored.into_keys().filter(|id| !shown.contains_key(id)).collect();
     if !unlisted.is_empty() {
-        let linked: BTreeSet<LinqId> = state.links()?.iter().map(|link| link.linq_id).collect();
+        let linked: BTreeSet<LinqId> = state.link_keys()?.iter().map(|link| link.linq_id).collect();
         unlisted.retain(|id| !linked.contains(id));
     }
     if !unlisted.is_empty() {

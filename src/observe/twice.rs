@@ -7,9 +7,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::linq::{Client, Completeness, Fetched, LinqError, Listing, walk};
-use crate::model::LinqId;
-use crate::plan::{Incomplete, LinqWrite, Observation, Outlook, Plan};
+use crate::linq::{Client, Completeness, Fetched, LinqError, Listing, Lookup, walk};
+use crate::model::{Field, LinqContact, LinqId};
+use crate::plan::{Incomplete, LinqWrite, Observation, Plan};
 
 /// How often the listing is read again at most.
 const LOOKS: usize = 3;
@@ -24,7 +24,7 @@ pub(crate) fn creates_unfindable(plan: &Plan) -> bool {
 
 /// Reads the listing again, until two in a row show the very same contacts. If none does
 /// so, none of them is taken for a whole one any more. Returns contacts that were not seen
-/// before.
+/// before, or are not as they were seen.
 ///
 /// # Errors
 /// [`LinqError`] when a page does not come.
@@ -32,17 +32,19 @@ pub(crate) async fn look_twice(
     client: &Client,
     seen: &mut Observation,
 ) -> Result<Vec<Fetched>, LinqError> {
-    let mut new: BTreeMap<LinqId, Fetched> = BTreeMap::new();
+    let mut shown: BTreeMap<LinqId, Fetched> = BTreeMap::new();
     let mut before: BTreeSet<LinqId> = seen.linq.contacts.keys().copied().collect();
     let mut why = String::new();
+    let mut is_whole = false;
     for _ in 0..LOOKS {
         let Listing { contacts, completeness } = walk(client).await?;
         let ids = contacts.iter().map(|fetched| fetched.contact.id).collect();
-        let is_new = |fetched: &Fetched| !seen.linq.contacts.contains_key(&fetched.contact.id);
-        let unseen = contacts.into_iter().filter(is_new);
-        new.extend(unseen.map(|fetched| (fetched.contact.id, fetched)));
+        shown.extend(contacts.into_iter().map(|fetched| (fetched.contact.id, fetched)));
         match completeness {
-            Completeness::Complete if ids == before => return Ok(new.into_values().collect()),
+            Completeness::Complete if ids == before => {
+                is_whole = true;
+                break;
+            }
             Completeness::Complete => {
                 "contacts came or went while it was read".clone_into(&mut why);
             }
@@ -50,6 +52,42 @@ pub(crate) async fn look_twice(
         }
         before = ids;
     }
-    seen.linq.incomplete = Some(Incomplete { why, outlook: Outlook::Passing });
-    Ok(new.into_values().collect())
+    if !is_whole {
+        seen.linq.incomplete = Some(Incomplete { why });
+    }
+    let mut new = Vec::new();
+    for fetched in shown.into_values() {
+        match seen.linq.contacts.get(&fetched.contact.id) {
+            None => new.push(fetched),
+            Some(known) => new.extend(changed(client, known, fetched).await?),
+        }
+    }
+    Ok(new)
+}
+
+/// What is shown of a contact by now, if that is not as it was `known`. What the listing
+/// does not say of it, it is asked for by id.
+async fn changed(
+    client: &Client,
+    known: &LinqContact,
+    shown: Fetched,
+) -> Result<Option<Fetched>, LinqError> {
+    let is_silent =
+        |field: &Field| shown.contact.values[*field].is_empty() && !shown.mentions(*field);
+    let (silent, told): (Vec<Field>, Vec<Field>) =
+        Field::ALL.into_iter().partition(|field| is_silent(field));
+    let differs = |field: &Field| known.values[*field] != shown.contact.values[*field];
+    if known.updated_at == shown.contact.updated_at && !told.iter().any(differs) {
+        return Ok(None);
+    }
+    if !silent.iter().any(differs) {
+        return Ok(Some(shown));
+    }
+    match client.get(known.id).await {
+        Ok(Lookup::Found(whole)) => Ok(Some(*whole)),
+        // Gone by now, or not to be looked at: the next run finds out.
+        Ok(Lookup::Absent | Lookup::Unproven(_)) => Ok(None),
+        Err(error) if error.rejection().is_some() => Ok(None),
+        Err(error) => Err(error),
+    }
 }

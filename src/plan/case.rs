@@ -112,13 +112,18 @@ impl<'a> Case<'a> {
         )
     }
 
-    /// The contact of a pair of which it cannot be told what Linq has.
-    pub(super) fn unseen(&self) -> Option<LinqId> {
+    /// The contact of a pair of which it cannot be told what Linq has, so that nothing is
+    /// done about it; `waits` says whether it waits instead.
+    pub(super) fn unseen(&self, waits: bool) -> Option<LinqId> {
         match self {
-            Case::Pair { link, linq: LinqHalf::Unknown, .. }
-                if link.status == LinkStatus::Linked =>
-            {
-                Some(link.linq_id)
+            Case::Pair { link, source, linq, .. } if link.status == LinkStatus::Linked => {
+                let is_unseen = match (linq, source) {
+                    (LinqHalf::Unknown, _) => true,
+                    (LinqHalf::Unasked, SourceHalf::Present(_)) => !waits,
+                    (LinqHalf::Unasked, SourceHalf::Gone | SourceHalf::Unknown)
+                    | (LinqHalf::Present(_) | LinqHalf::OutOfScope(_) | LinqHalf::Gone, _) => false,
+                };
+                is_unseen.then_some(link.linq_id)
             }
             Case::Pair { .. }
             | Case::Replaced { .. }

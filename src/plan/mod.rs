@@ -76,8 +76,8 @@ pub use guard::worth_asking;
 pub use interrupted::{Likeness, trace_of};
 pub(crate) use interrupted::{agreed_by_answer, is_rewritten};
 pub use observation::{
-    DoubtfulCreate, HalfAdded, HeldBack, Incomplete, LinqSide, Observation, Outlook,
-    RecentDeletions, SourceSide, Written,
+    DoubtfulCreate, HalfAdded, HeldBack, Incomplete, LinqSide, Observation, RecentDeletions,
+    SourceSide, Written,
 };
 pub use saved::{Expects, Memory, SavedDeed, SavedPlan, SavedStep};
 pub use step::{
@@ -100,9 +100,11 @@ pub fn plan(seen: &Observation, policy: &Policy) -> Result<Plan, Unaccounted> {
     account(&cases, seen)?;
     let missing = Missing::in_cases(&cases, seen);
     let mut plan = Plan { halt: missing.reason_to_halt(seen), ..Plan::default() };
+    let mut unseen = Vec::new();
     for case in &cases {
         note(&mut plan, case);
         let mut step = step_for(case, seen, policy);
+        unseen.extend(case.unseen(!step.waits.is_empty()));
         plan.refused.extend(wait_for_refused(&mut step, seen));
         if plan.halt.is_some() {
             halt(&mut step, case, seen);
@@ -114,7 +116,7 @@ pub fn plan(seen: &Observation, policy: &Policy) -> Result<Plan, Unaccounted> {
         }
     }
     notice_nobodies(&mut plan, seen);
-    notice_unseen(&mut plan, &cases, seen);
+    notice_unseen(&mut plan, unseen, seen);
     drop_writes_to_read_only_source(&mut plan, seen);
     notice_delayed_creates(&mut plan, &cases, seen);
     guard(&mut plan, seen, policy);
@@ -180,14 +182,17 @@ fn drop_writes_to_read_only_source(plan: &mut Plan, seen: &Observation) {
 /// Counts those of whom it cannot be told what Linq has. Of whom Linq says that they do
 /// not exist, though that is no proof so far, it is known what comes next: they are said,
 /// and wait for nobody.
-fn notice_unseen(plan: &mut Plan, cases: &[Case<'_>], seen: &Observation) {
-    let unseen = cases.iter().filter_map(Case::unseen);
+fn notice_unseen(plan: &mut Plan, unseen: Vec<LinqId>, seen: &Observation) {
     let (elusive, unseen): (Vec<LinqId>, Vec<LinqId>) =
-        unseen.partition(|id| seen.linq.elusive.contains(id));
+        unseen.into_iter().partition(|id| seen.linq.elusive.contains(id));
     plan.unseen = unseen.len();
     if !unseen.is_empty() {
         let why = seen.linq.incomplete.as_ref().map(|incomplete| incomplete.why.as_str());
-        let why = why.unwrap_or("asking for them was not answered");
+        let why = why.unwrap_or(if seen.linq.unasked {
+            "they are too many to ask for each"
+        } else {
+            "asking for them was not answered"
+        });
         let unseen = unseen.len();
         plan.notices.push(format!("{unseen} linked contacts could not be seen in Linq: {why}"));
     }
@@ -220,25 +225,21 @@ fn notice_nobodies(plan: &mut Plan, seen: &Observation) {
 fn notice_delayed_creates(plan: &mut Plan, cases: &[Case<'_>], seen: &Observation) {
     let delayed = |case: &&Case<'_>| matches!(case, Case::InSource { record, .. } if fresh::cannot_be_looked_for(record, seen));
     let count = cases.iter().filter(delayed).count();
-    let (Some(Incomplete { why, outlook }), 1..) = (&seen.linq.incomplete, count) else { return };
-    plan.unseen += match outlook {
-        Outlook::Passing => 0,
-        // They would wait for ever, unless somebody looks into it.
-        Outlook::Lasting => count,
-    };
+    let (Some(Incomplete { why }), 1..) = (&seen.linq.incomplete, count) else { return };
+    plan.unseen += count;
     plan.notices.push(format!(
         "{count} new records without e-mail and phone wait for a whole listing of Linq: {why}"
     ));
 }
 
 /// Intents of earlier runs that need no further attention. One whose fate cannot be
-/// told yet stays.
+/// told yet stays, and so does one whose record and contact are still to be linked.
 fn settled(cases: &[Case<'_>], seen: &Observation) -> Vec<IntentId> {
     let open: BTreeSet<IntentId> =
         cases.iter().filter_map(|case| Some(case.doubt()?.intent)).collect();
     let waiting: BTreeSet<LinqId> = cases
         .iter()
-        .filter(|case| matches!(case, Case::Candidate { .. }))
+        .filter(|case| matches!(case, Case::Candidate { .. } | Case::OnBoth { .. }))
         .filter_map(|case| Some(case.contact()?.id))
         .collect();
     let added = seen

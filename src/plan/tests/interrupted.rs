@@ -151,7 +151,7 @@ fn a_row_added_by_an_interrupted_run_is_linked_to_its_contact() {
     let world = World::new(&["first_name=Kai"], &["first_name=Kai title=CEO"]);
     let plan = planned(&with_addition(&world, 1, values("first_name=Kai")));
     assert_eq!((plan.steps.len(), tiers(&plan)), (1, vec![Tier::Journal]));
-    assert_eq!(plan.settled, [IntentId(3)]);
+    assert!(plan.settled.is_empty(), "what is known of it is needed until it is linked");
 }
 
 #[test]
