@@ -5,7 +5,7 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Field, Fingerprint, LinqId, RecordIndex, SourceKey, Values};
+use super::{Field, FieldSet, Fingerprint, LinqId, RecordIndex, SourceKey, Values};
 
 /// An instant, in UTC.
 pub type Timestamp = DateTime<Utc>;
@@ -39,6 +39,9 @@ pub struct SourceRecord {
     pub linq_id: Option<LinqId>,
     /// The values of the mapped fields, decoded; every other field is blank.
     pub values: Values,
+    /// Mapped fields for which the record has no place, such as the cells that a short row
+    /// lacks. Their value is blank, and nothing was cleared.
+    pub unsaid: FieldSet,
     /// Fields whose value cannot be believed. They are neither an edit nor a
     /// clearing: they wait until somebody repairs them.
     pub rejected: Vec<RejectedField>,

@@ -123,11 +123,14 @@ impl Missing {
             return Ok(());
         }
         let nobody_to_ask = listed.is_empty() && unvouched.is_empty();
-        if nobody_to_ask || somebody_answers(client, &listed).await? {
+        let answer = somebody_answers(client, &listed).await?;
+        if nobody_to_ask || answer.is_some() {
             side.gone = absent;
         } else {
             side.nobody_answers = true;
         }
+        // What it has by now is newer than the listing.
+        shown.extend(answer.map(|fetched| (fetched.contact.id, fetched)));
         Ok(())
     }
 
@@ -161,13 +164,16 @@ impl Missing {
     }
 }
 
-/// Whether one of these contacts, which were listed just now, still answers. One may
+/// The first of these contacts, which were listed just now, that still answers. One may
 /// have gone meanwhile like those that are asked for; all of them have not.
-async fn somebody_answers(client: &Client, listed: &[LinqId]) -> Result<bool, LinqError> {
+async fn somebody_answers(
+    client: &Client,
+    listed: &[LinqId],
+) -> Result<Option<Fetched>, LinqError> {
     for id in listed {
-        if matches!(client.get(*id).await?, Lookup::Found(_)) {
-            return Ok(true);
+        if let Lookup::Found(fetched) = client.get(*id).await? {
+            return Ok(Some(*fetched));
         }
     }
-    Ok(false)
+    Ok(None)
 }

@@ -21,8 +21,8 @@ use crate::model::{
     Timestamp, Waiting, WaitingKind,
 };
 use crate::plan::{
-    DoubtfulCreate, HalfAdded, HeldBack, Incomplete, LinqSide, Observation, RecentDeletions,
-    SourceSide, Written, choose, worth_asking,
+    DoubtfulCreate, HalfAdded, HeldBack, Incomplete, LinqSide, Observation, Outlook,
+    RecentDeletions, SourceSide, Written, choose, worth_asking,
 };
 use crate::source::Reading;
 use absence::missing;
@@ -65,7 +65,10 @@ pub async fn read_linq(
         contacts: BTreeMap::new(),
         incomplete: match completeness {
             Completeness::Complete => None,
-            Completeness::Partial(doubt) => Some(Incomplete { why: doubt.to_string() }),
+            Completeness::Partial(doubt) => Some(Incomplete {
+                why: doubt.to_string(),
+                outlook: if doubt.may_pass() { Outlook::Passing } else { Outlook::Lasting },
+            }),
         },
         gone: BTreeSet::new(),
         elusive: BTreeSet::new(),

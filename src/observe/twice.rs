@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::linq::{Client, Completeness, Fetched, LinqError, Listing, Lookup, walk};
 use crate::model::{Field, LinqContact, LinqId};
-use crate::plan::{Incomplete, LinqWrite, Observation, Plan};
+use crate::plan::{Incomplete, LinqWrite, Observation, Outlook, Plan};
 
 /// How often the listing is read again at most.
 const LOOKS: usize = 3;
@@ -53,7 +53,7 @@ pub(crate) async fn look_twice(
         before = ids;
     }
     if !is_whole {
-        seen.linq.incomplete = Some(Incomplete { why });
+        seen.linq.incomplete = Some(Incomplete { why, outlook: Outlook::Passing });
     }
     let mut new = Vec::new();
     for fetched in shown.into_values() {

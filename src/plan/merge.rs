@@ -10,6 +10,7 @@ use crate::model::{
 
 use super::decide::Fate;
 use super::observation::Written;
+use super::similarity::lost_letters;
 use super::step::{Clash, Wait};
 
 /// What merging a pair comes to.
@@ -101,6 +102,9 @@ fn outcome(
     if let Some(rejected) = rejected.filter(|_| !is_agreed(&record.values[field])) {
         return reject(field, &rejected.reason);
     }
+    if let Some(reason) = not_believed(field, record, base) {
+        return reject(field, reason);
+    }
     let same = |a: &str, b: &str| policy.canon.same(field, a, b);
     let (source, linq) = (&record.values[field], &contact.values[field]);
     let (source_differs, linq_differs) = match base.get(field) {
@@ -132,6 +136,25 @@ fn outcome(
         (true, true) if base.get(field).is_none() => ask(Clash::NeverAgreed),
         (true, true) => ask(Clash::BothEdited),
     }
+}
+
+/// Why the value of a record is no edit of what was agreed on, though it differs.
+pub(super) fn not_believed(
+    field: Field,
+    record: &SourceRecord,
+    base: &Base,
+) -> Option<&'static str> {
+    let agreed = &base.get(field)?.source;
+    if record.unsaid.contains(field) && !agreed.trim().is_empty() {
+        return Some(
+            "the row is too short to have a cell for it, so nothing is cleared; add the cells \
+             that it lacks",
+        );
+    }
+    lost_letters(agreed, &record.values[field]).then_some(
+        "its letters were replaced by question marks, as when a file is saved in an encoding \
+         that lacks them; restore the text, and save the file as UTF-8",
+    )
 }
 
 /// The side on which a value that was written is not there any more, but the one that

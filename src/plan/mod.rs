@@ -76,9 +76,10 @@ pub use guard::worth_asking;
 pub use interrupted::{Likeness, trace_of};
 pub(crate) use interrupted::{agreed_by_answer, is_rewritten};
 pub use observation::{
-    DoubtfulCreate, HalfAdded, HeldBack, Incomplete, LinqSide, Observation, RecentDeletions,
-    SourceSide, Written,
+    DoubtfulCreate, HalfAdded, HeldBack, Incomplete, LinqSide, Observation, Outlook,
+    RecentDeletions, SourceSide, Written,
 };
+pub(crate) use recognise::record_of;
 pub use saved::{Expects, Memory, SavedDeed, SavedPlan, SavedStep};
 pub use step::{
     Clash, LinkPlan, LinqWrite, Plan, Reason, Rule, Skipped, SourceWrite, Step, Subject, Tier, Wait,
@@ -225,8 +226,12 @@ fn notice_nobodies(plan: &mut Plan, seen: &Observation) {
 fn notice_delayed_creates(plan: &mut Plan, cases: &[Case<'_>], seen: &Observation) {
     let delayed = |case: &&Case<'_>| matches!(case, Case::InSource { record, .. } if fresh::cannot_be_looked_for(record, seen));
     let count = cases.iter().filter(delayed).count();
-    let (Some(Incomplete { why }), 1..) = (&seen.linq.incomplete, count) else { return };
-    plan.unseen += count;
+    let (Some(Incomplete { why, outlook }), 1..) = (&seen.linq.incomplete, count) else { return };
+    plan.unseen += match outlook {
+        Outlook::Passing => 0,
+        // They would wait for ever, unless somebody looks into it.
+        Outlook::Lasting => count,
+    };
     plan.notices.push(format!(
         "{count} new records without e-mail and phone wait for a whole listing of Linq: {why}"
     ));

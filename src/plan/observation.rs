@@ -82,6 +82,17 @@ pub struct LinqSide {
 pub struct Incomplete {
     /// The reason, for people.
     pub why: String,
+    /// Whether the next run can be expected to do better.
+    pub outlook: Outlook,
+}
+
+/// What can be expected of the next listing after one in parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outlook {
+    /// This one moved while it was read; the next may be whole.
+    Passing,
+    /// There is something wrong with it that time alone does not mend.
+    Lasting,
 }
 
 /// A create in Linq that was sent and not answered.

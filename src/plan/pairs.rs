@@ -3,13 +3,14 @@
 use chrono::TimeDelta;
 
 use crate::model::{
-    DeletePolicy, FieldSet, Link, LinkStatus, LinqContact, Policy, Side, SourceRecord, WaitingKind,
+    DeletePolicy, Field, FieldSet, Link, LinkStatus, LinqContact, Policy, Side, SourceRecord,
+    WaitingKind,
 };
 
 use super::case::{LinqHalf, SourceHalf};
 use super::decide::{Decision, Fate, decide};
 use super::fresh::{create_in_linq, create_in_source};
-use super::merge::{Memory, Merge, fate_of_values, merge};
+use super::merge::{Memory, Merge, fate_of_values, merge, not_believed};
 use super::observation::Observation;
 use super::step::{LinkPlan, LinqWrite, Reason, Rule, SourceWrite, Step, Subject, Wait};
 use super::waiting::decided;
@@ -230,7 +231,10 @@ impl Pair<'_> {
     }
 
     fn source_fate(&self, record: &SourceRecord) -> Fate {
-        let believed = self.mapped().iter().filter(|field| !record.rejects(*field)).collect();
+        let is_believed = |field: &Field| {
+            !record.rejects(*field) && not_believed(*field, record, &self.link.base).is_none()
+        };
+        let believed = self.mapped().iter().filter(is_believed).collect();
         fate_of_values(Side::Source, &record.values, &self.link.base, believed, self.policy)
     }
 

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Link, LinkStatus, LinqId, Policy, SourceRecord};
+use crate::model::{Link, LinkId, LinkStatus, LinqId, Policy, SourceRecord};
 
 use super::observation::{DoubtfulCreate, HalfAdded, Observation};
 use super::reidentify::{Known, reidentify};
@@ -46,6 +46,17 @@ pub(super) fn recognise<'a>(seen: &'a Observation, policy: &Policy) -> Recognise
     let taken = taken(&links, &additions, records, seen);
     let found = reidentify(&known, records, &taken, mapped, canon);
     Recognised { links, creates: creates.into_iter().zip(found).collect(), additions }
+}
+
+/// The record of the link with this id, where it is recognised.
+pub(crate) fn record_of<'a>(
+    id: LinkId,
+    seen: &'a Observation,
+    policy: &Policy,
+) -> Option<&'a SourceRecord> {
+    let links = recognise(seen, policy).links;
+    let position = links.iter().find(|(link, _)| link.id == id)?.1?;
+    seen.source.records.get(position)
 }
 
 /// Gives a link without a record the one that was added for its contact. The additions

@@ -107,13 +107,33 @@ fn canonical(mapped: FieldSet, canon: Canon, values: &Values) -> Values {
     mapped.iter().map(|field| (field, canon.value(field, &values[field]))).collect()
 }
 
+/// Whether `text` is `agreed` with some letters outside ASCII replaced by `?` or by U+FFFD,
+/// one for each letter or one for each of its bytes.
+pub(super) fn lost_letters(agreed: &str, text: &str) -> bool {
+    let is_mark = |c: &char| *c == '?' || *c == '\u{fffd}';
+    let replaced = |marks: fn(char) -> usize| {
+        let (mut any, mut rest) = (false, text.chars());
+        let kept = agreed.chars().all(|letter| match rest.next() {
+            Some(c) if c == letter => true,
+            Some(c) if is_mark(&c) && !letter.is_ascii() => {
+                any = true;
+                rest.by_ref().take(marks(letter) - 1).filter(is_mark).count() == marks(letter) - 1
+            }
+            Some(_) | None => false,
+        });
+        any && kept && rest.next().is_none()
+    };
+    replaced(|_| 1) || replaced(char::len_utf8)
+}
+
 /// The weight of what is the same in both, and the weight of what is filled in either.
 fn weights(a: &Values, b: &Values) -> (u32, u32) {
     let (mut shared, mut total) = (0, 0);
     for field in Field::ALL {
         if !a[field].is_empty() || !b[field].is_empty() {
             total += weight(field);
-            shared += if a[field] == b[field] { weight(field) } else { 0 };
+            let same = a[field] == b[field] || lost_letters(&a[field], &b[field]);
+            shared += if same { weight(field) } else { 0 };
         }
     }
     (shared, total)
@@ -146,4 +166,33 @@ fn sharing_a_value(known: &[Compared], records: &[Compared]) -> BTreeSet<(usize,
         }
     }
     pairs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::lost_letters;
+
+    #[test]
+    fn letters_that_became_question_marks_are_told_from_edits() {
+        for (agreed, text) in [
+            ("Łukasik", "?ukasik"),
+            ("東京", "??"),
+            ("東京", "??????"),
+            ("Šárka Ž", "?árka ?"),
+            ("Łukasik", "\u{fffd}ukasik"),
+            ("José", "Jos??"),
+        ] {
+            assert!(lost_letters(agreed, text), "{text}");
+        }
+        for (agreed, text) in [
+            ("Łukasik", "Łukasik"),
+            ("Łukasik", "Lukasik"),
+            ("Why", "Wh?"),
+            ("東京", "?"),
+            ("Łukasik", "?ukasik?"),
+            ("", "?"),
+        ] {
+            assert!(!lost_letters(agreed, text), "{text}");
+        }
+    }
 }

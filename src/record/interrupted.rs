@@ -14,7 +14,7 @@ use crate::model::{
     SourceRecord, Timestamp,
 };
 
-use crate::plan::is_rewritten;
+use crate::plan::{is_rewritten, record_of};
 
 use super::written::agreed_in_source;
 use super::{Recorder, answered, emptied};
@@ -140,8 +140,22 @@ impl Recorder<'_> {
         });
         match found {
             Some(record) => Evidence::Landed(record),
-            None if source.unreadable.is_empty() => Evidence::Unclear,
+            None if source.unreadable.is_empty() => self.in_edited_record_of(link, changes),
             None => Evidence::Unread,
+        }
+    }
+
+    /// Whether the record of `link`, which somebody has edited besides, has taken `changes`.
+    fn in_edited_record_of(&self, link: &Link, changes: &[Change]) -> Evidence<&SourceRecord> {
+        let Some(record) = record_of(link.id, self.seen, self.policy) else {
+            return Evidence::Unclear;
+        };
+        let canon = self.policy.canon;
+        let shows = |field: Field, text: &str| canon.same(field, &record.values[field], text);
+        if changes.iter().all(|change| shows(change.field, &change.to)) {
+            Evidence::Landed(record)
+        } else {
+            Evidence::Unclear
         }
     }
 

@@ -248,6 +248,11 @@ impl Sandbox {
         self.world().store.all().cloned().collect()
     }
 
+    /// Shows every contact to `look`, by id, without a copy of them.
+    pub fn look_at_contacts(&self, look: impl FnMut(&Contact)) {
+        self.world().store.all().for_each(look);
+    }
+
     /// The contact of this id, if there is one.
     pub fn contact(&self, id: u64) -> Option<Contact> {
         self.world().store.get(id).ok().cloned()

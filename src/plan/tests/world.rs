@@ -10,8 +10,8 @@ use crate::model::{
     Policy, RecordIndex, Side, SourceRecord, Timestamp, Values,
 };
 use crate::plan::{
-    DoubtfulCreate, HalfAdded, HeldBack, Incomplete, LinqSide, Observation, Plan, RecentDeletions,
-    SourceSide, Step, Written, plan,
+    DoubtfulCreate, HalfAdded, HeldBack, Incomplete, LinqSide, Observation, Outlook, Plan,
+    RecentDeletions, SourceSide, Step, Written, plan,
 };
 
 /// The fields that the worlds of these tests map.
@@ -207,6 +207,7 @@ pub(super) fn record(position: usize, values: &Values) -> SourceRecord {
         key: None,
         linq_id: None,
         values: values.clone(),
+        unsaid: FieldSet::EMPTY,
         rejected: Vec::new(),
         others: Vec::new(),
         revised_at: None,
@@ -216,5 +217,5 @@ pub(super) fn record(position: usize, values: &Values) -> SourceRecord {
 
 /// A listing that moved while it was read.
 pub(super) fn pages_moved() -> Incomplete {
-    Incomplete { why: "pages moved".to_owned() }
+    Incomplete { why: "pages moved".to_owned(), outlook: Outlook::Passing }
 }

@@ -7,7 +7,7 @@
 //!   is not valid in its mapped cells, or shares its key with another row, is
 //!   unreadable;
 //! - cells that are missing at the end of a row are blank, as spreadsheets write
-//!   them;
+//!   them, but say nothing: a value that stood there before is not cleared;
 //! - a row without a name, e-mail address and phone number is a record like every
 //!   other: whether it is a contact yet is not decided here;
 //! - a quotation mark that is never closed, or is closed lines later by one that
@@ -24,8 +24,8 @@ use super::header::{Columns, told};
 use super::scan::{Cell, Row, line_breaks};
 use crate::model::Unreadable;
 use crate::model::{
-    Field, Fingerprint, LinqId, OtherValue, RecordIndex, RejectedField, SourceKey, SourceRecord,
-    Values,
+    Field, FieldSet, Fingerprint, LinqId, OtherValue, RecordIndex, RejectedField, SourceKey,
+    SourceRecord, Values,
 };
 
 /// Turns the rows of a file into records, one after the other.
@@ -147,10 +147,13 @@ impl<'a> RowReader<'a> {
 
     fn record(&self, row: Row, cells: &[Cell], label: &str) -> Result<SourceRecord, String> {
         self.check_shape(cells)?;
-        let mut values = Values::default();
+        let (mut values, mut unsaid) = (Values::default(), FieldSet::EMPTY);
         let mut rejected = Vec::new();
         let mut others = Vec::new();
         for (field, columns) in self.columns.fields() {
+            if columns.iter().all(|column| *column >= cells.len()) {
+                unsaid.insert(field);
+            }
             let (first, further) = self.values(field, columns, cells)?;
             rejected.extend(first.reason.map(|reason| RejectedField { field, reason }));
             values[field] = first.text;
@@ -165,6 +168,7 @@ impl<'a> RowReader<'a> {
             key: key.map(|key| key.trim().to_owned()).filter(|key| !key.is_empty()).map(SourceKey),
             linq_id: id.and_then(|id| id.trim().parse().ok()).map(LinqId),
             values,
+            unsaid,
             rejected,
             others,
             revised_at: None,

@@ -102,6 +102,8 @@ fn record(label: String, card: &FoundCard, person: &Person) -> SourceRecord {
         key: person.uid.clone().map(SourceKey),
         linq_id: person.uid.as_deref().and_then(fresh::linq_id),
         values: person.values.clone(),
+        // A card clears a property by not having it.
+        unsaid: FieldSet::EMPTY,
         rejected: person.rejected.clone(),
         others: others.collect(),
         revised_at: person.revised_at,

@@ -30,7 +30,7 @@ impl Desk {
     fn check_edits(&self, edits: &[Edit]) {
         let world = &self.world;
         let state = world.state();
-        let links = state.links().unwrap();
+        let links = state.link_keys().unwrap();
         let journal: Vec<IntentKind> =
             state.open_intents().unwrap().into_iter().map(|intent| intent.kind).collect();
         for edit in edits {

@@ -33,6 +33,8 @@ pub(super) enum Traffic {
     Run,
     /// A dry run's, to which nothing happens and which must not write.
     DryRun,
+    /// What an earlier request does late: no run's.
+    Late,
 }
 
 impl Transport for Wire {
@@ -40,7 +42,7 @@ impl Transport for Wire {
         Box::pin(async move {
             match self.traffic {
                 Traffic::DryRun => self.dry(request).await,
-                Traffic::Run => self.carry(request).await,
+                Traffic::Run | Traffic::Late => self.carry(request).await,
             }
         })
     }
@@ -166,7 +168,7 @@ impl Wire {
     /// for it or not.
     async fn late(&self, request: Request<Bytes>, seconds: u32) -> Answer {
         if request.method() == "POST" {
-            let late = Wire { world: Arc::clone(&self.world), traffic: Traffic::Run };
+            let late = Wire { world: Arc::clone(&self.world), traffic: Traffic::Late };
             tokio::spawn(async move {
                 tokio::time::sleep(Duration::from_secs(seconds.into())).await;
                 let answer = late.effect(request).await;
@@ -244,7 +246,9 @@ impl Wire {
             let shown = id.and_then(|id| Some((id, self.world.linq.contact(id)?)));
             inner.run.shown.extend(shown);
         }
-        inner.run.writes.push(Write { method: method.to_owned(), id, status });
+        if self.traffic == Traffic::Run {
+            inner.run.writes.push(Write { method: method.to_owned(), id, status });
+        }
     }
 
     /// Linq shows as many contacts on a page as it likes.
@@ -328,7 +332,7 @@ impl Wire {
     fn check_delete(&self, id: u64) {
         let world = &self.world;
         let state = world.state();
-        let links = state.links().unwrap();
+        let links = state.link_keys().unwrap();
         if !links.iter().any(|link| link.linq_id.0 == id) {
             world.violation(&format!("DELETE {id}, which was never linked"));
         }
