@@ -4,7 +4,8 @@
 //! rewritten file is proven to differ as intended before it takes the place of
 //! the old one. The way of a file: `open` → `text` → `dialect` → `header` (by `names`) →
 //! `rows` (over `scan`, with `damage`), put in order by `sheet`; and back: `draft` (with `restore`) →
-//! `render` → `check` → `atomic`. Leaves every decision about contacts to [`crate::plan`].
+//! `render` → `check` → `atomic`. All but the two ends is one version of the file as a value,
+//! [`Table`]. Leaves every decision about contacts to [`crate::plan`].
 
 mod check;
 mod damage;
