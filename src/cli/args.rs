@@ -151,8 +151,10 @@ pub(super) enum Command {
     List(ListArgs),
     /// Decides conflicts and ambiguous matches, for the next run to carry out
     Resolve(ResolveArgs),
-    /// Releases held deletions and clearings, for the next run to carry out
-    Approve(ApproveArgs),
+    /// Lets held deletions, clearings and changes go on, in the next run
+    Approve(HeldArgs),
+    /// Drops held deletions, clearings and changes: the next run puts back what was done
+    Reject(HeldArgs),
     /// Carries out exactly a plan that `plan --out` kept, once
     Apply(ApplyArgs),
     /// In sync? When last? What waits, and what decides it? What next?
@@ -381,7 +383,7 @@ pub(super) struct UndoArgs {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct ApproveArgs {
+pub(super) struct HeldArgs {
     /// Whom: a Linq id, e-mail, phone, key or row:N
     #[arg(value_name = "WHO", required_unless_present = "all")]
     pub(super) who: Vec<String>,

@@ -1,4 +1,4 @@
-//! `approve` and `resolve`: decisions about what waits, for the next run.
+//! `approve`, `reject` and `resolve`: decisions about what waits, for the next run.
 //!
 //! They work beside a running daemon: a decision is remembered, and the next run
 //! carries it out. What is decided about must be what was listed; anything else
@@ -12,18 +12,58 @@ use crate::model::{
     Decision, Field, Fingerprint, Link, LinkStatus, LinqId, Side, Waiting, WaitingKind, Who,
 };
 
-use super::args::{ApproveArgs, Output, ResolveArgs, TakeSide};
+use super::args::{HeldArgs, Output, ResolveArgs, TakeSide};
 use super::text::{counted, shown};
 use super::{complain, now, print};
 use crate::report::ReportedError;
 
-/// Releases held deletions and clearings. Returns the exit code.
-pub(super) fn approve(output: Output, config: &Config, args: &ApproveArgs) -> anyhow::Result<u8> {
-    let held = |waiting: &Waiting| {
-        matches!(waiting.kind, WaitingKind::HeldDeletion { .. } | WaitingKind::HeldClearing { .. })
+/// Lets held deletions, clearings and changes go on. Returns the exit code.
+pub(super) fn approve(output: Output, config: &Config, args: &HeldArgs) -> anyhow::Result<u8> {
+    decide(output, config, &held(args), |_, _| Ok(Decision::Approve))
+}
+
+/// Drops held deletions, clearings and changes: what was done is put back where it was
+/// done. Returns the exit code.
+pub(super) fn reject(output: Output, config: &Config, args: &HeldArgs) -> anyhow::Result<u8> {
+    let policy = config.policy();
+    decide(output, config, &held(args), |waiting, _| match written_back(&waiting.kind) {
+        Some((side, field)) => {
+            let writes =
+                field.map_or(policy.writes(side), |field| policy.writes_field(side, field));
+            if writes {
+                return Ok(Decision::Reject);
+            }
+            let name = waiting.person.display_name();
+            Err(format!(
+                "{}: {side} is not written (sync.direction, sync.fields), so put it back there \
+                 yourself, or approve it",
+                shown(&name, 60)
+            ))
+        }
+        None => Err("only what is held can be rejected".to_owned()),
+    })
+}
+
+fn held(args: &HeldArgs) -> Choice<'_> {
+    let is_meant = &|waiting: &Waiting| waiting.kind.is_held();
+    Choice { who: &args.who, all: args.all, what: "held", is_meant }
+}
+
+/// The side, and the field, that are written when what is held is put back.
+fn written_back(kind: &WaitingKind) -> Option<(Side, Option<Field>)> {
+    let other = |side: Side| match side {
+        Side::Source => Side::Linq,
+        Side::Linq => Side::Source,
     };
-    let chosen = Choice { who: &args.who, all: args.all, what: "held", is_meant: &held };
-    decide(output, config, &chosen, |_, _| Ok(Decision::Approve))
+    match kind {
+        WaitingKind::HeldDeletion { side } => Some((other(*side), None)),
+        WaitingKind::HeldClearing { side, change } | WaitingKind::HeldChange { side, change } => {
+            Some((other(*side), Some(change.field)))
+        }
+        WaitingKind::Conflict { .. }
+        | WaitingKind::Ambiguous { .. }
+        | WaitingKind::Rejected { .. } => None,
+    }
 }
 
 /// Decides conflicts and ambiguous matches. Returns the exit code.
@@ -36,6 +76,7 @@ pub(super) fn resolve(output: Output, config: &Config, args: &ResolveArgs) -> an
         WaitingKind::Ambiguous { .. } => args.link.is_some() || args.separate,
         WaitingKind::HeldDeletion { .. }
         | WaitingKind::HeldClearing { .. }
+        | WaitingKind::HeldChange { .. }
         | WaitingKind::Rejected { .. } => false,
     };
     let what = if args.link.is_some() || args.separate { "ambiguous" } else { "in conflict" };
@@ -195,6 +236,16 @@ fn linked(state: &State) -> Result<BTreeSet<LinqId>, StateError> {
 fn sentence(waiting: &Waiting, decision: &Decision) -> String {
     let name = shown(&waiting.person.display_name(), 40);
     match (&waiting.kind, decision) {
+        (WaitingKind::HeldDeletion { side }, Decision::Reject) => {
+            format!("{name}: stay in {side}, and come back on the other side")
+        }
+        (
+            WaitingKind::HeldClearing { change, .. } | WaitingKind::HeldChange { change, .. },
+            Decision::Reject,
+        ) => format!("{name}: {} stays “{}”", change.field, shown(&change.from, 40)),
+        (WaitingKind::HeldChange { change, .. }, _) => {
+            format!("{name}: {} becomes “{}”", change.field, shown(&change.to, 40))
+        }
         (WaitingKind::HeldDeletion { side }, _) => format!("{name}: delete in {side}"),
         (WaitingKind::HeldClearing { side, change }, _) => {
             format!("{name}: clear {} in {side}", change.field)
@@ -211,6 +262,9 @@ fn sentence(waiting: &Waiting, decision: &Decision) -> String {
         }
         (_, Decision::Link { linq_id }) => format!("{name}: is contact {linq_id}"),
         (_, Decision::Separate) => format!("{name}: is somebody else, to be created in Linq"),
-        (_, Decision::Approve | Decision::Take { .. } | Decision::Value { .. }) => name,
+        (
+            _,
+            Decision::Approve | Decision::Reject | Decision::Take { .. } | Decision::Value { .. },
+        ) => name,
     }
 }

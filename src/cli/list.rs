@@ -78,7 +78,9 @@ fn hint(state: ListState, items: &[Item]) -> &'static str {
         (_, []) | (ListState::InSync | ListState::Rejected | ListState::Duplicates, _) => "",
         (ListState::Conflicts, _) => "; decide with `linqsync resolve WHO --take source|linq`",
         (ListState::Ambiguous, _) => "; decide with `linqsync resolve WHO --link ID|--separate`",
-        (ListState::Held, _) => "; release with `linqsync approve WHO` or `approve --all`",
+        (ListState::Held, _) => {
+            "; decide with `linqsync approve WHO` or `linqsync reject WHO` (--all)"
+        }
     }
 }
 
@@ -90,7 +92,8 @@ struct Item {
 
 fn items(state: &State, config: &Config, wanted: ListState) -> Result<Vec<Item>, StateError> {
     let waiting = state.waiting()?;
-    let decisions = state.decisions()?;
+    let decided = state.decided()?.into_iter();
+    let decisions = decided.map(|decided| (decided.about.what, decided.decision)).collect();
     let of = |is: fn(&WaitingKind) -> bool| {
         waiting.iter().filter(|w| is(&w.kind)).map(|w| item(w, &decisions)).collect()
     };
@@ -98,9 +101,7 @@ fn items(state: &State, config: &Config, wanted: ListState) -> Result<Vec<Item>,
         ListState::Conflicts => of(|kind| matches!(kind, WaitingKind::Conflict { .. })),
         ListState::Ambiguous => of(|kind| matches!(kind, WaitingKind::Ambiguous { .. })),
         ListState::Rejected => of(|kind| matches!(kind, WaitingKind::Rejected { .. })),
-        ListState::Held => of(|kind| {
-            matches!(kind, WaitingKind::HeldDeletion { .. } | WaitingKind::HeldClearing { .. })
-        }),
+        ListState::Held => of(WaitingKind::is_held),
         ListState::InSync => in_sync(state, &waiting)?,
         ListState::Duplicates => in_linq_twice(state, config)?,
     })
@@ -146,6 +147,9 @@ fn details(kind: &WaitingKind) -> Vec<(&'static str, String)> {
             candidates.iter().map(|id| ("perhaps", format!("contact {id}"))).collect()
         }
         WaitingKind::HeldClearing { change, .. } => vec![("now", quoted(&change.from))],
+        WaitingKind::HeldChange { change, .. } => {
+            vec![("now", quoted(&change.from)), ("then", quoted(&change.to))]
+        }
         WaitingKind::HeldDeletion { .. } | WaitingKind::Rejected { .. } => Vec::new(),
     }
 }

@@ -104,6 +104,9 @@ fn carry_out(cli: &Cli, runtime: &Runtime) -> anyhow::Result<u8> {
         Some(Command::Approve(args)) => {
             configured(cli, |config| decide::approve(cli.output, &config, args))
         }
+        Some(Command::Reject(args)) => {
+            configured(cli, |config| decide::reject(cli.output, &config, args))
+        }
         Some(Command::Apply(args)) => {
             configured(cli, |config| runtime.block_on(apply::apply(cli.output, &config, args)))
         }

@@ -146,7 +146,7 @@ fn waits(step: &Step, seen: &Observation) -> String {
             Wait::HeldClearing(side, change) => {
                 format!("clearing {} in {side} is held", change.field)
             }
-            Wait::Rejected { reason, .. } => reason.clone(),
+            Wait::HeldChange { reason, .. } | Wait::Rejected { reason, .. } => reason.clone(),
             Wait::Grace(side) => {
                 format!("{}; it stays in {side} until sync.delete_grace is over", step.reason)
             }
@@ -169,6 +169,7 @@ fn details(step: &Step, wait: &Wait, seen: &Observation) -> String {
             .record
             .map(|index| line(field.name(), &record(seen, index).values[*field]))
             .unwrap_or_default(),
+        Wait::HeldChange { change, .. } => changes(std::slice::from_ref(change)),
         Wait::Ambiguous { .. }
         | Wait::HeldDeletion(_)
         | Wait::HeldClearing(..)
@@ -310,13 +311,15 @@ pub(crate) fn run_text(report: &RunReport, source: &str) -> String {
     if report.error.is_none() {
         let _ = writeln!(text, "{:<24} {}{linked}", "in sync", report.in_sync);
     }
-    let Open { conflicts, ambiguous, rejected, held_deletes, held_clears } = report.open;
+    let Open { conflicts, ambiguous, rejected, held_deletes, held_clears, held_changes } =
+        report.open;
     let waiting: Vec<String> = [
         (conflicts, "conflict", "conflicts"),
         (ambiguous, "ambiguous match", "ambiguous matches"),
         (rejected, "rejected", "rejected"),
         (held_deletes, "held deletion", "held deletions"),
         (held_clears, "held clearing", "held clearings"),
+        (held_changes, "held change", "held changes"),
         (report.skipped, "skipped step", "skipped steps"),
     ]
     .into_iter()

@@ -79,7 +79,7 @@ impl Status {
             last,
             last_good,
             waiting: waiting(state)?,
-            decided: state.decisions()?.len(),
+            decided: state.decided()?.len(),
             open_intents: state.open_intents()?.len(),
             holder: State::holder(&config.state.dir),
             standing: None,
@@ -193,6 +193,7 @@ impl Status {
             "rejected": count("rejected"),
             "held_deletes": count("held deletions"),
             "held_clears": count("held clearings"),
+            "held_changes": count("held changes"),
             "decided": self.decided,
             "open": self.open_intents,
             "running": self.holder.map(|h| json!({ "pid": h.pid, "since": h.since })),
@@ -208,7 +209,7 @@ fn in_words(outcome: &str) -> &str {
     match outcome {
         "clean" => "everything is in sync",
         "attention" => "done, and something waits for you",
-        "held" => "done, and deletions or clearings are held",
+        "held" => "done, and deletions, clearings or changes are held",
         other => other,
     }
 }
@@ -226,23 +227,32 @@ fn ago(run: &Run, now: Timestamp) -> String {
     format!("{} ({count} {unit}{plural} ago)", instant(at))
 }
 
+/// How to decide what is held.
+const DECIDE_HELD: &str = "`linqsync list held`, then `approve WHO` or `reject WHO`";
+
 type Waits = (usize, &'static str, &'static str, &'static str);
 
 fn waiting(state: &State) -> Result<Vec<Waits>, OpenError> {
     let waiting = state.waiting()?;
     let count = |is: fn(&WaitingKind) -> bool| waiting.iter().filter(|w| is(&w.kind)).count();
-    let all: [Waits; 5] = [
+    let all: [Waits; 6] = [
         (
             count(|kind| matches!(kind, WaitingKind::HeldDeletion { .. })),
             "held deletion",
             "held deletions",
-            "`linqsync list held`, then `approve WHO` or `approve --all`",
+            DECIDE_HELD,
         ),
         (
             count(|kind| matches!(kind, WaitingKind::HeldClearing { .. })),
             "held clearing",
             "held clearings",
-            "`linqsync list held`, then `approve WHO` or `approve --all`",
+            DECIDE_HELD,
+        ),
+        (
+            count(|kind| matches!(kind, WaitingKind::HeldChange { .. })),
+            "held change",
+            "held changes",
+            DECIDE_HELD,
         ),
         (
             count(|kind| matches!(kind, WaitingKind::Conflict { .. })),

@@ -167,6 +167,8 @@ impl Config {
             on_conflict: self.sync.on_conflict,
             deletes: self.sync.deletes,
             max_deletes: self.sync.max_deletes,
+            max_deletes_of_run: self.sync.max_deletes_of_run,
+            max_changes: self.sync.max_changes,
             delete_grace: TimeDelta::from_std(self.sync.delete_grace).unwrap_or(TimeDelta::MAX),
             scope: self.linq.scope.clone(),
             default_owner: self.linq.owner.as_ref().map(|owner| owner.as_str().to_owned()),
@@ -213,7 +215,9 @@ fn from_text(
     let config = read_sections(&mut settings, path, text);
     match (config, settings.problems) {
         (Ok(config), problems) if problems.is_empty() => {
-            Ok(Config { warnings: settings.warnings, ..config })
+            let max_deletes_of_run = overrides.max_deletes;
+            let sync = SyncConfig { max_deletes_of_run, ..config.sync };
+            Ok(Config { warnings: settings.warnings, sync, ..config })
         }
         (_, problems) => Err(invalid(path, file.shown, problems)),
     }

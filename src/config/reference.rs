@@ -149,7 +149,7 @@ fn kind(name: &str, example: &str) -> Value {
             "additionalProperties": false,
             "properties": { "linq": deletion, "source": deletion },
         }]}),
-        "sync.max_deletes" => json!({ "type": ["integer", "string"] }),
+        "sync.max_deletes" | "sync.max_changes" => json!({ "type": ["integer", "string"] }),
         _ if name.starts_with("sync.fields.") => direction,
         _ => match value(example) {
             Some(Value::Number(_)) => json!({ "type": "integer", "minimum": 1 }),

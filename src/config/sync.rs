@@ -32,6 +32,10 @@ pub struct SyncConfig {
     pub deletes: Deletes,
     /// How many deletions a run may carry out on one side.
     pub max_deletes: Limit,
+    /// The same as a flag gives it, for one run.
+    pub max_deletes_of_run: Option<Limit>,
+    /// How many values of one field a run may replace on one side.
+    pub max_changes: Limit,
     /// How long a deletion must have been seen before it is carried out.
     pub delete_grace: Duration,
     /// How phone numbers without a country code are read.
@@ -116,6 +120,7 @@ impl SyncConfig {
         });
         let deletes = settings.required("sync.deletes", deletes);
         let max_deletes = settings.required("sync.max_deletes", limit);
+        let max_changes = settings.required("sync.max_changes", limit);
         let delete_grace = settings.required("sync.delete_grace", parse::duration);
         let region = settings.required("sync.region", |value| {
             parse::parsed(value, "a region of two letters such as `US`, `GB` or `DE`")
@@ -129,6 +134,8 @@ impl SyncConfig {
             on_conflict: on_conflict?,
             deletes: deletes?,
             max_deletes: max_deletes?,
+            max_deletes_of_run: None,
+            max_changes: max_changes?,
             delete_grace: delete_grace?,
             region: region?,
             fields: fields?,

@@ -172,12 +172,12 @@ impl Status {
 }
 
 fn waiting(open: &Open) -> Option<String> {
-    let Open { conflicts, ambiguous, rejected, held_deletes, held_clears } = *open;
+    let Open { conflicts, ambiguous, rejected, .. } = *open;
     let counts = [
         (conflicts, "in conflict"),
         (ambiguous, "ambiguous"),
         (rejected, "rejected"),
-        (held_deletes + held_clears, "held"),
+        (open.held(), "held"),
     ];
     let told: Vec<String> = counts
         .into_iter()

@@ -91,7 +91,7 @@ fn finished(report: &RunReport, before: Option<&RunReport>) {
         conflicts = report.open.conflicts,
         ambiguous = report.open.ambiguous,
         rejected = report.open.rejected,
-        held = report.open.held_deletes + report.open.held_clears,
+        held = report.open.held(),
         "run finished"
     );
 }

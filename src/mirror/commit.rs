@@ -12,7 +12,8 @@ use super::intent::IntentOutcome;
 use super::journal;
 use super::links::{self, LinkChange};
 use super::rejections::{self, RejectionChange};
-use crate::model::{IntentId, LinqContact, LinqId, RunId, Timestamp};
+use super::waiting;
+use crate::model::{Fingerprint, IntentId, LinqContact, LinqId, RunId, Timestamp};
 
 /// What is written down about one contact. The default changes nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub struct Record {
     pub history: Vec<HistoryEntry>,
     /// What becomes of its rejection.
     pub rejection: RejectionChange,
+    /// The decisions of people that are carried out by this.
+    pub decided: Vec<Fingerprint>,
 }
 
 /// What becomes of a contact in the mirror.
@@ -89,6 +92,7 @@ fn write(tx: &Connection, run: RunId, at: Timestamp, record: &Record) -> Result<
     for entry in &record.history {
         history::append(tx, run, at, entry)?;
     }
+    waiting::forget_decisions(tx, &record.decided)?;
     rejections::change(tx, &record.rejection)
 }
 
@@ -118,7 +122,7 @@ mod tests {
                 raw: "{}".to_owned(),
             },
             history: vec![deletion(Side::Linq, 7)],
-            rejection: RejectionChange::Keep,
+            ..Record::default()
         }
     }
 

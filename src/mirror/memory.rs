@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::State;
 use super::columns::Json;
 use super::error::{Fault, StateError};
-use crate::model::{Field, FieldSet, Fingerprint, KeptBack, Timestamp};
+use crate::model::{Field, FieldSet, Fingerprint, Timestamp};
 
 /// The two places that a state keeps the same.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,7 +46,6 @@ const PAIR: &str = "pair";
 const MAPPING: &str = "mapping";
 const BACKED_UP_AT: &str = "backed_up_at";
 const NOBODIES: &str = "nobodies";
-const KEPT_BACK: &str = "kept_back";
 const COUNTED: &str = "counted";
 
 impl State {
@@ -96,22 +95,6 @@ impl State {
     pub fn remember_nobodies(&self, nobodies: &BTreeSet<Fingerprint>) -> Result<(), StateError> {
         let known: Vec<String> = nobodies.iter().map(|fingerprint| fingerprint.to_hex()).collect();
         self.write(|tx| remember(tx, NOBODIES, &known))
-    }
-
-    /// What is held, because people saw it on a list and approved only others of it.
-    ///
-    /// # Errors
-    /// When the state cannot be read.
-    pub fn kept_back(&self) -> Result<KeptBack, StateError> {
-        Ok(self.read(|conn| recall(conn, KEPT_BACK))?.unwrap_or_default())
-    }
-
-    /// Remembers what is held for that reason, in place of what was.
-    ///
-    /// # Errors
-    /// When the state cannot be written.
-    pub fn keep_back(&self, kept: &KeptBack) -> Result<(), StateError> {
-        self.write(|tx| remember(tx, KEPT_BACK, kept))
     }
 
     /// What was counted so far, in the form of whoever counts.

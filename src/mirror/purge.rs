@@ -39,6 +39,7 @@ impl State {
                 tx.execute("DELETE FROM linq_contacts WHERE linq_id = ?1", [id])?;
                 tx.execute("DELETE FROM history WHERE linq_id = ?1", [id])?;
                 tx.execute("DELETE FROM rejections WHERE linq_id = ?1", [id])?;
+                tx.execute("DELETE FROM decisions WHERE waiting ->> 'linq_id' = ?1", [id])?;
                 tx.execute(
                     "UPDATE links SET status = 'released', source_key = NULL, base = '{}'
                      WHERE linq_id = ?1",
@@ -50,6 +51,7 @@ impl State {
             }
             for what in &traces.waiting {
                 tx.execute("DELETE FROM waiting WHERE what = ?1", [what])?;
+                tx.execute("DELETE FROM decisions WHERE what = ?1", [what])?;
             }
             for what in &traces.rejections {
                 tx.execute("DELETE FROM rejections WHERE fingerprint = ?1", [what])?;

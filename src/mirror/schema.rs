@@ -28,7 +28,7 @@
 //! | `rejections` | write that Linq refused, kept until what would be sent changes |
 //! | `waiting` | thing that waits for a person, as the last run left it, as JSON |
 //! | `applied` | saved plan that was applied: no plan is applied twice |
-//! | `decisions` | decision of a person about one of them, for the next run |
+//! | `decisions` | decision of a person about one of them, with what was shown, until it is carried out or void |
 //!
 //! `linq_id` is Linq's 64-bit number; one from 2^63 upwards would show as negative.
 
@@ -55,7 +55,8 @@ pub(super) const WRITE_AHEAD: &str = "PRAGMA journal_mode = WAL;";
 
 /// Every step from an empty file to the present schema. A released step is never
 /// edited: a new one follows it.
-const STEPS: &[M<'static>] = &[M::up(FIRST), M::up(UNDO), M::up(YEARS), M::up(REMOVED)];
+const STEPS: &[M<'static>] =
+    &[M::up(FIRST), M::up(UNDO), M::up(YEARS), M::up(REMOVED), M::up(DECISIONS)];
 
 /// The migrations, applied in one transaction.
 pub(super) const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
@@ -205,6 +206,22 @@ ALTER TABLE history ADD COLUMN place TEXT; -- where it was
 ALTER TABLE history ADD COLUMN bytes BLOB; -- its bytes, where `before` does not tell them
 ";
 
+/// A decision keeps what was shown, and no longer goes with what waits. What was left of a
+/// list is held like everything that waits.
+const DECISIONS: &str = "
+CREATE TABLE kept (
+    what     BLOB PRIMARY KEY CHECK (length(what) = 32),
+    waiting  TEXT NOT NULL CHECK (json_valid(waiting)), -- as it was shown
+    decision TEXT NOT NULL CHECK (json_valid(decision)),
+    at       INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO kept (what, waiting, decision, at)
+    SELECT d.what, w.waiting, d.decision, d.at FROM decisions AS d JOIN waiting AS w USING (what);
+DROP TABLE decisions;
+ALTER TABLE kept RENAME TO decisions;
+DELETE FROM meta WHERE name = 'kept_back';
+";
+
 #[cfg(test)]
 mod tests {
     use rusqlite::Connection;
@@ -219,6 +236,29 @@ mod tests {
         let pragma = |name| conn.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
         assert_eq!(pragma("application_id").unwrap(), i64::from(APPLICATION_ID));
         assert_eq!(usize::try_from(pragma("user_version").unwrap()), Ok(VERSION));
+    }
+
+    #[test]
+    fn decisions_of_an_older_state_keep_what_they_are_about() {
+        let mut conn = Connection::open_in_memory().unwrap();
+        MIGRATIONS.to_version(&mut conn, 4).unwrap();
+        conn.execute_batch(
+            "INSERT INTO meta VALUES ('kept_back', '{}');
+             INSERT INTO waiting VALUES (zeroblob(32), 0, '{\"reason\": \"held\"}');
+             INSERT INTO decisions VALUES (zeroblob(32), '{\"decision\": \"approve\"}', 7);",
+        )
+        .unwrap();
+        MIGRATIONS.to_latest(&mut conn).unwrap();
+        conn.execute("DELETE FROM waiting", []).unwrap();
+        let kept: (String, String, i64) = conn
+            .query_row("SELECT waiting, decision, at FROM decisions", [], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })
+            .unwrap();
+        let expected = ("{\"reason\": \"held\"}", "{\"decision\": \"approve\"}", 7);
+        assert_eq!((kept.0.as_str(), kept.1.as_str(), kept.2), expected);
+        let metas: i64 = conn.query_row("SELECT count(*) FROM meta", [], |row| row.get(0)).unwrap();
+        assert_eq!(metas, 0);
     }
 
     #[test]

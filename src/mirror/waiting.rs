@@ -1,16 +1,15 @@
 //! What waits for a person, and what was decided about it.
 //!
-//! Owns the tables `waiting` and `decisions`. A decision holds for exactly what was
-//! listed: it goes when that is no longer waiting, carried out or not.
-
-use std::collections::BTreeMap;
+//! Owns the tables `waiting` and `decisions`. A decision keeps what was shown to the
+//! person who made it, and stays until it is carried out, or is void since that has
+//! changed: whatever runs come in between.
 
 use rusqlite::{Connection, OptionalExtension};
 
 use super::State;
 use super::columns::{Json, Millis};
 use super::error::{Fault, StateError};
-use crate::model::{Decision, Fingerprint, Timestamp, Waiting};
+use crate::model::{Decided, Decision, Fingerprint, Timestamp, Waiting};
 
 impl State {
     /// What waited when the last run ended, in the order of its plan.
@@ -25,8 +24,7 @@ impl State {
         })
     }
 
-    /// Remembers what waits, in place of what waited before. Decisions about what is
-    /// no longer waiting go.
+    /// Remembers what waits, in place of what waited before.
     ///
     /// # Errors
     /// When the state cannot be written.
@@ -35,7 +33,6 @@ impl State {
             return Ok(());
         }
         self.write(|tx| {
-            let decisions = decisions(tx)?;
             tx.prepare_cached("DELETE FROM waiting")?.execute([])?;
             for (position, waiting) in (0_i64..).zip(waiting) {
                 tx.prepare_cached(
@@ -43,9 +40,7 @@ impl State {
                 )?
                 .execute((waiting.what, position, Json(waiting)))?;
             }
-            let kept =
-                decisions.iter().filter(|(what, _)| waiting.iter().any(|w| w.what == **what));
-            kept.into_iter().try_for_each(|(what, (decision, at))| decide(tx, *what, decision, *at))
+            Ok(())
         })
     }
 
@@ -62,14 +57,17 @@ impl State {
     ) -> Result<(), StateError> {
         self.write(|tx| {
             decisions.iter().try_for_each(|(what, decision)| {
-                let waits = tx
-                    .prepare_cached("SELECT 1 FROM waiting WHERE what = ?1")?
-                    .query_row([what], |_| Ok(()))
+                let waits: Option<Json<Waiting>> = tx
+                    .prepare_cached("SELECT waiting FROM waiting WHERE what = ?1")?
+                    .query_row([what], |row| row.get(0))
                     .optional()?;
-                match waits {
-                    Some(()) => decide(tx, *what, decision, at),
-                    None => Err(StateError::NotWaiting.into()),
-                }
+                let Some(Json(about)) = waits else { return Err(StateError::NotWaiting.into()) };
+                tx.prepare_cached(
+                    "INSERT OR REPLACE INTO decisions (what, waiting, decision, at)
+                     VALUES (?1, ?2, ?3, ?4)",
+                )?
+                .execute((what, Json(&about), Json(decision), Millis(at)))?;
+                Ok(())
             })
         })
     }
@@ -78,30 +76,36 @@ impl State {
     ///
     /// # Errors
     /// When the state cannot be read.
-    pub fn decisions(&self) -> Result<BTreeMap<Fingerprint, Decision>, StateError> {
-        let dated = self.read(decisions)?;
-        Ok(dated.into_iter().map(|(what, (decision, _))| (what, decision)).collect())
+    pub fn decided(&self) -> Result<Vec<Decided>, StateError> {
+        self.read(|conn| {
+            conn.prepare_cached("SELECT waiting, decision, at FROM decisions ORDER BY what")?
+                .query_map([], |row| {
+                    let (Json(about), Json(decision), Millis(at)) =
+                        (row.get(0)?, row.get(1)?, row.get(2)?);
+                    Ok(Decided { about, decision, at })
+                })?
+                .collect()
+        })
+    }
+
+    /// Forgets decisions that are over.
+    ///
+    /// # Errors
+    /// When the state cannot be written.
+    pub fn forget_decisions(&self, over: &[Fingerprint]) -> Result<(), StateError> {
+        if over.is_empty() {
+            return Ok(());
+        }
+        self.write(|tx| forget_decisions(tx, over))
     }
 }
 
-fn decide(
-    tx: &Connection,
-    what: Fingerprint,
-    decision: &Decision,
-    at: Timestamp,
-) -> Result<(), Fault> {
-    tx.prepare_cached("INSERT OR REPLACE INTO decisions (what, decision, at) VALUES (?1, ?2, ?3)")?
-        .execute((what, Json(decision), Millis(at)))?;
-    Ok(())
-}
-
-fn decisions(conn: &Connection) -> rusqlite::Result<BTreeMap<Fingerprint, (Decision, Timestamp)>> {
-    conn.prepare_cached("SELECT what, decision, at FROM decisions")?
-        .query_map([], |row| {
-            let (what, Json(decision), Millis(at)) = (row.get(0)?, row.get(1)?, row.get(2)?);
-            Ok((what, (decision, at)))
-        })?
-        .collect()
+/// Forgets decisions that are over.
+pub(super) fn forget_decisions(tx: &Connection, over: &[Fingerprint]) -> Result<(), Fault> {
+    over.iter().try_for_each(|what| {
+        tx.prepare_cached("DELETE FROM decisions WHERE what = ?1")?.execute([what])?;
+        Ok(())
+    })
 }
 
 #[cfg(test)]
@@ -134,17 +138,24 @@ mod tests {
     }
 
     #[test]
-    fn a_decision_holds_for_exactly_what_was_listed() {
+    fn a_decision_is_about_what_was_listed_and_stays_until_it_is_over() {
         let state = state();
         state.replace_waiting(&[waiting(b"a"), waiting(b"b")]).unwrap();
         let about = |what: &[u8]| (Fingerprint::of(what), Decision::Approve);
         let error = state.decide(&[about(b"a"), about(b"c")], at(1)).unwrap_err();
         assert!(matches!(error, StateError::NotWaiting));
-        assert!(state.decisions().unwrap().is_empty(), "all of them or none");
+        assert!(state.decided().unwrap().is_empty(), "all of them or none");
 
         state.decide(&[about(b"a"), about(b"b")], at(1)).unwrap();
-        state.replace_waiting(&[waiting(b"b"), waiting(b"c")]).unwrap();
-        let left: Vec<Fingerprint> = state.decisions().unwrap().into_keys().collect();
-        assert_eq!(left, [Fingerprint::of(b"b")]);
+        state.replace_waiting(&[waiting(b"c")]).unwrap();
+        let left = |state: &State| {
+            let decided = state.decided().unwrap().into_iter();
+            let mut left: Vec<Waiting> = decided.map(|one| one.about).collect();
+            left.sort_by_key(|one| one.what != Fingerprint::of(b"a"));
+            left
+        };
+        assert_eq!(left(&state), [waiting(b"a"), waiting(b"b")], "with what was shown");
+        state.forget_decisions(&[Fingerprint::of(b"a")]).unwrap();
+        assert_eq!(left(&state), [waiting(b"b")]);
     }
 }

@@ -32,5 +32,5 @@ pub use record::{
 };
 pub use side::Side;
 pub use values::{Change, Values};
-pub use waiting::{Decision, KeptBack, Waiting, WaitingKind};
+pub use waiting::{Decided, Decision, Waiting, WaitingKind};
 pub use who::Who;

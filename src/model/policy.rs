@@ -26,6 +26,12 @@ pub struct Policy {
     pub deletes: Deletes,
     /// How many deletions a run may carry out on one side.
     pub max_deletes: Limit,
+    /// The same for one run, as the person says who makes it: what earlier runs held
+    /// because of another limit goes on within this one.
+    pub max_deletes_of_run: Option<Limit>,
+    /// How many values of one field a run may replace on one side; a share is one of
+    /// the field's values.
+    pub max_changes: Limit,
     /// How long a deletion must have been seen before it is carried out.
     pub delete_grace: TimeDelta,
     /// Which contacts take part.
@@ -46,6 +52,11 @@ impl Policy {
         self.writes(side) && self.deletes.on(side) == DeletePolicy::Propagate
     }
 
+    /// The limit of deletions that holds for this run.
+    pub fn deletes_limit(&self) -> Limit {
+        self.max_deletes_of_run.unwrap_or(self.max_deletes)
+    }
+
     /// Whether the value of `field` may be written on `side`.
     pub fn writes_field(&self, side: Side, field: Field) -> bool {
         let own = self.field_directions.get(&field).copied().unwrap_or(Direction::Both);
@@ -63,6 +74,8 @@ impl Default for Policy {
             on_conflict: ConflictPolicy::Hold,
             deletes: Deletes { linq: DeletePolicy::Propagate, source: DeletePolicy::Propagate },
             max_deletes: Limit::Percent { hundredths: 500 },
+            max_deletes_of_run: None,
+            max_changes: Limit::Percent { hundredths: 5000 },
             delete_grace: TimeDelta::zero(),
             scope: Scope::All,
             default_owner: None,
@@ -179,13 +192,12 @@ impl Deletes {
     }
 }
 
-/// How many deletions one run may carry out on one side before all of them wait
-/// for a person.
+/// How much one run may do on one side before all of it waits for a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
     /// So many.
     Count(u64),
-    /// A share of the links, and ten where the share is less.
+    /// A share of what is there, and ten where the share is less.
     Percent {
         /// Hundredths of a per cent, 0 to 10 000: `500` is 5 %.
         hundredths: u16,
@@ -197,16 +209,15 @@ impl Limit {
     const LEAST_OF_A_SHARE: usize = 10;
     const WHOLE: u16 = 10_000;
 
-    /// The number of deletions that are carried out without asking, when the
-    /// run started with `links` links.
-    pub fn allows(self, links: usize) -> usize {
+    /// How many of `all` may go or change without asking.
+    pub fn allows(self, all: usize) -> usize {
         match self {
             Limit::Count(count) => usize::try_from(count).unwrap_or(usize::MAX),
             Limit::Percent { hundredths } => {
                 let whole = usize::from(Limit::WHOLE);
                 let hundredths = usize::from(hundredths);
-                // Split, so that no number of links overflows.
-                let share = links / whole * hundredths + links % whole * hundredths / whole;
+                // Split, so that no number overflows.
+                let share = all / whole * hundredths + all % whole * hundredths / whole;
                 share.max(Limit::LEAST_OF_A_SHARE)
             }
         }

@@ -140,6 +140,18 @@ pub struct Change {
     pub to: String,
 }
 
+impl Change {
+    /// Whether it takes a value away and puts none in its place.
+    pub fn clears(&self) -> bool {
+        self.to.trim().is_empty() && !self.from.trim().is_empty()
+    }
+
+    /// Whether it puts another value in the place of one.
+    pub fn replaces(&self) -> bool {
+        !self.to.trim().is_empty() && !self.from.trim().is_empty()
+    }
+}
+
 impl fmt::Debug for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Change({})", self.field)

@@ -1,11 +1,10 @@
 //! What waits for a person, and what a person decides about it.
 
-use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Change, Field, Fingerprint, LinqId, Side, Values};
+use super::{Change, Field, Fingerprint, LinqId, Side, Timestamp, Values};
 
 /// Something that waits for a person, as a run left it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,6 +60,13 @@ pub enum WaitingKind {
         /// The field and its value.
         change: Change,
     },
+    /// Changing a field on this side, as one of many such changes.
+    HeldChange {
+        /// The side whose value would be replaced.
+        side: Side,
+        /// The field and both values.
+        change: Change,
+    },
     /// A field, or all of a record, cannot be synchronised as it is.
     Rejected {
         /// The field; `None` for the whole record.
@@ -68,12 +74,38 @@ pub enum WaitingKind {
     },
 }
 
+impl WaitingKind {
+    /// Whether the guard holds it: `approve` and `reject` decide it.
+    pub const fn is_held(&self) -> bool {
+        match self {
+            WaitingKind::HeldDeletion { .. }
+            | WaitingKind::HeldClearing { .. }
+            | WaitingKind::HeldChange { .. } => true,
+            WaitingKind::Conflict { .. }
+            | WaitingKind::Ambiguous { .. }
+            | WaitingKind::Rejected { .. } => false,
+        }
+    }
+
+    /// What the guard calls `change` on `side`: a clearing, or else a change.
+    pub fn of_held(side: Side, change: Change) -> WaitingKind {
+        if change.clears() {
+            WaitingKind::HeldClearing { side, change }
+        } else {
+            WaitingKind::HeldChange { side, change }
+        }
+    }
+}
+
 /// What a person decided about something that waits.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "decision", rename_all = "snake_case")]
 pub enum Decision {
-    /// The held deletion or clearing may be carried out.
+    /// The held deletion, clearing or change may be carried out.
     Approve,
+    /// The held deletion, clearing or change is dropped: what was removed or changed is
+    /// put back on the side where that was done.
+    Reject,
     /// This side's value of a field in conflict is right.
     Take {
         /// The side.
@@ -93,14 +125,15 @@ pub enum Decision {
     Separate,
 }
 
-/// What people have seen on a list of which they approved something else: it waits
-/// until it is approved as well, or until the limit is raised.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KeptBack {
-    /// The questions.
-    pub whats: BTreeSet<Fingerprint>,
-    /// The limit under which they were held, as a number of deletions.
-    pub limit: usize,
+/// A decision, and what was shown to the person who made it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decided {
+    /// What waited.
+    pub about: Waiting,
+    /// What is to become of it.
+    pub decision: Decision,
+    /// When it was decided.
+    pub at: Timestamp,
 }
 
 impl fmt::Debug for Waiting {
@@ -118,6 +151,9 @@ impl fmt::Debug for WaitingKind {
             WaitingKind::HeldClearing { side, change } => {
                 write!(f, "HeldClearing({side:?}, {})", change.field)
             }
+            WaitingKind::HeldChange { side, change } => {
+                write!(f, "HeldChange({side:?}, {})", change.field)
+            }
             WaitingKind::Rejected { field } => write!(f, "Rejected({field:?})"),
         }
     }
@@ -127,6 +163,7 @@ impl fmt::Debug for Decision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Decision::Approve => f.write_str("Approve"),
+            Decision::Reject => f.write_str("Reject"),
             Decision::Take { side } => write!(f, "Take({side:?})"),
             Decision::Value { .. } => f.write_str("Value(…)"),
             Decision::Link { linq_id } => write!(f, "Link({linq_id})"),

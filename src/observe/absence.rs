@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::gauge::Stage;
 use crate::linq::{Client, Fetched, LinqError, Lookup};
 use crate::mirror::{State, StateError};
-use crate::model::{Decision, Fingerprint, Limit, LinkStatus, LinqId, Side, Waiting, WaitingKind};
+use crate::model::{Decided, Fingerprint, Limit, LinkStatus, LinqId, Side, WaitingKind};
 use crate::plan::LinqSide;
 use crate::source::Reading;
 
@@ -43,13 +43,13 @@ pub(super) fn missing(
 ) -> Result<Missing, StateError> {
     let records: BTreeSet<Fingerprint> =
         reading.records.iter().map(|record| record.fingerprint).collect();
-    let approved = approved_deletions(state)?;
+    let decided = decided_deletions(state)?;
     let mut missing = Missing::default();
     for link in state.link_keys()? {
         let id = link.linq_id;
         let lacks = !shown.contains_key(&id);
         match link.status {
-            LinkStatus::Linked if lacks && approved.contains(&id) => missing.vouched_for.push(id),
+            LinkStatus::Linked if lacks && decided.contains(&id) => missing.vouched_for.push(id),
             LinkStatus::Linked => {
                 missing.links += 1;
                 missing.linked.extend(lacks.then_some(id));
@@ -65,19 +65,13 @@ pub(super) fn missing(
     Ok(missing)
 }
 
-/// Contacts whose deletion in the source a person has approved: they are gone from
-/// Linq, says that person.
-fn approved_deletions(state: &State) -> Result<BTreeSet<LinqId>, StateError> {
-    let decisions = state.decisions()?;
-    if decisions.is_empty() {
-        return Ok(BTreeSet::new());
-    }
-    let approved = |waiting: &Waiting| {
-        waiting.kind == WaitingKind::HeldDeletion { side: Side::Source }
-            && decisions.get(&waiting.what) == Some(&Decision::Approve)
-    };
-    let waiting = state.waiting()?;
-    Ok(waiting.into_iter().filter(approved).filter_map(|waiting| waiting.linq_id).collect())
+/// Contacts of which a person has decided that their record goes as well, or that they are
+/// created again: they are gone from Linq, says that person.
+fn decided_deletions(state: &State) -> Result<BTreeSet<LinqId>, StateError> {
+    let is_deletion =
+        |decided: &Decided| decided.about.kind == WaitingKind::HeldDeletion { side: Side::Source };
+    let decided = state.decided()?.into_iter().filter(is_deletion);
+    Ok(decided.filter_map(|decided| decided.about.linq_id).collect())
 }
 
 impl Missing {

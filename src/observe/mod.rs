@@ -18,11 +18,11 @@ use crate::linq::{Client, Completeness, Fetched, LinqError, Listing, walk};
 use crate::mirror::{IntentKind, IntentState, Mapping, RepeatedWrite, Shown, State, StateError};
 use crate::model::{
     Field, Fingerprint, Link, LinqContact, LinqId, Policy, RunId, Scope, Side, SourceRecord,
-    Timestamp, Waiting, WaitingKind,
+    Timestamp,
 };
 use crate::plan::{
-    DoubtfulCreate, HalfAdded, HeldBack, Incomplete, LinqSide, Observation, Outlook,
-    RecentDeletions, SourceSide, Written, choose, worth_asking,
+    Decisions, DoubtfulCreate, HalfAdded, Hold, Incomplete, LinqSide, Observation, Outlook,
+    RecentDeletions, RecentEdits, SourceSide, Written, choose, worth_asking,
 };
 use crate::source::Reading;
 use absence::missing;
@@ -158,12 +158,13 @@ pub fn observation(
         half_added: Vec::new(),
         refused: BTreeMap::new(),
         written: BTreeMap::new(),
-        decisions: state.decisions()?,
+        decisions: Decisions::default(),
         recent_deletions: RecentDeletions {
             source: state.deletions_since(Side::Source, now - DAY)?,
             linq: state.deletions_since(Side::Linq, now - DAY)?,
         },
-        held: held(state)?,
+        recent_edits: recent_edits(state, now - DAY)?,
+        held: state.waiting()?.into_iter().filter_map(Hold::of).collect(),
         changed_meaning: changed_meaning(state, &mapping(policy, reading))?,
     };
     recall(state, &mut seen)?;
@@ -196,8 +197,8 @@ fn written(
     Ok(written)
 }
 
-/// Reads the links, the journal and what Linq refused into `seen` again, after some
-/// of it was written.
+/// Reads the links, the journal, the decisions and what Linq refused into `seen` again,
+/// after some of it was written.
 ///
 /// # Errors
 /// When the state cannot be read.
@@ -208,6 +209,7 @@ pub fn recall(state: &State, seen: &mut Observation) -> Result<(), StateError> {
     let rejections = state.rejections()?;
     seen.refused = rejections.into_iter().map(|r| (r.fingerprint, r.reason)).collect();
     (seen.doubtful, seen.half_added) = open_intents(state)?;
+    seen.decisions = state.decided()?.into_iter().collect();
     Ok(())
 }
 
@@ -254,13 +256,20 @@ pub fn mapping(policy: &Policy, reading: &Reading) -> Mapping {
     Mapping { fields: reading.mapped, places: Some(reading.places.clone()), scope }
 }
 
-/// What earlier runs held back.
-fn held(state: &State) -> Result<HeldBack, StateError> {
-    let is_held = |waiting: &Waiting| {
-        matches!(waiting.kind, WaitingKind::HeldDeletion { .. } | WaitingKind::HeldClearing { .. })
-    };
-    let listed = state.waiting()?.into_iter().filter(is_held).map(|held| (held.what, held.kind));
-    Ok(HeldBack { listed: listed.collect(), kept: state.kept_back()? })
+/// Whose values were taken away or replaced since then, by side and field.
+fn recent_edits(
+    state: &State,
+    since: Timestamp,
+) -> Result<BTreeMap<(Side, Field), RecentEdits>, StateError> {
+    let mut recent: BTreeMap<(Side, Field), RecentEdits> = BTreeMap::new();
+    for side in Side::ALL {
+        for (id, change) in state.changes_since(side, since)? {
+            let edits = recent.entry((side, change.field)).or_default();
+            edits.cleared.extend(change.clears().then_some(id));
+            edits.replaced.extend(change.replaces().then_some(id));
+        }
+    }
+    Ok(recent)
 }
 
 fn changed_meaning(state: &State, now: &Mapping) -> Result<Option<String>, StateError> {

@@ -236,6 +236,7 @@ impl<'a, 'p> Sorting<'a, 'p> {
             Some(
                 Decision::Link { .. }
                 | Decision::Approve
+                | Decision::Reject
                 | Decision::Take { .. }
                 | Decision::Value { .. },
             )

@@ -1,19 +1,18 @@
-//! The guard: how much may be deleted or cleared without asking.
+//! The guard: how much may be deleted, cleared or changed without asking.
 //!
 //! It looks at a whole plan, after matching, and turns writes into waits. It
-//! never adds a write.
+//! never adds a write. Leaves mass edits of one field to [`super::mass_edits`], and what
+//! becomes of what earlier runs held to [`super::holds`].
 
-use std::collections::BTreeMap;
-
-use crate::model::{
-    Change, Decision, DeletePolicy, Field, Fingerprint, Link, LinkStatus, Policy, Side, WaitingKind,
-};
+use crate::model::{Change, Decision, DeletePolicy, Link, LinkStatus, Policy, Side, WaitingKind};
 
 use super::case::{Case, LinqHalf, SourceHalf};
+use super::holds;
+use super::mass_edits::{EditLimits, hold_mass_edits};
 use super::observation::Observation;
 use super::pairs::subject_of;
-use super::step::{LinqWrite, Plan, SourceWrite, Step, Subject, Wait};
-use super::waiting::{approved, what};
+use super::step::{CarriedOut, LinqWrite, Plan, SourceWrite, Step, Wait};
+use super::waiting::{approved, decided, what};
 
 /// How many links each side lacks, out of how many.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,7 +30,8 @@ pub(super) struct Missing {
 /// released, half of the links is the limit.
 pub fn worth_asking(missing: usize, links: usize, recent: usize, policy: &Policy) -> bool {
     let released = policy.deletes.on(Side::Source) == DeletePolicy::Keep;
-    missing * 2 <= links && (released || missing + recent <= policy.max_deletes.allows(links))
+    let limit = policy.deletes_limit().allows(links + recent);
+    missing * 2 <= links && (released || missing + recent <= limit)
 }
 
 impl Missing {
@@ -99,12 +99,20 @@ impl Missing {
     }
 }
 
-/// Whether a link counts: it is kept the same, and nobody has vouched for its deletion.
+/// Whether a link counts: it is kept the same, and no person has decided its deletion.
 fn asks_for(link: &Link, seen: &Observation) -> bool {
-    let vouched_for = Side::ALL
-        .into_iter()
-        .any(|side| approved(&WaitingKind::HeldDeletion { side }, &subject_of(link), seen));
-    link.status == LinkStatus::Linked && !vouched_for
+    let is_decided =
+        |side| match decided(&WaitingKind::HeldDeletion { side }, &subject_of(link), seen) {
+            Some(Decision::Approve | Decision::Reject) => true,
+            Some(
+                Decision::Take { .. }
+                | Decision::Value { .. }
+                | Decision::Link { .. }
+                | Decision::Separate,
+            )
+            | None => false,
+        };
+    link.status == LinkStatus::Linked && !Side::ALL.into_iter().any(is_decided)
 }
 
 /// Leaves nothing of the step for `case` but what people must see: who is missing, so
@@ -140,9 +148,7 @@ fn loses<'a>(case: &Case<'a>) -> Option<(&'a Link, Side)> {
 }
 
 /// Turns what `plan` must not do on its own into waits.
-pub(super) fn guard(plan: &mut Plan, seen: &Observation, policy: &Policy) {
-    let links = seen.links.iter().filter(|link| link.status == LinkStatus::Linked).count();
-    let limit = policy.max_deletes.allows(links);
+pub(super) fn guard(plan: &mut Plan, cases: &[Case<'_>], seen: &Observation, policy: &Policy) {
     if let Some(reason) = &seen.changed_meaning {
         plan.notices.push(format!("{reason}: nothing is deleted or cleared in this run"));
         plan.steps.iter_mut().for_each(drop_clearings);
@@ -150,12 +156,18 @@ pub(super) fn guard(plan: &mut Plan, seen: &Observation, policy: &Policy) {
     }
     for side in Side::ALL {
         approve(&mut plan.steps, side, seen);
-        let lists = Lists { seen, side, limit };
-        hold_deletions(plan, &lists, seen.recent_deletions.on(side));
-        hold_clearings(plan, &lists);
+        hold_deletions(plan, side, seen, policy);
+        hold_mass_edits(plan, cases, side, seen, policy, EditLimits::Configured);
     }
-    if !plan.kept.whats.is_empty() {
-        plan.kept.limit = limit;
+    holds::carry_over(plan, cases, seen, policy);
+}
+
+/// The same for a plan that puts back what a run did: a person has asked for exactly that,
+/// so only deletions and clearings beyond the limit wait.
+pub(super) fn guard_undo(plan: &mut Plan, cases: &[Case<'_>], seen: &Observation, policy: &Policy) {
+    for side in Side::ALL {
+        hold_deletions(plan, side, seen, policy);
+        hold_mass_edits(plan, cases, side, seen, policy, EditLimits::OfUndo);
     }
 }
 
@@ -164,58 +176,31 @@ fn approve(steps: &mut [Step], side: Side, seen: &Observation) {
     let kind = WaitingKind::HeldDeletion { side };
     for step in steps.iter_mut().filter(|step| step.deletes_on() == Some(side)) {
         step.approved = approved(&kind, &step.subject, seen);
-    }
-}
-
-/// The lists of what was held on a side, by which people approve.
-struct Lists<'a> {
-    seen: &'a Observation,
-    side: Side,
-    limit: usize,
-}
-
-impl Lists<'_> {
-    /// Whether `kind` was listed and something else of its list was approved: those who
-    /// approve a part of a list have seen the rest of it, and not approved that.
-    fn keep_back(&self, kind: &WaitingKind, subject: &Subject) -> Option<Fingerprint> {
-        let Observation { held, decisions, .. } = self.seen;
-        if held.listed.is_empty() {
-            return None;
+        if step.approved {
+            step.decided.push(CarriedOut { what: what(&kind, &step.subject, seen), field: None });
         }
-        let what = what(kind, subject, self.seen);
-        let kept = held.kept.whats.contains(&what) && self.limit <= held.kept.limit;
-        let in_part = || {
-            let same_list = |(_, other): &(&Fingerprint, &WaitingKind)| is_listed_with(kind, other);
-            let mut list = held.listed.iter().filter(same_list);
-            list.any(|(what, _)| matches!(decisions.get(what), Some(Decision::Approve)))
-        };
-        (held.listed.contains_key(&what) && (kept || in_part())).then_some(what)
     }
 }
 
-/// Whether two things that wait are of one list: deletions on a side, or clearings of a
-/// field there.
-fn is_listed_with(one: &WaitingKind, other: &WaitingKind) -> bool {
-    match (one, other) {
-        (WaitingKind::HeldDeletion { side: a }, WaitingKind::HeldDeletion { side: b }) => a == b,
-        (
-            WaitingKind::HeldClearing { side: a, change: x },
-            WaitingKind::HeldClearing { side: b, change: y },
-        ) => a == b && x.field == y.field,
-        _ => false,
-    }
+/// How many contacts may be deleted on `side` without asking in this run, what the past day
+/// has taken of that aside. The share is one of what was linked when the day began, so that
+/// a run which finishes what another began has the limit of that.
+pub(super) fn deletes_limit(side: Side, seen: &Observation, policy: &Policy) -> usize {
+    let links = seen.links.iter().filter(|link| link.status == LinkStatus::Linked).count();
+    policy.deletes_limit().allows(links + seen.recent_deletions.on(side))
 }
 
-fn hold_deletions(plan: &mut Plan, lists: &Lists<'_>, recent: usize) {
-    let side = lists.side;
+fn hold_deletions(plan: &mut Plan, side: Side, seen: &Observation, policy: &Policy) {
+    let recent = seen.recent_deletions.on(side);
+    let limit = deletes_limit(side, seen, policy);
     let held = |step: &Step| step.waits.contains(&Wait::HeldDeletion(side));
     let asking = |step: &Step| step.deletes_on() == Some(side) && !step.approved;
     let deletions = plan.steps.iter().filter(|step| asking(step) || held(step)).count();
-    let too_many = deletions > 0 && deletions + recent > lists.limit;
-    for step in plan.steps.iter_mut().filter(|step| asking(step) || held(step)) {
-        let kept = lists.keep_back(&WaitingKind::HeldDeletion { side }, &step.subject);
-        plan.kept.whats.extend(kept);
-        if asking(step) && (too_many || kept.is_some()) {
+    let too_many = deletions > 0 && deletions + recent > limit;
+    let kind = WaitingKind::HeldDeletion { side };
+    for step in plan.steps.iter_mut().filter(|step| asking(step)) {
+        let was_held = || seen.held.contains_key(&what(&kind, &step.subject, seen));
+        if too_many || policy.max_deletes_of_run.is_none() && was_held() {
             step.linq = None;
             step.source = None;
             step.waits.push(Wait::HeldDeletion(side));
@@ -223,52 +208,10 @@ fn hold_deletions(plan: &mut Plan, lists: &Lists<'_>, recent: usize) {
     }
 }
 
-fn hold_clearings(plan: &mut Plan, lists: &Lists<'_>) {
-    let Lists { seen, side, limit } = *lists;
-    let kind = |change: &Change| WaitingKind::HeldClearing { side, change: change.clone() };
-    let asks = |change: &Change, subject: &Subject| {
-        clears(change) && !approved(&kind(change), subject, seen)
-    };
-    let mut clearings: BTreeMap<Field, usize> = BTreeMap::new();
-    for step in &plan.steps {
-        for change in changes(step, side).iter().filter(|change| asks(change, &step.subject)) {
-            *clearings.entry(change.field).or_default() += 1;
-        }
-    }
-    for step in &mut plan.steps {
-        let subject = step.subject.clone();
-        let kept = |change: &Change| lists.keep_back(&kind(change), &subject);
-        let held = |change: &Change| {
-            asks(change, &subject) && (clearings[&change.field] > limit || kept(change).is_some())
-        };
-        for change in take_changes(step, side, &held) {
-            plan.kept.whats.extend(kept(&change));
-            step.waits.push(Wait::HeldClearing(side, change));
-        }
-    }
-}
-
 /// Drops clearings without a trace: they are planned again next time.
 fn drop_clearings(step: &mut Step) {
     for side in Side::ALL {
-        take_changes(step, side, &clears);
-    }
-}
-
-fn clears(change: &Change) -> bool {
-    change.to.trim().is_empty() && !change.from.trim().is_empty()
-}
-
-fn changes(step: &Step, side: Side) -> &[Change] {
-    match side {
-        Side::Linq => match &step.linq {
-            Some(LinqWrite::Update { set, .. }) => set,
-            Some(LinqWrite::Create { .. } | LinqWrite::Delete { .. }) | None => &[],
-        },
-        Side::Source => match &step.source {
-            Some(SourceWrite::Update { set, .. }) => set,
-            Some(SourceWrite::Create { .. } | SourceWrite::Delete { .. }) | None => &[],
-        },
+        take_changes(step, side, &Change::clears);
     }
 }
 
@@ -287,7 +230,11 @@ fn changes_mut(step: &mut Step, side: Side) -> Option<&mut Vec<Change>> {
 
 /// Takes the changes that `taken` picks out of a step's update of `side`, and the
 /// update itself if nothing is left of it.
-fn take_changes(step: &mut Step, side: Side, taken: &dyn Fn(&Change) -> bool) -> Vec<Change> {
+pub(super) fn take_changes(
+    step: &mut Step,
+    side: Side,
+    taken: &dyn Fn(&Change) -> bool,
+) -> Vec<Change> {
     let Some(set) = changes_mut(step, side) else { return Vec::new() };
     let (out, kept): (Vec<Change>, Vec<Change>) =
         std::mem::take(set).into_iter().partition(|change| taken(change));

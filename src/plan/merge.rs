@@ -4,14 +4,15 @@
 //! sides are all kept, and only a field that clashes waits.
 
 use crate::model::{
-    Agreement, Base, Canon, Change, ConflictPolicy, Decision, Field, FieldSet, LinqContact, Policy,
-    Side, SourceRecord, Values, WaitingKind,
+    Agreement, Base, Canon, Change, ConflictPolicy, Field, FieldSet, Fingerprint, LinqContact,
+    Policy, Side, SourceRecord, Values, WaitingKind,
 };
 
 use super::decide::Fate;
+use super::decisions::Resolution;
 use super::observation::Written;
 use super::similarity::lost_letters;
-use super::step::{Clash, Wait};
+use super::step::{CarriedOut, Clash, Wait};
 
 /// What merging a pair comes to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub(super) struct Merge {
     pub(super) agreed: Vec<(Field, Agreement)>,
     /// Fields that wait.
     pub(super) waits: Vec<Wait>,
+    /// The decisions of people that all of this carries out.
+    pub(super) decided: Vec<CarriedOut>,
 }
 
 /// What is to be done about one field.
@@ -32,16 +35,24 @@ enum Outcome {
     Agree,
     ToLinq,
     ToSource,
-    /// Neither value: this one, which goes into the source first.
-    Instead(String),
+    /// What a person decided; where that is neither value, it goes into the source first.
+    Decided(Fingerprint, Decided),
     Wait(Wait),
+}
+
+/// What a person has decided about a field.
+enum Decided {
+    ToLinq(String),
+    ToSource(String),
 }
 
 /// What the state remembers of a pair besides its base.
 #[derive(Clone, Copy)]
 pub(super) struct Memory<'a> {
-    /// Looks up what a person decided about something that would wait.
-    pub(super) decided: &'a dyn Fn(&WaitingKind) -> Option<&'a Decision>,
+    /// Looks up what a person decided about the conflict of a field.
+    pub(super) resolved: &'a dyn Fn(Field) -> Option<Resolution<'a>>,
+    /// Looks up whether a person has rejected a change that would be held: its question.
+    pub(super) rejected: &'a dyn Fn(&WaitingKind) -> Option<Fingerprint>,
     /// Looks up what was last written to a field of a side.
     pub(super) written: &'a dyn Fn(Side, Field) -> Option<&'a Written>,
 }
@@ -49,7 +60,7 @@ pub(super) struct Memory<'a> {
 impl Memory<'_> {
     /// Of a pair that nothing is remembered of.
     pub(super) const NOTHING: Memory<'static> =
-        Memory { decided: &|_| None, written: &|_, _| None };
+        Memory { resolved: &|_| None, rejected: &|_| None, written: &|_, _| None };
 }
 
 /// A value that was written so many times, and changed back each time, is not written
@@ -76,7 +87,15 @@ pub(super) fn merge(
             }
             Outcome::ToLinq => merge.to_linq.push(change(field, linq, source)),
             Outcome::ToSource => merge.to_source.push(change(field, source, linq)),
-            Outcome::Instead(value) => merge.to_source.push(change(field, source, &value)),
+            Outcome::Decided(what, decided) => {
+                merge.decided.push(CarriedOut { what, field: Some(field) });
+                match decided {
+                    Decided::ToLinq(value) => merge.to_linq.push(change(field, linq, &value)),
+                    Decided::ToSource(value) => {
+                        merge.to_source.push(change(field, source, &value));
+                    }
+                }
+            }
             Outcome::Wait(wait) => merge.waits.push(wait),
         }
     }
@@ -112,7 +131,10 @@ fn outcome(
         // Never agreed: a blank is filled, two values are a clash.
         None => (!source.trim().is_empty(), !linq.trim().is_empty()),
     };
-    let ask = |clash| ask(field, record, contact, base, policy, memory, clash);
+    if let Some(outcome) = resolved(field, source, linq, base, policy, memory) {
+        return outcome;
+    }
+    let ask = |clash| ask(field, record, contact, base, policy, clash);
     let changed_back = changed_back(field, record, contact, base, policy.canon, memory);
     match (source_differs, linq_differs) {
         (false, false) => unchanged(field, base, policy),
@@ -130,8 +152,14 @@ fn outcome(
                 Side::Linq => Outcome::ToLinq,
             }
         }
-        (true, false) if policy.writes_field(Side::Linq, field) => Outcome::ToLinq,
-        (false, true) if policy.writes_field(Side::Source, field) => Outcome::ToSource,
+        (true, false) if policy.writes_field(Side::Linq, field) => {
+            rejected_change(Side::Linq, field, record, contact, base, policy, memory)
+                .unwrap_or(Outcome::ToLinq)
+        }
+        (false, true) if policy.writes_field(Side::Source, field) => {
+            rejected_change(Side::Source, field, record, contact, base, policy, memory)
+                .unwrap_or(Outcome::ToSource)
+        }
         (true, false) | (false, true) => Outcome::Nothing,
         (true, true) if base.get(field).is_none() => ask(Clash::NeverAgreed),
         (true, true) => ask(Clash::BothEdited),
@@ -204,57 +232,92 @@ fn unchanged(field: Field, base: &Base, policy: &Policy) -> Outcome {
     }
 }
 
-/// What a person, or else the policy, says about two values.
-fn ask(
+/// What a person has decided about two values, if they still are what was shown, or what
+/// was decided.
+fn resolved(
+    field: Field,
+    source: &str,
+    linq: &str,
+    base: &Base,
+    policy: &Policy,
+    memory: Memory<'_>,
+) -> Option<Outcome> {
+    let resolution = (memory.resolved)(field)?;
+    let same = |a: &str, b: &str| policy.canon.same(field, a, b);
+    let is_agreed = |agreed: &Agreement| same(&agreed.source, source) && same(&agreed.linq, linq);
+    if base.get(field).is_some_and(is_agreed) || same(source, linq) {
+        return None;
+    }
+    if !resolution.holds(field, source, linq, policy.canon) {
+        return None;
+    }
+    let wanted = resolution.wanted()?;
+    let decided = |decided| Some(Outcome::Decided(resolution.what, decided));
+    match (same(source, wanted), same(linq, wanted)) {
+        (false, _) if policy.writes_field(Side::Source, field) => {
+            decided(Decided::ToSource(wanted.to_owned()))
+        }
+        (true, false) if policy.writes_field(Side::Linq, field) => {
+            decided(Decided::ToLinq(wanted.to_owned()))
+        }
+        // The side that loses is not written: a decision means that each keeps what it has.
+        (true, _) | (_, true) => Some(Outcome::Agree),
+        (false, false) => None,
+    }
+}
+
+/// What becomes of a change to `side` that a person has rejected: the value on which both
+/// had agreed goes back to where it was changed.
+fn rejected_change(
+    side: Side,
     field: Field,
     record: &SourceRecord,
     contact: &LinqContact,
     base: &Base,
     policy: &Policy,
     memory: Memory<'_>,
+) -> Option<Outcome> {
+    let (source, linq) = (&record.values[field], &contact.values[field]);
+    let (from, to, origin) = match side {
+        Side::Linq => (linq, source, Side::Source),
+        Side::Source => (source, linq, Side::Linq),
+    };
+    let agreed = base.get(field)?;
+    let what = (memory.rejected)(&WaitingKind::of_held(side, change(field, from, to)))?;
+    if !policy.writes_field(origin, field) {
+        return None;
+    }
+    let back = match origin {
+        Side::Source => Decided::ToSource(agreed.source.clone()),
+        Side::Linq => Decided::ToLinq(agreed.linq.clone()),
+    };
+    Some(Outcome::Decided(what, back))
+}
+
+/// What the policy says about two values.
+fn ask(
+    field: Field,
+    record: &SourceRecord,
+    contact: &LinqContact,
+    base: &Base,
+    policy: &Policy,
     clash: Clash,
 ) -> Outcome {
-    let (source, linq) = (record.values[field].clone(), contact.values[field].clone());
-    let base = base.get(field).map(|agreed| agreed.linq.clone()).unwrap_or_default();
-    let kind = WaitingKind::Conflict {
-        field,
-        base: base.clone(),
-        source: source.clone(),
-        linq: linq.clone(),
-    };
-    let winner = match (memory.decided)(&kind) {
-        Some(Decision::Take { side }) if !writes_loser(*side, field, policy) => {
-            return Outcome::Agree;
-        }
-        Some(Decision::Take { side }) => Some(*side),
-        Some(Decision::Value { value }) if policy.writes_field(Side::Source, field) => {
-            return Outcome::Instead(value.clone());
-        }
-        Some(
-            Decision::Value { .. } | Decision::Approve | Decision::Link { .. } | Decision::Separate,
-        )
-        | None => match clash {
-            Clash::BothEdited | Clash::NeverAgreed => by_policy(record, contact, policy),
-            Clash::ChangedBack(_) => None,
-        },
+    let winner = match clash {
+        Clash::BothEdited | Clash::NeverAgreed => by_policy(record, contact, policy),
+        Clash::ChangedBack(_) => None,
     };
     match winner {
         Some(Side::Source) if policy.writes_field(Side::Linq, field) => Outcome::ToLinq,
         Some(Side::Linq) if policy.writes_field(Side::Source, field) => Outcome::ToSource,
-        Some(Side::Source | Side::Linq) | None => {
-            Outcome::Wait(Wait::Conflict { field, base, source, linq, clash })
-        }
+        Some(Side::Source | Side::Linq) | None => Outcome::Wait(Wait::Conflict {
+            field,
+            base: base.get(field).map(|agreed| agreed.linq.clone()).unwrap_or_default(),
+            source: record.values[field].clone(),
+            linq: contact.values[field].clone(),
+            clash,
+        }),
     }
-}
-
-/// Whether the side that loses to the `winner` is written. If it is not, a decision
-/// means that each side keeps what it has.
-fn writes_loser(winner: Side, field: Field, policy: &Policy) -> bool {
-    let loser = match winner {
-        Side::Source => Side::Linq,
-        Side::Linq => Side::Source,
-    };
-    policy.writes_field(loser, field)
 }
 
 /// The side that wins a clash by the configured policy; `None` when it waits.

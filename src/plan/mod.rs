@@ -40,11 +40,14 @@ mod case;
 mod choice;
 mod correlate;
 pub mod decide;
+mod decisions;
 mod everybody;
 mod fresh;
 mod guard;
+mod holds;
 mod interrupted;
 mod keys;
+mod mass_edits;
 mod matching;
 mod merge;
 mod observation;
@@ -71,18 +74,21 @@ use guard::{Missing, guard, halt};
 
 pub use case::Unaccounted;
 pub use choice::choose;
+pub use decisions::{Decisions, Over, over};
 pub use everybody::{Somebody, everybody};
 pub use guard::worth_asking;
+pub use holds::Hold;
 pub use interrupted::{Likeness, trace_of};
 pub(crate) use interrupted::{agreed_by_answer, is_rewritten};
 pub use observation::{
-    DoubtfulCreate, HalfAdded, HeldBack, Incomplete, LinqSide, Observation, Outlook,
-    RecentDeletions, SourceSide, Written,
+    DoubtfulCreate, HalfAdded, Incomplete, LinqSide, Observation, Outlook, RecentDeletions,
+    RecentEdits, SourceSide, Written,
 };
 pub(crate) use recognise::record_of;
 pub use saved::{Expects, Memory, SavedDeed, SavedPlan, SavedStep};
 pub use step::{
-    Clash, LinkPlan, LinqWrite, Plan, Reason, Rule, Skipped, SourceWrite, Step, Subject, Tier, Wait,
+    CarriedOut, Clash, LinkPlan, LinqWrite, Plan, Reason, Rule, Skipped, SourceWrite, Step,
+    Subject, Tier, Wait,
 };
 pub use undo::{Deed, Done, UndoError, Undoing, plan_undo, source_first};
 pub use waiting::{duplicates, waiting};
@@ -120,7 +126,7 @@ pub fn plan(seen: &Observation, policy: &Policy) -> Result<Plan, Unaccounted> {
     notice_unseen(&mut plan, unseen, seen);
     drop_writes_to_read_only_source(&mut plan, seen);
     notice_delayed_creates(&mut plan, &cases, seen);
-    guard(&mut plan, seen, policy);
+    guard(&mut plan, &cases, seen, policy);
     plan.settled = settled(&cases, seen);
     plan.steps.sort_by_key(|step| {
         let subject = &step.subject;

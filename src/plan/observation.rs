@@ -3,9 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    Change, Decision, Field, FieldSet, Fingerprint, IntentId, KeptBack, Link, LinqContact, LinqId,
-    Side, SourceKey, SourceRecord, Timestamp, Unreadable, Values, WaitingKind,
+    Change, Field, FieldSet, Fingerprint, IntentId, Link, LinqContact, LinqId, Side, SourceKey,
+    SourceRecord, Timestamp, Unreadable, Values,
 };
+
+use super::decisions::Decisions;
+use super::holds::Hold;
 
 /// Both sides and the state, as one run sees them.
 #[derive(Clone, Debug)]
@@ -27,15 +30,17 @@ pub struct Observation {
     /// The last value that was written to a field of a contact on a side, and how often
     /// in a row. Of those that nobody has changed since nothing needs to be here.
     pub written: BTreeMap<(LinqId, Side, Field), Written>,
-    /// What people decided about what waited, by [`crate::model::Waiting::what`].
-    pub decisions: BTreeMap<Fingerprint, Decision>,
+    /// What people decided about what waited.
+    pub decisions: Decisions,
     /// Deletions carried out without approval in the past 24 hours.
     pub recent_deletions: RecentDeletions,
+    /// Whose values were taken away or replaced without approval in the past 24 hours.
+    pub recent_edits: BTreeMap<(Side, Field), RecentEdits>,
     /// Why this run neither deletes nor clears anything, if so: what the
     /// readings mean has changed since the last run.
     pub changed_meaning: Option<String>,
-    /// What earlier runs held back.
-    pub held: HeldBack,
+    /// What the last run held, by [`crate::model::Waiting::what`].
+    pub held: BTreeMap<Fingerprint, Hold>,
 }
 
 /// The source as one reading found it.
@@ -152,11 +157,12 @@ impl RecentDeletions {
     }
 }
 
-/// What earlier runs held back.
-#[derive(Clone, Debug, Default)]
-pub struct HeldBack {
-    /// What the last run listed as held.
-    pub listed: BTreeMap<Fingerprint, WaitingKind>,
-    /// What was left over when people approved a part of what was listed.
-    pub kept: KeptBack,
+/// Whose value of one field was edited on one side in the past 24 hours, approved edits
+/// aside.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RecentEdits {
+    /// Contacts whose value was taken away.
+    pub cleared: BTreeSet<LinqId>,
+    /// Contacts whose value was replaced by another.
+    pub replaced: BTreeSet<LinqId>,
 }

@@ -12,8 +12,10 @@ use super::decide::{Decision, Fate, decide};
 use super::fresh::{create_in_linq, create_in_source};
 use super::merge::{Memory, Merge, fate_of_values, merge, not_believed};
 use super::observation::Observation;
-use super::step::{LinkPlan, LinqWrite, Reason, Rule, SourceWrite, Step, Subject, Wait};
-use super::waiting::decided;
+use super::step::{
+    CarriedOut, LinkPlan, LinqWrite, Reason, Rule, SourceWrite, Step, Subject, Wait,
+};
+use super::waiting::{rejected, what};
 
 /// The step for a linked pair; empty when nothing is to be done.
 pub(super) fn pair_step(
@@ -122,10 +124,13 @@ impl Pair<'_> {
 
     fn merge(&self, record: &SourceRecord, contact: &LinqContact) -> Merge {
         let subject = subject_of(self.link);
-        let decided = |kind: &WaitingKind| decided(kind, &subject, self.seen);
         let id = self.link.linq_id;
+        let resolved = |field| self.seen.decisions.resolution(id, field);
+        let rejected = |kind: &WaitingKind| {
+            rejected(kind, &subject, self.seen).then(|| what(kind, &subject, self.seen))
+        };
         let written = |side, field| self.seen.written.get(&(id, side, field));
-        let memory = Memory { decided: &decided, written: &written };
+        let memory = Memory { resolved: &resolved, rejected: &rejected, written: &written };
         merge(record, contact, &self.link.base, self.mapped(), self.policy, memory)
     }
 
@@ -134,6 +139,10 @@ impl Pair<'_> {
     }
 
     fn gone_from_linq(&self, record: &SourceRecord) -> Step {
+        if let Some(mut step) = self.rejected_deletion(Side::Source, Some(record), None) {
+            create_in_linq(&mut step, record, None, self.seen, self.policy);
+            return step;
+        }
         match decide(self.source_fate(record), Fate::Deleted) {
             Decision::CreateInLinqAgain => {
                 let mut step = self.step(Rule::EditBeatsDeletionInLinq, Some(record), None);
@@ -157,6 +166,23 @@ impl Pair<'_> {
         }
     }
 
+    /// The step that brings back the half which is gone, if a person has rejected that the
+    /// other one goes from `side` as well.
+    fn rejected_deletion(
+        &self,
+        side: Side,
+        record: Option<&SourceRecord>,
+        contact: Option<&LinqContact>,
+    ) -> Option<Step> {
+        let (kind, subject) = (WaitingKind::HeldDeletion { side }, subject_of(self.link));
+        if !rejected(&kind, &subject, self.seen) {
+            return None;
+        }
+        let mut step = self.step(Rule::Rejected, record, contact);
+        step.decided.push(CarriedOut { what: what(&kind, &subject, self.seen), field: None });
+        Some(step)
+    }
+
     /// One of so many missing contacts that they were not asked for: if it is gone,
     /// and the record would go with it, that waits for approval.
     fn maybe_gone_from_linq(&self, record: &SourceRecord) -> Step {
@@ -171,6 +197,10 @@ impl Pair<'_> {
     }
 
     fn gone_from_source(&self, contact: &LinqContact) -> Step {
+        if let Some(mut step) = self.rejected_deletion(Side::Linq, None, Some(contact)) {
+            create_in_source(&mut step, contact, self.seen, self.policy);
+            return step;
+        }
         match decide(Fate::Deleted, self.linq_fate(contact)) {
             Decision::CreateInSourceAgain => {
                 let mut step = self.step(Rule::EditBeatsDeletionInSource, None, Some(contact));
@@ -322,4 +352,5 @@ pub(super) fn add_writes(
         step.linq = Some(LinqWrite::Update { id: contact.id, set: merge.to_linq, expected });
     }
     step.waits.extend(merge.waits);
+    step.decided.extend(merge.decided);
 }

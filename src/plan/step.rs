@@ -6,8 +6,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    Agreement, Base, Change, Field, Fingerprint, IntentId, KeptBack, LinkId, LinqId, RecordIndex,
-    RunId, Side, Values,
+    Agreement, Base, Change, Field, Fingerprint, IntentId, LinkId, LinqId, RecordIndex, RunId,
+    Side, Values,
 };
 
 /// Everything one run is going to do, and everything that waits.
@@ -36,8 +36,6 @@ pub struct Plan {
     pub settled: Vec<IntentId>,
     /// What people should know although it needs no step.
     pub notices: Vec<String>,
-    /// What is held, because people saw it on a list and approved only others of it.
-    pub kept: KeptBack,
     /// What was asked for and is not done, since things are not as they were.
     pub skipped: Vec<Skipped>,
 }
@@ -75,6 +73,17 @@ pub struct Step {
     pub reason: Reason,
     /// Whether a person has approved its deletion.
     pub approved: bool,
+    /// The decisions of people that it carries out.
+    pub decided: Vec<CarriedOut>,
+}
+
+/// A decision of a person that a step carries out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CarriedOut {
+    /// What was decided, by [`crate::model::Waiting::what`].
+    pub what: Fingerprint,
+    /// The field; `None` where it is about the whole contact.
+    pub field: Option<Field>,
 }
 
 /// Whom a step is about.
@@ -205,6 +214,15 @@ pub enum Wait {
     HeldDeletion(Side),
     /// Clearing a field on this side waits for approval.
     HeldClearing(Side, Change),
+    /// Changing a field on this side waits for approval.
+    HeldChange {
+        /// The side.
+        side: Side,
+        /// The field and both values.
+        change: Change,
+        /// Why, for people.
+        reason: String,
+    },
     /// A field, or the whole contact, cannot be synchronised as it is.
     Rejected {
         /// The field; `None` for the whole contact.
@@ -279,6 +297,8 @@ pub enum Rule {
     DeletedOnBoth,
     /// Outside the configured scope from now on.
     LeftScope,
+    /// A deletion or a change that a person has rejected.
+    Rejected,
     /// A released pair whose halves are both there again.
     BackAgain,
     /// Linked and unchanged, with a field that waits or an id to fill in.
@@ -345,6 +365,7 @@ impl fmt::Display for Rule {
             }
             Rule::DeletedOnBoth => "deleted on both sides",
             Rule::LeftScope => "no longer owned by the configured owner",
+            Rule::Rejected => "put back: a person rejected what was done",
             Rule::BackAgain => "back on both sides",
             Rule::Unchanged => "unchanged",
         })
@@ -362,6 +383,7 @@ impl Step {
             waits: Vec::new(),
             reason,
             approved: false,
+            decided: Vec::new(),
         }
     }
 
@@ -386,6 +408,25 @@ impl Step {
         self.source = None;
         self.link = LinkPlan::Keep;
         self.waits.retain(|wait| !matches!(wait, Wait::HeldDeletion(_) | Wait::Grace(_)));
+    }
+
+    /// Whether a person has decided all of the changes in `set`.
+    pub fn decides(&self, set: &[Change]) -> bool {
+        set.iter().all(|change| self.decided.iter().any(|one| one.field == Some(change.field)))
+    }
+
+    /// The fields that it changes on `side`.
+    pub fn changes_on(&self, side: Side) -> &[Change] {
+        match side {
+            Side::Linq => match &self.linq {
+                Some(LinqWrite::Update { set, .. }) => set,
+                Some(LinqWrite::Create { .. } | LinqWrite::Delete { .. }) | None => &[],
+            },
+            Side::Source => match &self.source {
+                Some(SourceWrite::Update { set, .. }) => set,
+                Some(SourceWrite::Create { .. } | SourceWrite::Delete { .. }) | None => &[],
+            },
+        }
     }
 
     /// The side from which the step deletes, if it does.

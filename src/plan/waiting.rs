@@ -58,7 +58,7 @@ fn listed(step: &Step, kind: WaitingKind, wait: &Wait, seen: &Observation) -> Wa
 }
 
 /// What sort of thing waits; `None` for what waits for nobody.
-fn kind(wait: &Wait) -> Option<WaitingKind> {
+pub(super) fn kind(wait: &Wait) -> Option<WaitingKind> {
     Some(match wait.clone() {
         Wait::Conflict { field, base, source, linq, .. } => {
             WaitingKind::Conflict { field, base, source, linq }
@@ -66,6 +66,7 @@ fn kind(wait: &Wait) -> Option<WaitingKind> {
         Wait::Ambiguous { candidates } => WaitingKind::Ambiguous { candidates },
         Wait::HeldDeletion(side) => WaitingKind::HeldDeletion { side },
         Wait::HeldClearing(side, change) => WaitingKind::HeldClearing { side, change },
+        Wait::HeldChange { side, change, .. } => WaitingKind::HeldChange { side, change },
         Wait::Rejected { field, .. } => WaitingKind::Rejected { field },
         Wait::Grace(_) => return None,
     })
@@ -76,7 +77,7 @@ fn reason(step: &Step, wait: &Wait) -> String {
         Wait::Conflict { field, clash, .. } => clash.reason(*field),
         Wait::HeldDeletion(side) => format!("{}; deleting it in {side} is held", step.reason),
         Wait::HeldClearing(side, change) => format!("clearing {} in {side} is held", change.field),
-        Wait::Rejected { reason, .. } => reason.clone(),
+        Wait::HeldChange { reason, .. } | Wait::Rejected { reason, .. } => reason.clone(),
         Wait::Ambiguous { .. } | Wait::Grace(_) => step.reason.to_string(),
     }
 }
@@ -90,7 +91,8 @@ pub(super) fn what(kind: &WaitingKind, subject: &Subject, seen: &Observation) ->
         }
         WaitingKind::Conflict { .. }
         | WaitingKind::HeldDeletion { .. }
-        | WaitingKind::HeldClearing { .. } => None,
+        | WaitingKind::HeldClearing { .. }
+        | WaitingKind::HeldChange { .. } => None,
     };
     // Serialising these types cannot fail: they hold texts and numbers.
     let about = serde_json::to_vec(&(kind, subject.link, subject.linq_id, record));
@@ -106,7 +108,7 @@ pub(super) fn decided<'a>(
     if seen.decisions.is_empty() {
         return None;
     }
-    seen.decisions.get(&what(kind, subject, seen))
+    seen.decisions.about(what(kind, subject, seen))
 }
 
 /// Whether a person has approved what would wait.
@@ -114,13 +116,19 @@ pub(super) fn approved(kind: &WaitingKind, subject: &Subject, seen: &Observation
     match decided(kind, subject, seen) {
         Some(Decision::Approve) => true,
         Some(
-            Decision::Take { .. }
+            Decision::Reject
+            | Decision::Take { .. }
             | Decision::Value { .. }
             | Decision::Link { .. }
             | Decision::Separate,
         )
         | None => false,
     }
+}
+
+/// Whether a person has rejected what would wait.
+pub(super) fn rejected(kind: &WaitingKind, subject: &Subject, seen: &Observation) -> bool {
+    decided(kind, subject, seen) == Some(&Decision::Reject)
 }
 
 /// Groups of people within one side who look like one person: the same e-mail address with names

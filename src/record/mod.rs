@@ -174,6 +174,7 @@ impl Recorder<'_> {
             link: LinkChange::Insert { linq_id: answer.contact.id, key, fingerprint, base },
             contact: store(answer),
             history: vec![history],
+            decided: carried_out(step, None),
             ..Record::default()
         };
         let records: Vec<Record> = replaced.into_iter().chain([linked]).collect();
@@ -198,6 +199,7 @@ impl Recorder<'_> {
             agreed = answered(base, set, &answer.contact.values);
         }
         let mut history = entry(step, Side::Linq, Action::Update);
+        history.approved = step.decides(set);
         history.changes = set.to_vec();
         history.bases = set
             .iter()
@@ -214,6 +216,7 @@ impl Recorder<'_> {
             link,
             contact: store(answer),
             history: vec![history],
+            decided: carried_out(step, Some(set)),
             ..Record::default()
         };
         self.state.commit(self.run, at, &[record])
@@ -259,6 +262,7 @@ impl Recorder<'_> {
             link: self.bereft(step.subject.link),
             contact: ContactChange::Forget(before.contact.id),
             history: vec![history],
+            decided: carried_out(step, None),
             ..Record::default()
         };
         self.state.commit(self.run, at, &[record])
@@ -287,6 +291,7 @@ impl Recorder<'_> {
             intent: Some((intent, IntentOutcome::Refused)),
             rejection: RejectionChange::Add(rejection),
             history: vec![history],
+            decided: step.decided.iter().map(|one| one.what).collect(),
             ..Record::default()
         };
         self.state.commit(self.run, at, &[record])
@@ -366,6 +371,16 @@ fn answered(base: &Base, set: &[Change], answer: &Values) -> Base {
         }
     }
     answered
+}
+
+/// The decisions about the whole contact of `step`, or about the fields of `set`.
+fn carried_out(step: &Step, set: Option<&[Change]>) -> Vec<Fingerprint> {
+    let is_of = |field: Option<Field>| match (field, set) {
+        (None, None) => true,
+        (Some(field), Some(set)) => set.iter().any(|change| change.field == field),
+        (None, Some(_)) | (Some(_), None) => false,
+    };
+    step.decided.iter().filter(|one| is_of(one.field)).map(|one| one.what).collect()
 }
 
 fn emptied(values: &Values) -> Vec<Change> {

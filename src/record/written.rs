@@ -9,7 +9,7 @@ use crate::model::{
 };
 use crate::plan::{LinkPlan, Step};
 
-use super::{Known, Recorder, emptied, entry, filled};
+use super::{Known, Recorder, carried_out, emptied, entry, filled};
 
 /// One write that the source now holds.
 pub(crate) enum SourceOutcome<'a> {
@@ -60,6 +60,7 @@ impl Recorder<'_> {
                 records.push(Record {
                     intent: landed(intent),
                     history: vec![new_record(step, record)],
+                    decided: carried_out(step, None),
                     ..Record::default()
                 });
                 records
@@ -92,6 +93,7 @@ impl Recorder<'_> {
         let history = HistoryEntry {
             changes: set.to_vec(),
             bases: set.iter().map(base).collect(),
+            approved: step.decides(set),
             ..entry(step, Side::Source, Action::Update)
         };
         let link = step.subject.link.map_or(LinkChange::Keep, |id| match &step.link {
@@ -109,7 +111,16 @@ impl Recorder<'_> {
             }
         });
         let history = if set.is_empty() { Vec::new() } else { vec![history] };
-        Record { link, history, ..Record::default() }
+        // A value that Linq is still to get is only half of what was decided.
+        let is_there = |field: Field| {
+            let both = contact.map(|contact| (&contact.values[field], &record.values[field]));
+            both.is_none_or(|(linq, source)| self.policy.canon.same(field, linq, source))
+                || !self.policy.writes_field(Side::Linq, field)
+        };
+        let done: Vec<Change> =
+            set.iter().filter(|change| is_there(change.field)).cloned().collect();
+        let decided = carried_out(step, Some(&done));
+        Record { link, history, decided, ..Record::default() }
     }
 
     fn removed(
@@ -133,6 +144,7 @@ impl Recorder<'_> {
                 bases: self.last_known(step.subject.link, Some(&record.values), linq),
                 ..entry(step, Side::Source, Action::Delete).with_removed(written)
             }],
+            decided: carried_out(step, None),
             ..Record::default()
         })
     }
@@ -175,9 +187,8 @@ fn new_record(step: &Step, record: &SourceRecord) -> HistoryEntry {
     }
 }
 
-/// What both sides agree on once `record` has taken `set` from Linq. A value that
-/// `contact` does not have, since a person decided on it, is an edit of the source
-/// from now on: the base becomes what both had before.
+/// What both sides agree on once `record` has taken `set`. Nothing is agreed on a value
+/// that `contact` does not have: a person decided on it, and Linq is still to get it.
 pub(super) fn agreed_in_source(
     set: &[Change],
     record: &SourceRecord,
@@ -187,12 +198,9 @@ pub(super) fn agreed_in_source(
     let agreement = |change: &Change| {
         let field = change.field;
         let linq = contact.map_or(&change.to, |contact| &contact.values[field]);
-        let agreement = if canon.same(field, linq, &change.to) {
-            Agreement { source: record.values[field].clone(), linq: change.to.clone() }
-        } else {
-            Agreement { source: change.from.clone(), linq: linq.clone() }
-        };
-        (field, agreement)
+        let source = record.values[field].clone();
+        let agreement = Agreement { source, linq: change.to.clone() };
+        canon.same(field, linq, &change.to).then_some((field, agreement))
     };
-    set.iter().map(agreement).collect()
+    set.iter().filter_map(agreement).collect()
 }

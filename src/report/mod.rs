@@ -112,6 +112,16 @@ pub struct Open {
     pub held_deletes: usize,
     /// Clearings of a field that wait for approval.
     pub held_clears: usize,
+    /// Changes of a field that wait for approval.
+    #[serde(default)]
+    pub held_changes: usize,
+}
+
+impl Open {
+    /// All that waits for approval.
+    pub const fn held(&self) -> usize {
+        self.held_deletes + self.held_clears + self.held_changes
+    }
 }
 
 /// Why a run failed.
@@ -175,10 +185,10 @@ impl RunReport {
     /// The outcome that follows from what waits, and from the error if there is one.
     pub fn conclude(&mut self, finished_at: Timestamp) {
         self.finished_at = finished_at;
-        let Open { conflicts, ambiguous, rejected, held_deletes, held_clears } = self.open;
+        let Open { conflicts, ambiguous, rejected, .. } = self.open;
         self.outcome = if self.error.is_some() {
             Outcome::Failed
-        } else if self.halted || held_deletes + held_clears > 0 {
+        } else if self.halted || self.open.held() > 0 {
             Outcome::Held
         } else if conflicts + ambiguous + rejected + self.skipped > 0 {
             Outcome::Attention
@@ -234,5 +244,6 @@ fn open(plan: &Plan, seen: &Observation) -> Open {
             + seen.source.unreadable.len(),
         held_deletes: all(|wait| matches!(wait, Wait::HeldDeletion(_))),
         held_clears: all(|wait| matches!(wait, Wait::HeldClearing(..))),
+        held_changes: all(|wait| matches!(wait, Wait::HeldChange { .. })),
     }
 }

@@ -195,6 +195,10 @@ pub(crate) fn rows<'a>(step: &'a Step, seen: &'a Observation) -> Vec<Row<'a>> {
                 let why = "clearing this field for so many people waits for approval";
                 row(Some(*side), "hold", changes(std::slice::from_ref(change)), why.into());
             }
+            Wait::HeldChange { side, change, reason } => {
+                let why = format!("{reason} until it is approved");
+                row(Some(*side), "hold", changes(std::slice::from_ref(change)), why.into());
+            }
             Wait::Grace(side) => {
                 let why = format!("{reason}: the deletion waits for sync.delete_grace");
                 row(Some(*side), "hold", Fields::none(), why.into());
@@ -276,6 +280,7 @@ fn why_conflicts(waits: &[Wait]) -> String {
         | Wait::Ambiguous { .. }
         | Wait::HeldDeletion(_)
         | Wait::HeldClearing(..)
+        | Wait::HeldChange { .. }
         | Wait::Rejected { .. }
         | Wait::Grace(_) => None,
     });
@@ -294,6 +299,7 @@ fn conflicts(waits: &[Wait]) -> Vec<(Field, ThreeValues<'_>)> {
         Wait::Ambiguous { .. }
         | Wait::HeldDeletion(_)
         | Wait::HeldClearing(..)
+        | Wait::HeldChange { .. }
         | Wait::Rejected { .. }
         | Wait::Grace(_) => None,
     });

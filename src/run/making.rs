@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use crate::apply::{Apply, GivenUp, LinqOutcome, SourceHalt, write_source};
 use crate::linq::LinqError;
-use crate::model::{RunId, Timestamp};
+use crate::model::{Fingerprint, RunId, Timestamp, Waiting};
 use crate::observe;
-use crate::plan::{LinqWrite, Observation, Plan, Skipped, Step, plan, waiting};
+use crate::plan::{LinqWrite, Observation, Plan, Skipped, Step, over, plan, waiting};
 use crate::record::Recorder;
 use crate::report::RunReport;
 use crate::source::{Reading, WriteError};
@@ -374,10 +374,9 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
         if open.halt.is_none() && self.sides.state.mapping()?.as_ref() != Some(&mapping) {
             self.sides.state.remember_mapping(&mapping)?;
         }
-        self.sides.state.replace_waiting(&waiting(&open, &seen))?;
-        if self.sides.state.kept_back()? != open.kept {
-            self.sides.state.keep_back(&open.kept)?;
-        }
+        let waits = waiting(&open, &seen);
+        self.sides.state.replace_waiting(&waits)?;
+        self.end_decisions(&open, &waits, &seen)?;
         let open = self.with_what_is_held(open, &seen)?;
         self.report.take_open(&open, &seen);
         self.report.open.rejected += self.refused.len();
@@ -390,6 +389,19 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
         }
         self.left = Some((open, seen));
         Ok(())
+    }
+
+    /// Forgets the decisions that are over, and tells which of them are void.
+    fn end_decisions(
+        &mut self,
+        open: &Plan,
+        waits: &[Waiting],
+        seen: &Observation,
+    ) -> Result<(), RunError> {
+        let over = over(seen, self.terms.policy, open, waits);
+        self.notices.extend(over.iter().filter_map(|one| one.void.clone()));
+        let over: Vec<Fingerprint> = over.into_iter().map(|one| one.what).collect();
+        Ok(self.sides.state.forget_decisions(&over)?)
     }
 
     /// What is open, together with what the guard holds of the run's own aim.

@@ -3,6 +3,8 @@
 
 use serde_json::Value;
 
+use linqsync::sandbox::{Kind, LoggedRequest, Moment};
+
 use crate::harness::{Process, World, people, wait_until};
 
 const TEAM: &str = "First Name,Email,Title,Company\nAda,ada@engines.example,Countess,Engines\n\
@@ -29,11 +31,11 @@ fn decide(world: &World, arguments: &[&str], decisions: u64) {
 /// A decision about something that does not wait changes nothing and ends with 2.
 #[track_caller]
 fn expect_no_decision(world: &World, arguments: &[&str]) {
-    let before = world.state().decisions().unwrap();
+    let before = world.state().decided().unwrap();
     let ended = world.run(&[arguments, &["--json"]].concat()).expect(2);
     let json: Value = serde_json::from_str(&ended.stdout).unwrap();
     assert_eq!(json["error"]["code"], 2, "{json:#}");
-    assert_eq!(world.state().decisions().unwrap(), before);
+    assert_eq!(world.state().decided().unwrap(), before);
 }
 
 /// Both sides have given Ada another title and another company.
@@ -241,7 +243,7 @@ fn a_row_is_not_given_a_contact_that_is_somebody_elses() {
         "{}",
         ended.stderr
     );
-    assert!(world.state().decisions().unwrap().is_empty());
+    assert!(world.state().decided().unwrap().is_empty());
     let told = world.run(&["explain", "row:4"]).expect(0).stdout;
     insta::assert_snapshot!(told.replace(&id, "ID"), @"
     Adda (row:4)
@@ -349,5 +351,106 @@ fn a_field_that_was_changed_back_is_freed_by_a_decision_or_by_another_value() {
     world.edit("Lady", "Baroness");
     world.once().expect(0);
     assert_eq!(ada(&world), ["Baroness", "Engines", "Baroness", "Engines"]);
+    world.expect_silence();
+}
+
+/// Fifteen people with a key, whose titles both sides have changed.
+fn fifteen_conflicts() -> World {
+    let world = World::synced(&people::csv(1..=15));
+    world.write(world.text().replace("Title 0", "Chief 0"));
+    for n in 1..=15 {
+        world.change(&people::person(n)[0], "title", "Captain");
+    }
+    assert_eq!(world.once().expect(3).count("conflicts"), 15);
+    world
+}
+
+#[test]
+fn what_a_person_decides_needs_no_further_approval() {
+    for (arguments, title) in [
+        (["--value", ""], None),
+        (["--value", "Boss"], Some("Boss")),
+        (["--take", "linq"], Some("Captain")),
+        (["--take", "source"], Some("Chief 001")),
+    ] {
+        let world = fifteen_conflicts();
+        decide(&world, &[&["resolve", "--all", "--field", "title"], &arguments[..]].concat(), 15);
+        let run = world.once().expect(0);
+        assert_eq!(run.count("in_sync"), 15, "{:#}", run.json);
+        assert_eq!(world.contact("First001").title.as_deref(), title);
+        assert!(world.text().lines().nth(1).unwrap().ends_with(title.unwrap_or("")));
+        assert!(world.state().decided().unwrap().is_empty());
+        world.expect_silence();
+    }
+}
+
+#[test]
+fn a_decision_outlasts_runs_that_cannot_carry_it_out() {
+    let world = two_conflicts();
+    for field in ["title", "company"] {
+        decide(&world, &["resolve", "--all", "--field", field, "--value", "Both"], 1);
+    }
+    world.fault("list status=503 times=1000");
+    world.once().expect(6);
+    world.linq().clear_faults();
+    world.let_the_probe_come();
+    assert_eq!(world.state().decided().unwrap().len(), 2);
+    // An unterminated quotation mark: the file is not written in that run.
+    world.write(world.text() + "\"Cy,cy@x.example\n");
+    world.once().expect(3);
+    assert_eq!(world.state().decided().unwrap().len(), 2);
+    world.edit("\"Cy,cy@x.example\n", "");
+    world.fault("update status=500 times=1000");
+    world.once().expect(6);
+    assert_eq!(ada(&world), ["Both", "Both", "Dame", "Mills"]);
+    world.linq().clear_faults();
+    world.let_the_probe_come();
+    world.once().expect(0);
+    assert_eq!(ada(&world), ["Both"; 4]);
+    assert!(world.state().decided().unwrap().is_empty());
+    world.expect_silence();
+}
+
+#[test]
+fn a_decision_is_void_and_said_to_be_once_what_was_shown_has_changed() {
+    let world = two_conflicts();
+    decide(&world, &["resolve", "--all", "--take", "source"], 2);
+    world.change("Ada", "title", "Duchess");
+    let run = world.once().expect(3);
+    assert_eq!(run.count("conflicts"), 1);
+    assert!(run.notices().contains("the decision about title was not carried out"));
+    assert_eq!(ada(&world), ["Lady", "Works", "Duchess", "Works"]);
+    assert!(world.state().decided().unwrap().is_empty());
+}
+
+#[test]
+fn an_agreement_of_two_different_values_is_never_recorded() {
+    let world = two_conflicts();
+    for field in ["title", "company"] {
+        decide(&world, &["resolve", "--all", "--field", field, "--value", "CEO"], 1);
+    }
+    world.fault("update status=422 times=1000");
+    let run = world.once().expect(3);
+    assert_eq!(run.count("in_sync"), 1);
+    world.linq().clear_faults();
+    // The person types back what was there before.
+    world.edit("CEO,CEO", "Lady,Works");
+    let run = world.once().expect(3);
+    assert_eq!((run.count("conflicts"), run.count("in_sync")), (1, 1));
+    assert_eq!(ada(&world), ["Lady", "Works", "Dame", "Mills"]);
+}
+
+#[test]
+fn a_run_that_is_killed_between_the_sides_carries_a_decision_on() {
+    let world = two_conflicts();
+    for field in ["title", "company"] {
+        decide(&world, &["resolve", "--all", "--field", field, "--value", "CEO"], 1);
+    }
+    let update = |request: &LoggedRequest| request.kind == Some(Kind::Update);
+    world.killed_at(Moment::Arrived, update).ended();
+    assert_eq!(ada(&world)[..2], ["CEO", "CEO"], "the file comes first");
+    world.linq().dismiss_witness();
+    world.once().expect(0);
+    assert_eq!(ada(&world), ["CEO"; 4]);
     world.expect_silence();
 }

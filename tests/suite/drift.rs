@@ -20,7 +20,7 @@ use chrono::{DateTime, TimeDelta};
 use http::Request;
 use linqsync::linq::{BaseUrl, Client, Sending, Settings, TokenSource, Transport, TransportError};
 use linqsync::mirror::State;
-use linqsync::model::{Policy, Timestamp};
+use linqsync::model::{Limit, Policy, Timestamp};
 use linqsync::run::{Ran, Sides, Terms, run};
 use linqsync::sandbox::{Options, Quirk, Sandbox};
 use linqsync::source::csv::{Access, CsvOptions, CsvSource};
@@ -166,7 +166,9 @@ impl<'a> Trial<'a> {
         let mut options = CsvOptions::new(self.csv);
         options.access = Access::Exclusive;
         let mut source = CsvSource::new(options);
-        let (start, stop, policy) = (self.start, CancellationToken::new(), Policy::default());
+        // More is edited within a day here than goes without asking.
+        let policy = Policy { max_changes: Limit::Count(1_000), ..Policy::default() };
+        let (start, stop) = (self.start, CancellationToken::new());
         let terms = Terms {
             policy: &policy,
             settle: Duration::from_secs(1),

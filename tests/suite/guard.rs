@@ -1,6 +1,8 @@
 //! The guard: too many deletions wait, and an emptied side stops everything.
 
-use linqsync::sandbox::Kind;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use linqsync::sandbox::{Kind, LoggedRequest, Moment};
 
 use crate::harness::{Files, World, people};
 
@@ -241,4 +243,49 @@ fn another_column_for_a_field_clears_and_deletes_nothing_in_that_run() {
     assert_eq!((run.linq()[2], run.linq()[3]), (0, 0));
     assert_eq!(world.contact("Ada").title.as_deref(), Some("Countess"));
     assert_eq!(world.linq().contacts().len(), 2);
+}
+
+#[test]
+fn what_was_held_is_not_deleted_because_a_run_could_not_see_it_or_a_limit_grew() {
+    let mut world = World::synced(&people::csv(1..=40));
+    world.write(people::csv(16..=40));
+    assert_eq!(world.once().expect(4).count("held_deletes"), 15);
+    for n in 1..=10 {
+        world.run(&["approve", &people::person(n)[2]]).expect(0);
+    }
+    let run = world.once().expect(4);
+    assert_eq!((run.linq()[3], run.count("held_deletes")), (10, 5));
+    let expect_five = |world: &World| {
+        let run = world.once().expect(4);
+        assert_eq!((run.linq()[3], run.count("held_deletes")), (0, 5), "{:#}", run.json);
+    };
+    let text = world.text();
+    world.write(text.clone() + "\"open,\n");
+    expect_five(&world);
+    world.write(&text);
+    expect_five(&world);
+    world.fault("list lie=empty-page");
+    expect_five(&world);
+    world.linq().clear_faults();
+    expect_five(&world);
+    world.set("sync.max_deletes", "\"100%\"");
+    expect_five(&world);
+    world.run(&["approve", "--all"]).expect(0);
+    assert_eq!(world.once().expect(0).linq()[3], 5);
+    world.expect_silence();
+}
+
+#[test]
+fn a_run_that_finishes_another_has_the_limit_of_that() {
+    let world = World::synced(&people::csv(1..=220));
+    world.write(people::csv(12..=220));
+    let deletions = AtomicUsize::new(0);
+    let sixth = move |request: &LoggedRequest| {
+        request.kind == Some(Kind::Delete) && deletions.fetch_add(1, Ordering::SeqCst) == 5
+    };
+    world.killed_at(Moment::Arrived, sixth).ended();
+    world.linq().dismiss_witness();
+    world.once().expect(0);
+    assert_eq!(world.linq().contacts().len(), 209);
+    world.expect_silence();
 }

@@ -52,6 +52,7 @@ mod kill_sweep;
 mod killed;
 mod locks;
 mod looking;
+mod mass_edits;
 mod output;
 mod panics;
 mod purge;

@@ -199,8 +199,9 @@ fn the_help_and_the_version_are_on_stdout() {
                    last run left it
       resolve      Decides conflicts and ambiguous matches, for the next run to
                    carry out
-      approve      Releases held deletions and clearings, for the next run to carry
-                   out
+      approve      Lets held deletions, clearings and changes go on, in the next run
+      reject       Drops held deletions, clearings and changes: the next run puts
+                   back what was done
       apply        Carries out exactly a plan that `plan --out` kept, once
       status       In sync? When last? What waits, and what decides it? What next?
       explain      Shows one contact: both sides, its history, what the next run

@@ -216,7 +216,7 @@ impl Metrics {
             ("conflicts", open.conflicts),
             ("ambiguous", open.ambiguous),
             ("rejected", open.rejected),
-            ("held", open.held_deletes + open.held_clears),
+            ("held", open.held()),
         ] {
             let labels = vec![("state".to_owned(), state.to_owned())];
             self.waiting.get_or_create(&labels).set(number(count));

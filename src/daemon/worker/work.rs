@@ -129,7 +129,7 @@ async fn carry_out(
     };
     let limit = max_deletes.and_then(|limit| limit.parse().ok());
     let mut policy = config.policy();
-    policy.max_deletes = limit.unwrap_or(policy.max_deletes);
+    policy.max_deletes_of_run = limit;
     let terms = Terms {
         policy: &policy,
         settle: config.linq.settle,

@@ -164,6 +164,10 @@ pub struct HistoryRow {
 const DELETIONS: &str = "SELECT count(*) FROM history
      WHERE at >= ?1 AND side = ?2 AND action = 'delete' AND approved = 0";
 
+const CHANGES: &str = "SELECT linq_id, changes FROM history JOIN runs ON runs.id = history.run
+     WHERE at >= ?1 AND side = ?2 AND action = 'update' AND approved = 0 AND undoes IS NULL
+       AND linq_id IS NOT NULL";
+
 const PRUNE_HISTORY: &str = "DELETE FROM history WHERE at < ?1";
 
 const PRUNE_RUNS: &str = "DELETE FROM runs
@@ -260,6 +264,29 @@ impl State {
                 .query_row((Millis(since), side), |row| row.get(0))
                 .map(|count: u32| count as usize)
         })
+    }
+
+    /// What was changed for which contacts on `side` at `since` or later, those changes aside
+    /// that a person had approved, and those of runs that a person has asked for to put back
+    /// another.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn changes_since(
+        &self,
+        side: Side,
+        since: Timestamp,
+    ) -> Result<Vec<(LinqId, Change)>, StateError> {
+        let sets: Vec<(LinqId, Vec<Change>)> = self.read(|conn| {
+            conn.prepare_cached(CHANGES)?
+                .query_map((Millis(since), side), |row| {
+                    let Json(set) = row.get(1)?;
+                    Ok((row.get(0)?, set))
+                })?
+                .collect()
+        })?;
+        let each = |(id, set): (LinqId, Vec<Change>)| set.into_iter().map(move |one| (id, one));
+        Ok(sets.into_iter().flat_map(each).collect())
     }
 
     /// Deletes the history before `before`, and the runs before it of which nothing

@@ -203,12 +203,11 @@ impl World {
         link.fingerprint = fingerprint;
         for change in set {
             let linq = contact[change.field].clone();
-            let agreement = if linq == change.to {
-                Agreement { source: row[change.field].clone(), linq }
-            } else {
-                Agreement { source: change.from.clone(), linq }
-            };
-            link.base.set(change.field, agreement);
+            // Linq is still to get what a person decided on.
+            if linq == change.to {
+                let source = row[change.field].clone();
+                link.base.set(change.field, Agreement { source, linq });
+            }
         }
     }
 

@@ -95,7 +95,7 @@ fn a_person_can_decide_which_value_is_right() {
             let (plan, seen) = (world.plan(), world.observe());
             let waiting = waiting(&plan, &seen);
             assert!(waiting[0].reason.contains("keeps changing title back"));
-            world.decisions.insert(waiting[0].what, decision);
+            world.decide(waiting[0].clone(), decision);
             world
         };
         assert_eq!(writes(&decide(Decision::Take { side })), only(other(side), "a"));

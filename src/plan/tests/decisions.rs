@@ -2,14 +2,17 @@
 
 use super::world::World;
 use crate::model::{Decision, Field, LinqId, Side, Waiting};
-use crate::plan::{LinqWrite, Step, waiting};
+use crate::plan::{LinqWrite, Step};
 
 fn listed(world: &World) -> Vec<Waiting> {
-    waiting(&world.plan(), &world.observe())
+    world.listed()
 }
 
 fn decide(world: &mut World, decision: &Decision) {
-    world.decisions = listed(world).iter().map(|w| (w.what, decision.clone())).collect();
+    world.decisions.clear();
+    for about in listed(world) {
+        world.decide(about, decision.clone());
+    }
 }
 
 fn conflict() -> World {
@@ -53,7 +56,9 @@ fn exactly_the_deletions_that_were_listed_are_released() {
     world.rows.truncate(28);
     let held = listed(&world);
     assert_eq!(held.len(), 12);
-    world.decisions = held[..3].iter().map(|w| (w.what, Decision::Approve)).collect();
+    for about in &held[..3] {
+        world.decide(about.clone(), Decision::Approve);
+    }
     let plan = world.plan();
     let deleted: Vec<&Step> =
         plan.steps.iter().filter(|step| step.deletes_on() == Some(Side::Linq)).collect();

@@ -5,6 +5,7 @@ mod changed_back;
 mod decisions;
 mod drawn;
 mod guarding;
+mod holding;
 mod interrupted;
 mod laws;
 mod linked;

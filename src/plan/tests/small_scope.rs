@@ -248,7 +248,10 @@ fn ends(count: usize, world: &World, plan: &Plan) -> Vec<End> {
                 }
                 Wait::Ambiguous { .. } => ambiguous = true,
                 Wait::Grace(_) => {}
-                Wait::HeldDeletion(_) | Wait::HeldClearing(..) | Wait::Rejected { .. } => {
+                Wait::HeldDeletion(_)
+                | Wait::HeldClearing(..)
+                | Wait::HeldChange { .. }
+                | Wait::Rejected { .. } => {
                     panic!("{name} waits for {wait:?}")
                 }
             }

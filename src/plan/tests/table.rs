@@ -92,7 +92,7 @@ fn words(step: &Step) -> String {
     words.extend(step.waits.iter().map(|wait| match wait {
         Wait::Conflict { .. } => "conflict",
         Wait::Ambiguous { .. } => "ambiguous",
-        Wait::HeldDeletion(_) | Wait::HeldClearing(..) => "hold",
+        Wait::HeldDeletion(_) | Wait::HeldClearing(..) | Wait::HeldChange { .. } => "hold",
         Wait::Rejected { .. } => "reject",
         Wait::Grace(_) => "wait",
     }));

@@ -6,12 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::DateTime;
 
 use crate::model::{
-    Base, Decision, Field, FieldSet, Fingerprint, Link, LinkId, LinkStatus, LinqContact, LinqId,
-    Policy, RecordIndex, Side, SourceRecord, Timestamp, Values,
+    Base, Decided, Decision, Field, FieldSet, Fingerprint, Link, LinkId, LinkStatus, LinqContact,
+    LinqId, Policy, RecordIndex, Side, SourceRecord, Timestamp, Values, Waiting,
 };
 use crate::plan::{
-    DoubtfulCreate, HalfAdded, HeldBack, Incomplete, LinqSide, Observation, Outlook, Plan,
-    RecentDeletions, SourceSide, Step, Written, plan,
+    DoubtfulCreate, HalfAdded, Hold, Incomplete, LinqSide, Observation, Outlook, Plan,
+    RecentDeletions, SourceSide, Step, Written, plan, waiting,
 };
 
 /// The fields that the worlds of these tests map.
@@ -47,7 +47,8 @@ pub(super) struct World {
     /// Contacts that were created by a plan; the others are older than any of them.
     pub(super) created: BTreeSet<LinqId>,
     pub(super) links: Vec<Link>,
-    pub(super) decisions: BTreeMap<Fingerprint, Decision>,
+    pub(super) decisions: Vec<Decided>,
+    pub(super) held: BTreeMap<Fingerprint, Hold>,
     pub(super) now: Timestamp,
     /// When every record and every contact was changed last, if they tell.
     pub(super) changed_at: [Option<Timestamp>; 2],
@@ -70,7 +71,8 @@ impl World {
             contacts: BTreeMap::new(),
             created: BTreeSet::new(),
             links: Vec::new(),
-            decisions: BTreeMap::new(),
+            decisions: Vec::new(),
+            held: BTreeMap::new(),
             now: at(0),
             changed_at: [None; 2],
             written: BTreeMap::new(),
@@ -146,11 +148,27 @@ impl World {
             half_added: self.half_added.clone(),
             refused: BTreeMap::new(),
             written: self.written.clone(),
-            decisions: self.decisions.clone(),
+            decisions: self.decisions.iter().cloned().collect(),
             recent_deletions: RecentDeletions::default(),
-            held: HeldBack::default(),
+            recent_edits: BTreeMap::new(),
+            held: self.held.clone(),
             changed_meaning: None,
         }
+    }
+
+    /// What waits now.
+    pub(super) fn listed(&self) -> Vec<Waiting> {
+        waiting(&self.plan(), &self.observe())
+    }
+
+    /// A person decides about something that waits.
+    pub(super) fn decide(&mut self, about: Waiting, decision: Decision) {
+        self.decisions.push(Decided { about, decision, at: self.now });
+    }
+
+    /// A run ends: what it held is remembered.
+    pub(super) fn remember_held(&mut self) {
+        self.held = self.listed().into_iter().filter_map(Hold::of).collect();
     }
 
     fn record(&self, position: usize, row: &Values) -> SourceRecord {

@@ -22,7 +22,7 @@ use crate::model::{
 
 use super::case::{Case, LinqHalf, SourceHalf, Unaccounted, account};
 use super::correlate::correlate;
-use super::guard::{Missing, guard};
+use super::guard::{Missing, guard_undo};
 use super::observation::Observation;
 use super::pairs::subject;
 use super::step::{LinkPlan, LinqWrite, Plan, Reason, Skipped, SourceWrite, Step, Subject, Wait};
@@ -119,7 +119,7 @@ pub fn plan_undo(
             undo.person(person);
         }
     }
-    Ok(undo.guarded())
+    Ok(undo.guarded(&cases))
 }
 
 /// The same plan without the writes to Linq that the source must take first. A value
@@ -250,7 +250,7 @@ impl<'a> Undo<'a, '_> {
     }
 
     /// The plan, under the same guard as every other.
-    fn guarded(self) -> Plan {
+    fn guarded(self, cases: &[Case<'_>]) -> Plan {
         let Undo { mut plan, seen, policy, undoing, .. } = self;
         for step in &mut plan.steps {
             plan.refused.extend(wait_for_refused(step, seen));
@@ -264,7 +264,7 @@ impl<'a> Undo<'a, '_> {
                     .to_owned(),
             );
         }
-        guard(&mut plan, seen, policy);
+        guard_undo(&mut plan, cases, seen, policy);
         let held = |wait: &Wait| matches!(wait, Wait::HeldDeletion(_) | Wait::HeldClearing(..));
         if plan.steps.iter().any(|step| step.waits.iter().any(held)) {
             let run = undoing.run;
@@ -302,7 +302,9 @@ fn leave_what_is_held(step: &mut Step) {
         match wait {
             Wait::HeldDeletion(_) => step.link = LinkPlan::Keep,
             Wait::HeldClearing(_, change) => held.insert(change.field),
-            Wait::Conflict { .. }
+            // What an undo replaces is never held.
+            Wait::HeldChange { .. }
+            | Wait::Conflict { .. }
             | Wait::Ambiguous { .. }
             | Wait::Rejected { .. }
             | Wait::Grace(_) => {}

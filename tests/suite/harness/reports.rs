@@ -5,12 +5,13 @@ use serde_json::{Value, json};
 use super::process::Ended;
 
 /// The members of `linqsync.run/1`, in alphabetical order.
-const OF_A_RUN: [&str; 18] = [
+const OF_A_RUN: [&str; 19] = [
     "ambiguous",
     "conflicts",
     "dry_run",
     "error",
     "finished_at",
+    "held_changes",
     "held_clears",
     "held_deletes",
     "in_sync",

@@ -242,7 +242,7 @@ fn exit_code(world: &World, ran: &Ran) {
     let expected = match &report.error {
         Some(error) => error.code,
         None if halted => 4,
-        None if open.held_deletes + open.held_clears > 0 => 4,
+        None if open.held() > 0 => 4,
         None if open.conflicts + open.ambiguous + open.rejected + report.skipped > 0 => 3,
         None => 0,
     };
@@ -276,6 +276,7 @@ fn no_conflict_of_our_own(world: &World, plan: &Plan, seen: &Observation) {
             Wait::Ambiguous { candidates } => candidates.clone(),
             Wait::Conflict { .. }
             | Wait::HeldClearing(..)
+            | Wait::HeldChange { .. }
             | Wait::Rejected { .. }
             | Wait::HeldDeletion(_)
             | Wait::Grace(_) => Vec::new(),

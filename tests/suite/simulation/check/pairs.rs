@@ -256,7 +256,7 @@ impl Pair {
 fn concerns(wait: &Wait, field: Field) -> bool {
     match wait {
         Wait::Conflict { field: of, .. } => *of == field,
-        Wait::HeldClearing(_, change) => change.field == field,
+        Wait::HeldClearing(_, change) | Wait::HeldChange { change, .. } => change.field == field,
         Wait::Rejected { field: of, .. } => of.is_none_or(|of| of == field),
         Wait::Ambiguous { .. } | Wait::HeldDeletion(_) | Wait::Grace(_) => false,
     }

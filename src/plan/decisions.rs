@@ -1,0 +1,304 @@
+//! The decisions of people about what waited.
+//!
+//! Owns when one still holds, and when it is void because what was shown has changed. A
+//! decision about a conflict holds while each side has either what was shown, or what was
+//! decided: so a run that was interrupted between the two sides is finished by the next.
+
+use std::collections::BTreeMap;
+
+use crate::model::{
+    Canon, Decided, Decision, Field, Fingerprint, LinkStatus, LinqId, Policy, Side, Waiting,
+    WaitingKind,
+};
+
+use super::case::{Case, LinqHalf, SourceHalf};
+use super::correlate::correlate;
+use super::observation::Observation;
+use super::step::{Plan, Wait};
+
+/// What people decided about what waited.
+#[derive(Clone, Debug, Default)]
+pub struct Decisions {
+    by_question: BTreeMap<Fingerprint, Decided>,
+    /// The questions about conflicts, by contact and field.
+    conflicts: BTreeMap<(LinqId, Field), Fingerprint>,
+}
+
+impl FromIterator<Decided> for Decisions {
+    fn from_iter<I: IntoIterator<Item = Decided>>(decided: I) -> Decisions {
+        let mut all = Decisions::default();
+        for one in decided {
+            let what = one.about.what;
+            if let (WaitingKind::Conflict { field, .. }, Some(id)) =
+                (&one.about.kind, one.about.linq_id)
+            {
+                all.conflicts.insert((id, *field), what);
+            }
+            all.by_question.insert(what, one);
+        }
+        all
+    }
+}
+
+/// What a person decided about the conflict of a field.
+#[derive(Clone, Copy)]
+pub(super) struct Resolution<'a> {
+    /// The question.
+    pub(super) what: Fingerprint,
+    /// The source's value that was shown.
+    source: &'a str,
+    /// Linq's value that was shown.
+    linq: &'a str,
+    /// What was decided.
+    pub(super) decision: &'a Decision,
+}
+
+impl Resolution<'_> {
+    /// The value that both sides are to have, if that is what was decided.
+    pub(super) fn wanted(&self) -> Option<&str> {
+        match self.decision {
+            Decision::Take { side: Side::Source } => Some(self.source),
+            Decision::Take { side: Side::Linq } => Some(self.linq),
+            Decision::Value { value } => Some(value),
+            Decision::Approve | Decision::Reject | Decision::Link { .. } | Decision::Separate => {
+                None
+            }
+        }
+    }
+
+    /// Whether each side has what was shown, or what was decided.
+    pub(super) fn holds(&self, field: Field, source: &str, linq: &str, canon: Canon) -> bool {
+        let Some(wanted) = self.wanted() else { return false };
+        let is = |shown: &str, now: &str| {
+            canon.same(field, shown, now) || canon.same(field, wanted, now)
+        };
+        is(self.source, source) && is(self.linq, linq)
+    }
+}
+
+impl Decisions {
+    /// What was decided about the question `what`.
+    pub fn about(&self, what: Fingerprint) -> Option<&Decision> {
+        self.by_question.get(&what).map(|decided| &decided.decision)
+    }
+
+    /// What was decided about the conflict of a field of a contact.
+    pub(super) fn resolution(&self, id: LinqId, field: Field) -> Option<Resolution<'_>> {
+        let what = *self.conflicts.get(&(id, field))?;
+        let decided = self.by_question.get(&what)?;
+        let WaitingKind::Conflict { source, linq, .. } = &decided.about.kind else { return None };
+        Some(Resolution { what, source, linq, decision: &decided.decision })
+    }
+
+    /// Whether nothing was decided.
+    pub fn is_empty(&self) -> bool {
+        self.by_question.is_empty()
+    }
+}
+
+/// A decision that is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Over {
+    /// The question.
+    pub what: Fingerprint,
+    /// What to tell people, where it was not carried out.
+    pub void: Option<String>,
+}
+
+/// The decisions in `seen` that are over, after everything was done: those that were
+/// carried out, and those that are void, because what was shown has changed. One about
+/// what still waits, or about what this run could not see, goes on. `open` is the plan of
+/// what is left, and `waiting` what it leaves waiting.
+pub fn over(seen: &Observation, policy: &Policy, open: &Plan, waiting: &[Waiting]) -> Vec<Over> {
+    if seen.decisions.is_empty() || open.halt.is_some() {
+        return Vec::new();
+    }
+    let cases = correlate(seen, policy);
+    let all = seen.decisions.by_question.values();
+    let judged = all.filter(|decided| waiting.iter().all(|one| one.what != decided.about.what));
+    let judge = Judge { seen, policy, open, cases: &cases };
+    judged.filter_map(|decided| judge.judge(decided)).collect()
+}
+
+/// What is known of what a decision is about.
+enum Fate {
+    /// It was carried out, or both sides are as it wanted.
+    Done,
+    /// It still is to be carried out, or cannot be told.
+    Open,
+    /// Things have changed.
+    Changed,
+}
+
+struct Judge<'a> {
+    seen: &'a Observation,
+    policy: &'a Policy,
+    open: &'a Plan,
+    cases: &'a [Case<'a>],
+}
+
+impl Judge<'_> {
+    fn judge(&self, decided: &Decided) -> Option<Over> {
+        let over = |void| Some(Over { what: decided.about.what, void });
+        match self.fate(decided) {
+            Fate::Open => None,
+            Fate::Done => over(None),
+            Fate::Changed => over(Some(void(&decided.about))),
+        }
+    }
+
+    fn fate(&self, decided: &Decided) -> Fate {
+        let Waiting { kind, linq_id, .. } = &decided.about;
+        match kind {
+            WaitingKind::Ambiguous { .. } => self.of_ambiguous(decided),
+            WaitingKind::Rejected { .. } => Fate::Done,
+            WaitingKind::Conflict { .. }
+            | WaitingKind::HeldDeletion { .. }
+            | WaitingKind::HeldClearing { .. }
+            | WaitingKind::HeldChange { .. } => match linq_id {
+                Some(id) => self.of_pair(decided, *id),
+                None => Fate::Changed,
+            },
+        }
+    }
+
+    fn of_ambiguous(&self, decided: &Decided) -> Fate {
+        let is_blind =
+            self.seen.linq.incomplete.is_some() || !self.seen.source.unreadable.is_empty();
+        match &decided.decision {
+            Decision::Link { linq_id } => {
+                let linked = self.seen.links.iter().any(|link| link.linq_id == *linq_id);
+                if linked {
+                    Fate::Done
+                } else if is_blind {
+                    Fate::Open
+                } else {
+                    Fate::Changed
+                }
+            }
+            Decision::Separate if is_blind => Fate::Open,
+            Decision::Separate
+            | Decision::Approve
+            | Decision::Reject
+            | Decision::Take { .. }
+            | Decision::Value { .. } => Fate::Done,
+        }
+    }
+
+    fn of_pair(&self, decided: &Decided, id: LinqId) -> Fate {
+        let of_it = |case: &&Case<'_>| case.link().is_some_and(|link| link.linq_id == id);
+        let Some(case) = self.cases.iter().find(of_it) else {
+            // The pair is no more: what was approved is done, and else nothing is left.
+            let deletion = matches!(decided.about.kind, WaitingKind::HeldDeletion { .. });
+            return if deletion { Fate::Done } else { Fate::Changed };
+        };
+        let Case::Pair { link, source, linq } = case else { return Fate::Open };
+        if link.status == LinkStatus::Released {
+            return Fate::Changed;
+        }
+        if let WaitingKind::HeldDeletion { side } = decided.about.kind {
+            let is_back = match side {
+                Side::Linq => matches!(source, SourceHalf::Present(_)),
+                Side::Source => matches!(linq, LinqHalf::Present(_)),
+            };
+            return if !is_back {
+                Fate::Open
+            } else if decided.decision == Decision::Reject {
+                Fate::Done
+            } else {
+                Fate::Changed
+            };
+        }
+        let (SourceHalf::Present(record), LinqHalf::Present(contact)) = (source, linq) else {
+            return Fate::Open;
+        };
+        let field = field_of(&decided.about.kind);
+        if field.is_some_and(|field| self.is_stuck(id, field)) {
+            return Fate::Open;
+        }
+        let canon = self.policy.canon;
+        let same = |field: Field, a: &str, b: &str| canon.same(field, a, b);
+        match &decided.about.kind {
+            WaitingKind::HeldClearing { side, change }
+            | WaitingKind::HeldChange { side, change } => {
+                let now = match side {
+                    Side::Linq => &contact.values[change.field],
+                    Side::Source => &record.values[change.field],
+                };
+                let there = match side {
+                    Side::Linq => &record.values[change.field],
+                    Side::Source => &contact.values[change.field],
+                };
+                let done = if decided.decision == Decision::Reject {
+                    same(change.field, there, &change.from)
+                } else {
+                    same(change.field, now, &change.to)
+                };
+                let is_as_shown =
+                    same(change.field, now, &change.from) && same(change.field, there, &change.to);
+                if done {
+                    Fate::Done
+                } else if is_as_shown {
+                    Fate::Open
+                } else {
+                    Fate::Changed
+                }
+            }
+            WaitingKind::Conflict { field, .. } => {
+                let (source, linq) = (&record.values[*field], &contact.values[*field]);
+                let agreed = link.base.get(*field).is_some_and(|agreed| {
+                    same(*field, &agreed.source, source) && same(*field, &agreed.linq, linq)
+                });
+                let resolution = self.seen.decisions.resolution(id, *field);
+                let holds = resolution.is_some_and(|one| one.holds(*field, source, linq, canon));
+                if agreed || same(*field, source, linq) {
+                    Fate::Done
+                } else if holds {
+                    Fate::Open
+                } else {
+                    Fate::Changed
+                }
+            }
+            WaitingKind::HeldDeletion { .. }
+            | WaitingKind::Ambiguous { .. }
+            | WaitingKind::Rejected { .. } => Fate::Open,
+        }
+    }
+
+    /// Whether something is still to be done about a field, or cannot be.
+    fn is_stuck(&self, id: LinqId, field: Field) -> bool {
+        let mut steps = self.open.steps.iter().filter(|step| step.subject.linq_id == Some(id));
+        steps.any(|step| {
+            let changes = Side::ALL.into_iter().flat_map(|side| step.changes_on(side));
+            let waits = |wait: &Wait| matches!(wait, Wait::Rejected { field: of, .. } if of.is_none_or(|of| of == field));
+            changes.into_iter().any(|change| change.field == field) || step.waits.iter().any(waits)
+        })
+    }
+}
+
+fn field_of(kind: &WaitingKind) -> Option<Field> {
+    match kind {
+        WaitingKind::Conflict { field, .. } => Some(*field),
+        WaitingKind::HeldClearing { change, .. } | WaitingKind::HeldChange { change, .. } => {
+            Some(change.field)
+        }
+        WaitingKind::HeldDeletion { .. }
+        | WaitingKind::Ambiguous { .. }
+        | WaitingKind::Rejected { .. } => None,
+    }
+}
+
+/// That a decision is void, for people.
+fn void(about: &Waiting) -> String {
+    let name = about.person.display_name();
+    let name = if name.is_empty() { about.label.clone().unwrap_or_default() } else { name };
+    let what = match (&about.kind, field_of(&about.kind)) {
+        (WaitingKind::HeldDeletion { side }, _) => format!("its deletion in {side}"),
+        (_, Some(field)) => field.to_string(),
+        (_, None) => "who it is".to_owned(),
+    };
+    format!(
+        "{name}: the decision about {what} was not carried out, since what was shown has \
+         changed; if it still waits, it is listed again"
+    )
+}

@@ -1,0 +1,197 @@
+//! What earlier runs held, and when that ends.
+//!
+//! Owns it: a hold ends by a decision, or when what was held is taken back where it was
+//! done; never because a run could not see it, because time passes, or because a limit is
+//! another by now. What a run cannot see therefore goes on waiting.
+
+use std::collections::BTreeMap;
+
+use crate::model::{Fingerprint, Link, LinkStatus, LinqId, Policy, Side, Waiting, WaitingKind};
+
+use super::case::{Case, LinqHalf, SourceHalf};
+use super::mass_edits::{is_whole, wait};
+use super::observation::Observation;
+use super::pairs::subject_of;
+use super::step::{LinkPlan, LinqWrite, Plan, Reason, Rule, SourceWrite, Step, Wait};
+use super::waiting::{kind, what};
+
+/// Something that the last run held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// The contact.
+    pub linq_id: LinqId,
+    /// What is held.
+    pub kind: WaitingKind,
+    /// Why, for people.
+    pub reason: String,
+}
+
+impl Hold {
+    /// What is held of `waiting`, by its question.
+    pub fn of(waiting: Waiting) -> Option<(Fingerprint, Hold)> {
+        let Waiting { what, linq_id, kind, reason, .. } = waiting;
+        let is_held = kind.is_held();
+        linq_id.filter(|_| is_held).map(|linq_id| (what, Hold { linq_id, kind, reason }))
+    }
+}
+
+/// Lets what earlier runs held go on waiting where `plan` says nothing about it, because
+/// it could not be seen.
+pub(super) fn carry_over(plan: &mut Plan, cases: &[Case<'_>], seen: &Observation, policy: &Policy) {
+    if seen.held.is_empty() {
+        return;
+    }
+    let by_id: BTreeMap<LinqId, &Case<'_>> =
+        cases.iter().filter_map(|case| Some((case.link()?.linq_id, case))).collect();
+    let steps: BTreeMap<LinqId, usize> = plan
+        .steps
+        .iter()
+        .enumerate()
+        .filter_map(|(at, step)| Some((step.subject.link.and(step.subject.linq_id)?, at)))
+        .collect();
+    let halted = plan.halt.is_some();
+    for (question, hold) in &seen.held {
+        let Some(case) = by_id.get(&hold.linq_id) else { continue };
+        let Some(link) = case.link().filter(|link| link.status == LinkStatus::Linked) else {
+            continue;
+        };
+        if what(&hold.kind, &subject_of(link), seen) != *question {
+            continue;
+        }
+        let at = steps.get(&hold.linq_id).copied();
+        let step = at.map(|at| &plan.steps[at]);
+        let is_it = |wait: &Wait| kind(wait).as_ref() == Some(&hold.kind);
+        let is_listed = step.is_some_and(|step| step.waits.iter().any(is_it));
+        if is_listed || !(halted || stands(hold, case, step, seen, policy)) {
+            continue;
+        }
+        let wait = wait_of(hold);
+        match at {
+            Some(at) => plan.steps[at].waits.push(wait),
+            None => plan.steps.push(step_for(link, case, wait)),
+        }
+    }
+}
+
+fn wait_of(hold: &Hold) -> Wait {
+    match hold.kind.clone() {
+        WaitingKind::HeldDeletion { side } => Wait::HeldDeletion(side),
+        WaitingKind::HeldClearing { side, change } | WaitingKind::HeldChange { side, change } => {
+            wait(side, change, hold.reason.clone())
+        }
+        // Nothing else is ever held.
+        WaitingKind::Conflict { .. }
+        | WaitingKind::Ambiguous { .. }
+        | WaitingKind::Rejected { .. } => {
+            Wait::Rejected { field: None, reason: hold.reason.clone() }
+        }
+    }
+}
+
+fn step_for(link: &Link, case: &Case<'_>, wait: Wait) -> Step {
+    let mut subject = super::pairs::subject(case.record(), case.contact());
+    (subject.link, subject.linq_id) = (Some(link.id), Some(link.linq_id));
+    if subject.name.is_empty() {
+        subject.name = link.base.linq_values().display_name();
+    }
+    if subject.source_key.is_none() {
+        subject.source_key = link.key.as_ref().map(ToString::to_string);
+    }
+    let mut step = Step::new(subject, Reason::Rule(rule_of(&wait)));
+    step.waits.push(wait);
+    step
+}
+
+fn rule_of(wait: &Wait) -> Rule {
+    match wait {
+        Wait::HeldDeletion(Side::Linq) => Rule::DeletedInSource,
+        Wait::HeldDeletion(Side::Source) => Rule::DeletedInLinq,
+        Wait::HeldClearing(Side::Linq, _) | Wait::HeldChange { side: Side::Linq, .. } => {
+            Rule::EditedInSource
+        }
+        Wait::HeldClearing(Side::Source, _) | Wait::HeldChange { side: Side::Source, .. } => {
+            Rule::EditedInLinq
+        }
+        Wait::Conflict { .. } | Wait::Ambiguous { .. } | Wait::Rejected { .. } | Wait::Grace(_) => {
+            Rule::Unchanged
+        }
+    }
+}
+
+/// Whether it cannot be told that what was held has been taken back, though `step` does
+/// not list it.
+fn stands(
+    hold: &Hold,
+    case: &Case<'_>,
+    step: Option<&Step>,
+    seen: &Observation,
+    policy: &Policy,
+) -> bool {
+    match &hold.kind {
+        WaitingKind::HeldDeletion { side } => deletion_stands(*side, case, step, policy),
+        WaitingKind::HeldClearing { side, change } | WaitingKind::HeldChange { side, change } => {
+            let Case::Pair { source, linq, .. } = case else { return true };
+            if !policy.writes_field(*side, change.field) {
+                return false;
+            }
+            if matches!(source, SourceHalf::Gone) || matches!(linq, LinqHalf::Gone) {
+                // What becomes of the whole contact is another question.
+                return false;
+            }
+            let carried =
+                |step: &Step| step.decided.iter().any(|one| one.field == Some(change.field));
+            if step.is_some_and(carried) {
+                return false;
+            }
+            let is_rejected = |wait: &Wait| matches!(wait, Wait::Rejected { field, .. } if field.is_none_or(|of| of == change.field));
+            let unwritable = *side == Side::Source && seen.source.read_only.is_some();
+            !is_whole(source, linq)
+                || unwritable
+                || step.is_some_and(|step| step.waits.iter().any(is_rejected))
+        }
+        WaitingKind::Conflict { .. }
+        | WaitingKind::Ambiguous { .. }
+        | WaitingKind::Rejected { .. } => false,
+    }
+}
+
+fn deletion_stands(side: Side, case: &Case<'_>, step: Option<&Step>, policy: &Policy) -> bool {
+    if !policy.deletes_from(side) {
+        return false;
+    }
+    let is_back = match case {
+        Case::Pair { source, linq, .. } => match side {
+            Side::Linq => source.record().is_some(),
+            Side::Source => linq.contact().is_some(),
+        },
+        Case::Replaced { .. }
+        | Case::OnBoth { .. }
+        | Case::InSource { .. }
+        | Case::InLinq { .. }
+        | Case::Orphan { .. }
+        | Case::Ambiguous { .. }
+        | Case::Candidate { .. }
+        | Case::Nobody { .. }
+        | Case::Suspect { .. }
+        | Case::OutOfScope { .. } => false,
+    };
+    !is_back && !step.is_some_and(settles)
+}
+
+/// Whether a step makes an end of what was held: it carries out the deletion, brings the
+/// other half back, or lets go of the pair.
+fn settles(step: &Step) -> bool {
+    let writes = matches!(step.linq, Some(LinqWrite::Create { .. } | LinqWrite::Delete { .. }))
+        || matches!(step.source, Some(SourceWrite::Create { .. } | SourceWrite::Delete { .. }));
+    writes
+        || match step.link {
+            LinkPlan::Release | LinkPlan::Forget => true,
+            LinkPlan::Keep
+            | LinkPlan::Agree(_)
+            | LinkPlan::Join { .. }
+            | LinkPlan::PutBack(_)
+            | LinkPlan::Relink(_)
+            | LinkPlan::Missing(_)
+            | LinkPlan::Found => false,
+        }
+}

@@ -1,0 +1,359 @@
+//! Mass edits of one field: values that were taken away, replaced, or moved from one
+//! contact to another.
+//!
+//! Owns how much is too much. A mass edit of a field on one side waits as a whole, while
+//! the edits of other fields go on. A value that comes where there was none is no edit
+//! here, unless it came from somewhere: nothing is lost by it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::{Canon, Change, Field, LinkId, LinkStatus, LinqId, Policy, Side, WaitingKind};
+
+use super::case::{Case, LinqHalf, SourceHalf};
+use super::guard::{deletes_limit, take_changes};
+use super::observation::{Observation, RecentEdits};
+use super::step::{CarriedOut, Plan, Step, Wait};
+use super::waiting::{approved, what};
+
+/// From how many edits on they can be a mass edit, however small the address book is.
+const FEW: usize = 5;
+
+/// How many edits of a mass edit a notice names.
+const EXAMPLES: usize = 3;
+
+/// By which limits edits are held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum EditLimits {
+    /// Those of an ordinary run.
+    Configured,
+    /// Those of an undo, which a person has asked for: of clearings alone.
+    OfUndo,
+}
+
+/// Why edits of a field wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mass {
+    /// Values were taken away.
+    Cleared,
+    /// Values were replaced.
+    Changed,
+    /// Values were, before, those of other contacts.
+    Moved,
+}
+
+/// Holds the mass edits that `plan` would write on `side`.
+pub(super) fn hold_mass_edits(
+    plan: &mut Plan,
+    cases: &[Case<'_>],
+    side: Side,
+    seen: &Observation,
+    policy: &Policy,
+    limits: EditLimits,
+) {
+    for step in &mut plan.steps {
+        approve(step, side, seen);
+    }
+    let mut edits = Edits::default();
+    for step in &plan.steps {
+        for change in step.changes_on(side).iter().filter(|change| asks(change, step)) {
+            edits.0.entry(change.field).or_default().push((step, change));
+        }
+    }
+    let judge = Judge { cases, side, seen, policy, limits };
+    let held: BTreeMap<Field, Vec<Mass>> =
+        edits.0.iter().map(|(field, edits)| (*field, judge.judge(*field, edits))).collect();
+    let notices: Vec<String> = held
+        .iter()
+        .flat_map(|(field, masses)| masses.iter().map(|mass| (*field, *mass)))
+        .map(|(field, mass)| notice(field, mass, side, &edits.0[&field]))
+        .collect();
+    if limits == EditLimits::Configured {
+        plan.notices.extend(notices);
+    }
+    for step in &mut plan.steps {
+        hold(step, &held, side, seen, policy, limits);
+    }
+}
+
+/// The edits of each field that ask for approval, with their steps.
+#[derive(Default)]
+struct Edits<'a>(BTreeMap<Field, Vec<(&'a Step, &'a Change)>>);
+
+/// Whether nobody has decided that `change` is right.
+fn asks(change: &Change, step: &Step) -> bool {
+    step.decided.iter().all(|one| one.field != Some(change.field))
+}
+
+/// Marks the changes that a person has approved.
+fn approve(step: &mut Step, side: Side, seen: &Observation) {
+    if seen.decisions.is_empty() {
+        return;
+    }
+    let carried: Vec<CarriedOut> = step
+        .changes_on(side)
+        .iter()
+        .filter_map(|change| {
+            let kind = WaitingKind::of_held(side, change.clone());
+            let carried =
+                CarriedOut { what: what(&kind, &step.subject, seen), field: Some(change.field) };
+            approved(&kind, &step.subject, seen).then_some(carried)
+        })
+        .collect();
+    step.decided.extend(carried);
+}
+
+fn hold(
+    step: &mut Step,
+    held: &BTreeMap<Field, Vec<Mass>>,
+    side: Side,
+    seen: &Observation,
+    policy: &Policy,
+    limits: EditLimits,
+) {
+    let subject = step.subject.clone();
+    let was_held = |change: &Change| {
+        let kind = WaitingKind::of_held(side, change.clone());
+        // A limit that a person gives for this run is in the place of all others.
+        let is_judged_anew = change.clears() && policy.max_deletes_of_run.is_some();
+        let is_known = limits == EditLimits::Configured && !seen.held.is_empty();
+        (is_known && !is_judged_anew)
+            .then(|| seen.held.get(&what(&kind, &subject, seen)))
+            .flatten()
+            .map(|hold| hold.reason.clone())
+    };
+    let mass_of = |change: &Change| {
+        let masses = held.get(&change.field)?;
+        masses.iter().copied().find(|mass| mass.is_of(change))
+    };
+    let decided = step.decided.clone();
+    let asks = |change: &Change| decided.iter().all(|one| one.field != Some(change.field));
+    let is_held =
+        |change: &Change| asks(change) && (mass_of(change).is_some() || was_held(change).is_some());
+    for change in take_changes(step, side, &is_held) {
+        let reason = mass_of(&change)
+            .map(|mass| mass.reason(change.field, side))
+            .or_else(|| was_held(&change))
+            .unwrap_or_default();
+        step.waits.push(wait(side, change, reason));
+    }
+}
+
+/// What waits, for `reason`.
+pub(super) fn wait(side: Side, change: Change, reason: String) -> Wait {
+    if change.clears() {
+        Wait::HeldClearing(side, change)
+    } else {
+        Wait::HeldChange { side, change, reason }
+    }
+}
+
+impl Mass {
+    /// Whether it is held for this that `change` waits.
+    fn is_of(self, change: &Change) -> bool {
+        match self {
+            Mass::Cleared => change.clears(),
+            Mass::Changed => change.replaces(),
+            Mass::Moved => true,
+        }
+    }
+
+    /// Why a change of `field` on `side` waits, for people.
+    fn reason(self, field: Field, side: Side) -> String {
+        match self {
+            Mass::Cleared => format!("clearing {field} in {side} is held"),
+            Mass::Changed => format!(
+                "so many values of {field} were replaced at once that changing it in {side} is held"
+            ),
+            Mass::Moved => format!(
+                "values of {field} moved between contacts, so changing it in {side} is held"
+            ),
+        }
+    }
+}
+
+struct Judge<'a> {
+    cases: &'a [Case<'a>],
+    side: Side,
+    seen: &'a Observation,
+    policy: &'a Policy,
+    limits: EditLimits,
+}
+
+impl Judge<'_> {
+    /// For what the edits of `field` wait, if they do.
+    fn judge(&self, field: Field, edits: &[(&Step, &Change)]) -> Vec<Mass> {
+        let whose = |is: fn(&Change) -> bool| -> BTreeSet<Option<LinqId>> {
+            let edited = edits.iter().filter(|(_, change)| is(change));
+            edited.map(|(step, _)| step.subject.linq_id).collect()
+        };
+        let (cleared, replaced) = (whose(Change::clears), whose(Change::replaces));
+        let recent = match self.limits {
+            EditLimits::Configured => self.seen.recent_edits.get(&(self.side, field)),
+            EditLimits::OfUndo => None,
+        };
+        let before = |of: fn(&RecentEdits) -> &BTreeSet<LinqId>, now: &BTreeSet<Option<LinqId>>| {
+            let all = recent.map(of).into_iter().flatten();
+            all.filter(|id| !now.contains(&Some(**id))).count()
+        };
+        let limit = deletes_limit(self.side, self.seen, self.policy);
+        if self.limits == EditLimits::Configured && self.moved(field, edits) {
+            return vec![Mass::Moved];
+        }
+        let mut masses = Vec::new();
+        if !cleared.is_empty() {
+            let earlier = before(|recent| &recent.cleared, &cleared);
+            let all = cleared.len() + earlier;
+            let most = all >= FEW
+                && self.limits == EditLimits::Configured
+                && all * 2 > self.values(field) + earlier;
+            if all > limit || most {
+                masses.push(Mass::Cleared);
+            }
+        }
+        if !replaced.is_empty() && self.limits == EditLimits::Configured {
+            let all = replaced.len() + before(|recent| &recent.replaced, &replaced);
+            if all > self.policy.max_changes.allows(self.values(field)) {
+                masses.push(Mass::Changed);
+            }
+        }
+        masses
+    }
+
+    /// How many contacts have a value in `field` on the side that would be written.
+    fn values(&self, field: Field) -> usize {
+        let has = |case: &&Case<'_>| match case {
+            Case::Pair { link, source, linq } if link.status == LinkStatus::Linked => {
+                let known = match self.side {
+                    Side::Linq => linq.contact().map(|contact| &contact.values[field]),
+                    Side::Source => source.record().map(|record| &record.values[field]),
+                };
+                let agreed = || link.base.get(field).map(|agreed| &agreed.linq);
+                known.or_else(agreed).is_some_and(|text| !text.trim().is_empty())
+            }
+            Case::OnBoth { record, contact, .. } => {
+                let text = match self.side {
+                    Side::Linq => &contact.values[field],
+                    Side::Source => &record.values[field],
+                };
+                !text.trim().is_empty()
+            }
+            Case::Pair { .. }
+            | Case::Replaced { .. }
+            | Case::InSource { .. }
+            | Case::InLinq { .. }
+            | Case::Orphan { .. }
+            | Case::Ambiguous { .. }
+            | Case::Candidate { .. }
+            | Case::Nobody { .. }
+            | Case::Suspect { .. }
+            | Case::OutOfScope { .. } => false,
+        };
+        self.cases.iter().filter(has).count()
+    }
+
+    /// Whether at least four in five of the new values of `field` were other contacts'
+    /// before: a column that was sorted alone, shifted, filled down, or pasted a row off.
+    ///
+    /// In a field of which most values are one contact's alone, or where a fifth of all
+    /// values changed, it is enough that another contact had the value. Where many share a
+    /// value, as colleagues do their company, a few who get it are nothing unusual: there
+    /// the value must also have been taken from as many.
+    fn moved(&self, field: Field, edits: &[(&Step, &Change)]) -> bool {
+        if edits.len() < FEW {
+            return false;
+        }
+        let canon = self.policy.canon;
+        let new: Vec<(Option<LinkId>, String)> = edits
+            .iter()
+            .filter(|(_, change)| !change.to.trim().is_empty())
+            .map(|(step, change)| (step.subject.link, canon.value(field, &change.to)))
+            .collect();
+        if new.len() < FEW - 1 {
+            return false;
+        }
+        let holders = self.holders(field, canon);
+        let distinct = holders.values().filter(|links| links.len() == 1).count();
+        let all: usize = holders.values().map(Vec::len).sum();
+        let is_copy = distinct * 2 >= all || edits.len() * 5 >= all;
+        let mut left = taken(edits, field, canon);
+        let moved = new
+            .iter()
+            .filter(|(link, value)| {
+                let others = holders.get(value).into_iter().flatten();
+                if !others.clone().any(|other| Some(*other) != *link) {
+                    return false;
+                }
+                match left.get_mut(value) {
+                    Some(count) if *count > 0 => {
+                        *count -= 1;
+                        true
+                    }
+                    Some(_) | None => is_copy,
+                }
+            })
+            .count();
+        moved * 5 >= new.len() * 4
+    }
+
+    /// Which linked contacts had which value of `field` on the side where it was edited,
+    /// when both sides last agreed.
+    fn holders(&self, field: Field, canon: Canon) -> BTreeMap<String, Vec<LinkId>> {
+        let mut holders: BTreeMap<String, Vec<LinkId>> = BTreeMap::new();
+        for link in self.seen.links.iter().filter(|link| link.status == LinkStatus::Linked) {
+            let Some(agreed) = link.base.get(field) else { continue };
+            let text = match self.side {
+                Side::Linq => &agreed.source,
+                Side::Source => &agreed.linq,
+            };
+            if !text.trim().is_empty() {
+                holders.entry(canon.value(field, text)).or_default().push(link.id);
+            }
+        }
+        holders
+    }
+}
+
+/// How often the edits take each value away.
+fn taken(edits: &[(&Step, &Change)], field: Field, canon: Canon) -> BTreeMap<String, usize> {
+    let mut taken = BTreeMap::new();
+    for (_, change) in edits.iter().filter(|(_, change)| !change.from.trim().is_empty()) {
+        *taken.entry(canon.value(field, &change.from)).or_default() += 1;
+    }
+    taken
+}
+
+/// What waits and why, with some examples.
+fn notice(field: Field, mass: Mass, side: Side, edits: &[(&Step, &Change)]) -> String {
+    let origin = match side {
+        Side::Linq => Side::Source,
+        Side::Source => Side::Linq,
+    };
+    let held: Vec<&(&Step, &Change)> =
+        edits.iter().filter(|(_, change)| mass.is_of(change)).collect();
+    let what = match mass {
+        Mass::Cleared => format!("{} values of {field} were cleared in {origin}", held.len()),
+        Mass::Changed => format!("{} values of {field} were replaced in {origin}", held.len()),
+        Mass::Moved => {
+            format!("{} values of {field} moved between contacts in {origin}", held.len())
+        }
+    };
+    let quoted = |text: &str| match text.trim() {
+        "" => "(none)".to_owned(),
+        text => format!("“{text}”"),
+    };
+    let example = |(step, change): &&(&Step, &Change)| {
+        format!("{} {} → {}", step.subject.name, quoted(&change.from), quoted(&change.to))
+    };
+    let examples: Vec<String> = held.iter().take(EXAMPLES).map(example).collect();
+    let more = if held.len() > EXAMPLES { ", …" } else { "" };
+    format!(
+        "{what}; they are held: {}{more}; put them right there, or decide with `linqsync approve` \
+         or `linqsync reject`",
+        examples.join(", ")
+    )
+}
+
+/// Whether both halves of a pair were seen.
+pub(super) fn is_whole(source: &SourceHalf<'_>, linq: &LinqHalf<'_>) -> bool {
+    source.record().is_some() && linq.contact().is_some()
+}
