@@ -4,12 +4,15 @@
 //! id says that it does not exist, and a known contact still answers. Leaves what follows
 //! to [`crate::plan`].
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::gauge::Stage;
 use crate::linq::{Client, Fetched, LinqError, Lookup};
-use crate::mirror::{State, StateError};
-use crate::model::{Decided, Fingerprint, Limit, LinkStatus, LinqId, Side, WaitingKind};
+use crate::mirror::{LinkKey, State, StateError};
+use crate::model::{
+    Canon, Decided, Fingerprint, Limit, LinkStatus, LinqId, Side, Values, WaitingKind,
+};
 use crate::plan::LinqSide;
 use crate::source::Reading;
 
@@ -24,7 +27,9 @@ const FEW: Limit = Limit::Percent { hundredths: 500 };
 #[derive(Default)]
 pub(super) struct Missing {
     pub(super) linked: Vec<LinqId>,
-    /// Those of them whose record is not as it was, or is gone as well.
+    /// Those of them whose record is not as it was, or is gone as well, and those who may
+    /// have been created again under another id: something else is due for them than a
+    /// deletion.
     changed: Vec<LinqId>,
     /// Those that a person says are gone indeed.
     vouched_for: Vec<LinqId>,
@@ -38,14 +43,17 @@ pub(super) struct Missing {
 /// Who is missing from what was `shown`; `reading` is the source's.
 pub(super) fn missing(
     state: &State,
+    canon: Canon,
     reading: &Reading,
     shown: &BTreeMap<LinqId, Fetched>,
 ) -> Result<Missing, StateError> {
-    let records: BTreeSet<Fingerprint> =
-        reading.records.iter().map(|record| record.fingerprint).collect();
+    let records: BTreeMap<Fingerprint, &Values> =
+        reading.records.iter().map(|record| (record.fingerprint, &record.values)).collect();
     let decided = decided_deletions(state)?;
     let mut missing = Missing::default();
-    for link in state.link_keys()? {
+    let links = state.link_keys()?;
+    let newcomers = OnceCell::new();
+    for link in &links {
         let id = link.linq_id;
         let lacks = !shown.contains_key(&id);
         match link.status {
@@ -53,16 +61,46 @@ pub(super) fn missing(
             LinkStatus::Linked => {
                 missing.links += 1;
                 missing.linked.extend(lacks.then_some(id));
-                let changed = lacks && !records.contains(&link.fingerprint);
-                missing.changed.extend(changed.then_some(id));
+                let is_due = || match records.get(&link.fingerprint) {
+                    None => true,
+                    Some(record) => {
+                        newcomers.get_or_init(|| Newcomers::among(shown, &links, canon)).has(record)
+                    }
+                };
+                missing.changed.extend((lacks && is_due()).then_some(id));
             }
             LinkStatus::Released => {
-                let gone = lacks && !records.contains(&link.fingerprint);
+                let gone = lacks && !records.contains_key(&link.fingerprint);
                 missing.released.extend(gone.then_some(id));
             }
         }
     }
     Ok(missing)
+}
+
+/// The addresses of contacts that are not linked.
+struct Newcomers {
+    canon: Canon,
+    addresses: BTreeSet<String>,
+}
+
+impl Newcomers {
+    fn among(shown: &BTreeMap<LinqId, Fetched>, links: &[LinkKey], canon: Canon) -> Newcomers {
+        let linked: BTreeSet<LinqId> = links.iter().map(|link| link.linq_id).collect();
+        let new = shown.iter().filter(|(id, _)| !linked.contains(id));
+        let addresses = new.flat_map(|(_, one)| addresses(&one.contact.values, canon)).collect();
+        Newcomers { canon, addresses }
+    }
+
+    /// Whether one of them has an address of `values`.
+    fn has(&self, values: &Values) -> bool {
+        !self.addresses.is_empty()
+            && addresses(values, self.canon).any(|address| self.addresses.contains(&address))
+    }
+}
+
+fn addresses(values: &Values, canon: Canon) -> impl Iterator<Item = String> {
+    canon.email_key(values).into_iter().chain(canon.phone_key(values))
 }
 
 /// Contacts of which a person has decided that their record goes as well, or that they are

@@ -75,7 +75,7 @@ pub async fn read_linq(
         unasked: false,
         nobody_answers: false,
     };
-    let missing = missing(state, reading, &shown)?;
+    let missing = missing(state, policy.canon, reading, &shown)?;
     if side.incomplete.is_some() {
         missing.look_for_few(client, &mut shown, &mut side).await?;
     } else {

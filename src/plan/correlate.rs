@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
     Base, Canon, Decision, Field, Link, LinkId, LinkStatus, LinqContact, LinqId, Policy, Scope,
-    SourceRecord, WaitingKind,
+    SourceRecord, Values, WaitingKind, full_name_key,
 };
 
 use super::case::{Case, LinqHalf, SourceHalf};
@@ -27,6 +27,7 @@ pub(super) fn correlate<'a>(seen: &'a Observation, policy: &Policy) -> Vec<Case<
     sorting.interrupted_creates(&recognised.creates);
     sorting.interrupted_additions(&recognised.additions);
     sorting.matched();
+    sorting.perhaps_known();
     sorting.pairs();
     sorting.rest();
     sorting.cases
@@ -336,6 +337,36 @@ impl<'a, 'p> Sorting<'a, 'p> {
         }
     }
 
+    /// New contacts that look like one which is linked and cannot be seen: it may have been
+    /// created again under another id. They wait until it is known whether that one is
+    /// gone, and get no row of their own before.
+    fn perhaps_known(&mut self) {
+        let unseen = self.links.iter().filter(|(link, _)| {
+            link.status == LinkStatus::Linked
+                && !self.placed_links.contains(&link.id)
+                && !self.seen.linq.contacts.contains_key(&link.linq_id)
+        });
+        let records: Vec<&SourceRecord> =
+            unseen.filter_map(|(_, position)| Some(self.record((*position)?))).collect();
+        if records.is_empty() {
+            return;
+        }
+        let canon = self.canon();
+        let mut alike = BTreeSet::new();
+        for key in LIKENESSES {
+            let known: BTreeSet<String> =
+                records.iter().filter_map(|record| key(canon, &record.values)).collect();
+            alike.extend(self.seen.linq.contacts.values().filter_map(|contact| {
+                let is_known =
+                    || key(canon, &contact.values).is_some_and(|key| known.contains(&key));
+                (self.is_free(contact.id) && is_known()).then_some(contact.id)
+            }));
+        }
+        for id in alike {
+            self.candidate(id);
+        }
+    }
+
     fn pairs(&mut self) {
         let whole = self.seen.source.unreadable.is_empty() && self.suspects.is_empty();
         for (link, position) in std::mem::take(&mut self.links) {
@@ -436,6 +467,13 @@ impl<'a, 'p> Sorting<'a, 'p> {
         self.cases.push(Case::Candidate { contact });
     }
 }
+
+/// By what a new contact may be one that is linked and cannot be seen.
+const LIKENESSES: [fn(Canon, &Values) -> Option<String>; 3] = [
+    |canon, values| canon.email_key(values),
+    |canon, values| canon.phone_key(values),
+    |_, values| full_name_key(values),
+];
 
 fn by_id<'a>(pairs: Vec<(&LinqId, &'a LinqContact)>) -> BTreeMap<LinqId, &'a LinqContact> {
     pairs.into_iter().map(|(id, contact)| (*id, contact)).collect()

@@ -8,7 +8,7 @@ use crate::apply::{Apply, GivenUp, LinqOutcome, SourceHalt, write_source};
 use crate::linq::LinqError;
 use crate::model::{Fingerprint, RunId, Timestamp, Waiting};
 use crate::observe;
-use crate::plan::{LinqWrite, Observation, Plan, Skipped, Step, over, plan, waiting};
+use crate::plan::{LinkPlan, LinqWrite, Observation, Plan, Skipped, Step, over, plan, waiting};
 use crate::record::Recorder;
 use crate::report::RunReport;
 use crate::source::{Reading, WriteError};
@@ -26,6 +26,9 @@ const PASSES: usize = 3;
 /// How often the source is read and planned anew within one run, because somebody
 /// saved it meanwhile.
 const SAVES: usize = 3;
+
+/// How many decisions that are void are named.
+const NAMED_VOID: usize = 3;
 
 /// What was seen, with the plan that was made of it: another is made only after something
 /// has changed.
@@ -185,15 +188,7 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
         read_at: Timestamp,
     ) -> Result<(), RunError> {
         for _ in 0..ROUNDS {
-            let mut plan = self.plan(seen)?;
-            let joined = self.recorder(run, seen).links(&plan, self.now())?;
-            self.report.linked += joined.there;
-            self.report.linq.created += joined.created_in_linq;
-            self.report.source.created += joined.created_in_source;
-            if plan.steps.iter().any(|step| step.link != crate::plan::LinkPlan::Keep) {
-                observe::recall(self.sides.state, seen.change())?;
-                plan = self.plan(seen)?;
-            }
+            let plan = self.link(run, seen)?;
             if !self.looked_twice && observe::creates_unfindable(&plan) {
                 self.look_twice(run, seen).await?;
                 continue;
@@ -211,6 +206,23 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
             self.after_linq(seen, done)?;
         }
         Ok(())
+    }
+
+    /// Carries out what becomes of links, until the plan has nothing left of that: where a
+    /// link is let go of, its record may get another contact.
+    fn link(&mut self, run: RunId, seen: &mut Seen) -> Result<Arc<Plan>, RunError> {
+        for _ in 0..ROUNDS {
+            let plan = self.plan(seen)?;
+            let joined = self.recorder(run, seen).links(&plan, self.now())?;
+            self.report.linked += joined.there;
+            self.report.linq.created += joined.created_in_linq;
+            self.report.source.created += joined.created_in_source;
+            if plan.steps.iter().all(|step| step.link == LinkPlan::Keep) {
+                return Ok(plan);
+            }
+            observe::recall(self.sides.state, seen.change())?;
+        }
+        self.plan(seen)
     }
 
     /// Makes sure that nobody is created whom a listing that moved did not show.
@@ -399,7 +411,13 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
         seen: &Observation,
     ) -> Result<(), RunError> {
         let over = over(seen, self.terms.policy, open, waits);
-        self.notices.extend(over.iter().filter_map(|one| one.void.clone()));
+        let void: Vec<String> = over.iter().filter_map(|one| one.void.clone()).collect();
+        self.notices.extend(void.iter().take(NAMED_VOID).cloned());
+        if let more @ 1.. = void.len().saturating_sub(NAMED_VOID) {
+            self.notices.push(format!(
+                "{more} more decisions were not carried out, since what was shown has changed"
+            ));
+        }
         let over: Vec<Fingerprint> = over.into_iter().map(|one| one.what).collect();
         Ok(self.sides.state.forget_decisions(&over)?)
     }

@@ -174,3 +174,43 @@ fn who_was_kept_and_is_created_in_linq_anew_is_the_same_person() {
     world.once().expect(0);
     assert_eq!(world.contact(&first).title.as_deref(), Some("Chief"));
 }
+
+/// Contacts of these people are deleted in Linq and created again under other ids.
+fn create_again(world: &World, numbers: std::ops::RangeInclusive<usize>) {
+    for n in numbers {
+        world.remove(&people::person(n)[0]);
+        let person = people::person(n);
+        world
+            .linq()
+            .insert(people::MEMBERS.into_iter().zip(person.iter().map(String::as_str)))
+            .unwrap();
+    }
+}
+
+#[test]
+fn who_was_created_again_under_another_id_keeps_its_row() {
+    // Within the limit, and more than are asked for otherwise.
+    for last in [3, 15] {
+        let world = World::synced(&people::csv(1..=40));
+        let before = world.text();
+        create_again(&world, 1..=last);
+        let run = world.once().expect(0);
+        assert_eq!((run.count("in_sync"), run.linq(), run.source()[1]), (40, [40, 0, 0, 0], 0));
+        assert_eq!((world.text(), world.linq().contacts().len()), (before, 40));
+        world.expect_silence();
+    }
+}
+
+#[test]
+fn who_was_created_again_gets_no_second_row_while_it_cannot_be_told_that_the_first_is_gone() {
+    let world = World::synced(&people::csv(1..=40));
+    let before = world.text();
+    create_again(&world, 1..=3);
+    world.fault("list lie=empty-page");
+    world.once();
+    assert_eq!((world.text(), world.linq().contacts().len()), (before.clone(), 40));
+    world.linq().clear_faults();
+    world.once().expect(0);
+    assert_eq!((world.text(), world.linq().contacts().len()), (before, 40));
+    world.expect_silence();
+}

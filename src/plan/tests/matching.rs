@@ -1,8 +1,8 @@
 //! Who is who: first synchronisation, duplicates, and recognising rows again.
 
-use super::world::{World, record, values};
+use super::world::{World, pages_moved, record, values};
 use crate::model::{DeletePolicy, Field, Fingerprint, LinqId, SourceKey};
-use crate::plan::{LinkPlan, LinqWrite, Reason, SourceWrite, Step, Tier, Wait, plan};
+use crate::plan::{LinkPlan, LinqWrite, Observation, Reason, SourceWrite, Step, Tier, Wait, plan};
 
 fn step_of(world: &World, name: &str) -> Step {
     let steps = world.plan().steps;
@@ -450,4 +450,40 @@ fn what_linq_refused_is_not_sent_again_until_it_changes() {
     world.set_row(0, Field::Email, "ada@x.example");
     seen.source.records = world.observe().source.records;
     assert!(plan(&seen, &world.policy).unwrap().steps[0].linq.is_some());
+}
+
+/// A linked contact was created in Linq again under another id, and it cannot be told yet
+/// whether the old one is gone.
+fn created_again(contact: &str) -> (World, Observation) {
+    let mut world = World::in_sync(&[
+        "first_name=Ada last_name=King email=ada@x.example phone_number=+14155550100",
+        "first_name=Bo last_name=Fox email=bo@x.example",
+    ]);
+    let old = world.id(0);
+    world.contacts.remove(&old);
+    world.appear(values(contact));
+    let mut seen = world.observe();
+    seen.linq.gone.clear();
+    seen.linq.incomplete = Some(pages_moved());
+    (world, seen)
+}
+
+#[test]
+fn who_may_be_a_linked_contact_that_cannot_be_seen_gets_no_second_row() {
+    for contact in [
+        "first_name=Ada email=ADA@x.example",
+        "first_name=Ada phone_number=+14155550100",
+        "first_name=ada last_name=king company=Elsewhere",
+    ] {
+        let (world, seen) = created_again(contact);
+        let now = plan(&seen, &world.policy).unwrap();
+        assert!(now.steps.iter().all(|step| !step.acts()), "{contact}: {:#?}", now.steps);
+        // Once it is known to be gone, the row gets the new contact.
+        let mut world = world;
+        world.settle();
+        assert_eq!((world.rows.len(), world.contacts.len(), world.links.len()), (2, 2, 2));
+    }
+    let (world, seen) = created_again("first_name=Cy email=cy@x.example");
+    let creates = plan(&seen, &world.policy).unwrap();
+    assert_eq!(creates.steps.iter().filter(|step| step.source.is_some()).count(), 1);
 }
