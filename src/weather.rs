@@ -95,6 +95,7 @@ pub(crate) fn remember_weather(
             | RunError::Plan(_)
             | RunError::Defect
             | RunError::Nobody(_)
+            | RunError::OtherIds(_)
             | RunError::Applied(_)
             | RunError::Stopped,
         ) => return None,

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::config::Config;
 use crate::mirror::{HistoryRow, State};
-use crate::model::{Canon, Field, LinkStatus, SourceRecord, Values, Who};
+use crate::model::{Canon, Field, LinkStatus, Side, SourceRecord, Values, Who};
 use crate::open;
 use crate::plan::{Observation, Plan, Somebody, Step, everybody};
 use crate::report::{ReportedError, rows};
@@ -187,8 +187,8 @@ impl<'a> Told<'a> {
         let contact = self.person.contact.map_or(&none, |contact| &contact.values);
         for field in Field::ALL {
             let (mine, theirs) = (&record[field], &contact[field]);
-            let base = self.person.link.and_then(|link| link.base.get(field));
-            if mine.is_empty() && theirs.is_empty() && base.is_none_or(|b| b.linq.is_empty()) {
+            let base = self.person.link.and_then(|link| link.base.half(Side::Linq, field));
+            if mine.is_empty() && theirs.is_empty() && base.is_none_or(str::is_empty) {
                 continue;
             }
             if !self.seen.source.mapped.contains(field) {
@@ -200,12 +200,12 @@ impl<'a> Told<'a> {
                 continue;
             }
             let same = self.canon.same(field, mine, theirs);
-            let agreed = base.is_some_and(|base| self.canon.same(field, &base.linq, theirs));
+            let agreed = base.is_some_and(|base| self.canon.same(field, base, theirs));
             if same && agreed {
                 let _ = writeln!(text, "  {:<13} {}", field.name(), quoted(theirs));
                 continue;
             }
-            let known = base.map_or("(nothing so far)".to_owned(), |base| quoted(&base.linq));
+            let known = base.map_or("(nothing so far)".to_owned(), quoted);
             for (position, (whose, value)) in
                 [("source", quoted(mine)), ("Linq", quoted(theirs)), ("both had", known)]
                     .into_iter()

@@ -11,9 +11,12 @@ use super::history::{self, HistoryEntry};
 use super::intent::IntentOutcome;
 use super::journal;
 use super::links::{self, LinkChange};
+use super::memory;
 use super::rejections::{self, RejectionChange};
 use super::waiting;
-use crate::model::{Fingerprint, IntentId, LinqContact, LinqId, RunId, Timestamp};
+use crate::model::{
+    Fingerprint, IntentId, LinqContact, LinqId, Meaning, MeaningChange, RunId, Timestamp,
+};
 
 /// What is written down about one contact. The default changes nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -74,6 +77,25 @@ impl State {
     /// contradicts the state. Then, as on every other error, nothing is written.
     pub fn commit(&self, run: RunId, at: Timestamp, records: &[Record]) -> Result<(), StateError> {
         self.write(|tx| records.iter().try_for_each(|record| write(tx, run, at, record)))
+    }
+
+    /// Writes down what a change of meaning makes of links, and remembers the meaning in
+    /// the same transaction: none of it is true without the other.
+    ///
+    /// # Errors
+    /// As [`State::commit`].
+    pub fn commit_meaning(
+        &self,
+        run: RunId,
+        at: Timestamp,
+        records: &[Record],
+        meaning: &Meaning,
+        change: &MeaningChange,
+    ) -> Result<(), StateError> {
+        self.write(|tx| {
+            records.iter().try_for_each(|record| write(tx, run, at, record))?;
+            memory::remember_change(tx, meaning, change)
+        })
     }
 }
 

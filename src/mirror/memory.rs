@@ -2,7 +2,7 @@
 //!
 //! Owns the table `meta`. Leaves what follows from a change to the planner.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 
 use rusqlite::{Connection, OptionalExtension};
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::State;
 use super::columns::Json;
 use super::error::{Fault, StateError};
-use crate::model::{Field, FieldSet, Fingerprint, Timestamp};
+use crate::model::{FieldSet, Fingerprint, IntentId, Meaning, MeaningChange, Stale, Timestamp};
 
 /// The two places that a state keeps the same.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,21 +29,9 @@ impl fmt::Display for Pair {
     }
 }
 
-/// What took part in synchronisation in the last run. When it changes, what is
-/// missing may only be out of sight: nothing is deleted or cleared in that run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Mapping {
-    /// The fields that the source carried.
-    pub fields: FieldSet,
-    /// Where it kept them, as the reading tells; `None` in states of old.
-    #[serde(default)]
-    pub places: Option<BTreeMap<Field, String>>,
-    /// Which contacts took part, as the configuration spells it.
-    pub scope: String,
-}
-
 const PAIR: &str = "pair";
 const MAPPING: &str = "mapping";
+const STALE: &str = "stale_intents";
 const BACKED_UP_AT: &str = "backed_up_at";
 const NOBODIES: &str = "nobodies";
 const COUNTED: &str = "counted";
@@ -62,20 +50,28 @@ impl State {
         })
     }
 
-    /// The mapping that was remembered last.
+    /// What the readings meant that were remembered last.
     ///
     /// # Errors
     /// When the state cannot be read.
-    pub fn mapping(&self) -> Result<Option<Mapping>, StateError> {
+    pub fn meaning(&self) -> Result<Option<Meaning>, StateError> {
         self.read(|conn| recall(conn, MAPPING))
     }
 
-    /// Remembers `mapping` in place of an earlier one.
+    /// Remembers `meaning` in place of an earlier one.
     ///
     /// # Errors
     /// When the state cannot be written.
-    pub fn remember_mapping(&self, mapping: &Mapping) -> Result<(), StateError> {
-        self.write(|tx| remember(tx, MAPPING, mapping))
+    pub fn remember_meaning(&self, meaning: &Meaning) -> Result<(), StateError> {
+        self.write(|tx| remember(tx, MAPPING, meaning))
+    }
+
+    /// Which intents were planned when readings meant something else, if any were.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn stale_intents(&self) -> Result<Option<Stale>, StateError> {
+        self.read(|conn| recall(conn, STALE))
     }
 
     /// Records of the source that are known to be nobody's: headings within the file,
@@ -139,6 +135,24 @@ impl State {
     }
 }
 
+/// Remembers `meaning`, and of the open intents that they were planned before `change`.
+pub(super) fn remember_change(
+    tx: &Connection,
+    meaning: &Meaning,
+    change: &MeaningChange,
+) -> Result<(), Fault> {
+    remember(tx, MAPPING, meaning)?;
+    let last: Option<IntentId> =
+        tx.query_row("SELECT max(id) FROM intents", [], |row| row.get(0))?;
+    let Some(last) = last else { return forget(tx, STALE) };
+    // Whether one was planned before an earlier change, too, is not known any more.
+    let earlier: Option<Stale> = recall(tx, STALE)?;
+    let fields = earlier.map_or(FieldSet::EMPTY, |stale| stale.read_anew);
+    let read_anew = fields.iter().chain(change.read_anew.iter()).collect();
+    let keys = change.keys || earlier.is_some_and(|stale| stale.keys);
+    remember(tx, STALE, &Stale { last, read_anew, keys })
+}
+
 pub(super) fn recall<T: DeserializeOwned>(
     conn: &Connection,
     name: &str,
@@ -196,14 +210,15 @@ mod tests {
     #[test]
     fn the_mapping_the_nobodies_and_the_first_backup_are_remembered() {
         let state = state();
-        assert_eq!(state.mapping().unwrap(), None);
+        assert_eq!(state.meaning().unwrap(), None);
         assert_eq!(state.backed_up_at().unwrap(), None);
         let fields = |list: &[Field]| list.iter().copied().collect::<FieldSet>();
         for fields in [fields(&[Field::Email, Field::Owner]), FieldSet::ALL, FieldSet::EMPTY] {
             let places = Some([(Field::Title, "Job Title".to_owned())].into());
-            let mapping = Mapping { fields, places, scope: "owner:sam@acme.example".to_owned() };
-            state.remember_mapping(&mapping).unwrap();
-            assert_eq!(state.mapping().unwrap(), Some(mapping));
+            let scope = "owner:sam@acme.example".to_owned();
+            let mapping = Meaning { fields, places, scope, manner: None, sends: None };
+            state.remember_meaning(&mapping).unwrap();
+            assert_eq!(state.meaning().unwrap(), Some(mapping));
         }
         let nobodies = BTreeSet::from([Fingerprint::of(b"Sales;;;"), Fingerprint::of(b";;;x")]);
         assert!(state.nobodies().unwrap().is_empty());

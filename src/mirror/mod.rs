@@ -16,7 +16,7 @@
 //! | `history`, `runs`, `rejections` | what happened, when, and what Linq refused |
 //! | `waiting` | what waits for a person, and what was decided about it |
 //! | `weather` | a Linq that does not work, and when it may be asked again |
-//! | `memory` | the pair, the mapping and the first backup |
+//! | `memory` | the pair, what readings mean and the first backup |
 //! | `purge` | erasing a person for good |
 //! | `commit` | the one transaction in which the base advances |
 //! | `trial` | writing that is taken back |
@@ -61,7 +61,7 @@ pub use error::StateError;
 pub use history::{Action, HistoryEntry, HistoryRow};
 pub use intent::{Intent, IntentKind, IntentOutcome, IntentState, IntentStep, NewIntent};
 pub use links::{LinkChange, LinkKey};
-pub use memory::{Mapping, Pair};
+pub use memory::Pair;
 pub use purge::Traces;
 pub use rejections::{Rejection, RejectionChange};
 pub use repeated::RepeatedWrite;

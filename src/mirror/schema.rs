@@ -22,7 +22,7 @@
 //! | `meta` | thing remembered of the configuration: `pair`, `mapping`, `backed_up_at`, `linq_down`, `counted`; values are JSON |
 //! | `runs` | run: when, how it ended, its report as JSON; unfinished while it runs or when it was killed |
 //! | `linq_contacts` | contact as Linq last showed it, with its JSON as it came in `raw` |
-//! | `links` | pair of a source record and a contact; `base` is `{"email": ["text in the source", "text in Linq"], …}`, with a third `"apart"` where the two are meant to differ |
+//! | `links` | pair of a source record and a contact; `base` is `{"email": ["text in the source", "text in Linq"], …}`, with a third `"apart"` where the two are meant to differ, and `null` for what was read under other settings |
 //! | `intents` | open intent, that is, write that may be on its way |
 //! | `history` | thing that was done or decided; rows are never changed; `bases` is what there is to know to put it back |
 //! | `rejections` | write that Linq refused, kept until what would be sent changes |
@@ -56,7 +56,7 @@ pub(super) const WRITE_AHEAD: &str = "PRAGMA journal_mode = WAL;";
 /// Every step from an empty file to the present schema. A released step is never
 /// edited: a new one follows it.
 const STEPS: &[M<'static>] =
-    &[M::up(FIRST), M::up(UNDO), M::up(YEARS), M::up(REMOVED), M::up(DECISIONS)];
+    &[M::up(FIRST), M::up(UNDO), M::up(YEARS), M::up(REMOVED), M::up(DECISIONS), M::up(MEANINGS)];
 
 /// The migrations, applied in one transaction.
 pub(super) const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
@@ -221,6 +221,9 @@ DROP TABLE decisions;
 ALTER TABLE kept RENAME TO decisions;
 DELETE FROM meta WHERE name = 'kept_back';
 ";
+
+/// Halves of a base may be `null`, which programs of old cannot read.
+const MEANINGS: &str = "";
 
 #[cfg(test)]
 mod tests {

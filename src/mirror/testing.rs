@@ -88,7 +88,19 @@ pub(super) fn any_values() -> impl Strategy<Value = Values> {
 
 pub(super) fn any_base() -> impl Strategy<Value = Base> {
     let agreement = (any_text(), any_text()).prop_map(|(source, linq)| Agreement { source, linq });
-    proptest::collection::vec((any_field(), agreement), 0..8).prop_map(Base::from_iter)
+    let agreed = proptest::collection::vec((any_field(), agreement), 0..8);
+    let void = proptest::collection::vec((any_field(), any_side(), any_text()), 0..3);
+    (agreed, void).prop_map(|(agreed, void)| {
+        let mut base = Base::from_iter(agreed);
+        for (field, side, other) in &void {
+            base.make_void(*side, *field, other);
+        }
+        base
+    })
+}
+
+fn any_side() -> impl Strategy<Value = Side> {
+    proptest::sample::select(&Side::ALL[..])
 }
 
 fn any_field() -> impl Strategy<Value = Field> {

@@ -7,7 +7,7 @@ use serde::de::Error;
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Field, FieldSet, Fingerprint, LinkId, LinqId, SourceKey, Timestamp, Values};
+use super::{Field, FieldSet, Fingerprint, LinkId, LinqId, Side, SourceKey, Timestamp, Values};
 
 /// What the two sides had in one field when they last agreed: each its own
 /// spelling. A side has changed when its value differs from *its own* half, so
@@ -30,26 +30,34 @@ impl fmt::Debug for Agreement {
 /// without an agreement has never been the same on both sides: it was not mapped
 /// so far, or the sides have contradicted each other since they were linked.
 ///
+/// A half is *void* after a change of settings: it was read from another column, or in
+/// another encoding, and says nothing about the values of today. A field with a void half
+/// has no agreement until both sides are the same again. The other half stays known: its
+/// side has changed if it differs from it.
+///
 /// A field may also be *apart*: it is known what each side has, that differs, and a
 /// person wants it so, since a run that made it the same was undone.
 ///
 /// Serialises as an object of `["text in the source", "text in Linq"]` for each field,
-/// with a third member `"apart"` where it is apart.
+/// with `null` for a void half, and a third member `"apart"` where it is apart.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Base {
     agreements: [Option<Agreement>; 8],
+    /// The fields whose half is void, for each side; such a half is empty.
+    void: [FieldSet; 2],
     apart: FieldSet,
 }
 
 impl Base {
-    /// The agreement on `field`, if there has ever been one.
+    /// The agreement on `field`, if there has ever been one that still stands.
     pub fn get(&self, field: Field) -> Option<&Agreement> {
-        self.agreements[field as usize].as_ref()
+        self.agreements[field as usize].as_ref().filter(|_| !self.is_void(field))
     }
 
     /// Records that both sides now agree on `field`.
     pub fn set(&mut self, field: Field, agreement: Agreement) {
         self.apart.remove(field);
+        self.void.iter_mut().for_each(|void| void.remove(field));
         self.agreements[field as usize] = Some(agreement);
     }
 
@@ -64,7 +72,38 @@ impl Base {
         self.apart.contains(field)
     }
 
-    /// Takes over what `other` says of `field`, if anything.
+    /// Makes the half of `side` void. What the other side has is `other` where nothing
+    /// was known of it.
+    pub fn make_void(&mut self, side: Side, field: Field, other: &str) {
+        let agreement = self.agreements[field as usize].get_or_insert_with(|| match side {
+            Side::Source => Agreement { source: String::new(), linq: other.to_owned() },
+            Side::Linq => Agreement { source: other.to_owned(), linq: String::new() },
+        });
+        match side {
+            Side::Source => agreement.source.clear(),
+            Side::Linq => agreement.linq.clear(),
+        }
+        self.apart.remove(field);
+        self.void[side as usize].insert(field);
+    }
+
+    /// Whether a half of `field` is void, so that there is no agreement.
+    pub fn is_void(&self, field: Field) -> bool {
+        self.void.iter().any(|void| void.contains(field))
+    }
+
+    /// What `side` had in `field` when both last agreed; `None` if nothing is known of it,
+    /// or its half is void.
+    pub fn half(&self, side: Side, field: Field) -> Option<&str> {
+        let agreement = self.agreements[field as usize].as_ref()?;
+        let half = match side {
+            Side::Source => &agreement.source,
+            Side::Linq => &agreement.linq,
+        };
+        (!self.void[side as usize].contains(field)).then_some(half)
+    }
+
+    /// Takes over what `other` says of `field`, if it has an agreement on it.
     pub fn take(&mut self, field: Field, other: &Base) {
         match other.get(field) {
             Some(each) if other.is_apart(field) => self.set_apart(field, each.clone()),
@@ -76,16 +115,18 @@ impl Base {
     /// The same, as if nothing were known of `fields`.
     #[must_use]
     pub fn without(&self, fields: FieldSet) -> Base {
-        let mut base = Base::default();
-        for field in self.fields().iter().filter(|field| !fields.contains(*field)) {
-            base.take(field, self);
+        let mut base = self.clone();
+        for field in fields.iter() {
+            base.agreements[field as usize] = None;
+            base.apart.remove(field);
+            base.void.iter_mut().for_each(|void| void.remove(field));
         }
         base
     }
 
     /// Whether nothing is known of any field.
     pub fn is_empty(&self) -> bool {
-        self.fields().is_empty()
+        self.agreements.iter().all(Option::is_none)
     }
 
     /// The fields with an agreement.
@@ -93,19 +134,24 @@ impl Base {
         Field::ALL.into_iter().filter(|field| self.get(*field).is_some()).collect()
     }
 
-    /// The source's halves; fields without an agreement are blank.
+    /// The source's halves; fields of which none is known are blank.
     pub fn source_values(&self) -> Values {
-        self.halves(|agreement| &agreement.source)
+        halves(|field| self.half(Side::Source, field))
     }
 
-    /// Linq's halves; fields without an agreement are blank.
+    /// Linq's halves; fields of which none is known are blank.
     pub fn linq_values(&self) -> Values {
-        self.halves(|agreement| &agreement.linq)
+        halves(|field| self.half(Side::Linq, field))
     }
 
-    fn halves(&self, half: impl Fn(&Agreement) -> &String) -> Values {
-        self.fields().iter().filter_map(|f| Some((f, half(self.get(f)?).clone()))).collect()
+    /// What is known of the record: the source's halves, and Linq's where those are void.
+    pub fn known_values(&self) -> Values {
+        halves(|field| self.half(Side::Source, field).or_else(|| self.half(Side::Linq, field)))
     }
+}
+
+fn halves<'a>(half: impl Fn(Field) -> Option<&'a str>) -> Values {
+    Field::ALL.into_iter().filter_map(|field| Some((field, half(field)?.to_owned()))).collect()
 }
 
 impl FromIterator<(Field, Agreement)> for Base {
@@ -123,10 +169,13 @@ const APART: &str = "apart";
 impl Serialize for Base {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        for field in self.fields().iter() {
-            let Some(Agreement { source, linq }) = self.get(field) else { continue };
+        for field in Field::ALL {
+            if self.agreements[field as usize].is_none() {
+                continue;
+            }
+            let [source, linq] = Side::ALL.map(|side| self.half(side, field));
             if self.is_apart(field) {
-                map.serialize_entry(&field, &[source.as_str(), linq, APART])?;
+                map.serialize_entry(&field, &[source, linq, Some(APART)])?;
             } else {
                 map.serialize_entry(&field, &[source, linq])?;
             }
@@ -138,17 +187,23 @@ impl Serialize for Base {
 impl<'de> Deserialize<'de> for Base {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Base, D::Error> {
         let mut base = Base::default();
-        for (field, texts) in BTreeMap::<Field, Vec<String>>::deserialize(deserializer)? {
-            match texts.as_slice() {
-                [source, linq] => {
-                    let (source, linq) = (source.clone(), linq.clone());
-                    base.set(field, Agreement { source, linq });
-                }
-                [source, linq, apart] if apart == APART => {
-                    let (source, linq) = (source.clone(), linq.clone());
-                    base.set_apart(field, Agreement { source, linq });
-                }
+        for (field, halves) in BTreeMap::<Field, Vec<Option<String>>>::deserialize(deserializer)? {
+            let (halves, apart) = match halves.as_slice() {
+                [source, linq] => ([source, linq], false),
+                [source, linq, Some(apart)] if apart == APART => ([source, linq], true),
                 _ => return Err(D::Error::custom("not a base")),
+            };
+            let [source, linq] = halves.map(|half| half.clone().unwrap_or_default());
+            base.set(field, Agreement { source, linq });
+            for (side, half) in Side::ALL.into_iter().zip(halves) {
+                match half {
+                    Some(_) if apart => base.apart.insert(field),
+                    Some(_) => {}
+                    None => base.void[side as usize].insert(field),
+                }
+            }
+            if base.is_void(field) {
+                base.apart.remove(field);
             }
         }
         Ok(base)
@@ -206,4 +261,29 @@ pub enum LinkStatus {
     /// One half is gone and is not to be deleted on the other side: remembered,
     /// never recreated, written or deleted, until it is back.
     Released,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_base_of_old_is_read_and_a_void_half_is_null() {
+        let text = r#"{"email":["a@x.example","A@x.example"],"title":["Chief","Boss","apart"]}"#;
+        let mut base: Base = serde_json::from_str(text).unwrap();
+        assert_eq!(serde_json::to_string(&base).unwrap(), text);
+        base.make_void(Side::Source, Field::Title, "");
+        base.make_void(Side::Source, Field::Company, "Works");
+        base.make_void(Side::Linq, Field::Email, "");
+        let text =
+            r#"{"email":["a@x.example",null],"company":[null,"Works"],"title":[null,"Boss"]}"#;
+        assert_eq!(serde_json::to_string(&base).unwrap(), text);
+        assert_eq!(serde_json::from_str::<Base>(text).unwrap(), base);
+        assert!(base.fields().is_empty() && !base.is_empty() && !base.is_apart(Field::Title));
+        assert_eq!(base.half(Side::Linq, Field::Title), Some("Boss"));
+        assert_eq!(base.known_values()[Field::Company], "Works");
+        base.set(Field::Title, Agreement { source: "Boss".into(), linq: "Boss".into() });
+        assert!(base.get(Field::Title).is_some() && !base.is_void(Field::Title));
+        assert!(base.without(FieldSet::ALL).is_empty());
+    }
 }

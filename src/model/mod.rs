@@ -9,6 +9,7 @@ mod canonical;
 mod field;
 mod id;
 mod link;
+mod meaning;
 mod name;
 mod phone;
 mod policy;
@@ -22,6 +23,7 @@ pub use canonical::{Canon, canonical};
 pub use field::{Field, FieldSet};
 pub use id::{Fingerprint, IntentId, LinkId, LinqId, RecordIndex, RunId, SourceKey};
 pub use link::{Agreement, Base, BaseChange, Link, LinkStatus};
+pub use meaning::{Manner, Meaning, MeaningChange, Sends, Setting, Stale};
 pub use name::{first_names_agree, full_name_key, name_and_company_key, names_contradict};
 pub use phone::{Region, RegionError};
 pub use policy::{

@@ -15,10 +15,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::TimeDelta;
 
 use crate::linq::{Client, Completeness, Fetched, LinqError, Listing, walk};
-use crate::mirror::{IntentKind, IntentState, Mapping, RepeatedWrite, Shown, State, StateError};
+use crate::mirror::{IntentKind, IntentState, RepeatedWrite, Shown, State, StateError};
 use crate::model::{
-    Field, Fingerprint, Link, LinqContact, LinqId, Policy, RunId, Scope, Side, SourceRecord,
-    Timestamp,
+    Field, FieldSet, Fingerprint, Link, LinqContact, LinqId, Meaning, Policy, RunId, Scope, Sends,
+    Side, SourceRecord, Timestamp,
 };
 use crate::plan::{
     Decisions, DoubtfulCreate, HalfAdded, Hold, Incomplete, LinqSide, Observation, Outlook,
@@ -165,7 +165,7 @@ pub fn observation(
         },
         recent_edits: recent_edits(state, now - DAY)?,
         held: state.waiting()?.into_iter().filter_map(Hold::of).collect(),
-        changed_meaning: changed_meaning(state, &mapping(policy, reading))?,
+        changed_meaning: None,
     };
     recall(state, &mut seen)?;
     choose(&mut seen, policy);
@@ -214,8 +214,11 @@ pub fn recall(state: &State, seen: &mut Observation) -> Result<(), StateError> {
 }
 
 fn open_intents(state: &State) -> Result<(Vec<DoubtfulCreate>, Vec<HalfAdded>), StateError> {
+    let stale = state.stale_intents()?;
     let (mut doubtful, mut half_added) = (Vec::new(), Vec::new());
     for intent in state.open_intents()? {
+        let stale = stale.filter(|stale| intent.id <= stale.last);
+        let read_anew = stale.map_or(FieldSet::EMPTY, |stale| stale.read_anew);
         match (intent.kind, intent.state, intent.sent_at) {
             (
                 IntentKind::CreateInLinq { values, key, fingerprint, .. },
@@ -224,13 +227,14 @@ fn open_intents(state: &State) -> Result<(Vec<DoubtfulCreate>, Vec<HalfAdded>), 
             ) => doubtful.push(DoubtfulCreate {
                 intent: intent.id,
                 values,
-                key,
+                key: key.filter(|_| stale.is_none_or(|stale| !stale.keys)),
+                read_anew,
                 fingerprint,
                 first_sent_at: intent.planned_at,
                 sent_at,
             }),
             (IntentKind::AddToSource { linq_id, values }, _, _) => {
-                half_added.push(HalfAdded { intent: intent.id, linq_id, values });
+                half_added.push(HalfAdded { intent: intent.id, linq_id, values, read_anew });
             }
             // Not sent; or one that is settled before anything is planned.
             (
@@ -247,13 +251,39 @@ fn open_intents(state: &State) -> Result<(Vec<DoubtfulCreate>, Vec<HalfAdded>), 
     Ok((doubtful, half_added))
 }
 
-/// What takes part, as far as it decides what a missing value or contact means.
-pub fn mapping(policy: &Policy, reading: &Reading) -> Mapping {
+/// What the values of `reading` mean, and who takes part.
+pub(crate) fn meaning(policy: &Policy, reading: &Reading) -> Meaning {
     let scope = match &policy.scope {
         Scope::All => "all".to_owned(),
         Scope::Owner(owner) => format!("owner {owner}"),
     };
-    Mapping { fields: reading.mapped, places: Some(reading.places.clone()), scope }
+    let sent_to = |side: Side| -> FieldSet {
+        Field::ALL.into_iter().filter(|field| policy.writes_field(side, *field)).collect()
+    };
+    Meaning {
+        fields: reading.mapped,
+        places: Some(reading.places.clone()),
+        scope,
+        manner: Some(reading.manner.clone()),
+        sends: Some(Sends { source: sent_to(Side::Linq), linq: sent_to(Side::Source) }),
+    }
+}
+
+/// Takes the links as they are after a change of meaning, and the records for what they
+/// mean by now.
+///
+/// # Errors
+/// When the state cannot be read.
+pub(crate) fn see_anew(
+    state: &State,
+    policy: &Policy,
+    reading: &Reading,
+    seen: &mut Observation,
+) -> Result<(), StateError> {
+    recall(state, seen)?;
+    seen.source.records.clone_from(&reading.records);
+    choose(seen, policy);
+    Ok(())
 }
 
 /// Whose values were taken away or replaced since then, by side and field.
@@ -270,17 +300,6 @@ fn recent_edits(
         }
     }
     Ok(recent)
-}
-
-fn changed_meaning(state: &State, now: &Mapping) -> Result<Option<String>, StateError> {
-    let Some(before) = state.mapping()? else { return Ok(None) };
-    Ok(if before.fields != now.fields || before.places.is_some() && before.places != now.places {
-        Some("the source has other columns than before".to_owned())
-    } else if before.scope != now.scope {
-        Some("another scope is configured than before".to_owned())
-    } else {
-        None
-    })
 }
 
 /// The record of the source that `index` names.

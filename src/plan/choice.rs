@@ -11,7 +11,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    Agreement, Canon, Field, Link, LinqContact, OtherValue, Policy, SourceRecord, Values,
+    Canon, Field, Link, LinqContact, OtherValue, Policy, Side, SourceRecord, Values,
     first_names_agree, names_contradict,
 };
 
@@ -30,7 +30,7 @@ pub fn choose(seen: &mut Observation, policy: &Policy) {
     for (link, position) in recognised.links {
         if let Some(position) = position {
             known.insert(position);
-            let agreed = agreed(link, &seen.source.records[position]);
+            let agreed = agreed(link, &seen.source.records[position], policy.canon);
             choices.extend(agreed.map(|(field, text)| (position, field, text.to_owned())));
         }
     }
@@ -134,11 +134,20 @@ fn choose_filled(record: &mut SourceRecord) {
     }
 }
 
-/// What `link` agreed on in the fields of which `record` has several values.
-fn agreed<'a>(link: &'a Link, record: &SourceRecord) -> impl Iterator<Item = (Field, &'a str)> {
-    let fields = record.others.iter().map(|other| (other.field, link.base.get(other.field)));
-    fields.filter_map(|(field, agreement)| {
-        let Agreement { source, linq } = agreement?;
-        (!linq.trim().is_empty()).then_some((field, source.as_str()))
+/// What `link` agreed on in the fields of which `record` has several values. Where the
+/// record is read from other places since, it is what Linq had, in the record's spelling.
+fn agreed<'a>(
+    link: &'a Link,
+    record: &'a SourceRecord,
+    canon: Canon,
+) -> impl Iterator<Item = (Field, &'a str)> {
+    record.others.iter().filter_map(move |other| {
+        let field = other.field;
+        let linq = link.base.half(Side::Linq, field).filter(|linq| !linq.trim().is_empty())?;
+        let text = match link.base.half(Side::Source, field) {
+            Some(source) => source,
+            None => texts(record, field).find(|text| canon.same(field, text, linq))?,
+        };
+        Some((field, text))
     })
 }

@@ -150,7 +150,10 @@ fn loses<'a>(case: &Case<'a>) -> Option<(&'a Link, Side)> {
 /// Turns what `plan` must not do on its own into waits.
 pub(super) fn guard(plan: &mut Plan, cases: &[Case<'_>], seen: &Observation, policy: &Policy) {
     if let Some(reason) = &seen.changed_meaning {
-        plan.notices.push(format!("{reason}: nothing is deleted or cleared in this run"));
+        plan.notices.push(format!(
+            "{reason}: nothing is deleted or cleared in this run, and nothing is overwritten \
+             because of that later"
+        ));
         plan.steps.iter_mut().for_each(drop_clearings);
         plan.steps.retain(|step| !step.is_empty());
     }

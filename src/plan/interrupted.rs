@@ -194,7 +194,8 @@ pub(super) fn base_of_create(
     policy: &Policy,
 ) -> Base {
     let sent = mapped.iter().filter(|field| policy.writes_field(Side::Linq, *field)).collect();
-    agreed_by_answer(&create.values, &contact.values, sent).collect()
+    let base: Base = agreed_by_answer(&create.values, &contact.values, sent).collect();
+    base.without(create.read_anew)
 }
 
 /// The base of a pair whose `contact` was made by `create` and edited since: what was
@@ -214,7 +215,8 @@ pub(super) fn base_of_sending(
             answer[field].clone_from(shown);
         }
     }
-    agreed_by_answer(&create.values, &answer, sent).collect()
+    let base: Base = agreed_by_answer(&create.values, &answer, sent).collect();
+    base.without(create.read_anew)
 }
 
 /// The base of a pair whose record was `added` to the source: what Linq had then.
@@ -224,5 +226,5 @@ pub(super) fn base_of_addition(added: &HalfAdded, mapped: FieldSet, policy: &Pol
         let text = &added.values[field];
         (field, Agreement { source: text.clone(), linq: text.clone() })
     };
-    written.map(agreement).collect()
+    written.map(agreement).collect::<Base>().without(added.read_anew)
 }

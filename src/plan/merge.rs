@@ -161,6 +161,7 @@ fn outcome(
                 .unwrap_or(Outcome::ToSource)
         }
         (true, false) | (false, true) => Outcome::Nothing,
+        (true, true) if base.is_void(field) => ask(Clash::ReadAnew),
         (true, true) if base.get(field).is_none() => ask(Clash::NeverAgreed),
         (true, true) => ask(Clash::BothEdited),
     }
@@ -305,14 +306,15 @@ fn ask(
 ) -> Outcome {
     let winner = match clash {
         Clash::BothEdited | Clash::NeverAgreed => by_policy(record, contact, policy),
-        Clash::ChangedBack(_) => None,
+        // No policy was made for values that settings brought together.
+        Clash::ReadAnew | Clash::ChangedBack(_) => None,
     };
     match winner {
         Some(Side::Source) if policy.writes_field(Side::Linq, field) => Outcome::ToLinq,
         Some(Side::Linq) if policy.writes_field(Side::Source, field) => Outcome::ToSource,
         Some(Side::Source | Side::Linq) | None => Outcome::Wait(Wait::Conflict {
             field,
-            base: base.get(field).map(|agreed| agreed.linq.clone()).unwrap_or_default(),
+            base: base.half(Side::Linq, field).unwrap_or_default().to_owned(),
             source: record.values[field].clone(),
             linq: contact.values[field].clone(),
             clash,
@@ -374,7 +376,8 @@ impl Merge {
 }
 
 /// What happened to a half that is there: whether it has values that the other
-/// side does not know and may be sent.
+/// side does not know and may be sent. A value that is read under other settings since is
+/// no edit because of that.
 pub(super) fn fate_of_values(
     side: Side,
     values: &Values,
@@ -382,16 +385,15 @@ pub(super) fn fate_of_values(
     mapped: FieldSet,
     policy: &Policy,
 ) -> Fate {
-    let edited = |field: Field| match (base.get(field), side) {
-        (Some(agreed), Side::Source) => !policy.canon.same(field, &agreed.source, &values[field]),
-        (Some(agreed), Side::Linq) => !policy.canon.same(field, &agreed.linq, &values[field]),
+    let other = match side {
+        Side::Source => Side::Linq,
+        Side::Linq => Side::Source,
+    };
+    let edited = |field: Field| match base.half(side, field) {
+        Some(half) => !policy.canon.same(field, half, &values[field]),
+        None if base.half(other, field).is_some() => false,
         // Never agreed on, and not for the reason that this side does not send it.
-        (None, Side::Source) => {
-            policy.writes_field(Side::Linq, field) && !values[field].trim().is_empty()
-        }
-        (None, Side::Linq) => {
-            policy.writes_field(Side::Source, field) && !values[field].trim().is_empty()
-        }
+        None => policy.writes_field(other, field) && !values[field].trim().is_empty(),
     };
     if mapped.iter().any(edited) { Fate::Edited } else { Fate::Unchanged }
 }

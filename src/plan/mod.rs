@@ -54,6 +54,7 @@ mod observation;
 mod pairs;
 mod recognise;
 mod reidentify;
+mod reread;
 mod saved;
 mod similarity;
 mod step;
@@ -85,6 +86,7 @@ pub use observation::{
     RecentEdits, SourceSide, Written,
 };
 pub(crate) use recognise::record_of;
+pub use reread::reread;
 pub use saved::{Expects, Memory, SavedDeed, SavedPlan, SavedStep};
 pub use step::{
     CarriedOut, Clash, LinkPlan, LinqWrite, Plan, Reason, Rule, Skipped, SourceWrite, Step,

@@ -109,6 +109,8 @@ pub struct DoubtfulCreate {
     pub values: Values,
     /// The record's key at that time.
     pub key: Option<SourceKey>,
+    /// Fields that are read otherwise since: what was sent says nothing about them.
+    pub read_anew: FieldSet,
     /// The record's bytes at that time.
     pub fingerprint: Fingerprint,
     /// When it was planned, just before it was sent for the first time.
@@ -126,6 +128,8 @@ pub struct HalfAdded {
     pub linq_id: LinqId,
     /// What was to be written.
     pub values: Values,
+    /// Fields that are read otherwise since.
+    pub read_anew: FieldSet,
 }
 
 /// A value that was written over the same other value, several times in a row perhaps:

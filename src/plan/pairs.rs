@@ -265,7 +265,21 @@ impl Pair<'_> {
             !record.rejects(*field) && not_believed(*field, record, &self.link.base).is_none()
         };
         let believed = self.mapped().iter().filter(is_believed).collect();
-        fate_of_values(Side::Source, &record.values, &self.link.base, believed, self.policy)
+        let fate =
+            fate_of_values(Side::Source, &record.values, &self.link.base, believed, self.policy);
+        if fate == Fate::Unchanged && self.is_written_anew(record) { Fate::Edited } else { fate }
+    }
+
+    /// Whether a field that is read under other settings since may have been edited, which
+    /// nothing tells but the bytes of the record.
+    fn is_written_anew(&self, record: &SourceRecord) -> bool {
+        let base = &self.link.base;
+        let is_read_anew = |field: Field| {
+            base.is_void(field)
+                && base.half(Side::Source, field).is_none()
+                && base.half(Side::Linq, field).is_some()
+        };
+        record.fingerprint != self.link.fingerprint && self.mapped().iter().any(is_read_anew)
     }
 
     fn linq_fate(&self, contact: &LinqContact) -> Fate {

@@ -70,7 +70,7 @@ impl<'a> Known<'a> {
 
     pub(super) fn values(self) -> Cow<'a, Values> {
         match self {
-            Known::Link(link) => Cow::Owned(link.base.source_values()),
+            Known::Link(link) => Cow::Owned(link.base.known_values()),
             Known::Create(create) => Cow::Borrowed(&create.values),
             Known::Addition(added) => Cow::Borrowed(&added.values),
         }

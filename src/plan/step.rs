@@ -241,6 +241,8 @@ pub enum Clash {
     BothEdited,
     /// Both have a value, and were not yet one person when they got it.
     NeverAgreed,
+    /// The source's value is read under other settings than what was agreed on.
+    ReadAnew,
     /// What was written to this side was changed back there, again and again.
     ChangedBack(Side),
 }
@@ -251,6 +253,10 @@ impl Clash {
         match self {
             Clash::BothEdited => format!("{field} was edited on both sides"),
             Clash::NeverAgreed => format!("{field} is not the same on both sides"),
+            Clash::ReadAnew => format!(
+                "{field} is not the same on both sides since the settings or the columns of \
+                 the source were changed"
+            ),
             Clash::ChangedBack(side) => format!(
                 "something in {side} keeps changing {field} back, so it is not written any \
                  more: edit it on one side, or resolve it"

@@ -7,6 +7,7 @@
 
 mod interrupted;
 mod links;
+mod meaning;
 mod written;
 
 use std::collections::BTreeSet;
@@ -112,7 +113,7 @@ impl Recorder<'_> {
     ) -> Vec<BaseChange> {
         let base = link.and_then(|id| self.find(id)).map(|link| &link.base);
         let agreed = |half: fn(&Base) -> Values| base.map(half).unwrap_or_default();
-        let source = source.cloned().unwrap_or_else(|| agreed(Base::source_values));
+        let source = source.cloned().unwrap_or_else(|| agreed(Base::known_values));
         let linq = linq.cloned().unwrap_or_else(|| agreed(Base::linq_values));
         let canon = self.policy.canon;
         let were_agreed = |field: Field| {

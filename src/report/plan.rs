@@ -273,7 +273,7 @@ fn why_conflicts(waits: &[Wait]) -> String {
     let others = waits.iter().filter_map(|wait| match wait {
         Wait::Conflict {
             field,
-            clash: clash @ (Clash::ChangedBack(_) | Clash::NeverAgreed),
+            clash: clash @ (Clash::ChangedBack(_) | Clash::NeverAgreed | Clash::ReadAnew),
             ..
         } => Some(clash.reason(*field)),
         Wait::Conflict { clash: Clash::BothEdited, .. }

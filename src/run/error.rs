@@ -43,6 +43,12 @@ pub enum RunError {
     /// A run has carried out this plan already.
     #[error("the plan was applied already, by run {0}")]
     Applied(RunId),
+    /// The column that is named for Linq's ids holds something else.
+    #[error(
+        "source.id_column names the column `{0}`, which holds other things than Linq's ids; \
+         nothing was changed"
+    )]
+    OtherIds(String),
     /// The program was asked to stop.
     #[error("stopped before everything was done; the next run goes on from here")]
     Stopped,
@@ -84,6 +90,7 @@ impl RunError {
             | RunError::Write(WriteError::Locked(error)) => lock_code(error),
             RunError::Source(SourceError::Io { .. } | SourceError::Unusable { .. })
             | RunError::Nobody(_)
+            | RunError::OtherIds(_)
             | RunError::Applied(_) => 2,
             RunError::Linq(error) => match error.verdict {
                 Verdict::NoToken(_) => 2,
@@ -125,6 +132,9 @@ impl RunError {
                 format!("`linqsync history --run {run}` shows whom it did something to")
             }
             RunError::Applied(_) => "make another one with `linqsync plan --out FILE`".to_owned(),
+            RunError::OtherIds(_) => {
+                "add an empty column to the file and name it in source.id_column".to_owned()
+            }
             RunError::Stopped => "start it again to finish".to_owned(),
         }
     }

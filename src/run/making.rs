@@ -14,6 +14,7 @@ use crate::report::RunReport;
 use crate::source::{Reading, WriteError};
 use crate::weather::meet;
 
+use super::meaning::settle_meaning;
 use super::{Aim, RunError, Sides, Terms};
 
 /// How often writing to Linq is planned anew within one run, because Linq turned out
@@ -74,6 +75,8 @@ pub(super) struct Making<'s, 'a, 't> {
     refused: Vec<(String, String)>,
     /// Whether the listing was read once more before anybody was created on its word.
     looked_twice: bool,
+    /// What has changed in what readings mean, if anything has.
+    changed_meaning: Option<String>,
     /// Writes that were not made, because the contact was not there any more, or it could
     /// not be told whether it is.
     missed: usize,
@@ -99,6 +102,7 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
             left: None,
             refused: Vec::new(),
             looked_twice: false,
+            changed_meaning: None,
             missed: 0,
             given_up: GivenUp::default(),
             failed: None,
@@ -142,6 +146,7 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
         if self.recorder(run, &seen).settle_interrupted(self.now())? {
             observe::recall(state, seen.change())?;
         }
+        self.settle_meaning(run, &mut seen, &reading)?;
         self.tell_what_is_meant(&seen)?;
         for pass in 1.. {
             let before = self.report.changes();
@@ -150,7 +155,7 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
             let left = self.plan(&mut seen)?;
             let is_over = !left.steps.iter().any(Step::acts) || self.report.changes() == before;
             if is_over || pass == PASSES {
-                self.close(run, seen, &reading, Arc::unwrap_or_clone(left))?;
+                self.close(run, seen, Arc::unwrap_or_clone(left))?;
                 break;
             }
         }
@@ -170,7 +175,7 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
             match self.write_source(run, seen, reading) {
                 Err(RunError::Write(WriteError::Changed { .. })) if save < SAVES => {
                     *reading = self.sides.source.read()?;
-                    self.see_source(seen, reading)?;
+                    self.see_source(run, seen, reading)?;
                 }
                 // A file of many was saved by somebody else: its records are planned anew.
                 Ok(Undone(1..)) if save < SAVES => {}
@@ -303,16 +308,38 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
         self.refused = done.refused;
         if let Some(now) = done.reading {
             *reading = now;
-            self.see_source(seen, reading)?;
+            self.see_source(run, seen, reading)?;
         }
         done.failed.map_or(Ok(Undone(done.undone)), |error| Err(RunError::Write(error)))
     }
 
     /// Puts another reading of the source in the place of what was seen of it.
-    fn see_source(&self, seen: &mut Seen, reading: &Reading) -> Result<(), RunError> {
+    fn see_source(
+        &mut self,
+        run: RunId,
+        seen: &mut Seen,
+        reading: &Reading,
+    ) -> Result<(), RunError> {
         let (linq, at) = (seen.linq.clone(), seen.now);
         *seen.change() =
             observe::observation(self.sides.state, self.terms.policy, reading, linq, at)?;
+        self.settle_meaning(run, seen, reading)
+    }
+
+    /// Remembers what the reading means before anything is planned. What has changed holds
+    /// for all of the run.
+    fn settle_meaning(
+        &mut self,
+        run: RunId,
+        seen: &mut Seen,
+        reading: &Reading,
+    ) -> Result<(), RunError> {
+        let (state, policy, now) = (self.sides.state, self.terms.policy, self.now());
+        let change = settle_meaning(state, policy, run, reading, seen.change(), now)?;
+        self.changed_meaning = change.or_else(|| self.changed_meaning.take());
+        if seen.changed_meaning != self.changed_meaning {
+            seen.change().changed_meaning.clone_from(&self.changed_meaning);
+        }
         Ok(())
     }
 
@@ -355,13 +382,7 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
 
     /// Remembers the reading, and tells what is still open: what is `left` of the run's
     /// aim, and whatever else waits.
-    fn close(
-        &mut self,
-        run: RunId,
-        seen: Seen,
-        reading: &Reading,
-        left: Plan,
-    ) -> Result<(), RunError> {
+    fn close(&mut self, run: RunId, seen: Seen, left: Plan) -> Result<(), RunError> {
         let seen = seen.observation;
         let mut undone = left.steps.iter().filter(|step| step.acts()).count();
         let mut skipped = left.skipped.clone();
@@ -382,10 +403,6 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
             self.notices.push(format!("{}: {why}", subject.name));
         }
         self.recorder(run, &seen).reading(&open, self.now())?;
-        let mapping = observe::mapping(self.terms.policy, reading);
-        if open.halt.is_none() && self.sides.state.mapping()?.as_ref() != Some(&mapping) {
-            self.sides.state.remember_mapping(&mapping)?;
-        }
         let waits = waiting(&open, &seen);
         self.sides.state.replace_waiting(&waits)?;
         self.end_decisions(&open, &waits, &seen)?;

@@ -10,6 +10,7 @@ mod aim;
 mod defect;
 mod error;
 mod making;
+mod meaning;
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, resume_unwind};
@@ -35,6 +36,7 @@ pub use error::RunError;
 pub(crate) use error::{STATE_HINT, state_code};
 
 use making::Making;
+use meaning::settle_meaning;
 
 /// The two sides and the state.
 pub struct Sides<'a> {
@@ -162,6 +164,8 @@ pub async fn preview_for(
     if recorder.settle_interrupted(now)? {
         observe::recall(sides.state, &mut seen)?;
     }
+    seen.changed_meaning =
+        settle_meaning(sides.state, terms.policy, run, &reading, &mut seen, now)?;
     let plan = aim.plan(&seen, terms.policy)?;
     let mut report = RunReport::new(now);
     report.dry_run = true;

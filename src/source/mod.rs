@@ -19,8 +19,8 @@ pub use pace::Pace;
 
 use crate::lock::LockError;
 use crate::model::{
-    AsWritten, Change, Field, FieldSet, Fingerprint, LinqId, RecordIndex, SourceRecord, Unreadable,
-    Values,
+    AsWritten, Change, Field, FieldSet, Fingerprint, LinqId, Manner, RecordIndex, SourceRecord,
+    Unreadable, Values,
 };
 
 /// A source of contacts: something that can be read whole and edited in place.
@@ -68,11 +68,15 @@ pub struct Reading {
     /// Where the source keeps them, as far as that can be configured: the columns of a
     /// table, the directories of cards. What is missing in another place means nothing.
     pub places: BTreeMap<Field, String>,
+    /// How it was read besides.
+    pub manner: Manner,
     /// The records, in the order of the source; each one's `index` is its position.
     pub records: Vec<SourceRecord>,
     /// What could not be read as a record. Where this is not empty the reading is
     /// incomplete: good for updates, never for deletions.
     pub unreadable: Vec<Unreadable>,
+    /// How many records have something else in the column for Linq's ids than an id.
+    pub other_ids: usize,
     /// Whether the source has a column in which it keeps Linq's ids.
     pub keeps_ids: bool,
     /// Why the source must not be written in this run, if it must not.

@@ -76,6 +76,7 @@ mod service_units;
 mod service_watch;
 mod service_weather;
 mod service_worker;
+mod settings;
 mod signals;
 mod simulation;
 mod spreadsheet;

@@ -142,6 +142,7 @@ impl World {
             intent,
             values: values.clone(),
             key: None,
+            read_anew: FieldSet::EMPTY,
             fingerprint: record(0, row).fingerprint,
             first_sent_at: self.now,
             sent_at: self.now,
@@ -182,7 +183,8 @@ impl World {
                     } else {
                         let intent = self.intent();
                         let (linq_id, values) = (*linq_id, values.clone());
-                        self.half_added.push(HalfAdded { intent, linq_id, values });
+                        let read_anew = FieldSet::EMPTY;
+                        self.half_added.push(HalfAdded { intent, linq_id, values, read_anew });
                     }
                 }
                 None => {}

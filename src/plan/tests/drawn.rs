@@ -25,7 +25,7 @@ impl<'a> Choices<'a> {
         usize::from(*first) % count.max(1)
     }
 
-    fn one_of<T: Clone>(&mut self, all: &[T]) -> T {
+    pub(super) fn one_of<T: Clone>(&mut self, all: &[T]) -> T {
         all[self.below(all.len())].clone()
     }
 
@@ -80,8 +80,9 @@ pub(super) fn clear(choices: &mut Choices<'_>) -> World {
     world
 }
 
-const EDITABLE: [Field; 4] = [Field::Title, Field::Company, Field::LastName, Field::PhoneNumber];
-const TEXTS: [&str; 4] = ["", "x", "y", " x"];
+pub(super) const EDITABLE: [Field; 4] =
+    [Field::Title, Field::Company, Field::LastName, Field::PhoneNumber];
+pub(super) const TEXTS: [&str; 4] = ["", "x", "y", " x"];
 
 fn policy(choices: &mut Choices<'_>) -> Policy {
     // Most worlds are as people have them who have configured nothing.

@@ -2,7 +2,7 @@
 
 use super::carry_out::{Recorded, effects};
 use super::world::{World, at, values};
-use crate::model::{Field, Fingerprint, IntentId, LinqId, Unreadable, Values};
+use crate::model::{Field, FieldSet, Fingerprint, IntentId, LinqId, Unreadable, Values};
 use crate::plan::{
     DoubtfulCreate, HalfAdded, LinkPlan, LinqWrite, Observation, Plan, Reason, SourceWrite, Tier,
     Wait, plan,
@@ -17,6 +17,7 @@ fn with_create(world: &World, sent: &str) -> Observation {
         intent: IntentId(7),
         fingerprint: Fingerprint::of(b"another spelling"),
         key: None,
+        read_anew: FieldSet::EMPTY,
         values: values(sent),
         first_sent_at: at(-20),
         sent_at: at(-20),
@@ -26,7 +27,8 @@ fn with_create(world: &World, sent: &str) -> Observation {
 
 fn with_addition(world: &World, id: u64, values: Values) -> Observation {
     let mut seen = world.observe();
-    seen.half_added.push(HalfAdded { intent: IntentId(3), linq_id: LinqId(id), values });
+    let (intent, linq_id, read_anew) = (IntentId(3), LinqId(id), FieldSet::EMPTY);
+    seen.half_added.push(HalfAdded { intent, linq_id, values, read_anew });
     seen
 }
 

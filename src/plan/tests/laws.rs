@@ -42,7 +42,7 @@ fn number(name: &str, otherwise: u64) -> u64 {
 }
 
 /// Checks `law` for `share` of all worlds, each drawn from bytes of its own.
-fn check(share: u64, law: impl Fn(&mut Choices<'_>) + Sync) {
+pub(super) fn check(share: u64, law: impl Fn(&mut Choices<'_>) + Sync) {
     let cases = number("LINQSYNC_LAWS_CASES", CASES) / share;
     let seed = number("LINQSYNC_LAWS_SEED", 1);
     let parts: Vec<u64> = (0..PARTS).collect();

@@ -10,6 +10,7 @@ mod interrupted;
 mod laws;
 mod linked;
 mod matching;
+mod meaning;
 mod reference;
 mod small_identity;
 mod small_scope;

@@ -77,6 +77,9 @@ impl<'a> Undo<'a, '_> {
         if !self.seen.source.mapped.contains(field) || record.rejects(field) {
             return stay("the source does not carry it at present");
         }
+        if base.is_void(field) {
+            return stay("it was read under other settings then, and stays");
+        }
         if in_source == Shows::Edited || in_linq == Shows::Edited {
             return stay("edited since, and stays");
         }

@@ -57,6 +57,8 @@ pub(super) struct Contents {
     pub(super) rows: Vec<usize>,
     /// The rows that could not be read, from top to bottom.
     pub(super) unreadable: Vec<Unreadable>,
+    /// How many records have something else in the id column than an id.
+    pub(super) other_ids: usize,
     /// Position of the last row that is not blank.
     pub(super) last_filled: Option<usize>,
     /// Why the file must not be written, if it must not.
@@ -94,6 +96,10 @@ impl<'a> RowReader<'a> {
         };
         match read {
             Ok(record) => {
+                let id = self.columns.id.and_then(|column| cells.get(column));
+                let is_other =
+                    record.linq_id.is_none() && id.is_some_and(|cell| !cell.is_blank(self.body));
+                self.contents.other_ids += usize::from(is_other);
                 self.contents.records.push(record);
                 self.contents.rows.push(position);
             }

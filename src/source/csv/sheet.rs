@@ -3,7 +3,7 @@
 //! Owns the order in which a file is understood: encoding, dialect, header, rows.
 //! Leaves the file itself to [`super::open`].
 
-use crate::model::{AsWritten, Fingerprint, RecordIndex};
+use crate::model::{AsWritten, Fingerprint, Manner, RecordIndex, Setting};
 use crate::source::Reading;
 use crate::source::formula::FormulaGuard;
 
@@ -11,7 +11,7 @@ use super::dialect::{Delimiter, Dialect, name};
 use super::header::{Columns, is_known};
 use super::rows::{Contents, Ending, RowReader};
 use super::scan::{Cell, Row, Scanner};
-use super::text::{Flaw, Text};
+use super::text::{Charset, Flaw, Text};
 use super::{CsvOptions, Defect};
 
 /// A file that was read.
@@ -58,7 +58,8 @@ impl Sheet {
         let header = walk.rows.len() - 1;
         let contents = walk.contents(&columns, options, text.flaw);
         let rows = walk.rows;
-        let (reading, record_rows, last_filled) = reading(&text, &columns, contents);
+        let manner = manner(&text, dialect, &columns, options);
+        let (reading, record_rows, last_filled) = reading(&text, &columns, manner, contents);
         let sheet = Sheet {
             dialect,
             guard: options.formula_guard,
@@ -169,12 +170,39 @@ impl<'a> Walk<'a> {
     }
 }
 
+/// How the file was read, as far as it is not told by where its fields are.
+fn manner(text: &Text, dialect: Dialect, columns: &Columns, options: &CsvOptions) -> Manner {
+    let name = |column: Option<usize>| column.map(|at| columns.names()[at].clone());
+    let found = |byte: u8| char::from(byte).to_string();
+    Manner {
+        kind: "csv".to_owned(),
+        key: name(columns.key),
+        id_column: name(columns.id),
+        encoding: Setting {
+            asked: match &options.encoding {
+                Charset::Auto => "auto".to_owned(),
+                Charset::Named(name) => name.clone(),
+            },
+            found: text.encoding().to_owned(),
+        },
+        delimiter: Setting {
+            asked: match options.delimiter {
+                Delimiter::Auto => "auto".to_owned(),
+                Delimiter::Byte(byte) => found(byte),
+            },
+            found: found(dialect.delimiter),
+        },
+        formula_guard: options.formula_guard == FormulaGuard::On,
+    }
+}
+
 fn reading(
     text: &Text,
     columns: &Columns,
+    manner: Manner,
     contents: Contents,
 ) -> (Reading, Vec<usize>, Option<usize>) {
-    let Contents { records, rows, unreadable, last_filled, read_only } = contents;
+    let Contents { records, rows, unreadable, other_ids, last_filled, read_only } = contents;
     let inexact = (text.flaw == Some(Flaw::Inexact)).then(|| {
         format!("its encoding {} cannot be written back exactly; save it as UTF-8", text.encoding())
     });
@@ -183,6 +211,8 @@ fn reading(
         records,
         unreadable,
         places: columns.places(),
+        manner,
+        other_ids,
         keeps_ids: columns.id.is_some(),
         read_only: read_only.or(inexact),
         fingerprint: Fingerprint::of(text.raw()),

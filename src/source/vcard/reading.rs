@@ -9,8 +9,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::model::{
-    AsWritten, Field, FieldSet, Fingerprint, OtherValue, RecordIndex, SourceKey, SourceRecord,
-    Unreadable,
+    AsWritten, Field, FieldSet, Fingerprint, Manner, OtherValue, RecordIndex, SourceKey,
+    SourceRecord, Unreadable,
 };
 use crate::source::Reading;
 
@@ -61,9 +61,11 @@ pub(super) fn assembled(files: &Files, unreadable: &[(PathBuf, String)]) -> (Vec
     let (places, records) = found.into_iter().unzip();
     let reading = Reading {
         places: BTreeMap::new(),
+        manner: Manner { kind: "vcard".to_owned(), ..Manner::default() },
         mapped: mapped(),
         records,
         unreadable: broken,
+        other_ids: 0,
         keeps_ids: false,
         read_only: None,
         fingerprint: fingerprint(files),

@@ -108,12 +108,19 @@ impl Columns {
         self.fields.get(&field).map_or(&[], Vec::as_slice)
     }
 
-    /// The fields and the names of their columns.
+    /// The fields and the names of their columns; of several columns of one name, which
+    /// it is.
     pub(super) fn places(&self) -> BTreeMap<Field, String> {
-        let names = |columns: &[usize]| {
-            columns.iter().map(|at| self.names[*at].as_str()).collect::<Vec<_>>().join(", ")
+        let place = |at: &usize| {
+            let name = &self.names[*at];
+            let same = |names: &[String]| names.iter().filter(|n| same_name(n, name)).count();
+            match same(&self.names) {
+                1 => name.clone(),
+                all => format!("{name} ({} of {all})", same(&self.names[..=*at])),
+            }
         };
-        self.fields().map(|(field, columns)| (field, names(columns))).collect()
+        let places = |columns: &[usize]| columns.iter().map(place).collect::<Vec<_>>().join(", ");
+        self.fields().map(|(field, columns)| (field, places(columns))).collect()
     }
 
     /// Number of columns.

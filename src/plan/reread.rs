@@ -1,0 +1,146 @@
+//! What a change of settings, or of the columns of the source, makes of the links.
+//!
+//! Nothing is deleted, cleared or overwritten because of such a change, now or later.
+//! What was agreed on in a field that is read from elsewhere says nothing about its values
+//! of today: that half of the base becomes void. A pair of which one half may only not be
+//! read any more is released. And what piled up on a side that was not sent so far becomes
+//! a question.
+
+use crate::model::{
+    Base, Field, FieldSet, Link, LinkStatus, LinqContact, MeaningChange, Policy, Side, SourceRecord,
+};
+
+use super::observation::Observation;
+use super::recognise::recognise;
+
+/// The links as they are after `change`, in the order of those that were `seen`. Of those
+/// that are released the status is another.
+pub fn reread(seen: &Observation, policy: &Policy, change: &MeaningChange) -> Vec<Link> {
+    let mut anew = seen.clone();
+    for link in &mut anew.links {
+        let contact = anew.linq.contacts.get(&link.linq_id);
+        make_void(&mut link.base, contact, change.read_anew);
+        if change.keys {
+            link.key = None;
+        }
+    }
+    let found = recognise(&anew, policy).links;
+    let strangers =
+        seen.source.records.len() - found.iter().filter(|link| link.1.is_some()).count();
+    let identity = Field::IDENTITY.into_iter().any(|field| change.read_anew.contains(field));
+    // A record that is not recognised any more may be one of those that are missing.
+    let missing = if change.membership || identity && strangers > 0 {
+        Missing::MayBeThere
+    } else {
+        Missing::IsGone
+    };
+    let mut links: Vec<Link> = Vec::with_capacity(found.len());
+    for (link, position) in found {
+        let half = Half {
+            record: position.map(|position| &seen.source.records[position]),
+            contact: seen.linq.contacts.get(&link.linq_id),
+        };
+        links.push(half.after(link, policy, change, missing));
+    }
+    links
+}
+
+/// What it means that the record of a link was not found.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Missing {
+    /// It may be there, and not be read or recognised any more.
+    MayBeThere,
+    /// It was removed.
+    IsGone,
+}
+
+/// What there is of a link.
+struct Half<'a> {
+    record: Option<&'a SourceRecord>,
+    contact: Option<&'a LinqContact>,
+}
+
+impl Half<'_> {
+    fn after(
+        &self,
+        link: &Link,
+        policy: &Policy,
+        change: &MeaningChange,
+        missing: Missing,
+    ) -> Link {
+        let mut link = link.clone();
+        if let Some(record) = self.record {
+            // As it is written by now: what differs from this later is an edit.
+            link.key.clone_from(&record.key);
+            link.fingerprint = record.fingerprint;
+        }
+        let [from_source, from_linq] = change.newly_followed;
+        let is_out_of_sight = self.record.is_none()
+            && (missing == Missing::MayBeThere
+                || from_source
+                || may_hide_edits(Side::Linq, policy, change))
+            || self.contact.is_none()
+                && (from_linq || may_hide_edits(Side::Source, policy, change));
+        // An edit that was not sent so far had kept the other half's deletion from it.
+        let is_alone = self.record.is_none() || self.contact.is_none();
+        let mut is_kept = false;
+        for (side, fields) in Side::ALL.into_iter().zip(change.newly_sent) {
+            is_kept |= self.ask_for_what_piled_up(&mut link.base, side, fields, policy) && is_alone;
+        }
+        let is_out_of_sight = is_out_of_sight || is_kept;
+        if is_out_of_sight {
+            link.status = LinkStatus::Released;
+        }
+        link
+    }
+
+    /// Of `fields`, which `side` did not send so far, those that it has changed meanwhile
+    /// are agreed on no more. What was never agreed on is no case for a policy either.
+    /// Returns whether there are any.
+    fn ask_for_what_piled_up(
+        &self,
+        base: &mut Base,
+        side: Side,
+        fields: FieldSet,
+        policy: &Policy,
+    ) -> bool {
+        let values = match side {
+            Side::Source => self.record.map(|record| &record.values),
+            Side::Linq => self.contact.map(|contact| &contact.values),
+        };
+        let Some(values) = values else { return false };
+        let mut any = false;
+        for field in fields.iter() {
+            let differs = match base.half(side, field) {
+                Some(half) => !policy.canon.same(field, half, &values[field]),
+                None => !values[field].trim().is_empty(),
+            };
+            if differs {
+                for side in Side::ALL {
+                    base.make_void(side, field, "");
+                }
+                any = true;
+            }
+        }
+        any
+    }
+}
+
+/// Whether an edit on `side` that is not sent may have been in a place that is not read any
+/// more, and have kept a deletion from it so far.
+fn may_hide_edits(side: Side, policy: &Policy, change: &MeaningChange) -> bool {
+    let to = match side {
+        Side::Source => Side::Linq,
+        Side::Linq => Side::Source,
+    };
+    change.read_anew.iter().any(|field| !policy.writes_field(to, field))
+}
+
+/// Makes the source's half of `fields` void. Where nothing was known of Linq's, it is what
+/// Linq shows.
+fn make_void(base: &mut Base, contact: Option<&LinqContact>, fields: FieldSet) {
+    for field in fields.iter() {
+        let shown = contact.map(|contact| contact.values[field].as_str()).unwrap_or_default();
+        base.make_void(Side::Source, field, shown);
+    }
+}

@@ -1,0 +1,73 @@
+//! What a change of settings, or of the columns of the source, makes of the links.
+
+use super::Recorder;
+use crate::mirror::{Action, HistoryEntry, LinkChange, Record, StateError};
+use crate::model::{Link, LinkStatus, Meaning, Side, Timestamp};
+use crate::plan::reread;
+
+impl Recorder<'_> {
+    /// Remembers what the reading means `now`. If that is something else than in the last run,
+    /// the links are brought up to it in the same transaction, and what has changed is
+    /// returned, for people.
+    pub(crate) fn meaning(
+        &self,
+        now: &Meaning,
+        at: Timestamp,
+    ) -> Result<Option<String>, StateError> {
+        let before = self.state.meaning()?;
+        if before.as_ref() == Some(now) {
+            return Ok(None);
+        }
+        let Some(change) = before.and_then(|before| now.change_since(&before)) else {
+            self.state.remember_meaning(now)?;
+            return Ok(None);
+        };
+        let reason = change.reason();
+        let (mut records, mut released) = (Vec::new(), 0);
+        for after in reread(self.seen, self.policy, &change) {
+            let Some(before) = self.find(after.id) else { continue };
+            if before.status != after.status {
+                released += 1;
+                records.push(release(&after, &reason));
+            }
+            if *before != after {
+                let Link { id, key, fingerprint, base, .. } = after;
+                let link = LinkChange::Update { id, key, fingerprint, base };
+                records.push(Record { link, ..Record::default() });
+            }
+        }
+        self.state.commit_meaning(self.run, at, &records, now, &change)?;
+        Ok(Some(told(&reason, released)))
+    }
+}
+
+fn told(reason: &str, released: usize) -> String {
+    let who = match released {
+        0 => return reason.to_owned(),
+        1 => "1 linked contact is".to_owned(),
+        several => format!("{several} linked contacts are"),
+    };
+    format!(
+        "{reason} ({who} not read any more, and released: nothing happens to them until they \
+         are back on both sides)"
+    )
+}
+
+fn release(link: &Link, reason: &str) -> Record {
+    debug_assert_eq!(link.status, LinkStatus::Released);
+    let entry = HistoryEntry {
+        side: Side::Linq,
+        action: Action::Release,
+        linq_id: Some(link.linq_id),
+        source_key: link.key.as_ref().map(ToString::to_string),
+        name: link.base.linq_values().display_name(),
+        changes: Vec::new(),
+        bases: Vec::new(),
+        before: None,
+        place: None,
+        bytes: None,
+        reason: format!("not read any more: {reason}"),
+        approved: false,
+    };
+    Record { link: LinkChange::Release(link.id), history: vec![entry], ..Record::default() }
+}
