@@ -57,6 +57,7 @@ mod reidentify;
 mod reread;
 mod saved;
 mod similarity;
+mod slipped;
 mod step;
 #[cfg(test)]
 mod tests;
@@ -69,7 +70,7 @@ use chrono::TimeDelta;
 
 use crate::model::{Fingerprint, IntentId, LinqId, Policy};
 
-use case::{Case, account};
+use case::{Case, SourceHalf, account};
 use correlate::correlate;
 use guard::{Missing, guard, halt};
 
@@ -125,6 +126,7 @@ pub fn plan(seen: &Observation, policy: &Policy) -> Result<Plan, Unaccounted> {
         }
     }
     notice_nobodies(&mut plan, seen);
+    notice_other_keys(&mut plan, &cases);
     notice_unseen(&mut plan, unseen, seen);
     drop_writes_to_read_only_source(&mut plan, seen);
     notice_delayed_creates(&mut plan, &cases, seen);
@@ -229,6 +231,33 @@ fn notice_nobodies(plan: &mut Plan, seen: &Observation) {
         "without a name, an e-mail address or a phone number, so not synchronised: {}{more}",
         filled[..filled.len().min(NAMED)].join(", ")
     ));
+}
+
+/// Says that keys are others than before, where that happened to more than one.
+fn notice_other_keys(plan: &mut Plan, cases: &[Case<'_>]) {
+    let has_another = |case: &&Case<'_>| match case {
+        Case::Pair { link, source: SourceHalf::Present(record), .. } => {
+            link.key.is_some() && link.key != record.key
+        }
+        Case::Pair { .. }
+        | Case::Replaced { .. }
+        | Case::OnBoth { .. }
+        | Case::InSource { .. }
+        | Case::InLinq { .. }
+        | Case::Orphan { .. }
+        | Case::Ambiguous { .. }
+        | Case::Candidate { .. }
+        | Case::Nobody { .. }
+        | Case::Suspect { .. }
+        | Case::OutOfScope { .. } => false,
+    };
+    let count = cases.iter().filter(has_another).count();
+    if count > 1 {
+        plan.notices.push(format!(
+            "{count} linked contacts have another key than before, or none; they were recognised \
+             by what they say, and keep their contacts in Linq"
+        ));
+    }
 }
 
 fn notice_delayed_creates(plan: &mut Plan, cases: &[Case<'_>], seen: &Observation) {

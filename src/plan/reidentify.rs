@@ -14,7 +14,8 @@ use crate::model::{
 };
 
 use super::observation::{DoubtfulCreate, HalfAdded};
-use super::similarity::{alike, has_nothing_of, likeness, likest_first, shared_weight};
+use super::similarity::{Keyed, alike, has_nothing_of, likeness, likest_first, shared_weight};
+use super::slipped::{Claim, slipped};
 
 /// A record as an earlier reading knew it.
 #[derive(Clone, Copy, Debug)]
@@ -45,7 +46,7 @@ impl<'a> Known<'a> {
         }
     }
 
-    fn fingerprint(self) -> Option<Fingerprint> {
+    pub(super) fn fingerprint(self) -> Option<Fingerprint> {
         match self {
             Known::Link(link) => Some(link.fingerprint),
             Known::Create(create) => Some(create.fingerprint),
@@ -87,7 +88,8 @@ pub(super) fn reidentify(
     canon: Canon,
 ) -> Vec<Option<usize>> {
     let (found, taken) = (vec![None; known.len()], taken.to_vec());
-    let mut search = Search { known, records, mapped, canon, found, taken };
+    let keys_slipped = false;
+    let mut search = Search { known, records, mapped, canon, found, taken, keys_slipped };
     if known.is_empty() {
         return search.found;
     }
@@ -95,6 +97,7 @@ pub(super) fn reidentify(
     search.by_key();
     search.by_bytes();
     search.by_values();
+    search.keys_slipped |= search.most_keys_differ();
     search.by_shared(|values| canon.email_key(values), Compatible::WithAnyKey);
     search.by_shared(|values| canon.phone_key(values), Compatible::WithSameKey);
     search.by_shared(full_name_key, Compatible::WithSameKey);
@@ -124,6 +127,8 @@ struct Search<'a> {
     found: Vec<Option<usize>>,
     /// Whether a record is somebody already, or a copy of one that is.
     taken: Vec<bool>,
+    /// Whether keys are others than before, so that another key is no other person.
+    keys_slipped: bool,
 }
 
 impl Search<'_> {
@@ -278,6 +283,8 @@ impl Search<'_> {
         find(&same_key).or_else(|| find(&same_bytes)).or_else(|| find(&unchanged)).or(first)
     }
 
+    /// The key, unless it has slipped to the row of somebody else. Where a row was left
+    /// behind by somebody who has the same key by now, it is of whom says the same.
     fn by_key(&mut self) {
         let mut rows: BTreeMap<&SourceKey, usize> = BTreeMap::new();
         for position in self.untaken() {
@@ -285,11 +292,42 @@ impl Search<'_> {
                 rows.insert(key, position);
             }
         }
+        let mut claims: BTreeMap<usize, usize> = BTreeMap::new();
         for index in self.unfound() {
-            if let Some(position) = self.known[index].key().and_then(|key| rows.remove(key)) {
+            let known = self.known[index];
+            let Some(position) = known.key().and_then(|key| rows.get(key)) else { continue };
+            let is_same = Some(self.records[*position].fingerprint) == known.fingerprint();
+            let claim = claims.entry(*position).or_insert(index);
+            if is_same {
+                *claim = index;
+            }
+        }
+        let strangers: Vec<usize> =
+            self.untaken().into_iter().filter(|at| !claims.contains_key(at)).collect();
+        let claims: Vec<Claim> = claims.into_iter().map(|(at, index)| (index, at)).collect();
+        let slipped =
+            slipped(self.known, self.records, &claims, &strangers, self.mapped, self.canon);
+        self.keys_slipped = slipped.most;
+        for (index, position) in claims {
+            if !slipped.claims.contains(&index) {
                 self.pair(index, position);
             }
         }
+    }
+
+    /// Whether most of those who were recognised have another key than before: then it says
+    /// nothing about the others either.
+    fn most_keys_differ(&self) -> bool {
+        let (mut same, mut other) = (0, 0);
+        for (known, found) in self.known.iter().zip(&self.found) {
+            let now = found.and_then(|position| self.records[position].key.as_ref());
+            match (known.key(), now) {
+                (Some(before), Some(now)) if before == now => same += 1,
+                (Some(_), Some(_)) => other += 1,
+                (None, _) | (_, None) => {}
+            }
+        }
+        other > same
     }
 
     /// Rows that are the same to the letter are interchangeable: they are paired
@@ -412,7 +450,7 @@ impl Search<'_> {
         match compatible {
             Compatible::WithAnyKey => true,
             Compatible::WithSameKey => {
-                !(known.key().is_some() && record.key.is_some())
+                (self.keys_slipped || known.key().is_none() || record.key.is_none())
                     && first_names_agree(&values, &record.values)
             }
         }
@@ -424,7 +462,9 @@ impl Search<'_> {
             self.unfound_or_edited().into_iter().map(|index| (index, self.known[index])).collect();
         let records: Vec<(usize, &SourceRecord)> =
             self.untaken().into_iter().map(|at| (at, &self.records[at])).collect();
-        for (index, position) in likest_first(alike(&known, &records, self.mapped, self.canon)) {
+        let keys = if self.keys_slipped { Keyed::AnyKey } else { Keyed::SameKey };
+        let alike = alike(&known, &records, self.mapped, self.canon, keys);
+        for (index, position) in likest_first(alike) {
             self.pair(index, position);
         }
     }

@@ -34,6 +34,15 @@ impl Compared {
     }
 }
 
+/// Whether records with different keys may be one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Keyed {
+    /// Keys say nothing.
+    AnyKey,
+    /// They may not.
+    SameKey,
+}
+
 /// Pairs of a known record and a record that share at least half of their values, with
 /// a measure of how alike they are. Their names may only differ wholly where they share
 /// an e-mail or a phone number: a successor in the same post is somebody else.
@@ -42,6 +51,7 @@ pub(super) fn alike(
     records: &[(usize, &SourceRecord)],
     mapped: FieldSet,
     canon: Canon,
+    keyed: Keyed,
 ) -> Vec<(u32, usize, usize)> {
     if known.is_empty() || records.is_empty() {
         return Vec::new();
@@ -65,8 +75,8 @@ pub(super) fn alike(
     let alike = |(a, b): (usize, usize)| {
         let (known, record) = (&known[a], &records[b]);
         // Where both have a key the keys differ, or they would have been paired by it.
-        let score = score(&known.values, &record.values);
-        let score = score.filter(|_| !(known.has_key && record.has_key))?;
+        let differ = keyed == Keyed::SameKey && known.has_key && record.has_key;
+        let score = score(&known.values, &record.values).filter(|_| !differ)?;
         Some((score, known.place, record.place))
     };
     sharing_a_value(&known, &records).into_iter().filter_map(alike).collect()

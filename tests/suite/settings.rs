@@ -247,6 +247,117 @@ fn a_row_that_goes_while_the_key_column_changes_is_released_and_told() {
     world.expect_silence();
 }
 
+/// Runs after keys were changed in `text`: everybody keeps their contact.
+#[track_caller]
+fn keys_slip(text: impl FnOnce(Vec<String>) -> Vec<String>) -> World {
+    let world = numbered();
+    let whole = world.text();
+    let (header, rows) = whole.split_once('\n').unwrap();
+    let rows = text(rows.lines().map(str::to_owned).collect());
+    world.write(format!("{header}\n{}\n", rows.join("\n")));
+    let before = world.linq().contacts();
+    let written = world.text();
+    let run = world.once().expect(0);
+    assert!(run.notices().contains("have another key than before"), "{:#}", run.json);
+    assert_eq!((run.linq()[2], run.linq()[3], run.source()[2..].to_vec()), (0, 0, vec![0, 0]));
+    let after = world.linq().contacts();
+    for contact in &before {
+        assert!(after.contains(contact), "{contact:?} is not as it was");
+    }
+    assert_eq!(world.text(), written);
+    world.expect_silence();
+    world
+}
+
+fn with_key(row: &str, key: &str) -> String {
+    format!("{key},{}", row.split_once(',').unwrap().1)
+}
+
+#[test]
+fn keys_that_are_filled_down_again_under_a_new_row_change_nobody() {
+    let world = keys_slip(|mut rows| {
+        rows.insert(0, format!("1,0,{}", people::row(9).trim()));
+        let keyed = (1..).zip(rows).map(|(n, row)| with_key(&row, &n.to_string()));
+        keyed.collect()
+    });
+    assert_eq!(world.linq().contacts().len(), 7);
+}
+
+#[test]
+fn keys_that_are_sorted_alone_or_shifted_change_nobody() {
+    keys_slip(|rows| {
+        (1..=6)
+            .rev()
+            .zip(rows)
+            .map(|(n, row): (i32, String)| with_key(&row, &n.to_string()))
+            .collect()
+    });
+    keys_slip(|rows| {
+        (2..).zip(rows).map(|(n, row): (i32, String)| with_key(&row, &n.to_string())).collect()
+    });
+}
+
+#[test]
+fn keys_that_are_blanked_or_written_otherwise_change_nobody() {
+    keys_slip(|rows| rows.iter().map(|row| with_key(row, "")).collect());
+    for like in ["000{n}", "{n}.0", "E{n}"] {
+        keys_slip(|rows| {
+            let key = |n: usize| like.replace("{n}", &n.to_string());
+            (1..).zip(rows).map(|(n, row)| with_key(&row, &key(n))).collect()
+        });
+    }
+}
+
+#[test]
+fn keys_that_two_people_exchanged_change_nobody() {
+    keys_slip(|mut rows| {
+        rows[1] = with_key(&rows[1], "5");
+        rows[4] = with_key(&rows[4], "2");
+        rows
+    });
+}
+
+#[test]
+fn an_edit_beside_keys_that_were_written_otherwise_is_an_edit() {
+    let world = numbered();
+    let whole = world.text();
+    let (header, rows) = whole.split_once('\n').unwrap();
+    let rows: Vec<String> = (1..)
+        .zip(rows.lines())
+        .map(|(n, row): (i32, &str)| with_key(row, &format!("0{n}")))
+        .collect();
+    world.write(format!("{header}\n{}\n", rows.join("\n").replace("Title 004", "Chief")));
+    assert_eq!(world.once().expect(0).linq(), [6, 0, 1, 0]);
+    assert_eq!(world.contact("First004").title.as_deref(), Some("Chief"));
+    world.expect_silence();
+}
+
+#[test]
+fn a_key_whose_row_says_something_new_is_believed() {
+    let world = numbered();
+    world.edit(&people::row(2), "Zoe,Young,zoe@new.example,+14155559999,New,Chief\n");
+    assert_eq!(world.once().expect(0).linq(), [6, 0, 1, 0]);
+    world.expect_silence();
+}
+
+#[test]
+fn a_family_whose_keys_slipped_stays_who_they_are() {
+    let mut world = World::new();
+    world.write(
+        "No,First Name,Last Name,Title\n1,Ann,Bell,Chief\n2,Bob,Bell,Cook\n3,Cay,Bell,Clerk\n",
+    );
+    world.set("source.key", "\"No\"");
+    world.sync();
+    let before = world.linq().contacts();
+    world.write(
+        "No,First Name,Last Name,Title\n1,Zed,Bell,\n2,Ann,Bell,Chief\n3,Bob,Bell,Cook\n4,Cay,Bell,Clerk\n",
+    );
+    let run = world.once();
+    assert_eq!((run.linq()[2], run.linq()[3]), (0, 0), "{:#}", run.json);
+    let after = world.linq().contacts();
+    assert!(before.iter().all(|contact| after.contains(contact)), "{after:?}");
+}
+
 #[test]
 fn another_encoding_overwrites_and_deletes_nothing() {
     let mut world = World::synced(
