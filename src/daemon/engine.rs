@@ -22,7 +22,7 @@ use crate::lock::Lock;
 use crate::mirror::{LinqDown, Pair, State};
 use crate::model::{Limit, Timestamp};
 use crate::open::{self, Linq, OpenError};
-use crate::report::{Outcome, ReportedError, RunReport};
+use crate::report::{ReportedError, RunReport};
 
 /// A configuration with what it names held.
 pub(super) struct Engine {
@@ -168,10 +168,7 @@ fn failed(message: &str, hint: &str, now: Timestamp) -> Made {
 
 /// When a run last succeeded, as far as the state remembers.
 pub(crate) fn last_success(state: &State) -> Option<Timestamp> {
-    let runs = state.last_runs(100).unwrap_or_default();
-    let endings = runs.into_iter().filter_map(|run| run.ending);
-    let succeeded = endings.filter(|ending| ending.outcome != Outcome::Failed.name());
-    succeeded.map(|ending| ending.at).max()
+    state.last_good_run().ok().flatten()?.ending.map(|ending| ending.at)
 }
 
 /// The span of a run, whose number every event within it carries, once it is known.

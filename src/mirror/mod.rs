@@ -65,7 +65,7 @@ pub use memory::Pair;
 pub use purge::Traces;
 pub use rejections::{Rejection, RejectionChange};
 pub use repeated::RepeatedWrite;
-pub use runs::{Ending, Run};
+pub use runs::{Ending, Failures, Run};
 pub use trial::Trial;
 pub use weather::{LinqDown, WhyDown};
 

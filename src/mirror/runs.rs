@@ -20,6 +20,15 @@ pub struct Run {
     pub undoes: Option<RunId>,
 }
 
+/// Runs in a row that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Failures {
+    /// When the first of them began.
+    pub since: Timestamp,
+    /// How many.
+    pub count: u32,
+}
+
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ending {
@@ -135,6 +144,40 @@ impl State {
         })
     }
 
+    /// The last run that did not fail.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn last_good_run(&self) -> Result<Option<Run>, StateError> {
+        self.read(|conn| {
+            conn.prepare_cached(
+                "SELECT id, started_at, finished_at, outcome, report, undoes FROM runs
+                 WHERE outcome IS NOT NULL AND outcome <> 'failed' ORDER BY id DESC LIMIT 1",
+            )?
+            .query_row([], run)
+            .optional()
+        })
+    }
+
+    /// The runs that have failed since the last one that did not; `None` if there are none.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn failures(&self) -> Result<Option<Failures>, StateError> {
+        self.read(|conn| {
+            conn.prepare_cached(
+                "SELECT min(started_at), count(*) FROM runs
+                 WHERE outcome = 'failed' AND id > coalesce((
+                     SELECT max(id) FROM runs WHERE outcome <> 'failed'), 0)",
+            )?
+            .query_row([], |row| {
+                let since: Option<Millis> = row.get(0)?;
+                let count = row.get(1)?;
+                Ok(since.map(|Millis(since)| Failures { since, count }))
+            })
+        })
+    }
+
     /// The last `count` runs, the latest first.
     ///
     /// # Errors
@@ -192,6 +235,29 @@ mod tests {
         let killed = Run { id: second, started_at: at(3), ending: None, undoes: Some(first) };
         assert_eq!(state.last_runs(9).unwrap(), [killed.clone(), finished]);
         assert_eq!(state.last_runs(1).unwrap(), [killed]);
+    }
+
+    #[test]
+    fn failures_are_counted_from_the_last_run_that_did_not_fail() {
+        let state = state();
+        let end = |second: i64, outcome: &str| {
+            let run = state.begin_run(at(second)).unwrap();
+            let outcome = outcome.to_owned();
+            let ending = Ending { at: at(second + 1), outcome, report: json!({}) };
+            state.finish_run(run, &ending).unwrap();
+            run
+        };
+        assert_eq!((state.failures().unwrap(), state.last_good_run().unwrap()), (None, None));
+        end(1, "failed");
+        assert_eq!(state.failures().unwrap(), Some(Failures { since: at(1), count: 1 }));
+        let good = end(3, "attention");
+        assert_eq!(state.failures().unwrap(), None);
+        end(5, "failed");
+        end(7, "failed");
+        // One that was killed is neither.
+        state.begin_run(at(9)).unwrap();
+        assert_eq!(state.failures().unwrap(), Some(Failures { since: at(5), count: 2 }));
+        assert_eq!(state.last_good_run().unwrap().unwrap().id, good);
     }
 
     #[test]

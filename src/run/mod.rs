@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use crate::apply::Clock;
 use crate::linq::Client;
 use crate::mirror::{Ending, State};
-use crate::model::{Policy, Timestamp};
+use crate::model::{Policy, RunId, Timestamp};
 use crate::observe;
 use crate::plan::{Observation, Plan};
 use crate::record::Recorder;
@@ -95,6 +95,7 @@ pub async fn run_for(aim: Aim<'_>, sides: &mut Sides<'_>, terms: &Terms<'_>) -> 
     let Making { mut report, notices, left, .. } = making;
     let down = remember_weather(state, &result, (terms.clock)());
     if let Err(error) = &result {
+        report.run = report.run.or_else(|| record_failed_start(error, state, started_at));
         let mut reported = error.reported();
         if let Some(down) = down {
             reported.hint = format!("{}; {down}", reported.hint);
@@ -106,6 +107,22 @@ pub async fn run_for(aim: Aim<'_>, sides: &mut Sides<'_>, terms: &Terms<'_>) -> 
     let mut ran = Ran { report, notices, left: left.filter(|_| result.is_ok()) };
     finish(sides.state, &mut ran, (terms.clock)(), terms.history);
     ran
+}
+
+/// Gives a run a number that failed before it had one, so that it is not as if nothing had
+/// been tried. A plan that was kept is not spent by that. What was asked for in vain is no
+/// run, and neither is one of which the state cannot take a record.
+fn record_failed_start(error: &RunError, state: &State, started_at: Timestamp) -> Option<RunId> {
+    match error {
+        RunError::Nobody(_) | RunError::Applied(_) | RunError::State(_) | RunError::Stopped => None,
+        RunError::Source(_)
+        | RunError::Write(_)
+        | RunError::BackUp(_)
+        | RunError::Linq(_)
+        | RunError::GaveUp(_)
+        | RunError::Plan(_)
+        | RunError::Defect => state.begin_run(started_at).ok(),
+    }
 }
 
 /// A panic is a defect, and ends the run like any error: what was in flight stays in the
