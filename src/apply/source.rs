@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::mirror::{IntentKind, IntentOutcome, NewIntent, State};
 use crate::model::{
-    AsWritten, Change, Fingerprint, IntentId, LinkId, LinqId, Policy, RecordIndex, RunId, Side,
-    Timestamp,
+    AsWritten, Change, Fingerprint, IntentId, LinkId, LinqId, Policy, RecordIndex, Side, Timestamp,
 };
 use crate::observe::record;
 use crate::plan::{Observation, Plan, Reason, SourceWrite, Step};
@@ -60,7 +59,7 @@ pub(crate) fn write_source(
         return Ok(SourceWrites::default());
     }
     back_up_once(source, state, clock())?;
-    intend(&mut writings, state, recorder.run, clock())?;
+    intend(&mut writings, state, recorder, clock())?;
     let edits: Vec<Edit> = writings.iter().map(|writing| writing.edit.clone()).collect();
     let Written { edits, reading, failed } = match source.write(&edits) {
         Ok(written) => written,
@@ -186,20 +185,20 @@ impl Removed {
 fn intend(
     writings: &mut [Writing<'_>],
     state: &State,
-    run: RunId,
+    recorder: Recorder<'_>,
     now: Timestamp,
 ) -> Result<(), StateError> {
     let (intended, intents): (Vec<&mut Writing<'_>>, Vec<NewIntent>) = writings
         .iter_mut()
         .filter_map(|writing| {
-            let intent = NewIntent { link: writing.link(), kind: writing.intent()? };
+            let intent = NewIntent { link: writing.link(), kind: writing.intent(recorder)? };
             Some((writing, intent))
         })
         .unzip();
     if intents.is_empty() {
         return Ok(());
     }
-    let ids = state.plan_intents(run, now, &intents)?;
+    let ids = state.plan_intents(recorder.run, now, &intents)?;
     state.mark_all_sent(&ids, now)?;
     for (writing, id) in intended.into_iter().zip(ids) {
         writing.intent = Some(id);
@@ -217,7 +216,7 @@ impl Writing<'_> {
     }
 
     /// What the journal says of it; filling in an id is worth no word.
-    fn intent(&self) -> Option<IntentKind> {
+    fn intent(&self, recorder: Recorder<'_>) -> Option<IntentKind> {
         let linq_id = self.step.subject.linq_id;
         match &self.edit {
             Edit::Add { values, linq_id, .. } => {
@@ -225,7 +224,9 @@ impl Writing<'_> {
             }
             Edit::Update { changes, .. } if changes.is_empty() => None,
             Edit::Update { changes, .. } => {
-                Some(IntentKind::UpdateInSource { linq_id: linq_id?, changes: changes.clone() })
+                let (linq_id, changes) = (linq_id?, changes.clone());
+                let linq = recorder.not_taken(linq_id, &changes);
+                Some(IntentKind::UpdateInSource { linq_id, changes, linq })
             }
             Edit::Remove { .. } => {
                 let fingerprint = self.fingerprint;

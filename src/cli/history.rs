@@ -41,7 +41,7 @@ pub(super) fn history(output: Output, config: &Config, args: &HistoryArgs) -> an
     print(&if everything {
         runs_text(&found.runs, &source)
     } else {
-        entries_text(&found.entries, &source)
+        failures_text(&found.runs, args) + &entries_text(&found.entries, &source)
     })?;
     Ok(0)
 }
@@ -106,6 +106,7 @@ fn run_json(run: &Run) -> Value {
         "finished_at": run.ending.as_ref().map(|ending| ending.at),
         "outcome": run.ending.as_ref().map(|ending| &ending.outcome),
         "undoes": run.undoes,
+        "error": report.map(|report| &report["error"]),
         "linq": report.map(|report| &report["linq"]),
         "source": report.map(|report| &report["source"]),
     })
@@ -130,6 +131,20 @@ fn runs_text(runs: &[Run], source: &str) -> String {
         return "no run has changed anything so far\n".to_owned();
     }
     text + "each change with `linqsync history --run N`; put back with `linqsync undo N`\n"
+}
+
+/// Why the run that was asked for failed, if it did.
+fn failures_text(runs: &[Run], args: &HistoryArgs) -> String {
+    let failed = |run: &Run| {
+        let ending = run.ending.as_ref()?;
+        let message = ending.report["error"]["message"].as_str()?;
+        let at = instant(run.started_at);
+        Some(format!("run {} of {at} failed: {}\n", run.id, shown(message, 200)))
+    };
+    match args.run {
+        Some(_) => runs.iter().filter_map(failed).collect(),
+        None => String::new(),
+    }
 }
 
 fn done(counts: &Value) -> Option<String> {

@@ -257,7 +257,10 @@ fn summary(plan: &Plan, seen: &Observation) -> String {
     let waits: usize = plan.steps.iter().filter(|step| !step.waits.is_empty()).count()
         + seen.source.unreadable.len();
     if plan.steps.is_empty() && waits == 0 {
-        return format!("nothing to do; {} in sync", counted(plan.in_sync, "contact", "contacts"));
+        return format!(
+            "nothing to do; {} in sync",
+            counted(plan.standings.in_sync, "contact", "contacts")
+        );
     }
     if links + waits == 0 && source == SideCounts::default() && linq == SideCounts::default() {
         let steps = counted(plan.steps.len(), "change", "changes");

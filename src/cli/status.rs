@@ -11,9 +11,10 @@ use serde_json::{Value, json};
 
 use crate::config::Config;
 use crate::daemon::control::{Standing, standing};
-use crate::mirror::{Holder, LinqDown, Run, State};
+use crate::mirror::{Ending, Failures, Holder, LinqDown, Run, State};
 use crate::model::{LinkStatus, Timestamp, WaitingKind};
 use crate::open::{self, OpenError};
+use crate::report::{LeftAlone, Outcome, RunReport};
 
 use super::args::Output;
 use super::history::instant;
@@ -23,9 +24,6 @@ use super::{complain, failed_command, now, print, print_json};
 
 const GOOD: Style = AnsiColor::Green.on_default();
 const WAITS: Style = AnsiColor::Magenta.on_default();
-
-/// How far back the last good run is looked for.
-const RUNS: usize = 1000;
 
 /// Tells how things stand. Returns the exit code.
 pub(super) async fn status(output: Output, config: &Config) -> anyhow::Result<u8> {
@@ -54,6 +52,8 @@ struct Status {
     released: usize,
     last: Option<Run>,
     last_good: Option<Run>,
+    /// The runs that have failed since.
+    failures: Option<Failures>,
     /// How many wait, what they are called, and what decides them.
     waiting: Vec<(usize, &'static str, &'static str, &'static str)>,
     decided: usize,
@@ -69,15 +69,12 @@ impl Status {
     fn of(state: &State, config: &Config) -> Result<Status, OpenError> {
         let links = state.links()?;
         let linked = links.iter().filter(|link| link.status == LinkStatus::Linked).count();
-        let mut runs = state.last_runs(RUNS)?;
-        let good = |run: &&Run| run.ending.as_ref().is_some_and(|e| e.outcome != "failed");
-        let last_good = runs.iter().find(good).cloned();
-        let last = (!runs.is_empty()).then(|| runs.swap_remove(0));
         Ok(Status {
             linked,
             released: links.len() - linked,
-            last,
-            last_good,
+            last: state.last_runs(1)?.pop(),
+            last_good: state.last_good_run()?,
+            failures: state.failures()?,
             waiting: waiting(state)?,
             decided: state.decided()?.len(),
             open_intents: state.open_intents()?.len(),
@@ -87,12 +84,40 @@ impl Status {
         })
     }
 
-    fn outcome(&self) -> Option<&str> {
-        Some(self.last.as_ref()?.ending.as_ref()?.outcome.as_str())
+    /// Whether the last run left nothing of which `verify` would say otherwise.
+    fn in_sync(&self) -> bool {
+        self.open_intents == 0 && self.last_report().is_some_and(|report| report.is_in_sync())
     }
 
-    fn in_sync(&self) -> bool {
-        self.outcome() == Some("clean") && self.open_intents == 0
+    fn last_report(&self) -> Option<RunReport> {
+        let ending = self.last.as_ref()?.ending.as_ref()?;
+        serde_json::from_value(ending.report.clone()).ok()
+    }
+
+    /// Whether the two sides are in sync, in words.
+    fn answer(&self, sides: &str) -> String {
+        let Some(last) = &self.last else {
+            return "not yet: there was no run; `linqsync plan` shows what the first would do"
+                .to_owned();
+        };
+        let has_failed = |ending: &Ending| ending.outcome == Outcome::Failed.name();
+        match (&last.ending, &self.last_good) {
+            _ if self.in_sync() => format!("{GOOD}yes{GOOD:#}: {sides}"),
+            (Some(ending), Some(good)) if has_failed(ending) => {
+                let at = good.ending.as_ref().map_or(good.started_at, |ending| ending.at);
+                let since = instant(at);
+                format!("{WAITS}unknown{WAITS:#}: {sides} have not been compared since {since}")
+            }
+            (Some(ending), None) if has_failed(ending) => {
+                format!("{WAITS}unknown{WAITS:#}: no run has compared {sides} so far")
+            }
+            (Some(_) | None, _) => format!("{WAITS}no{WAITS:#}: {sides}"),
+        }
+    }
+
+    /// What was left alone, and why.
+    fn left_alone(&self) -> Vec<LeftAlone> {
+        self.last_report().map(|report| report.unknown).unwrap_or_default()
     }
 
     fn next(&self, config: &Config) -> String {
@@ -115,24 +140,24 @@ impl Status {
             let _ = writeln!(text, "{name:<10} {}", wrapped(value, 11));
         };
         let source = shown(&file_name(&config.source.path), 40);
-        let answer = if self.in_sync() {
-            format!("{GOOD}yes{GOOD:#}: {source} and Linq")
-        } else if self.last.is_none() {
-            "not yet: there was no run; `linqsync plan` shows what the first would do".to_owned()
-        } else {
-            format!("{WAITS}no{WAITS:#}: {source} and Linq")
-        };
-        line("in sync", &answer);
+        line("in sync", &self.answer(&format!("{source} and Linq")));
         let released = match self.released {
             0 => String::new(),
             released => format!(", {released} released"),
         };
         line("contacts", &format!("{} linked{released}", self.linked));
         line("last run", &self.last_text(now));
+        if let Some(Failures { since, count }) = self.failures {
+            let runs = counted(count as usize, "run has failed", "runs in a row have failed");
+            line("failing", &format!("since {}: {runs}", instant(since)));
+        }
         if let Some(good) =
             self.last_good.as_ref().filter(|good| Some(good.id) != self.last.as_ref().map(|l| l.id))
         {
             line("last good", &format!("run {}, {}", good.id, ago(good, now)));
+        }
+        for LeftAlone { pairs, reason } in self.left_alone() {
+            line("unknown", &format!("{}: {reason}", counted(pairs, "contact", "contacts")));
         }
         for (position, (count, one, many, command)) in self.waiting.iter().enumerate() {
             let name = if position == 0 { "waiting" } else { "" };
@@ -160,6 +185,9 @@ impl Status {
             None => "interrupted".to_owned(),
             Some(ending) => match ending.report["error"]["message"].as_str() {
                 Some(message) => format!("failed: {}", shown(message, 200)),
+                None if ending.outcome == Outcome::Clean.name() && !self.in_sync() => {
+                    "done, and nothing waits for you".to_owned()
+                }
                 None => in_words(&ending.outcome).to_owned(),
             },
         };
@@ -188,6 +216,9 @@ impl Status {
             "linq_down": self.down,
             "last_run": self.last.as_ref().map(run),
             "last_success": self.last_good.as_ref().map(run),
+            "failing_since": self.failures.map(|failures| failures.since),
+            "failures": self.failures.map_or(0, |failures| failures.count),
+            "unknown": self.left_alone(),
             "conflicts": count("conflicts"),
             "ambiguous": count("ambiguous matches"),
             "rejected": count("rejected"),

@@ -1,15 +1,16 @@
 //! `verify`: reads both sides anew and compares them with one another.
 //!
 //! It goes by the values alone: what a run believes to have agreed on proves nothing
-//! here. It only explains, afterwards, where each side is meant to keep its own.
+//! here. It only explains, afterwards, where each side is meant to keep its own, for the
+//! reasons by which the planner says "in sync" of a pair that differs.
 
 use std::fmt::Write;
 
 use serde_json::{Value, json};
 
 use crate::config::Config;
-use crate::model::{Field, LinkStatus, Policy, SourceRecord};
-use crate::plan::{Observation, Somebody, everybody};
+use crate::model::{Field, LinkStatus, Policy, Side, SourceRecord};
+use crate::plan::{Meant, Observation, Somebody, everybody, meant};
 use crate::report::ReportedError;
 use crate::run::Aim;
 
@@ -56,7 +57,7 @@ struct Difference {
     why: String,
     field: Option<(Field, String, String)>,
     /// Why that is as it is meant to be, if so.
-    is_meant: Option<&'static str>,
+    is_meant: Option<Meant>,
 }
 
 struct Verdict {
@@ -106,8 +107,16 @@ impl Verdict {
                 self.differ(person, "on both sides, not linked so far", None, None);
             }
             (Some(_), None) | (None, Some(_)) if !person.takes_part => {}
-            (Some(_), None) => self.differ(person, "in the source only", None, None),
-            (None, Some(_)) => self.differ(person, "in Linq only", None, None),
+            (Some(_), None) => {
+                let stays = status.is_none() && !policy.writes(Side::Linq);
+                let is_meant = stays.then_some(Meant::OnlyThere(Side::Source));
+                self.differ(person, "in the source only", None, is_meant);
+            }
+            (None, Some(_)) => {
+                let stays = status.is_none() && !policy.writes(Side::Source);
+                let is_meant = stays.then_some(Meant::OnlyThere(Side::Linq));
+                self.differ(person, "in Linq only", None, is_meant);
+            }
             (None, None) => self.differ(person, "linked, and gone from both sides", None, None),
         }
     }
@@ -121,17 +130,8 @@ impl Verdict {
         }
         for field in differing.iter() {
             let (mine, theirs) = (&record.values[field], &contact.values[field]);
-            let base = person.link.map(|link| &link.base);
-            let agreed = base.and_then(|base| base.get(field)).is_some_and(|agreed| {
-                policy.canon.same(field, &agreed.source, mine)
-                    && policy.canon.same(field, &agreed.linq, theirs)
-            });
-            let apart = base.is_some_and(|base| base.is_apart(field));
-            let is_meant = match (agreed, apart) {
-                (true, true) => Some("put back by an undo: each side keeps its own"),
-                (true, false) => Some("Linq's own spelling of what it was sent"),
-                (false, _) => None,
-            };
+            let link = person.link;
+            let is_meant = link.and_then(|link| meant(field, link, record, contact, policy));
             let values = Some((field, mine.clone(), theirs.clone()));
             self.differ(person, "different values", values, is_meant);
         }
@@ -142,7 +142,7 @@ impl Verdict {
         person: &Somebody<'_>,
         why: &str,
         field: Option<(Field, String, String)>,
-        is_meant: Option<&'static str>,
+        is_meant: Option<Meant>,
     ) {
         let id = person.link.map(|link| link.linq_id).or(person.contact.map(|c| c.id));
         let key = person.record.map(SourceRecord::name_in_source);
@@ -158,7 +158,8 @@ impl Verdict {
     fn text(&self, source: &str) -> String {
         let mut text = String::new();
         for difference in self.differences.iter().take(SHOWN) {
-            let why = difference.is_meant.unwrap_or(&difference.why);
+            let meant = difference.is_meant.map(|meant| meant.to_string());
+            let why = meant.as_deref().unwrap_or(&difference.why);
             text += &head_of(&difference.name, &shown(&difference.place, 24), why, "");
             if let Some((field, mine, theirs)) = &difference.field {
                 let _ = writeln!(
@@ -204,7 +205,7 @@ impl Verdict {
                 "field": d.field.as_ref().map(|(field, ..)| field),
                 "source": d.field.as_ref().map(|(_, mine, _)| mine),
                 "linq": d.field.as_ref().map(|(_, _, theirs)| theirs),
-                "meant": d.is_meant,
+                "meant": d.is_meant.map(|meant| meant.to_string()),
             })
         };
         json!({

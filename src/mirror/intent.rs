@@ -56,6 +56,10 @@ pub enum IntentKind {
         linq_id: LinqId,
         /// Its fields that change.
         changes: Vec<Change>,
+        /// What Linq has in these fields, where that is not what is written: a person decided
+        /// on another value, which goes there next.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        linq: Option<Values>,
     },
     /// A record of the source is removed.
     RemoveFromSource {
@@ -81,7 +85,7 @@ impl fmt::Debug for IntentKind {
             IntentKind::AddToSource { linq_id, values } => {
                 write!(f, "AddToSource({linq_id}, {values:?})")
             }
-            IntentKind::UpdateInSource { linq_id, changes } => {
+            IntentKind::UpdateInSource { linq_id, changes, .. } => {
                 write!(f, "UpdateInSource({linq_id}, {changes:?})")
             }
             IntentKind::RemoveFromSource { linq_id, .. } => {

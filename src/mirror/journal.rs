@@ -212,7 +212,7 @@ mod tests {
                 IntentKind::UpdateInLinq { linq_id, changes: changes.clone(), base: Base::default() },
                 IntentKind::DeleteInLinq { linq_id },
                 IntentKind::AddToSource { linq_id, values },
-                IntentKind::UpdateInSource { linq_id, changes },
+                IntentKind::UpdateInSource { linq_id, changes, linq: None },
                 IntentKind::RemoveFromSource {
                     linq_id,
                     fingerprint: Some(Fingerprint(bytes)),

@@ -26,6 +26,8 @@ pub enum LinkChange {
         key: Option<SourceKey>,
         /// The record's bytes.
         fingerprint: Fingerprint,
+        /// What is written in it, if that is known.
+        content: Option<Fingerprint>,
         /// What both agree on.
         base: Base,
     },
@@ -37,6 +39,8 @@ pub enum LinkChange {
         key: Option<SourceKey>,
         /// The record's bytes.
         fingerprint: Fingerprint,
+        /// What is written in it, if that is known.
+        content: Option<Fingerprint>,
         /// What both agree on.
         base: Base,
     },
@@ -66,7 +70,7 @@ impl State {
         self.read(|conn| {
             conn.prepare_cached(
                 "SELECT id, linq_id, status, source_key, fingerprint, base,
-                        source_missing_since, linq_missing_since
+                        source_missing_since, linq_missing_since, content
                  FROM links ORDER BY id",
             )?
             .query_map([], link)?
@@ -84,6 +88,8 @@ pub struct LinkKey {
     pub status: LinkStatus,
     /// The record's bytes.
     pub fingerprint: Fingerprint,
+    /// What was written in it while the contact was there, if that is known.
+    pub content: Option<Fingerprint>,
 }
 
 impl State {
@@ -93,12 +99,15 @@ impl State {
     /// When the state cannot be read.
     pub fn link_keys(&self) -> Result<Vec<LinkKey>, StateError> {
         self.read(|conn| {
-            conn.prepare_cached("SELECT linq_id, status, fingerprint FROM links ORDER BY id")?
-                .query_map([], |row| {
-                    let (linq_id, status, fingerprint) = (row.get(0)?, row.get(1)?, row.get(2)?);
-                    Ok(LinkKey { linq_id, status, fingerprint })
-                })?
-                .collect()
+            conn.prepare_cached(
+                "SELECT linq_id, status, fingerprint, content FROM links ORDER BY id",
+            )?
+            .query_map([], |row| {
+                let (linq_id, status) = (row.get(0)?, row.get(1)?);
+                let (fingerprint, content) = (row.get(2)?, row.get(3)?);
+                Ok(LinkKey { linq_id, status, fingerprint, content })
+            })?
+            .collect()
         })
     }
 }
@@ -107,14 +116,28 @@ impl State {
 pub(super) fn change(tx: &Connection, change: &LinkChange) -> Result<(), Fault> {
     match change {
         LinkChange::Keep => Ok(()),
-        LinkChange::Insert { linq_id, key, fingerprint, base } => {
-            insert(tx, *linq_id, key.as_ref(), *fingerprint, base)
+        LinkChange::Insert { linq_id, key, fingerprint, content, base } => {
+            let inserted = tx
+                .prepare_cached(
+                    "INSERT INTO links (linq_id, status, source_key, fingerprint, content, base)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (linq_id) DO NOTHING",
+                )?
+                .execute(params![
+                    linq_id,
+                    LinkStatus::Linked,
+                    key,
+                    fingerprint,
+                    content,
+                    Json(base)
+                ])?;
+            if inserted == 0 { Err(StateError::AlreadyLinked(*linq_id).into()) } else { Ok(()) }
         }
-        LinkChange::Update { id, key, fingerprint, base } => {
+        LinkChange::Update { id, key, fingerprint, content, base } => {
             let statement = tx.prepare_cached(
-                "UPDATE links SET source_key = ?2, fingerprint = ?3, base = ?4 WHERE id = ?1",
+                "UPDATE links SET source_key = ?2, fingerprint = ?3, content = ?4, base = ?5
+                 WHERE id = ?1",
             )?;
-            to_one(statement, *id, (id, key, fingerprint, Json(base)))
+            to_one(statement, *id, (id, key, fingerprint, content, Json(base)))
         }
         LinkChange::Missing { id, side, since } => {
             let statement = match side {
@@ -146,22 +169,6 @@ pub(super) fn change(tx: &Connection, change: &LinkChange) -> Result<(), Fault> 
     }
 }
 
-fn insert(
-    tx: &Connection,
-    linq_id: LinqId,
-    key: Option<&SourceKey>,
-    fingerprint: Fingerprint,
-    base: &Base,
-) -> Result<(), Fault> {
-    let inserted = tx
-        .prepare_cached(
-            "INSERT INTO links (linq_id, status, source_key, fingerprint, base)
-             VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (linq_id) DO NOTHING",
-        )?
-        .execute(params![linq_id, LinkStatus::Linked, key, fingerprint, Json(base)])?;
-    if inserted == 0 { Err(StateError::AlreadyLinked(linq_id).into()) } else { Ok(()) }
-}
-
 /// Executes a statement that changes exactly the link `id`.
 fn to_one(
     mut statement: CachedStatement<'_>,
@@ -185,6 +192,7 @@ fn link(row: &Row<'_>) -> rusqlite::Result<Link> {
         base,
         source_missing_since: Millis::instant(row.get(6)?),
         linq_missing_since: Millis::instant(row.get(7)?),
+        content: row.get(8)?,
     })
 }
 
@@ -235,9 +243,10 @@ mod tests {
 
         expected.key = Some(SourceKey("E-1".to_owned()));
         expected.fingerprint = Fingerprint::of(b"another row");
+        expected.content = Some(Fingerprint::of(b"what it says"));
         expected.base.set(Field::Title, Agreement { source: "Dr".into(), linq: "dr".into() });
-        let Link { key, fingerprint, base, .. } = expected.clone();
-        change(&state, LinkChange::Update { id, key, fingerprint, base });
+        let Link { key, fingerprint, content, base, .. } = expected.clone();
+        change(&state, LinkChange::Update { id, key, fingerprint, content, base });
         assert_eq!(only(&state), expected);
 
         change(&state, LinkChange::Remove(id));
@@ -251,7 +260,7 @@ mod tests {
         let (state, id) = (state(), LinkId(5));
         let (fingerprint, base) = (Fingerprint::of(b""), Base::default());
         for link in [
-            LinkChange::Update { id, key: None, fingerprint, base },
+            LinkChange::Update { id, key: None, fingerprint, content: None, base },
             LinkChange::Missing { id, side: Side::Linq, since: None },
             LinkChange::Release(id),
             LinkChange::Relink(id),
@@ -268,20 +277,23 @@ mod tests {
             linq_id: u64,
             key in proptest::option::of(any_text()),
             bytes: [u8; 32],
+            content: Option<[u8; 32]>,
             base in any_base(),
         ) {
             let state = state();
             let (linq_id, key, fingerprint) =
                 (LinqId(linq_id), key.map(SourceKey), Fingerprint(bytes));
+            let content = content.map(Fingerprint);
             change(&state, LinkChange::Insert {
-                linq_id, key: key.clone(), fingerprint, base: base.clone(),
+                linq_id, key: key.clone(), fingerprint, content, base: base.clone(),
             });
             let found = only(&state);
-            let LinkKey { linq_id: id, fingerprint: bytes, .. } = state.link_keys().unwrap()[0];
-            prop_assert_eq!((id, bytes), (linq_id, fingerprint));
+            let LinkKey { linq_id: id, fingerprint: bytes, content: text, .. } =
+                state.link_keys().unwrap()[0];
+            prop_assert_eq!((id, bytes, text), (linq_id, fingerprint, content));
             prop_assert_eq!(
-                (found.linq_id, found.key, found.fingerprint, found.base),
-                (linq_id, key, fingerprint, base)
+                (found.linq_id, found.key, found.fingerprint, found.content, found.base),
+                (linq_id, key, fingerprint, content, base)
             );
         }
     }

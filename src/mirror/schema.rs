@@ -55,8 +55,15 @@ pub(super) const WRITE_AHEAD: &str = "PRAGMA journal_mode = WAL;";
 
 /// Every step from an empty file to the present schema. A released step is never
 /// edited: a new one follows it.
-const STEPS: &[M<'static>] =
-    &[M::up(FIRST), M::up(UNDO), M::up(YEARS), M::up(REMOVED), M::up(DECISIONS), M::up(MEANINGS)];
+const STEPS: &[M<'static>] = &[
+    M::up(FIRST),
+    M::up(UNDO),
+    M::up(YEARS),
+    M::up(REMOVED),
+    M::up(DECISIONS),
+    M::up(MEANINGS),
+    M::up(CONTENT),
+];
 
 /// The migrations, applied in one transaction.
 pub(super) const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
@@ -224,6 +231,11 @@ DELETE FROM meta WHERE name = 'kept_back';
 
 /// Halves of a base may be `null`, which programs of old cannot read.
 const MEANINGS: &str = "";
+
+/// What there is to know to tell an edit of a record from another way of writing it.
+const CONTENT: &str = "
+ALTER TABLE links ADD COLUMN content BLOB CHECK (content IS NULL OR length(content) = 32);
+";
 
 #[cfg(test)]
 mod tests {

@@ -33,6 +33,7 @@ pub(super) fn insert(id: u64) -> LinkChange {
         linq_id: LinqId(id),
         key: None,
         fingerprint: Fingerprint::of(b"Ada,ada@example.org"),
+        content: None,
         base: Base::from_iter([(Field::FirstName, agreement)]),
     }
 }

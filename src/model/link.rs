@@ -7,7 +7,9 @@ use serde::de::Error;
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Field, FieldSet, Fingerprint, LinkId, LinqId, Side, SourceKey, Timestamp, Values};
+use super::{
+    Canon, Field, FieldSet, Fingerprint, LinkId, LinqId, Side, SourceKey, Timestamp, Values,
+};
 
 /// What the two sides had in one field when they last agreed: each its own
 /// spelling. A side has changed when its value differs from *its own* half, so
@@ -59,6 +61,16 @@ impl Base {
         self.apart.remove(field);
         self.void.iter_mut().for_each(|void| void.remove(field));
         self.agreements[field as usize] = Some(agreement);
+    }
+
+    /// Records what each side has in `field` and neither is to be given: an agreement only if
+    /// that is the same. Two different values are apart.
+    pub fn agree(&mut self, field: Field, each: Agreement, canon: Canon) {
+        if canon.same(field, &each.source, &each.linq) {
+            self.set(field, each);
+        } else {
+            self.set_apart(field, each);
+        }
     }
 
     /// Records that each side keeps what it has in `field`.
@@ -244,6 +256,10 @@ pub struct Link {
     /// The record's bytes when it was last read: how an unchanged row without a
     /// key is recognised.
     pub fingerprint: Fingerprint,
+    /// What was written in the record, as [`super::SourceRecord::content`], when it was last
+    /// read or written while the contact was there: whatever differs from it is an edit that
+    /// Linq's deletion has not seen. `None` in links of old, of which that is not known.
+    pub content: Option<Fingerprint>,
     /// What both sides last agreed on.
     pub base: Base,
     /// Since when complete readings of the source have lacked the record.

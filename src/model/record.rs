@@ -52,6 +52,10 @@ pub struct SourceRecord {
     pub revised_at: Option<Timestamp>,
     /// The record's bytes as they are written, unmapped parts included.
     pub fingerprint: Fingerprint,
+    /// What is written in it, unmapped parts included, however it is written: other
+    /// quotation marks, delimiters, folding or line ends, other places of columns, a blank
+    /// column more, and Linq's id beside it make no difference.
+    pub content: Fingerprint,
 }
 
 impl SourceRecord {

@@ -11,7 +11,7 @@ use crate::gauge::Stage;
 use crate::linq::{Client, Fetched, LinqError, Lookup};
 use crate::mirror::{LinkKey, State, StateError};
 use crate::model::{
-    Canon, Decided, Fingerprint, Limit, LinkStatus, LinqId, Side, Values, WaitingKind,
+    Canon, Decided, Fingerprint, Limit, LinkStatus, LinqId, Side, SourceRecord, Values, WaitingKind,
 };
 use crate::plan::LinqSide;
 use crate::source::Reading;
@@ -47,8 +47,10 @@ pub(super) fn missing(
     reading: &Reading,
     shown: &BTreeMap<LinqId, Fetched>,
 ) -> Result<Missing, StateError> {
-    let records: BTreeMap<Fingerprint, &Values> =
-        reading.records.iter().map(|record| (record.fingerprint, &record.values)).collect();
+    let records: BTreeMap<Fingerprint, &SourceRecord> =
+        reading.records.iter().map(|record| (record.fingerprint, record)).collect();
+    let contents: BTreeSet<Fingerprint> =
+        reading.records.iter().map(|record| record.content).collect();
     let decided = decided_deletions(state)?;
     let mut missing = Missing::default();
     let links = state.link_keys()?;
@@ -61,10 +63,14 @@ pub(super) fn missing(
             LinkStatus::Linked => {
                 missing.links += 1;
                 missing.linked.extend(lacks.then_some(id));
+                let is_edited = || link.content.is_some_and(|content| !contents.contains(&content));
                 let is_due = || match records.get(&link.fingerprint) {
                     None => true,
                     Some(record) => {
-                        newcomers.get_or_init(|| Newcomers::among(shown, &links, canon)).has(record)
+                        is_edited()
+                            || newcomers
+                                .get_or_init(|| Newcomers::among(shown, &links, canon))
+                                .has(&record.values)
                     }
                 };
                 missing.changed.extend((lacks && is_due()).then_some(id));

@@ -3,7 +3,7 @@
 //! Owns the account that nobody was dropped. Leaves telling who is who to
 //! [`super::correlate`].
 
-use crate::model::{Base, Link, LinkStatus, LinqContact, LinqId, SourceRecord};
+use crate::model::{Base, Link, LinqContact, LinqId, SourceRecord};
 
 use super::observation::{DoubtfulCreate, Observation};
 use super::step::Tier;
@@ -103,42 +103,6 @@ impl<'a> LinqHalf<'a> {
 }
 
 impl<'a> Case<'a> {
-    /// Whether it is a pair that is kept the same and of which both halves were seen.
-    pub(super) fn is_whole_pair(&self) -> bool {
-        matches!(
-            self,
-            Case::Pair { link, source: SourceHalf::Present(_), linq: LinqHalf::Present(_) }
-                if link.status == LinkStatus::Linked
-        )
-    }
-
-    /// The contact of a pair of which it cannot be told what Linq has, so that nothing is
-    /// done about it; `waits` says whether it waits instead.
-    pub(super) fn unseen(&self, waits: bool) -> Option<LinqId> {
-        match self {
-            Case::Pair { link, source, linq, .. } if link.status == LinkStatus::Linked => {
-                let is_unseen = match (linq, source) {
-                    (LinqHalf::Unknown, _) => true,
-                    (LinqHalf::Unasked, SourceHalf::Present(_)) => !waits,
-                    (LinqHalf::Unasked, SourceHalf::Gone | SourceHalf::Unknown)
-                    | (LinqHalf::Present(_) | LinqHalf::OutOfScope(_) | LinqHalf::Gone, _) => false,
-                };
-                is_unseen.then_some(link.linq_id)
-            }
-            Case::Pair { .. }
-            | Case::Replaced { .. }
-            | Case::OnBoth { .. }
-            | Case::InSource { .. }
-            | Case::InLinq { .. }
-            | Case::Orphan { .. }
-            | Case::Ambiguous { .. }
-            | Case::Candidate { .. }
-            | Case::Nobody { .. }
-            | Case::Suspect { .. }
-            | Case::OutOfScope { .. } => None,
-        }
-    }
-
     /// The link, if there is one.
     pub(super) fn link(&self) -> Option<&'a Link> {
         match self {

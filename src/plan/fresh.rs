@@ -23,7 +23,7 @@ pub(super) fn join_step(
     let merge = merge(record, contact, base, seen.source.mapped, policy, Memory::NOTHING);
     let mut base = base.clone();
     for (field, agreement) in &merge.agreed {
-        base.set(*field, agreement.clone());
+        base.agree(*field, agreement.clone(), policy.canon);
     }
     let mut step = Step::new(subject(Some(record), Some(contact)), Reason::Rule(Rule::Unchanged));
     step.link = LinkPlan::Join { base: Box::new(base), doubt: doubt.map(|doubt| doubt.intent) };

@@ -126,11 +126,7 @@ fn outcome(
     }
     let same = |a: &str, b: &str| policy.canon.same(field, a, b);
     let (source, linq) = (&record.values[field], &contact.values[field]);
-    let (source_differs, linq_differs) = match base.get(field) {
-        Some(agreed) => (!same(&agreed.source, source), !same(&agreed.linq, linq)),
-        // Never agreed: a blank is filled, two values are a clash.
-        None => (!source.trim().is_empty(), !linq.trim().is_empty()),
-    };
+    let (source_differs, linq_differs) = edited_sides(field, source, linq, base, policy);
     if let Some(outcome) = resolved(field, source, linq, base, policy, memory) {
         return outcome;
     }
@@ -164,6 +160,23 @@ fn outcome(
         (true, true) if base.is_void(field) => ask(Clash::ReadAnew),
         (true, true) if base.get(field).is_none() => ask(Clash::NeverAgreed),
         (true, true) => ask(Clash::BothEdited),
+    }
+}
+
+/// Whether the value of the source, and that of Linq, is another than its own half of what
+/// was agreed on.
+pub(super) fn edited_sides(
+    field: Field,
+    source: &str,
+    linq: &str,
+    base: &Base,
+    policy: &Policy,
+) -> (bool, bool) {
+    let same = |a: &str, b: &str| policy.canon.same(field, a, b);
+    match base.get(field) {
+        Some(agreed) => (!same(&agreed.source, source), !same(&agreed.linq, linq)),
+        // Never agreed: a blank is filled, two values are a clash.
+        None => (!source.trim().is_empty(), !linq.trim().is_empty()),
     }
 }
 

@@ -41,6 +41,7 @@ mod choice;
 mod correlate;
 pub mod decide;
 mod decisions;
+mod disposition;
 mod everybody;
 mod fresh;
 mod guard;
@@ -49,6 +50,7 @@ mod interrupted;
 mod keys;
 mod mass_edits;
 mod matching;
+mod meant;
 mod merge;
 mod observation;
 mod pairs;
@@ -72,16 +74,19 @@ use crate::model::{Fingerprint, IntentId, LinqId, Policy};
 
 use case::{Case, SourceHalf, account};
 use correlate::correlate;
+use disposition::standings;
 use guard::{Missing, guard, halt};
 
 pub use case::Unaccounted;
 pub use choice::choose;
 pub use decisions::{Decisions, Over, over};
+pub use disposition::{Disposition, Standings, Unknown};
 pub use everybody::{Somebody, everybody};
 pub use guard::worth_asking;
 pub use holds::Hold;
 pub use interrupted::{Likeness, trace_of};
 pub(crate) use interrupted::{agreed_by_answer, is_rewritten};
+pub use meant::{Meant, meant};
 pub use observation::{
     DoubtfulCreate, HalfAdded, Incomplete, LinqSide, Observation, Outlook, RecentDeletions,
     RecentEdits, SourceSide, Written,
@@ -110,27 +115,24 @@ pub fn plan(seen: &Observation, policy: &Policy) -> Result<Plan, Unaccounted> {
     account(&cases, seen)?;
     let missing = Missing::in_cases(&cases, seen);
     let mut plan = Plan { halt: missing.reason_to_halt(seen), ..Plan::default() };
-    let mut unseen = Vec::new();
     for case in &cases {
         note(&mut plan, case);
         let mut step = step_for(case, seen, policy);
-        unseen.extend(case.unseen(!step.waits.is_empty()));
         plan.refused.extend(wait_for_refused(&mut step, seen));
         if plan.halt.is_some() {
             halt(&mut step, case, seen);
         }
         if !step.is_empty() {
             plan.steps.push(step);
-        } else if case.is_whole_pair() {
-            plan.in_sync += 1;
         }
     }
     notice_nobodies(&mut plan, seen);
     notice_other_keys(&mut plan, &cases);
-    notice_unseen(&mut plan, unseen, seen);
     drop_writes_to_read_only_source(&mut plan, seen);
     notice_delayed_creates(&mut plan, &cases, seen);
     guard(&mut plan, &cases, seen, policy);
+    plan.standings = standings(&cases, &plan, seen, policy);
+    plan.notices.extend(disposition::notices(&plan.standings, seen));
     plan.settled = settled(&cases, seen);
     plan.steps.sort_by_key(|step| {
         let subject = &step.subject;
@@ -163,7 +165,9 @@ fn step_for(case: &Case<'_>, seen: &Observation, policy: &Policy) -> Step {
 /// Notes what the state should remember of the reading.
 fn note(plan: &mut Plan, case: &Case<'_>) {
     if let (Some(link), Some(record)) = (case.link(), case.record())
-        && (record.fingerprint != link.fingerprint || record.key != link.key)
+        && (record.fingerprint != link.fingerprint
+            || record.key != link.key
+            || case.contact().is_some() && link.content != Some(record.content))
     {
         plan.rewritten.push((link.id, record.index));
     }
@@ -188,31 +192,6 @@ fn drop_writes_to_read_only_source(plan: &mut Plan, seen: &Observation) {
         plan.postponed += usize::from(step.source.take().is_some());
     }
     plan.steps.retain(|step| !step.is_empty());
-}
-
-/// Counts those of whom it cannot be told what Linq has. Of whom Linq says that they do
-/// not exist, though that is no proof so far, it is known what comes next: they are said,
-/// and wait for nobody.
-fn notice_unseen(plan: &mut Plan, unseen: Vec<LinqId>, seen: &Observation) {
-    let (elusive, unseen): (Vec<LinqId>, Vec<LinqId>) =
-        unseen.into_iter().partition(|id| seen.linq.elusive.contains(id));
-    plan.unseen = unseen.len();
-    if !unseen.is_empty() {
-        let why = seen.linq.incomplete.as_ref().map(|incomplete| incomplete.why.as_str());
-        let why = why.unwrap_or(if seen.linq.unasked {
-            "they are too many to ask for each"
-        } else {
-            "asking for them was not answered"
-        });
-        let unseen = unseen.len();
-        plan.notices.push(format!("{unseen} linked contacts could not be seen in Linq: {why}"));
-    }
-    if !elusive.is_empty() {
-        let elusive = elusive.len();
-        plan.notices.push(format!(
-            "{elusive} linked contacts seem to be gone from Linq; the next run makes sure"
-        ));
-    }
 }
 
 /// Names rows that have something and nobody whose it is.
@@ -264,7 +243,7 @@ fn notice_delayed_creates(plan: &mut Plan, cases: &[Case<'_>], seen: &Observatio
     let delayed = |case: &&Case<'_>| matches!(case, Case::InSource { record, .. } if fresh::cannot_be_looked_for(record, seen));
     let count = cases.iter().filter(delayed).count();
     let (Some(Incomplete { why, outlook }), 1..) = (&seen.linq.incomplete, count) else { return };
-    plan.unseen += match outlook {
+    plan.delayed += match outlook {
         Outlook::Passing => 0,
         // They would wait for ever, unless somebody looks into it.
         Outlook::Lasting => count,

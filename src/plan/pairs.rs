@@ -143,7 +143,7 @@ impl Pair<'_> {
             create_in_linq(&mut step, record, None, self.seen, self.policy);
             return step;
         }
-        match decide(self.source_fate(record), Fate::Deleted) {
+        match decide(self.bereft_fate(record), Fate::Deleted) {
             Decision::CreateInLinqAgain => {
                 let mut step = self.step(Rule::EditBeatsDeletionInLinq, Some(record), None);
                 create_in_linq(&mut step, record, None, self.seen, self.policy);
@@ -186,7 +186,7 @@ impl Pair<'_> {
     /// One of so many missing contacts that they were not asked for: if it is gone,
     /// and the record would go with it, that waits for approval.
     fn maybe_gone_from_linq(&self, record: &SourceRecord) -> Step {
-        if self.source_fate(record) == Fate::Edited {
+        if self.bereft_fate(record) == Fate::Edited {
             return self.step(Rule::EditBeatsDeletionInLinq, Some(record), None);
         }
         let mut step = self.step(Rule::DeletedInLinq, Some(record), None);
@@ -280,6 +280,20 @@ impl Pair<'_> {
                 && base.half(Side::Linq, field).is_some()
         };
         record.fingerprint != self.link.fingerprint && self.mapped().iter().any(is_read_anew)
+    }
+
+    /// What happened to a record whose contact is gone: an edit of anything in it counts,
+    /// whether Linq knows of it or not. What is damaged looks like an edit: of such a record
+    /// the values alone say.
+    fn bereft_fate(&self, record: &SourceRecord) -> Fate {
+        let is_damaged = |field: Field| {
+            record.rejects(field) || not_believed(field, record, &self.link.base).is_some()
+        };
+        let is_other = self.link.content.is_some_and(|content| content != record.content);
+        if is_other && !self.mapped().iter().any(is_damaged) {
+            return Fate::Edited;
+        }
+        self.source_fate(record)
     }
 
     fn linq_fate(&self, contact: &LinqContact) -> Fate {

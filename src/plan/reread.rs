@@ -73,6 +73,7 @@ impl Half<'_> {
             // As it is written by now: what differs from this later is an edit.
             link.key.clone_from(&record.key);
             link.fingerprint = record.fingerprint;
+            link.content = Some(record.content);
         }
         let [from_source, from_linq] = change.newly_followed;
         let is_out_of_sight = self.record.is_none()

@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::disposition::Standings;
 use crate::model::{
     Agreement, Base, Change, Field, Fingerprint, IntentId, LinkId, LinqId, RecordIndex, RunId,
     Side, Values,
@@ -16,12 +17,10 @@ pub struct Plan {
     /// The steps: linked pairs by link, then records in the order of the source,
     /// then contacts by id. At most one for each pair, record or contact.
     pub steps: Vec<Step>,
-    /// Linked pairs of which both halves were seen, for which nothing is to be done
-    /// and nothing waits.
-    pub in_sync: usize,
-    /// Linked pairs that are left alone, because it cannot be told what Linq has of them,
-    /// and records that wait for a whole listing which may never come.
-    pub unseen: usize,
+    /// How the linked pairs stand.
+    pub standings: Standings,
+    /// Records that wait for a whole listing which may never come.
+    pub delayed: usize,
     /// Writes to the source that are left out, because it must not be written now.
     pub postponed: usize,
     /// Why nothing at all is written, if so.

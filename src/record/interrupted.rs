@@ -11,7 +11,7 @@ use crate::mirror::{
 };
 use crate::model::{
     Agreement, AsWritten, Base, Change, Field, FieldSet, Fingerprint, Link, LinqId, Side,
-    SourceRecord, Timestamp,
+    SourceRecord, Timestamp, Values,
 };
 
 use crate::plan::{is_rewritten, record_of};
@@ -57,8 +57,8 @@ impl Recorder<'_> {
             IntentKind::UpdateInLinq { linq_id, changes, base } => {
                 self.updated_in_linq(intent, *linq_id, changes, base)
             }
-            IntentKind::UpdateInSource { linq_id, changes } => {
-                self.updated_in_source(intent, *linq_id, changes)
+            IntentKind::UpdateInSource { linq_id, changes, linq } => {
+                self.updated_in_source(intent, *linq_id, changes, linq.as_ref())
             }
             IntentKind::DeleteInLinq { linq_id } => self.deleted_in_linq(intent, *linq_id)?,
             IntentKind::RemoveFromSource { linq_id, fingerprint, written } => {
@@ -103,7 +103,13 @@ impl Recorder<'_> {
         Some(Record { link, ..self.told(intent, Side::Linq, id, changes) })
     }
 
-    fn updated_in_source(&self, intent: &Intent, id: LinqId, changes: &[Change]) -> Option<Record> {
+    fn updated_in_source(
+        &self,
+        intent: &Intent,
+        id: LinqId,
+        changes: &[Change],
+        linq: Option<&Values>,
+    ) -> Option<Record> {
         let evidence = match intent.link.and_then(|link| self.find(link)) {
             Some(link) => self.in_record_of(link, changes),
             None => Evidence::Unclear,
@@ -114,7 +120,7 @@ impl Recorder<'_> {
             Evidence::Unclear => Some(self.told(intent, Side::Source, id, changes)),
             Evidence::Landed(record) => {
                 // What Linq shows by now may be a later edit: it is compared with what was taken.
-                let agreed = agreed_in_source(changes, record, None, self.policy.canon);
+                let agreed = agreed_in_source(changes, record, linq, self.policy.canon);
                 let link = intent.link?;
                 Some(Record {
                     link: self.agree(link, &agreed, Some(record)),

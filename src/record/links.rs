@@ -7,7 +7,7 @@ use crate::mirror::{
 };
 use crate::model::{Base, IntentId, LinkId, Side, Timestamp};
 use crate::observe::record as record_at;
-use crate::plan::{LinkPlan, Observation, Plan, Reason, Step, Tier};
+use crate::plan::{DoubtfulCreate, LinkPlan, Observation, Plan, Reason, Step, Tier};
 
 /// Pairs that were joined.
 #[derive(Clone, Copy, Debug, Default)]
@@ -76,7 +76,7 @@ impl Recorder<'_> {
             (LinkPlan::Agree(agreed), Some(id)) => {
                 // By its bytes the record is known again, whatever looks like it by now.
                 let record = step.subject.record.map(|index| record_at(self.seen, index));
-                only(self.agree(id, agreed, record))
+                only(self.alike(id, agreed, record))
             }
             // With a write to make, the base waits for it.
             (LinkPlan::PutBack(_), Some(_)) if step.linq.is_some() || step.source.is_some() => {
@@ -86,7 +86,7 @@ impl Recorder<'_> {
             (LinkPlan::Relink(agreed), Some(id)) => {
                 let mut records =
                     with(LinkChange::Relink(id), entry(step, Side::Linq, Action::Relink));
-                records.extend(only(self.agree(id, agreed, None)));
+                records.extend(only(self.alike(id, agreed, None)));
                 records
             }
             (LinkPlan::Release, Some(id)) => {
@@ -117,15 +117,16 @@ impl Recorder<'_> {
     fn join(&self, step: &Step, base: &Base, doubt: Option<IntentId>) -> Record {
         let from_doubt = || {
             let doubt = self.seen.doubtful.iter().find(|d| Some(d.intent) == doubt)?;
-            Some(Known { key: doubt.key.clone(), fingerprint: doubt.fingerprint })
+            let DoubtfulCreate { key, fingerprint, .. } = doubt;
+            Some(Known { key: key.clone(), fingerprint: *fingerprint, content: None })
         };
         let known = match step.subject.record {
             Some(index) => Some(Known::of(record_at(self.seen, index))),
             None => from_doubt(),
         };
         let link = match (known, step.subject.linq_id) {
-            (Some(Known { key, fingerprint }), Some(linq_id)) => {
-                LinkChange::Insert { linq_id, key, fingerprint, base: base.clone() }
+            (Some(Known { key, fingerprint, content }), Some(linq_id)) => {
+                LinkChange::Insert { linq_id, key, fingerprint, content, base: base.clone() }
             }
             (None, _) | (_, None) => LinkChange::Keep,
         };

@@ -31,8 +31,8 @@ impl Recorder<'_> {
                 records.push(release(&after, &reason));
             }
             if *before != after {
-                let Link { id, key, fingerprint, base, .. } = after;
-                let link = LinkChange::Update { id, key, fingerprint, base };
+                let Link { id, key, fingerprint, content, base, .. } = after;
+                let link = LinkChange::Update { id, key, fingerprint, content, base };
                 records.push(Record { link, ..Record::default() });
             }
         }

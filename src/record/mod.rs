@@ -40,11 +40,18 @@ pub(crate) struct Recorder<'a> {
 struct Known {
     key: Option<SourceKey>,
     fingerprint: Fingerprint,
+    content: Option<Fingerprint>,
 }
 
 impl Known {
     fn of(record: &SourceRecord) -> Known {
-        Known { key: record.key.clone(), fingerprint: record.fingerprint }
+        let SourceRecord { key, fingerprint, content, .. } = record;
+        Known { key: key.clone(), fingerprint: *fingerprint, content: Some(*content) }
+    }
+
+    fn by(link: &Link) -> Known {
+        let Link { key, fingerprint, content, .. } = link;
+        Known { key: key.clone(), fingerprint: *fingerprint, content: *content }
     }
 }
 
@@ -62,11 +69,38 @@ impl Recorder<'_> {
         for (field, agreement) in agreed {
             base.set(*field, agreement.clone());
         }
-        let Known { key, fingerprint } = known.map_or_else(
-            || Known { key: link.key.clone(), fingerprint: link.fingerprint },
-            Known::of,
-        );
-        LinkChange::Update { id, key, fingerprint, base }
+        let Known { key, fingerprint, content } = known.map_or_else(|| Known::by(link), Known::of);
+        LinkChange::Update { id, key, fingerprint, content, base }
+    }
+
+    /// The link after it turned out that neither side is to be given anything in some
+    /// fields: they have the same, or a person wants each to keep its own.
+    fn alike(
+        &self,
+        id: LinkId,
+        each: &[(Field, Agreement)],
+        known: Option<&SourceRecord>,
+    ) -> LinkChange {
+        let mut change = self.agree(id, &[], known);
+        if let LinkChange::Update { base, .. } = &mut change {
+            for (field, each) in each {
+                base.agree(*field, each.clone(), self.policy.canon);
+            }
+        }
+        change
+    }
+
+    /// The link of a record that is written differently. What was edited after the contact
+    /// was last seen stays an edit.
+    fn rewritten(&self, id: LinkId, record: &SourceRecord) -> LinkChange {
+        let mut change = self.agree(id, &[], Some(record));
+        if let LinkChange::Update { content, .. } = &mut change
+            && let Some(link) = self.find(id)
+            && !self.seen.linq.contacts.contains_key(&link.linq_id)
+        {
+            *content = link.content;
+        }
+        change
     }
 
     /// The link after both sides were put back to `base`. `known` is the record where it
@@ -161,7 +195,7 @@ impl Recorder<'_> {
         let record = record_at(self.seen, index);
         let fields = self.sent_fields(record);
         let base = agreed_by_answer(&record.values, &answer.contact.values, fields).collect();
-        let Known { key, fingerprint } = Known::of(record);
+        let Known { key, fingerprint, content } = Known::of(record);
         let mut history = entry(step, Side::Linq, Action::Create);
         history.linq_id = Some(answer.contact.id);
         history.changes = filled(&answer.contact.values);
@@ -172,7 +206,13 @@ impl Recorder<'_> {
         });
         let linked = Record {
             intent: Some((intent, IntentOutcome::Landed)),
-            link: LinkChange::Insert { linq_id: answer.contact.id, key, fingerprint, base },
+            link: LinkChange::Insert {
+                linq_id: answer.contact.id,
+                key,
+                fingerprint,
+                content,
+                base,
+            },
             contact: store(answer),
             history: vec![history],
             decided: carried_out(step, None),
@@ -312,7 +352,7 @@ impl Recorder<'_> {
             .rewritten
             .iter()
             .map(|(id, index)| {
-                let link = self.agree(*id, &[], Some(record_at(self.seen, *index)));
+                let link = self.rewritten(*id, record_at(self.seen, *index));
                 Record { link, ..Record::default() }
             })
             .collect();

@@ -5,7 +5,7 @@ use crate::mirror::{
 };
 use crate::model::{
     Agreement, AsWritten, Base, Canon, Change, Field, FieldSet, IntentId, LinkStatus, LinqContact,
-    Side, SourceRecord, Timestamp,
+    LinqId, Side, SourceRecord, Timestamp, Values,
 };
 use crate::plan::{LinkPlan, Step};
 
@@ -106,7 +106,12 @@ impl Recorder<'_> {
             | LinkPlan::Forget
             | LinkPlan::Missing(_)
             | LinkPlan::Found => {
-                let agreed = agreed_in_source(set, record, contact, self.policy.canon);
+                let agreed = agreed_in_source(
+                    set,
+                    record,
+                    contact.map(|contact| &contact.values),
+                    self.policy.canon,
+                );
                 self.agree(id, &agreed, Some(record))
             }
         });
@@ -121,6 +126,17 @@ impl Recorder<'_> {
             set.iter().filter(|change| is_there(change.field)).cloned().collect();
         let decided = carried_out(step, Some(&done));
         Record { link, history, decided, ..Record::default() }
+    }
+
+    /// What Linq has in the fields of `changes`, if that is not what they take from it.
+    pub(crate) fn not_taken(&self, id: LinqId, changes: &[Change]) -> Option<Values> {
+        let contact = self.seen.linq.contacts.get(&id)?;
+        let same = |change: &Change| {
+            let Change { field, to, .. } = change;
+            self.policy.canon.same(*field, &contact.values[*field], to)
+        };
+        let fields = changes.iter().map(|change| change.field);
+        (!changes.iter().all(same)).then(|| contact.values.only(fields.collect()))
     }
 
     fn removed(
@@ -165,17 +181,16 @@ impl Recorder<'_> {
                 (field, Agreement { source, linq })
             })
             .collect();
-        let Known { key, fingerprint } = Known::of(record);
+        let Known { key, fingerprint, content } = Known::of(record);
         let only = |link| Record { link, ..Record::default() };
-        match step.subject.link.and_then(|id| self.find(id)) {
-            Some(link) => {
-                let id = link.id;
-                let back = (link.status == LinkStatus::Released).then_some(LinkChange::Relink(id));
-                let update = LinkChange::Update { id, key, fingerprint, base };
-                back.into_iter().chain([update]).map(only).collect()
-            }
-            None => vec![only(LinkChange::Insert { linq_id: contact.id, key, fingerprint, base })],
-        }
+        let Some(link) = step.subject.link.and_then(|id| self.find(id)) else {
+            let linq_id = contact.id;
+            return vec![only(LinkChange::Insert { linq_id, key, fingerprint, content, base })];
+        };
+        let id = link.id;
+        let back = (link.status == LinkStatus::Released).then_some(LinkChange::Relink(id));
+        let update = LinkChange::Update { id, key, fingerprint, content, base };
+        back.into_iter().chain([update]).map(only).collect()
     }
 }
 
@@ -187,17 +202,18 @@ fn new_record(step: &Step, record: &SourceRecord) -> HistoryEntry {
     }
 }
 
-/// What both sides agree on once `record` has taken `set`. Nothing is agreed on a value
-/// that `contact` does not have: a person decided on it, and Linq is still to get it.
+/// What both sides agree on once `record` has taken `set`, of which Linq has `linq`. Nothing
+/// is agreed on a value that Linq does not have: a person decided on it, and Linq is still to
+/// get it.
 pub(super) fn agreed_in_source(
     set: &[Change],
     record: &SourceRecord,
-    contact: Option<&LinqContact>,
+    linq: Option<&Values>,
     canon: Canon,
 ) -> Vec<(Field, Agreement)> {
     let agreement = |change: &Change| {
         let field = change.field;
-        let linq = contact.map_or(&change.to, |contact| &contact.values[field]);
+        let linq = linq.map_or(&change.to, |linq| &linq[field]);
         let source = record.values[field].clone();
         let agreement = Agreement { source, linq: change.to.clone() };
         canon.same(field, linq, &change.to).then_some((field, agreement))

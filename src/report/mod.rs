@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::linq::RequestCounts;
 use crate::model::{RunId, Timestamp};
-use crate::plan::{Observation, Plan, Wait};
+use crate::plan::{Observation, Plan, Unknown, Wait};
 
 pub use plan::PlanDocument;
 pub(crate) use plan::rows;
@@ -33,6 +33,15 @@ pub struct RunReport {
     pub linked: usize,
     /// Linked pairs for which nothing waits and nothing is left to be done.
     pub in_sync: usize,
+    /// Pairs, records and contacts that are not in sync though nothing waits for a person:
+    /// deletions in their grace, and what waits for a whole listing of Linq. Left out where
+    /// there are none.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub pending: usize,
+    /// Linked pairs about which nothing is done and that cannot be said to be in sync; left
+    /// out where there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<LeftAlone>,
     /// What waits after the run.
     #[serde(flatten)]
     pub open: Open,
@@ -54,6 +63,15 @@ pub struct RunReport {
     /// What people should know; left out where there is nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notices: Vec<String>,
+}
+
+/// Linked pairs that are left alone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftAlone {
+    /// How many.
+    pub pairs: usize,
+    /// Why, for people.
+    pub reason: String,
 }
 
 /// How a run ended.
@@ -155,6 +173,11 @@ fn schema() -> &'static str {
     "linqsync.run/1"
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_none(count: &usize) -> bool {
+    *count == 0
+}
+
 fn second<S: serde::Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true))
 }
@@ -171,6 +194,8 @@ impl RunReport {
             source: SideCounts::default(),
             linked: 0,
             in_sync: 0,
+            pending: 0,
+            unknown: Vec::new(),
             open: Open::default(),
             skipped: 0,
             requests: RequestCounts::default(),
@@ -195,6 +220,15 @@ impl RunReport {
         } else {
             Outcome::Clean
         };
+        if self.outcome != Outcome::Clean {
+            self.pending = 0;
+        }
+    }
+
+    /// Whether each linked pair is in sync or released and nothing else is open: what
+    /// `verify` would say.
+    pub fn is_in_sync(&self) -> bool {
+        self.outcome == Outcome::Clean && self.pending == 0 && self.unknown.is_empty()
     }
 
     /// The program's exit code.
@@ -211,9 +245,17 @@ impl RunReport {
     /// Takes what waits from a plan made after everything was done.
     pub fn take_open(&mut self, plan: &Plan, seen: &Observation) {
         self.halted = plan.halt.is_some();
-        self.in_sync = if self.halted { 0 } else { plan.in_sync };
+        self.in_sync = if self.halted { 0 } else { plan.standings.in_sync };
         self.open = open(plan, seen);
-        self.skipped += plan.unseen;
+        self.skipped += plan.standings.for_a_person() + plan.delayed;
+        // Of a listing in parts it cannot be told whom it does not show.
+        let not_shown = usize::from(seen.linq.incomplete.is_some());
+        self.pending = plan.standings.pending().max(not_shown);
+        let left_alone = |(reason, pairs): (&Unknown, &usize)| LeftAlone {
+            pairs: *pairs,
+            reason: reason.to_string(),
+        };
+        self.unknown = plan.standings.unknown.iter().map(left_alone).collect();
         self.linq.seen = seen.linq.contacts.len();
         self.source.seen = seen.source.records.len();
     }

@@ -121,6 +121,7 @@ fn record_failed_start(error: &RunError, state: &State, started_at: Timestamp) -
         | RunError::Linq(_)
         | RunError::GaveUp(_)
         | RunError::Plan(_)
+        | RunError::OtherIds(_)
         | RunError::Defect => state.begin_run(started_at).ok(),
     }
 }

@@ -84,6 +84,7 @@ mod state_loss;
 mod state_under_fire;
 mod terminal;
 mod tidy;
+mod truth;
 mod trying_out;
 mod undo;
 mod updates;

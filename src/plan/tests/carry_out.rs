@@ -2,10 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::world::{World, record};
+use super::world::{World, content, record};
 use crate::model::{
-    Agreement, Base, Change, Field, FieldSet, IntentId, Link, LinkId, LinkStatus, LinqId, Side,
-    Values,
+    Agreement, Base, Change, Field, FieldSet, IntentId, Link, LinkStatus, LinqId, Side, Values,
 };
 use crate::plan::{
     DoubtfulCreate, HalfAdded, LinkPlan, LinqWrite, Plan, SourceWrite, Step, agreed_by_answer,
@@ -44,8 +43,13 @@ impl World {
     /// written down any more.
     pub(super) fn apply_first(&mut self, plan: &Plan, count: usize, last: Recorded) {
         for (id, index) in &plan.rewritten {
-            let fingerprint = record(0, &self.rows[index.0 as usize]).fingerprint;
-            self.link_by(*id).fingerprint = fingerprint;
+            let row = &self.rows[index.0 as usize];
+            let (fingerprint, content) = (record(0, row).fingerprint, content(row));
+            let link = self.links.iter_mut().find(|link| link.id == *id).unwrap();
+            link.fingerprint = fingerprint;
+            if self.contacts.contains_key(&link.linq_id) {
+                link.content = Some(content);
+            }
         }
         for (done, effect) in effects(plan).into_iter().take(count).enumerate() {
             let recorded = if done + 1 == count { last } else { Recorded::Yes };
@@ -77,6 +81,7 @@ impl World {
                 link.linq_missing_since = None;
             }
             LinkPlan::Agree(agreed) | LinkPlan::Relink(agreed) => {
+                let canon = self.policy.canon;
                 let link = self.link_of(step);
                 if matches!(step.link, LinkPlan::Relink(_)) {
                     link.status = LinkStatus::Linked;
@@ -84,12 +89,16 @@ impl World {
                     link.linq_missing_since = None;
                 }
                 for (field, agreement) in agreed {
-                    link.base.set(*field, agreement.clone());
+                    link.base.agree(*field, agreement.clone(), canon);
                 }
             }
             LinkPlan::Join { base, doubt } => {
                 let row = step.subject.record.map(|at| self.rows[at.0 as usize].clone());
+                let is_there = row.is_some();
                 self.link(step.subject.linq_id.unwrap(), &row.unwrap_or_default(), *base.clone());
+                if let Some(link) = self.links.last_mut().filter(|_| !is_there) {
+                    link.content = None;
+                }
                 self.doubtful.retain(|open| Some(open.intent) != *doubt);
             }
             LinkPlan::PutBack(base) => {
@@ -203,6 +212,7 @@ impl World {
         let contact = self.contacts[&step.subject.linq_id.unwrap()].clone();
         let link = self.link_of(step);
         link.fingerprint = fingerprint;
+        link.content = Some(content(row));
         for change in set {
             let linq = contact[change.field].clone();
             // Linq is still to get what a person decided on.
@@ -224,6 +234,7 @@ impl World {
             Some(link) => {
                 link.base = base;
                 link.fingerprint = record(0, row).fingerprint;
+                link.content = Some(content(row));
             }
             None => self.link(id, row, base),
         }
@@ -232,10 +243,6 @@ impl World {
     fn link_of(&mut self, step: &Step) -> &mut Link {
         let id = step.subject.linq_id.unwrap();
         self.links.iter_mut().find(|link| link.linq_id == id).unwrap()
-    }
-
-    fn link_by(&mut self, id: LinkId) -> &mut Link {
-        self.links.iter_mut().find(|link| link.id == id).unwrap()
     }
 }
 

@@ -112,5 +112,5 @@ fn an_ambiguous_record_is_linked_or_created_as_decided() {
     assert!(separate.plan().steps.iter().any(creates));
     separate.settle();
     assert_eq!((separate.rows.len(), separate.contacts.len()), (2, 2));
-    assert_eq!(separate.plan().in_sync, 2);
+    assert_eq!(separate.plan().standings.in_sync, 2);
 }

@@ -155,7 +155,7 @@ fn after_a_change_of_meaning_nothing_follows_from_absence() {
         let mut seen = world.observe();
         seen.changed_meaning = Some("another file is configured".to_owned());
         let plan = plan(&seen, &world.policy).unwrap();
-        (plan.steps.iter().filter(|step| step.acts()).count(), plan.in_sync)
+        (plan.steps.iter().filter(|step| step.acts()).count(), plan.standings.in_sync)
     };
     let mut keeping = world(12);
     keeping.policy.deletes.linq = DeletePolicy::Keep;
@@ -195,7 +195,7 @@ fn contacts_that_were_not_asked_for_are_held_where_they_would_be_deleted() {
     world.set_row(39, Field::Company, "Edited");
     let plan = plan(&unasked(&world, 28), &world.policy).unwrap();
     assert_eq!((held(&plan), deletions(&plan), plan.halt), (11, 0, None), "the edit would win");
-    assert_eq!(plan.in_sync, 28);
+    assert_eq!(plan.standings.in_sync, 28);
 }
 
 #[test]

@@ -214,7 +214,7 @@ fn somebody_created_again_without_an_answer_is_not_created_a_third_time() {
     assert_eq!(world.contacts.len(), 3);
     world.settle();
     assert_eq!((world.contacts.len(), world.links.len()), (3, 3), "{:#?}", world.plan().steps);
-    assert_eq!(world.plan().in_sync, 3);
+    assert_eq!(world.plan().standings.in_sync, 3);
 }
 
 #[test]
@@ -225,7 +225,7 @@ fn somebody_added_again_without_a_record_of_it_is_not_added_twice() {
     interrupt(&mut world);
     assert_eq!(world.rows.len(), 3);
     world.settle();
-    assert_eq!((world.rows.len(), world.contacts.len(), world.plan().in_sync), (3, 3, 3));
+    assert_eq!((world.rows.len(), world.contacts.len(), world.plan().standings.in_sync), (3, 3, 3));
 }
 
 #[test]

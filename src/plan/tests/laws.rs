@@ -184,6 +184,7 @@ fn exchanged(world: &World) -> World {
             (field, Agreement { source: linq, linq: source })
         });
         other.link(id, &link.base.linq_values(), base.collect());
+        other.links.last_mut().unwrap().content = None;
     }
     other
 }
@@ -219,6 +220,10 @@ fn where_it_is_clear_who_is_who_every_law_holds() {
         match also {
             0 => assert_eq!(outcome(turned_over(&world)), outcome(world)),
             1 => {
+                // What a record says besides its values, and how it spells them, has no
+                // counterpart in Linq.
+                let mut world = world;
+                world.links.iter_mut().for_each(|link| link.content = None);
                 let [rows, contacts, links] = outcome(world.clone());
                 let [other_rows, other_contacts, other_links] = outcome(exchanged(&world));
                 assert_eq!((other_contacts, other_rows), (rows, contacts));

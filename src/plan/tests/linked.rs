@@ -27,7 +27,7 @@ fn only_step(world: &World) -> Step {
 fn nothing_is_done_when_nothing_changed() {
     let plan = world().plan();
     assert!(plan.steps.is_empty());
-    assert_eq!(plan.in_sync, 3);
+    assert_eq!(plan.standings.in_sync, 3);
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn a_clash_is_held_and_the_other_fields_flow() {
     );
     world.set_contact(0, Field::Title, "Dr");
     world.settle();
-    assert_eq!(world.plan().in_sync, 3, "a conflict ends when the sides agree");
+    assert_eq!(world.plan().standings.in_sync, 3, "a conflict ends when the sides agree");
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn a_deletion_travels_and_nothing_comes_back() {
     in_linq.contacts.remove(&kai);
     in_linq.settle();
     assert_eq!((in_linq.rows.len(), in_linq.contacts.len()), (2, 2));
-    assert_eq!(in_linq.plan().in_sync, 2);
+    assert_eq!(in_linq.plan().standings.in_sync, 2);
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn an_edit_on_one_side_beats_a_deletion_on_the_other() {
     edited_in_source.set_row(1, Field::Title, "CEO");
     edited_in_source.settle();
     assert!(edited_in_source.contacts.values().any(|c| c[Field::Title] == "CEO"));
-    assert_eq!(edited_in_source.plan().in_sync, 3);
+    assert_eq!(edited_in_source.plan().standings.in_sync, 3);
 }
 
 #[test]
@@ -289,7 +289,7 @@ fn whoever_is_back_starts_a_new_grace_when_missing_again() {
     world.apply(&world.plan());
     assert_eq!(world.links[2].source_missing_since, None);
     world.settle();
-    assert_eq!(world.plan().in_sync, 3);
+    assert_eq!(world.plan().standings.in_sync, 3);
 
     world.rows.remove(2);
     world.now = at(3600);

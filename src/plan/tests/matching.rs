@@ -36,7 +36,7 @@ fn the_first_run_links_fills_blanks_and_creates() {
     assert_eq!((world.rows.len(), world.contacts.len()), (3, 3));
     assert_eq!(world.rows[0][Field::Company], "Engines");
     assert_eq!(world.contacts[&LinqId(1)][Field::Title], "Countess");
-    assert_eq!(world.plan().in_sync, 3);
+    assert_eq!(world.plan().standings.in_sync, 3);
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn of_rows_that_look_like_one_person_only_the_first_is_created() {
     world.settle();
     assert_eq!(world.contacts.len(), 1);
     let plan = world.plan();
-    assert_eq!((plan.in_sync, plan.steps.len()), (1, 1));
+    assert_eq!((plan.standings.in_sync, plan.steps.len()), (1, 1));
     assert!(is_ambiguous(&plan.steps[0]));
 }
 
@@ -133,7 +133,7 @@ fn contacts_in_linq_that_look_alike_each_get_their_row() {
         World::new(&[], &["first_name=Al email=a@x.example", "first_name=Al email=a@x.example"]);
     world.settle();
     assert_eq!(world.rows.len(), 2);
-    assert_eq!(world.plan().in_sync, 2);
+    assert_eq!(world.plan().standings.in_sync, 2);
 }
 
 #[test]
@@ -280,7 +280,7 @@ fn a_copied_row_is_not_a_second_person_and_the_original_stays_linked() {
         seen.source.records[row].linq_id = Some(LinqId(id));
     }
     let plan = plan(&seen, &world.policy).unwrap();
-    assert_eq!((plan.in_sync, plan.steps.len()), (2, 1));
+    assert_eq!((plan.standings.in_sync, plan.steps.len()), (2, 1));
     assert!(is_ambiguous(&plan.steps[0]));
     assert_eq!(plan.steps[0].subject.source_key.as_deref(), Some("row:2"));
 }
@@ -329,7 +329,10 @@ fn a_contact_that_is_back_under_another_id_keeps_its_row() {
         assert_eq!(plan.steps[0].link, LinkPlan::Forget);
         assert!(plan.steps[0].linq.is_none() && plan.steps[0].source.is_none());
         world.settle();
-        assert_eq!((world.rows.len(), world.contacts.len(), world.plan().in_sync), (3, 3, 3));
+        assert_eq!(
+            (world.rows.len(), world.contacts.len(), world.plan().standings.in_sync),
+            (3, 3, 3)
+        );
         assert_eq!(world.contacts[&world.id(2)][Field::Title], if edited { "CEO" } else { "" });
     }
 }
@@ -344,7 +347,7 @@ fn a_released_pair_is_kept_again_when_its_contact_is_made_anew() {
     assert_eq!((world.rows.len(), world.contacts.len()), (3, 2));
     world.appear(contact);
     world.settle();
-    assert_eq!((world.rows.len(), world.contacts.len(), world.plan().in_sync), (3, 3, 3));
+    assert_eq!((world.rows.len(), world.contacts.len(), world.plan().standings.in_sync), (3, 3, 3));
 }
 
 #[test]
@@ -354,7 +357,7 @@ fn a_duplicate_that_is_deleted_in_linq_takes_its_row_along() {
     let second = world.id(1);
     world.contacts.remove(&second);
     world.settle();
-    assert_eq!((world.rows.len(), world.contacts.len(), world.plan().in_sync), (3, 3, 3));
+    assert_eq!((world.rows.len(), world.contacts.len(), world.plan().standings.in_sync), (3, 3, 3));
 }
 
 #[test]
@@ -365,7 +368,7 @@ fn a_successor_at_a_shared_mailbox_is_somebody_else() {
     world.appear(values("first_name=Bo last_name=Wang email=jane@x.example"));
     world.settle();
     assert_eq!(world.rows.iter().filter(|row| row[Field::FirstName] == "Jane").count(), 0);
-    assert_eq!(world.plan().in_sync, 3);
+    assert_eq!(world.plan().standings.in_sync, 3);
 }
 
 #[test]

@@ -173,7 +173,7 @@ fn a_blank_is_filled_and_another_value_is_a_conflict() {
     blank.set_row(0, Field::Title, "");
     change(&mut blank, &read_anew(&[Field::Title]));
     let last = settle_harmlessly(&mut blank);
-    assert_eq!((&blank.rows[0][Field::Title][..], last.in_sync), ("CEO", 1));
+    assert_eq!((&blank.rows[0][Field::Title][..], last.standings.in_sync), ("CEO", 1));
 
     let mut other = pair();
     other.set_row(0, Field::Title, "1");

@@ -26,6 +26,9 @@ pub(super) struct Start {
     pub(super) base: Basis,
     pub(super) source: Person,
     pub(super) linq: Person,
+    /// Whether somebody wrote something into the record, since both sides were last seen,
+    /// that Linq has no field for.
+    pub(super) note: bool,
 }
 
 /// Whether the state remembers a pair.
@@ -58,7 +61,7 @@ pub(super) struct Terms {
 
 /// What becomes of somebody on `terms`.
 pub(super) fn end_on(terms: Terms, start: Start, policy: &Policy) -> End {
-    let Start { base, source, linq } = start;
+    let Start { base, source, linq, .. } = start;
     let end = end(start, policy);
     let stays = |bond| End { source, linq, bond, conflicts: [false; 2], ambiguous: false };
     if terms.is_outside && linq.is_some() {
@@ -79,7 +82,7 @@ pub(super) const FIELDS: [Field; 2] = [Field::Title, Field::Company];
 
 /// What becomes of somebody.
 pub(super) fn end(start: Start, policy: &Policy) -> End {
-    let Start { base, source, linq } = start;
+    let Start { base, source, linq, note } = start;
     let stays = |bond| End { source, linq, bond, conflicts: [false; 2], ambiguous: false };
     match (base, source, linq) {
         (None, Some(only), None) if written(policy, Side::Linq) => {
@@ -95,7 +98,7 @@ pub(super) fn end(start: Start, policy: &Policy) -> End {
             both(base.unwrap_or([Agreed::Never; 2]), source, linq, policy)
         }
         (Some(base), Some(left), None) => {
-            let lost = lost(base, left, Side::Linq, policy);
+            let lost = lost(base, left, note, Side::Linq, policy);
             End {
                 source: lost.left,
                 linq: lost.right,
@@ -105,7 +108,7 @@ pub(super) fn end(start: Start, policy: &Policy) -> End {
             }
         }
         (Some(base), None, Some(left)) => {
-            let lost = lost(base, left, Side::Source, policy);
+            let lost = lost(base, left, false, Side::Source, policy);
             End {
                 source: lost.right,
                 linq: lost.left,
@@ -178,17 +181,18 @@ struct Lost {
     bond: Bond,
 }
 
-/// The half on `gone` was deleted.
-fn lost(base: [Agreed; 2], left: [Cell; 2], gone: Side, policy: &Policy) -> Lost {
+/// The half on `gone` was deleted; something else than the fields was `touched` in the other.
+fn lost(base: [Agreed; 2], left: [Cell; 2], touched: bool, gone: Side, policy: &Policy) -> Lost {
     let remaining = match gone {
         Side::Linq => Side::Source,
         Side::Source => Side::Linq,
     };
-    let edited = [0, 1].into_iter().any(|field| match base[field] {
-        Agreed::On(agreed) => left[field] != agreed,
-        // It never reached the side that is gone, though it might have.
-        Agreed::Never => left[field].is_some() && field_written(policy, gone, field),
-    });
+    let edited = touched
+        || [0, 1].into_iter().any(|field| match base[field] {
+            Agreed::On(agreed) => left[field] != agreed,
+            // It never reached the side that is gone, though it might have.
+            Agreed::Never => left[field].is_some() && field_written(policy, gone, field),
+        });
     let deletes = match remaining {
         Side::Linq => policy.deletes.linq,
         Side::Source => policy.deletes.source,

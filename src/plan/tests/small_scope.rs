@@ -7,7 +7,7 @@
 //! States that differ only by an exchange of `x` and `y` within a field are checked
 //! once where it says so.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::thread;
 
 use chrono::TimeDelta;
@@ -15,12 +15,12 @@ use chrono::TimeDelta;
 use super::carry_out::{Recorded, effects};
 use super::laws::{said, said_to_go, text, turned, typed};
 use super::reference::{Agreed, Basis, Bond, Cell, End, FIELDS, Person, Start, Terms, end, end_on};
-use super::world::{World, at, values};
+use super::world::{World, at, content, values};
 use crate::model::{
-    Agreement, Base, ConflictPolicy, DeletePolicy, Deletes, Direction, Field, Limit, Link,
+    Agreement, Base, ConflictPolicy, DeletePolicy, Deletes, Direction, Field, Limit, Link, LinkId,
     LinkStatus, Policy, Scope, Side, Values,
 };
-use crate::plan::{Plan, Step, Wait, plan};
+use crate::plan::{Plan, Step, Wait, everybody, plan};
 
 const CELLS: [Cell; 3] = [None, Some('x'), Some('y')];
 
@@ -46,10 +46,17 @@ fn starts(agreements: &[Agreed]) -> Vec<Start> {
     let mut starts = Vec::new();
     for base in bases(agreements) {
         for source in persons() {
-            starts.extend(persons().into_iter().map(|linq| Start { base, source, linq }));
+            let note = false;
+            starts.extend(persons().into_iter().map(|linq| Start { base, source, linq, note }));
         }
     }
     starts
+}
+
+/// Those of `starts` that have a record, with a note in it.
+fn with_notes(starts: &[Start]) -> Vec<Start> {
+    let with_records = starts.iter().filter(|start| start.source.is_some());
+    with_records.map(|start| Start { note: true, ..*start }).collect()
 }
 
 /// Whether the first value of each field is `x`: of states that differ by a renaming
@@ -186,15 +193,26 @@ fn world_of(starts: &[Start], policy: &Policy) -> World {
     let mut world = World::new(&[], &[]);
     world.policy = policy.clone();
     world.mapped = [Field::FirstName, Field::Email].into_iter().chain(FIELDS).collect();
-    let same =
-        Start { base: Some([Agreed::On(None); 2]), source: Some([None; 2]), linq: Some([None; 2]) };
+    let same = Start {
+        base: Some([Agreed::On(None); 2]),
+        source: Some([None; 2]),
+        linq: Some([None; 2]),
+        note: false,
+    };
     let others = (starts.len()..starts.len() * 5 / 4 + 2).map(|who| (who, &same));
     for (who, start) in starts.iter().enumerate().chain(others) {
-        world.rows.extend(start.source.map(|cells| somebody(who, cells)));
+        world.rows.extend(start.source.map(|cells| {
+            let mut row = somebody(who, cells);
+            // A field that is not mapped stands for all that Linq does not know.
+            row[Field::Location] = if start.note { "a note" } else { "" }.to_owned();
+            row
+        }));
         let id = world.appear(start.linq.map(|cells| somebody(who, cells)).unwrap_or_default());
         if let Some(agreed) = start.base {
             let base = base_of(who, agreed);
             world.link(id, &base.source_values(), base);
+            let untouched = somebody(who, untouched(agreed, start.source));
+            world.links.last_mut().unwrap().content = Some(content(&untouched));
         }
         if start.linq.is_none() {
             world.contacts.remove(&id);
@@ -203,10 +221,68 @@ fn world_of(starts: &[Start], policy: &Policy) -> World {
     world
 }
 
+/// What the record said when both sides were last seen: what was agreed on, and where
+/// nothing ever was, what is there still.
+fn untouched(agreed: [Agreed; 2], source: Person) -> [Cell; 2] {
+    [0, 1].map(|field| match agreed[field] {
+        Agreed::On(cell) => cell,
+        Agreed::Never => source.and_then(|cells| cells[field]),
+    })
+}
+
+/// Each linked pair stands in exactly one way, and "in sync" is what one finds who compares
+/// the values, whatever the planner believes.
+pub(super) fn check_standings(world: &World, plan: &Plan) {
+    let standings = &plan.standings;
+    assert_eq!(standings.pairs(), world.links.len(), "{standings:?}");
+    let seen = world.observe();
+    let busy: BTreeSet<LinkId> = plan.steps.iter().filter_map(|step| step.subject.link).collect();
+    let (mut same, mut whole) = (0, true);
+    for somebody in everybody(&seen, &world.policy).unwrap() {
+        let Some(link) = somebody.link else { continue };
+        let at_rest = !busy.contains(&link.id);
+        let is_same = match (somebody.record, somebody.contact) {
+            (Some(record), Some(contact)) => world.mapped.iter().all(|field| {
+                may_differ(world, link, field, &record.values[field], &contact.values[field])
+            }),
+            _ => false,
+        };
+        if link.status == LinkStatus::Linked {
+            same += usize::from(is_same && at_rest);
+            whole &= is_same && at_rest;
+        }
+    }
+    assert_eq!(standings.in_sync, same, "{standings:?} of {:#?}", said(plan));
+    if standings.is_in_sync() {
+        assert!(whole && plan.steps.is_empty(), "{standings:?}");
+    }
+    let told = standings.for_a_person() > 0 || plan.steps.iter().any(|s| !s.is_empty());
+    assert!(whole || told, "in silence: {standings:?}");
+}
+
+/// Whether two sides may have these values and be in sync all the same.
+fn may_differ(world: &World, link: &Link, field: Field, source: &str, linq: &str) -> bool {
+    let same = |a: &str, b: &str| world.policy.canon.same(field, a, b);
+    let Some(agreed) = link.base.get(field) else {
+        // A value that nobody sends.
+        let blank = |text: &str| text.trim().is_empty();
+        return same(source, linq)
+            || blank(linq) && !world.policy.writes_field(Side::Linq, field)
+            || blank(source) && !world.policy.writes_field(Side::Source, field);
+    };
+    let as_agreed = [same(&agreed.source, source), same(&agreed.linq, linq)];
+    same(source, linq)
+        || as_agreed == [false, true] && !world.policy.writes_field(Side::Linq, field)
+        || as_agreed == [true, false] && !world.policy.writes_field(Side::Source, field)
+        || as_agreed == [true, true]
+            && (link.base.is_apart(field) || same(&(world.rewrite)(field, source), linq))
+}
+
 /// Plans and applies until nothing is left to be done; the last plan.
 pub(super) fn settle(world: &mut World) -> Plan {
     for _ in 0..4 {
         let plan = world.plan();
+        check_standings(world, &plan);
         if !plan.steps.iter().any(Step::acts) {
             return plan;
         }
@@ -328,6 +404,10 @@ pub(super) fn check_care(world: &World) {
             let fields = link.base.fields();
             let edited = world.policy.canon.differing(fields, left, &agreed);
             assert!(edited.is_empty(), "an edit is deleted");
+            if side == Side::Source {
+                let is_as_seen = |seen| seen == content(left);
+                assert!(link.content.is_none_or(is_as_seen), "something in it was edited");
+            }
         }
         let (before, said) = (typed(&world), said_to_go(&plan, &world));
         world.apply(&plan);
@@ -392,6 +472,7 @@ pub(super) fn in_parallel<T: Sync>(all: &[T], check: impl Fn(&T) + Sync) {
 fn one_contact_under_the_default_policy_obeys_every_law() {
     let starts = starts(&agreed_or_never());
     assert_eq!(starts.len(), 1_700);
+    let starts = [with_notes(&starts), starts].concat();
     in_parallel(&starts, |start| {
         check_against_reference(&[*start], &Conditions::of(Policy::default()));
         let world = world_of(&[*start], &Policy::default());
@@ -410,6 +491,8 @@ fn one_contact_under_every_policy_becomes_what_was_promised() {
         starts(&agreed_or_never()).into_iter().filter(is_first_of_its_kind).collect();
     let policies = policies();
     assert_eq!((starts.len(), policies.len()), (502, 252));
+    let mut starts = starts;
+    starts.extend(with_notes(&starts).into_iter().filter(|start| start.linq.is_none()));
     let conditions = if std::env::var_os("LINQSYNC_EVERY_POLICY").is_some() {
         on_all_terms(&policies)
     } else {

@@ -172,7 +172,8 @@ impl World {
     }
 
     fn record(&self, position: usize, row: &Values) -> SourceRecord {
-        SourceRecord { revised_at: self.changed_at[0], ..record(position, row) }
+        let values = row.only(self.mapped);
+        SourceRecord { values, revised_at: self.changed_at[0], ..record(position, row) }
     }
 
     fn contact(&self, id: LinqId) -> LinqContact {
@@ -208,6 +209,7 @@ impl World {
             status: LinkStatus::Linked,
             key: None,
             fingerprint: record(0, row).fingerprint,
+            content: Some(content(row)),
             base,
             source_missing_since: None,
             linq_missing_since: None,
@@ -215,9 +217,16 @@ impl World {
     }
 }
 
+/// What a record says: blanks around it are none of it.
+pub(super) fn content(values: &Values) -> Fingerprint {
+    let texts: Vec<&str> = Field::ALL.into_iter().map(|f| values[f].trim()).collect();
+    Fingerprint::of(texts.join("\u{1f}").as_bytes())
+}
+
 pub(super) fn record(position: usize, values: &Values) -> SourceRecord {
     let texts: Vec<&str> = Field::ALL.into_iter().map(|f| values[f].as_str()).collect();
     let row = u32::try_from(position).unwrap();
+    let fingerprint = Fingerprint::of(texts.join("\u{1f}").as_bytes());
     SourceRecord {
         index: RecordIndex(row),
         label: format!("row:{}", row + 2),
@@ -229,7 +238,8 @@ pub(super) fn record(position: usize, values: &Values) -> SourceRecord {
         rejected: Vec::new(),
         others: Vec::new(),
         revised_at: None,
-        fingerprint: Fingerprint::of(texts.join("\u{1f}").as_bytes()),
+        fingerprint,
+        content: content(values),
     }
 }
 

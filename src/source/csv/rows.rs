@@ -16,6 +16,7 @@
 //!
 //! Leaves the header to [`super::header`].
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::CsvOptions;
@@ -34,6 +35,8 @@ pub(super) struct RowReader<'a> {
     columns: &'a Columns,
     options: &'a CsvOptions,
     ending: Ending,
+    /// The columns that people write in, by their names.
+    by_name: Vec<usize>,
     /// Number of the next row, counted as a spreadsheet counts.
     number: u32,
     contents: Contents,
@@ -74,8 +77,8 @@ impl<'a> RowReader<'a> {
         ending: Ending,
         number: u32,
     ) -> RowReader<'a> {
-        let contents = Contents::default();
-        RowReader { body, columns, options, ending, number, contents }
+        let (contents, by_name) = (Contents::default(), columns.by_name());
+        RowReader { body, columns, options, ending, by_name, number, contents }
     }
 
     /// Takes the next row, which is at `position` among the rows of the file.
@@ -179,7 +182,28 @@ impl<'a> RowReader<'a> {
             others,
             revised_at: None,
             fingerprint: Fingerprint::of(&self.body[row.start..row.content_end]),
+            content: self.content(cells),
         })
+    }
+
+    /// What the cells say, each under the name of its column: blank ones say nothing.
+    fn content(&self, cells: &[Cell]) -> Fingerprint {
+        let mut hasher = blake3::Hasher::new();
+        let mut add = |text: &[u8]| {
+            hasher.update(&text.len().to_le_bytes());
+            hasher.update(text);
+        };
+        for column in &self.by_name {
+            let Some(cell) = cells.get(*column) else { continue };
+            let value = cell.value(self.body);
+            let text = value.trim_ascii();
+            if text.is_empty() {
+                continue;
+            }
+            add(self.columns.names()[*column].as_bytes());
+            add(&with_line_feeds(text));
+        }
+        Fingerprint(*hasher.finalize().as_bytes())
     }
 
     fn check_shape(&self, cells: &[Cell]) -> Result<(), String> {
@@ -235,6 +259,22 @@ impl<'a> RowReader<'a> {
             Some(_) | None => format!("column {}", column + 1),
         }
     }
+}
+
+/// `text` with every line break written alike.
+fn with_line_feeds(text: &[u8]) -> Cow<'_, [u8]> {
+    if memchr::memchr(b'\r', text).is_none() {
+        return Cow::Borrowed(text);
+    }
+    let mut unified = Vec::with_capacity(text.len());
+    for (at, byte) in text.iter().enumerate() {
+        match byte {
+            b'\r' if text.get(at + 1) == Some(&b'\n') => {}
+            b'\r' => unified.push(b'\n'),
+            other => unified.push(*other),
+        }
+    }
+    Cow::Owned(unified)
 }
 
 impl Contents {
@@ -341,6 +381,38 @@ mod tests {
         let reasons: Vec<_> = reading.unreadable.iter().map(|u| (&*u.label, &*u.reason)).collect();
         assert_eq!(reasons[0].0, "row:2");
         assert!(reasons[0].1.contains("row:4") && reasons[1].1.contains("row:2"));
+    }
+
+    #[test]
+    fn the_content_of_a_row_is_what_is_written_in_it_and_not_how() {
+        let content = |header: &str, row: &str| {
+            let file = format!("{header}\n{row}\n").into_bytes();
+            Sheet::parse(file, &options()).unwrap().1.records[0].content
+        };
+        let header = "No,First Name,Phone,Notes,linq_id";
+        let as_it_was = content(header, "1,Ann,555,likes tea,7");
+        for (header, row) in [
+            (header, "\"1\",\"Ann\",\"555\",\"likes tea\",8"),
+            (header, "1,Ann,555,likes tea"),
+            (header, "1, Ann ,555,likes tea,7"),
+            ("No;First Name;Phone;Notes;linq_id", "1;Ann;555;likes tea;7"),
+            ("Notes,linq_id,No,Phone,First Name", "likes tea,7,1,555,Ann"),
+            ("No,First Name,Met at,Phone,Notes,linq_id", "1,Ann,,555,likes tea,7"),
+        ] {
+            assert_eq!(content(header, row), as_it_was, "{header} {row}");
+        }
+        for row in [
+            "1,Ann,555,likes teas,7",
+            "1,Ann,555,,7",
+            "1,ANN,555,likes tea,7",
+            "1,Ann,likes tea,555,7",
+            "2,Ann,555,likes tea,7",
+        ] {
+            assert_ne!(content(header, row), as_it_was, "{row}");
+        }
+        let breaks = |text: &str| content(header, &format!("1,Ann,,\"{text}\",7"));
+        assert_eq!(breaks("a\r\nb"), breaks("a\nb"));
+        assert_ne!(breaks("a\nb"), breaks("a b"));
     }
 
     #[test]

@@ -10,8 +10,12 @@ use encoding_rs::{Encoding, UTF_8};
 
 use super::charset;
 use super::escape::{from_base64, from_quoted_printable, separators, unescape, unified};
-use super::property::Property;
+use super::property::{Property, name_of, start_of};
 use super::scan::{self, Kind, Line, Transfer};
+use crate::model::Fingerprint;
+
+/// Properties that programs write of themselves whenever they save a card.
+const OF_PROGRAMS: [&str; 3] = ["VERSION", "PRODID", "REV"];
 
 /// The version of a card.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +74,36 @@ impl<'b> Card<'b> {
         let mut card = Card { body, lines, version: Version::V3, fallback, properties };
         card.version = card.told_version();
         card
+    }
+
+    /// What the properties say, whatever their order and their folding, without those that
+    /// programs write of themselves.
+    pub(super) fn content(&self) -> Fingerprint {
+        let told = |line: &&Line| {
+            let start = start_of(line, self.body);
+            let (_, name) = name_of(&start);
+            line.kind == Kind::Property
+                && !OF_PROGRAMS.iter().any(|own| name.eq_ignore_ascii_case(own.as_bytes()))
+        };
+        let mut properties: Vec<Vec<u8>> =
+            self.lines.iter().filter(told).map(|line| self.unfolded(line)).collect();
+        properties.sort_unstable();
+        let mut hasher = blake3::Hasher::new();
+        for property in &properties {
+            hasher.update(&property.len().to_le_bytes());
+            hasher.update(property);
+        }
+        Fingerprint(*hasher.finalize().as_bytes())
+    }
+
+    /// A line without folding; in base64 without any white space.
+    fn unfolded(&self, line: &Line) -> Vec<u8> {
+        let mut unfolded = line.breaks.unfolded(&self.body[line.start..line.content_end]);
+        if Transfer::of(&line.breaks.unfolded(line.head(self.body))) == Transfer::Base64 {
+            unfolded.retain(|byte| !byte.is_ascii_whitespace());
+        }
+        unfolded.truncate(unfolded.trim_ascii_end().len());
+        unfolded
     }
 
     fn told_version(&self) -> Version {

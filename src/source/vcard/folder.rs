@@ -58,6 +58,8 @@ pub(super) struct Contents {
 pub(super) struct FoundCard {
     pub(super) line: u32,
     pub(super) fingerprint: Fingerprint,
+    /// What is written in it, however it is written.
+    pub(super) content: Fingerprint,
     /// `None` for a list of contacts, which is none itself.
     pub(super) person: Option<Person>,
 }
@@ -110,6 +112,7 @@ impl Contents {
             FoundCard {
                 line: lines[0].number,
                 fingerprint: Fingerprint::of(&body[layout.span(position)]),
+                content: card.content(),
                 person: (!card.is_group()).then(|| card.person()),
             }
         };

@@ -110,6 +110,7 @@ fn record(label: String, card: &FoundCard, person: &Person) -> SourceRecord {
         others: others.collect(),
         revised_at: person.revised_at,
         fingerprint: card.fingerprint,
+        content: card.content,
     }
 }
 

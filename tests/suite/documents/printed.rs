@@ -47,6 +47,7 @@ fn every_member_on_the_page_about_json_is_printed() {
     let mut printed = Printed::default();
     what_a_new_user_sees(&mut printed);
     what_runs_and_lists_say(&mut printed);
+    what_is_told_of_pairs_that_are_left_alone(&mut printed);
     what_is_told_of_the_past(&mut printed);
     what_the_service_tells(&mut printed);
     let missing: Vec<Member> = PAGE.members().difference(&printed.0).cloned().collect();
@@ -96,6 +97,18 @@ fn what_runs_and_lists_say(printed: &mut Printed) {
     printed.by(&world, &["verify"]);
     printed.by(&world, &["status"]);
     world.write("First Name,Last Name,Email,Phone,Company,Title,City,Key\n");
+    printed.by(&world, &["--once"]);
+}
+
+fn what_is_told_of_pairs_that_are_left_alone(printed: &mut Printed) {
+    let mut world = World::synced(&people::csv(1..=4));
+    world.set("sync.direction", "\"push\"");
+    world.remove("First002");
+    printed.by(&world, &["--once"]);
+    printed.by(&world, &["status"]);
+    let mut world = World::synced(&people::csv(1..=4));
+    world.set("sync.delete_grace", "\"1h\"");
+    world.remove("First002");
     printed.by(&world, &["--once"]);
 }
 

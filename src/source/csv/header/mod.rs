@@ -123,6 +123,14 @@ impl Columns {
         self.fields().map(|(field, columns)| (field, places(columns))).collect()
     }
 
+    /// The columns by their names, but for the one that holds Linq's id.
+    pub(super) fn by_name(&self) -> Vec<usize> {
+        let mut columns: Vec<usize> =
+            (0..self.names.len()).filter(|column| self.id != Some(*column)).collect();
+        columns.sort_by_key(|column| &self.names[*column]);
+        columns
+    }
+
     /// Number of columns.
     pub(super) fn width(&self) -> usize {
         self.names.len()
