@@ -49,6 +49,9 @@ pub enum Unknown {
     Unrecognised,
     /// One half is gone from this side, and the direction lets nothing follow from that.
     OneWay(Side),
+    /// One half is gone from this side, the other was edited, and the direction lets the edit
+    /// not bring it back.
+    EditStays(Side),
     /// One half is gone, or the two sides differ, and what the readings mean has changed since
     /// the last run.
     ChangedMeaning,
@@ -93,6 +96,14 @@ impl fmt::Display for Unknown {
             Unknown::OneWay(Side::Source) => {
                 "gone from the source, and sync.direction lets nothing follow in Linq; edit the \
                  contact to get the row back, or delete the contact"
+            }
+            Unknown::EditStays(Side::Linq) => {
+                "gone from Linq and edited in the source, from where sync.direction sends nothing; \
+                 remove the row as well if it is not needed"
+            }
+            Unknown::EditStays(Side::Source) => {
+                "gone from the source and edited in Linq, from where sync.direction sends nothing; \
+                 delete the contact as well if it is not needed"
             }
             Unknown::ChangedMeaning => {
                 "the two sides differ, and nothing was deleted or cleared in the run after the \
@@ -277,8 +288,12 @@ impl Judge<'_> {
             self.otherwise(Unknown::Unreadable)
         } else if self.seen.source.read_only.is_some() {
             self.otherwise(Unknown::ReadOnly)
-        } else {
+        } else if self.policy.writes(side) {
+            // What is gone could be created again, so that it is the other side which may
+            // not be written.
             self.otherwise(Unknown::OneWay(side))
+        } else {
+            self.otherwise(Unknown::EditStays(side))
         }
     }
 
@@ -324,7 +339,11 @@ pub(super) fn notices(standings: &Standings, seen: &Observation) -> Vec<String> 
             Unknown::ListedInPart => unseen(incomplete.unwrap_or("its listing is not whole")),
             Unknown::TooMany => unseen("they are too many to ask for each"),
             Unknown::NotAnswered => unseen("asking for them was not answered"),
-            Unknown::Unreadable | Unknown::Unrecognised | Unknown::OneWay(_) | Unknown::Differs => {
+            Unknown::Unreadable
+            | Unknown::Unrecognised
+            | Unknown::OneWay(_)
+            | Unknown::EditStays(_)
+            | Unknown::Differs => {
                 format!("{} left alone: {reason}", contacts(*count))
             }
             // The run says so itself.

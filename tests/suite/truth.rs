@@ -408,3 +408,22 @@ fn a_note_typed_before_the_contact_was_deleted_was_seen_with_it() {
     let run = world.once().expect(0);
     assert_eq!((run.linq()[1], run.source()[3]), (0, 1));
 }
+
+#[test]
+fn an_edit_that_the_direction_does_not_send_stays_when_its_contact_goes_and_is_told() {
+    let mut world = with_notes();
+    world.set("sync.direction", "\"pull\"");
+    world.edit("note 2", "call back");
+    world.remove("First2");
+    let text = world.text();
+    for _ in 0..2 {
+        let run = world.once().expect(3);
+        assert!(run.notices().contains("gone from Linq and edited in the source"));
+        assert_eq!((world.text(), world.writes()), (text.clone(), vec![]));
+        expect_in_sync(&world, false);
+    }
+    let without: Vec<&str> = text.lines().filter(|line| !line.contains("call back")).collect();
+    world.write(without.join("\n") + "\n");
+    world.once().expect(0);
+    expect_in_sync(&world, true);
+}
