@@ -146,12 +146,9 @@ fn csv_options(config: &Config, csv: &CsvConfig, access: Access) -> CsvOptions {
         path: config.source.path.clone(),
         key: csv.key.clone(),
         id_column: csv.id_column.clone(),
-        encoding: match csv.encoding {
+        encoding: match &csv.encoding {
             Encoding::Auto => Charset::Auto,
-            Encoding::Utf8 => Charset::Named("utf-8".to_owned()),
-            Encoding::Utf16Le => Charset::Named("utf-16le".to_owned()),
-            Encoding::Utf16Be => Charset::Named("utf-16be".to_owned()),
-            Encoding::Windows1252 => Charset::Named("windows-1252".to_owned()),
+            Encoding::Named(label) => Charset::Named(label.clone()),
         },
         delimiter: match csv.delimiter {
             Delimiter::Auto => CsvDelimiter::Auto,

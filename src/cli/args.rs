@@ -215,6 +215,10 @@ pub(super) struct InitArgs {
     #[arg(long, value_name = "COLUMN")]
     pub(super) id_column: Option<String>,
 
+    /// The encoding of the file, where it is not found out, such as windows-1250
+    #[arg(long, value_name = "ENCODING")]
+    pub(super) encoding: Option<String>,
+
     /// "both", "push" or "pull"
     #[arg(long, value_name = "DIRECTION")]
     pub(super) direction: Option<String>,

@@ -204,39 +204,66 @@ impl Person {
     /// Whether a file shows them: an address of theirs, or both their names, in any
     /// encoding that a source may have.
     fn is_in(&self, bytes: &[u8]) -> bool {
-        let texts = decodings(bytes);
-        self.known.iter().any(|values| {
-            let has = |field: Field| {
-                let text = values[field].trim();
-                !text.is_empty() && texts.iter().any(|file| file.contains(text))
-            };
-            let name = !values[Field::FirstName].trim().is_empty()
-                && !values[Field::LastName].trim().is_empty();
-            has(Field::Email)
-                || has(Field::PhoneNumber)
-                || (name && has(Field::FirstName) && has(Field::LastName))
+        decodings(bytes).any(|text| {
+            self.known.iter().any(|values| {
+                let has = |field: Field| {
+                    let value = values[field].trim();
+                    !value.is_empty() && text.contains(value)
+                };
+                let name = !values[Field::FirstName].trim().is_empty()
+                    && !values[Field::LastName].trim().is_empty();
+                has(Field::Email)
+                    || has(Field::PhoneNumber)
+                    || (name && has(Field::FirstName) && has(Field::LastName))
+            })
         })
     }
 }
 
 /// What a file may say: in every charset, with its lines unfolded, with what is written
-/// in quoted-printable or base64 decoded, and without backslashes before characters.
-fn decodings(bytes: &[u8]) -> Vec<String> {
-    use encoding_rs::{SHIFT_JIS, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
+/// in quoted-printable or base64 decoded, and without backslashes before characters. One
+/// after the other, since a file may be large.
+fn decodings(bytes: &[u8]) -> impl Iterator<Item = String> + use<> {
+    use encoding_rs::{
+        BIG5, EUC_JP, EUC_KR, GB18030, IBM866, ISO_8859_2, KOI8_U, MACINTOSH, SHIFT_JIS, UTF_8,
+        UTF_16BE, UTF_16LE, WINDOWS_874, WINDOWS_1250, WINDOWS_1251, WINDOWS_1252, WINDOWS_1253,
+        WINDOWS_1254, WINDOWS_1255, WINDOWS_1256, WINDOWS_1257,
+    };
     let mut forms = vec![bytes.to_vec()];
     let unfolded = unfolded(bytes);
     forms.extend(memchr::memchr(b'=', &unfolded).map(|_| from_quoted_printable(&unfolded)));
     forms.push(from_base64(&unfolded));
     forms.push(unfolded);
-    let encodings = [UTF_8, UTF_16LE, UTF_16BE, WINDOWS_1252, SHIFT_JIS];
-    let decoded = forms.iter().flat_map(|form| {
-        encodings.map(|encoding| encoding.decode_without_bom_handling(form).0.into_owned())
-    });
-    let mut texts: Vec<String> = decoded.collect();
-    let escaped = texts.iter().filter(|text| text.contains('\\'));
-    let plain: Vec<String> = escaped.map(|text| text.replace('\\', "")).collect();
-    texts.extend(plain);
-    texts
+    let encodings = [
+        UTF_8,
+        UTF_16LE,
+        UTF_16BE,
+        WINDOWS_1252,
+        SHIFT_JIS,
+        WINDOWS_1250,
+        WINDOWS_1251,
+        WINDOWS_1253,
+        WINDOWS_1254,
+        WINDOWS_1255,
+        WINDOWS_1256,
+        WINDOWS_1257,
+        WINDOWS_874,
+        ISO_8859_2,
+        KOI8_U,
+        IBM866,
+        MACINTOSH,
+        GB18030,
+        BIG5,
+        EUC_KR,
+        EUC_JP,
+    ];
+    forms.into_iter().flat_map(move |form| {
+        encodings.into_iter().flat_map(move |encoding| {
+            let text = encoding.decode_without_bom_handling(&form).0.into_owned();
+            let plain = text.contains('\\').then(|| text.replace('\\', ""));
+            std::iter::once(text).chain(plain)
+        })
+    })
 }
 
 /// Without line breaks that something goes on behind: before a blank, which goes too,
@@ -297,10 +324,11 @@ mod tests {
             r"X:W\äng".as_bytes(),
         ];
         for form in forms {
-            let texts = decodings(form);
+            let texts: Vec<String> = decodings(form).collect();
             assert!(texts.iter().any(|text| text.contains("Wäng")), "{}", form.escape_ascii());
         }
-        let japanese = decodings(b"N;CHARSET=SHIFT_JIS;QUOTED-PRINTABLE:=8ER=93c");
+        let japanese: Vec<String> =
+            decodings(b"N;CHARSET=SHIFT_JIS;QUOTED-PRINTABLE:=8ER=93c").collect();
         assert!(japanese.iter().any(|text| text.contains("山田")));
     }
 }

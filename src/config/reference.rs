@@ -139,7 +139,7 @@ fn kind(name: &str, example: &str) -> Value {
         "linq.requests_per_second" => json!({ "type": "number", "exclusiveMinimum": 0 }),
         "source.kind" => json!({ "enum": ["csv", "vcard"] }),
         "source.encoding" => {
-            json!({ "enum": ["auto", "utf-8", "utf-16le", "utf-16be", "windows-1252"] })
+            json!({ "anyOf": [{ "enum": super::Encoding::KNOWN }, { "type": "string" }] })
         }
         "source.vcard_version" => json!({ "enum": ["3.0", "4.0"] }),
         "sync.direction" => direction,

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use figment::value::Value;
+
 use super::keys;
-use super::parse;
+use super::parse::{self, Wrong};
 use super::settings::{Noted, Settings};
 use crate::model::Field;
 
@@ -57,28 +59,58 @@ pub struct VcardConfig {
 }
 
 /// The encoding of a CSV file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Encoding {
     /// Found out from the bytes.
     Auto,
-    /// UTF-8.
-    Utf8,
-    /// UTF-16, low byte first.
-    Utf16Le,
-    /// UTF-16, high byte first.
-    Utf16Be,
-    /// Windows-1252, which includes Latin-1.
-    Windows1252,
+    /// This one, by a label of the WHATWG Encoding Standard.
+    Named(String),
 }
 
 impl Encoding {
-    const NAMES: [(&str, Encoding); 5] = [
-        ("auto", Encoding::Auto),
-        ("utf-8", Encoding::Utf8),
-        ("utf-16le", Encoding::Utf16Le),
-        ("utf-16be", Encoding::Utf16Be),
-        ("windows-1252", Encoding::Windows1252),
+    /// Names of encodings that people look for: for the one that was meant, and for editors.
+    pub(super) const KNOWN: [&str; 20] = [
+        "auto",
+        "utf-8",
+        "utf-16le",
+        "utf-16be",
+        "windows-1250",
+        "windows-1251",
+        "windows-1252",
+        "windows-1253",
+        "windows-1254",
+        "windows-1257",
+        "iso-8859-1",
+        "iso-8859-2",
+        "iso-8859-15",
+        "koi8-r",
+        "macintosh",
+        "shift_jis",
+        "euc-jp",
+        "gbk",
+        "big5",
+        "euc-kr",
     ];
+
+    fn read(value: &Value) -> Result<Encoding, Wrong> {
+        let wrong = || {
+            Wrong::new(
+                "`auto` or the name of an encoding, such as `utf-8`, `windows-1250`, `shift_jis` or \
+                 another label of the WHATWG Encoding Standard",
+            )
+        };
+        let label = parse::text(value).map_err(|_| wrong())?.trim().to_lowercase();
+        if label == "auto" {
+            return Ok(Encoding::Auto);
+        }
+        if encoding_rs::Encoding::for_label_no_replacement(label.as_bytes()).is_some() {
+            return Ok(Encoding::Named(label));
+        }
+        Err(match keys::nearest(&label, Encoding::KNOWN) {
+            Some(nearest) => wrong().hint(format!("did you mean `{nearest}`?")),
+            None => wrong(),
+        })
+    }
 }
 
 /// What stands between two cells of a CSV file.
@@ -158,8 +190,7 @@ impl CsvConfig {
     fn read(settings: &mut Settings<'_>) -> Result<CsvConfig, Noted> {
         let key = settings.optional("source.key", parse::text);
         let id_column = settings.optional("source.id_column", parse::text);
-        let encoding =
-            settings.required("source.encoding", |value| parse::choice(value, &Encoding::NAMES));
+        let encoding = settings.required("source.encoding", Encoding::read);
         let delimiter =
             settings.required("source.delimiter", |value| parse::choice(value, &Delimiter::NAMES));
         let formula_guard = settings.required("source.formula_guard", parse::switch);

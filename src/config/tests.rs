@@ -12,6 +12,23 @@ use crate::model::{DeletePolicy, Deletes, Direction, Field, Scope};
 use super::reference::EXAMPLE;
 const MINIMAL: &str = "[source]\npath = \"contacts.csv\"\n";
 
+#[test]
+fn every_label_of_the_standard_is_an_encoding_and_nothing_else_is() {
+    let with = |label: &str| {
+        let text = format!("{MINIMAL}encoding = {label}\n");
+        Config::of_text(std::path::Path::new("/tmp/sync.toml"), &text)
+    };
+    for label in
+        ["\"auto\"", "\"UTF-8\"", "\"KOI8-R\"", "\"cp1254\"", "\"Shift_JIS\"", "\"latin2\""]
+    {
+        assert!(with(label).is_ok(), "{label}");
+    }
+    for label in ["\"windows-125O\"", "\"ebcdic\"", "\"replacement\"", "7", "\"\""] {
+        let error = with(label).unwrap_err().to_string();
+        assert!(error.contains("source.encoding"), "{label}: {error}");
+    }
+}
+
 /// A file's text and the environment that it is loaded in.
 struct Case<'a> {
     text: &'a str,

@@ -5,6 +5,7 @@
 //! beyond the id it may be asked to keep in a column.
 
 mod atomic;
+mod charset;
 pub mod csv;
 mod formula;
 mod pace;

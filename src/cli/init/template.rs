@@ -42,6 +42,7 @@ impl Template {
             ("linq", "owner", &args.owner),
             ("source", "key", &args.key),
             ("source", "id_column", &args.id_column),
+            ("source", "encoding", &args.encoding),
             ("sync", "direction", &args.direction),
             ("sync", "region", &args.region),
         ];

@@ -5,7 +5,11 @@
 //! as a whole, and may only be written if encoding it again gives the same bytes.
 //! Leaves rows and cells to [`super::scan`].
 
-use encoding_rs::{DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
+use encoding_rs::{DecoderResult, Encoding, UTF_8, WINDOWS_1252};
+
+use crate::source::charset::{
+    Doubt, believe_western, encode, is_plainly_western, is_utf8_by_chance,
+};
 
 use super::Defect;
 use super::scan::line_breaks;
@@ -13,8 +17,8 @@ use super::scan::line_breaks;
 /// Which encoding a file is in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Charset {
-    /// Found out: by the byte order mark, else UTF-8, else Windows-1252 where the
-    /// bytes look like it.
+    /// Found out: by the byte order mark, else UTF-8, else Windows-1252 where nothing
+    /// speaks against it.
     Auto,
     /// This one, by its name in the WHATWG Encoding Standard, such as
     /// `windows-1252`. A byte order mark wins over it.
@@ -103,8 +107,8 @@ impl Text {
             bytes.extend_from_slice(body);
             return bytes;
         }
-        // Decoding made this text, so that nothing in it is replaced here.
-        bytes.extend_from_slice(&encode(&String::from_utf8_lossy(body), self.encoding).0);
+        // Decoding made this text, so that nothing in it is lost here.
+        bytes.extend(encode(&String::from_utf8_lossy(body), self.encoding).unwrap_or_default());
         bytes
     }
 
@@ -119,20 +123,27 @@ impl Text {
 
     /// Why `value` cannot be written so that it is read again as it is, if it cannot.
     pub(super) fn trouble_with(&self, value: &str) -> Option<String> {
-        let (bytes, replaced) = encode(value, self.encoding);
         let name = self.encoding();
-        match (replaced, self.origin) {
-            (Replaced::Something, _) => Some(format!(
+        let Some(bytes) = encode(value, self.encoding) else {
+            return Some(format!(
                 "has a character that the file's encoding {name} lacks; save the file as UTF-8"
-            )),
-            (Replaced::Nothing, Origin::Guessed) if !is_western(&bytes) || has_utf8(&bytes) => {
-                Some(format!(
-                    "has characters by which the file would no longer be taken for {name}; save \
-                     the file as UTF-8, or set source.encoding to `{name}`"
-                ))
-            }
-            (Replaced::Nothing, Origin::Certain | Origin::Guessed) => None,
-        }
+            ));
+        };
+        let stays = self.origin == Origin::Certain
+            || is_plainly_western(&bytes) && !has_utf8(&bytes)
+            || self.is_western_with(&bytes);
+        (!stays).then(|| {
+            format!(
+                "has characters by which the file would no longer be taken for {name}; save \
+                 the file as UTF-8, or set source.encoding to `{name}`"
+            )
+        })
+    }
+
+    /// Whether the file is still taken for Windows-1252 with `bytes` in it.
+    fn is_western_with(&self, bytes: &[u8]) -> bool {
+        let whole = [&self.raw, &b"\n"[..], bytes].concat();
+        !has_utf8(bytes) && believe_western(&whole).is_ok()
     }
 }
 
@@ -169,17 +180,26 @@ fn guess(raw: &[u8]) -> Result<(&'static Encoding, usize, Origin), Defect> {
     }
     let Err(first) = std::str::from_utf8(raw) else { return Ok((UTF_8, 0, Origin::Certain)) };
     let only_cut = first.error_len().is_none();
-    if has_utf8(raw) || only_cut {
+    if has_utf8(raw) && !is_utf8_by_chance(raw) || only_cut {
         return Ok((UTF_8, 0, Origin::Certain));
     }
-    if is_western(raw) {
-        return Ok((WINDOWS_1252, 0, Origin::Guessed));
-    }
-    Err(Defect::new(
-        Some(line_breaks(&raw[..first.valid_up_to()]) + 1),
-        &format!("byte {} of the file is neither UTF-8 nor Windows-1252", first.valid_up_to() + 1),
-        "set source.encoding to the file's encoding, or save the file as UTF-8",
-    ))
+    believe_western(raw).map(|()| (WINDOWS_1252, 0, Origin::Guessed)).map_err(|doubt| {
+        Defect::new(
+            Some(line_breaks(&raw[..doubt.at]) + 1),
+            &format!("is neither UTF-8 nor Windows-1252 for certain{}", readings(&doubt)),
+            &format!(
+                "set source.encoding to the one in which the letters are right, as in \
+                 encoding = \"{}\" (with init: --encoding), or save the file as UTF-8",
+                doubt.likeliest()
+            ),
+        )
+    })
+}
+
+/// What the letters of a file would be, for people.
+fn readings(doubt: &Doubt) -> String {
+    let readings = doubt.to_string();
+    if readings.is_empty() { readings } else { format!(": its letters are {readings}") }
 }
 
 /// Whether there is a character beyond ASCII in UTF-8. Text in another encoding
@@ -191,20 +211,6 @@ fn has_utf8(raw: &[u8]) -> bool {
 /// Whether bytes that end a text begin a character of UTF-8.
 fn is_cut(end: &[u8]) -> bool {
     std::str::from_utf8(end).is_err_and(|error| error.error_len().is_none())
-}
-
-/// Whether the bytes beyond ASCII look like Windows-1252: at most three in a row
-/// (other alphabets have whole words of them), none that it leaves undefined, and
-/// none beside a letter that is a letter only in Windows-1250.
-fn is_western(raw: &[u8]) -> bool {
-    let undefined = |byte: &u8| matches!(byte, 0x81 | 0x8d | 0x8f | 0x90 | 0x9d);
-    let eastern = |byte: u8| matches!(byte, 0xa3 | 0xa5 | 0xb3 | 0xb9 | 0xbc | 0xbe);
-    let in_a_row = raw.split(u8::is_ascii).map(<[u8]>::len).max().unwrap_or(0);
-    let beside_a_letter = raw.windows(2).any(|pair| {
-        eastern(pair[0]) && pair[1].is_ascii_alphabetic()
-            || eastern(pair[1]) && pair[0].is_ascii_alphabetic()
-    });
-    in_a_row <= 3 && !beside_a_letter && !raw.iter().any(undefined)
 }
 
 fn decode(raw: &[u8], encoding: &'static Encoding) -> Result<String, Defect> {
@@ -221,31 +227,17 @@ fn decode(raw: &[u8], encoding: &'static Encoding) -> Result<String, Defect> {
     }
 }
 
-/// Whether a value had characters that the encoding lacks.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Replaced {
-    Nothing,
-    Something,
-}
-
-fn encode(text: &str, encoding: &'static Encoding) -> (Vec<u8>, Replaced) {
-    // The crate follows browsers, which never write UTF-16.
-    if encoding == UTF_16LE {
-        return (text.encode_utf16().flat_map(u16::to_le_bytes).collect(), Replaced::Nothing);
-    }
-    if encoding == UTF_16BE {
-        return (text.encode_utf16().flat_map(u16::to_be_bytes).collect(), Replaced::Nothing);
-    }
-    let (bytes, _, unmappable) = encoding.encode(text);
-    let replaced = if unmappable { Replaced::Something } else { Replaced::Nothing };
-    (bytes.into_owned(), replaced)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
+    use encoding_rs::{UTF_16BE, UTF_16LE};
+
     use super::*;
+
+    fn bytes(text: &str, encoding: &'static Encoding) -> Vec<u8> {
+        encode(text, encoding).unwrap()
+    }
 
     fn auto(raw: &[u8]) -> Result<Text, Defect> {
         Text::new(raw.to_vec(), &Charset::Auto)
@@ -256,12 +248,12 @@ mod tests {
     }
 
     fn utf16le(text: &str) -> Vec<u8> {
-        [&b"\xff\xfe"[..], &encode(text, UTF_16LE).0].concat()
+        [&b"\xff\xfe"[..], &bytes(text, UTF_16LE)].concat()
     }
 
     #[test]
     fn the_encoding_is_found_and_the_text_read() {
-        let utf16be = [&b"\xfe\xff"[..], &encode("Zoë", UTF_16BE).0].concat();
+        let utf16be = [&b"\xfe\xff"[..], &bytes("Zoë", UTF_16BE)].concat();
         let table: [(&[u8], &str, &str); 6] = [
             (b"Zoe", "UTF-8", "Zoe"),
             ("Zoë 李明".as_bytes(), "UTF-8", "Zoë 李明"),
@@ -294,12 +286,12 @@ mod tests {
 
     #[test]
     fn what_looks_like_another_alphabet_is_not_guessed() {
-        let (cyrillic, _) = encode("Имя;Сергей\n", encoding_rs::WINDOWS_1251);
-        let (polish, _) = encode("Paweł;Łukasz\n", encoding_rs::WINDOWS_1250);
+        let cyrillic = bytes("Имя;Сергей\n", encoding_rs::WINDOWS_1251);
+        let polish = bytes("Paweł;Łukasz\n", encoding_rs::WINDOWS_1250);
         for raw in [cyrillic, polish] {
             assert!(auto(&raw).err().unwrap().problem.contains("neither UTF-8 nor Windows-1252"));
         }
-        let raw = encode("Имя\n", encoding_rs::WINDOWS_1251).0;
+        let raw = bytes("Имя\n", encoding_rs::WINDOWS_1251);
         assert_eq!(named(&raw, "windows-1251").unwrap().body(), "Имя\n".as_bytes());
     }
 
@@ -311,6 +303,31 @@ mod tests {
         assert!(auto(b"\xff\xfe\0\0a\0\0\0").err().unwrap().problem.contains("UTF-32"));
         assert!(auto(b"a\0b\0").err().unwrap().hint.contains("utf-16le"));
         assert!(named(b"a", "utf-9").err().unwrap().problem.contains("`utf-9`"));
+    }
+
+    #[test]
+    fn letters_that_may_be_others_are_told_and_not_guessed() {
+        let table = [
+            (encoding_rs::WINDOWS_1254, "Ad\nGül\nŞükrü\n", Some(3), "`ü` `Ş` in windows-1254"),
+            (encoding_rs::WINDOWS_1250, "Jméno\nJiří\n", Some(2), "`í` `ř` in windows-1250"),
+        ];
+        for (encoding, text, line, letters) in table {
+            let error = auto(&bytes(text, encoding)).err().unwrap();
+            assert_eq!(error.line, line, "{text}");
+            assert!(error.problem.contains(letters), "{}", error.problem);
+            let setting = format!("encoding = \"{}\"", encoding.name().to_lowercase());
+            assert!(error.hint.contains(&setting), "{}", error.hint);
+        }
+    }
+
+    #[test]
+    fn every_name_of_the_standard_is_an_encoding_in_any_case() {
+        let text = "Имя\n";
+        for (label, encoding) in
+            [("KOI8-R", encoding_rs::KOI8_R), ("cp1251", encoding_rs::WINDOWS_1251)]
+        {
+            assert_eq!(named(&bytes(text, encoding), label).unwrap().body(), text.as_bytes());
+        }
     }
 
     #[test]

@@ -8,11 +8,11 @@ use std::borrow::Cow;
 
 use encoding_rs::{Encoding, UTF_8};
 
-use super::charset;
 use super::escape::{from_base64, from_quoted_printable, separators, unescape, unified};
 use super::property::{Property, name_of, start_of};
 use super::scan::{self, Kind, Line, Transfer};
 use crate::model::Fingerprint;
+use crate::source::charset::{self, Fallback};
 
 /// Properties that programs write of themselves whenever they save a card.
 const OF_PROGRAMS: [&str; 3] = ["VERSION", "PRODID", "REV"];
@@ -35,7 +35,7 @@ pub(super) struct Card<'b> {
     pub(super) lines: &'b [Line],
     pub(super) version: Version,
     /// The charset of what is neither declared nor UTF-8.
-    pub(super) fallback: &'static Encoding,
+    pub(super) fallback: Fallback,
     /// Those that are looked at.
     pub(super) properties: Vec<Property>,
 }
@@ -49,7 +49,7 @@ impl<'b> Card<'b> {
     pub(super) fn like<'l>(&self, line: &'l [u8]) -> Option<(Card<'l>, Property)> {
         let found = scan::lines(line);
         let [only] = found[..] else { return None };
-        let (version, fallback) = (self.version, self.fallback);
+        let (version, fallback) = (self.version, self.fallback.clone());
         let card = Card { body: line, lines: &[], version, fallback, properties: Vec::new() };
         Some((card, Property::of(only, line)?))
     }
@@ -185,7 +185,10 @@ impl<'b> Card<'b> {
         if bytes.contains(&0) {
             return Err(Undecodable("it contains a NUL character".to_owned()));
         }
-        let encoding = self.charset(property, &bytes);
+        let Fallback { encoding, doubt } = self.told_charset(property, &bytes);
+        if let Some(doubt) = doubt {
+            return Err(Undecodable(doubt.of_a_value()));
+        }
         if encoding == UTF_8
             && let Cow::Borrowed(bytes) = bytes
             && let Ok(text) = std::str::from_utf8(bytes)
@@ -199,12 +202,18 @@ impl<'b> Card<'b> {
 
     /// The charset that a property's bytes are in.
     pub(super) fn charset(&self, property: &Property, bytes: &[u8]) -> &'static Encoding {
+        self.told_charset(property, bytes).encoding
+    }
+
+    /// The charset that is declared, or else what is believed.
+    fn told_charset(&self, property: &Property, bytes: &[u8]) -> Fallback {
         let declared = property.parameter("CHARSET").find_map(charset::declared);
         // Phones write the charset without its name: `N;SHIFT_JIS:`.
         let mut bare = property.parameter("TYPE").filter(|name| name.contains(['-', '_']));
-        declared
-            .or_else(|| bare.find_map(charset::declared))
-            .unwrap_or_else(|| charset::undeclared(bytes, self.fallback))
+        match declared.or_else(|| bare.find_map(charset::declared)) {
+            Some(encoding) => Fallback { encoding, doubt: None },
+            None => charset::undeclared(bytes, &self.fallback),
+        }
     }
 }
 
@@ -281,6 +290,23 @@ mod tests {
             with_card(&card("3.0", line), |card| {
                 assert!(card.text(card.all("FN").next().unwrap()).is_err(), "{line:?}");
             });
+        }
+    }
+
+    #[test]
+    fn what_may_be_in_another_charset_cannot_be_read_until_that_is_declared() {
+        let name: &[u8] = b"N:Dvo\xf8\xe1k;Ji\xf8\xed";
+        let quoted: &[u8] = b"N;ENCODING=QUOTED-PRINTABLE:Dvo=F8=E1k;Ji=F8=ED";
+        for (version, line) in [("3.0", name), ("2.1", name), ("2.1", quoted)] {
+            let read = |line: &[u8]| {
+                with_card(&card(version, line), |card| {
+                    card.components(card.all("N").next().unwrap())
+                })
+            };
+            let Err(Undecodable(reason)) = read(line) else { panic!("{line:?}") };
+            assert!(reason.contains("windows-1250") && reason.contains("CHARSET="), "{reason}");
+            let declared = [b"N;CHARSET=Windows-1250", &line[1..]].concat();
+            assert_eq!(read(&declared).unwrap()[..2], ["Dvořák", "Jiří"]);
         }
     }
 

@@ -9,7 +9,6 @@
 
 mod batch;
 mod card;
-mod charset;
 mod check;
 mod escape;
 mod folder;

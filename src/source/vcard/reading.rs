@@ -15,12 +15,12 @@ use crate::model::{
 use crate::source::Reading;
 
 use super::Last;
-use super::charset;
 use super::folder::{Files, FoundCard};
 use super::fresh;
 use super::person::Person;
 use super::scan::Layout;
 use super::text::Text;
+use crate::source::charset;
 
 /// Where a record is: the file, and the position of the card in it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -149,7 +149,7 @@ pub(super) fn as_written(last: &Last, place: &Place) -> Option<AsWritten> {
     }
     let span = layout.span(place.card);
     let card = &body[span.clone()];
-    let text = charset::decode(card, charset::fallback(card))
+    let text = charset::decode(card, charset::fallback(card).encoding)
         .unwrap_or_else(|| String::from_utf8_lossy(card).into_owned());
     let is_alone = [&body[..span.start], &body[span.end..]].concat().trim_ascii().is_empty();
     let bytes = if is_alone { raw } else { card.to_vec() };

@@ -7,7 +7,6 @@
 use encoding_rs::{Encoding, UTF_8};
 
 use super::card::{Card, Undecodable, Version, split};
-use super::charset;
 use super::escape::{
     escape, from_base64, from_quoted_printable, separators, to_base64, to_quoted_printable, unified,
 };
@@ -15,6 +14,7 @@ use super::property::Property;
 use super::put::Refused;
 use super::scan::Transfer;
 use super::splice::{Splice, UNTOLD};
+use crate::source::charset;
 
 /// The length at which lines are folded (RFC 6350, section 3.2).
 const LINE: usize = 75;
@@ -210,7 +210,7 @@ fn requoted(
 
 /// How a property's value is written by now.
 fn spelling(card: &Card<'_>, property: Option<&Property>) -> (Transfer, &'static Encoding) {
-    let Some(property) = property else { return (Transfer::Plain, card.fallback) };
+    let Some(property) = property else { return (Transfer::Plain, card.fallback.encoding) };
     let written = property.written(card.body);
     let bytes = match property.transfer {
         Transfer::QuotedPrintable => from_quoted_printable(&written),
@@ -266,7 +266,7 @@ fn laid_out(
 
 /// Whether `text` is in a charset whose characters cannot be told from their bytes.
 fn is_multibyte(card: &Card<'_>, text: &str) -> bool {
-    card.fallback != UTF_8 && !text.is_ascii()
+    card.fallback.encoding != UTF_8 && !text.is_ascii()
 }
 
 /// The bytes of quoted-printable, parted where it may be broken.

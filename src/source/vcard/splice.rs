@@ -76,7 +76,7 @@ fn starts(lines: &[Line], splices: &[Splice]) -> Vec<usize> {
 
 /// Whether what a card says is read in the same charset after an edit.
 fn is_still_read(card: &Card<'_>, new: &Card<'_>) -> bool {
-    let meant = Card { fallback: card.fallback, ..new.clone() };
+    let meant = Card { fallback: card.fallback.clone(), ..new.clone() };
     let is_same = |property: &Property| {
         meant.text(property) == new.text(property)
             && meant.components(property) == new.components(property)

@@ -1,51 +1,52 @@
-//! The charsets of values.
+//! The charsets of values in cards.
 //!
-//! Owns what is declared (`CHARSET`), what is guessed where nothing is, and whether a
-//! text can be written back. A declared charset is believed. Otherwise a value is
-//! UTF-8 if it is valid UTF-8, and else Shift_JIS where the card reads like Japanese,
-//! or Windows-1252: these are what phones and Outlook wrote without saying so.
+//! Owns what is declared (`CHARSET`) and what is believed where nothing is. A declared
+//! charset is believed. Otherwise a value is UTF-8 if it is valid UTF-8, and else Shift_JIS
+//! where the card reads like Japanese, or Windows-1252 where nothing speaks against it:
+//! these are what phones and Outlook wrote without saying so.
 
 use encoding_rs::{Encoding, SHIFT_JIS, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
+use super::{Doubt, believe_western, decode};
+
 /// The charset that a card's undeclared bytes are in, unless they are UTF-8.
-pub(super) fn fallback(card: &[u8]) -> &'static Encoding {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::source) struct Fallback {
+    /// The charset in which they are kept.
+    pub(in crate::source) encoding: &'static Encoding,
+    /// Why what they say is not believed, if it is not.
+    pub(in crate::source) doubt: Option<Doubt>,
+}
+
+/// The charset of the undeclared bytes of `card`.
+pub(in crate::source) fn fallback(card: &[u8]) -> Fallback {
+    let certain = |encoding| Fallback { encoding, doubt: None };
     if std::str::from_utf8(card).is_ok() {
-        UTF_8
+        certain(UTF_8)
     } else if is_japanese(card) {
-        SHIFT_JIS
+        certain(SHIFT_JIS)
     } else {
-        WINDOWS_1252
+        Fallback { encoding: WINDOWS_1252, doubt: believe_western(card).err() }
     }
 }
 
 /// The charset that a `CHARSET` parameter names, if it is one that can be kept.
-pub(super) fn declared(label: &str) -> Option<&'static Encoding> {
-    Encoding::for_label(label.trim().as_bytes())
+pub(in crate::source) fn declared(label: &str) -> Option<&'static Encoding> {
+    Encoding::for_label_no_replacement(label.trim().as_bytes())
         .filter(|encoding| *encoding != UTF_16LE && *encoding != UTF_16BE)
 }
 
 /// The charset of `bytes`, of which nothing is declared.
-pub(super) fn undeclared(bytes: &[u8], fallback: &'static Encoding) -> &'static Encoding {
+pub(in crate::source) fn undeclared(bytes: &[u8], fallback: &Fallback) -> Fallback {
+    let certain = |encoding| Fallback { encoding, doubt: None };
     let is_utf_8 = std::str::from_utf8(bytes).is_ok();
     match is_utf_8 {
-        true if bytes.is_ascii() => fallback,
-        true => UTF_8,
+        true if bytes.is_ascii() => certain(fallback.encoding),
+        true => certain(UTF_8),
         // What the card shows is ASCII: its other characters are in quoted-printable.
-        false if fallback == UTF_8 => self::fallback(bytes),
-        false => fallback,
+        false if fallback.encoding == UTF_8 => self::fallback(bytes),
+        false => fallback.clone(),
     }
-}
-
-/// The text of `bytes`; `None` if they are none in this charset.
-pub(super) fn decode(bytes: &[u8], encoding: &'static Encoding) -> Option<String> {
-    let text = encoding.decode_without_bom_handling_and_without_replacement(bytes)?;
-    Some(text.into_owned())
-}
-
-/// `text` in this charset; `None` if it lacks a character.
-pub(super) fn encode(text: &str, encoding: &'static Encoding) -> Option<Vec<u8>> {
-    let (bytes, _, unmappable) = encoding.encode(text);
-    (!unmappable).then(|| bytes.into_owned())
 }
 
 /// Whether bytes that are not UTF-8 read like Shift_JIS rather than like accented
@@ -86,7 +87,8 @@ mod tests {
             (b"\xd4\xcf\xc0\xde", "Shift_JIS"),
         ];
         for (bytes, name) in table {
-            assert_eq!(fallback(bytes).name(), name, "{bytes:?}");
+            assert_eq!(fallback(bytes).encoding.name(), name, "{bytes:?}");
+            assert_eq!(fallback(bytes).doubt, None, "{bytes:?}");
         }
     }
 
@@ -98,9 +100,13 @@ mod tests {
     }
 
     #[test]
-    fn what_a_charset_lacks_is_not_written() {
-        assert_eq!(encode("Zoë", WINDOWS_1252), Some(b"Zo\xeb".to_vec()));
-        assert_eq!(encode("山", WINDOWS_1252), None);
-        assert_eq!(decode(b"\xff", UTF_8), None);
+    fn undeclared_bytes_that_may_be_anything_else_are_not_believed() {
+        for bytes in
+            [&b"N:D\xf8ev;Ji\xf8\xed"[..], b"N:\xdd\xfdk;\xde\xfckr\xfc", b"FN:\xc8\xe2\xe0\xed"]
+        {
+            assert!(fallback(bytes).doubt.is_some(), "{bytes:?}");
+            assert!(undeclared(bytes, &fallback(b"Ann")).doubt.is_some(), "{bytes:?}");
+            assert_eq!(undeclared(b"Ann", &fallback(bytes)).doubt, None);
+        }
     }
 }
