@@ -29,6 +29,7 @@ pub(super) fn look(config: &Config) -> Vec<Finding> {
     let mut findings = vec![Finding::ok("source", described(config, &*source, &reading))];
     findings.extend(columns(&*source));
     findings.extend(unreadable(&reading.unreadable));
+    findings.extend(reading.notices.iter().map(|notice| Finding::ok("source", notice.clone())));
     findings.push(written(config, &reading));
     findings
 }

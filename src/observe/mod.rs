@@ -141,7 +141,8 @@ pub fn observation(
     linq: LinqSide,
     now: Timestamp,
 ) -> Result<Observation, StateError> {
-    let Reading { mapped, records, unreadable, keeps_ids, read_only, .. } = reading.clone();
+    let Reading { mapped, records, unreadable, keeps_ids, read_only, notices, .. } =
+        reading.clone();
     let mut seen = Observation {
         now,
         source: SourceSide {
@@ -151,6 +152,7 @@ pub fn observation(
             known_nobodies: state.nobodies()?,
             keeps_ids,
             read_only,
+            notices,
         },
         linq,
         links: Vec::new(),

@@ -126,6 +126,7 @@ pub fn plan(seen: &Observation, policy: &Policy) -> Result<Plan, Unaccounted> {
             plan.steps.push(step);
         }
     }
+    plan.notices.extend(seen.source.notices.iter().cloned());
     notice_nobodies(&mut plan, seen);
     notice_other_keys(&mut plan, &cases);
     drop_writes_to_read_only_source(&mut plan, seen);

@@ -59,6 +59,8 @@ pub struct SourceSide {
     pub keeps_ids: bool,
     /// Why it must not be written, if so.
     pub read_only: Option<String>,
+    /// What people should know of it besides.
+    pub notices: Vec<String>,
 }
 
 /// Linq as the walk found it.

@@ -82,6 +82,8 @@ pub struct Reading {
     pub keeps_ids: bool,
     /// Why the source must not be written in this run, if it must not.
     pub read_only: Option<String>,
+    /// What people should know of the source besides, each a sentence.
+    pub notices: Vec<String>,
     /// All bytes of the source.
     pub fingerprint: Fingerprint,
 }

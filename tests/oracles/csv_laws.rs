@@ -12,13 +12,20 @@
 //!   beyond the header, a shared key and a quotation mark that is never closed are told
 //!   as unreadable rows, one for each row that it reads; a last row that had begun and
 //!   broke off is one even if nothing is in it yet;
-//! - where two columns have the same name, only the number of rows is compared.
+//! - where two columns have the same name, only the number of rows is compared;
+//! - it does not know that blanks before a quotation mark belong to none: [`straight`] takes
+//!   them away first;
+//! - the header once more, and lines of dashes, are no rows.
 
 use std::collections::BTreeMap;
 
 use linqsync::model::{Change, Field, LinqId, RecordIndex, SourceRecord, Values};
 use linqsync::source::csv::{Charset, CsvOptions, Delimiter, Shape, Table};
 use linqsync::source::{Edit, EditOutcome, Reading, WriteError, Written};
+
+#[allow(dead_code, reason = "some of it is for the tests beside the code")]
+#[path = "straight.rs"]
+mod straight;
 
 type Cells = Vec<Vec<Vec<u8>>>;
 
@@ -171,13 +178,31 @@ fn rows_below_the_header(raw: &[u8], shape: &Shape) -> Option<Cells> {
     let body = without_announcement(&text, shape.delimiter);
     let mut reader = csv::ReaderBuilder::new();
     reader.delimiter(shape.delimiter).has_headers(false).flexible(true);
-    let rows = reader.from_reader(body).into_byte_records();
+    let straight = straight::straightened(body, shape.delimiter);
+    let rows = reader.from_reader(&straight[..]).into_byte_records();
     let rows: Cells = rows.map(|row| row.unwrap().iter().map(<[u8]>::to_vec).collect()).collect();
     let name = |cell: &Vec<u8>| String::from_utf8_lossy(cell).trim().to_owned();
     let is_header = |row: &Vec<Vec<u8>>| row.iter().map(name).eq(shape.header.iter().cloned());
     let header = rows.iter().position(is_header)?;
     let is_blank = |row: &Vec<Vec<u8>>| row.iter().flatten().all(u8::is_ascii_whitespace);
-    Some(rows.into_iter().skip(header + 1).filter(|row| !is_blank(row)).collect())
+    let is_beside = |row: &Vec<Vec<u8>>| is_header_again(row, shape) || is_rule(row);
+    let below = rows.into_iter().skip(header + 1);
+    Some(below.filter(|row| !is_blank(row) && !is_beside(row)).collect())
+}
+
+fn is_header_again(row: &[Vec<u8>], shape: &Shape) -> bool {
+    let text = |at: usize| row.get(at).map_or("".into(), |cell| String::from_utf8_lossy(cell));
+    let same = |(at, name): (usize, &String)| text(at).trim().to_lowercase() == name.to_lowercase();
+    row.len() <= shape.header.len() && shape.header.iter().enumerate().all(same)
+}
+
+/// Whether a row is a line of dashes or the like.
+fn is_rule(row: &[Vec<u8>]) -> bool {
+    let cells = row.iter().map(|cell| String::from_utf8_lossy(cell).trim().to_owned());
+    cells.filter(|cell| !cell.is_empty()).all(|cell| {
+        cell.chars().all(|c| "-=_*~#.+—–─━═ ".contains(c))
+            && cell.chars().filter(|c| !c.is_whitespace()).count() > 2
+    })
 }
 
 fn text(raw: &[u8], shape: &Shape) -> Option<Vec<u8>> {
@@ -245,7 +270,8 @@ fn compare(reading: &Reading, shape: &Shape, rows: &Cells) -> Result<(), String>
 /// The filled rows from top to bottom; `None` for one that could not be read.
 fn places(reading: &Reading) -> Vec<Option<&SourceRecord>> {
     let records = reading.records.iter().map(|record| (record.line, Some(record)));
-    let unreadable = reading.unreadable.iter().map(|unreadable| (unreadable.line, None));
+    let below = reading.unreadable.iter().filter(|it| !it.reason.contains("above the header"));
+    let unreadable = below.map(|unreadable| (unreadable.line, None));
     let mut places: Vec<_> = records.chain(unreadable).collect();
     places.sort_by_key(|(line, _)| *line);
     places.into_iter().map(|(_, place)| place).collect()

@@ -80,6 +80,7 @@ mod settings;
 mod signals;
 mod simulation;
 mod spreadsheet;
+mod spreadsheets;
 mod state_loss;
 mod state_under_fire;
 mod terminal;

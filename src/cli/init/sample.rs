@@ -40,6 +40,9 @@ pub(super) fn text(
     if shape.is_some_and(|shape| !shape.has_names()) {
         text += &(wrapped(&format!("note: {NAMELESS}"), 0) + "\n");
     }
+    for notice in &reading.notices {
+        text += &(wrapped(&format!("note: {notice}"), 0) + "\n");
+    }
     for record in reading.unreadable.iter().take(PEOPLE) {
         let line =
             format!("not readable: {} (line {}): {}", record.label, record.line, record.reason);

@@ -134,6 +134,7 @@ impl World {
                 known_nobodies: BTreeSet::new(),
                 keeps_ids: false,
                 read_only: None,
+                notices: Vec::new(),
             },
             linq: LinqSide {
                 contacts: self.contacts.keys().map(|id| (*id, self.contact(*id))).collect(),

@@ -4,6 +4,7 @@
 //! named with its line, and neither it nor its absence is synchronised. Leaves the
 //! comparison of values to [`crate::model`].
 
+use super::quotes::opening;
 use crate::model::{Field, Region};
 
 /// Why a value cannot be believed, if it cannot. `region` is where phone numbers
@@ -23,6 +24,8 @@ pub(super) fn damage(field: Field, value: &str, region: Region) -> Option<String
     } else if name && is_date(trimmed) {
         "a spreadsheet seems to have turned it into a date; format the column as text and type \
          the name again"
+    } else if field == Field::Email && trimmed.contains('@') && opening(trimmed).is_some() {
+        "it stands between marks that are no part of an address; take them away"
     } else if ERRORS.contains(&trimmed) {
         "a spreadsheet put an error message in its place"
     } else if trimmed.len() > 3 && trimmed.bytes().all(|byte| byte == b'#') {
@@ -125,6 +128,15 @@ mod tests {
         for value in ["4e+11", "4E11", "E+11", "12E+11", "4E+1", "4E+1x", "1.5.E+10x", "A4E+11"] {
             assert!(!is_damaged(Field::Company, value), "{value}");
         }
+    }
+
+    #[test]
+    fn an_address_between_marks_is_not_believed() {
+        for value in ["'bo@x.example'", "“bo@x.example”", "\"bo@x.example\""] {
+            assert!(is_damaged(Field::Email, value), "{value}");
+            assert!(!is_damaged(Field::Company, value), "{value}");
+        }
+        assert!(!is_damaged(Field::Email, "o'neill@x.example"));
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! Which delimiter a file uses, and where its header is.
 //!
-//! Owns detection, by the header row alone, so that no edit of a contact can ever
-//! change how the file is read. The header is the first row with a name that is
-//! known; lines above it, such as LinkedIn's notes, stay as they are. Leaves the
-//! meaning of the header to [`super::header`].
+//! Owns detection, by the row that [`super::candidates`] finds to be the header; lines
+//! above it, such as LinkedIn's notes, stay as they are. Leaves the meaning of the header
+//! to [`super::header`].
 
 use memchr::memchr2;
 
-use super::scan::{Cell, Scanner, line_end};
+use super::candidates::{Candidate, header};
+use super::header::Name;
+use super::scan::{Cell, line_end};
 
 /// What separates the cells of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,9 +18,6 @@ pub enum Delimiter {
     /// This ASCII character.
     Byte(u8),
 }
-
-/// How many filled rows are looked at to find the header.
-const ROWS: usize = 20;
 
 /// How a file is laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,24 +29,16 @@ pub(super) struct Dialect {
     pub(super) start: usize,
     /// Where the header begins.
     pub(super) header: usize,
-}
-
-/// A row that may be the header.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Candidate {
-    /// How many of its cells are known as names of columns.
-    known: usize,
-    cells: usize,
-    /// Where it begins.
-    start: usize,
+    /// Whether that row is one of a contact, and no other can be the header.
+    pub(super) is_headless: bool,
 }
 
 impl Dialect {
-    /// Finds the delimiter under which the header has the most `known` names;
-    /// among equals the most cells.
-    pub(super) fn find(body: &[u8], delimiter: Delimiter, known: impl Fn(&str) -> bool) -> Dialect {
+    /// Finds the delimiter under which the header has the most names that say something,
+    /// as `name` tells; among equals the most cells.
+    pub(super) fn find(body: &[u8], delimiter: Delimiter, name: impl Fn(&str) -> Name) -> Dialect {
         let (start, announced) = announced(body);
-        let under = |candidate: u8| (header(body, start, candidate, &known), candidate);
+        let under = |candidate: u8| (header(body, start, candidate, &name), candidate);
         let (header, delimiter) = match (delimiter, announced) {
             (Delimiter::Byte(byte), _) | (Delimiter::Auto, Some(byte)) => under(byte),
             (Delimiter::Auto, None) => {
@@ -60,11 +50,12 @@ impl Dialect {
                 all.into_iter()
                     .filter(|candidate| Some(*candidate) == idle || occurs(candidate))
                     .map(under)
-                    .max_by_key(|(header, _)| (header.known, header.cells))
+                    .max_by_key(|(header, _)| header.worth())
                     .unwrap_or_else(|| under(b','))
             }
         };
-        Dialect { delimiter, start, header: header.start }
+        let Candidate { start: at, is_contact, .. } = header;
+        Dialect { delimiter, start, header: at, is_headless: is_contact }
     }
 
     /// The line on which the first row stands, counted from 1.
@@ -88,35 +79,6 @@ fn announced(body: &[u8]) -> (usize, Option<u8>) {
     }
 }
 
-/// The row that is the header: the first in which a name is known. A row of one cell
-/// may be a title and gives way to a later row with several. Where nothing is known,
-/// it is the first row that is not blank.
-fn header(body: &[u8], start: usize, delimiter: u8, known: impl Fn(&str) -> bool) -> Candidate {
-    let (mut scanner, mut cells) = (Scanner::new(body, delimiter, start, 1), Vec::new());
-    let mut best: Option<Candidate> = None;
-    for _ in 0..ROWS {
-        let row = loop {
-            match scanner.next_row(&mut cells) {
-                Some(_) if cells.iter().all(|cell| cell.is_blank(body)) => {}
-                row => break row,
-            }
-        };
-        let Some(row) = row else { break };
-        let names = cells.iter().filter(|cell| known(&name(**cell, body))).count();
-        let row = Candidate { known: names, cells: cells.len(), start: row.start };
-        match best {
-            None => best = Some(row),
-            Some(first) if first.known == 0 && row.known > 0 => best = Some(row),
-            Some(title) if title.cells == 1 && row.known > 1 => best = Some(row),
-            Some(_) => {}
-        }
-        if best.is_some_and(|best| best.known > 0 && best.cells > 1) {
-            break;
-        }
-    }
-    best.unwrap_or(Candidate { known: 0, cells: 0, start: body.len() })
-}
-
 /// A cell of the header as a name: its trimmed value.
 pub(super) fn name(cell: Cell, body: &[u8]) -> String {
     String::from_utf8_lossy(&cell.value(body)).trim().to_owned()
@@ -125,10 +87,19 @@ pub(super) fn name(cell: Cell, body: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Field;
+
+    fn name(text: &str) -> Name {
+        let known = [
+            ("First Name", Field::FirstName),
+            ("Last Name", Field::LastName),
+            ("Email", Field::Email),
+        ];
+        known.iter().find(|(name, _)| *name == text).map_or(Name::Unknown, |(_, f)| Name::Known(*f))
+    }
 
     fn find(body: &str) -> (u8, usize) {
-        let known = |name: &str| ["First Name", "Last Name", "Email"].contains(&name);
-        let dialect = Dialect::find(body.as_bytes(), Delimiter::Auto, known);
+        let dialect = Dialect::find(body.as_bytes(), Delimiter::Auto, name);
         (dialect.delimiter, dialect.start)
     }
 
@@ -165,16 +136,15 @@ mod tests {
             ("\n \nEmail\nFirst Name\n", "Email"),
             ("Kunde,Ort\nx,y\n", "Kunde"),
         ];
-        let known = |name: &str| ["First Name", "Last Name", "Email"].contains(&name);
         for (body, header) in table {
-            let dialect = Dialect::find(body.as_bytes(), Delimiter::Auto, known);
+            let dialect = Dialect::find(body.as_bytes(), Delimiter::Auto, name);
             assert!(body[dialect.header..].starts_with(header), "{body}");
         }
     }
 
     #[test]
     fn a_configured_delimiter_is_taken_as_it_is() {
-        let dialect = Dialect::find(b"First Name,Email^x\n", Delimiter::Byte(b'^'), |_| true);
+        let dialect = Dialect::find(b"First Name,Email^x\n", Delimiter::Byte(b'^'), name);
         assert_eq!(dialect.delimiter, b'^');
     }
 }

@@ -10,7 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::model::{AsWritten, Change, Field, LinqId, RecordIndex, Values};
 use crate::source::Edit;
 
+use super::beside::Kind;
 use super::header::told;
+use super::quotes::mark;
 use super::scan::Cell;
 use super::sheet::Sheet;
 
@@ -110,6 +112,9 @@ impl<'a> Draft<'a> {
         new.extend(self.sheet.columns.id.zip(linq_id).map(|(column, id)| (column, id.to_string())));
         new.retain(|column, text| self.written(&cells, *column) != *text);
         self.check_not_blank(&cells, &new)?;
+        if !new.is_empty() {
+            self.check_is_contact(&cells, &new)?;
+        }
         self.claim_key(Some(&cells), &new)?;
         self.named.insert(position);
         if !new.is_empty() {
@@ -140,6 +145,7 @@ impl<'a> Draft<'a> {
         }
         row.cells.extend(self.sheet.columns.id.map(|column| (column, linq_id.to_string())));
         self.check_not_blank(&[], &row.cells)?;
+        self.check_is_contact(&[], &row.cells)?;
         self.claim_key(None, &row.cells)?;
         self.added.push(row);
         Ok(Target::Added(self.added.len() - 1))
@@ -218,6 +224,30 @@ impl<'a> Draft<'a> {
         let is_filled = new.values().any(|text| !text.trim_ascii().is_empty())
             || cells.iter().enumerate().any(kept);
         if is_filled { Ok(()) } else { Err("it would be a row without any text".to_owned()) }
+    }
+
+    /// A row that would be read as something else than a contact is not written.
+    fn check_is_contact(&self, cells: &[Cell], new: &NewCells) -> Result<(), String> {
+        let columns = &self.sheet.columns;
+        let beyond = new.last_key_value().map_or(0, |(column, _)| column + 1);
+        let width = if cells.is_empty() { columns.width() } else { cells.len().max(beyond) };
+        let text = |column: usize| match new.get(&column) {
+            Some(text) => text.clone(),
+            None => self.written(cells, column).into_owned(),
+        };
+        let values: Vec<String> = (0..width).map(text).collect();
+        let delimiter = self.sheet.dialect.delimiter;
+        let row = values.join(&char::from(delimiter).to_string());
+        if mark(&row, delimiter, &values, columns).is_some() {
+            return Err("its cells would stand between marks that look like quotation marks of \
+                        a table"
+                .to_owned());
+        }
+        match Kind::of_texts(&values, columns) {
+            Kind::Contact => Ok(()),
+            Kind::Footer => Err("it would look like a line of a report".to_owned()),
+            Kind::Header | Kind::OtherHeader => Err("it would look like a header".to_owned()),
+        }
     }
 
     /// Makes sure that the row's new key, if it gets one, is its alone.

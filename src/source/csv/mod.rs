@@ -2,19 +2,26 @@
 //!
 //! Owns lossless reading and editing: what is not edited keeps every byte, and a
 //! rewritten file is proven to differ as intended before it takes the place of
-//! the old one. The way of a file: `open` → `text` → `dialect` → `header` (by `names`) →
-//! `rows` (over `scan`, with `damage`), put in order by `sheet`; and back: `draft` (with `restore`) →
-//! `render` → `check` → `atomic`. All but the two ends is one version of the file as a value,
+//! the old one. The way of a file: `open` → `text` → `dialect` (by `candidates`) → `header`
+//! (by `names`) → `preamble` above it, `rows` below it (over `scan`, with `damage`, `quotes`
+//! and `beside`, which knows `footers`), put in order by `sheet`; and back: `draft` (with `restore`) → `render` →
+//! `check` → `atomic`. All but the two ends is one version of the file as a value,
 //! [`Table`]. Leaves every decision about contacts to [`crate::plan`].
 
+mod beside;
+mod candidates;
 mod check;
 mod damage;
 mod dialect;
 mod draft;
 mod editors;
+mod footers;
 mod header;
+mod looks;
 mod names;
 mod open;
+mod preamble;
+mod quotes;
 mod render;
 mod restore;
 mod rows;

@@ -41,9 +41,9 @@ pub(super) fn meaning<'a>(
     all.into_iter().any(is_one).then_some(Meaning { field: *field, rank: (usize::MAX, place) })
 }
 
-/// Whether `name` is one of the names of the table.
-pub(super) fn is_known(name: &str) -> bool {
-    known(&plain(name)).is_some()
+/// The field of which `name` is one of the names of the table.
+pub(super) fn field_of(name: &str) -> Option<Field> {
+    known(&plain(name)).map(|meaning| meaning.field)
 }
 
 fn known(plain: &str) -> Option<Meaning> {

@@ -94,6 +94,10 @@ fn rewrite(sheet: &Sheet, row: Row, new: &NewCells, out: &mut Vec<u8>) {
         let cell = cells.get(column);
         match (new.get(&column), cell) {
             (Some(text), Some(cell)) if cell.is_quoted() => {
+                // Behind blanks nobody expects a cell of several lines.
+                if !text.contains(['\n', '\r']) {
+                    out.extend_from_slice(cell.lead(body));
+                }
                 write_cell(text, Quoting::Always, delimiter, out);
             }
             (Some(text), _) => write_cell(text, Quoting::WhereNeeded, delimiter, out),

@@ -5,7 +5,9 @@
 //! - a row whose cells are all blank is no record and no error;
 //! - a row that has text beyond the last column or behind a closing quotation mark,
 //!   is not valid in its mapped cells, or shares its key with another row, is
-//!   unreadable;
+//!   unreadable; so is one with quotation marks of which nobody can tell what they hold;
+//! - a line of a report and the header once more are no contacts, and are told; a header
+//!   with other names makes what is below it unreadable;
 //! - cells that are missing at the end of a row are blank, as spreadsheets write
 //!   them, but say nothing: a value that stood there before is not cleared;
 //! - a row without a name, e-mail address and phone number is a record like every
@@ -20,8 +22,10 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::CsvOptions;
+use super::beside::{Beside, Kind};
 use super::damage::damage;
 use super::header::{Columns, told};
+use super::quotes::{is_whole_row, mark};
 use super::scan::{Cell, Row, line_breaks};
 use crate::model::Unreadable;
 use crate::model::{
@@ -32,6 +36,7 @@ use crate::model::{
 /// Turns the rows of a file into records, one after the other.
 pub(super) struct RowReader<'a> {
     body: &'a [u8],
+    delimiter: u8,
     columns: &'a Columns,
     options: &'a CsvOptions,
     ending: Ending,
@@ -39,6 +44,8 @@ pub(super) struct RowReader<'a> {
     by_name: Vec<usize>,
     /// Number of the next row, counted as a spreadsheet counts.
     number: u32,
+    /// The line of another header, below which columns mean something else.
+    other_header: Option<u32>,
     contents: Contents,
 }
 
@@ -62,32 +69,54 @@ pub(super) struct Contents {
     pub(super) unreadable: Vec<Unreadable>,
     /// How many records have something else in the id column than an id.
     pub(super) other_ids: usize,
-    /// Position of the last row that is not blank.
+    /// Position of the last row that is not blank, lines below the table aside.
     pub(super) last_filled: Option<usize>,
     /// Why the file must not be written, if it must not.
     pub(super) read_only: Option<String>,
+    /// The rows that are no contacts.
+    pub(super) beside: Beside,
 }
 
 impl<'a> RowReader<'a> {
-    /// Starts with the row that is number `number`.
+    /// Starts with the row that is number `number` of a text and its delimiter.
     pub(super) fn new(
-        body: &'a [u8],
+        (body, delimiter): (&'a [u8], u8),
         columns: &'a Columns,
         options: &'a CsvOptions,
         ending: Ending,
         number: u32,
     ) -> RowReader<'a> {
-        let (contents, by_name) = (Contents::default(), columns.by_name());
-        RowReader { body, columns, options, ending, by_name, number, contents }
+        RowReader {
+            body,
+            delimiter,
+            columns,
+            options,
+            ending,
+            by_name: columns.by_name(),
+            number,
+            other_header: None,
+            contents: Contents::default(),
+        }
     }
 
     /// Takes the next row, which is at `position` among the rows of the file.
     pub(super) fn take(&mut self, position: usize, row: Row, cells: &[Cell]) {
         let label = format!("row:{}", self.number);
         self.number += 1;
-        let breakage = self.breakage(row, cells, &label);
+        let kind = Kind::of(self.body, row, cells, self.columns);
+        let is_whole = matches!(kind, Kind::Footer) && self.ending == Ending::Whole;
+        let breakage = self.breakage(row, cells, &label).filter(|_| !is_whole);
         if breakage.is_none() && cells.iter().all(|cell| cell.is_blank(self.body)) {
             return;
+        }
+        match (&breakage, kind) {
+            (None, Kind::Footer) => return self.contents.beside.footer(label),
+            (None, Kind::Header) => {
+                self.other_header = None;
+                return self.contents.beside.header(label);
+            }
+            (None, Kind::OtherHeader) => self.other_header = Some(row.line),
+            (Some(_), _) | (None, Kind::Contact) => {}
         }
         self.contents.last_filled = Some(position);
         let read = match breakage {
@@ -95,7 +124,7 @@ impl<'a> RowReader<'a> {
                 self.contents.read_only.get_or_insert_with(|| reason.clone());
                 Err(reason)
             }
-            None => self.record(row, cells, &label),
+            None => self.below_another_header().and_then(|()| self.record(row, cells, &label)),
         };
         match read {
             Ok(record) => {
@@ -110,6 +139,16 @@ impl<'a> RowReader<'a> {
                 self.contents.unreadable.push(Unreadable { label, line: row.line, reason });
             }
         }
+    }
+
+    /// Whether columns still mean what the header says.
+    fn below_another_header(&self) -> Result<(), String> {
+        self.other_header.map_or(Ok(()), |line| {
+            Err(format!(
+                "line {line} looks like another header, with other columns; put what is below it \
+                 into a file of its own, or under the columns of the first header"
+            ))
+        })
     }
 
     /// The records, after all rows were taken.
@@ -141,11 +180,20 @@ impl<'a> RowReader<'a> {
                 opened(cell)
             ));
         }
+        if let Some(at) = cells.iter().position(|cell| cell.dangles(self.body)) {
+            return Some(format!(
+                "the quotation mark behind a blank at the beginning of {} is not closed on line \
+                 {}; close it there, take the blank away, or write it twice if it belongs to the text",
+                self.column_name(at),
+                opened(&cells[at])
+            ));
+        }
         // White space alone at the end of a file is no row that had begun.
         let is_begun = cells.len() > 1
             || cells.iter().any(|cell| cell.is_quoted() || !cell.is_blank(self.body));
         let is_last_and_unended = row.end == row.content_end;
-        let is_short = is_begun && cells.len() < self.columns.width();
+        let is_short = is_begun
+            && (cells.len() < self.columns.width() || cells.last().is_some_and(|c| c.is_stray()));
         (is_last_and_unended && (is_short || self.ending == Ending::Cut)).then(|| {
             format!(
                 "the file seems to be cut off in {label}; restore the rest, or end the row with a \
@@ -155,7 +203,7 @@ impl<'a> RowReader<'a> {
     }
 
     fn record(&self, row: Row, cells: &[Cell], label: &str) -> Result<SourceRecord, String> {
-        self.check_shape(cells)?;
+        self.check_shape(row, cells)?;
         let (mut values, mut unsaid) = (Values::default(), FieldSet::EMPTY);
         let mut rejected = Vec::new();
         let mut others = Vec::new();
@@ -206,8 +254,9 @@ impl<'a> RowReader<'a> {
         Fingerprint(*hasher.finalize().as_bytes())
     }
 
-    fn check_shape(&self, cells: &[Cell]) -> Result<(), String> {
+    fn check_shape(&self, row: Row, cells: &[Cell]) -> Result<(), String> {
         let (found, width) = (cells.len(), self.columns.width());
+        self.check_quotes(row, cells)?;
         if let Some(at) = cells.iter().position(|cell| cell.has_tail(self.body)) {
             return Err(format!(
                 "text follows the closing quotation mark in {}; a quotation mark within a cell \
@@ -220,6 +269,48 @@ impl<'a> RowReader<'a> {
                 "it has {found} cells where the header has {width}; a cell that contains the \
                  delimiter needs quotation marks"
             ));
+        }
+        Ok(())
+    }
+
+    /// Makes sure that it can be told what stands between quotation marks.
+    fn check_quotes(&self, row: Row, cells: &[Cell]) -> Result<(), String> {
+        let is_stray = |(at, cell): &(usize, &Cell)| {
+            cell.is_stray() && (cells.len() != self.columns.width() || self.columns.uses(*at))
+        };
+        if let Some((at, _)) = cells.iter().enumerate().find(is_stray) {
+            return Err(format!(
+                "the quotation mark behind a blank at the beginning of {} is not closed where the \
+                 cell ends; take the blank away, and write a quotation mark of the text twice",
+                self.column_name(at)
+            ));
+        }
+        let is_marked = |cell: &Cell| {
+            let value = cell.value(self.body);
+            let first = value.trim_ascii_start().first().copied().unwrap_or_default();
+            !first.is_ascii() || matches!(first, b'\'' | b'`' | b'"')
+        };
+        if !cells.iter().any(is_marked) && cells.len() > 1 {
+            return Ok(());
+        }
+        let values: Vec<String> = cells
+            .iter()
+            .map(|cell| String::from_utf8_lossy(&cell.value(self.body)).into_owned())
+            .collect();
+        let text = String::from_utf8_lossy(&self.body[row.start..row.content_end]);
+        if let Some(mark) = mark(&text, self.delimiter, &values, self.columns) {
+            return Err(format!(
+                "its cells stand between marks such as {mark}, which would become part of the \
+                 values; write straight double quotation marks, once, or none"
+            ));
+        }
+        if let [only] = &values[..]
+            && cells[0].is_quoted()
+            && is_whole_row(only, self.delimiter, self.columns.width())
+        {
+            return Err(
+                "all its cells stand in one pair of quotation marks; take these away".to_owned()
+            );
         }
         Ok(())
     }

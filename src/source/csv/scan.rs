@@ -1,9 +1,11 @@
 //! Where rows and cells lie in the text of a CSV file.
 //!
 //! Owns the grammar: RFC 4180 as spreadsheets read it, with every kind of line
-//! end. A cell is a span of the text as it is written, quotation marks included;
-//! nothing is copied until a value is asked for. Leaves to [`super::rows`] what
-//! a row means.
+//! end, and with blanks before a quotation mark, as people and programs write them
+//! behind a delimiter (`"Bo", "Fox"`): they open the cell all the same, if the closing
+//! quotation mark ends it. A cell is a span of the text as it is written, blanks and
+//! quotation marks included; nothing is copied until a value is asked for. Leaves to
+//! [`super::rows`] what a row means.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -23,8 +25,11 @@ pub(super) struct Cell {
 enum Quote {
     /// It is not.
     Bare,
-    /// It opens with a quotation mark, and this is where the closing one stands.
-    Closed(usize),
+    /// It opens with blanks and a quotation mark, and the cell does not end where that
+    /// is closed: all of it is text. It `dangles` if it is not closed on its line.
+    Stray { dangles: bool },
+    /// Where its opening and its closing quotation mark stand.
+    Closed { open: usize, close: usize },
     /// It opens with a quotation mark that is never closed.
     Open,
 }
@@ -38,8 +43,8 @@ impl Cell {
     /// The value that is written there.
     pub(super) fn value(self, body: &[u8]) -> Cow<'_, [u8]> {
         let (inner, tail) = match self.quote {
-            Quote::Bare => return Cow::Borrowed(&body[self.span()]),
-            Quote::Closed(close) => (&body[self.start + 1..close], &body[close + 1..self.end]),
+            Quote::Bare | Quote::Stray { .. } => return Cow::Borrowed(&body[self.span()]),
+            Quote::Closed { open, close } => (&body[open + 1..close], &body[close + 1..self.end]),
             Quote::Open => (&body[self.start + 1..self.end], &[][..]),
         };
         if tail.is_empty() && memchr(b'"', inner).is_none() {
@@ -63,7 +68,27 @@ impl Cell {
 
     /// Whether it opens with a quotation mark.
     pub(super) fn is_quoted(self) -> bool {
-        self.quote != Quote::Bare
+        matches!(self.quote, Quote::Closed { .. } | Quote::Open)
+    }
+
+    /// Whether blanks and a quotation mark begin it, and nobody can tell where it ends.
+    pub(super) fn is_stray(self) -> bool {
+        matches!(self.quote, Quote::Stray { .. })
+    }
+
+    /// Whether blanks and a quotation mark begin it that is not closed on its line, so that
+    /// it may hold what looks like further rows.
+    pub(super) fn dangles(self, body: &[u8]) -> bool {
+        self.quote == Quote::Stray { dangles: true }
+            || !self.lead(body).is_empty() && self.has_line_break(body)
+    }
+
+    /// The blanks before its opening quotation mark.
+    pub(super) fn lead(self, body: &[u8]) -> &[u8] {
+        match self.quote {
+            Quote::Closed { open, .. } => &body[self.start..open],
+            Quote::Bare | Quote::Stray { .. } | Quote::Open => &[],
+        }
     }
 
     /// Whether its quotation mark is never closed.
@@ -74,8 +99,8 @@ impl Cell {
     /// Whether more than white space follows the closing quotation mark.
     pub(super) fn has_tail(self, body: &[u8]) -> bool {
         match self.quote {
-            Quote::Closed(close) => !body[close + 1..self.end].trim_ascii().is_empty(),
-            Quote::Bare | Quote::Open => false,
+            Quote::Closed { close, .. } => !body[close + 1..self.end].trim_ascii().is_empty(),
+            Quote::Bare | Quote::Stray { .. } | Quote::Open => false,
         }
     }
 
@@ -112,6 +137,11 @@ impl<'a> Scanner<'a> {
         Scanner { body, delimiter, at, line }
     }
 
+    /// What separates cells.
+    pub(super) fn delimiter(&self) -> u8 {
+        self.delimiter
+    }
+
     /// The next row, with its cells in `cells`; a blank line is a row of one
     /// empty cell.
     pub(super) fn next_row(&mut self, cells: &mut Vec<Cell>) -> Option<Row> {
@@ -137,15 +167,37 @@ impl<'a> Scanner<'a> {
 
     fn cell(&mut self) -> Cell {
         let start = self.at;
-        if self.body.get(start) != Some(&b'"') {
+        let open = start + self.blanks(start);
+        if self.body.get(open) != Some(&b'"') {
             return Cell { start, end: self.bare_end(start), quote: Quote::Bare };
         }
-        let (inside, end, quote) = match self.closing_quote(start + 1) {
-            Some(close) => (start..close, self.bare_end(close + 1), Quote::Closed(close)),
-            None => (start..self.body.len(), self.body.len(), Quote::Open),
+        let (inside, cell) = if let Some(close) = self.closing_quote(open + 1) {
+            let end = self.bare_end(close + 1);
+            (start..close, Cell { start, end, quote: Quote::Closed { open, close } })
+        } else {
+            let end = self.body.len();
+            (start..end, Cell { start, end, quote: Quote::Open })
         };
+        if open > start && (cell.is_open() || cell.has_tail(self.body)) {
+            let end = self.bare_end(start);
+            let dangles = cell.is_open() || line_breaks(&self.body[inside]) > 0;
+            return Cell { start, end, quote: Quote::Stray { dangles } };
+        }
         self.line += line_breaks(&self.body[inside]);
-        Cell { start, end, quote }
+        cell
+    }
+
+    /// How many bytes of blanks begin at `from`.
+    fn blanks(&self, from: usize) -> usize {
+        let mut rest = &self.body[from..];
+        loop {
+            rest = match rest {
+                [blank @ (b' ' | b'\t'), after @ ..] if *blank != self.delimiter => after,
+                // A no-break space.
+                [0xc2, 0xa0, after @ ..] => after,
+                _ => return self.body.len() - from - rest.len(),
+            };
+        }
     }
 
     /// Where the unquoted text that begins at `from` ends.
@@ -185,6 +237,7 @@ pub(super) fn line_breaks(text: &[u8]) -> u32 {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::tests::straight::straightened;
     use super::*;
 
     fn rows(body: &[u8], delimiter: u8) -> Vec<(u32, Vec<Vec<u8>>)> {
@@ -196,8 +249,10 @@ mod tests {
         rows
     }
 
-    /// The same rows as the `csv` crate reads them. It leaves out blank lines.
+    /// The same rows as the `csv` crate reads them, once it is spared blanks before quotation
+    /// marks. It leaves out blank lines.
     fn oracle(body: &[u8], delimiter: u8) -> Vec<Vec<Vec<u8>>> {
+        let body = &straightened(body, delimiter)[..];
         let mut reader = csv::ReaderBuilder::new();
         reader.delimiter(delimiter).has_headers(false).flexible(true);
         let records = reader.from_reader(body).into_byte_records();
@@ -216,6 +271,27 @@ mod tests {
     fn a_doubled_quotation_mark_is_one_and_what_follows_the_closing_one_is_kept() {
         let read = rows(b"\"the \"\"best\"\"\",\"a\" b\"c", b',');
         assert_eq!(read[0].1, [b"the \"best\"".to_vec(), b"a b\"c".to_vec()]);
+    }
+
+    #[test]
+    fn blanks_before_a_quotation_mark_open_the_cell_all_the_same() {
+        let read = rows("a, \"b\",\t \"c, d\" ,\u{a0}\"e\"\n".as_bytes(), b',');
+        assert_eq!(read[0].1, [&b"a"[..], b"b", b"c, d ", b"e"]);
+        let body = b"a\t \"b\tc\"\n \"two\nlines\"\td";
+        let read = rows(body, b'\t');
+        assert_eq!(read[0].1, [&b"a"[..], b"b\tc"]);
+        assert_eq!(read[1], (2, vec![b"two\nlines".to_vec(), b"d".to_vec()]));
+    }
+
+    #[test]
+    fn behind_blanks_a_quotation_mark_that_does_not_end_its_cell_swallows_nothing() {
+        let body = b"a, \"b,c\n \"Bo\" Fox,d\n";
+        let (mut scanner, mut cells) = (Scanner::new(body, b',', 0, 1), Vec::new());
+        for expected in [vec![false, true, false], vec![true, false]] {
+            scanner.next_row(&mut cells);
+            assert_eq!(cells.iter().map(|cell| cell.is_stray()).collect::<Vec<_>>(), expected);
+        }
+        assert_eq!(*cells[0].value(body), *b" \"Bo\" Fox");
     }
 
     #[test]

@@ -3,12 +3,13 @@
 //! Owns the order in which a file is understood: encoding, dialect, header, rows.
 //! Leaves the file itself to [`super::open`].
 
-use crate::model::{AsWritten, Fingerprint, Manner, RecordIndex, Setting};
+use crate::model::{AsWritten, Fingerprint, Manner, RecordIndex, Setting, Unreadable};
 use crate::source::Reading;
 use crate::source::formula::FormulaGuard;
 
 use super::dialect::{Delimiter, Dialect, name};
-use super::header::{Columns, is_known};
+use super::header::{Columns, Name};
+use super::preamble::persons;
 use super::rows::{Contents, Ending, RowReader};
 use super::scan::{Cell, Row, Scanner};
 use super::text::{Charset, Flaw, Text};
@@ -51,12 +52,13 @@ impl Sheet {
             ));
         }
         let text = Text::new(raw, &options.encoding)?;
-        let known = |name: &str| is_known(name, options);
+        let known = |name: &str| Name::of(name, options);
         let dialect = Dialect::find(text.body(), options.delimiter, known);
         let mut walk = Walk::new(text.body(), dialect);
         let columns = walk.header(dialect, options)?;
         let header = walk.rows.len() - 1;
-        let contents = walk.contents(&columns, options, text.flaw);
+        let mut contents = walk.contents(&columns, options, text.flaw);
+        contents.unreadable.splice(0..0, walk.persons_above(header, &columns));
         let rows = walk.rows;
         let manner = manner(&text, dialect, &columns, options);
         let (reading, record_rows, last_filled) = reading(&text, &columns, manner, contents);
@@ -141,6 +143,14 @@ impl<'a> Walk<'a> {
                     "close it",
                 ));
             }
+            if row.start >= dialect.header && dialect.is_headless {
+                return Err(Defect::new(
+                    Some(row.line),
+                    "has no header: this row looks like a contact",
+                    "write a row with the names of the columns above it, such as \
+                     First Name,Last Name,Email",
+                ));
+            }
             if row.start >= dialect.header {
                 let names = self.cells.iter().map(|cell| name(*cell, self.body)).collect();
                 return Columns::find(names, options)
@@ -148,6 +158,32 @@ impl<'a> Walk<'a> {
             }
         }
         Err(Defect::new(None, "has only blank lines", "write a header row into it"))
+    }
+
+    /// The rows above the one at `header` that look like contacts, as unreadable ones.
+    fn persons_above(&self, header: usize, columns: &Columns) -> Vec<Unreadable> {
+        if header == 0 {
+            return Vec::new();
+        }
+        let texts = |row: &Row| -> Vec<String> {
+            let (delimiter, mut cells) = (self.scanner.delimiter(), Vec::new());
+            Scanner::new(self.body, delimiter, row.start, row.line).next_row(&mut cells);
+            cells.iter().map(|cell| name(*cell, self.body)).collect()
+        };
+        let above: Vec<Vec<String>> = self.rows[..header].iter().map(texts).collect();
+        let mut below = self.rows[header + 1..].iter().map(texts);
+        let below = below.find(|cells| cells.iter().any(|text| !text.is_empty()));
+        let line = self.rows[header].line;
+        let unreadable = |at: usize| Unreadable {
+            label: format!("row:{}", at + 1),
+            line: self.rows[at].line,
+            reason: format!(
+                "it stands above the header on line {line} and looks like a contact; move the \
+                 header to the top of the table"
+            ),
+        };
+        let found = persons(&above, &below.unwrap_or_default(), columns);
+        found.into_iter().map(unreadable).collect()
     }
 
     /// Walks down to the end and takes every row for a contact's.
@@ -162,7 +198,8 @@ impl<'a> Walk<'a> {
             Some(Flaw::Inexact) | None => Ending::Whole,
         };
         let number = u32::try_from(self.rows.len()).unwrap_or(u32::MAX).saturating_add(1);
-        let mut reader = RowReader::new(self.body, columns, options, ending, number);
+        let mut reader =
+            RowReader::new((self.body, self.scanner.delimiter()), columns, options, ending, number);
         while let Some(row) = self.next() {
             reader.take(self.rows.len() - 1, row, &self.cells);
         }
@@ -202,7 +239,8 @@ fn reading(
     manner: Manner,
     contents: Contents,
 ) -> (Reading, Vec<usize>, Option<usize>) {
-    let Contents { records, rows, unreadable, other_ids, last_filled, read_only } = contents;
+    let Contents { records, rows, unreadable, other_ids, last_filled, read_only, beside } =
+        contents;
     let inexact = (text.flaw == Some(Flaw::Inexact)).then(|| {
         format!("its encoding {} cannot be written back exactly; save it as UTF-8", text.encoding())
     });
@@ -215,6 +253,7 @@ fn reading(
         other_ids,
         keeps_ids: columns.id.is_some(),
         read_only: read_only.or(inexact),
+        notices: beside.notice().into_iter().collect(),
         fingerprint: Fingerprint::of(text.raw()),
     };
     (reading, rows, last_filled)

@@ -68,6 +68,7 @@ pub(super) fn assembled(files: &Files, unreadable: &[(PathBuf, String)]) -> (Vec
         other_ids: 0,
         keeps_ids: false,
         read_only: None,
+        notices: Vec::new(),
         fingerprint: fingerprint(files),
     };
     (places, reading)

@@ -131,6 +131,12 @@ impl Columns {
         columns
     }
 
+    /// Whether something of a contact is read from a column.
+    pub(super) fn uses(&self, column: usize) -> bool {
+        let used = [self.key, self.id];
+        used.contains(&Some(column)) || self.fields.values().any(|all| all.contains(&column))
+    }
+
     /// Number of columns.
     pub(super) fn width(&self) -> usize {
         self.names.len()
@@ -142,11 +148,55 @@ impl Columns {
     }
 }
 
-/// Whether a header with `name` in it looks like one of ours.
-pub(super) fn is_known(name: &str, options: &CsvOptions) -> bool {
-    let mut configured =
-        options.columns.values().chain(options.key.iter()).chain(options.id_column.iter());
-    names::is_known(name) || configured.any(|wanted| same_name(wanted, name))
+/// What a text would say as a name in a header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Name {
+    /// It is named in the configuration: the column of this field, or that of the key or
+    /// of the ids.
+    Configured(Option<Field>),
+    /// It is one of the names by which a column of this field is recognised.
+    Known(Field),
+    /// Nothing.
+    Unknown,
+}
+
+impl Name {
+    /// What `text` says.
+    pub(super) fn of(text: &str, options: &CsvOptions) -> Name {
+        let mut columns = options.columns.iter();
+        if let Some((field, _)) = columns.find(|(_, wanted)| same_name(wanted, text)) {
+            return Name::Configured(Some(*field));
+        }
+        let mut others = options.key.iter().chain(&options.id_column);
+        if others.any(|wanted| same_name(wanted, text)) {
+            return Name::Configured(names::field_of(text));
+        }
+        names::field_of(text).map_or(Name::Unknown, Name::Known)
+    }
+
+    /// The field whose column it names, if it does.
+    pub(super) fn field(self) -> Option<Field> {
+        match self {
+            Name::Configured(field) => field,
+            Name::Known(field) => Some(field),
+            Name::Unknown => None,
+        }
+    }
+}
+
+/// Whether the texts of a row are the names of columns.
+pub(super) fn is_header(texts: &[String]) -> bool {
+    let filled = texts.iter().filter(|text| !text.is_empty()).count();
+    let known: Vec<Field> = texts.iter().filter_map(|text| names::field_of(text)).collect();
+    let fields: FieldSet = known.iter().copied().collect();
+    let identifies = Field::IDENTITY.into_iter().any(|field| fields.contains(field));
+    let most = known.len() == filled || fields.iter().count() > 2 && known.len() * 2 >= filled;
+    identifies && fields.iter().count() > 1 && most
+}
+
+/// Whether `text` is one of the names by which columns are recognised.
+pub(super) fn is_known(text: &str) -> bool {
+    names::field_of(text).is_some()
 }
 
 /// The column called `wanted`: letter by letter, else regardless of case.

@@ -3,6 +3,8 @@
 mod cut;
 mod edits;
 mod laws;
+#[path = "../../../../tests/oracles/straight.rs"]
+pub(super) mod straight;
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
