@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use crate::model::{Fingerprint, Link, LinkStatus, LinqId, Policy, Side, Waiting, WaitingKind};
 
 use super::case::{Case, LinqHalf, SourceHalf};
-use super::mass_edits::{is_whole, wait};
+use super::mass_edits::wait;
 use super::observation::Observation;
 use super::pairs::subject_of;
 use super::step::{LinkPlan, LinqWrite, Plan, Reason, Rule, SourceWrite, Step, Wait};
@@ -145,9 +145,8 @@ fn stands(
             }
             let is_rejected = |wait: &Wait| matches!(wait, Wait::Rejected { field, .. } if field.is_none_or(|of| of == change.field));
             let unwritable = *side == Side::Source && seen.source.read_only.is_some();
-            !is_whole(source, linq)
-                || unwritable
-                || step.is_some_and(|step| step.waits.iter().any(is_rejected))
+            let is_whole = source.record().is_some() && linq.contact().is_some();
+            !is_whole || unwritable || step.is_some_and(|step| step.waits.iter().any(is_rejected))
         }
         WaitingKind::Conflict { .. }
         | WaitingKind::Ambiguous { .. }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{Canon, Change, Field, LinkId, LinkStatus, LinqId, Policy, Side, WaitingKind};
 
-use super::case::{Case, LinqHalf, SourceHalf};
+use super::case::Case;
 use super::guard::{deletes_limit, take_changes};
 use super::observation::{Observation, RecentEdits};
 use super::step::{CarriedOut, Plan, Step, Wait};
@@ -351,9 +351,4 @@ fn notice(field: Field, mass: Mass, side: Side, edits: &[(&Step, &Change)]) -> S
          or `linqsync reject`",
         examples.join(", ")
     )
-}
-
-/// Whether both halves of a pair were seen.
-pub(super) fn is_whole(source: &SourceHalf<'_>, linq: &LinqHalf<'_>) -> bool {
-    source.record().is_some() && linq.contact().is_some()
 }
