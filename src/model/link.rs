@@ -1,9 +1,9 @@
 //! Links between the two sides, and what both last agreed on.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::Error;
+use serde::de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -196,29 +196,75 @@ impl Serialize for Base {
     }
 }
 
-impl<'de> Deserialize<'de> for Base {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Base, D::Error> {
-        let mut base = Base::default();
-        for (field, halves) in BTreeMap::<Field, Vec<Option<String>>>::deserialize(deserializer)? {
-            let (halves, apart) = match halves.as_slice() {
-                [source, linq] => ([source, linq], false),
-                [source, linq, Some(apart)] if apart == APART => ([source, linq], true),
-                _ => return Err(D::Error::custom("not a base")),
-            };
-            let [source, linq] = halves.map(|half| half.clone().unwrap_or_default());
-            base.set(field, Agreement { source, linq });
-            for (side, half) in Side::ALL.into_iter().zip(halves) {
-                match half {
-                    Some(_) if apart => base.apart.insert(field),
-                    Some(_) => {}
-                    None => base.void[side as usize].insert(field),
-                }
+/// What stands in JSON for one field.
+struct Halves {
+    each: [Option<String>; 2],
+    is_apart: bool,
+}
+
+impl<'de> Deserialize<'de> for Halves {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Halves, D::Error> {
+        struct Texts;
+        impl<'de> Visitor<'de> for Texts {
+            type Value = Halves;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "two texts or nulls, with {APART:?} after them or nothing")
             }
-            if base.is_void(field) {
-                base.apart.remove(field);
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut texts: A) -> Result<Halves, A::Error> {
+                let missing = |at| A::Error::invalid_length(at, &self);
+                let source = texts.next_element()?.ok_or_else(|| missing(0))?;
+                let linq = texts.next_element()?.ok_or_else(|| missing(1))?;
+                let third: Option<Cow<'de, str>> = texts.next_element()?;
+                let is_apart = third.as_deref() == Some(APART);
+                if third.is_some() && !is_apart || texts.next_element::<IgnoredAny>()?.is_some() {
+                    return Err(A::Error::custom("not a base"));
+                }
+                Ok(Halves { each: [source, linq], is_apart })
             }
         }
-        Ok(base)
+        deserializer.deserialize_seq(Texts)
+    }
+}
+
+impl Base {
+    /// Takes over what stands in JSON for `field`.
+    fn read(&mut self, field: Field, halves: Halves) {
+        let Halves { each, is_apart } = halves;
+        let void = each.each_ref().map(Option::is_none);
+        let [source, linq] = each.map(Option::unwrap_or_default);
+        self.set(field, Agreement { source, linq });
+        for (side, is_void) in Side::ALL.into_iter().zip(void) {
+            if is_void {
+                self.void[side as usize].insert(field);
+            }
+        }
+        if is_apart && !self.is_void(field) {
+            self.apart.insert(field);
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Base {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Base, D::Error> {
+        struct Fields;
+        impl<'de> Visitor<'de> for Fields {
+            type Value = Base;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of field names, each with two texts")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Base, A::Error> {
+                let mut base = Base::default();
+                while let Some((field, halves)) = map.next_entry()? {
+                    base.read(field, halves);
+                }
+                Ok(base)
+            }
+        }
+        deserializer.deserialize_map(Fields)
     }
 }
 
@@ -301,5 +347,31 @@ mod tests {
         base.set(Field::Title, Agreement { source: "Boss".into(), linq: "Boss".into() });
         assert!(base.get(Field::Title).is_some() && !base.is_void(Field::Title));
         assert!(base.without(FieldSet::ALL).is_empty());
+    }
+
+    #[test]
+    fn a_base_is_read_from_the_json_that_it_is_written_as() {
+        let agreed = |text: &str| Agreement { source: text.to_owned(), linq: "b\n".to_owned() };
+        let mut base = Base::default();
+        base.set(Field::Title, agreed("a \"quoted\" text"));
+        base.set_apart(Field::Company, agreed(APART));
+        let json = r#"{"company":["apart","b\n","apart"],"title":["a \"quoted\" text","b\n"]}"#;
+        assert_eq!(serde_json::to_string(&base).unwrap(), json);
+        assert_eq!(serde_json::from_str::<Base>(json).unwrap(), base);
+    }
+
+    #[test]
+    fn what_is_no_base_is_refused() {
+        for json in [
+            r#"{"title":[]}"#,
+            r#"{"title":["a"]}"#,
+            r#"{"title":["a","b","c"]}"#,
+            r#"{"title":["a","b","apart","d"]}"#,
+            r#"{"title":"a"}"#,
+            r#"{"salary":["a","b"]}"#,
+            "[]",
+        ] {
+            assert!(serde_json::from_str::<Base>(json).is_err(), "{json}");
+        }
     }
 }

@@ -186,8 +186,8 @@ fn written(
     for Link { linq_id, fingerprint, base, .. } in &seen.links {
         let contact = seen.linq.contacts.get(linq_id);
         let edited = contact.is_some_and(|contact| {
-            let agreed = base.linq_values();
-            base.fields().iter().any(|field| agreed[field] != contact.values[field])
+            let differs = |field| base.get(field).is_some_and(|a| a.linq != contact.values[field]);
+            Field::ALL.into_iter().any(differs)
         });
         if !edited && records.contains(fingerprint) {
             continue;

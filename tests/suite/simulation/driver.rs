@@ -270,8 +270,9 @@ impl Driver {
             return None;
         }
         let world = &self.world;
-        let still = |world: &World| (world.bytes(), world.contacts(), world.home.state_files());
-        let (before, late_before) = (still(world), world.inner().late);
+        let files = |world: &World| (world.bytes(), world.home.state_files());
+        let (before, contacts) = (files(world), world.linq.contacts());
+        let late_before = world.inner().late;
         let state = world.state();
         let trial = state.trial().unwrap();
         let mut source = world.home.source(self.options(Access::ReadOnly));
@@ -289,7 +290,8 @@ impl Driver {
         let mut sides = Sides { linq: &client, source: &mut *source, state: &state };
         let planned = preview(&mut sides, &terms).await;
         drop(trial);
-        if before != still(world) && late_before == world.inner().late {
+        let is_still = before == files(world) && world.has_contacts(&contacts);
+        if !is_still && late_before == world.inner().late {
             world.violation("a dry run changed something");
         }
         world.log(format_args!("a dry run"));

@@ -239,6 +239,13 @@ impl World {
         self.home.state()
     }
 
+    /// Whether Linq has exactly these contacts, in their order.
+    pub(super) fn has_contacts(&self, contacts: &[Contact]) -> bool {
+        let (mut those, mut same) = (contacts.iter(), true);
+        self.linq.look_at_contacts(|contact| same &= those.next() == Some(contact));
+        same && those.next().is_none()
+    }
+
     pub(super) fn contacts(&self) -> BTreeMap<u64, Contact> {
         self.linq.contacts().into_iter().map(|contact| (contact.id, contact)).collect()
     }

@@ -24,7 +24,6 @@ pub(super) struct Pairs {
 struct Pair {
     link: Link,
     record: Option<usize>,
-    contact: Option<Contact>,
 }
 
 impl Pairs {
@@ -44,8 +43,7 @@ impl Pairs {
                     && !records.contains(&index)
             });
             records.extend(record);
-            let contact = contacts.get(&link.linq_id.0).cloned();
-            pairs.push(Pair { link, record, contact });
+            pairs.push(Pair { link, record });
         }
         let rows = world.inner().run.sheet.clone().map(|sheet| tags(&sheet)).unwrap_or_default();
         let tags = seen.source.records.iter().map(|record| rows[row_of(&record.label)].clone());
@@ -110,7 +108,8 @@ impl Pairs {
             waits.unwritten = unwritten(plan);
         }
         for pair in self.all.iter().filter(|pair| pair.link.status == LinkStatus::Linked) {
-            pair.check(world, &waits, seen);
+            let contact = self.contacts.get(&pair.link.linq_id.0);
+            pair.check(world, contact, &waits, seen);
         }
         for (position, record) in seen.source.records.iter().enumerate() {
             let waits = waits.records.contains(&position);
@@ -187,19 +186,26 @@ impl<'a> Waits<'a> {
 }
 
 impl Pair {
-    fn check(&self, world: &World, waiting: &Waits<'_>, seen: &Observation) {
+    /// Checks a pair whose contact is `contact`, if Linq has it.
+    fn check(
+        &self,
+        world: &World,
+        contact: Option<&Contact>,
+        waiting: &Waits<'_>,
+        seen: &Observation,
+    ) {
         // Somebody's row may be this person, and waits to be told apart.
         let may_be = waiting.contacts.contains(&self.link.linq_id.0);
         let waits = waiting.by_link.get(&self.link.id.0).copied().unwrap_or_default();
-        if self.record.is_none() && self.contact.is_none() {
+        if self.record.is_none() && contact.is_none() {
             return;
         }
-        let (Some(record), Some(contact)) = (self.record, &self.contact) else {
+        let (Some(record), Some(contact)) = (self.record, contact) else {
             // A source that is partly unreadable loses nothing, on either side.
             let unreadable = !seen.source.unreadable.is_empty();
             let suspect = waiting.suspects && self.record.is_none();
             // So many are missing that it was not asked for each whether it is gone.
-            let unasked = seen.linq.unasked && self.contact.is_none();
+            let unasked = seen.linq.unasked && contact.is_none();
             let told = !waits.is_empty() || may_be || unasked || unreadable || suspect;
             if !told {
                 world.violation(&format!("link {} has one half and does not wait", self.link.id));
