@@ -31,6 +31,15 @@ enum Sent<T> {
     Gone,
 }
 
+/// What a look at a contact says of a write that failed.
+enum Looked<T> {
+    /// What became of it.
+    Settled(Sent<T>),
+    /// It had no effect, and the contact is still as it was where that matters: it may be
+    /// sent again.
+    AsBefore(Box<Fetched>),
+}
+
 /// Whether a fresh reading will do, or the contact must be read again in any case.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Reread {
@@ -72,10 +81,9 @@ impl Apply<'_> {
             let reason = "a contact in Linq needs a name, an e-mail or a phone number";
             return self.refuse(step, write, intent, reason);
         };
-        match self.patch_until_answered(id, update, set).await {
+        match self.patch_until_answered(id, update, set, current).await {
             Ok(Sent::Landed(answer)) => {
-                let sent = set.iter().map(|change| change.field).collect();
-                let answer = self.believed(id, answer.completed(sent, &current), set).await?;
+                let answer = self.believed(id, answer, set).await?;
                 let taken = self.taken(set, &answer);
                 if taken.is_empty() && !set.is_empty() {
                     let reason = "Linq answered that it took the change, and kept the old value";
@@ -96,31 +104,43 @@ impl Apply<'_> {
         }
     }
 
-    /// Sends an update. Before it is sent again the contact is looked at: it may have been
-    /// updated, or edited by somebody else meanwhile.
+    /// Sends an update of a contact that is `current`. Before it is sent again the contact
+    /// is looked at: it may have been updated, or edited by somebody else meanwhile. What
+    /// an update carries besides its changes is then what the contact was just shown with.
     async fn patch_until_answered(
         &self,
         id: LinqId,
-        update: Update,
+        mut update: Update,
         set: &[Change],
+        mut current: Values,
     ) -> Result<Sent<Fetched>, LinqError> {
         let judge = |fetched: Box<Fetched>| match look_of(
             set,
             &fetched.contact.values,
             self.policy.canon,
         ) {
-            Look::AsSent => Some(Sent::Landed(*fetched)),
-            Look::AsBefore => None,
-            Look::Neither => Some(Sent::Unclear(fetched)),
+            Look::AsSent => Looked::Settled(Sent::Landed(*fetched)),
+            Look::AsBefore => Looked::AsBefore(fetched),
+            Look::Neither => Looked::Settled(Sent::Unclear(fetched)),
         };
+        let sent = set.iter().map(|change| change.field).collect();
         for sendings in 1.. {
             let error = match self.patch(id, update.clone(), set).await {
-                Ok(answer) => return Ok(Sent::Landed(answer)),
+                Ok(answer) => return Ok(Sent::Landed(answer.completed(sent, &current))),
                 Err(error) => error,
             };
-            if let Some(sent) = self.look_and_wait(id, error, sendings, judge).await? {
-                return Ok(sent);
+            let shown = match self.look_and_wait(id, error, sendings, judge).await? {
+                Looked::Settled(Sent::Landed(answer)) => {
+                    return Ok(Sent::Landed(answer.completed(sent, &current)));
+                }
+                Looked::Settled(other) => return Ok(other),
+                Looked::AsBefore(shown) => shown,
+            };
+            match update_of(set, &shown.contact.values) {
+                Ok(again) => update = again,
+                Err(_) => return Ok(Sent::Unclear(shown)),
             }
+            current = shown.contact.values;
         }
         Ok(Sent::Gone)
     }
@@ -133,31 +153,27 @@ impl Apply<'_> {
         id: LinqId,
         error: LinqError,
         sendings: u32,
-        judge: impl Fn(Box<Fetched>) -> Option<Sent<T>>,
-    ) -> Result<Option<Sent<T>>, LinqError> {
+        judge: impl Fn(Box<Fetched>) -> Looked<T>,
+    ) -> Result<Looked<T>, LinqError> {
         if !error.may_pass() && error.effect != Effect::Unknown {
             return Err(error);
         }
         let mut waited = false;
         loop {
-            match self.client.get(id).await {
-                Ok(Lookup::Found(fetched)) => {
-                    if let Some(sent) = judge(fetched) {
-                        return Ok(Some(sent));
-                    }
-                }
-                Ok(Lookup::Absent) => return Ok(Some(Sent::Gone)),
+            let looked = match self.client.get(id).await {
+                Ok(Lookup::Found(fetched)) => judge(fetched),
+                Ok(Lookup::Absent) => Looked::Settled(Sent::Gone),
                 Ok(Lookup::Unproven(_)) | Err(_) => return Err(error),
-            }
-            if waited {
-                return Ok(None);
+            };
+            if waited || matches!(looked, Looked::Settled(_)) {
+                return Ok(looked);
             }
             let looked_at = self.now();
             if !error.may_pass() || !self.client.may_send_again(sendings).await {
                 return Err(error);
             }
             if self.now() - looked_at < FRESH {
-                return Ok(None);
+                return Ok(looked);
             }
             waited = true;
         }
@@ -251,15 +267,20 @@ impl Apply<'_> {
         expected: &Values,
     ) -> Result<Sent<()>, LinqError> {
         let judge = |fetched: Box<Fetched>| {
-            self.has_changed(expected, &fetched).then_some(Sent::Unclear(fetched))
+            if self.has_changed(expected, &fetched) {
+                Looked::Settled(Sent::Unclear(fetched))
+            } else {
+                Looked::AsBefore(fetched)
+            }
         };
         for sendings in 1.. {
             let error = match self.client.delete(id).await {
                 Ok(Deletion::Done | Deletion::AlreadyGone) => return Ok(Sent::Landed(())),
                 Err(error) => error,
             };
-            if let Some(sent) = self.look_and_wait(id, error, sendings, judge).await? {
-                return Ok(sent);
+            match self.look_and_wait(id, error, sendings, judge).await? {
+                Looked::Settled(sent) => return Ok(sent),
+                Looked::AsBefore(_) => {}
             }
         }
         Ok(Sent::Gone)
