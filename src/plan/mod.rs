@@ -132,6 +132,11 @@ pub fn plan(seen: &Observation, policy: &Policy) -> Result<Plan, Unaccounted> {
     drop_writes_to_read_only_source(&mut plan, seen);
     notice_delayed_creates(&mut plan, &cases, seen);
     guard(&mut plan, &cases, seen, policy);
+    // What is left of a write beside what is held is another write, which Linq may have
+    // refused as well.
+    let refused: Vec<Fingerprint> =
+        plan.steps.iter_mut().filter_map(|step| wait_for_refused(step, seen)).collect();
+    plan.refused.extend(refused);
     plan.standings = standings(&cases, &plan, seen, policy);
     plan.notices.extend(disposition::notices(&plan.standings, seen));
     plan.settled = settled(&cases, seen);
