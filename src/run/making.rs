@@ -1,14 +1,16 @@
 //! A run in the making: the four verbs in a row, and when a plan is made anew.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::apply::{Apply, GivenUp, LinqOutcome, SourceHalt, write_source};
 use crate::linq::LinqError;
-use crate::model::{Fingerprint, RunId, Timestamp, Waiting};
+use crate::model::{Fingerprint, RunId, Timestamp, Waiting, WaitingKind};
 use crate::observe;
-use crate::plan::{LinkPlan, LinqWrite, Observation, Plan, Skipped, Step, over, plan, waiting};
+use crate::plan::{
+    Hold, LinkPlan, LinqWrite, Observation, Plan, Skipped, Step, Wait, over, plan, waiting,
+};
 use crate::record::Recorder;
 use crate::report::RunReport;
 use crate::source::{Reading, WriteError};
@@ -66,6 +68,8 @@ pub(super) struct Making<'s, 'a, 't> {
     aim: Aim<'t>,
     /// Which steps of a plan that was kept still held when the run began.
     holding: BTreeSet<usize>,
+    /// Mass edits that this run has held so far: what it does meanwhile ends no hold.
+    held: BTreeMap<Fingerprint, Hold>,
     sides: &'s mut Sides<'a>,
     terms: &'t Terms<'t>,
     pub(super) report: RunReport,
@@ -95,6 +99,7 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
         Making {
             aim,
             holding: BTreeSet::new(),
+            held: BTreeMap::new(),
             sides,
             terms,
             report: RunReport::new(now),
@@ -113,13 +118,35 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
         (self.terms.clock)()
     }
 
-    fn plan(&self, seen: &mut Seen) -> Result<Arc<Plan>, RunError> {
+    fn plan(&mut self, seen: &mut Seen) -> Result<Arc<Plan>, RunError> {
         if let Some(plan) = &seen.plan {
             return Ok(Arc::clone(plan));
         }
+        for (what, hold) in &self.held {
+            seen.observation.held.entry(*what).or_insert_with(|| hold.clone());
+        }
         let plan = Arc::new(self.aim.next(seen, self.terms.policy, &self.holding)?);
         seen.plan = Some(Arc::clone(&plan));
+        self.remember_held(&plan, seen);
         Ok(plan)
+    }
+
+    /// Remembers the mass edits that `plan` holds. They may look like few once some of
+    /// their contacts have been dealt with.
+    fn remember_held(&mut self, plan: &Plan, seen: &Observation) {
+        let is_edit =
+            |wait: &Wait| matches!(wait, Wait::HeldChange { .. } | Wait::HeldClearing(..));
+        let holds = plan.steps.iter().any(|step| step.waits.iter().any(is_edit));
+        if !holds || matches!(self.aim, Aim::Undo(_)) {
+            return;
+        }
+        let edits = waiting(plan, seen).into_iter().filter(|waiting| {
+            matches!(
+                waiting.kind,
+                WaitingKind::HeldChange { .. } | WaitingKind::HeldClearing { .. }
+            )
+        });
+        self.held.extend(edits.filter_map(Hold::of));
     }
 
     fn recorder<'r>(&'r self, run: RunId, seen: &'r Observation) -> Recorder<'r> {
