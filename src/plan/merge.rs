@@ -27,6 +27,8 @@ pub(super) struct Merge {
     pub(super) waits: Vec<Wait>,
     /// The decisions of people that all of this carries out.
     pub(super) decided: Vec<CarriedOut>,
+    /// Whether the record lacks cells that something was agreed on for.
+    pub(super) is_short: bool,
 }
 
 /// What is to be done about one field.
@@ -100,6 +102,7 @@ pub(super) fn merge(
         }
     }
     merge.refuse_impossible_clearings(&contact.values);
+    merge.leave_short(record, base);
     merge
 }
 
@@ -180,6 +183,10 @@ pub(super) fn edited_sides(
     }
 }
 
+/// Why a field of a row that was cut short waits.
+const TOO_SHORT: &str = "the row is too short to have a cell for it, so nothing is cleared; add \
+                         the cells that it lacks";
+
 /// Why the value of a record is no edit of what was agreed on, though it differs.
 pub(super) fn not_believed(
     field: Field,
@@ -188,10 +195,7 @@ pub(super) fn not_believed(
 ) -> Option<&'static str> {
     let agreed = &base.get(field)?.source;
     if record.unsaid.contains(field) && !agreed.trim().is_empty() {
-        return Some(
-            "the row is too short to have a cell for it, so nothing is cleared; add the cells \
-             that it lacks",
-        );
+        return Some(TOO_SHORT);
     }
     lost_letters(agreed, &record.values[field]).then_some(
         "its letters were replaced by question marks, as when a file is saved in an encoding \
@@ -360,6 +364,25 @@ fn reject(field: Field, reason: &str) -> Outcome {
 }
 
 impl Merge {
+    /// Takes out what would be written behind the end of a row that was cut short. The
+    /// cells before it, which the row lacks, would be blank from then on, and look as if a
+    /// person had cleared them.
+    fn leave_short(&mut self, record: &SourceRecord, base: &Base) {
+        let lacks = |field| base.get(field).is_some_and(|agreed| !agreed.source.trim().is_empty());
+        self.is_short = record.unsaid.iter().any(lacks);
+        if !self.is_short {
+            return;
+        }
+        let (beyond, kept): (Vec<Change>, Vec<Change>) = std::mem::take(&mut self.to_source)
+            .into_iter()
+            .partition(|change| record.unsaid.contains(change.field));
+        self.to_source = kept;
+        for Change { field, .. } in beyond {
+            self.decided.retain(|one| one.field != Some(field));
+            self.waits.push(Wait::Rejected { field: Some(field), reason: TOO_SHORT.to_owned() });
+        }
+    }
+
     /// Takes out clearings that Linq cannot carry out: of the last name, e-mail or
     /// phone number that a contact has, and of its owner.
     fn refuse_impossible_clearings(&mut self, contact: &Values) {

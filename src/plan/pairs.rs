@@ -371,7 +371,8 @@ pub(super) fn add_writes(
     seen: &Observation,
     policy: &Policy,
 ) {
-    let linq_id = lacks_id(record, contact, seen, policy).then_some(contact.id);
+    let fills_id = !merge.is_short && lacks_id(record, contact, seen, policy);
+    let linq_id = fills_id.then_some(contact.id);
     if !merge.to_source.is_empty() || linq_id.is_some() {
         step.source = Some(SourceWrite::Update { at: record.index, set: merge.to_source, linq_id });
     }
