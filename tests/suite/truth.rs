@@ -266,8 +266,12 @@ fn two_different_values_are_agreed_on_by_nobody() {
     world.edit("Boss", "Cook");
     world.once().expect(3);
     expect_in_sync(&world, false);
+    // Nothing was agreed on since both sides changed it: another value is no more right.
     world.quirks(&[]);
     world.edit("Cook", "Pilot");
+    world.once().expect(3);
+    assert_eq!(world.contact("Ada").title.as_deref(), Some("Chief"));
+    world.run(&["resolve", "a@x.example", "--take", "source"]).expect(0);
     world.once().expect(0);
     assert_eq!(world.contact("Ada").title.as_deref(), Some("Pilot"));
     expect_in_sync(&world, true);
