@@ -18,9 +18,9 @@ use super::reference::{Agreed, Basis, Bond, Cell, End, FIELDS, Person, Start, Te
 use super::world::{World, at, content, values};
 use crate::model::{
     Agreement, Base, ConflictPolicy, DeletePolicy, Deletes, Direction, Field, Limit, Link, LinkId,
-    LinkStatus, Policy, Scope, Side, Values,
+    LinkStatus, MeaningChange, Policy, Scope, Side, Values,
 };
-use crate::plan::{Plan, Step, Wait, everybody, plan};
+use crate::plan::{Plan, Step, Wait, everybody, plan, reread};
 
 const CELLS: [Cell; 3] = [None, Some('x'), Some('y')];
 
@@ -503,6 +503,45 @@ fn one_contact_under_every_policy_becomes_what_was_promised() {
 }
 
 /// Up to renaming and order.
+/// A field that is read from elsewhere is, from then on, what stood on either side: nothing
+/// in it is replaced or cleared, and no half is deleted that was there before, whatever was
+/// agreed on, stands there now, and is configured.
+#[test]
+fn a_field_that_is_read_anew_is_overwritten_nowhere_under_any_policy() {
+    let starts = starts(&agreed_or_never());
+    let linked = |start: &Start| {
+        start.base.is_some() && start.source.is_some() && start.linq.is_some() && !start.note
+    };
+    let starts: Vec<Start> = starts.into_iter().filter(linked).collect();
+    assert!(starts.len() > 1_000);
+    in_parallel(&policies(), |conditions| {
+        for start in &starts {
+            for field in FIELDS {
+                let mut world = world_of(&[*start], &conditions.policy);
+                world.changed_at = conditions.changed_at.map(|seconds| seconds.map(at));
+                let read_anew = [field].into_iter().collect();
+                let change = MeaningChange { read_anew, ..MeaningChange::default() };
+                world.links = reread(&world.observe(), &world.policy, &change);
+                for _ in 0..4 {
+                    let plan = world.plan();
+                    for step in &plan.steps {
+                        assert_eq!(step.deletes_on(), None, "{start:?} {field} {conditions:?}");
+                        let sides = Side::ALL.into_iter().flat_map(|side| step.changes_on(side));
+                        for change in sides.into_iter().filter(|change| change.field == field) {
+                            let is_blank = change.from.is_empty();
+                            assert!(is_blank, "{start:?} {field} {conditions:?}");
+                        }
+                    }
+                    if !plan.steps.iter().any(Step::acts) {
+                        break;
+                    }
+                    world.apply(&plan);
+                }
+            }
+        }
+    });
+}
+
 #[test]
 fn two_contacts_do_not_meddle_with_each_other() {
     let starts: Vec<Start> = starts(&agreed()).into_iter().filter(is_first_of_its_kind).collect();
