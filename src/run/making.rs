@@ -1,16 +1,16 @@
 //! A run in the making: the four verbs in a row, and when a plan is made anew.
 
+mod closing;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::apply::{Apply, GivenUp, LinqOutcome, SourceHalt, write_source};
 use crate::linq::LinqError;
-use crate::model::{Fingerprint, RunId, Timestamp, Waiting, WaitingKind};
+use crate::model::{Fingerprint, RunId, Timestamp, WaitingKind};
 use crate::observe;
-use crate::plan::{
-    Hold, LinkPlan, LinqWrite, Observation, Plan, Skipped, Step, Wait, over, plan, waiting,
-};
+use crate::plan::{Hold, LinkPlan, LinqWrite, Observation, Plan, Step, Wait, waiting};
 use crate::record::Recorder;
 use crate::report::RunReport;
 use crate::source::{Reading, WriteError};
@@ -29,9 +29,6 @@ const PASSES: usize = 3;
 /// How often the source is read and planned anew within one run, because somebody
 /// saved it meanwhile.
 const SAVES: usize = 3;
-
-/// How many decisions that are void are named.
-const NAMED_VOID: usize = 3;
 
 /// What was seen, with the plan that was made of it: another is made only after something
 /// has changed.
@@ -405,77 +402,5 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
             }
         }
         Ok(())
-    }
-
-    /// Remembers the reading, and tells what is still open: what is `left` of the run's
-    /// aim, and whatever else waits.
-    fn close(&mut self, run: RunId, seen: Seen, left: Plan) -> Result<(), RunError> {
-        let seen = seen.observation;
-        let mut undone = left.steps.iter().filter(|step| step.acts()).count();
-        let mut skipped = left.skipped.clone();
-        let postponed = left.postponed;
-        let open = match self.aim {
-            Aim::Sync => left,
-            Aim::Undo(_) => plan(&seen, self.terms.policy)?,
-            Aim::Apply(saved) => {
-                let open = plan(&seen, self.terms.policy)?;
-                undone = 0;
-                skipped.extend(saved.unfinished(&open, &seen, &self.holding));
-                open
-            }
-        };
-        self.report.skipped =
-            skipped.len() + self.missed + undone.saturating_sub(self.refused.len()) + postponed;
-        for Skipped { subject, why } in skipped {
-            self.notices.push(format!("{}: {why}", subject.name));
-        }
-        self.recorder(run, &seen).reading(&open, self.now())?;
-        let waits = waiting(&open, &seen);
-        self.sides.state.replace_waiting(&waits)?;
-        self.end_decisions(&open, &waits, &seen)?;
-        let open = self.with_what_is_held(open, &seen)?;
-        self.report.take_open(&open, &seen);
-        self.report.open.rejected += self.refused.len();
-        for (name, reason) in std::mem::take(&mut self.refused) {
-            self.notices.push(format!("{name} could not be written to the source: {reason}"));
-        }
-        self.notices.extend(open.notices.iter().cloned());
-        if let Some(halt) = &open.halt {
-            self.notices.push(format!("nothing was written: {halt}"));
-        }
-        self.left = Some((open, seen));
-        Ok(())
-    }
-
-    /// Forgets the decisions that are over, and tells which of them are void.
-    fn end_decisions(
-        &mut self,
-        open: &Plan,
-        waits: &[Waiting],
-        seen: &Observation,
-    ) -> Result<(), RunError> {
-        let over = over(seen, self.terms.policy, open, waits);
-        let void: Vec<String> = over.iter().filter_map(|one| one.void.clone()).collect();
-        self.notices.extend(void.iter().take(NAMED_VOID).cloned());
-        if let more @ 1.. = void.len().saturating_sub(NAMED_VOID) {
-            self.notices.push(format!(
-                "{more} more decisions were not carried out, since what was shown has changed"
-            ));
-        }
-        let over: Vec<Fingerprint> = over.into_iter().map(|one| one.what).collect();
-        Ok(self.sides.state.forget_decisions(&over)?)
-    }
-
-    /// What is open, together with what the guard holds of the run's own aim.
-    fn with_what_is_held(&self, mut open: Plan, seen: &Observation) -> Result<Plan, RunError> {
-        match self.aim {
-            Aim::Sync | Aim::Apply(_) => {}
-            Aim::Undo(_) => {
-                let own = self.aim.plan(seen, self.terms.policy)?;
-                open.steps.extend(own.steps.into_iter().filter(|step| !step.waits.is_empty()));
-                open.notices.retain(|notice| !self.notices.contains(notice));
-            }
-        }
-        Ok(open)
     }
 }
