@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use linqsync::mirror::IntentKind;
-use linqsync::model::{AsWritten, Field, LinqId, RecordIndex};
+use linqsync::model::{AsWritten, Field, LinqId, RecordIndex, Side};
 use linqsync::source::{Edit, EditOutcome, Reading, Source, SourceError, WriteError, Written};
 
+use super::check::mass;
 use super::people::tag;
 use super::scenario::Feature;
-use super::sheet::{ID, NOTES, Sheet, column};
+use super::sheet::{ID, NOTES, Sheet};
 use super::world::World;
 
 /// The file as a run gets at it.
@@ -53,6 +54,14 @@ impl Desk {
                         (*of == written).then_some(*linq_id)
                     });
                     let linked = |id: LinqId| links.iter().any(|link| link.linq_id == id);
+                    let asked = {
+                        let past = &world.inner().past;
+                        past.contacts_removed > 0 || past.undone
+                    };
+                    if !asked {
+                        let row = at.0;
+                        world.violation(&format!("row {row} goes, and nobody removed a contact"));
+                    }
                     match whose {
                         None => {
                             world
@@ -64,7 +73,7 @@ impl Desk {
                         }
                         Some(_) => {}
                     }
-                    if world.setup.features.contains(&Feature::KeepInSource) {
+                    if world.has(Feature::KeepInSource) {
                         world.violation(&format!("row {} goes although the source keeps", at.0));
                     }
                 }
@@ -74,6 +83,18 @@ impl Desk {
                     });
                     if !is_intended {
                         world.violation("changing a row is not in the journal");
+                    }
+                    let whose = journal.iter().find_map(|kind| {
+                        let IntentKind::UpdateInSource { linq_id, changes, .. } = kind else {
+                            return None;
+                        };
+                        (changes == set).then_some(*linq_id)
+                    });
+                    for (id, change) in
+                        whose.iter().flat_map(|id| set.iter().map(move |c| (*id, c)))
+                    {
+                        let (from, to) = (&change.from, &change.to);
+                        mass::justified(world, Side::Source, id, change.field, from, to);
                     }
                 }
             }
@@ -86,8 +107,7 @@ impl Desk {
             let past = &self.world.inner().past;
             let edited = past.edited_contacts.iter().any(|(edited, _)| *edited == id.0);
             // Linq gave it an owner that nobody has in the source so far.
-            let given =
-                self.world.setup.features.contains(&Feature::Owner) && past.posted.contains(&id.0);
+            let given = self.world.has(Feature::Owner) && past.posted.contains(&id.0);
             past.linked.contains_key(&id.0) && !edited && !given && !past.undone
         };
         if is_risen {
@@ -101,16 +121,17 @@ impl Desk {
         let row = |at: RecordIndex| self.row_of(&old, at);
         let mut expected = old.clone();
         let mut gone = Vec::new();
+        let keeps_ids = self.world.has(Feature::Ids);
         for (edit, outcome) in edits.iter().zip(&written.edits) {
             match (edit, outcome) {
                 (_, EditOutcome::Refused(_)) => {}
                 (Edit::Update { at, changes, linq_id }, _) => {
                     for change in changes {
                         let at = row(*at);
-                        let name = column(change.field);
-                        expected.put(at, name, &guarded(change.field, &change.to));
+                        let name = self.world.column(change.field);
+                        expected.put(at, &name, &guarded(change.field, &change.to));
                     }
-                    if let Some(id) = linq_id {
+                    if let Some(id) = linq_id.filter(|_| keeps_ids) {
                         expected.put(row(*at), ID, &id.to_string());
                     }
                 }
@@ -123,19 +144,23 @@ impl Desk {
                     }
                     for field in Field::ALL {
                         // A cell that says the value comes back as it was typed.
-                        let was = was.as_ref().map(|was| was.cell(0, column(field)));
+                        let name = self.world.column(field);
+                        let was = was.as_ref().map(|was| was.cell(0, &name));
                         let typed = was.filter(|was| *was == values[field]);
                         let cell =
                             typed.map_or_else(|| guarded(field, &values[field]), str::to_owned);
-                        expected.put(at, column(field), &cell);
+                        expected.put(at, &name, &cell);
                     }
-                    expected.put(at, ID, &linq_id.to_string());
+                    if keeps_ids {
+                        expected.put(at, ID, &linq_id.to_string());
+                    }
                 }
             }
         }
         gone.sort_unstable();
         gone.into_iter().rev().for_each(|at| drop(expected.rows.remove(at)));
-        if expected.header != new.header || trimmed(&expected) != trimmed(&new) {
+        let heads = |sheet: &Sheet| (sheet.above.clone(), sheet.header.clone());
+        if heads(&expected) != heads(&new) || trimmed(&expected) != trimmed(&new) {
             self.world.violation(&format!(
                 "the file is not what was asked for:\n{:?}\n{:?}",
                 expected.rows, new.rows
@@ -147,8 +172,9 @@ impl Desk {
     /// The row of a record: rows without any text are no records.
     fn row_of(&self, sheet: &Sheet, at: RecordIndex) -> usize {
         let row = self.rows[at.0 as usize];
-        assert!(row >= 2 && row - 2 < sheet.rows.len());
-        row - 2
+        let row = sheet.row_of(row);
+        assert!(row < sheet.rows.len());
+        row
     }
 
     /// Rows that no edit names keep every byte.
@@ -163,7 +189,8 @@ impl Desk {
             .collect();
         let now = self.world.bytes();
         let mut lines = lines(&now).into_iter();
-        for (row, line) in lines_of_rows(before).into_iter().enumerate() {
+        let rows = lines_of_rows(before).into_iter().skip(old.above.len());
+        for (row, line) in rows.enumerate() {
             if !named.contains(&row) && !lines.any(|now| now == line) {
                 self.world.violation(&format!(
                     "row {row} lost its bytes: {:?}",

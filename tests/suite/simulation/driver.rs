@@ -22,7 +22,7 @@ use linqsync::undo::undoing;
 use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
 
-use super::check;
+use super::check::{self, mass::Agreed};
 use super::desk::Desk;
 use super::home::{Home, Version, shared};
 use super::scenario::{Act, Conditions, Errand, Feature, Scenario, Setup, Weather};
@@ -58,9 +58,7 @@ fn play_in(home: Home, scenario: &Scenario, trace: Trace) -> Played {
     let runtime = paused();
     let world = runtime.block_on(async {
         let world = World::new(&scenario.setup, home, trace);
-        Driver { world: Arc::clone(&world), policy: policy(&scenario.setup) }
-            .history(&scenario.acts)
-            .await;
+        Driver { world: Arc::clone(&world) }.history(&scenario.acts).await;
         world
     });
     drop(runtime);
@@ -108,7 +106,6 @@ fn undoing_one(state: &State, which: u32) -> Option<Undoing<'static>> {
 
 struct Driver {
     world: Arc<World>,
-    policy: Policy,
 }
 
 /// What a silent run leaves as it is.
@@ -126,12 +123,18 @@ impl Driver {
                 Act::Edit(edit) => self.world.edit(edit),
                 Act::Wait(seconds) => self.wait(u64::from(*seconds)).await,
                 Act::Run(conditions) => drop(self.run(conditions).await),
+                Act::Decide(decide) => self.world.decide(*decide),
+                Act::Configure(setting) => self.world.set(setting),
             }
             if !self.world.inner().violations.is_empty() {
                 return;
             }
         }
         self.become_quiet().await;
+    }
+
+    fn policy(&self) -> Policy {
+        policy(&self.world.setup())
     }
 
     async fn wait(&self, seconds: u64) {
@@ -157,8 +160,9 @@ impl Driver {
                 return;
             }
             let wrote = !world.inner().run.writes.is_empty();
-            if !wrote && before == self.stillness() {
-                check::quiet(world, &self.policy, &ran);
+            let settles = ran.left.as_ref().is_some_and(|(_, seen)| seen.changed_meaning.is_some());
+            if !wrote && !settles && before == self.stillness() {
+                check::quiet(world, &self.policy(), &ran);
                 return;
             }
             // Longer than the grace of a deletion.
@@ -191,11 +195,17 @@ impl Driver {
         let foreseen =
             if conditions.preview { self.foresee(conditions.weather).await } else { None };
         let state = world.state();
+        world.remember_file();
+        let office = world.inner().past.office;
+        let decisions = state.decided().unwrap();
         world.inner().run = RunNow {
             fresh: state.open_intents().unwrap().is_empty(),
             links: linked(&state),
             conditions: conditions.clone(),
             before: world.contacts(),
+            decided: decisions.iter().filter_map(check::mass::about).collect(),
+            decisions,
+            agreed: if office { check::mass::agreed(world) } else { Agreed::new() },
             disturbed: conditions.weather.is_some(),
             ..RunNow::default()
         };
@@ -210,7 +220,7 @@ impl Driver {
         if let Some(bytes) = shelter {
             world.home.save(bytes);
         }
-        check::after(world, &self.policy, &ended, foreseen.as_ref());
+        check::after(world, &self.policy(), &ended, foreseen.as_ref());
         ended
     }
 
@@ -242,9 +252,10 @@ impl Driver {
             world.event("looking at the clock");
             world.now()
         };
+        let policy = self.policy();
         let terms = Terms {
             history: chrono::TimeDelta::days(400),
-            policy: &self.policy,
+            policy: &policy,
             settle: SETTLE,
             started_at: world.now(),
             clock: &clock,
@@ -279,9 +290,10 @@ impl Driver {
         let client = self.client(Traffic::DryRun);
         let stop = CancellationToken::new();
         let clock = || world.now();
+        let policy = self.policy();
         let terms = Terms {
             history: chrono::TimeDelta::days(400),
-            policy: &self.policy,
+            policy: &policy,
             settle: SETTLE,
             started_at: world.now(),
             clock: &clock,
@@ -302,7 +314,7 @@ impl Driver {
     }
 
     fn client(&self, traffic: Traffic) -> Client {
-        let setup = &self.world.setup;
+        let setup = &self.world.setup();
         let url = BaseUrl::new("https://linq.example".parse().unwrap()).unwrap();
         let mut settings = Settings::new(url, setup.salt);
         settings.concurrency = NonZeroUsize::new(setup.concurrency).unwrap();
@@ -312,11 +324,12 @@ impl Driver {
     }
 
     fn options(&self, access: Access) -> CsvOptions {
-        let has = |feature| self.world.setup.features.contains(&feature);
+        let has = |feature| self.world.setup().features.contains(&feature);
         let mut options = CsvOptions::new(self.world.home.path());
         options.access = access;
         options.key = has(Feature::Key).then(|| super::sheet::KEY.to_owned());
         options.id_column = has(Feature::Ids).then(|| super::sheet::ID.to_owned());
+        options.columns.extend(self.world.setup().columns.clone());
         if has(Feature::Owner) {
             options.columns.insert(Field::Owner, super::sheet::column(Field::Owner).to_owned());
         }

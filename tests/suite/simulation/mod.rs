@@ -25,12 +25,14 @@
 )]
 
 mod check;
+mod decide;
 mod desk;
 mod draw;
 mod driver;
 mod home;
 mod ledger;
 mod many;
+mod office;
 mod people;
 mod scenario;
 mod sheet;
@@ -82,8 +84,10 @@ fn thousands_of_histories_keep_every_promise() {
         return;
     }
     if let Ok(file) = std::env::var("LINQSYNC_SIM_FILE") {
-        let name = format!("LINQSYNC_SIM_FILE={file}");
-        eprintln!("{}", must_hold(&name, &read(&file)).log.join("\n"));
+        // As it is: it may have been made smaller, or larger, on purpose.
+        let played = play(&read(&file), Trace::Kept);
+        eprintln!("{}", played.log.join("\n"));
+        assert_eq!(played.violations, <[String; 0]>::default());
         return;
     }
     let first = number("LINQSYNC_SIM_FIRST").unwrap_or(0);

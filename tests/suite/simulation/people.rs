@@ -63,6 +63,8 @@ impl World {
             Edit::RemoveContact { who } => self.remove_contact(*who),
             Edit::CopyRow { who, serial } => self.on_row(*who, |world, sheet, row| {
                 let copy = sheet.rows[row].clone();
+                let is_ours = tag(sheet.cell(row, NOTES)).is_none();
+                world.inner().past.copied_ours += usize::from(is_ours);
                 for (name, text) in sheet.header.iter().zip(&copy) {
                     // Ids are linqsync's.
                     if name != ID {
@@ -85,6 +87,7 @@ impl World {
                 sheet.requote();
                 self.save(&sheet, "saves with other quotation marks");
             }
+            Edit::Office(office) => self.work(office),
             Edit::Owner { who, user } => {
                 if let Some(contact) = self.pick(*who) {
                     self.own(contact.id, USERS[*user as usize % USERS.len()]);
@@ -124,15 +127,21 @@ impl World {
     }
 
     fn type_into_row(&self, sheet: &mut Sheet, row: usize, field: Field, text: Text) {
-        let new = typed(field, text, sheet.cell(row, column(field)));
+        let name = self.column(field);
+        let new = typed(field, text, sheet.cell(row, &name));
         let before = sheet.clone();
-        self.put(sheet, row, column(field), &new);
+        let is_short = sheet.rows[row].len() < sheet.at(&name).unwrap_or_default();
+        self.put(sheet, row, &name, &new);
         if has_nothing_of(&before, sheet, row) {
             self.inner().past.removals += 1;
         }
         let tag = tag(sheet.cell(row, NOTES)).unwrap_or_default();
         let past = &mut self.inner().past;
         past.edited_ours |= tag.is_empty();
+        if is_short {
+            // The cells in between are blank from now on.
+            past.edited_rows.extend(Field::ALL.map(|field| (tag.clone(), field)));
+        }
         past.edited_rows.insert((tag, field));
     }
 
@@ -171,7 +180,7 @@ impl World {
         let contact = self.linq.contact(id).unwrap();
         let mut inner = self.inner();
         for field in Field::ALL.into_iter().filter(|field| *field != Field::Owner) {
-            if is_mapped(&self.setup.features, field) {
+            if is_mapped(&self.setup().features, field) {
                 inner.ledger.replace(Side::Linq, "", member(&contact, field));
             }
         }
@@ -200,7 +209,7 @@ impl World {
         ));
         self.linq.set(contact.id, field.name(), &new).unwrap();
         let mut inner = self.inner();
-        if is_mapped(&self.setup.features, field) {
+        if is_mapped(&self.setup().features, field) {
             inner.ledger.replace(Side::Linq, old, &new);
         }
         let past = &mut inner.past;
@@ -214,7 +223,7 @@ impl World {
         self.linq.set(id, "user_email", user).unwrap();
         let mut inner = self.inner();
         inner.past.owners.insert(id, user.to_owned());
-        if self.setup.features.contains(&Feature::Owner) {
+        if self.has(Feature::Owner) {
             inner.past.edited_contacts.insert((id, Field::Owner));
         }
     }
@@ -247,6 +256,7 @@ impl World {
             inner.ledger.replace(Side::Linq, member(&contact, field), "");
         }
         inner.past.removals += 1;
+        inner.past.contacts_removed += 1;
     }
 }
 

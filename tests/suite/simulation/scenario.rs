@@ -17,7 +17,7 @@ pub(super) struct Scenario {
     pub(super) acts: Vec<Act>,
 }
 
-/// What does not change in a history.
+/// What is set up; people change some of it on the way.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Setup {
     /// Quirks of the sandbox, by their text form.
@@ -39,6 +39,10 @@ pub(super) struct Setup {
     pub(super) per_page: u32,
     /// How long each answer takes, differently for each request.
     pub(super) salt: u64,
+    /// `source.columns`: fields that are read from another column than the one that is
+    /// called like them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) columns: BTreeMap<Field, String>,
 }
 
 /// What a file or a configuration has or has not.
@@ -64,6 +68,8 @@ pub(super) enum Feature {
     KeepInLinq,
     /// `sync.deletes.source = "keep"`.
     KeepInSource,
+    /// The column that linqsync does not know comes first.
+    NotesFirst,
 }
 
 /// One thing that happens.
@@ -75,6 +81,10 @@ pub(super) enum Act {
     Wait(u32),
     /// A run.
     Run(Conditions),
+    /// Somebody decides about what waits.
+    Decide(Decide),
+    /// Somebody changes the configuration.
+    Configure(Setting),
 }
 
 impl Act {
@@ -82,7 +92,7 @@ impl Act {
     pub(super) fn kills(&self) -> bool {
         match self {
             Act::Run(run) => run.kill.is_some() || run.kill_when.is_some(),
-            Act::Edit(_) | Act::Wait(_) => false,
+            Act::Edit(_) | Act::Wait(_) | Act::Decide(_) | Act::Configure(_) => false,
         }
     }
 }
@@ -116,6 +126,71 @@ pub(super) enum Edit {
     Requote,
     /// Gives a contact to another user.
     Owner { who: u32, user: u32 },
+    /// Works on the file with a spreadsheet.
+    Office(Office),
+}
+
+/// What a person does to a whole table, on purpose or by accident.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) enum Office {
+    /// Sorts one column alone.
+    SortColumn { field: Field },
+    /// Sorts all rows by a column; the header stays.
+    SortRows { field: Field },
+    /// Sorts all rows by a column, and the header with them.
+    SortAll { field: Field },
+    /// Puts the header on top again.
+    HeaderUp,
+    /// Moves a column down or up by a row.
+    ShiftColumn { field: Field, up: bool },
+    /// Copies so many rows of some columns, and pastes them a row off.
+    PasteBlock { first: Field, last: Field, who: u32, rows: u32 },
+    /// Copies a cell into so many cells below it.
+    FillDown { field: Field, who: u32, rows: u32 },
+    /// Empties a column.
+    EmptyColumn { field: Field },
+    /// Deletes a column.
+    DropColumn { field: Field },
+    /// Adds a column that is missing: with what stood in it, or blank.
+    PutColumn { field: Field, filled: bool },
+    /// Adds a column of another name, blank or with numbers.
+    AddColumn { filled: bool },
+    /// Saves the file in an encoding that lacks most letters.
+    Reencode,
+    /// Deletes all rows but those that a filter shows.
+    Filter { field: Field, keep: u32 },
+    /// Puts an old copy of the file in its place.
+    Restore { which: u32 },
+    /// A program cuts so many rows short.
+    CutRows { who: u32, rows: u32, cells: u32 },
+}
+
+/// What somebody decides, about one thing that waits or about all of its kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Decide {
+    /// What is held may be carried out.
+    Approve { which: Option<u32> },
+    /// What is held is dropped, and put back where it was done.
+    Reject { which: Option<u32> },
+    /// The value of one side is right.
+    Take { which: Option<u32>, source: bool },
+    /// Neither value is right, but this one.
+    Value { which: u32, serial: u32 },
+}
+
+/// What somebody changes in the configuration.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) enum Setting {
+    /// Something is configured, or is not any more.
+    Feature { feature: Feature, on: bool },
+    /// `sync.direction`.
+    Direction(String),
+    /// `sync.on_conflict`.
+    OnConflict(String),
+    /// `sync.max_deletes`.
+    MaxDeletes(String),
+    /// `source.columns`: another column, or no other than before.
+    Column { field: Field, column: Option<String> },
 }
 
 /// Somebody who is added.
@@ -134,6 +209,8 @@ pub(super) enum Text {
     Odd(u32, u32),
     /// What is there, spelled differently.
     Respelled(u32),
+    /// Letters that few encodings have, and that occur nowhere else.
+    Foreign(u32),
 }
 
 /// Under which conditions a run is made.

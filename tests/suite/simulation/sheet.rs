@@ -18,6 +18,8 @@ pub(super) struct Sheet {
     crlf: bool,
     quoted: bool,
     delimiter: u8,
+    /// Rows above the header, where people have moved it.
+    pub(super) above: Vec<Vec<String>>,
     pub(super) header: Vec<String>,
     pub(super) rows: Vec<Vec<String>>,
 }
@@ -28,6 +30,8 @@ pub(super) const NOTES: &str = "Notes";
 pub(super) const KEY: &str = "Employee ID";
 /// The column that holds Linq's id.
 pub(super) const ID: &str = "linq_id";
+/// A column that people add.
+pub(super) const EXTRA: &str = "Extra";
 
 /// The name of a field's column.
 pub(super) const fn column(field: Field) -> &'static str {
@@ -48,6 +52,9 @@ impl Sheet {
     pub(super) fn new(features: &BTreeSet<Feature>) -> Sheet {
         let has = |feature| features.contains(&feature);
         let mut header: Vec<String> = Vec::new();
+        if has(Feature::NotesFirst) {
+            header.push(NOTES.to_owned());
+        }
         if has(Feature::Key) {
             header.push(KEY.to_owned());
         }
@@ -56,7 +63,9 @@ impl Sheet {
                 header.push(column(field).to_owned());
             }
         }
-        header.push(NOTES.to_owned());
+        if !has(Feature::NotesFirst) {
+            header.push(NOTES.to_owned());
+        }
         if has(Feature::Ids) {
             header.push(ID.to_owned());
         }
@@ -65,6 +74,7 @@ impl Sheet {
             crlf: has(Feature::Crlf),
             quoted: has(Feature::Quoted),
             delimiter: if has(Feature::Semicolons) { b';' } else { b',' },
+            above: Vec::new(),
             header,
             rows: Vec::new(),
         }
@@ -73,18 +83,36 @@ impl Sheet {
     /// Reads what stands in a file.
     pub(super) fn parse(bytes: &[u8]) -> Sheet {
         let body = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
-        let first = body.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        let mut lines = body.split(|byte| *byte == b'\n');
+        // The header need not be the first row.
+        let names = NOTES.as_bytes();
+        let names_columns = |line: &&[u8]| line.windows(names.len()).any(|part| part == names);
+        let first = lines.clone().find(names_columns).or_else(|| lines.next()).unwrap_or_default();
         let delimiter = if first.contains(&b';') { b';' } else { b',' };
         let mut rows = cells(body, delimiter);
         let header = if rows.is_empty() { Vec::new() } else { rows.remove(0) };
-        Sheet {
+        let mut sheet = Sheet {
             bom: body.len() != bytes.len(),
             crlf: first.ends_with(b"\r"),
             quoted: first.starts_with(b"\""),
             delimiter,
+            above: Vec::new(),
             header,
             rows,
+        };
+        if !is_header(&sheet.header) {
+            sheet.rows.insert(0, std::mem::take(&mut sheet.header));
+            sheet.find_header();
         }
+        sheet
+    }
+
+    /// Takes the row that is one for the header: those before it stand above it.
+    pub(super) fn find_header(&mut self) {
+        let Some(at) = self.rows.iter().position(|row| is_header(row)) else { return };
+        let rows = self.rows.split_off(at + 1);
+        self.above = std::mem::replace(&mut self.rows, rows);
+        self.header = self.above.pop().unwrap_or_default();
     }
 
     /// What stands in the file after it is saved.
@@ -99,7 +127,7 @@ impl Sheet {
             })
             .flexible(true)
             .from_writer(if self.bom { b"\xEF\xBB\xBF".to_vec() } else { Vec::new() });
-        for row in std::iter::once(&self.header).chain(&self.rows) {
+        for row in self.above.iter().chain(std::iter::once(&self.header)).chain(&self.rows) {
             writer.write_record(row).unwrap();
         }
         writer.into_inner().unwrap()
@@ -141,11 +169,38 @@ impl Sheet {
         text.clone_into(&mut cells[at]);
     }
 
+    /// Adds a blank column at the end.
+    pub(super) fn add_column(&mut self, name: &str) {
+        let at = self.header.len();
+        self.header.push(name.to_owned());
+        for row in self.above.iter_mut().chain(&mut self.rows) {
+            // Cells beyond the header stay where they are.
+            while row.len() <= at {
+                row.push(String::new());
+            }
+        }
+    }
+
+    /// The position among the rows of what a spreadsheet calls row `number`.
+    pub(super) fn row_of(&self, number: usize) -> usize {
+        number - 2 - self.above.len()
+    }
+
+    /// Every text in every row.
+    pub(super) fn texts(&self) -> Vec<String> {
+        self.above.concat().into_iter().chain(self.rows.concat()).collect()
+    }
+
     /// A row without any text.
     pub(super) fn add(&mut self) -> usize {
         self.rows.push(vec![String::new(); self.header.len()]);
         self.rows.len() - 1
     }
+}
+
+/// Whether a row is the one that names the columns.
+fn is_header(row: &[String]) -> bool {
+    row.iter().any(|cell| cell == NOTES)
 }
 
 thread_local! {

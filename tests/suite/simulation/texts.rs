@@ -18,6 +18,7 @@ pub(super) fn typed(field: Field, text: Text, present: &str) -> String {
         Text::Shared(which) => shared(field, which),
         Text::Odd(kind, serial) => odd(field, kind, serial),
         Text::Respelled(how) => respelled(field, how, present),
+        Text::Foreign(serial) => foreign(field, serial),
     }
 }
 
@@ -79,6 +80,15 @@ fn odd(field: Field, kind: u32, serial: u32) -> String {
                 _ => format!("'t odd{serial}"),
             }
         }
+    }
+}
+
+fn foreign(field: Field, serial: u32) -> String {
+    match field {
+        Field::FirstName | Field::LastName | Field::Company | Field::Title | Field::Location => {
+            format!("Łukasik 東{serial}")
+        }
+        Field::Email | Field::PhoneNumber | Field::Owner => fresh(field, serial),
     }
 }
 

@@ -8,10 +8,12 @@ use http::header::{HeaderValue, RETRY_AFTER};
 use http::{Request, Response, StatusCode};
 use linqsync::linq::{Sending, Transport, TransportError};
 use linqsync::mirror::IntentKind;
-use linqsync::model::{Field, LinqId, Side, Values};
+use linqsync::model::{Field, LinkStatus, LinqId, Side, Values};
 use linqsync::sandbox::Contact;
 use serde_json::{Value, json};
 
+use super::check::mass;
+use super::office::lossy;
 use super::people::member;
 use super::scenario::{Errand, Feature, Weather, WireFault};
 use super::sheet::is_mapped;
@@ -133,7 +135,7 @@ impl Wire {
     /// How long this answer takes: other requests overtake it.
     fn latency(&self) -> Duration {
         let number = u64::from(self.world.inner().run.requests);
-        let mix = (self.world.setup.salt ^ number).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+        let mix = (self.world.setup().salt ^ number).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
         Duration::from_millis(1 + mix % 400)
     }
 
@@ -172,7 +174,12 @@ impl Wire {
             tokio::spawn(async move {
                 tokio::time::sleep(Duration::from_secs(seconds.into())).await;
                 let answer = late.effect(request).await;
-                late.world.inner().late += 1;
+                {
+                    let mut inner = late.world.inner();
+                    inner.late += 1;
+                    // A contact that a listing could not show has come to be.
+                    inner.run.disturbed = true;
+                }
                 let status = answer.map_or(0, |answer| answer.status().as_u16());
                 late.world.log(format_args!("  late effect: {status}"));
             });
@@ -253,12 +260,12 @@ impl Wire {
 
     /// Linq shows as many contacts on a page as it likes.
     fn repaged(&self, request: Request<Bytes>) -> Request<Bytes> {
-        if self.world.setup.per_page == 100 || !request.uri().path().ends_with("/contacts") {
+        if self.world.setup().per_page == 100 || !request.uri().path().ends_with("/contacts") {
             return request;
         }
         let (mut parts, body) = request.into_parts();
         let uri = parts.uri.to_string();
-        let few = format!("per_page={}", self.world.setup.per_page);
+        let few = format!("per_page={}", self.world.setup().per_page);
         parts.uri = uri.replace("per_page=100", &few).parse().unwrap();
         Request::from_parts(parts, body)
     }
@@ -302,18 +309,30 @@ impl Wire {
         let members = body["contact"].as_object().unwrap();
         let fields: Vec<Field> =
             members.keys().map(|name| Field::from_name(name).unwrap()).collect();
-        if let Some(field) = fields.iter().find(|f| !is_mapped(&world.setup.features, **f)) {
+        if let Some(field) = fields.iter().find(|f| !is_mapped(&world.setup().features, **f)) {
             world.violation(&format!("{field} of {id} is sent and not mapped"));
+        }
+        let is_damaged = |field: &&Field| {
+            let agreed = &world.inner().run.agreed;
+            let whole = agreed.get(&id).and_then(|fields| fields.get(*field));
+            whole.is_some_and(|[whole, _]| !whole.is_ascii() && lossy(whole) == sent[**field])
+        };
+        if let Some(field) = fields.iter().find(is_damaged) {
+            world.violation(&format!("{field} of {id} is damaged, and sent"));
         }
         let is_as = |contact: &Contact, field: Field| sent[field] == member(contact, field);
         let (changed, same): (Vec<Field>, Vec<Field>) =
             fields.into_iter().partition(|field| !is_as(&now, *field) || !is_as(&then, *field));
+        for field in &changed {
+            let (from, to) = (member(&now, *field), &sent[*field]);
+            mass::justified(world, Side::Linq, LinqId(id), *field, from, to);
+        }
         let identified = changed
             .iter()
             .any(|field| Field::IDENTITY.contains(field) && !sent[*field].trim().is_empty());
         let needed = usize::from(!identified);
         let owner_changes = body["user_email"].as_str() != Some(member(&now, Field::Owner));
-        let may_own = world.setup.features.contains(&Feature::Owner)
+        let may_own = world.has(Feature::Owner)
             || body["user_email"].as_str() == Some(member(&then, Field::Owner));
         let disturbed = world.inner().run.disturbed;
         let superfluous =
@@ -333,10 +352,23 @@ impl Wire {
         let world = &self.world;
         let state = world.state();
         let links = state.link_keys().unwrap();
-        if !links.iter().any(|link| link.linq_id.0 == id) {
-            world.violation(&format!("DELETE {id}, which was never linked"));
+        match links.iter().find(|link| link.linq_id.0 == id) {
+            None => world.violation(&format!("DELETE {id}, which was never linked")),
+            Some(link) if link.status == LinkStatus::Released && !world.inner().past.undone => {
+                world.violation(&format!("DELETE {id}, which was released"));
+            }
+            Some(_) => {}
         }
-        if world.setup.features.contains(&Feature::KeepInLinq) {
+        let somebody_else = {
+            let past = &world.inner().past;
+            // A row of which a name and an address are edited may be another person's.
+            let edited = past.edited_rows.iter().any(|(_, field)| Field::IDENTITY.contains(field));
+            past.removals > 0 || past.undone || edited
+        };
+        if !somebody_else {
+            world.violation(&format!("DELETE {id}, and nobody removed anybody"));
+        }
+        if world.has(Feature::KeepInLinq) {
             world.violation(&format!("DELETE {id} although Linq keeps"));
         }
         let kept = state.raw_contact(LinqId(id)).unwrap().unwrap_or_default();
@@ -360,7 +392,7 @@ impl Wire {
         }
         let sent = values_of(&body["contact"]);
         if let Some(field) =
-            sent.filled().iter().find(|field| !is_mapped(&self.world.setup.features, *field))
+            sent.filled().iter().find(|field| !is_mapped(&self.world.setup().features, *field))
         {
             self.world.violation(&format!("a create sends {field}, which is not mapped"));
         }

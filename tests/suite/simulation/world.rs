@@ -13,15 +13,16 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use chrono::{DateTime, TimeDelta};
 use linqsync::mirror::State;
-use linqsync::model::{Field, Timestamp};
+use linqsync::model::{Decided, Field, Side, Timestamp};
 use linqsync::sandbox::{Contact, Options, Quirk, Sandbox};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::check::mass::{Agreed, Changed};
 use super::home::Home;
 use super::ledger::Ledger;
-use super::scenario::{Conditions, Setup};
-use super::sheet::Sheet;
+use super::scenario::{Conditions, Feature, Setup};
+use super::sheet::{Sheet, column};
 
 /// Whether what happens is written down: that costs more than to play it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +36,7 @@ pub(super) struct Killed;
 
 /// The world, shared by the transport, the file and the driver of one history.
 pub(super) struct World {
-    pub(super) setup: Setup,
+    setup: Mutex<Arc<Setup>>,
     /// Where the process keeps the file and its state.
     pub(super) home: Home,
     /// Linq.
@@ -90,6 +91,14 @@ pub(super) struct RunNow {
     pub(super) disturbed: bool,
     /// Whether earlier runs left no intent open.
     pub(super) fresh: bool,
+    /// What was agreed on before, where people work on whole tables.
+    pub(super) agreed: Agreed,
+    /// What people had decided before it.
+    pub(super) decisions: Vec<Decided>,
+    /// The fields of contacts that they had decided about.
+    pub(super) decided: BTreeSet<(u64, Field)>,
+    /// What the run has changed.
+    pub(super) overwrites: Changed,
     /// How many links there were before.
     pub(super) links: usize,
 }
@@ -104,6 +113,7 @@ pub(super) struct Write {
 
 /// What the harness remembers of earlier runs.
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each remembers that something happened")]
 pub(super) struct Past {
     /// Contacts that linqsync created.
     pub(super) posted: BTreeSet<u64>,
@@ -129,6 +139,24 @@ pub(super) struct Past {
     pub(super) undone: bool,
     /// How many rows and contacts people removed.
     pub(super) removals: usize,
+    /// How many rows people copied that linqsync had added: which of the two is the copy
+    /// cannot be told.
+    pub(super) copied_ours: usize,
+    /// How many contacts people removed.
+    pub(super) contacts_removed: usize,
+    /// What stood in columns that were deleted, by the notes of the rows.
+    pub(super) dropped: BTreeMap<Field, BTreeMap<String, String>>,
+    /// Whether people pasted a block of cells a row off.
+    pub(super) pasted: bool,
+    /// Whether people changed the configuration, or the columns of the file.
+    pub(super) reconfigured: bool,
+    /// The file as it was when each run began.
+    pub(super) copies: Vec<Vec<u8>>,
+    /// Whether people worked on a whole table: what they did is remembered cell by cell.
+    pub(super) office: bool,
+    /// What the last run held: whose value of what on which side, and the value that it
+    /// would get.
+    pub(super) held: BTreeMap<(u64, Side, Field), String>,
     /// Whether people edited a row that linqsync added, or a contact that it created
     /// and had not linked: that may be nobody's then.
     pub(super) edited_ours: bool,
@@ -139,7 +167,7 @@ impl World {
     pub(super) fn new(setup: &Setup, home: Home, trace: Trace) -> Arc<World> {
         let start = Instant::now();
         let world = World {
-            setup: setup.clone(),
+            setup: Mutex::new(Arc::new(setup.clone())),
             home,
             linq: organisation(setup, start),
             elsewhere: OnceLock::new(),
@@ -153,7 +181,28 @@ impl World {
 
     /// Another organisation, which has nobody.
     pub(super) fn elsewhere(&self) -> &Sandbox {
-        self.elsewhere.get_or_init(|| organisation(&self.setup, self.start))
+        self.elsewhere.get_or_init(|| organisation(&self.setup(), self.start))
+    }
+
+    /// What is set up at present.
+    pub(super) fn setup(&self) -> Arc<Setup> {
+        Arc::clone(&self.setup.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Somebody changes what is set up.
+    pub(super) fn configure(&self, setup: Setup) {
+        *self.setup.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(setup);
+    }
+
+    /// Whether this is configured at present.
+    pub(super) fn has(&self, feature: Feature) -> bool {
+        self.setup().features.contains(&feature)
+    }
+
+    /// The column in which a field stands at present.
+    pub(super) fn column(&self, field: Field) -> String {
+        let setup = self.setup();
+        setup.columns.get(&field).cloned().unwrap_or_else(|| column(field).to_owned())
     }
 
     /// The present.

@@ -4,6 +4,8 @@
 //! testing), then how many, then the history. Worlds are small, for small worlds
 //! collide: a few people, who share names, numbers and addresses.
 
+mod office;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use fastrand::Rng;
@@ -13,10 +15,13 @@ use super::scenario::{
     Act, Conditions, Edit, Errand, Feature, Person, Scenario, Setup, Text, Weather, WireFault,
 };
 
+/// What makes of a seed the one by which work on whole tables is drawn.
+const OFFICE: u64 = 0x5EED_0FF1_CE00_0000;
+
 /// The history of `seed`.
 pub(super) fn scenario(seed: u64) -> Scenario {
     let mut rng = Rng::with_seed(seed);
-    let setup = setup(&mut rng);
+    let mut setup = setup(&mut rng);
     let mut draw = Draw { swarm: Swarm::draw(&mut rng, &setup), rng, serial: 0 };
     let mut acts = draw.acts();
     // Drawn apart, so that the other histories stay what they are.
@@ -25,6 +30,7 @@ pub(super) fn scenario(seed: u64) -> Scenario {
     if one_in(&mut rng, 5) && !keeps.iter().any(|keep| setup.features.contains(keep)) {
         errands(&mut rng, &mut acts);
     }
+    office::add(&mut Rng::with_seed(seed ^ OFFICE), &mut setup, &mut acts);
     Scenario { setup, acts }
 }
 
@@ -32,7 +38,7 @@ pub(super) fn scenario(seed: u64) -> Scenario {
 fn errands(rng: &mut Rng, acts: &mut [Act]) {
     let runs = acts.iter_mut().filter_map(|act| match act {
         Act::Run(run) if run.weather.is_none() => Some(run),
-        Act::Run(_) | Act::Edit(_) | Act::Wait(_) => None,
+        Act::Run(_) | Act::Edit(_) | Act::Wait(_) | Act::Decide(_) | Act::Configure(_) => None,
     });
     for run in runs.skip(1) {
         if rng.bool() {
@@ -78,6 +84,7 @@ fn setup(rng: &mut Rng) -> Setup {
         per_second: [1, 2, 10, 10, 1000][rng.usize(..5)],
         per_page: [1, 2, 3, 100, 100][rng.usize(..5)],
         salt: rng.u64(..),
+        columns: BTreeMap::new(),
     }
 }
 
