@@ -245,6 +245,9 @@ impl Wire {
             let answer: Value = serde_json::from_slice(answer.body()).unwrap();
             id = answer["data"]["id"].as_u64();
             inner.past.posted.extend(id);
+            if matches!(inner.run.conditions.weather, Some(Weather::Short(_))) {
+                inner.past.hidden.extend(id);
+            }
             if matches!(inner.run.conditions.errand, Some(Errand::Undo(_))) {
                 inner.past.recreated.extend(id);
             }

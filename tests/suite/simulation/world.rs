@@ -117,6 +117,8 @@ pub(super) struct Write {
 pub(super) struct Past {
     /// Contacts that linqsync created.
     pub(super) posted: BTreeSet<u64>,
+    /// Those of them that a listing may have left out, and said that it was whole.
+    pub(super) hidden: BTreeSet<u64>,
     /// Each contact that was ever linked, with the note of its row if that was made
     /// by people.
     pub(super) linked: BTreeMap<u64, Option<String>>,

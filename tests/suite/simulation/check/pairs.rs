@@ -72,13 +72,13 @@ impl Pairs {
 
     /// What we created in Linq is not, by mistake, a second contact of somebody.
     pub(super) fn no_duplicates(&self, world: &World, waits: &Waits<'_>) {
-        let (posted, linked, replaced) = {
+        let (posted, hidden, linked, replaced) = {
             let past = &world.inner().past;
             if past.edited_ours {
                 return;
             }
             let replaced = past.removals + past.copied_ours;
-            (past.posted.clone(), past.linked.clone(), replaced)
+            (past.posted.clone(), past.hidden.clone(), past.linked.clone(), replaced)
         };
         // Nobody can tell an unanswered create from a twin that was there before.
         let has_twin = |id: u64| {
@@ -90,7 +90,8 @@ impl Pairs {
                 .any(|other| values(other)[..7] == values(&id)[..7])
         };
         let mut doubles = Vec::new();
-        for id in posted.iter().copied().filter(|id| self.contacts.contains_key(id)) {
+        let is_seen = |id: &u64| self.contacts.contains_key(id) && !hidden.contains(id);
+        for id in posted.iter().copied().filter(is_seen) {
             let pair = self.all.iter().find(|pair| pair.link.linq_id.0 == id);
             let of_people = linked.get(&id).is_some_and(Option::is_some)
                 || pair.is_some_and(|pair| self.tag(pair.record).is_some());
