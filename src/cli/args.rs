@@ -346,7 +346,7 @@ pub(super) enum ListState {
     Conflicts,
     /// It cannot be told who a record is.
     Ambiguous,
-    /// Deletions and clearings that wait for approval.
+    /// Deletions, clearings and changes that wait for approval.
     Held,
     /// Rows and fields that cannot be synchronised as they are.
     Rejected,

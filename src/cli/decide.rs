@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use crate::config::Config;
 use crate::mirror::{State, StateError};
 use crate::model::{
-    Decision, Field, Fingerprint, Link, LinkStatus, LinqId, Side, Waiting, WaitingKind, Who,
+    Canon, Decision, Field, Fingerprint, Link, LinkStatus, LinqId, Side, Waiting, WaitingKind, Who,
 };
 
 use super::args::{HeldArgs, Output, ResolveArgs, TakeSide};
@@ -153,10 +153,49 @@ impl Choice<'_> {
             if found.is_empty() {
                 return Err(format!("nothing that is {} is about {}", self.what, shown(text, 60)));
             }
+            let contacts: BTreeSet<Option<LinqId>> =
+                found.iter().map(|waiting| waiting.linq_id).collect();
+            let moved = meant.iter().filter(|waiting| had(waiting, text, config.policy().canon));
+            let others: Vec<String> = moved
+                .filter(|waiting| !contacts.contains(&waiting.linq_id))
+                .map(|waiting| named(waiting))
+                .collect();
+            if !others.is_empty() {
+                let mut both: Vec<String> = found.iter().map(|waiting| named(waiting)).collect();
+                both.extend(others);
+                both.sort();
+                both.dedup();
+                return Err(format!(
+                    "{} is the value of several by now: {}; name the Linq id or the row",
+                    shown(text, 60),
+                    both.join(", ")
+                ));
+            }
             chosen.extend(found);
         }
         Ok(chosen)
     }
+}
+
+/// Whether the e-mail address or phone number `text` is what was edited of whom something
+/// is held about.
+fn had(waiting: &Waiting, text: &str, canon: Canon) -> bool {
+    match &waiting.kind {
+        WaitingKind::HeldClearing { change, .. } | WaitingKind::HeldChange { change, .. } => {
+            matches!(change.field, Field::Email | Field::PhoneNumber)
+                && canon.same(change.field, &change.from, text)
+        }
+        WaitingKind::HeldDeletion { .. }
+        | WaitingKind::Conflict { .. }
+        | WaitingKind::Ambiguous { .. }
+        | WaitingKind::Rejected { .. } => false,
+    }
+}
+
+/// Whom something is about, with its Linq id.
+fn named(waiting: &Waiting) -> String {
+    let name = shown(&waiting.person.display_name(), 40);
+    waiting.linq_id.map_or_else(|| name.clone(), |id| format!("{name} (id {id})"))
 }
 
 fn decide(
