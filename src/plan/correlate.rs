@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    Base, Canon, Decision, Field, Link, LinkId, LinkStatus, LinqContact, LinqId, Policy, Scope,
-    SourceRecord, Values, WaitingKind, full_name_key,
+    Base, Canon, Decision, Field, FieldSet, Link, LinkId, LinkStatus, LinqContact, LinqId, Policy,
+    Scope, SourceRecord, Values, WaitingKind, full_name_key,
 };
 
 use super::case::{Case, LinqHalf, SourceHalf};
@@ -77,8 +77,9 @@ impl<'a, 'p> Sorting<'a, 'p> {
         sorting
     }
 
-    /// Records without name, e-mail and phone that no earlier reading knew, if somebody
-    /// is missing whom they may be. Nothing is deleted for want of a released record.
+    /// Records without name, e-mail and phone that no earlier reading knew, and those that
+    /// were cut short to a cell or two, if somebody is missing whom they may be. Nothing is
+    /// deleted for want of a released record.
     fn suspects(&self, recognised: &Recognised<'_>) -> BTreeSet<usize> {
         let found = |(link, found): &(&Link, Option<usize>)| {
             found.is_some() || link.status == LinkStatus::Released
@@ -89,11 +90,18 @@ impl<'a, 'p> Sorting<'a, 'p> {
         let creates = recognised.creates.iter().filter_map(|create| create.1);
         let created: BTreeSet<usize> = creates.collect();
         let known = &self.seen.source.known_nobodies;
+        let missing = self.links.iter().filter(|link| !found(link)).map(|(link, _)| link);
+        let lacked: FieldSet =
+            missing.flat_map(|link| link.base.fields().iter().collect::<Vec<_>>()).collect();
+        let is_stump = |record: &SourceRecord| {
+            record.values.filled().iter().count() <= STUMP
+                && record.unsaid.iter().any(|field| lacked.contains(field))
+        };
         let suspect = |(position, record): &(usize, &SourceRecord)| {
             !self.placed_records[*position]
                 && !created.contains(position)
-                && record.values.lacks_identity()
-                && !known.contains(&record.fingerprint)
+                && (record.values.lacks_identity() && !known.contains(&record.fingerprint)
+                    || is_stump(record))
         };
         let records = self.seen.source.records.iter().enumerate();
         records.filter(suspect).map(|(position, _)| position).collect()
@@ -261,6 +269,7 @@ impl<'a, 'p> Sorting<'a, 'p> {
             let by_id = record.linq_id.is_some_and(|id| self.is_free(id));
             !self.placed_records[*position]
                 && !self.in_doubt.contains_key(position)
+                && !self.suspects.contains(position)
                 && (by_id || !record.values.lacks_identity())
         });
         let new = new.map(|(_, record)| Seeker { record, standing: Standing::New });
@@ -467,6 +476,9 @@ impl<'a, 'p> Sorting<'a, 'p> {
         self.cases.push(Case::Candidate { contact });
     }
 }
+
+/// A row that was cut short to so many cells says too little of who it is.
+const STUMP: usize = 2;
 
 /// By what a new contact may be one that is linked and cannot be seen.
 const LIKENESSES: [fn(Canon, &Values) -> Option<String>; 3] = [

@@ -105,9 +105,20 @@ pub(super) fn ambiguous_step(
 /// The step for a record that may be a linked person without anything to
 /// recognise them by: nothing is taken for deleted until that is settled.
 pub(super) fn suspect_step(record: &SourceRecord) -> Step {
-    let reason = "it has no name, e-mail or phone, and a known person is missing: \
-                  restore one of these, or remove the whole record";
-    let because = Reason::Because("a person without name, e-mail and phone".to_owned());
+    let (reason, because) = if record.values.lacks_identity() {
+        (
+            "it has no name, e-mail or phone, and a known person is missing: restore one of \
+             these, or remove the whole record",
+            "a person without name, e-mail and phone",
+        )
+    } else {
+        (
+            "it lacks most of its cells, and a known contact is missing: add the cells, or \
+             remove the whole row",
+            "a row that was cut short",
+        )
+    };
+    let because = Reason::Because(because.to_owned());
     let mut step = Step::new(subject(Some(record), None), because);
     step.waits.push(Wait::Rejected { field: None, reason: reason.to_owned() });
     step

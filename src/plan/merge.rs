@@ -197,10 +197,21 @@ pub(super) fn not_believed(
     if record.unsaid.contains(field) && !agreed.trim().is_empty() {
         return Some(TOO_SHORT);
     }
-    lost_letters(agreed, &record.values[field]).then_some(
-        "its letters were replaced by question marks, as when a file is saved in an encoding \
+    let value = &record.values[field];
+    let is_cut = value != agreed && agreed.trim().starts_with(value.trim());
+    if is_cut && is_short(record, base) {
+        return Some("the row ends in it, and may be cut short there; add the cells that it lacks");
+    }
+    lost_letters(agreed, value).then_some(
+        "its letters were replaced by others, as when a file is saved or read in an encoding \
          that lacks them; restore the text, and save the file as UTF-8",
     )
+}
+
+/// Whether a record lacks cells that something was agreed on for.
+fn is_short(record: &SourceRecord, base: &Base) -> bool {
+    let lacks = |field| base.get(field).is_some_and(|agreed| !agreed.source.trim().is_empty());
+    record.unsaid.iter().any(lacks)
 }
 
 /// The side on which a value that was written is not there any more, but the one that
@@ -368,8 +379,7 @@ impl Merge {
     /// cells before it, which the row lacks, would be blank from then on, and look as if a
     /// person had cleared them.
     fn leave_short(&mut self, record: &SourceRecord, base: &Base) {
-        let lacks = |field| base.get(field).is_some_and(|agreed| !agreed.source.trim().is_empty());
-        self.is_short = record.unsaid.iter().any(lacks);
+        self.is_short = is_short(record, base);
         if !self.is_short {
             return;
         }

@@ -3,6 +3,8 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
+use encoding_rs::WINDOWS_1252;
+
 use crate::model::{Canon, Field, FieldSet, SourceRecord, Values, names_contradict};
 
 use super::reidentify::Known;
@@ -20,11 +22,17 @@ const fn weight(field: Field) -> u32 {
 /// Values shared by more records than this say nothing about which is which.
 const COMMON: usize = 50;
 
+/// So many records that have lost letters are compared with all that are missing: with many
+/// more the file as a whole is damaged.
+const MOST_DAMAGED: usize = 200;
+
 /// A record as it is compared: its place among all, and its values in canonical form.
 struct Compared {
     place: usize,
     has_key: bool,
     values: Values,
+    /// Of a record, the fields for which it has no cell: they say nothing.
+    unsaid: FieldSet,
 }
 
 impl Compared {
@@ -62,6 +70,7 @@ pub(super) fn alike(
             place: *place,
             has_key: known.key().is_some(),
             values: canonical(mapped, canon, &known.values()),
+            unsaid: FieldSet::EMPTY,
         })
         .collect();
     let records: Vec<Compared> = records
@@ -70,13 +79,14 @@ pub(super) fn alike(
             place: *place,
             has_key: record.key.is_some(),
             values: canonical(mapped, canon, &record.values),
+            unsaid: record.unsaid,
         })
         .collect();
     let alike = |(a, b): (usize, usize)| {
         let (known, record) = (&known[a], &records[b]);
         // Where both have a key the keys differ, or they would have been paired by it.
         let differ = keyed == Keyed::SameKey && known.has_key && record.has_key;
-        let score = score(&known.values, &record.values).filter(|_| !differ)?;
+        let score = score(&known.values, &record.values, record.unsaid).filter(|_| !differ)?;
         Some((score, known.place, record.place))
     };
     sharing_a_value(&known, &records).into_iter().filter_map(alike).collect()
@@ -105,12 +115,12 @@ pub(super) fn has_nothing_of(canon: Canon, a: &Values, b: &Values) -> bool {
 
 /// How alike `a` and `b` are, as [`alike`] measures it; `None` if they are not.
 pub(super) fn likeness(mapped: FieldSet, canon: Canon, a: &Values, b: &Values) -> Option<u32> {
-    score(&canonical(mapped, canon, a), &canonical(mapped, canon, b))
+    score(&canonical(mapped, canon, a), &canonical(mapped, canon, b), FieldSet::EMPTY)
 }
 
 /// The weight of what is the same in `a` and `b`.
 pub(super) fn shared_weight(mapped: FieldSet, canon: Canon, a: &Values, b: &Values) -> u32 {
-    weights(&canonical(mapped, canon, a), &canonical(mapped, canon, b)).0
+    weights(&canonical(mapped, canon, a), &canonical(mapped, canon, b), FieldSet::EMPTY).0
 }
 
 fn canonical(mapped: FieldSet, canon: Canon, values: &Values) -> Values {
@@ -133,13 +143,28 @@ pub(super) fn lost_letters(agreed: &str, text: &str) -> bool {
         });
         any && kept && rest.next().is_none()
     };
-    replaced(|_| 1) || replaced(char::len_utf8)
+    replaced(|_| 1) || replaced(char::len_utf8) || was_read_as_ansi(agreed, text)
 }
 
-/// The weight of what is the same in both, and the weight of what is filled in either.
-fn weights(a: &Values, b: &Values) -> (u32, u32) {
+/// Whether `text` is `agreed` as a program shows it that takes UTF-8 for Windows-1252.
+fn was_read_as_ansi(agreed: &str, text: &str) -> bool {
+    if agreed.is_ascii() {
+        return false;
+    }
+    let (shown, _) = WINDOWS_1252.decode_without_bom_handling(agreed.as_bytes());
+    let is_lost = |c: char| c == '?' || c == '\u{fffd}';
+    let mut letters = text.chars();
+    shown
+        .chars()
+        .all(|c| letters.next().is_some_and(|other| c == other || c.is_control() && is_lost(other)))
+        && letters.next().is_none()
+}
+
+/// The weight of what is the same in both, and the weight of what is filled in either;
+/// `unsaid` fields aside.
+fn weights(a: &Values, b: &Values, unsaid: FieldSet) -> (u32, u32) {
     let (mut shared, mut total) = (0, 0);
-    for field in Field::ALL {
+    for field in Field::ALL.into_iter().filter(|field| !unsaid.contains(*field)) {
         if !a[field].is_empty() || !b[field].is_empty() {
             total += weight(field);
             let same = a[field] == b[field] || lost_letters(&a[field], &b[field]);
@@ -150,8 +175,10 @@ fn weights(a: &Values, b: &Values) -> (u32, u32) {
 }
 
 /// How alike two records are, from 500 to 1000; `None` if they are not.
-fn score(a: &Values, b: &Values) -> Option<u32> {
-    let (shared, total) = weights(a, b);
+fn score(a: &Values, b: &Values, unsaid: FieldSet) -> Option<u32> {
+    let (shared, total) = weights(a, b, unsaid);
+    let restored = restored(a, b);
+    let b = restored.as_ref().unwrap_or(b);
     let same = |field: Field| !a[field].is_empty() && a[field] == b[field];
     let share_an_address = same(Field::Email) || same(Field::PhoneNumber);
     if shared * 2 < total || !share_an_address && names_contradict(a, b) {
@@ -160,7 +187,21 @@ fn score(a: &Values, b: &Values) -> Option<u32> {
     Some(shared * 1000 / total.max(1))
 }
 
-/// Pairs, by their places in the slices, that share a value which is not common.
+/// `text` with the letters that it has lost of `known`, if it has lost any.
+fn restored(known: &Values, text: &Values) -> Option<Values> {
+    let lost = |field: &Field| lost_letters(&known[*field], &text[*field]);
+    let fields: FieldSet = Field::ALL.into_iter().filter(lost).collect();
+    (!fields.is_empty()).then(|| {
+        let mut restored = text.clone();
+        for field in fields.iter() {
+            restored[field].clone_from(&known[field]);
+        }
+        restored
+    })
+}
+
+/// Pairs, by their places in the slices, that share a value which is not common, or one
+/// that has lost letters.
 fn sharing_a_value(known: &[Compared], records: &[Compared]) -> BTreeSet<(usize, usize)> {
     let mut rows: BTreeMap<(Field, &String), Vec<usize>> = BTreeMap::new();
     for (row, record) in records.iter().enumerate() {
@@ -168,8 +209,14 @@ fn sharing_a_value(known: &[Compared], records: &[Compared]) -> BTreeSet<(usize,
             rows.entry(value).or_default().push(row);
         }
     }
+    let is_damaged =
+        |record: &Compared| record.filled().any(|(_, text)| text.contains(['?', '\u{fffd}']));
+    let damaged = (0..records.len()).filter(|row| is_damaged(&records[*row]));
+    let damaged: Vec<usize> = damaged.take(MOST_DAMAGED).collect();
     let mut pairs = BTreeSet::new();
     for (index, known) in known.iter().enumerate() {
+        let lost = |row: &&usize| restored(&known.values, &records[**row].values).is_some();
+        pairs.extend(damaged.iter().filter(lost).map(|row| (index, *row)));
         for value in known.filled() {
             let sharing = rows.get(&value).filter(|sharing| sharing.len() <= COMMON);
             pairs.extend(sharing.into_iter().flatten().map(|row| (index, *row)));
@@ -191,6 +238,8 @@ mod tests {
             ("Šárka Ž", "?árka ?"),
             ("Łukasik", "\u{fffd}ukasik"),
             ("José", "Jos??"),
+            ("José", "JosÃ©"),
+            ("Müller", "MÃ¼ller"),
         ] {
             assert!(lost_letters(agreed, text), "{text}");
         }
@@ -201,6 +250,7 @@ mod tests {
             ("東京", "?"),
             ("Łukasik", "?ukasik?"),
             ("", "?"),
+            ("José", "Jose"),
         ] {
             assert!(!lost_letters(agreed, text), "{text}");
         }

@@ -69,3 +69,50 @@ fn a_question_mark_that_somebody_types_is_an_edit() {
     world.once().expect(0);
     assert_eq!(world.contact("Ada").title.as_deref(), Some("CE?"));
 }
+
+#[test]
+fn rows_without_a_key_that_were_cut_short_delete_and_create_nobody() {
+    for cut in ["First004", "broken", "First004,Last004", "Fred,Last004", "Firs"] {
+        let world = World::synced(&people::csv(1..=12));
+        let before = world.people_in_linq();
+        world.edit(people::row(4).trim_end(), cut);
+        for _ in 0..2 {
+            let run = world.once();
+            assert_ne!(run.ended.code, Some(0), "{cut}: {:#}", run.json);
+            assert_eq!((run.linq()[1], run.linq()[3]), (0, 0), "{cut}: {:#}", run.json);
+        }
+        assert_eq!(world.linq().contacts().len(), before.len());
+        world.edit(cut, people::row(4).trim_end());
+        world.once();
+        assert_eq!(world.people_in_linq(), before, "{cut}");
+    }
+}
+
+#[test]
+fn the_cell_in_which_a_row_ends_is_not_believed() {
+    for cut in ["First004,Last004,p004@peo", "First004,Last004,"] {
+        let world = twenty_with_a_key();
+        world.edit(people::row(4).trim_end(), cut);
+        world.once().expect(3);
+        assert_eq!(world.contact("First004").email.as_deref(), Some("p004@people.example"));
+    }
+}
+
+#[test]
+fn names_that_lost_letters_are_still_known_without_anything_else() {
+    let rest = (1..=12).fold(String::new(), |text, n| text + &format!("Ann{n},Lee{n}\n"));
+    let world = World::synced(&format!("First Name,Last Name\nŁucja,Świt\n{rest}"));
+    let before = world.linq().contacts();
+    world.edit("Łucja,Świt", "?ucja,?wit");
+    let run = world.once().expect(3);
+    assert_eq!((run.linq()[1..].to_vec(), run.count("rejected")), (vec![0, 0, 0], 1));
+    assert_eq!(world.linq().contacts(), before);
+}
+
+#[test]
+fn letters_that_were_read_in_another_encoding_do_not_reach_linq() {
+    let world = World::synced("First Name,Last Name,Email\nJosé,Müller,j@x.example\n");
+    world.edit("José,Müller", "JosÃ©,MÃ¼ller");
+    world.once().expect(3);
+    assert_eq!(world.contact("José").last_name.as_deref(), Some("Müller"));
+}
