@@ -6,8 +6,11 @@
 //! read any more is released. And what piled up on a side that was not sent so far becomes
 //! a question.
 
+use std::collections::BTreeMap;
+
 use crate::model::{
-    Base, Field, FieldSet, Link, LinkStatus, LinqContact, MeaningChange, Policy, Side, SourceRecord,
+    Base, Field, FieldSet, Link, LinkId, LinkStatus, LinqContact, MeaningChange, Policy, Side,
+    SourceRecord,
 };
 
 use super::observation::Observation;
@@ -42,7 +45,25 @@ pub fn reread(seen: &Observation, policy: &Policy, change: &MeaningChange) -> Ve
         };
         links.push(half.after(link, policy, change, missing));
     }
+    if !change.membership {
+        keep_the_many(&mut links, &seen.links);
+    }
     links
+}
+
+/// Where more than half of all pairs would be released although nothing says that they are
+/// not read any more, the source is another one: they stay, and stop the run.
+fn keep_the_many(after: &mut [Link], before: &[Link]) {
+    let linked =
+        |links: &[Link]| links.iter().filter(|link| link.status == LinkStatus::Linked).count();
+    if linked(after) * 2 >= linked(before) {
+        return;
+    }
+    let statuses: BTreeMap<LinkId, LinkStatus> =
+        before.iter().map(|link| (link.id, link.status)).collect();
+    for link in after {
+        link.status = statuses.get(&link.id).copied().unwrap_or(link.status);
+    }
 }
 
 /// What it means that the record of a link was not found.
@@ -69,6 +90,13 @@ impl Half<'_> {
         missing: Missing,
     ) -> Link {
         let mut link = link.clone();
+        // Somebody may have edited the record whose contact is gone: nothing tells any more
+        // once it is known as it is written by now.
+        let is_edited = self.record.is_some_and(|record| match link.content {
+            Some(content) => content != record.content,
+            None => link.fingerprint != record.fingerprint,
+        });
+        let hides_an_edit = self.contact.is_none() && is_edited;
         if let Some(record) = self.record {
             // As it is written by now: what differs from this later is an edit.
             link.key.clone_from(&record.key);
@@ -81,7 +109,8 @@ impl Half<'_> {
                 || from_source
                 || may_hide_edits(Side::Linq, policy, change))
             || self.contact.is_none()
-                && (from_linq || may_hide_edits(Side::Source, policy, change));
+                && (from_linq || may_hide_edits(Side::Source, policy, change))
+            || hides_an_edit;
         // An edit that was not sent so far had kept the other half's deletion from it.
         let is_alone = self.record.is_none() || self.contact.is_none();
         let mut is_kept = false;

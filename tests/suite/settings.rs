@@ -597,3 +597,35 @@ fn a_create_that_was_not_answered_before_the_columns_changed_overwrites_nothing(
     assert!(world.text().contains("ed@x.example,Guard,9\n"), "{}", world.text());
     assert_eq!(codes.last(), Some(&Some(3)));
 }
+
+#[test]
+fn an_edit_beside_a_change_of_columns_is_not_deleted_by_a_later_run() {
+    let world = World::synced(
+        "First Name,Email,Title,Notes\nAda,ada@x.example,CEO,\nBo,bo@x.example,CTO,\n\
+         Cy,cy@x.example,CFO,\n",
+    );
+    world.write(
+        world
+            .text()
+            .replace("bo@x.example,CTO,", "bo@x.example,CTO,typed")
+            .replace("Title", "Job Title"),
+    );
+    world.remove("Bo");
+    for _ in 0..3 {
+        world.once();
+        assert!(world.text().contains("typed"), "{}", world.text());
+    }
+}
+
+#[test]
+fn another_file_with_another_header_stops_the_run() {
+    let world = World::synced(&people::csv(1..=12));
+    world.write(people::csv(101..=112).replace("Email", "E-mail Address"));
+    for _ in 0..2 {
+        let run = world.once().expect(4);
+        assert_eq!((run.linq()[1], world.linq().contacts().len()), (0, 12), "{:#}", run.json);
+    }
+    world.write(people::csv(1..=12));
+    world.once().expect(0);
+    assert_eq!(world.linq().contacts().len(), 12);
+}
