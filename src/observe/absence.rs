@@ -54,6 +54,12 @@ pub(super) fn missing(
     let decided = decided_deletions(state)?;
     let mut missing = Missing::default();
     let links = state.link_keys()?;
+    // About whom a question is open but whether it is gone.
+    let waiting: BTreeSet<LinqId> = (state.waiting()?.into_iter())
+        .chain(state.decided()?.into_iter().map(|decided| decided.about))
+        .filter(|waiting| !matches!(waiting.kind, WaitingKind::HeldDeletion { .. }))
+        .filter_map(|waiting| waiting.linq_id)
+        .collect();
     let newcomers = OnceCell::new();
     for link in &links {
         let id = link.linq_id;
@@ -66,6 +72,7 @@ pub(super) fn missing(
                 let is_edited = || link.content.is_some_and(|content| !contents.contains(&content));
                 let is_due = || match records.get(&link.fingerprint) {
                     None => true,
+                    Some(_) if waiting.contains(&id) => true,
                     Some(record) => {
                         is_edited()
                             || newcomers

@@ -159,8 +159,11 @@ pub(super) fn guard(plan: &mut Plan, cases: &[Case<'_>], seen: &Observation, pol
     }
     for side in Side::ALL {
         approve(&mut plan.steps, side, seen);
-        hold_deletions(plan, side, seen, policy);
-        hold_mass_edits(plan, cases, side, seen, policy, EditLimits::Configured);
+        let moved = hold_mass_edits(plan, cases, side, seen, policy, EditLimits::Configured);
+        // Where values or keys moved between rows, a row that seems to be gone may only be
+        // somebody else's by now.
+        let slipped = side == Side::Linq && super::other_keys(cases) > 1;
+        hold_deletions(plan, side, seen, policy, moved || slipped);
     }
     holds::carry_over(plan, cases, seen, policy);
 }
@@ -169,7 +172,7 @@ pub(super) fn guard(plan: &mut Plan, cases: &[Case<'_>], seen: &Observation, pol
 /// so only deletions and clearings beyond the limit wait.
 pub(super) fn guard_undo(plan: &mut Plan, cases: &[Case<'_>], seen: &Observation, policy: &Policy) {
     for side in Side::ALL {
-        hold_deletions(plan, side, seen, policy);
+        hold_deletions(plan, side, seen, policy, false);
         hold_mass_edits(plan, cases, side, seen, policy, EditLimits::OfUndo);
     }
 }
@@ -193,7 +196,13 @@ pub(super) fn deletes_limit(side: Side, seen: &Observation, policy: &Policy) -> 
     policy.deletes_limit().allows(links + seen.recent_deletions.on(side))
 }
 
-fn hold_deletions(plan: &mut Plan, side: Side, seen: &Observation, policy: &Policy) {
+fn hold_deletions(
+    plan: &mut Plan,
+    side: Side,
+    seen: &Observation,
+    policy: &Policy,
+    all_of_them: bool,
+) {
     let recent = seen.recent_deletions.on(side);
     let limit = deletes_limit(side, seen, policy);
     let held = |step: &Step| step.waits.contains(&Wait::HeldDeletion(side));
@@ -203,7 +212,7 @@ fn hold_deletions(plan: &mut Plan, side: Side, seen: &Observation, policy: &Poli
     let kind = WaitingKind::HeldDeletion { side };
     for step in plan.steps.iter_mut().filter(|step| asking(step)) {
         let was_held = || seen.held.contains_key(&what(&kind, &step.subject, seen));
-        if too_many || policy.max_deletes_of_run.is_none() && was_held() {
+        if all_of_them || too_many || policy.max_deletes_of_run.is_none() && was_held() {
             step.linq = None;
             step.source = None;
             step.waits.push(Wait::HeldDeletion(side));

@@ -134,14 +134,14 @@ fn stands(
             if !policy.writes_field(*side, change.field) {
                 return false;
             }
-            if matches!(source, SourceHalf::Gone) || matches!(linq, LinqHalf::Gone) {
-                // What becomes of the whole contact is another question.
-                return false;
-            }
             let carried =
                 |step: &Step| step.decided.iter().any(|one| one.field == Some(change.field));
             if step.is_some_and(carried) {
                 return false;
+            }
+            if matches!(source, SourceHalf::Gone) || matches!(linq, LinqHalf::Gone) {
+                // It ends with whatever becomes of the whole contact, and not before.
+                return !step.is_some_and(settles);
             }
             let is_rejected = |wait: &Wait| matches!(wait, Wait::Rejected { field, .. } if field.is_none_or(|of| of == change.field));
             let unwritable = *side == Side::Source && seen.source.read_only.is_some();

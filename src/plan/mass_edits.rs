@@ -41,7 +41,8 @@ enum Mass {
     Moved,
 }
 
-/// Holds the mass edits that `plan` would write on `side`.
+/// Holds the mass edits that `plan` would write on `side`. Returns whether values moved
+/// between contacts.
 pub(super) fn hold_mass_edits(
     plan: &mut Plan,
     cases: &[Case<'_>],
@@ -49,7 +50,7 @@ pub(super) fn hold_mass_edits(
     seen: &Observation,
     policy: &Policy,
     limits: EditLimits,
-) {
+) -> bool {
     for step in &mut plan.steps {
         approve(step, side, seen);
     }
@@ -73,6 +74,7 @@ pub(super) fn hold_mass_edits(
     for step in &mut plan.steps {
         hold(step, &held, side, seen, policy, limits);
     }
+    held.values().flatten().any(|mass| *mass == Mass::Moved)
 }
 
 /// The edits of each field that ask for approval, with their steps.
@@ -330,12 +332,14 @@ fn notice(field: Field, mass: Mass, side: Side, edits: &[(&Step, &Change)]) -> S
     };
     let held: Vec<&(&Step, &Change)> =
         edits.iter().filter(|(_, change)| mass.is_of(change)).collect();
+    let (values, were) = match held.len() {
+        1 => (format!("1 value of {field}"), "was"),
+        several => (format!("{several} values of {field}"), "were"),
+    };
     let what = match mass {
-        Mass::Cleared => format!("{} values of {field} were cleared in {origin}", held.len()),
-        Mass::Changed => format!("{} values of {field} were replaced in {origin}", held.len()),
-        Mass::Moved => {
-            format!("{} values of {field} moved between contacts in {origin}", held.len())
-        }
+        Mass::Cleared => format!("{values} {were} cleared in {origin}"),
+        Mass::Changed => format!("{values} {were} replaced in {origin}"),
+        Mass::Moved => format!("{values} moved between contacts in {origin}"),
     };
     let quoted = |text: &str| match text.trim() {
         "" => "(none)".to_owned(),
@@ -347,7 +351,7 @@ fn notice(field: Field, mass: Mass, side: Side, edits: &[(&Step, &Change)]) -> S
     let examples: Vec<String> = held.iter().take(EXAMPLES).map(example).collect();
     let more = if held.len() > EXAMPLES { ", …" } else { "" };
     format!(
-        "{what}; they are held: {}{more}; put them right there, or decide with `linqsync approve` \
+        "{what}, held: {}{more}; put them right there, or decide with `linqsync approve` \
          or `linqsync reject`",
         examples.join(", ")
     )

@@ -220,6 +220,17 @@ fn notice_nobodies(plan: &mut Plan, seen: &Observation) {
 
 /// Says that keys are others than before, where that happened to more than one.
 fn notice_other_keys(plan: &mut Plan, cases: &[Case<'_>]) {
+    let count = other_keys(cases);
+    if count > 1 {
+        plan.notices.push(format!(
+            "{count} linked contacts have another key than before, or none; they were recognised \
+             by what they say, and keep their contacts in Linq"
+        ));
+    }
+}
+
+/// How many linked records have another key than when they were last read.
+fn other_keys(cases: &[Case<'_>]) -> usize {
     let has_another = |case: &&Case<'_>| match case {
         Case::Pair { link, source: SourceHalf::Present(record), .. } => {
             link.key.is_some() && link.key != record.key
@@ -236,13 +247,7 @@ fn notice_other_keys(plan: &mut Plan, cases: &[Case<'_>]) {
         | Case::Suspect { .. }
         | Case::OutOfScope { .. } => false,
     };
-    let count = cases.iter().filter(has_another).count();
-    if count > 1 {
-        plan.notices.push(format!(
-            "{count} linked contacts have another key than before, or none; they were recognised \
-             by what they say, and keep their contacts in Linq"
-        ));
-    }
+    cases.iter().filter(has_another).count()
 }
 
 fn notice_delayed_creates(plan: &mut Plan, cases: &[Case<'_>], seen: &Observation) {

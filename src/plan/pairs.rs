@@ -3,8 +3,8 @@
 use chrono::TimeDelta;
 
 use crate::model::{
-    DeletePolicy, Field, FieldSet, Link, LinkStatus, LinqContact, Policy, Side, SourceRecord,
-    WaitingKind,
+    self, Change, DeletePolicy, Field, FieldSet, Fingerprint, Link, LinkStatus, LinqContact,
+    Policy, Side, SourceRecord, WaitingKind,
 };
 
 use super::case::{LinqHalf, SourceHalf};
@@ -144,6 +144,9 @@ impl Pair<'_> {
             return step;
         }
         match decide(self.bereft_fate(record), Fate::Deleted) {
+            Decision::CreateInLinqAgain if let Some(step) = self.held_back(Some(record), None) => {
+                step
+            }
             Decision::CreateInLinqAgain => {
                 let mut step = self.step(Rule::EditBeatsDeletionInLinq, Some(record), None);
                 create_in_linq(&mut step, record, None, self.seen, self.policy);
@@ -183,6 +186,76 @@ impl Pair<'_> {
         Some(step)
     }
 
+    /// The step for a half whose edits are held, and whose other half is gone: it is not
+    /// created again with what a person has held back. What was rejected is put back first.
+    fn held_back(
+        &self,
+        record: Option<&SourceRecord>,
+        contact: Option<&LinqContact>,
+    ) -> Option<Step> {
+        let (origin, to) =
+            if record.is_some() { (Side::Source, Side::Linq) } else { (Side::Linq, Side::Source) };
+        let subject = subject_of(self.link);
+        let held: Vec<(&Fingerprint, &Change)> = self
+            .seen
+            .held
+            .iter()
+            .filter(|(_, hold)| hold.linq_id == self.link.linq_id)
+            .filter_map(|(question, hold)| match &hold.kind {
+                WaitingKind::HeldClearing { side, change }
+                | WaitingKind::HeldChange { side, change }
+                    if *side == to && what(&hold.kind, &subject, self.seen) == *question =>
+                {
+                    Some((question, change))
+                }
+                WaitingKind::HeldClearing { .. }
+                | WaitingKind::HeldChange { .. }
+                | WaitingKind::HeldDeletion { .. }
+                | WaitingKind::Conflict { .. }
+                | WaitingKind::Ambiguous { .. }
+                | WaitingKind::Rejected { .. } => None,
+            })
+            .collect();
+        let decision = |question: &Fingerprint| self.seen.decisions.about(*question);
+        let is_approved = |question| decision(question) == Some(&model::Decision::Approve);
+        if held.iter().all(|(question, _)| is_approved(question)) {
+            return None;
+        }
+        let mut step = self.step(Rule::Unchanged, record, contact);
+        let mut set = Vec::new();
+        for (question, change) in held {
+            let field = change.field;
+            let Some(agreed) = self.link.base.get(field) else { continue };
+            if decision(question) != Some(&model::Decision::Reject)
+                || !self.policy.writes_field(origin, field)
+            {
+                continue;
+            }
+            step.decided.push(CarriedOut { what: *question, field: Some(field) });
+            let (from, back) = match (record, contact) {
+                (Some(record), _) => (&record.values[field], &agreed.source),
+                (None, Some(contact)) => (&contact.values[field], &agreed.linq),
+                (None, None) => continue,
+            };
+            set.push(Change { field, from: from.clone(), to: back.clone() });
+        }
+        if !set.is_empty() {
+            step.reason = Reason::Rule(Rule::Rejected);
+            match (record, contact) {
+                (Some(record), _) => {
+                    let at = record.index;
+                    step.source = Some(SourceWrite::Update { at, set, linq_id: None });
+                }
+                (None, Some(contact)) => {
+                    let (id, expected) = (contact.id, contact.values.clone());
+                    step.linq = Some(LinqWrite::Update { id, set, expected });
+                }
+                (None, None) => {}
+            }
+        }
+        Some(step)
+    }
+
     /// One of so many missing contacts that they were not asked for: if it is gone,
     /// and the record would go with it, that waits for approval.
     fn maybe_gone_from_linq(&self, record: &SourceRecord) -> Step {
@@ -202,6 +275,11 @@ impl Pair<'_> {
             return step;
         }
         match decide(Fate::Deleted, self.linq_fate(contact)) {
+            Decision::CreateInSourceAgain
+                if let Some(step) = self.held_back(None, Some(contact)) =>
+            {
+                step
+            }
             Decision::CreateInSourceAgain => {
                 let mut step = self.step(Rule::EditBeatsDeletionInSource, None, Some(contact));
                 create_in_source(&mut step, contact, self.seen, self.policy);

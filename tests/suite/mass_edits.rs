@@ -310,3 +310,53 @@ fn an_emptied_side_that_is_rejected_is_filled_again() {
     assert_eq!(world.once().expect(0).linq()[1], 6);
     world.expect_silence();
 }
+
+#[test]
+fn what_is_held_of_a_contact_that_is_gone_is_not_created_again_with_it() {
+    let world = World::synced(&people::csv(1..=20));
+    edit_column(&world, "Title", |column| {
+        for title in column {
+            title.insert_str(0, "New ");
+        }
+    });
+    assert_eq!(world.once().expect(4).count("held_changes"), 20);
+    world.run(&["reject", &people::person(1)[2]]).expect(0);
+    for n in 1..=3 {
+        world.remove(&people::person(n)[0]);
+    }
+    let run = world.once().expect(4);
+    assert_eq!((run.linq()[1], run.source()[1]), (0, 0), "{:#}", run.json);
+    assert!(!world.text().contains("New Title 001"), "what was rejected is put back");
+    world.run(&["reject", "--all"]).expect(0);
+    world.once();
+    world.once().expect(0);
+    let titles = world.linq().contacts().into_iter().filter_map(|contact| contact.title);
+    assert!(titles.into_iter().all(|title| title.starts_with("Title ")));
+}
+
+#[test]
+fn an_address_that_moved_names_nobody() {
+    let world = World::synced(&people::csv(1..=20));
+    edit_column(&world, "Email", |column| column.rotate_left(1));
+    assert_eq!(world.once().expect(4).count("held_changes"), 20);
+    let ended = world.run(&["approve", &people::person(5)[2]]).expect(2);
+    assert!(ended.stderr.contains("First004") && ended.stderr.contains("First005"));
+    assert!(world.state().decided().unwrap().is_empty());
+    let id = world.contact("First005").id.to_string();
+    world.run(&["approve", &id]).expect(0);
+    assert_eq!(world.state().decided().unwrap().len(), 1);
+}
+
+#[test]
+fn a_block_that_was_pasted_a_row_off_deletes_nobody() {
+    let world = World::synced(&people::csv(1..=40));
+    let mut cells = cells(&world.text());
+    let block: Vec<Vec<String>> = cells[2..8].iter().map(|row| row[..3].to_vec()).collect();
+    for (row, values) in cells[3..9].iter_mut().zip(block) {
+        row[..3].clone_from_slice(&values);
+    }
+    world.write(text(&cells));
+    world.once().expect(4);
+    assert_eq!(world.requests(linqsync::sandbox::Kind::Delete), []);
+    assert_eq!(world.linq().contacts().len(), 40);
+}
