@@ -59,6 +59,12 @@ fn read(file: &str) -> Scenario {
     serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap()
 }
 
+/// What plays the history of `seed` alone.
+fn named(seed: u64) -> String {
+    let office = number("LINQSYNC_SIM_OFFICE").map_or("", |_| "LINQSYNC_SIM_OFFICE=1 ");
+    format!("{office}LINQSYNC_SIM_SEED={seed}")
+}
+
 /// Plays `scenario`; if it fails, shows the smallest part of it that fails alike, and
 /// the command that shows it again.
 fn must_hold(name: &str, scenario: &Scenario) -> Played {
@@ -79,7 +85,7 @@ fn must_hold(name: &str, scenario: &Scenario) -> Played {
 #[test]
 fn thousands_of_histories_keep_every_promise() {
     if let Some(seed) = number("LINQSYNC_SIM_SEED") {
-        let name = format!("LINQSYNC_SIM_SEED={seed}");
+        let name = named(seed);
         eprintln!("{}", must_hold(&name, &draw::scenario(seed)).log.join("\n"));
         return;
     }
@@ -95,7 +101,7 @@ fn thousands_of_histories_keep_every_promise() {
     let tally = many::play_all(first..first + histories, many::threads());
     eprintln!("{tally}");
     if let Some(seed) = tally.first_failure() {
-        must_hold(&format!("LINQSYNC_SIM_SEED={seed}"), &draw::scenario(seed));
+        must_hold(&named(seed), &draw::scenario(seed));
     }
 }
 
