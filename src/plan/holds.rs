@@ -6,7 +6,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Fingerprint, Link, LinkStatus, LinqId, Policy, Side, Waiting, WaitingKind};
+use crate::model::{
+    Canon, Change, Fingerprint, Link, LinkStatus, LinqId, Policy, Side, Waiting, WaitingKind,
+};
 
 use super::case::{Case, LinqHalf, SourceHalf};
 use super::mass_edits::wait;
@@ -132,7 +134,7 @@ fn stands(
         WaitingKind::HeldClearing { side, change } | WaitingKind::HeldChange { side, change } => {
             let Case::Pair { source, linq, .. } = case else { return true };
             if !policy.writes_field(*side, change.field) {
-                return false;
+                return is_as_shown(*side, change, *source, *linq, policy.canon);
             }
             let carried =
                 |step: &Step| step.decided.iter().any(|one| one.field == Some(change.field));
@@ -152,6 +154,24 @@ fn stands(
         | WaitingKind::Ambiguous { .. }
         | WaitingKind::Rejected { .. } => false,
     }
+}
+
+/// Whether each side has what was shown of a change to `side`, as far as it was seen: then a
+/// direction in which it is not written ends nothing.
+fn is_as_shown(
+    side: Side,
+    change: &Change,
+    source: SourceHalf<'_>,
+    linq: LinqHalf<'_>,
+    canon: Canon,
+) -> bool {
+    let (in_source, in_linq) = match side {
+        Side::Linq => (&change.to, &change.from),
+        Side::Source => (&change.from, &change.to),
+    };
+    let same = |now: &str, shown: &str| canon.same(change.field, now, shown);
+    source.record().is_none_or(|record| same(&record.values[change.field], in_source))
+        && linq.contact().is_none_or(|contact| same(&contact.values[change.field], in_linq))
 }
 
 fn deletion_stands(side: Side, case: &Case<'_>, step: Option<&Step>, policy: &Policy) -> bool {

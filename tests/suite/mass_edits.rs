@@ -360,3 +360,15 @@ fn a_block_that_was_pasted_a_row_off_deletes_nobody() {
     assert_eq!(world.requests(linqsync::sandbox::Kind::Delete), []);
     assert_eq!(world.linq().contacts().len(), 40);
 }
+
+#[test]
+fn another_direction_for_a_while_ends_no_hold() {
+    let mut world = twenty();
+    edit_column(&world, "Phone", |column| column.reverse());
+    assert_eq!(world.once().expect(4).count("held_changes"), 20);
+    for direction in ["pull", "both"] {
+        world.set("sync.direction", &format!("\"{direction}\""));
+        let run = world.once().expect(4);
+        assert_eq!((run.count("held_changes"), run.linq()[2]), (20, 0), "{:#}", run.json);
+    }
+}
