@@ -354,6 +354,8 @@ impl<'a, 'p> Sorting<'a, 'p> {
             link.status == LinkStatus::Linked
                 && !self.placed_links.contains(&link.id)
                 && !self.seen.linq.contacts.contains_key(&link.linq_id)
+                // Of whom it is known to be gone, matching has told who it is.
+                && !self.seen.linq.gone.contains(&link.linq_id)
         });
         let records: Vec<&SourceRecord> =
             unseen.filter_map(|(_, position)| Some(self.record((*position)?))).collect();
