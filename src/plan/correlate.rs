@@ -474,6 +474,10 @@ impl<'a, 'p> Sorting<'a, 'p> {
     }
 
     fn candidate(&mut self, id: LinqId) {
+        // Two records may be the same several.
+        if self.placed_contacts.contains(&id) {
+            return;
+        }
         let contact = self.place_contact(id);
         self.cases.push(Case::Candidate { contact });
     }
