@@ -51,14 +51,10 @@ fn held(args: &HeldArgs) -> Choice<'_> {
 
 /// The side, and the field, that are written when what is held is put back.
 fn written_back(kind: &WaitingKind) -> Option<(Side, Option<Field>)> {
-    let other = |side: Side| match side {
-        Side::Source => Side::Linq,
-        Side::Linq => Side::Source,
-    };
     match kind {
-        WaitingKind::HeldDeletion { side } => Some((other(*side), None)),
+        WaitingKind::HeldDeletion { side } => Some((side.other(), None)),
         WaitingKind::HeldClearing { side, change } | WaitingKind::HeldChange { side, change } => {
-            Some((other(*side), Some(change.field)))
+            Some((side.other(), Some(change.field)))
         }
         WaitingKind::Conflict { .. }
         | WaitingKind::Ambiguous { .. }

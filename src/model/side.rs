@@ -18,6 +18,15 @@ impl Side {
     /// Both sides, the source first.
     pub const ALL: [Side; 2] = [Side::Source, Side::Linq];
 
+    /// The side that is not this one.
+    #[must_use]
+    pub const fn other(self) -> Side {
+        match self {
+            Side::Source => Side::Linq,
+            Side::Linq => Side::Source,
+        }
+    }
+
     /// The name used in configuration, JSON and the state.
     pub const fn name(self) -> &'static str {
         match self {

@@ -87,6 +87,18 @@ impl WaitingKind {
         }
     }
 
+    /// The edit that the guard holds back from `side`, if it is one.
+    pub fn edit_on(&self, side: Side) -> Option<&Change> {
+        match self {
+            WaitingKind::HeldClearing { side: of, change }
+            | WaitingKind::HeldChange { side: of, change } => (*of == side).then_some(change),
+            WaitingKind::HeldDeletion { .. }
+            | WaitingKind::Conflict { .. }
+            | WaitingKind::Ambiguous { .. }
+            | WaitingKind::Rejected { .. } => None,
+        }
+    }
+
     /// What the guard calls `change` on `side`: a clearing, or else a change.
     pub fn of_held(side: Side, change: Change) -> WaitingKind {
         if change.clears() {

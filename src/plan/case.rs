@@ -103,6 +103,23 @@ impl<'a> LinqHalf<'a> {
 }
 
 impl<'a> Case<'a> {
+    /// The link and both halves, if it is a linked pair.
+    pub(super) fn pair(&self) -> Option<(&'a Link, SourceHalf<'a>, LinqHalf<'a>)> {
+        match self {
+            Case::Pair { link, source, linq } => Some((link, *source, *linq)),
+            Case::Replaced { .. }
+            | Case::OnBoth { .. }
+            | Case::InSource { .. }
+            | Case::InLinq { .. }
+            | Case::Orphan { .. }
+            | Case::Ambiguous { .. }
+            | Case::Candidate { .. }
+            | Case::Nobody { .. }
+            | Case::Suspect { .. }
+            | Case::OutOfScope { .. } => None,
+        }
+    }
+
     /// The link, if there is one.
     pub(super) fn link(&self) -> Option<&'a Link> {
         match self {

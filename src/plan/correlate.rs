@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
     Base, Canon, Decision, Field, FieldSet, Link, LinkId, LinkStatus, LinqContact, LinqId, Policy,
-    Scope, SourceKey, SourceRecord, Values, WaitingKind, full_name_key,
+    Scope, SourceRecord, Values, WaitingKind, full_name_key,
 };
 
 use super::case::{Case, LinqHalf, SourceHalf};
@@ -380,19 +380,13 @@ impl<'a, 'p> Sorting<'a, 'p> {
 
     fn pairs(&mut self) {
         let whole = self.seen.source.unreadable.is_empty() && self.suspects.is_empty();
-        // Whose key still stands in a row, whoever that is taken for, is not proven gone.
-        let keys: BTreeSet<&SourceKey> =
-            self.seen.source.records.iter().filter_map(|record| record.key.as_ref()).collect();
-        let is_there = |link: &Link| link.key.as_ref().is_some_and(|key| keys.contains(key));
         for (link, position) in std::mem::take(&mut self.links) {
             if self.placed_links.contains(&link.id) {
                 continue;
             }
             let source = match position {
                 Some(position) => SourceHalf::Present(self.record(position)),
-                None if whole && !self.claimed.contains(&link.linq_id) && !is_there(link) => {
-                    SourceHalf::Gone
-                }
+                None if whole && !self.claimed.contains(&link.linq_id) => SourceHalf::Gone,
                 None => SourceHalf::Unknown,
             };
             let linq = self.linq_half(link.linq_id);

@@ -3,6 +3,7 @@
 //! Owns when one still holds, and when it is void because what was shown has changed. A
 //! decision about a conflict holds while each side has either what was shown, or what was
 //! decided: so a run that was interrupted between the two sides is finished by the next.
+//! Leaves carrying them out to [`super::merge`], [`super::pairs`] and [`super::guard`].
 
 use std::collections::BTreeMap;
 

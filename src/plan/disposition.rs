@@ -85,9 +85,9 @@ impl fmt::Display for Unknown {
             Unknown::ListedInPart => "Linq's listing is not whole and does not show the contact",
             Unknown::TooMany => "too many contacts are missing in Linq to ask for each",
             Unknown::NotAnswered => "asking Linq for the contact was not answered",
-            Unknown::Unreadable => "its row or card may be among those that cannot be read",
+            Unknown::Unreadable => "the row or card may be among those that cannot be read",
             Unknown::Unrecognised => {
-                "its row or card may be one that cannot be told from others at present"
+                "the row or card may be one that cannot be told from others at present"
             }
             Unknown::OneWay(Side::Linq) => {
                 "gone from Linq, and sync.direction lets nothing follow in the source; edit the \
@@ -326,15 +326,14 @@ pub(super) fn notices(standings: &Standings, seen: &Observation) -> Vec<String> 
         1 => "1 linked contact".to_owned(),
         more => format!("{more} linked contacts"),
     };
-    let notice = |(reason, count): (&Unknown, &usize)| {
+    let notice = |(reason, pairs): (&Unknown, &usize)| {
+        let count = contacts(*pairs);
         let incomplete = seen.linq.incomplete.as_ref().map(|incomplete| incomplete.why.as_str());
-        let unseen =
-            |why: &str| format!("{count} linked contacts could not be seen in Linq: {why}");
+        let unseen = |why: &str| format!("{count} could not be seen in Linq: {why}");
         Some(match reason {
             Unknown::SeemsGone => {
-                format!(
-                    "{count} linked contacts seem to be gone from Linq; the next run makes sure"
-                )
+                let seem = if *pairs == 1 { "seems" } else { "seem" };
+                format!("{count} {seem} to be gone from Linq; the next run makes sure")
             }
             Unknown::ListedInPart => unseen(incomplete.unwrap_or("its listing is not whole")),
             Unknown::TooMany => unseen("they are too many to ask for each"),
@@ -344,7 +343,7 @@ pub(super) fn notices(standings: &Standings, seen: &Observation) -> Vec<String> 
             | Unknown::OneWay(_)
             | Unknown::EditStays(_)
             | Unknown::Differs => {
-                format!("{} left alone: {reason}", contacts(*count))
+                format!("{count} left alone: {reason}")
             }
             // The run says so itself.
             Unknown::ChangedMeaning | Unknown::ReadOnly | Unknown::Halted => return None,

@@ -4,7 +4,11 @@
 //! never adds a write. Leaves mass edits of one field to [`super::mass_edits`], and what
 //! becomes of what earlier runs held to [`super::holds`].
 
-use crate::model::{Change, Decision, DeletePolicy, Link, LinkStatus, Policy, Side, WaitingKind};
+use std::collections::BTreeSet;
+
+use crate::model::{
+    Change, Decision, DeletePolicy, Link, LinkId, LinkStatus, Policy, Side, SourceKey, WaitingKind,
+};
 
 use super::case::{Case, LinqHalf, SourceHalf};
 use super::holds;
@@ -161,9 +165,10 @@ pub(super) fn guard(plan: &mut Plan, cases: &[Case<'_>], seen: &Observation, pol
         approve(&mut plan.steps, side, seen);
         let moved = hold_mass_edits(plan, cases, side, seen, policy, EditLimits::Configured);
         // Where values or keys moved between rows, a row that seems to be gone may only be
-        // somebody else's by now.
+        // another contact's by now.
         let slipped = side == Side::Linq && super::other_keys(cases) > 1;
-        hold_deletions(plan, side, seen, policy, moved || slipped);
+        let in_doubt = if moved || slipped { InDoubt::All } else { InDoubt::WhoseKeyStands };
+        hold_deletions(plan, side, seen, policy, in_doubt);
     }
     holds::carry_over(plan, cases, seen, policy);
 }
@@ -172,9 +177,28 @@ pub(super) fn guard(plan: &mut Plan, cases: &[Case<'_>], seen: &Observation, pol
 /// so only deletions and clearings beyond the limit wait.
 pub(super) fn guard_undo(plan: &mut Plan, cases: &[Case<'_>], seen: &Observation, policy: &Policy) {
     for side in Side::ALL {
-        hold_deletions(plan, side, seen, policy, false);
+        hold_deletions(plan, side, seen, policy, InDoubt::None);
         hold_mass_edits(plan, cases, side, seen, policy, EditLimits::OfUndo);
     }
+}
+
+/// Which deletions in Linq wait, since the rows may be there and taken for others.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum InDoubt {
+    /// All of them.
+    All,
+    /// Those of contacts whose key still stands in a row.
+    WhoseKeyStands,
+    /// None: a person has asked for exactly these.
+    None,
+}
+
+/// The links whose key stands in a row of the source, whichever contact that is taken for.
+fn whose_key_stands(seen: &Observation) -> BTreeSet<LinkId> {
+    let keys: BTreeSet<&SourceKey> =
+        seen.source.records.iter().filter_map(|record| record.key.as_ref()).collect();
+    let stands = |link: &&Link| link.key.as_ref().is_some_and(|key| keys.contains(key));
+    seen.links.iter().filter(stands).map(|link| link.id).collect()
 }
 
 /// Marks the deletions that a person has approved.
@@ -201,7 +225,7 @@ fn hold_deletions(
     side: Side,
     seen: &Observation,
     policy: &Policy,
-    all_of_them: bool,
+    in_doubt: InDoubt,
 ) {
     let recent = seen.recent_deletions.on(side);
     let limit = deletes_limit(side, seen, policy);
@@ -210,9 +234,15 @@ fn hold_deletions(
     let deletions = plan.steps.iter().filter(|step| asking(step) || held(step)).count();
     let too_many = deletions > 0 && deletions + recent > limit;
     let kind = WaitingKind::HeldDeletion { side };
+    let doubted = match in_doubt {
+        InDoubt::WhoseKeyStands if deletions > 0 && side == Side::Linq => whose_key_stands(seen),
+        InDoubt::WhoseKeyStands | InDoubt::All | InDoubt::None => BTreeSet::new(),
+    };
     for step in plan.steps.iter_mut().filter(|step| asking(step)) {
+        let is_doubted = in_doubt == InDoubt::All
+            || step.subject.link.is_some_and(|link| doubted.contains(&link));
         let was_held = || seen.held.contains_key(&what(&kind, &step.subject, seen));
-        if all_of_them || too_many || policy.max_deletes_of_run.is_none() && was_held() {
+        if is_doubted || too_many || policy.max_deletes_of_run.is_none() && was_held() {
             step.linq = None;
             step.source = None;
             step.waits.push(Wait::HeldDeletion(side));

@@ -2,7 +2,8 @@
 //!
 //! Owns it: a hold ends by a decision, or when what was held is taken back where it was
 //! done; never because a run could not see it, because time passes, or because a limit is
-//! another by now. What a run cannot see therefore goes on waiting.
+//! another by now. What a run cannot see therefore goes on waiting. Leaves to
+//! [`super::guard`] what is held in the first place.
 
 use std::collections::BTreeMap;
 
@@ -35,6 +36,21 @@ impl Hold {
         let is_held = kind.is_held();
         linq_id.filter(|_| is_held).map(|linq_id| (what, Hold { linq_id, kind, reason }))
     }
+}
+
+/// The edits of a pair that earlier runs held back from `side`, each with its question.
+pub(super) fn edits_of<'a>(
+    link: &Link,
+    side: Side,
+    seen: &'a Observation,
+) -> Vec<(Fingerprint, &'a Change)> {
+    let subject = subject_of(link);
+    let held = seen.held.iter().filter(|(_, hold)| hold.linq_id == link.linq_id);
+    held.filter_map(|(question, hold)| {
+        let is_it = what(&hold.kind, &subject, seen) == *question;
+        hold.kind.edit_on(side).filter(|_| is_it).map(|change| (*question, change))
+    })
+    .collect()
 }
 
 /// Lets what earlier runs held go on waiting where `plan` says nothing about it, because
@@ -178,22 +194,10 @@ fn deletion_stands(side: Side, case: &Case<'_>, step: Option<&Step>, policy: &Po
     if !policy.deletes_from(side) {
         return false;
     }
-    let is_back = match case {
-        Case::Pair { source, linq, .. } => match side {
-            Side::Linq => source.record().is_some(),
-            Side::Source => linq.contact().is_some(),
-        },
-        Case::Replaced { .. }
-        | Case::OnBoth { .. }
-        | Case::InSource { .. }
-        | Case::InLinq { .. }
-        | Case::Orphan { .. }
-        | Case::Ambiguous { .. }
-        | Case::Candidate { .. }
-        | Case::Nobody { .. }
-        | Case::Suspect { .. }
-        | Case::OutOfScope { .. } => false,
-    };
+    let is_back = case.pair().is_some_and(|(_, source, linq)| match side {
+        Side::Linq => source.record().is_some(),
+        Side::Source => linq.contact().is_some(),
+    });
     !is_back && !step.is_some_and(settles)
 }
 

@@ -56,7 +56,7 @@ pub(super) fn hold_mass_edits(
     }
     let mut edits = Edits::default();
     for step in &plan.steps {
-        for change in step.changes_on(side).iter().filter(|change| asks(change, step)) {
+        for change in step.changes_on(side).iter().filter(|change| asks(change, &step.decided)) {
             edits.0.entry(change.field).or_default().push((step, change));
         }
     }
@@ -82,8 +82,8 @@ pub(super) fn hold_mass_edits(
 struct Edits<'a>(BTreeMap<Field, Vec<(&'a Step, &'a Change)>>);
 
 /// Whether nobody has decided that `change` is right.
-fn asks(change: &Change, step: &Step) -> bool {
-    step.decided.iter().all(|one| one.field != Some(change.field))
+fn asks(change: &Change, decided: &[CarriedOut]) -> bool {
+    decided.iter().all(|one| one.field != Some(change.field))
 }
 
 /// Marks the changes that a person has approved.
@@ -128,9 +128,9 @@ fn hold(
         masses.iter().copied().find(|mass| mass.is_of(change))
     };
     let decided = step.decided.clone();
-    let asks = |change: &Change| decided.iter().all(|one| one.field != Some(change.field));
-    let is_held =
-        |change: &Change| asks(change) && (mass_of(change).is_some() || was_held(change).is_some());
+    let is_held = |change: &Change| {
+        asks(change, &decided) && (mass_of(change).is_some() || was_held(change).is_some())
+    };
     for change in take_changes(step, side, &is_held) {
         let reason = mass_of(&change)
             .map(|mass| mass.reason(change.field, side))
@@ -223,32 +223,17 @@ impl Judge<'_> {
 
     /// How many contacts have a value in `field` on the side that would be written.
     fn values(&self, field: Field) -> usize {
-        let has = |case: &&Case<'_>| match case {
-            Case::Pair { link, source, linq } if link.status == LinkStatus::Linked => {
-                let known = match self.side {
-                    Side::Linq => linq.contact().map(|contact| &contact.values[field]),
-                    Side::Source => source.record().map(|record| &record.values[field]),
-                };
-                let agreed = || link.base.get(field).map(|agreed| &agreed.linq);
-                known.or_else(agreed).is_some_and(|text| !text.trim().is_empty())
-            }
-            Case::OnBoth { record, contact, .. } => {
-                let text = match self.side {
-                    Side::Linq => &contact.values[field],
-                    Side::Source => &record.values[field],
-                };
-                !text.trim().is_empty()
-            }
-            Case::Pair { .. }
-            | Case::Replaced { .. }
-            | Case::InSource { .. }
-            | Case::InLinq { .. }
-            | Case::Orphan { .. }
-            | Case::Ambiguous { .. }
-            | Case::Candidate { .. }
-            | Case::Nobody { .. }
-            | Case::Suspect { .. }
-            | Case::OutOfScope { .. } => false,
+        let has = |case: &&Case<'_>| {
+            let takes_part = case.link().map_or_else(
+                || case.record().is_some() && case.contact().is_some(),
+                |link| link.status == LinkStatus::Linked,
+            );
+            let shown = match self.side {
+                Side::Linq => case.contact().map(|contact| &contact.values[field]),
+                Side::Source => case.record().map(|record| &record.values[field]),
+            };
+            let agreed = || case.link()?.base.get(field).map(|agreed| &agreed.linq);
+            takes_part && shown.or_else(agreed).is_some_and(|text| !text.trim().is_empty())
         };
         self.cases.iter().filter(has).count()
     }
@@ -326,10 +311,7 @@ fn taken(edits: &[(&Step, &Change)], field: Field, canon: Canon) -> BTreeMap<Str
 
 /// What waits and why, with some examples.
 fn notice(field: Field, mass: Mass, side: Side, edits: &[(&Step, &Change)]) -> String {
-    let origin = match side {
-        Side::Linq => Side::Source,
-        Side::Source => Side::Linq,
-    };
+    let origin = side.other();
     let held: Vec<&(&Step, &Change)> =
         edits.iter().filter(|(_, change)| mass.is_of(change)).collect();
     let (values, were) = match held.len() {

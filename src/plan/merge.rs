@@ -431,10 +431,7 @@ pub(super) fn fate_of_values(
     mapped: FieldSet,
     policy: &Policy,
 ) -> Fate {
-    let other = match side {
-        Side::Source => Side::Linq,
-        Side::Linq => Side::Source,
-    };
+    let other = side.other();
     let edited = |field: Field| match base.half(side, field) {
         Some(half) => !policy.canon.same(field, half, &values[field]),
         None if base.half(other, field).is_some() => false,

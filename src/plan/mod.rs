@@ -70,7 +70,7 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 
-use crate::model::{Fingerprint, IntentId, LinqId, Policy};
+use crate::model::{Fingerprint, IntentId, Link, LinqId, Policy};
 
 use case::{Case, SourceHalf, account};
 use correlate::correlate;
@@ -231,23 +231,10 @@ fn notice_other_keys(plan: &mut Plan, cases: &[Case<'_>]) {
 
 /// How many linked records have another key than when they were last read.
 fn other_keys(cases: &[Case<'_>]) -> usize {
-    let has_another = |case: &&Case<'_>| match case {
-        Case::Pair { link, source: SourceHalf::Present(record), .. } => {
-            link.key.is_some() && link.key != record.key
-        }
-        Case::Pair { .. }
-        | Case::Replaced { .. }
-        | Case::OnBoth { .. }
-        | Case::InSource { .. }
-        | Case::InLinq { .. }
-        | Case::Orphan { .. }
-        | Case::Ambiguous { .. }
-        | Case::Candidate { .. }
-        | Case::Nobody { .. }
-        | Case::Suspect { .. }
-        | Case::OutOfScope { .. } => false,
+    let has_another = |(link, source, _): &(&Link, SourceHalf<'_>, _)| {
+        source.record().is_some_and(|record| link.key.is_some() && link.key != record.key)
     };
-    cases.iter().filter(has_another).count()
+    cases.iter().filter_map(Case::pair).filter(has_another).count()
 }
 
 fn notice_delayed_creates(plan: &mut Plan, cases: &[Case<'_>], seen: &Observation) {

@@ -4,12 +4,13 @@ use chrono::TimeDelta;
 
 use crate::model::{
     self, Change, DeletePolicy, Field, FieldSet, Fingerprint, Link, LinkStatus, LinqContact,
-    Policy, Side, SourceRecord, WaitingKind,
+    Policy, Side, SourceRecord, Values, WaitingKind,
 };
 
 use super::case::{LinqHalf, SourceHalf};
 use super::decide::{Decision, Fate, decide};
 use super::fresh::{create_in_linq, create_in_source};
+use super::holds::edits_of;
 use super::merge::{Memory, Merge, fate_of_values, merge, not_believed};
 use super::observation::Observation;
 use super::step::{
@@ -144,9 +145,7 @@ impl Pair<'_> {
             return step;
         }
         match decide(self.bereft_fate(record), Fate::Deleted) {
-            Decision::CreateInLinqAgain if let Some(step) = self.held_back(Some(record), None) => {
-                step
-            }
+            Decision::CreateInLinqAgain if let Some(step) = self.record_held_back(record) => step,
             Decision::CreateInLinqAgain => {
                 let mut step = self.step(Rule::EditBeatsDeletionInLinq, Some(record), None);
                 create_in_linq(&mut step, record, None, self.seen, self.policy);
@@ -186,74 +185,46 @@ impl Pair<'_> {
         Some(step)
     }
 
-    /// The step for a half whose edits are held, and whose other half is gone: it is not
+    /// The step for a record whose edits are held, and whose contact is gone: it is not
     /// created again with what a person has held back. What was rejected is put back first.
-    fn held_back(
-        &self,
-        record: Option<&SourceRecord>,
-        contact: Option<&LinqContact>,
-    ) -> Option<Step> {
-        let (origin, to) =
-            if record.is_some() { (Side::Source, Side::Linq) } else { (Side::Linq, Side::Source) };
-        let subject = subject_of(self.link);
-        let held: Vec<(&Fingerprint, &Change)> = self
-            .seen
-            .held
-            .iter()
-            .filter(|(_, hold)| hold.linq_id == self.link.linq_id)
-            .filter_map(|(question, hold)| match &hold.kind {
-                WaitingKind::HeldClearing { side, change }
-                | WaitingKind::HeldChange { side, change }
-                    if *side == to && what(&hold.kind, &subject, self.seen) == *question =>
-                {
-                    Some((question, change))
-                }
-                WaitingKind::HeldClearing { .. }
-                | WaitingKind::HeldChange { .. }
-                | WaitingKind::HeldDeletion { .. }
-                | WaitingKind::Conflict { .. }
-                | WaitingKind::Ambiguous { .. }
-                | WaitingKind::Rejected { .. } => None,
-            })
-            .collect();
-        let decision = |question: &Fingerprint| self.seen.decisions.about(*question);
-        let is_approved = |question| decision(question) == Some(&model::Decision::Approve);
-        if held.iter().all(|(question, _)| is_approved(question)) {
+    fn record_held_back(&self, record: &SourceRecord) -> Option<Step> {
+        let mut step = self.step(Rule::Rejected, Some(record), None);
+        let set = self.put_back(Side::Source, &record.values, &mut step)?;
+        let (at, linq_id) = (record.index, None);
+        step.source = (!set.is_empty()).then_some(SourceWrite::Update { at, set, linq_id });
+        Some(step)
+    }
+
+    /// The same for a contact whose record is gone.
+    fn contact_held_back(&self, contact: &LinqContact) -> Option<Step> {
+        let mut step = self.step(Rule::Rejected, None, Some(contact));
+        let set = self.put_back(Side::Linq, &contact.values, &mut step)?;
+        let (id, expected) = (contact.id, contact.values.clone());
+        step.linq = (!set.is_empty()).then_some(LinqWrite::Update { id, set, expected });
+        Some(step)
+    }
+
+    /// What goes back on `side`, which has `values`, of the edits that earlier runs held: what
+    /// a person has rejected. `None` where nothing is held but what was approved.
+    fn put_back(&self, side: Side, values: &Values, step: &mut Step) -> Option<Vec<Change>> {
+        let held = edits_of(self.link, side.other(), self.seen);
+        let is = |question: Fingerprint, decision: &model::Decision| {
+            self.seen.decisions.about(question) == Some(decision)
+        };
+        if held.iter().all(|(question, _)| is(*question, &model::Decision::Approve)) {
             return None;
         }
-        let mut step = self.step(Rule::Unchanged, record, contact);
         let mut set = Vec::new();
-        for (question, change) in held {
-            let field = change.field;
-            let Some(agreed) = self.link.base.get(field) else { continue };
-            if decision(question) != Some(&model::Decision::Reject)
-                || !self.policy.writes_field(origin, field)
-            {
-                continue;
-            }
-            step.decided.push(CarriedOut { what: *question, field: Some(field) });
-            let (from, back) = match (record, contact) {
-                (Some(record), _) => (&record.values[field], &agreed.source),
-                (None, Some(contact)) => (&contact.values[field], &agreed.linq),
-                (None, None) => continue,
-            };
-            set.push(Change { field, from: from.clone(), to: back.clone() });
-        }
-        if !set.is_empty() {
-            step.reason = Reason::Rule(Rule::Rejected);
-            match (record, contact) {
-                (Some(record), _) => {
-                    let at = record.index;
-                    step.source = Some(SourceWrite::Update { at, set, linq_id: None });
-                }
-                (None, Some(contact)) => {
-                    let (id, expected) = (contact.id, contact.values.clone());
-                    step.linq = Some(LinqWrite::Update { id, set, expected });
-                }
-                (None, None) => {}
+        for (what, Change { field, .. }) in held {
+            let agreed = self.link.base.half(side, *field);
+            let writes = self.policy.writes_field(side, *field);
+            if let Some(agreed) = agreed.filter(|_| writes && is(what, &model::Decision::Reject)) {
+                step.decided.push(CarriedOut { what, field: Some(*field) });
+                let (from, to) = (values[*field].clone(), agreed.to_owned());
+                set.push(Change { field: *field, from, to });
             }
         }
-        Some(step)
+        Some(set)
     }
 
     /// One of so many missing contacts that they were not asked for: if it is gone,
@@ -275,9 +246,7 @@ impl Pair<'_> {
             return step;
         }
         match decide(Fate::Deleted, self.linq_fate(contact)) {
-            Decision::CreateInSourceAgain
-                if let Some(step) = self.held_back(None, Some(contact)) =>
-            {
+            Decision::CreateInSourceAgain if let Some(step) = self.contact_held_back(contact) => {
                 step
             }
             Decision::CreateInSourceAgain => {

@@ -159,11 +159,7 @@ impl Half<'_> {
 /// Whether an edit on `side` that is not sent may have been in a place that is not read any
 /// more, and have kept a deletion from it so far.
 fn may_hide_edits(side: Side, policy: &Policy, change: &MeaningChange) -> bool {
-    let to = match side {
-        Side::Source => Side::Linq,
-        Side::Linq => Side::Source,
-    };
-    change.read_anew.iter().any(|field| !policy.writes_field(to, field))
+    change.read_anew.iter().any(|field| !policy.writes_field(side.other(), field))
 }
 
 /// Makes the source's half of `fields` void. Where nothing was known of Linq's, it is what

@@ -629,3 +629,28 @@ fn another_file_with_another_header_stops_the_run() {
     world.once().expect(0);
     assert_eq!(world.linq().contacts().len(), 12);
 }
+
+#[test]
+fn whoever_goes_while_the_keys_are_filled_down_again_waits_for_approval() {
+    let mut world = World::new();
+    let table = |numbers: &[usize]| {
+        let rows = (1..)
+            .zip(numbers)
+            .map(|(key, n): (usize, &usize)| format!("E{key},{}", people::row(*n)));
+        format!("No,{}", people::HEADER) + &rows.collect::<String>()
+    };
+    let all: Vec<usize> = (1..=12).collect();
+    world.write(table(&all));
+    world.set("source.key", "\"No\"");
+    world.sync();
+    let without: Vec<usize> = all.into_iter().filter(|n| *n != 3).collect();
+    world.write(table(&without));
+    for _ in 0..3 {
+        let run = world.once().expect(4);
+        assert_eq!((run.count("held_deletes"), run.linq()[1..].to_vec()), (1, vec![0, 0, 0]));
+    }
+    world.run(&["approve", "--all"]).expect(0);
+    assert_eq!(world.once().expect(0).linq()[3], 1);
+    assert_eq!(world.people_in_linq().len(), 11);
+    world.expect_silence();
+}

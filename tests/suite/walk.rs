@@ -88,7 +88,7 @@ fn who_is_gone_from_a_listing_in_parts_waits_for_a_whole_one_and_for_nobody() {
     world.fault("list lie=fewer");
     let run = world.once().expect(0);
     assert_eq!((run.linq(), run.source()), ([29, 0, 1, 0], [30, 0, 0, 0]), "{:#}", run.json);
-    assert!(run.notices().contains("1 linked contacts seem to be gone"), "{}", run.notices());
+    assert!(run.notices().contains("1 linked contact seems to be gone"), "{}", run.notices());
     world.linq().clear_faults();
     assert_eq!(world.once().expect(0).source(), [29, 0, 0, 1]);
     world.expect_silence();
@@ -124,7 +124,7 @@ fn a_contact_that_is_deleted_just_before_it_is_written_waits_for_the_next_run_an
     let run = world.once().expect(0);
     world.linq().dismiss_witness();
     assert_eq!((run.linq()[2], run.source()), (1, [3, 0, 0, 0]), "{:#}", run.json);
-    assert!(run.notices().contains("1 linked contacts seem to be gone"), "{}", run.notices());
+    assert!(run.notices().contains("1 linked contact seems to be gone"), "{}", run.notices());
     // An edit in the source beats a deletion in Linq.
     assert_eq!(world.once().expect(0).linq(), [3, 1, 0, 0]);
     assert_eq!(world.contact("First002").title.as_deref(), Some("Chief"));

@@ -23,13 +23,6 @@ fn set(world: &mut World, side: Side, text: &str) {
     }
 }
 
-const fn other(side: Side) -> Side {
-    match side {
-        Side::Source => Side::Linq,
-        Side::Linq => Side::Source,
-    }
-}
-
 /// The titles that the plan writes, in the source and in Linq.
 fn writes(world: &World) -> (Option<String>, Option<String>) {
     let plan = world.plan();
@@ -58,7 +51,7 @@ fn only(side: Side, text: &str) -> (Option<String>, Option<String>) {
 #[test]
 fn twice_is_an_edit_and_three_times_waits_for_a_person_under_any_policy() {
     for side in Side::ALL {
-        assert_eq!(writes(&changed_back(side, 2)), only(other(side), "a"));
+        assert_eq!(writes(&changed_back(side, 2)), only(side.other(), "a"));
         for on_conflict in ConflictPolicy::ALL {
             let mut world = changed_back(side, 3);
             world.policy.on_conflict = on_conflict;
@@ -76,12 +69,12 @@ fn another_value_on_either_side_is_written_again() {
     for side in Side::ALL {
         let mut world = changed_back(side, 3);
         set(&mut world, side, "c");
-        assert_eq!(writes(&world), only(other(side), "c"));
+        assert_eq!(writes(&world), only(side.other(), "c"));
         let mut world = changed_back(side, 3);
-        set(&mut world, other(side), "c");
+        set(&mut world, side.other(), "c");
         assert_eq!(writes(&world), only(side, "c"));
         let mut world = changed_back(side, 3);
-        set(&mut world, other(side), "a");
+        set(&mut world, side.other(), "a");
         assert_eq!(writes(&world), (None, None));
         assert!(world.plan().steps.iter().all(|step| step.waits.is_empty()), "they agree");
     }
@@ -98,8 +91,8 @@ fn a_person_can_decide_which_value_is_right() {
             world.decide(waiting[0].clone(), decision);
             world
         };
-        assert_eq!(writes(&decide(Decision::Take { side })), only(other(side), "a"));
-        assert_eq!(writes(&decide(Decision::Take { side: other(side) })), only(side, "b"));
+        assert_eq!(writes(&decide(Decision::Take { side })), only(side.other(), "a"));
+        assert_eq!(writes(&decide(Decision::Take { side: side.other() })), only(side, "b"));
         let value = Decision::Value { value: "c".to_owned() };
         assert_eq!(writes(&decide(value)), only(Side::Source, "c"));
     }

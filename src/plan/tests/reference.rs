@@ -183,10 +183,7 @@ struct Lost {
 
 /// The half on `gone` was deleted; something else than the fields was `touched` in the other.
 fn lost(base: [Agreed; 2], left: [Cell; 2], touched: bool, gone: Side, policy: &Policy) -> Lost {
-    let remaining = match gone {
-        Side::Linq => Side::Source,
-        Side::Source => Side::Linq,
-    };
+    let remaining = gone.other();
     let edited = touched
         || [0, 1].into_iter().any(|field| match base[field] {
             Agreed::On(agreed) => left[field] != agreed,

@@ -156,22 +156,8 @@ struct Pair<'a> {
 }
 
 fn pairs<'a>(cases: &[Case<'a>]) -> BTreeMap<LinqId, Pair<'a>> {
-    let pair = |case: &Case<'a>| match case {
-        Case::Pair { link, source, linq } => {
-            Some((link.linq_id, Pair { link, source: *source, linq: *linq }))
-        }
-        Case::Replaced { .. }
-        | Case::OnBoth { .. }
-        | Case::InSource { .. }
-        | Case::InLinq { .. }
-        | Case::Orphan { .. }
-        | Case::Ambiguous { .. }
-        | Case::Candidate { .. }
-        | Case::Nobody { .. }
-        | Case::Suspect { .. }
-        | Case::OutOfScope { .. } => None,
-    };
-    cases.iter().filter_map(pair).collect()
+    let pair = |(link, source, linq): (&'a Link, _, _)| (link.linq_id, Pair { link, source, linq });
+    cases.iter().filter_map(|case| case.pair().map(pair)).collect()
 }
 
 struct Undo<'a, 'u> {
