@@ -1,8 +1,8 @@
 //! Creates in Linq: nobody is created whom Linq has already.
 
-use crate::linq::{Effect, Fetched, FindBy, Finding, LinqError, Lookup};
+use crate::linq::{Effect, Fetched, LinqError, Lookup};
 use crate::mirror::{IntentKind, IntentOutcome, StateError};
-use crate::model::{Field, FieldSet, IntentId, LinqId, Timestamp, Values};
+use crate::model::{FieldSet, IntentId, LinqId, Timestamp, Values};
 use crate::observe::record;
 use crate::plan::{DoubtfulCreate, LinqWrite, Step};
 
@@ -53,6 +53,9 @@ impl Apply<'_> {
             Outcome::Created(fetched) => {
                 let values = fetched.contact.values.clone();
                 progress.created.borrow_mut().insert(fetched.contact.id, values);
+                if self.sample.is_none() {
+                    self.try_either(&fetched.contact).await?;
+                }
             }
             Outcome::InDoubt(_) => progress.in_doubt.update(|creates| creates + 1),
             Outcome::Updated(_)
@@ -164,35 +167,6 @@ impl Apply<'_> {
     ) -> Result<Outcome, Halt> {
         self.recorder().created(step, intent, &answer, self.now())?;
         Ok(Outcome::Created(answer))
-    }
-
-    /// Whom Linq finds by the e-mail and by the phone number of `values`: asked one
-    /// after the other, since with both at once it does not say which of them matched.
-    /// Linq reads a number as an American one unless it is in E.164, so that is what it
-    /// is asked for, and as it is written only where it has no such form or Linq cannot
-    /// search for it.
-    pub(super) async fn find(&self, values: &Values) -> Result<Vec<Fetched>, LinqError> {
-        let written = values[Field::PhoneNumber].trim();
-        let number = self.policy.canon.phone_key(values).unwrap_or_default();
-        let again = if written == number { "" } else { written };
-        let email = FindBy::Email(values[Field::Email].trim());
-        let mut found = Vec::new();
-        for ways in [&[email][..], &[FindBy::Phone(&number), FindBy::Phone(again)]] {
-            for way in ways {
-                match self.find_by(*way).await? {
-                    Finding::Found(fetched) => found.push(*fetched),
-                    Finding::Nothing => {}
-                    Finding::CannotSearch => continue,
-                }
-                break;
-            }
-        }
-        Ok(found)
-    }
-
-    async fn find_by(&self, by: FindBy<'_>) -> Result<Finding, LinqError> {
-        let (FindBy::Email(text) | FindBy::Phone(text)) = by;
-        if text.is_empty() { Ok(Finding::CannotSearch) } else { self.client.find(by).await }
     }
 
     /// Whether the plan has judged this contact already: it was seen as it is, or

@@ -8,6 +8,7 @@
 mod change;
 mod create;
 mod doubt;
+mod find;
 mod source;
 
 use std::cell::{Cell, RefCell};
@@ -22,10 +23,11 @@ use tokio_util::sync::CancellationToken;
 use crate::gauge::Stage;
 use crate::linq::{Client, Failure, Fetched, LinqError, TransportError, Verdict};
 use crate::mirror::{State, StateError};
-use crate::model::{Fingerprint, LinqId, Policy, RunId, Timestamp, Values};
+use crate::model::{Fingerprint, LinqContact, LinqId, Policy, RunId, Timestamp, Values};
 use crate::plan::{LinqWrite, Observation, Plan, Step};
 use crate::record::Recorder;
 
+pub(crate) use find::sample;
 pub(crate) use source::{SourceHalt, write_source};
 
 /// How old a reading may be when a contact is changed or deleted on its strength.
@@ -78,6 +80,8 @@ pub(crate) struct Apply<'a> {
     /// Writes that this run has given up.
     pub(crate) given_up: &'a GivenUp,
     pub(crate) stop: &'a CancellationToken,
+    /// A contact to try searches with.
+    pub(crate) sample: Option<&'a LinqContact>,
 }
 
 /// Why a plan was not carried out to its end. What landed before is recorded.
@@ -195,18 +199,20 @@ impl<'a> Apply<'a> {
         });
         let progress = Progress::default();
         let mut in_doubt = Vec::new();
-        self.each(Stage::Writing, writes.collect(), &progress, |outcome| match outcome {
-            Outcome::InDoubt(doubt) => in_doubt.push(*doubt),
-            outcome @ (Outcome::Created(_)
-            | Outcome::Updated(_)
-            | Outcome::Deleted(_)
-            | Outcome::Stale(_)
-            | Outcome::Vanished(_)
-            | Outcome::Hidden
-            | Outcome::Refused
-            | Outcome::GivenUp(_)) => done.add(outcome),
-        })
-        .await?;
+        for some in self.first_to_try(writes.collect()).await? {
+            self.each(Stage::Writing, some, &progress, |outcome| match outcome {
+                Outcome::InDoubt(doubt) => in_doubt.push(*doubt),
+                outcome @ (Outcome::Created(_)
+                | Outcome::Updated(_)
+                | Outcome::Deleted(_)
+                | Outcome::Stale(_)
+                | Outcome::Vanished(_)
+                | Outcome::Hidden
+                | Outcome::Refused
+                | Outcome::GivenUp(_)) => done.add(outcome),
+            })
+            .await?;
+        }
         self.settle(in_doubt, done).await
     }
 

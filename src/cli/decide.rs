@@ -80,13 +80,8 @@ pub(super) fn resolve(output: Output, config: &Config, args: &ResolveArgs) -> an
     decide(output, config, &chosen, |waiting, linked| decision(args, waiting, linked))
 }
 
-/// What `args` says about `waiting`; somebody in the source is linked with each of
-/// `linked` already.
-fn decision(
-    args: &ResolveArgs,
-    waiting: &Waiting,
-    linked: &BTreeSet<LinqId>,
-) -> Result<Decision, String> {
+/// What `args` says about `waiting`; of contacts that are `linked` the record is there.
+fn decision(args: &ResolveArgs, waiting: &Waiting, linked: &Linked) -> Result<Decision, String> {
     if let Some(side) = args.take {
         return Ok(Decision::Take {
             side: match side {
@@ -102,8 +97,13 @@ fn decision(
         return Err("say what to do: --take, --value, --link or --separate".to_owned());
     };
     match args.link.map(LinqId) {
+        None if is_copy(waiting, candidates, linked) => Err(format!(
+            "{} has the key of another record: give it a key of its own, and the next run \
+                 creates it",
+            waiting.label.as_deref().unwrap_or_default()
+        )),
         None => Ok(Decision::Separate),
-        Some(linq_id) if linked.contains(&linq_id) => Err(format!(
+        Some(linq_id) if linked.ids.contains(&linq_id) => Err(format!(
             "contact {linq_id} is linked with somebody else in the source: take this one out if \
              both are one person, or say --separate"
         )),
@@ -198,7 +198,7 @@ fn decide(
     output: Output,
     config: &Config,
     choice: &Choice<'_>,
-    decision: impl Fn(&Waiting, &BTreeSet<LinqId>) -> Result<Decision, String>,
+    decision: impl Fn(&Waiting, &Linked) -> Result<Decision, String>,
 ) -> anyhow::Result<u8> {
     let refuse = |error: ReportedError| -> anyhow::Result<u8> {
         let code = error.code;
@@ -261,11 +261,28 @@ fn decide(
     Ok(0)
 }
 
-/// The contacts in Linq that belong to somebody in the source.
-fn linked(state: &State) -> Result<BTreeSet<LinqId>, StateError> {
+/// Whether `waiting` is about a record that has the key of a linked one.
+fn is_copy(waiting: &Waiting, candidates: &[LinqId], linked: &Linked) -> bool {
+    waiting.source_key.as_ref().is_some_and(|key| linked.keys.contains(key))
+        && candidates.iter().all(|id| linked.ids.contains(id))
+}
+
+/// The linked contacts whose record is there.
+#[derive(Default)]
+struct Linked {
+    ids: BTreeSet<LinqId>,
+    keys: BTreeSet<String>,
+}
+
+fn linked(state: &State) -> Result<Linked, StateError> {
     let there =
         |link: &Link| link.status == LinkStatus::Linked && link.source_missing_since.is_none();
-    Ok(state.links()?.into_iter().filter(there).map(|link| link.linq_id).collect())
+    let mut linked = Linked::default();
+    for link in state.links()?.into_iter().filter(there) {
+        linked.ids.insert(link.linq_id);
+        linked.keys.extend(link.key.map(|key| key.to_string()));
+    }
+    Ok(linked)
 }
 
 fn sentence(waiting: &Waiting, decision: &Decision) -> String {

@@ -43,7 +43,7 @@ impl RequestCounts {
     fn of(&mut self, call: Call) -> &mut u64 {
         match call {
             Call::List { .. } => &mut self.list,
-            Call::FindByEmail | Call::FindByPhone => &mut self.find,
+            Call::FindByEmail | Call::FindByPhone | Call::FindByEither => &mut self.find,
             Call::Get(_) => &mut self.get,
             Call::Create => &mut self.create,
             Call::Update(_) => &mut self.update,

@@ -29,6 +29,8 @@ pub enum Call {
     FindByEmail,
     /// A search by phone number.
     FindByPhone,
+    /// A search by both.
+    FindByEither,
     /// A contact by id.
     Get(LinqId),
     /// A new contact.
@@ -44,7 +46,7 @@ impl Call {
     pub const fn kind(self) -> &'static str {
         match self {
             Call::List { .. } => "list",
-            Call::FindByEmail | Call::FindByPhone => "find",
+            Call::FindByEmail | Call::FindByPhone | Call::FindByEither => "find",
             Call::Get(_) => "get",
             Call::Create => "create",
             Call::Update(_) => "update",
@@ -59,6 +61,7 @@ impl fmt::Display for Call {
             Call::List { page } => write!(f, "list page {page}"),
             Call::FindByEmail => f.write_str("find by e-mail"),
             Call::FindByPhone => f.write_str("find by phone number"),
+            Call::FindByEither => f.write_str("find by e-mail or phone number"),
             Call::Get(id) => write!(f, "get contact {id}"),
             Call::Create => f.write_str("create a contact"),
             Call::Update(id) => write!(f, "update contact {id}"),
@@ -67,14 +70,21 @@ impl fmt::Display for Call {
     }
 }
 
-/// What to search for. Linq searches by one at a time: with both it answers with
-/// a contact that has either, and does not say which.
+/// What to search for. With both Linq answers with a contact that has either, and does
+/// not say which.
 #[derive(Clone, Copy)]
 pub enum FindBy<'a> {
     /// An e-mail address.
     Email(&'a str),
     /// A phone number; Linq reads it as E.164.
     Phone(&'a str),
+    /// Either of them.
+    Either {
+        /// An e-mail address.
+        email: &'a str,
+        /// A phone number.
+        phone: &'a str,
+    },
 }
 
 /// New texts for some fields of a contact, with at least one field that
@@ -157,13 +167,16 @@ impl Draft {
     }
 
     pub(super) fn find(base: &BaseUrl, by: FindBy<'_>) -> Draft {
-        let (call, name, text) = match by {
-            FindBy::Email(email) => (Call::FindByEmail, "email", email),
-            FindBy::Phone(phone) => (Call::FindByPhone, "phone_number", phone),
+        let (call, email, phone) = match by {
+            FindBy::Email(email) => (Call::FindByEmail, Some(email), None),
+            FindBy::Phone(phone) => (Call::FindByPhone, None, Some(phone)),
+            FindBy::Either { email, phone } => (Call::FindByEither, Some(email), Some(phone)),
         };
         let mut url = address(base, &["find"]);
+        let wanted = [("email", email), ("phone_number", phone)];
         // Form encoding sends `+` as `%2B`, without which E.164 loses its plus.
-        url.query_pairs_mut().append_pair(name, text);
+        url.query_pairs_mut()
+            .extend_pairs(wanted.into_iter().filter_map(|(name, text)| Some((name, text?))));
         Draft::bare(call, Method::GET, url)
     }
 

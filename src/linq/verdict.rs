@@ -87,7 +87,11 @@ pub(super) fn is_repeatable(call: Call, effect: Effect) -> bool {
     match call {
         Call::Update(_) | Call::Delete(_) => false,
         Call::Create => effect != Effect::Unknown,
-        Call::List { .. } | Call::FindByEmail | Call::FindByPhone | Call::Get(_) => true,
+        Call::List { .. }
+        | Call::FindByEmail
+        | Call::FindByPhone
+        | Call::FindByEither
+        | Call::Get(_) => true,
     }
 }
 

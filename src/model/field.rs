@@ -48,6 +48,20 @@ impl Field {
     pub const IDENTITY: [Field; 4] =
         [Field::FirstName, Field::LastName, Field::Email, Field::PhoneNumber];
 
+    /// Of a half of a person's name the other half.
+    pub const fn other_half_of_name(self) -> Option<Field> {
+        match self {
+            Field::FirstName => Some(Field::LastName),
+            Field::LastName => Some(Field::FirstName),
+            Field::Email
+            | Field::PhoneNumber
+            | Field::Company
+            | Field::Title
+            | Field::Location
+            | Field::Owner => None,
+        }
+    }
+
     /// The name used by Linq's API, in `sync.toml` and in JSON.
     pub const fn name(self) -> &'static str {
         match self {

@@ -24,7 +24,9 @@ pub use field::{Field, FieldSet};
 pub use id::{Fingerprint, IntentId, LinkId, LinqId, RecordIndex, RunId, SourceKey};
 pub use link::{Agreement, Base, BaseChange, Link, LinkStatus};
 pub use meaning::{Manner, Meaning, MeaningChange, Sends, Setting, Stale};
-pub use name::{first_names_agree, full_name_key, name_and_company_key, names_contradict};
+pub use name::{
+    first_names_agree, full_name_key, name_and_company_key, name_contains, names_contradict,
+};
 pub use phone::{Region, RegionError};
 pub use policy::{
     ConflictPolicy, DeletePolicy, Deletes, Direction, Limit, LimitError, Policy, Scope,

@@ -25,6 +25,12 @@ pub fn first_names_agree(a: &Values, b: &Values) -> bool {
     a.is_empty() || b.is_empty() || !a.is_disjoint(&b)
 }
 
+/// Whether each part of `part` is one of `name`, of which there is more.
+pub fn name_contains(name: &str, part: &str) -> bool {
+    let (name, part) = (parts(name), parts(part));
+    !part.is_empty() && part.is_subset(&name) && part.len() < name.len()
+}
+
 /// First name, last name and company as one key to match contacts by; `None`
 /// unless all three are filled.
 pub fn name_and_company_key(values: &Values) -> Option<String> {
@@ -34,10 +40,11 @@ pub fn name_and_company_key(values: &Values) -> Option<String> {
     filled.then(|| [first, last, company].join("\u{1f}"))
 }
 
-/// First and last name as one key; `None` when both are blank.
+/// First and last name as one key, however they are parted; `None` when both are blank.
 pub fn full_name_key(values: &Values) -> Option<String> {
     let names = [Field::FirstName, Field::LastName].map(|field| words(&values[field]));
-    names.iter().any(|name| !name.is_empty()).then(|| names.join("\u{1f}"))
+    let filled: Vec<String> = names.into_iter().filter(|name| !name.is_empty()).collect();
+    (!filled.is_empty()).then(|| filled.join(" "))
 }
 
 fn words(text: &str) -> String {
@@ -94,6 +101,14 @@ mod tests {
         assert!(!first_names_agree(&person("Jane", "Doe"), &person("John", "Doe")));
         assert!(first_names_agree(&person("Mary Ann", "Doe"), &person("mary", "Roe")));
         assert!(first_names_agree(&person("", "Doe"), &person("John", "Doe")));
+    }
+
+    #[test]
+    fn a_full_name_is_the_same_however_it_is_parted() {
+        let key = |first, last| full_name_key(&person(first, last));
+        assert_eq!(key("Ann", "Bell"), key(" ANN  Bell", ""));
+        assert_ne!(key("Ann", "Bell"), key("Bell", "Ann"));
+        assert_eq!(key(" ", ""), None);
     }
 
     #[test]

@@ -56,6 +56,8 @@ pub struct SourceRecord {
     /// quotation marks, delimiters, folding or line ends, other places of columns, a blank
     /// column more, and Linq's id beside it make no difference.
     pub content: Fingerprint,
+    /// How many records before it in this reading are written with the same bytes.
+    pub twin: u32,
 }
 
 impl SourceRecord {

@@ -45,6 +45,8 @@ pub(super) enum Case<'a> {
         candidates: Vec<LinqId>,
         why: String,
     },
+    /// A record that is the same, to the last column, as one that has the same key.
+    Copy { record: &'a SourceRecord, of: &'a SourceRecord },
     /// A contact that waits for an ambiguous record.
     Candidate { contact: &'a LinqContact },
     /// A record that has nothing to recognise a person by.
@@ -114,6 +116,7 @@ impl<'a> Case<'a> {
             | Case::Orphan { .. }
             | Case::Ambiguous { .. }
             | Case::Candidate { .. }
+            | Case::Copy { .. }
             | Case::Nobody { .. }
             | Case::Suspect { .. }
             | Case::OutOfScope { .. } => None,
@@ -130,6 +133,7 @@ impl<'a> Case<'a> {
             | Case::InLinq { .. }
             | Case::Orphan { .. }
             | Case::Candidate { .. }
+            | Case::Copy { .. }
             | Case::Nobody { .. }
             | Case::Suspect { .. }
             | Case::OutOfScope { .. } => None,
@@ -144,6 +148,7 @@ impl<'a> Case<'a> {
             | Case::OnBoth { record, .. }
             | Case::InSource { record, .. }
             | Case::Ambiguous { record, .. }
+            | Case::Copy { record, .. }
             | Case::Nobody { record }
             | Case::Suspect { record } => Some(record),
             Case::InLinq { .. }
@@ -165,6 +170,7 @@ impl<'a> Case<'a> {
             | Case::OutOfScope { contact } => Some(contact),
             Case::InSource { .. }
             | Case::Ambiguous { .. }
+            | Case::Copy { .. }
             | Case::Nobody { .. }
             | Case::Suspect { .. } => None,
         }
@@ -181,6 +187,7 @@ impl<'a> Case<'a> {
             Case::Pair { .. }
             | Case::InLinq { .. }
             | Case::Candidate { .. }
+            | Case::Copy { .. }
             | Case::Nobody { .. }
             | Case::Suspect { .. }
             | Case::OutOfScope { .. } => None,

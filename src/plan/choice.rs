@@ -5,6 +5,9 @@
 //! Linq's for as long as it is there: whoever fills in a better place beside it changes
 //! nothing in Linq, and what Linq changes is written where it stood.
 //!
+//! Where Linq takes another of them, that one is Linq's from then on, and nothing is
+//! written.
+//!
 //! A record that is not linked yet may be known in Linq by another of its addresses than
 //! the first: that one is taken then, so that it is matched and not created again.
 
@@ -30,8 +33,15 @@ pub fn choose(seen: &mut Observation, policy: &Policy) {
     for (link, position) in recognised.links {
         if let Some(position) = position {
             known.insert(position);
-            let agreed = agreed(link, &seen.source.records[position], policy.canon);
-            choices.extend(agreed.map(|(field, text)| (position, field, text.to_owned())));
+            let record = &seen.source.records[position];
+            let contact = seen.linq.contacts.get(&link.linq_id);
+            let chosen = agreed(link, record, policy.canon).map(|(field, agreed)| {
+                let taken = contact.and_then(|contact| {
+                    taken_in_linq(field, agreed, link, record, contact, policy.canon)
+                });
+                (position, field, taken.unwrap_or(agreed).to_owned())
+            });
+            choices.extend(chosen);
         }
     }
     known.extend(recognised.creates.iter().filter_map(|create| create.1));
@@ -132,6 +142,25 @@ fn choose_filled(record: &mut SourceRecord) {
             record.choose(field, &text);
         }
     }
+}
+
+/// Another value of `record` that Linq has by now, where the `agreed` one is still there:
+/// nothing is to be written over it.
+fn taken_in_linq<'a>(
+    field: Field,
+    agreed: &str,
+    link: &Link,
+    record: &'a SourceRecord,
+    contact: &LinqContact,
+    canon: Canon,
+) -> Option<&'a str> {
+    let linq = &contact.values[field];
+    let was = link.base.half(Side::Linq, field)?;
+    let is_kept = || texts(record, field).any(|text| text == agreed);
+    if linq.trim().is_empty() || canon.same(field, linq, was) || !is_kept() {
+        return None;
+    }
+    texts(record, field).find(|text| *text != agreed && canon.same(field, text, linq))
 }
 
 /// What `link` agreed on in the fields of which `record` has several values. Where the

@@ -17,6 +17,7 @@ use super::interrupted::{
 use super::matching::{Matching, Pool, Seeker, Standing, Verdict, match_up};
 use super::observation::{DoubtfulCreate, HalfAdded, Observation};
 use super::recognise::{Recognised, is_lost, recognise};
+use super::similarity::has_nothing_of;
 use super::step::{Subject, Tier};
 use super::waiting::decided;
 
@@ -24,6 +25,7 @@ use super::waiting::decided;
 pub(super) fn correlate<'a>(seen: &'a Observation, policy: &Policy) -> Vec<Case<'a>> {
     let recognised = recognise(seen, policy);
     let mut sorting = Sorting::new(seen, policy, &recognised);
+    sorting.copies(&recognised);
     sorting.interrupted_creates(&recognised.creates);
     sorting.interrupted_additions(&recognised.additions);
     sorting.matched();
@@ -49,6 +51,9 @@ struct Sorting<'a, 'p> {
     /// Contacts that an ambiguous record may be.
     claimed: BTreeSet<LinqId>,
     suspects: BTreeSet<usize>,
+    /// Whether a copy says nothing of the record whose key it has: it may be another that
+    /// was known, and got a wrong key.
+    has_foreign_copies: bool,
 }
 
 impl<'a, 'p> Sorting<'a, 'p> {
@@ -72,6 +77,7 @@ impl<'a, 'p> Sorting<'a, 'p> {
             placed_links: BTreeSet::new(),
             claimed: BTreeSet::new(),
             suspects: BTreeSet::new(),
+            has_foreign_copies: false,
         };
         sorting.suspects = sorting.suspects(recognised);
         sorting
@@ -113,6 +119,39 @@ impl<'a, 'p> Sorting<'a, 'p> {
 
     fn record(&self, position: usize) -> &'a SourceRecord {
         &self.seen.source.records[position]
+    }
+
+    /// Records that have the key of another one. Those that say the same, to the last
+    /// column, ask nothing of anybody.
+    fn copies(&mut self, recognised: &Recognised<'a>) {
+        let copies = &recognised.copies;
+        if copies.is_empty() {
+            return;
+        }
+        let ids: BTreeMap<usize, LinqId> = recognised
+            .links
+            .iter()
+            .filter_map(|(link, position)| Some(((*position)?, link.linq_id)))
+            .collect();
+        for (copy, original) in copies {
+            let record = self.place_record(*copy);
+            let of = self.record(*original);
+            if record.values.lacks_identity() {
+                self.cases.push(Case::Nobody { record });
+                continue;
+            }
+            if record.content == of.content {
+                self.cases.push(Case::Copy { record, of });
+                continue;
+            }
+            self.has_foreign_copies |= has_nothing_of(self.canon(), &record.values, &of.values);
+            let why = format!(
+                "{} has the same key; remove the one that is a copy, or give it a key of its own",
+                of.label
+            );
+            let candidates = ids.get(original).copied().into_iter().collect();
+            self.ambiguous(record, Standing::New, candidates, why);
+        }
     }
 
     /// Creates whose answer was lost: what they have made is adopted.
@@ -300,6 +339,7 @@ impl<'a, 'p> Sorting<'a, 'p> {
             rows_by_contact,
             contacts: by_id(free),
             other_contacts: by_id(others),
+            mapped: self.seen.source.mapped,
         }
     }
 
@@ -379,7 +419,9 @@ impl<'a, 'p> Sorting<'a, 'p> {
     }
 
     fn pairs(&mut self) {
-        let whole = self.seen.source.unreadable.is_empty() && self.suspects.is_empty();
+        let whole = self.seen.source.unreadable.is_empty()
+            && self.suspects.is_empty()
+            && !self.has_foreign_copies;
         for (link, position) in std::mem::take(&mut self.links) {
             if self.placed_links.contains(&link.id) {
                 continue;

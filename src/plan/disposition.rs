@@ -219,6 +219,7 @@ impl Judge<'_> {
             | Case::InLinq { .. }
             | Case::Orphan { .. }
             | Case::Candidate { .. }
+            | Case::Copy { .. }
             | Case::Nobody { .. }
             | Case::Suspect { .. }
             | Case::OutOfScope { .. } => Disposition::Unknown(Unknown::Unrecognised),
@@ -314,6 +315,7 @@ impl Judge<'_> {
             | Case::Ambiguous { .. } => true,
             Case::Pair { .. }
             | Case::Replaced { .. }
+            | Case::Copy { .. }
             | Case::Nobody { .. }
             | Case::OutOfScope { .. } => false,
         }

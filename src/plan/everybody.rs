@@ -64,7 +64,10 @@ pub fn everybody<'a>(
         record: case.record(),
         contact: case.contact(),
         is_ambiguous: matches!(case, Case::Ambiguous { .. } | Case::Candidate { .. }),
-        takes_part: !matches!(case, Case::Nobody { .. } | Case::OutOfScope { .. }),
+        takes_part: !matches!(
+            case,
+            Case::Copy { .. } | Case::Nobody { .. } | Case::OutOfScope { .. }
+        ),
     };
     Ok(cases.iter().map(somebody).collect())
 }

@@ -7,7 +7,8 @@
 use std::collections::BTreeSet;
 
 use crate::model::{
-    Change, Decision, DeletePolicy, Link, LinkId, LinkStatus, Policy, Side, SourceKey, WaitingKind,
+    Change, Decision, DeletePolicy, Link, LinkId, LinkStatus, Policy, Side, SourceKey,
+    SourceRecord, WaitingKind,
 };
 
 use super::case::{Case, LinqHalf, SourceHalf};
@@ -43,6 +44,11 @@ impl Missing {
     pub(super) fn in_cases(cases: &[Case<'_>], seen: &Observation) -> Missing {
         let mut missing = Missing::default();
         let mut suspects = 0;
+        let ambiguous = cases.iter().any(|case| matches!(case, Case::Ambiguous { .. }));
+        let links = seen.links.iter().filter(|_| ambiguous);
+        let keys: BTreeSet<&SourceKey> = links.filter_map(|link| link.key.as_ref()).collect();
+        let has_a_known_key =
+            |record: &SourceRecord| record.key.as_ref().is_some_and(|key| keys.contains(key));
         for case in cases {
             match case {
                 Case::Pair { link, source, linq } if asks_for(link, seen) => {
@@ -58,6 +64,7 @@ impl Missing {
                     missing.in_linq += 1;
                 }
                 Case::Suspect { .. } => suspects += 1,
+                Case::Ambiguous { record, .. } if has_a_known_key(record) => suspects += 1,
                 Case::Pair { .. }
                 | Case::Replaced { .. }
                 | Case::OnBoth { .. }
@@ -66,6 +73,7 @@ impl Missing {
                 | Case::Orphan { .. }
                 | Case::Ambiguous { .. }
                 | Case::Candidate { .. }
+                | Case::Copy { .. }
                 | Case::Nobody { .. }
                 | Case::OutOfScope { .. } => {}
             }
@@ -146,6 +154,7 @@ fn loses<'a>(case: &Case<'a>) -> Option<(&'a Link, Side)> {
         | Case::Suspect { .. }
         | Case::Ambiguous { link: None, .. }
         | Case::Candidate { .. }
+        | Case::Copy { .. }
         | Case::Nobody { .. }
         | Case::OutOfScope { .. } => None,
     }

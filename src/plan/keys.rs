@@ -26,7 +26,7 @@ impl Key {
         }
     }
 
-    fn of(self, values: &Values, canon: Canon) -> Option<String> {
+    pub(super) fn of(self, values: &Values, canon: Canon) -> Option<String> {
         match self {
             Key::Email => canon.email_key(values),
             Key::Phone => canon.phone_key(values),
@@ -51,10 +51,6 @@ pub(super) struct Keys([Option<String>; 3]);
 impl Keys {
     pub(super) fn of(values: &Values, canon: Canon) -> Keys {
         Keys(Key::ALL.map(|key| key.of(values, canon)))
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.iter().all(Option::is_none)
     }
 
     fn get(&self, key: Key) -> Option<&str> {

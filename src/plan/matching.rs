@@ -1,14 +1,15 @@
 //! Matches what is on both sides and not linked yet.
 //!
-//! In tiers (id column, e-mail, phone, name with company), by canonical value,
-//! and only where the match is unique both ways and the names do not speak
-//! against it. Everything else that could be the same person is *ambiguous*, and
-//! is left for a person to decide.
+//! In tiers (id column, e-mail, phone, name with company, equality in every field), by
+//! canonical value, and only where the match is unique both ways and the names do not
+//! speak against it. Everything else that could be the same contact, an equal full name
+//! included, is *ambiguous*, and is left for a person to decide.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    Canon, Field, FieldSet, Link, LinqContact, LinqId, SourceRecord, names_contradict,
+    Canon, Field, FieldSet, Link, LinqContact, LinqId, SourceRecord, Values, full_name_key,
+    names_contradict,
 };
 
 use super::keys::{Index, Key, Keys, Wanted};
@@ -31,6 +32,8 @@ pub(super) struct Pool<'a> {
     /// Contacts that are linked, or outside the scope: a record that matches one
     /// of them is not created a second time.
     pub(super) other_contacts: BTreeMap<LinqId, &'a LinqContact>,
+    /// The fields that the source carries.
+    pub(super) mapped: FieldSet,
 }
 
 /// A record that looks for its contact.
@@ -94,6 +97,8 @@ pub(super) fn match_up(pool: &Pool<'_>, canon: Canon) -> Matching {
     for key in Key::ALL {
         matcher.by_key(key);
     }
+    matcher.by_every_field();
+    matcher.namesakes();
     matcher.first_of_duplicates();
     matcher.finish()
 }
@@ -322,7 +327,101 @@ impl<'a> Matcher<'a> {
         rivals
     }
 
-    /// Of rows that look like one person only the first is new.
+    /// What is the same in every field that the source carries, blank ones included, and is
+    /// so on each side only once.
+    fn by_every_field(&mut self) {
+        let open = self.open();
+        if open.is_empty() {
+            return;
+        }
+        let mut records: BTreeMap<Vec<String>, Vec<Option<usize>>> = BTreeMap::new();
+        for row in &open {
+            if let Some(all) = self.every_field_of(self.record(*row)) {
+                records.entry(all).or_default().push(Some(*row));
+            }
+        }
+        for record in &self.pool.linked_records {
+            if let Some(all) = self.every_field_of(record)
+                && let Some(rows) = records.get_mut(&all)
+            {
+                rows.push(None);
+            }
+        }
+        let mut contacts: BTreeMap<Vec<String>, Vec<LinqId>> = BTreeMap::new();
+        for (id, contact) in &self.pool.contacts {
+            let all = self.every_field(&contact.values).filter(|all| records.contains_key(all));
+            contacts.entry(all.unwrap_or_default()).or_default().push(*id);
+        }
+        for (all, rows) in records {
+            let ids = contacts.get(&all).map_or(&[][..], Vec::as_slice);
+            if let ([Some(row)], [id]) = (&rows[..], ids)
+                && self.is_free(*id)
+                && !self.waiting.contains(id)
+            {
+                self.is(*row, *id, Tier::EveryField);
+            }
+        }
+    }
+
+    /// All that a record says, unless something of it cannot be believed.
+    fn every_field_of(&self, record: &SourceRecord) -> Option<Vec<String>> {
+        if record.rejected.is_empty() { self.every_field(&record.values) } else { None }
+    }
+
+    /// All that is said in the fields by which a contact may be told; `None` where that is
+    /// nothing.
+    fn every_field(&self, values: &Values) -> Option<Vec<String>> {
+        let fields = self.pool.mapped.iter().filter(|field| *field != Field::Owner);
+        let all = self.canon.all(fields.collect(), values);
+        (!values.lacks_identity()).then_some(all)
+    }
+
+    /// Records with the full name of a contact that nothing else tells apart or joins: they
+    /// may be that contact. It waits for a record that may be others, too.
+    fn namesakes(&mut self) {
+        let undecided = |verdict: &Option<Verdict>| match verdict {
+            Some(Verdict::Is(..) | Verdict::New) => false,
+            Some(Verdict::Ambiguous { .. }) | None => true,
+        };
+        let rows: Vec<usize> =
+            (0..self.verdicts.len()).filter(|row| undecided(&self.verdicts[*row])).collect();
+        if rows.is_empty() {
+            return;
+        }
+        let mut by_name: BTreeMap<String, BTreeSet<LinqId>> = BTreeMap::new();
+        for (id, contact) in &self.pool.contacts {
+            if self.is_free(*id)
+                && let Some(name) = full_name_key(&contact.values)
+            {
+                by_name.entry(name).or_default().insert(*id);
+            }
+        }
+        for row in rows {
+            let name = full_name_key(&self.record(row).values);
+            let Some(ids) = name.and_then(|name| by_name.get(&name)) else { continue };
+            if let Some(Verdict::Ambiguous { candidates, .. }) = &mut self.verdicts[row] {
+                let others = ids.iter().filter(|id| !candidates.contains(id)).copied();
+                candidates.extend(others.collect::<Vec<LinqId>>());
+                self.waiting.extend(ids);
+            } else {
+                let why = self.same_name(ids);
+                self.ambiguous(row, ids.clone(), why);
+            }
+        }
+    }
+
+    fn same_name(&self, ids: &BTreeSet<LinqId>) -> String {
+        match ids.first().filter(|_| ids.len() == 1) {
+            Some(id) => format!(
+                "{} in Linq has the same name, and nothing else tells whether it is the same \
+                 contact",
+                named(self.contact(*id))
+            ),
+            None => "several contacts in Linq have the same name".to_owned(),
+        }
+    }
+
+    /// Of rows that look like one contact only the first is new.
     fn first_of_duplicates(&mut self) {
         // Rows of which it was told just now who they are count as linked.
         let mut created: Index<&SourceRecord> = Index::default();
@@ -331,50 +430,79 @@ impl<'a> Matcher<'a> {
                 created.insert(self.record(row), &self.keys[row]);
             }
         }
-        let mut keyless = self.keyless_linked_rows();
+        let mut by_name = self.linked_by_name();
         for row in self.open() {
             let record = self.record(row);
-            let why = if self.keys[row].is_empty() {
-                let copies = keyless.entry(self.canon.all(everything(), &record.values));
-                let first = *copies.or_insert(record);
-                let copied = first.index != record.index;
-                copied.then(|| (first.name_in_source(), "is the same in every field".to_owned()))
-            } else {
-                let alike = self.alike(row, &created);
-                // One that waits itself keeps nobody from being created.
-                if alike.is_none() || self.is_bereft(row) {
-                    created.insert(record, &self.keys[row]);
+            let alike = self.alike(row, &created).or_else(|| self.namesake(row, &by_name));
+            // One that waits itself keeps none from being created.
+            if alike.is_none() || self.is_bereft(row) {
+                created.insert(record, &self.keys[row]);
+                if let Some(name) = full_name_key(&record.values) {
+                    by_name.entry(name).or_default().push(record);
                 }
-                alike.map(|(key, other)| (other, format!("has the same {}", key.tier())))
-            };
-            match why.filter(|_| !self.is_bereft(row)) {
-                Some((other, why)) => {
-                    self.ambiguous(row, BTreeSet::new(), format!("{other} in the source {why}"));
-                }
+            }
+            match alike.filter(|_| !self.is_bereft(row)) {
+                Some(why) => self.ambiguous(row, BTreeSet::new(), why),
                 None => self.verdicts[row] = Some(Verdict::New),
             }
         }
     }
 
-    /// The first record, linked or `created`, that looks like `row`, and by which key.
-    fn alike(&self, row: usize, created: &Index<&'a SourceRecord>) -> Option<(Key, String)> {
+    /// The first record, linked or `created`, that shares a key with `row`, and how.
+    fn alike(&self, row: usize, created: &Index<&'a SourceRecord>) -> Option<String> {
         let (values, keys) = (&self.record(row).values, &self.keys[row]);
         Key::ALL.into_iter().find_map(|key| {
             let others = self.linked.sharing(key, keys).iter().chain(created.sharing(key, keys));
             let mut alike = others.filter(|other| key.counts(values, &other.values));
-            alike.next().map(|other| (key, other.name_in_source()))
+            let other = alike.next()?.name_in_source();
+            Some(format!("{other} in the source has the same {}", key.tier()))
         })
     }
 
-    /// Linked rows that have no key, by everything that they say.
-    fn keyless_linked_rows(&self) -> BTreeMap<Vec<String>, &'a SourceRecord> {
-        let canon = self.canon;
-        if !self.keys.iter().any(Keys::is_empty) {
-            return BTreeMap::new();
+    /// The rows that are linked, or were told just now who they are, by their full name, as
+    /// far as an open one has it.
+    fn linked_by_name(&self) -> BTreeMap<String, Vec<&'a SourceRecord>> {
+        let names = self.open().into_iter().filter_map(|row| {
+            let name = full_name_key(&self.record(row).values)?;
+            Some((name, Vec::new()))
+        });
+        let mut by_name: BTreeMap<String, Vec<&SourceRecord>> = names.collect();
+        if by_name.is_empty() {
+            return by_name;
         }
-        let keyless = |record: &&&SourceRecord| Keys::of(&record.values, canon).is_empty();
-        let rows = self.pool.linked_records.iter().filter(keyless);
-        rows.map(|record| (canon.all(everything(), &record.values), *record)).collect()
+        let is_told =
+            |(_, verdict): &(usize, &Option<Verdict>)| matches!(verdict, Some(Verdict::Is(..)));
+        let told = self.verdicts.iter().enumerate().filter(is_told);
+        let told = told.map(|(row, _)| self.record(row));
+        for record in self.pool.linked_records.iter().copied().chain(told) {
+            let name = full_name_key(&record.values);
+            if let Some(rows) = name.and_then(|name| by_name.get_mut(&name)) {
+                rows.push(record);
+            }
+        }
+        by_name
+    }
+
+    /// A record with the full name of `row`, and with no other value where both have one.
+    fn namesake(
+        &self,
+        row: usize,
+        by_name: &BTreeMap<String, Vec<&'a SourceRecord>>,
+    ) -> Option<String> {
+        let values = &self.record(row).values;
+        let rows = by_name.get(&full_name_key(values)?)?;
+        let is_compatible = |other: &&&SourceRecord| {
+            let both = everything().iter().filter(|field| {
+                !values[*field].trim().is_empty() && !other.values[*field].trim().is_empty()
+            });
+            let names = [Field::FirstName, Field::LastName];
+            let mut rest = both.filter(|field| !names.contains(field));
+            rest.all(|field| self.canon.same(field, &values[field], &other.values[field]))
+        };
+        let other = rows.iter().find(is_compatible)?;
+        let is_same = self.canon.differing(everything(), values, &other.values).is_empty();
+        let how = if is_same { "is the same in every field" } else { "has the same name" };
+        Some(format!("{} in the source {how}", other.name_in_source()))
     }
 
     fn finish(self) -> Matching {

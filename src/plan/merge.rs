@@ -5,7 +5,7 @@
 
 use crate::model::{
     Agreement, Base, Canon, Change, ConflictPolicy, Field, FieldSet, Fingerprint, LinqContact,
-    Policy, Side, SourceRecord, Values, WaitingKind,
+    Policy, Side, SourceRecord, Values, WaitingKind, name_contains,
 };
 
 use super::decide::Fate;
@@ -138,6 +138,9 @@ fn outcome(
     match (source_differs, linq_differs) {
         (false, false) => unchanged(field, base, policy),
         _ if same(source, linq) => Outcome::Agree,
+        _ if is_half_of_a_clash(field, record, contact, base, policy) => {
+            ask(if base.is_void(field) { Clash::ReadAnew } else { Clash::NeverAgreed })
+        }
         (true, false) | (false, true) if let Some(side) = changed_back => {
             ask(Clash::ChangedBack(side))
         }
@@ -164,6 +167,28 @@ fn outcome(
         (true, true) if base.get(field).is_none() => ask(Clash::NeverAgreed),
         (true, true) => ask(Clash::BothEdited),
     }
+}
+
+/// Whether a half of a name, which one side lacks, is no blank to be filled: the other half
+/// clashes, or has it already, as where one side keeps a whole name in its first name.
+fn is_half_of_a_clash(
+    field: Field,
+    record: &SourceRecord,
+    contact: &LinqContact,
+    base: &Base,
+    policy: &Policy,
+) -> bool {
+    let Some(other) = field.other_half_of_name() else { return false };
+    let (source, linq) = (&record.values, &contact.values);
+    let missing = |values: &Values| values[field].trim().is_empty();
+    if base.get(field).is_some() || missing(source) == missing(linq) {
+        return false;
+    }
+    let (whole, halved) = if missing(linq) { (source, linq) } else { (linq, source) };
+    let (a, b) = (&source[other], &linq[other]);
+    let clashes =
+        edited_sides(other, a, b, base, policy) == (true, true) && !policy.canon.same(other, a, b);
+    clashes || name_contains(&halved[other], &whole[field])
 }
 
 /// Whether the value of the source, and that of Linq, is another than its own half of what

@@ -38,6 +38,7 @@
 
 mod case;
 mod choice;
+mod copies;
 mod correlate;
 pub mod decide;
 mod decisions;
@@ -128,6 +129,7 @@ pub fn plan(seen: &Observation, policy: &Policy) -> Result<Plan, Unaccounted> {
     }
     plan.notices.extend(seen.source.notices.iter().cloned());
     notice_nobodies(&mut plan, seen);
+    notice_copies(&mut plan, &cases);
     notice_other_keys(&mut plan, &cases);
     drop_writes_to_read_only_source(&mut plan, seen);
     notice_delayed_creates(&mut plan, &cases, seen);
@@ -164,7 +166,10 @@ fn step_for(case: &Case<'_>, seen: &Observation, policy: &Policy) -> Step {
         }
         Case::Suspect { record } => fresh::suspect_step(record),
         // Nothing is done about these: they wait for, or take no part in, the rest.
-        Case::Candidate { .. } | Case::OutOfScope { .. } | Case::Nobody { .. } => Step::nothing(),
+        Case::Candidate { .. }
+        | Case::OutOfScope { .. }
+        | Case::Copy { .. }
+        | Case::Nobody { .. } => Step::nothing(),
     }
 }
 
@@ -215,6 +220,36 @@ fn notice_nobodies(plan: &mut Plan, seen: &Observation) {
     plan.notices.push(format!(
         "without a name, an e-mail address or a phone number, so not synchronised: {}{more}",
         filled[..filled.len().min(NAMED)].join(", ")
+    ));
+}
+
+/// Names rows and cards that are there twice.
+fn notice_copies(plan: &mut Plan, cases: &[Case<'_>]) {
+    const NAMED: usize = 5;
+    let copies: Vec<String> = cases
+        .iter()
+        .filter_map(|case| match case {
+            Case::Copy { record, of } => Some(format!("{} of {}", record.label, of.label)),
+            Case::Pair { .. }
+            | Case::Replaced { .. }
+            | Case::OnBoth { .. }
+            | Case::InSource { .. }
+            | Case::InLinq { .. }
+            | Case::Orphan { .. }
+            | Case::Ambiguous { .. }
+            | Case::Candidate { .. }
+            | Case::Nobody { .. }
+            | Case::Suspect { .. }
+            | Case::OutOfScope { .. } => None,
+        })
+        .collect();
+    if copies.is_empty() {
+        return;
+    }
+    let more = if copies.len() > NAMED { ", …" } else { "" };
+    plan.notices.push(format!(
+        "identical copies, which are not synchronised: {}{more}",
+        copies[..copies.len().min(NAMED)].join(", ")
     ));
 }
 

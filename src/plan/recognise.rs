@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{Link, LinkId, LinkStatus, LinqId, Policy, SourceRecord};
 
+use super::copies::copies;
 use super::observation::{DoubtfulCreate, HalfAdded, Observation};
 use super::reidentify::{Known, reidentify};
 
@@ -18,6 +19,9 @@ pub(super) struct Recognised<'a> {
     pub(super) creates: Vec<(&'a DoubtfulCreate, Option<usize>)>,
     /// Records half added for contacts that are not linked.
     pub(super) additions: Vec<(&'a HalfAdded, Option<usize>)>,
+    /// The positions of copies, each with that of the record whose key it has. None of
+    /// them is recognised as anything else.
+    pub(super) copies: BTreeMap<usize, usize>,
 }
 
 /// Finds the records of what the state knows.
@@ -35,17 +39,23 @@ pub(super) fn recognise<'a>(seen: &'a Observation, policy: &Policy) -> Recognise
     let half_added: Vec<&HalfAdded> = seen.half_added.iter().filter(is_there).collect();
     let additions = half_added.iter().map(|added| Known::Addition(added));
     let known: Vec<Known<'_>> = links.chain(additions).collect();
-    let found = reidentify(&known, records, &vec![false; records.len()], mapped, canon);
+    let creates: Vec<&DoubtfulCreate> = seen.doubtful.iter().collect();
+    let created: Vec<Known<'_>> = creates.iter().map(|create| Known::Create(create)).collect();
+    let copies = copies(&[&known[..], &created].concat(), records, mapped, canon);
+    let mut taken = vec![false; records.len()];
+    copies.keys().for_each(|copy| taken[*copy] = true);
+    let found = reidentify(&known, records, &taken, mapped, canon);
     let (linked, added) = found.split_at(sorted.len());
     let mut links: Vec<(&Link, Option<usize>)> =
         sorted.into_iter().zip(linked.iter().copied()).collect();
     let additions = of_nobody(&mut links, half_added.into_iter().zip(added.iter().copied()));
 
-    let creates: Vec<&DoubtfulCreate> = seen.doubtful.iter().collect();
-    let known: Vec<Known<'_>> = creates.iter().map(|create| Known::Create(create)).collect();
-    let taken = taken(&links, &additions, records, seen);
-    let found = reidentify(&known, records, &taken, mapped, canon);
-    Recognised { links, creates: creates.into_iter().zip(found).collect(), additions }
+    let linked = links.iter().filter(|(link, _)| !is_lost(link, seen)).map(|link| link.1);
+    for position in linked.chain(additions.iter().map(|added| added.1)).flatten() {
+        taken[position] = true;
+    }
+    let found = reidentify(&created, records, &taken, mapped, canon);
+    Recognised { links, creates: creates.into_iter().zip(found).collect(), additions, copies }
 }
 
 /// The record of the link with this id, where it is recognised.
@@ -79,21 +89,6 @@ fn of_nobody<'a>(
         }
     }
     left
-}
-
-/// For each record whether no create can have been sent for it.
-fn taken(
-    links: &[(&Link, Option<usize>)],
-    additions: &[(&HalfAdded, Option<usize>)],
-    records: &[SourceRecord],
-    seen: &Observation,
-) -> Vec<bool> {
-    let mut taken = vec![false; records.len()];
-    let linked = links.iter().filter(|(link, _)| !is_lost(link, seen)).map(|link| link.1);
-    for position in linked.chain(additions.iter().map(|added| added.1)).flatten() {
-        taken[position] = true;
-    }
-    taken
 }
 
 /// Whether the contact of `link` is gone, so that its record may get another. For a

@@ -30,7 +30,7 @@ pub(super) enum Known<'a> {
 }
 
 impl<'a> Known<'a> {
-    fn linq_id(self) -> Option<LinqId> {
+    pub(super) fn linq_id(self) -> Option<LinqId> {
         match self {
             Known::Link(link) => Some(link.linq_id),
             Known::Create(_) => None,

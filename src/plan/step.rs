@@ -324,6 +324,8 @@ pub enum Tier {
     Phone,
     /// First name, last name and company.
     Name,
+    /// Every field that the source carries.
+    EveryField,
     /// The decision of a person.
     Decision,
 }
@@ -336,6 +338,7 @@ impl fmt::Display for Tier {
             Tier::Email => "e-mail",
             Tier::Phone => "phone and first name",
             Tier::Name => "name and company",
+            Tier::EveryField => "every field",
             Tier::Decision => "a person's decision",
         })
     }

@@ -6,10 +6,11 @@
 use std::collections::BTreeMap;
 
 use crate::model::{
-    Canon, Decision, Field, FieldSet, Fingerprint, Values, Waiting, WaitingKind, first_names_agree,
-    name_and_company_key, names_contradict,
+    Canon, Decision, Field, FieldSet, Fingerprint, Values, Waiting, WaitingKind, full_name_key,
+    names_contradict,
 };
 
+use super::keys::Key;
 use super::observation::Observation;
 use super::step::{Plan, Step, Subject, Wait};
 
@@ -87,15 +88,21 @@ fn reason(step: &Step, wait: &Wait) -> String {
 pub(super) fn what(kind: &WaitingKind, subject: &Subject, seen: &Observation) -> Fingerprint {
     let record = match kind {
         WaitingKind::Ambiguous { .. } | WaitingKind::Rejected { .. } => {
-            subject.record.map(|index| seen.source.records[index.0 as usize].fingerprint)
+            subject.record.map(|index| &seen.source.records[index.0 as usize])
         }
         WaitingKind::Conflict { .. }
         | WaitingKind::HeldDeletion { .. }
         | WaitingKind::HeldClearing { .. }
         | WaitingKind::HeldChange { .. } => None,
     };
+    let written = record.map(|record| record.fingerprint);
+    let about = (kind, subject.link, subject.linq_id, written);
     // Serialising these types cannot fail: they hold texts and numbers.
-    let about = serde_json::to_vec(&(kind, subject.link, subject.linq_id, record));
+    let about = match record.map_or(0, |record| record.twin) {
+        0 => serde_json::to_vec(&about),
+        // Of rows with the same bytes each has a question of its own.
+        twin => serde_json::to_vec(&(about, twin)),
+    };
     Fingerprint::of(&about.unwrap_or_default())
 }
 
@@ -131,37 +138,40 @@ pub(super) fn rejected(kind: &WaitingKind, subject: &Subject, seen: &Observation
     decided(kind, subject, seen) == Some(&Decision::Reject)
 }
 
-/// Groups of people within one side who look like one person: the same e-mail address with names
-/// that do not contradict, the same phone number with first names that agree, or the
-/// same name and company. Each group has at least two members, in the order given.
-pub fn duplicates<Id: Copy + Ord>(people: &[(Id, &Values)], canon: Canon) -> Vec<Vec<Id>> {
-    type Key = fn(Canon, &Values) -> Option<String>;
-    type Alike = fn(&Values, &Values) -> bool;
-    let keys: [(Key, Alike); 3] = [
-        (|canon, values| canon.email_key(values), |a, b| !names_contradict(a, b)),
-        (
-            |canon, values| canon.phone_key(values),
-            |a, b| !names_contradict(a, b) && first_names_agree(a, b),
-        ),
-        (|_, values| name_and_company_key(values), |_, _| true),
-    ];
+/// Groups of contacts within one side that look like one: they share a key by which
+/// records and contacts are matched, or their full name. Each group has at least two
+/// members, in the order given.
+pub fn duplicates<Id: Copy + Ord>(contacts: &[(Id, &Values)], canon: Canon) -> Vec<Vec<Id>> {
+    let by_key = Key::ALL.into_iter().flat_map(|key| {
+        let alike = move |a: &Values, b: &Values| key.counts(a, b) && !names_contradict(a, b);
+        sharing(contacts, |values| key.of(values, canon), alike)
+    });
     let mut found: Vec<Vec<Id>> = Vec::new();
-    for (key, alike) in keys {
-        let mut by_key: BTreeMap<String, Vec<(Id, &Values)>> = BTreeMap::new();
-        for (id, values) in people {
-            if let Some(key) = key(canon, values) {
-                by_key.entry(key).or_default().push((*id, values));
-            }
-        }
-        for group in by_key.values().filter(|group| group.len() > 1) {
-            let first = group[0].1;
-            let members: Vec<Id> =
-                group.iter().filter(|(_, v)| alike(first, v)).map(|(id, _)| *id).collect();
-            if members.len() > 1 && !found.contains(&members) {
-                found.push(members);
-            }
+    for group in by_key.chain(sharing(contacts, full_name_key, |_, _| true)) {
+        if !found.iter().any(|other| group.iter().all(|id| other.contains(id))) {
+            found.retain(|other| !other.iter().all(|id| group.contains(id)));
+            found.push(group);
         }
     }
     found.sort();
     found
+}
+
+/// Those of `contacts` that share a key and look like the first of them with it.
+fn sharing<Id: Copy>(
+    contacts: &[(Id, &Values)],
+    key: impl Fn(&Values) -> Option<String>,
+    alike: impl Fn(&Values, &Values) -> bool,
+) -> Vec<Vec<Id>> {
+    let mut by_key: BTreeMap<String, Vec<(Id, &Values)>> = BTreeMap::new();
+    for (id, values) in contacts {
+        if let Some(key) = key(values) {
+            by_key.entry(key).or_default().push((*id, values));
+        }
+    }
+    let groups = by_key.values().map(|group| {
+        let like_first = group.iter().filter(|(_, values)| alike(group[0].1, values));
+        like_first.map(|(id, _)| *id).collect::<Vec<Id>>()
+    });
+    groups.filter(|group| group.len() > 1).collect()
 }

@@ -38,7 +38,9 @@ fn origin(step: &Step, seen: &Observation) -> Origin {
     match step.reason {
         Reason::Matched(Tier::Journal) if half_added() => Origin::AddedToSource,
         Reason::Matched(Tier::Journal) => Origin::CreatedInLinq,
-        Reason::Matched(Tier::Id | Tier::Email | Tier::Phone | Tier::Name | Tier::Decision)
+        Reason::Matched(
+            Tier::Id | Tier::Email | Tier::Phone | Tier::Name | Tier::EveryField | Tier::Decision,
+        )
         | Reason::Rule(_)
         | Reason::Because(_)
         | Reason::Undo(_) => Origin::There,

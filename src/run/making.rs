@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 use std::sync::Arc;
 
-use crate::apply::{Apply, GivenUp, LinqOutcome, SourceHalt, write_source};
+use crate::apply::{Apply, GivenUp, LinqOutcome, SourceHalt, sample, write_source};
 use crate::linq::LinqError;
 use crate::model::{Fingerprint, RunId, Timestamp, WaitingKind};
 use crate::observe;
@@ -277,6 +277,11 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
             settle: self.terms.settle,
             given_up: &self.given_up,
             stop: self.terms.stop,
+            sample: if self.sides.linq.may_try_either() {
+                sample(seen.linq.contacts.values(), self.terms.policy.canon)
+            } else {
+                None
+            },
         }
     }
 

@@ -46,8 +46,8 @@ pub use fault_text::FaultError;
 pub use lie::Lie;
 pub use quirk_text::QuirkError;
 pub use quirks::{
-    Blanks, Duplicates, ErrorForm, FindPhones, FindPicks, FindShape, Order, PastEnd, PhoneForm,
-    Quirk, Quirks, UpdateAnswer, UpdatedAt, Updates,
+    Blanks, Duplicates, ErrorForm, FindJoins, FindPhones, FindPicks, FindShape, Order, PastEnd,
+    PhoneForm, Quirk, Quirks, UpdateAnswer, UpdatedAt, Updates,
 };
 pub use request_log::LoggedRequest;
 pub use routes::Kind;

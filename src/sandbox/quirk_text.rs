@@ -7,8 +7,8 @@ use std::str::FromStr;
 
 use super::contact::WRITABLE;
 use super::quirks::{
-    Blanks, Duplicates, ErrorForm, FindPhones, FindPicks, FindShape, Order, PastEnd, PhoneForm,
-    Quirk, UpdateAnswer, UpdatedAt, Updates,
+    Blanks, Duplicates, ErrorForm, FindJoins, FindPhones, FindPicks, FindShape, Order, PastEnd,
+    PhoneForm, Quirk, UpdateAnswer, UpdatedAt, Updates,
 };
 
 /// The text does not name a quirk.
@@ -19,7 +19,7 @@ pub enum QuirkError {
         "no quirk is called `{0}`; there are owner-reset, phone, title-case, trim, \
          lower-email, drop-emoji, truncate, ignore-clearing, refuse-clearing, unknown-users, \
          updates, update-answer, updated-at, reverts, blanks, list-lacks, order, per-page, \
-         past-end, find-shape, find-phones, find-picks, late-deletion, late-visibility, \
+         past-end, find-shape, find-phones, find-joins, find-picks, late-deletion, late-visibility, \
          duplicates and errors"
     )]
     Unknown(String),
@@ -75,6 +75,7 @@ impl FromStr for Quirk {
             "find-phones" => {
                 (choice(value, &FIND_PHONES).map(Quirk::FindPhones), "normalised or kept")
             }
+            "find-joins" => (choice(value, &FIND_JOINS).map(Quirk::FindJoins), "any or all"),
             "find-picks" => (choice(value, &FIND_PICKS).map(Quirk::FindPicks), "first or last"),
             "errors" => {
                 (choice(value, &ERRORS).map(Quirk::Errors), "documented, list, typed, html or none")
@@ -105,6 +106,7 @@ const UPDATED_ATS: [(&str, UpdatedAt); 2] =
     [("moves", UpdatedAt::Moves), ("stays", UpdatedAt::Stays)];
 const FIND_PHONES: [(&str, FindPhones); 2] =
     [("normalised", FindPhones::Normalised), ("kept", FindPhones::Kept)];
+const FIND_JOINS: [(&str, FindJoins); 2] = [("any", FindJoins::Any), ("all", FindJoins::All)];
 const FIND_PICKS: [(&str, FindPicks); 2] = [("first", FindPicks::First), ("last", FindPicks::Last)];
 const ERRORS: [(&str, ErrorForm); 5] = [
     ("documented", ErrorForm::Documented),
@@ -162,6 +164,7 @@ mod tests {
             ("updated-at=stays", Quirk::UpdatedAt(UpdatedAt::Stays)),
             ("reverts=title", Quirk::Reverts("title")),
             ("find-phones=kept", Quirk::FindPhones(FindPhones::Kept)),
+            ("find-joins=all", Quirk::FindJoins(FindJoins::All)),
             ("find-picks=last", Quirk::FindPicks(FindPicks::Last)),
             ("late-deletion=2", Quirk::LateDeletion(2)),
             ("errors=typed", Quirk::Errors(ErrorForm::Typed)),

@@ -30,6 +30,7 @@
 /// | `past-end=empty\|missing\|last` | a page past the end is empty, a 404, or the last page again |
 /// | `find-shape=bare\|contact\|data` | the member that holds what find found |
 /// | `find-phones=normalised\|kept` | find compares the number in E.164 with kept numbers in E.164, or as they are kept |
+/// | `find-joins=any\|all` | find with an e-mail and a phone number shows a contact that has either, or both |
 /// | `find-picks=first\|last` | of several contacts find shows the one with the lowest id, or the highest |
 /// | `late-deletion=N` | a deleted contact is in the next N lists |
 /// | `late-visibility=N` | a created contact is missing from the next N lists and finds |
@@ -79,6 +80,8 @@ pub enum Quirk {
     FindShape(FindShape),
     /// `find-phones`
     FindPhones(FindPhones),
+    /// `find-joins`
+    FindJoins(FindJoins),
     /// `find-picks`
     FindPicks(FindPicks),
     /// `late-deletion`
@@ -191,6 +194,16 @@ pub enum FindPhones {
     Kept,
 }
 
+/// Whom find shows that is given an e-mail and a phone number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FindJoins {
+    /// A contact that has either.
+    #[default]
+    Any,
+    /// A contact that has both.
+    All,
+}
+
 /// Which of several contacts find shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FindPicks {
@@ -275,6 +288,8 @@ pub struct Quirks {
     pub find_shape: FindShape,
     /// Which spelling of a phone number find compares.
     pub find_phones: FindPhones,
+    /// Whom find shows that is given an e-mail and a phone number.
+    pub find_joins: FindJoins,
     /// Which of several contacts find shows.
     pub find_picks: FindPicks,
     /// The number of lists that show a deleted contact still.
@@ -312,6 +327,7 @@ impl Quirks {
             Quirk::PastEnd(page) => self.past_end = page,
             Quirk::FindShape(shape) => self.find_shape = shape,
             Quirk::FindPhones(phones) => self.find_phones = phones,
+            Quirk::FindJoins(joins) => self.find_joins = joins,
             Quirk::FindPicks(picks) => self.find_picks = picks,
             Quirk::LateDeletion(lists) => self.late_deletion = lists,
             Quirk::LateVisibility(requests) => self.late_visibility = requests,

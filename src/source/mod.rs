@@ -98,6 +98,17 @@ pub enum Access {
     ReadOnly,
 }
 
+/// Numbers `records`, which are those of one reading in their order.
+fn number(records: &mut [SourceRecord]) {
+    let mut written: BTreeMap<Fingerprint, u32> = BTreeMap::new();
+    for (index, record) in (0..).zip(records) {
+        record.index = RecordIndex(index);
+        let twins = written.entry(record.fingerprint).or_insert(0);
+        record.twin = *twins;
+        *twins += 1;
+    }
+}
+
 impl Reading {
     /// Takes what was just written for the values of the records, where a field has
     /// several places: it stands in the place in which the old value stood.

@@ -130,26 +130,135 @@ fn rows_with_one_id_that_were_never_synced_both_wait() {
     assert_eq!((world.writes(), world.text()), (vec![], text));
 }
 
-#[test]
-fn rows_that_share_a_key_are_both_named_and_nobody_is_changed_or_deleted() {
-    let keyed = "No,First Name,Email,Title\n1,Ada,ada@people.example,Countess\n\
-                 2,Bo,bo@people.example,Pilot\n";
-    let mut world = World::with_csv(keyed);
+const KEYED: &str = "No,First Name,Email,Title\n1,Ada,ada@people.example,Countess\n\
+                     2,Bo,bo@people.example,Pilot\n3,Cy,cy@people.example,Cook\n";
+
+/// Three contacts with keys, in sync.
+fn keyed() -> World {
+    let mut world = World::with_csv(KEYED);
     world.set("source.key", "\"No\"");
     world.sync();
-    let text = format!("{keyed}1,Ada,ada@people.example,Lady\n").replace("Pilot", "Chief");
-    world.write(&text);
-    let run = world.once().expect(3);
-    // Everybody else flows; these two wait until one has another key.
-    assert_eq!((run.count("rejected"), run.count("ambiguous")), (2, 0), "{:#}", run.json);
-    assert_eq!((run.linq(), run.source()[1..].to_vec()), ([2, 0, 1, 0], vec![0, 0, 0]));
-    assert_eq!(world.contact("Ada").title.as_deref(), Some("Countess"));
-    assert_eq!(world.text(), text);
-    let told = world.run(&["--once"]).expect(3).stdout;
-    for word in ["row:2 (line 2)", "row:4 (line 4)", "same value as row:2", "`No`"] {
-        assert!(told.contains(word), "no {word:?} in\n{told}");
+    world
+}
+
+#[test]
+fn a_row_with_the_key_of_another_waits_while_the_other_goes_on() {
+    for (copy, copy_first) in [
+        ("1,Ada,ada@people.example,Lady", false),
+        ("1,Ada,ada@people.example,Lady", true),
+        ("1,Ada,ada@home.example,Countess", false),
+        ("1,Adam,adam@people.example,Baker", false),
+    ] {
+        let world = keyed();
+        let rows: Vec<&str> = KEYED.lines().collect();
+        let at = if copy_first { 1 } else { 4 };
+        let text =
+            [&rows[..at], &[copy], &rows[at..]].concat().join("\n").replace("Pilot", "Chief");
+        world.write(text.clone() + "\n");
+        world.change("Ada", "title", "Dame");
+        let run = world.once().expect(3);
+        let told = format!("{copy}: {:#}", run.json);
+        assert_eq!((run.count("ambiguous"), run.count("rejected")), (1, 0), "{told}");
+        assert_eq!((run.linq(), run.source()), ([3, 0, 1, 0], [4, 0, 1, 0]), "{told}");
+        assert!(world.text().contains("1,Ada,ada@people.example,Dame"), "{}", world.text());
+        assert!(world.text().contains(copy), "{}", world.text());
+        let listed = world.run(&["list", "ambiguous"]).expect(0).stdout;
+        assert!(listed.contains("has the same key"), "{listed}");
+        let copy_at = if copy_first { "row:2" } else { "row:5" };
+        world.run(&["resolve", copy_at, "--separate"]).expect(2);
+        world.write(world.text().replace(&format!("{copy}\n"), ""));
+        world.once().expect(0);
+        world.expect_silence();
     }
-    world.edit("\n1,Ada,ada@people.example,Lady", "");
+}
+
+#[test]
+fn a_copy_with_a_key_keeps_nobody_else_from_being_deleted() {
+    let world = keyed();
+    let text = format!("{KEYED}1,Ada,ada@people.example,Lady\n");
+    world.write(text.replace("3,Cy,cy@people.example,Cook\n", ""));
+    let run = world.once().expect(3);
+    assert_eq!((run.linq(), run.count("ambiguous")), ([2, 0, 0, 1], 1), "{:#}", run.json);
+    assert!(world.linq().contacts().iter().all(|one| one.first_name.as_deref() != Some("Cy")));
+}
+
+#[test]
+fn a_known_row_that_got_the_key_of_another_is_not_taken_for_deleted() {
+    let world = keyed();
+    world.write(KEYED.replace("3,Cy", "2,Cy"));
+    let run = world.once().expect(3);
+    assert_eq!((run.linq(), run.count("ambiguous")), ([3, 0, 0, 0], 1), "{:#}", run.json);
+    world.write(KEYED);
+    world.once().expect(0);
+    world.expect_silence();
+}
+
+#[test]
+fn an_identical_copy_with_a_key_is_named_and_asks_nothing() {
+    let world = keyed();
+    let text = format!("{KEYED}1,Ada,ada@people.example,Countess\n");
+    world.write(&text);
+    let run = world.once().expect(0);
+    assert_eq!((run.linq(), run.source()[1..].to_vec()), ([3, 0, 0, 0], vec![0; 3]));
+    assert!(run.notices().contains("row:5 of row:2"), "{}", run.notices());
+    assert_eq!(world.text(), text);
+    world.run(&["verify"]).expect(0);
+    // Where one of them goes, the other is the contact.
+    world.write(
+        KEYED.replace("1,Ada,ada@people.example,Countess\n", "")
+            + "1,Ada,ada@people.example,Countess\n",
+    );
+    world.once().expect(0);
+    assert_eq!(world.linq().contacts().len(), 3);
+    world.expect_silence();
+}
+
+#[test]
+fn new_rows_with_one_key_are_created_once() {
+    let mut world = World::with_csv("No,First Name,Email\n7,Di,di@x.example\n7,Ed,ed@x.example\n");
+    world.set("source.key", "\"No\"");
+    let run = world.once().expect(3);
+    assert_eq!((run.linq()[1], run.count("ambiguous")), (1, 1), "{:#}", run.json);
+    assert_eq!(world.contact("Di").email.as_deref(), Some("di@x.example"));
+    world.edit("7,Ed", "8,Ed");
+    assert_eq!(world.once().expect(0).linq()[1], 1);
+    world.expect_silence();
+}
+
+/// A directory with two cards, in sync.
+fn cards() -> World {
+    let mut world = World::new();
+    let cards = world.path("cards");
+    std::fs::create_dir(&cards).unwrap();
+    for (uid, name) in [("a-1", "Ada"), ("b-2", "Bo")] {
+        std::fs::write(cards.join(format!("{name}.vcf")), card(uid, name, "Pilot")).unwrap();
+    }
+    world.set("source.path", "\"cards\"");
+    world.sync();
+    world
+}
+
+fn card(uid: &str, name: &str, title: &str) -> String {
+    format!(
+        "BEGIN:VCARD\r\nVERSION:3.0\r\nUID:{uid}\r\nFN:{name} King\r\nN:King;{name};;;\r\n\
+         TITLE:{title}\r\nEND:VCARD\r\n"
+    )
+}
+
+#[test]
+fn a_copied_card_asks_nothing_until_it_says_something_else() {
+    let world = cards();
+    let (original, copy) = (world.path("cards/Ada.vcf"), world.path("cards/Ada copy.vcf"));
+    std::fs::copy(&original, &copy).unwrap();
+    let run = world.once().expect(0);
+    assert!(run.notices().contains("Ada copy.vcf of Ada.vcf"), "{}", run.notices());
+    std::fs::write(&copy, card("a-1", "Ada", "Captain")).unwrap();
+    std::fs::write(&original, card("a-1", "Ada", "Admiral")).unwrap();
+    std::fs::remove_file(world.path("cards/Bo.vcf")).unwrap();
+    let run = world.once().expect(3);
+    assert_eq!((run.linq(), run.count("ambiguous")), ([1, 0, 1, 1], 1), "{:#}", run.json);
+    assert_eq!(world.contact("Ada").title.as_deref(), Some("Admiral"));
+    std::fs::remove_file(&copy).unwrap();
     world.once().expect(0);
     world.expect_silence();
 }

@@ -53,6 +53,7 @@ mod killed;
 mod locks;
 mod looking;
 mod mass_edits;
+mod matching;
 mod output;
 mod panics;
 mod purge;

@@ -8,6 +8,7 @@ mod sample;
 mod template;
 mod token;
 
+use std::collections::BTreeSet;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -110,6 +111,12 @@ struct Proposal {
     reading: Reading,
 }
 
+/// Whether no two records have the same key.
+fn tells_rows_apart(reading: &Reading) -> bool {
+    let mut keys = BTreeSet::new();
+    reading.records.iter().filter_map(|record| record.key.as_ref()).all(|key| keys.insert(key))
+}
+
 impl Proposal {
     fn of(args: &InitArgs, target: &Path) -> Result<Proposal, Refusal> {
         let mut template = Template::new();
@@ -123,7 +130,7 @@ impl Proposal {
             template.set("source", key, column);
             // A column that does not identify every row is nobody's key.
             if let Ok(with_key) = Proposal::read(template, target)
-                && with_key.reading.unreadable.len() == proposal.reading.unreadable.len()
+                && tells_rows_apart(&with_key.reading)
             {
                 proposal = with_key;
             }

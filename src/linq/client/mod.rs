@@ -3,6 +3,8 @@
 //! Owns which answer each call waits for. Leaves attempts, waits and refusals to
 //! [`super::exchange`], and which fields to send to the caller.
 
+mod either;
+
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -11,6 +13,7 @@ use http::{Method, Response};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use self::either::Either;
 use super::answer::{self, Fetched, Page, Unreadable, complaint};
 use super::counts::{Counter, RequestCounts};
 use super::error::{Answered, LinqError};
@@ -43,6 +46,7 @@ pub struct Client {
     pub(super) asked_to_wait: watch::Sender<Option<Instant>>,
     gauge: Gauge,
     random: Mutex<fastrand::Rng>,
+    either: Mutex<Either>,
 }
 
 /// What asking for a contact by id came to.
@@ -80,6 +84,11 @@ pub enum Deletion {
     AlreadyGone,
 }
 
+/// Whether a text is too long to be searched for.
+fn is_too_long(text: &str) -> bool {
+    text.len() > MAX_SEARCH
+}
+
 impl Client {
     /// A client that has not asked anything yet, not even for the token.
     pub fn new(transport: Arc<dyn Transport>, settings: Settings, token: TokenSource) -> Client {
@@ -91,6 +100,7 @@ impl Client {
             halted: OnceLock::new(),
             asked_to_wait: watch::Sender::new(None),
             gauge: Gauge::default(),
+            either: Mutex::new(Either::Untried(0)),
             random: Mutex::new(fastrand::Rng::with_seed(settings.seed)),
             settings,
         }
@@ -161,8 +171,11 @@ impl Client {
     /// # Errors
     /// [`LinqError`].
     pub async fn find(&self, by: FindBy<'_>) -> Result<Finding, LinqError> {
-        let (FindBy::Email(text) | FindBy::Phone(text)) = by;
-        if text.len() > MAX_SEARCH {
+        let is_too_long = match by {
+            FindBy::Email(text) | FindBy::Phone(text) => is_too_long(text),
+            FindBy::Either { email, phone } => is_too_long(email) || is_too_long(phone),
+        };
+        if is_too_long {
             return Ok(Finding::CannotSearch);
         }
         let draft = Draft::find(&self.settings.base_url, by);

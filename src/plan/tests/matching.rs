@@ -52,7 +52,7 @@ fn the_same_people_in_other_spelling_are_linked_without_a_write() {
 }
 
 #[test]
-fn the_tiers_from_e_mail_to_name_with_company() {
+fn the_tiers_from_e_mail_to_every_field() {
     for (row, contact, tier) in [
         ("first_name=Al email=a@x.example", "first_name=Al email=A@x.example", Some(Tier::Email)),
         (
@@ -65,7 +65,11 @@ fn the_tiers_from_e_mail_to_name_with_company() {
             "first_name=al last_name=BO company=CO",
             Some(Tier::Name),
         ),
-        ("first_name=Al last_name=Bo", "first_name=Al last_name=Bo", None),
+        ("first_name=Al last_name=Bo", "first_name=Al last_name=Bo", Some(Tier::EveryField)),
+        ("first_name=Al last_name=Bo", "first_name=AL last_name=Bo", None),
+        ("first_name=Al last_name=Bo", "first_name=Al last_name=Bo title=Pilot", None),
+        ("first_name=Al last_name=Bo", "first_name=Al last_name=Bo email=a@x.example", None),
+        ("first_name=Al last_name=Bo", "first_name=Bo last_name=Al", None),
     ] {
         let world = World::new(&[row], &[contact]);
         let steps = world.plan().steps;

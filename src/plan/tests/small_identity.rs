@@ -41,30 +41,80 @@ fn ambiguous(plan: &Plan) -> usize {
     plan.steps.iter().filter(|step| step.waits.iter().any(is)).count()
 }
 
-/// What is promised for a first run, by e-mail: how many pairs there are in the end,
-/// and how many rows are ambiguous.
+/// What is promised for a first run: how many pairs there are in the end, and how many rows
+/// are ambiguous.
 fn promised(rows: &[Values], contacts: &[Values]) -> (usize, usize) {
-    let rows: Vec<&Values> = rows.iter().filter(|row| !row.lacks_identity()).collect();
-    let (mut pairs, mut ambiguous) = (0, 0);
-    for email in &EMAILS[1..] {
-        let with = |person: &&&Values| person[Field::Email] == *email;
-        let names = |person: &Values| person[Field::FirstName].clone();
-        let there: Vec<String> = rows.iter().filter(with).map(|row| names(row)).collect();
-        let here: Vec<String> =
-            contacts.iter().collect::<Vec<_>>().iter().filter(with).map(|c| names(c)).collect();
+    let mut open: Vec<&Values> = rows.iter().filter(|row| !row.lacks_identity()).collect();
+    let mut free: Vec<&Values> = contacts.iter().collect();
+    let (mut linked, mut waiting, mut ambiguous) = (Vec::new(), 0, 0);
+    let name = |one: &Values| one[Field::FirstName].clone();
+    let email = |one: &Values| one[Field::Email].clone();
+    let (mut unclear, mut asked): (Vec<&Values>, Vec<&Values>) = (Vec::new(), Vec::new());
+    for address in &EMAILS[1..] {
+        let there: Vec<&Values> = take(&mut open, |row| email(row) == *address);
+        let here: Vec<&Values> = take(&mut free, |one| email(one) == *address);
         match (there.as_slice(), here.as_slice()) {
-            ([], alone) => pairs += alone.len(),
-            ([_, others @ ..], []) => (pairs, ambiguous) = (pairs + 1, ambiguous + others.len()),
-            ([a], [b]) if a == b || a.is_empty() || b.is_empty() => pairs += 1,
-            (unclear, _) => ambiguous += unclear.len(),
+            ([], _) => free.extend(here),
+            (_, []) => open.extend(there),
+            ([a], [b]) if name(a) == name(b) || name(a).is_empty() || name(b).is_empty() => {
+                linked.push(*a);
+            }
+            _ => {
+                asked.extend(there);
+                unclear.extend(here);
+            }
         }
     }
-    // A name alone matches nobody; of rows that are the same the first is created.
-    let unseen = |person: &&&Values| person[Field::Email].is_empty();
-    let all: Vec<&Values> = rows.iter().filter(unseen).copied().collect();
-    let different: BTreeSet<&Values> = all.iter().copied().collect();
-    let alone = contacts.iter().filter(|contact| contact[Field::Email].is_empty()).count();
-    (pairs + different.len() + alone, ambiguous + all.len() - different.len())
+    // What has nothing but a name is who has nothing but that name, if there is one each.
+    for called in &NAMES[1..] {
+        let bare = |one: &Values| name(one) == *called && email(one).is_empty();
+        let there: Vec<&Values> = take(&mut open, bare);
+        let here: Vec<&Values> = take(&mut free, bare);
+        if let ([row], [_]) = (there.as_slice(), here.as_slice()) {
+            linked.push(*row);
+        } else {
+            open.extend(there);
+            free.extend(here);
+        }
+    }
+    // Who has the name of a contact that is left may be that contact.
+    free.extend(&unclear);
+    for called in &NAMES[1..] {
+        if free.iter().any(|one| name(one) == *called) {
+            asked.extend(take(&mut open, |row| name(row) == *called));
+        }
+        let is_asked = asked.iter().any(|row| name(row) == *called);
+        let clear = free.iter().filter(|one| {
+            name(one) == *called && !unclear.iter().any(|other| std::ptr::eq(*other, **one))
+        });
+        waiting += if is_asked { clear.count() } else { 0 };
+    }
+    waiting += unclear.len();
+    ambiguous += asked.len();
+    // Of rows that may be one the first is created.
+    let order = |row: &&Values| rows.iter().position(|other| std::ptr::eq(*row, other));
+    open.sort_by_key(order);
+    for row in open {
+        let may_be = |other: &&Values| {
+            let same_email = !email(row).is_empty() && email(row) == email(other);
+            let same_name = !name(row).is_empty() && name(row) == name(other);
+            let either_lacks = email(row).is_empty() || email(other).is_empty();
+            same_email || same_name && either_lacks
+        };
+        if linked.iter().any(may_be) {
+            ambiguous += 1;
+        } else {
+            linked.push(row);
+        }
+    }
+    (linked.len() + free.len() - waiting, ambiguous)
+}
+
+/// Takes out those of `people` that are meant.
+fn take<'a>(people: &mut Vec<&'a Values>, is: impl Fn(&Values) -> bool) -> Vec<&'a Values> {
+    let (taken, left) = std::mem::take(people).into_iter().partition(|one| is(one));
+    *people = left;
+    taken
 }
 
 fn check_first_run(rows: &[Values], contacts: &[Values]) {

@@ -241,6 +241,7 @@ pub(super) fn record(position: usize, values: &Values) -> SourceRecord {
         revised_at: None,
         fingerprint,
         content: content(values),
+        twin: 0,
     }
 }
 

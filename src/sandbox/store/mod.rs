@@ -15,7 +15,9 @@ use super::contact::{Contact, Owner, Role, User};
 use super::formats;
 use super::input::Input;
 use super::people::Person;
-use super::quirks::{Duplicates, FindPhones, FindPicks, Order, Quirks, UpdatedAt, Updates};
+use super::quirks::{
+    Duplicates, FindJoins, FindPhones, FindPicks, Order, Quirks, UpdatedAt, Updates,
+};
 
 /// What the sandbox takes for the present. Times of writes never repeat nor run
 /// backwards, whatever it says: each is at least a millisecond after the last.
@@ -172,8 +174,15 @@ impl Store {
                 kept.is_some_and(|kept| kept.as_deref() == phone)
             }
         };
-        let by_phone = by_phone.into_iter().flatten().filter(is_compared);
-        let ids = by_email.into_iter().flatten().chain(by_phone);
+        let by_phone: Vec<&u64> = by_phone.into_iter().flatten().filter(is_compared).collect();
+        let by_email: Vec<&u64> = by_email.into_iter().flatten().collect();
+        let ids: Vec<&u64> = match self.quirks.find_joins {
+            FindJoins::All if email.is_some() && phone.is_some() => {
+                by_email.into_iter().filter(|id| by_phone.contains(id)).collect()
+            }
+            FindJoins::All | FindJoins::Any => by_email.into_iter().chain(by_phone).collect(),
+        };
+        let ids = ids.into_iter();
         let seen = ids.filter(|id| self.contacts.get(id).is_some_and(|entry| self.sees(entry)));
         let id = match self.quirks.find_picks {
             FindPicks::First => seen.min(),

@@ -48,6 +48,17 @@ fn quirk_find_phones_decides_with_what_a_number_is_compared() {
 }
 
 #[test]
+fn quirk_find_joins_decides_whether_either_is_enough() {
+    for (quirk, found) in [("find-joins=any", true), ("find-joins=all", false)] {
+        let sandbox = sandbox(&[quirk]);
+        create(&sandbox, &json!({"email": "a@b.example", "phone_number": "+12125550123"}));
+        let shown = |query: &str| get(&sandbox, &format!("/find?{query}")).body["id"].is_u64();
+        assert!(shown("email=a@b.example&phone_number=%2B12125550123"), "{quirk}");
+        assert_eq!(shown("email=x@b.example&phone_number=%2B12125550123"), found, "{quirk}");
+    }
+}
+
+#[test]
 fn quirk_find_picks_decides_who_of_several_is_shown() {
     for (quirk, picked) in [("find-picks=first", 0), ("find-picks=last", 1)] {
         let sandbox = sandbox(&[quirk]);

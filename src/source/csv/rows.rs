@@ -4,8 +4,8 @@
 //!
 //! - a row whose cells are all blank is no record and no error;
 //! - a row that has text beyond the last column or behind a closing quotation mark,
-//!   is not valid in its mapped cells, or shares its key with another row, is
-//!   unreadable; so is one with quotation marks of which nobody can tell what they hold;
+//!   or is not valid in its mapped cells, is unreadable; so is one with quotation marks of
+//!   which nobody can tell what they hold;
 //! - a line of a report and the header once more are no contacts, and are told; a header
 //!   with other names makes what is below it unreadable;
 //! - cells that are missing at the end of a row are blank, as spreadsheets write
@@ -19,7 +19,6 @@
 //! Leaves the header to [`super::header`].
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use super::CsvOptions;
 use super::beside::{Beside, Kind};
@@ -32,6 +31,7 @@ use crate::model::{
     Field, FieldSet, Fingerprint, LinqId, OtherValue, RecordIndex, RejectedField, SourceKey,
     SourceRecord, Values,
 };
+use crate::source::number;
 
 /// Turns the rows of a file into records, one after the other.
 pub(super) struct RowReader<'a> {
@@ -153,12 +153,7 @@ impl<'a> RowReader<'a> {
 
     /// The records, after all rows were taken.
     pub(super) fn finish(mut self) -> Contents {
-        if let Some(column) = self.columns.key {
-            self.contents.part_with_shared_keys(&told(&self.columns.names()[column]));
-        }
-        for (index, record) in (0..).zip(&mut self.contents.records) {
-            record.index = RecordIndex(index);
-        }
+        number(&mut self.contents.records);
         self.contents
     }
 
@@ -231,6 +226,7 @@ impl<'a> RowReader<'a> {
             revised_at: None,
             fingerprint: Fingerprint::of(&self.body[row.start..row.content_end]),
             content: self.content(cells),
+            twin: 0,
         })
     }
 
@@ -368,36 +364,6 @@ fn with_line_feeds(text: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(unified)
 }
 
-impl Contents {
-    /// Moves every row whose key another row has too to the unreadable ones.
-    fn part_with_shared_keys(&mut self, key_column: &str) {
-        let mut holders: BTreeMap<&SourceKey, Vec<&str>> = BTreeMap::new();
-        for record in &self.records {
-            if let Some(key) = &record.key {
-                holders.entry(key).or_default().push(&record.label);
-            }
-        }
-        let shared = |record: &SourceRecord| {
-            let labels = &holders[record.key.as_ref()?];
-            let other = labels.iter().find(|label| **label != record.label)?;
-            Some(format!("it has the same value as {other} in the key column `{key_column}`"))
-        };
-        let reasons: Vec<Option<String>> = self.records.iter().map(shared).collect();
-        let records = std::mem::take(&mut self.records);
-        let rows = std::mem::take(&mut self.rows);
-        for ((record, row), reason) in records.into_iter().zip(rows).zip(reasons) {
-            if let Some(reason) = reason {
-                let SourceRecord { label, line, .. } = record;
-                self.unreadable.push(Unreadable { label, line, reason });
-            } else {
-                self.records.push(record);
-                self.rows.push(row);
-            }
-        }
-        self.unreadable.sort_by_key(|unreadable| unreadable.line);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::CsvOptions;
@@ -464,14 +430,13 @@ mod tests {
     }
 
     #[test]
-    fn all_rows_with_a_shared_key_are_unreadable_and_name_one_another() {
-        let reading = read("7,Ann,,,\n8,Bob,,,\n 7,Cy,,,\n,Di,,,\n,Ed,,,\n");
-        let names: Vec<_> = reading.records.iter().map(|r| &r.values[Field::FirstName]).collect();
-        assert_eq!(names, ["Bob", "Di", "Ed"]);
-        assert_eq!(reading.records[2].index, RecordIndex(2));
-        let reasons: Vec<_> = reading.unreadable.iter().map(|u| (&*u.label, &*u.reason)).collect();
-        assert_eq!(reasons[0].0, "row:2");
-        assert!(reasons[0].1.contains("row:4") && reasons[1].1.contains("row:2"));
+    fn rows_with_a_shared_key_are_records_and_those_with_the_same_bytes_are_numbered() {
+        let reading = read("7,Ann,,,\n8,Bob,,,\n 7,Cy,,,\n8,Bob,,,\n8,Bob,,,\n");
+        let shown: Vec<_> =
+            reading.records.iter().map(|r| (r.key.clone().unwrap().0, r.twin)).collect();
+        let shown: Vec<(&str, u32)> = shown.iter().map(|(key, twin)| (&**key, *twin)).collect();
+        assert_eq!(shown, [("7", 0), ("8", 0), ("7", 0), ("8", 1), ("8", 2)]);
+        assert!(reading.unreadable.is_empty());
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! Cards as records.
 //!
-//! Owns the order of records, their keys and labels, and which cards cannot be read as
-//! one: broken ones, and those that share a UID. Leaves files to [`super::folder`] and
+//! Owns the order of records, their keys and labels. Leaves files to [`super::folder`] and
 //! what cards say to [`super::person`].
 
 use std::collections::BTreeMap;
@@ -12,7 +11,7 @@ use crate::model::{
     AsWritten, Field, FieldSet, Fingerprint, Manner, OtherValue, RecordIndex, SourceKey,
     SourceRecord, Unreadable,
 };
-use crate::source::Reading;
+use crate::source::{Reading, number};
 
 use super::Last;
 use super::folder::{Files, FoundCard};
@@ -54,11 +53,9 @@ pub(super) fn assembled(files: &Files, unreadable: &[(PathBuf, String)]) -> (Vec
             reason: reason.clone(),
         }));
     }
-    part_with_shared_keys(&mut found, &mut broken);
-    for (index, (_, record)) in (0..).zip(&mut found) {
-        record.index = RecordIndex(index);
-    }
-    let (places, records) = found.into_iter().unzip();
+    broken.sort_by(|a, b| (&a.label, a.line).cmp(&(&b.label, b.line)));
+    let (places, mut records): (Vec<Place>, Vec<SourceRecord>) = found.into_iter().unzip();
+    number(&mut records);
     let reading = Reading {
         places: BTreeMap::new(),
         manner: Manner { kind: "vcard".to_owned(), ..Manner::default() },
@@ -112,27 +109,8 @@ fn record(label: String, card: &FoundCard, person: &Person) -> SourceRecord {
         revised_at: person.revised_at,
         fingerprint: card.fingerprint,
         content: card.content,
+        twin: 0,
     }
-}
-
-/// Moves every card whose UID another card has too to the unreadable ones: nobody can
-/// tell which of them is meant.
-fn part_with_shared_keys(found: &mut Vec<(Place, SourceRecord)>, broken: &mut Vec<Unreadable>) {
-    let mut holders: BTreeMap<SourceKey, Vec<String>> = BTreeMap::new();
-    for (_, record) in found.iter() {
-        if let Some(key) = &record.key {
-            holders.entry(key.clone()).or_default().push(record.label.clone());
-        }
-    }
-    found.retain(|(_, record)| {
-        let holders = record.key.as_ref().map_or(&[][..], |key| &holders[key][..]);
-        let Some(other) = holders.iter().find(|label| **label != record.label) else { return true };
-        let reason = format!("it has the same UID as {other}; remove one of them, or its UID");
-        let SourceRecord { label, line, .. } = record.clone();
-        broken.push(Unreadable { label, line, reason });
-        false
-    });
-    broken.sort_by(|a, b| (&a.label, a.line).cmp(&(&b.label, b.line)));
 }
 
 /// A card as it is written, if its file still is what was read. What is not UTF-8 is

@@ -194,6 +194,8 @@ impl<'a> Waits<'a> {
             for wait in &step.waits {
                 waits.holds_a_row |= matches!(wait, Wait::HeldDeletion(Side::Source));
                 if let Wait::Ambiguous { candidates } = wait {
+                    // A row that got the key of another may be any that is missing.
+                    waits.suspects |= step.reason.to_string().contains("has the same key");
                     waits.contacts.extend(candidates.iter().map(|id| id.0));
                 }
             }
