@@ -1,5 +1,7 @@
 //! Updates and deletions in Linq: each carries what it expects to find.
 
+use tokio::time::Instant;
+
 use crate::linq::{Deletion, Effect, Fetched, LinqError, Lookup, Reason, Update, UpdateError};
 use crate::mirror::{IntentKind, IntentOutcome, NewIntent};
 use crate::model::{Base, Canon, Change, Field, FieldSet, IntentId, LinqId, Values};
@@ -168,11 +170,11 @@ impl Apply<'_> {
             if waited || matches!(looked, Looked::Settled(_)) {
                 return Ok(looked);
             }
-            let looked_at = self.now();
+            let looked_at = Instant::now();
             if !error.may_pass() || !self.client.may_send_again(sendings).await {
                 return Err(error);
             }
-            if self.now() - looked_at < FRESH {
+            if looked_at.elapsed() < FRESH {
                 return Ok(looked);
             }
             waited = true;
@@ -297,7 +299,7 @@ impl Apply<'_> {
         expected: &Values,
         reread: Reread,
     ) -> Result<Before, LinqError> {
-        if reread == Reread::IfOld && self.now() - self.read_at < FRESH {
+        if reread == Reread::IfOld && self.began.elapsed() < FRESH {
             return Ok(Before::Trusted);
         }
         Ok(match self.client.get(id).await? {

@@ -1,8 +1,10 @@
 //! Creates in Linq: nobody is created whom Linq has already.
 
+use tokio::time::Instant;
+
 use crate::linq::{Effect, Fetched, LinqError, Lookup};
 use crate::mirror::{IntentKind, IntentOutcome, StateError};
-use crate::model::{FieldSet, IntentId, LinqId, Timestamp, Values};
+use crate::model::{FieldSet, IntentId, LinqId, Values};
 use crate::observe::record;
 use crate::plan::{DoubtfulCreate, LinqWrite, Step};
 
@@ -42,8 +44,7 @@ impl Apply<'_> {
                 intent: earlier.intent,
                 sent,
                 expected: earlier.values.clone(),
-                first_sent_at: earlier.first_sent_at,
-                sent_at: earlier.sent_at,
+                since: self.began,
                 error: None,
             })));
         }
@@ -89,7 +90,6 @@ impl Apply<'_> {
         intent: IntentId,
         sent: Sent,
     ) -> Result<Outcome, Halt> {
-        let began = self.now();
         let answer = self.client.create(&sent.values, sent.user_email.as_deref()).await;
         let error = match answer {
             Ok(answer) => return self.answered(step, write, intent, answer),
@@ -98,16 +98,14 @@ impl Apply<'_> {
         match error.effect {
             Effect::Unknown => {
                 // It may have waited for its turn: it was sent by now at the latest.
-                let sent_at = self.now();
-                self.state.mark_sent(intent, sent_at)?;
+                self.state.mark_sent(intent, self.now())?;
                 let doubt = InDoubt {
                     step: step.clone(),
                     write: write.clone(),
                     intent,
                     expected: sent.values.clone(),
                     sent,
-                    first_sent_at: began,
-                    sent_at,
+                    since: Instant::now(),
                     error: Some(error),
                 };
                 match self.trace_by_find(&doubt).await? {
@@ -178,11 +176,5 @@ impl Apply<'_> {
             let shown = &fetched.contact.values;
             self.policy.canon.differing(FieldSet::ALL, &known, shown).is_empty()
         })
-    }
-
-    /// The moment from which a create that was sent at `sent_at` counts as settled.
-    pub(super) fn settled_at(&self, sent_at: Timestamp) -> Timestamp {
-        let settle = chrono::TimeDelta::from_std(self.settle).unwrap_or(chrono::TimeDelta::MAX);
-        sent_at.max(self.started_at) + settle
     }
 }

@@ -4,10 +4,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::gauge::Stage;
 use crate::linq::{Completeness, Doubt, Fetched, LinqError, Listing, Lookup, walk};
 use crate::mirror::IntentOutcome;
-use crate::model::{IntentId, LinqId, Timestamp, Values};
+use crate::model::{IntentId, LinqId, Values};
 use crate::plan::{Likeness, LinqWrite, Step, trace_of};
 
 use super::create::Sent;
@@ -26,8 +28,8 @@ pub(super) struct InDoubt {
     pub(super) sent: Sent,
     /// What would be there if it arrived.
     pub(super) expected: Values,
-    pub(super) first_sent_at: Timestamp,
-    pub(super) sent_at: Timestamp,
+    /// When it was sent last, or this run began, if that was before.
+    pub(super) since: Instant,
     /// Why there was no answer, if it was this run that sent it.
     pub(super) error: Option<LinqError>,
 }
@@ -68,9 +70,8 @@ impl Apply<'_> {
     }
 
     async fn wait_for(&self, in_doubt: &[InDoubt]) -> Result<(), Halt> {
-        let settled = in_doubt.iter().map(|doubt| self.settled_at(doubt.sent_at)).max();
-        let wait = settled.and_then(|settled| (settled - self.now()).to_std().ok());
-        let wait = wait.unwrap_or(Duration::ZERO);
+        let waits = in_doubt.iter().map(|doubt| self.settle.saturating_sub(doubt.since.elapsed()));
+        let wait = waits.max().unwrap_or(Duration::ZERO);
         self.client.gauge().begin(Stage::Settling, None);
         tracing::warn!(
             creates = in_doubt.len(),
@@ -191,6 +192,6 @@ impl Apply<'_> {
         if !free {
             return None;
         }
-        trace_of(&fetched.contact, &doubt.expected, doubt.first_sent_at, self.policy.canon)
+        trace_of(&fetched.contact, &doubt.expected, self.policy.canon)
     }
 }

@@ -15,9 +15,9 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use chrono::TimeDelta;
 use futures_util::StreamExt;
 use futures_util::stream;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::gauge::Stage;
@@ -31,7 +31,7 @@ pub(crate) use find::sample;
 pub(crate) use source::{SourceHalt, write_source};
 
 /// How old a reading may be when a contact is changed or deleted on its strength.
-const FRESH: TimeDelta = TimeDelta::seconds(5);
+const FRESH: Duration = Duration::from_secs(5);
 
 /// How many writes a run gives up, because Linq fails on them alone, before it gives
 /// up Linq.
@@ -71,10 +71,8 @@ pub(crate) struct Apply<'a> {
     pub(crate) run: RunId,
     pub(crate) policy: &'a Policy,
     pub(crate) seen: &'a Observation,
-    /// When Linq was read.
-    pub(crate) read_at: Timestamp,
-    /// When this process started.
-    pub(crate) started_at: Timestamp,
+    /// When this run began to read Linq.
+    pub(crate) began: Instant,
     pub(crate) clock: Clock<'a>,
     pub(crate) settle: Duration,
     /// Writes that this run has given up.

@@ -208,7 +208,6 @@ fn terms<'a>(policy: &'a crate::model::Policy, stop: &'a CancellationToken) -> T
         policy,
         settle: Duration::from_secs(2),
         history: chrono::TimeDelta::days(400),
-        started_at: now(),
         clock: &now,
         stop,
     }

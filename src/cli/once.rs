@@ -263,7 +263,6 @@ fn terms<'a>(config: &Config, policy: &'a Policy, signals: &'a Signals) -> Terms
         policy,
         settle: config.linq.settle,
         history: config.history(),
-        started_at: now(),
         clock: &now,
         stop: signals.stop(),
     }

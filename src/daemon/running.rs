@@ -210,9 +210,8 @@ impl Daemon<'_> {
     async fn make(&mut self, max_deletes: Option<Limit>) -> Made {
         let Daemon { outside, engine, ears, board, hooks, condition, .. } = self;
         let Outside { clock, stop, worker, .. } = *outside;
-        let started_at = board.status().started_at;
         let mut progress = Progress::of(&engine.pulse, engine.config.linq.settle);
-        let terms = RunTerms { max_deletes, started_at, clock: &clock, stop, worker: worker() };
+        let terms = RunTerms { max_deletes, clock: &clock, stop, worker: worker() };
         let far = engine.far.clone();
         let mut run = std::pin::pin!(engine.run(terms));
         let mut out_of_time = std::pin::pin!(out_of_time(stop));

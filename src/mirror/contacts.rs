@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::State;
 use super::columns::Millis;
 use super::error::{Fault, StateError};
-use crate::model::{Field, LinqContact, LinqId, RunId, Timestamp, Values};
+use crate::model::{Field, IntentId, LinqContact, LinqId, RunId, Timestamp, Values};
 
 /// A contact as Linq showed it, with the JSON of the answer.
 #[derive(Clone, Copy)]
@@ -66,6 +66,22 @@ impl State {
         })
     }
 
+    /// For each contact that is not linked, the last intent that there was when it came into
+    /// the mirror: what a later one sent has not made it.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn known_since(&self) -> Result<BTreeMap<LinqId, IntentId>, StateError> {
+        self.read(|conn| {
+            conn.prepare_cached(
+                "SELECT linq_id, known_since FROM linq_contacts
+                 WHERE linq_id NOT IN (SELECT linq_id FROM links)",
+            )?
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect()
+        })
+    }
+
     /// Stores contacts as `run` read them at `at`, in one transaction; each
     /// replaces what was known of it. Any order will do.
     ///
@@ -102,10 +118,18 @@ pub(super) fn store(
 ) -> Result<(), Fault> {
     let LinqContact { id, values, created_at, updated_at } = shown.contact;
     tx.prepare_cached(
-        "INSERT OR REPLACE INTO linq_contacts
+        "INSERT INTO linq_contacts
              (linq_id, first_name, last_name, email, phone_number, company, title, location,
-              owner_email, created_at, updated_at, raw, read_at, read_in_run)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+              owner_email, created_at, updated_at, raw, read_at, read_in_run, known_since)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14,
+                 coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'intents'), 0))
+         ON CONFLICT (linq_id) DO UPDATE SET
+             first_name = excluded.first_name, last_name = excluded.last_name,
+             email = excluded.email, phone_number = excluded.phone_number,
+             company = excluded.company, title = excluded.title, location = excluded.location,
+             owner_email = excluded.owner_email, created_at = excluded.created_at,
+             updated_at = excluded.updated_at, raw = excluded.raw, read_at = excluded.read_at,
+             read_in_run = excluded.read_in_run",
     )?
     .execute(params![
         id,

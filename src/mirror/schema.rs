@@ -63,6 +63,7 @@ const STEPS: &[M<'static>] = &[
     M::up(DECISIONS),
     M::up(MEANINGS),
     M::up(CONTENT),
+    M::up(KNOWN_SINCE),
 ];
 
 /// The migrations, applied in one transaction.
@@ -235,6 +236,11 @@ const MEANINGS: &str = "";
 /// What there is to know to tell an edit of a record from another way of writing it.
 const CONTENT: &str = "
 ALTER TABLE links ADD COLUMN content BLOB CHECK (content IS NULL OR length(content) = 32);
+";
+
+/// What was there before a create was sent, without a look at any clock.
+const KNOWN_SINCE: &str = "
+ALTER TABLE linq_contacts ADD COLUMN known_since INTEGER NOT NULL DEFAULT 0; -- the last intent then
 ";
 
 #[cfg(test)]

@@ -6,6 +6,9 @@
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
+
+use futures_util::stream::{self, Stream, StreamExt};
 
 use crate::gauge::Stage;
 use crate::linq::{Client, Fetched, LinqError, Lookup};
@@ -146,22 +149,21 @@ impl Missing {
         };
         let missing = unvouched.len() + vouched_for.len();
         client.gauge().begin(Stage::Asking, u64::try_from(missing).ok());
-        for id in unvouched.iter().chain(vouched_for) {
-            client.gauge().advance(1);
-            let lookup = match client.get(*id).await {
-                // This one may not be looked at: it proves nothing about anybody.
-                Err(error) if error.rejection().is_some() => continue,
-                lookup => lookup?,
-            };
+        let asked = unvouched.iter().chain(vouched_for).copied();
+        let mut answers = pin!(each(client, asked));
+        while let Some((id, lookup)) = answers.next().await {
             match lookup {
-                Lookup::Found(fetched) => {
-                    shown.insert(*id, *fetched);
+                // This one may not be looked at: it proves nothing about anybody.
+                Err(error) if error.rejection().is_some() => {}
+                Err(error) => return Err(error),
+                Ok(Lookup::Found(fetched)) => {
+                    shown.insert(id, *fetched);
                 }
-                Lookup::Absent => {
-                    absent.insert(*id);
+                Ok(Lookup::Absent) => {
+                    absent.insert(id);
                 }
                 // Neither there nor proven to be gone: nothing follows for this one.
-                Lookup::Unproven(_) => {}
+                Ok(Lookup::Unproven(_)) => {}
             }
         }
         if absent.is_empty() {
@@ -191,22 +193,32 @@ impl Missing {
             return Ok(());
         }
         client.gauge().begin(Stage::Asking, u64::try_from(self.linked.len()).ok());
-        for id in &self.linked {
-            client.gauge().advance(1);
-            match client.get(*id).await {
+        let mut answers = pin!(each(client, self.linked.iter().copied()));
+        while let Some((id, lookup)) = answers.next().await {
+            match lookup {
                 Err(error) if error.rejection().is_some() => {}
                 Err(error) => return Err(error),
                 Ok(Lookup::Found(fetched)) => {
-                    shown.insert(*id, *fetched);
+                    shown.insert(id, *fetched);
                 }
                 Ok(Lookup::Absent) => {
-                    side.elusive.insert(*id);
+                    side.elusive.insert(id);
                 }
                 Ok(Lookup::Unproven(_)) => {}
             }
         }
         Ok(())
     }
+}
+
+/// Asks for contacts by their ids, several at a time.
+fn each(
+    client: &Client,
+    ids: impl Iterator<Item = LinqId>,
+) -> impl Stream<Item = (LinqId, Result<Lookup, LinqError>)> {
+    let answers = stream::iter(ids).map(move |id| async move { (id, client.get(id).await) });
+    let answers = answers.buffer_unordered(client.settings().concurrency.get());
+    answers.inspect(move |_| client.gauge().advance(1))
 }
 
 /// The first of these contacts, which were listed just now, that still answers. One may

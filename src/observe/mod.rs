@@ -74,6 +74,7 @@ pub async fn read_linq(
         elusive: BTreeSet::new(),
         unasked: false,
         nobody_answers: false,
+        known_since: BTreeMap::new(),
     };
     let missing = missing(state, policy.canon, reading, &shown)?;
     if side.incomplete.is_some() {
@@ -211,6 +212,9 @@ pub fn recall(state: &State, seen: &mut Observation) -> Result<(), StateError> {
     let rejections = state.rejections()?;
     seen.refused = rejections.into_iter().map(|r| (r.fingerprint, r.reason)).collect();
     (seen.doubtful, seen.half_added) = open_intents(state)?;
+    if !seen.doubtful.is_empty() {
+        seen.linq.known_since = state.known_since()?;
+    }
     seen.decisions = state.decided()?.into_iter().collect();
     Ok(())
 }
@@ -232,7 +236,6 @@ fn open_intents(state: &State) -> Result<(Vec<DoubtfulCreate>, Vec<HalfAdded>), 
                 key: key.filter(|_| stale.is_none_or(|stale| !stale.keys)),
                 read_anew,
                 fingerprint,
-                first_sent_at: intent.planned_at,
                 sent_at,
             }),
             (IntentKind::AddToSource { linq_id, values }, _, _) => {

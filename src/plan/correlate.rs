@@ -11,9 +11,7 @@ use crate::model::{
 };
 
 use super::case::{Case, LinqHalf, SourceHalf};
-use super::interrupted::{
-    Trace, Traces, base_of_addition, base_of_create, base_of_sending, is_older_than,
-};
+use super::interrupted::{Trace, Traces, base_of_addition, base_of_create, base_of_sending};
 use super::matching::{Matching, Pool, Seeker, Standing, Verdict, match_up};
 use super::observation::{DoubtfulCreate, HalfAdded, Observation};
 use super::recognise::{Recognised, is_lost, recognise};
@@ -162,7 +160,7 @@ impl<'a, 'p> Sorting<'a, 'p> {
         let seen = self.seen;
         let contacts = seen.linq.contacts.values();
         let free = contacts.filter(|contact| !self.placed_contacts.contains(&contact.id));
-        let mut traces = Traces::new(free, &seen.doubtful, self.canon());
+        let mut traces = Traces::new(&seen.linq, free, &seen.doubtful, self.canon());
         let bereft: BTreeMap<usize, &Link> = self
             .links
             .iter()
@@ -347,7 +345,7 @@ impl<'a, 'p> Sorting<'a, 'p> {
     /// was edited since; nothing if it was there before.
     fn base_of_doubt(&self, doubt: &DoubtfulCreate, id: LinqId) -> Base {
         let contact = &self.seen.linq.contacts[&id];
-        if is_older_than(contact, doubt.first_sent_at) || contact.created_at.is_none() {
+        if self.seen.linq.was_before(id, doubt) {
             return Base::default();
         }
         base_of_sending(doubt, contact, self.seen.source.mapped, self.policy)

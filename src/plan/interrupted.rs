@@ -3,17 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use chrono::TimeDelta;
-
 use crate::model::{
-    Agreement, Base, Canon, Field, FieldSet, LinqContact, LinqId, Policy, Side, Timestamp, Values,
+    Agreement, Base, Canon, Field, FieldSet, LinqContact, LinqId, Policy, Side, Values,
 };
 
-use super::observation::{DoubtfulCreate, HalfAdded};
-
-/// Clocks may disagree by this much when a contact's time of creation is
-/// compared with the time at which its creation was sent.
-const CLOCK_SKEW: TimeDelta = TimeDelta::minutes(5);
+use super::observation::{DoubtfulCreate, HalfAdded, LinqSide};
 
 /// How much a contact looks like what was sent to create it; what looks more like it
 /// comes first.
@@ -25,17 +19,9 @@ pub enum Likeness {
     Rewritten,
 }
 
-/// Whether `contact` looks as a create of `values`, sent at `sent_at`, would have made
-/// it.
-pub fn trace_of(
-    contact: &LinqContact,
-    values: &Values,
-    sent_at: Timestamp,
-    canon: Canon,
-) -> Option<Likeness> {
-    if is_older_than(contact, sent_at) {
-        return None;
-    }
+/// Whether `contact`, which was not there before, looks as a create of `values` would have
+/// made it.
+pub fn trace_of(contact: &LinqContact, values: &Values, canon: Canon) -> Option<Likeness> {
     if same_values(&contact.values, values, canon) {
         return Some(Likeness::Same);
     }
@@ -44,11 +30,6 @@ pub fn trace_of(
         canon.same(field, shown, sent) || is_rewritten(field, sent, shown, canon)
     };
     compared(values).iter().all(may_be).then_some(Likeness::Rewritten)
-}
-
-/// Whether `contact` was there before something was sent at `sent_at`.
-pub(super) fn is_older_than(contact: &LinqContact, sent_at: Timestamp) -> bool {
-    contact.created_at.is_some_and(|created| created < sent_at - CLOCK_SKEW)
 }
 
 /// Whether Linq may have made `shown` of what it was sent: in other letters, or cut
@@ -103,6 +84,7 @@ fn identity(values: &Values) -> Identity {
 /// Contacts and unanswered creates, by what identifies them.
 pub(super) struct Traces<'a> {
     canon: Canon,
+    linq: &'a LinqSide,
     contacts: BTreeMap<Identity, Vec<&'a LinqContact>>,
     /// Creates that have not been looked at so far.
     creates: BTreeMap<Identity, Vec<&'a DoubtfulCreate>>,
@@ -119,13 +101,15 @@ pub(super) enum Trace {
 }
 
 impl<'a> Traces<'a> {
-    /// Of `creates` among `contacts`, which are nobody's so far.
+    /// Of `creates` among `contacts`, which are in `linq` and nobody's so far.
     pub(super) fn new(
+        linq: &'a LinqSide,
         contacts: impl Iterator<Item = &'a LinqContact>,
         creates: &'a [DoubtfulCreate],
         canon: Canon,
     ) -> Traces<'a> {
-        let mut traces = Traces { canon, contacts: BTreeMap::new(), creates: BTreeMap::new() };
+        let (contacts_by, creates_by) = (BTreeMap::new(), BTreeMap::new());
+        let mut traces = Traces { canon, linq, contacts: contacts_by, creates: creates_by };
         for create in creates {
             traces.creates.entry(identity(&create.values)).or_default().push(create);
         }
@@ -150,9 +134,9 @@ impl<'a> Traces<'a> {
         let contacts = self.contacts.entry(identity).or_default();
         let traces: Vec<(Likeness, LinqId)> = contacts
             .iter()
+            .filter(|contact| !self.linq.was_before(contact.id, create))
             .filter_map(|contact| {
-                let sent_at = create.first_sent_at;
-                Some((trace_of(contact, &create.values, sent_at, self.canon)?, contact.id))
+                Some((trace_of(contact, &create.values, self.canon)?, contact.id))
             })
             .collect();
         // Where some are the same, none was rewritten.

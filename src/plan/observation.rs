@@ -82,6 +82,17 @@ pub struct LinqSide {
     /// Whether asking for missing contacts by id was given up, because no known
     /// contact answered any more.
     pub nobody_answers: bool,
+    /// Where creates are in doubt: for each contact that is not linked and was there
+    /// before, the last intent at the time when it was seen first.
+    pub known_since: BTreeMap<LinqId, IntentId>,
+}
+
+impl LinqSide {
+    /// Whether a contact was there before `create` was sent. No clock is asked: Linq's may
+    /// differ from that of this machine, and either may be set.
+    pub(super) fn was_before(&self, id: LinqId, create: &DoubtfulCreate) -> bool {
+        self.known_since.get(&id).is_some_and(|since| *since < create.intent)
+    }
 }
 
 /// Why a listing may not show everybody.
@@ -115,8 +126,6 @@ pub struct DoubtfulCreate {
     pub read_anew: FieldSet,
     /// The record's bytes at that time.
     pub fingerprint: Fingerprint,
-    /// When it was planned, just before it was sent for the first time.
-    pub first_sent_at: Timestamp,
     /// When it was sent last.
     pub sent_at: Timestamp,
 }

@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use crate::apply::{Apply, GivenUp, LinqOutcome, SourceHalt, sample, write_source};
 use crate::linq::LinqError;
 use crate::model::{Fingerprint, RunId, Timestamp, WaitingKind};
@@ -84,6 +86,8 @@ pub(super) struct Making<'s, 'a, 't> {
     /// Writes on which Linq fails alone, and how it failed on the first.
     given_up: GivenUp,
     failed: Option<LinqError>,
+    /// When the run began to read Linq.
+    began: Instant,
 }
 
 impl<'s, 'a, 't> Making<'s, 'a, 't> {
@@ -108,6 +112,7 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
             missed: 0,
             given_up: GivenUp::default(),
             failed: None,
+            began: Instant::now(),
         }
     }
 
@@ -162,8 +167,10 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
         let state = self.sides.state;
         let policy = self.terms.policy;
         meet(self.sides.linq, state, now).await?;
+        // Each reading counts from when the first page was asked for: what was edited while
+        // the listing went on is looked at again.
+        self.began = Instant::now();
         let linq = observe::read_linq(self.sides.linq, state, policy, &reading, run, now).await?;
-        let read_at = self.now();
         self.report.linq.seen = linq.contacts.len();
         let seen = observe::observation(state, self.terms.policy, &reading, linq, now)?;
         let mut seen = Seen::new(seen);
@@ -174,8 +181,8 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
         self.tell_what_is_meant(&seen)?;
         for pass in 1.. {
             let before = self.report.changes();
-            self.write_both(run, &mut seen, &mut reading, read_at).await?;
-            self.delete_in_linq(run, &mut seen, read_at).await?;
+            self.write_both(run, &mut seen, &mut reading).await?;
+            self.delete_in_linq(run, &mut seen, &mut reading).await?;
             let left = self.plan(&mut seen)?;
             let is_over = !left.steps.iter().any(Step::acts) || self.report.changes() == before;
             if is_over || pass == PASSES {
@@ -192,10 +199,9 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
         run: RunId,
         seen: &mut Seen,
         reading: &mut Reading,
-        read_at: Timestamp,
     ) -> Result<(), RunError> {
         for save in 1.. {
-            self.write_linq(run, seen, read_at).await?;
+            self.write_linq(run, seen).await?;
             match self.write_source(run, seen, reading) {
                 Err(RunError::Write(WriteError::Changed { .. })) if save < SAVES => {
                     *reading = self.sides.source.read()?;
@@ -210,12 +216,7 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
     }
 
     /// Links, creates and updates, planned anew until nothing is left to write.
-    async fn write_linq(
-        &mut self,
-        run: RunId,
-        seen: &mut Seen,
-        read_at: Timestamp,
-    ) -> Result<(), RunError> {
+    async fn write_linq(&mut self, run: RunId, seen: &mut Seen) -> Result<(), RunError> {
         for _ in 0..ROUNDS {
             let plan = self.link(run, seen)?;
             if !self.looked_twice && observe::creates_unfindable(&plan) {
@@ -229,7 +230,7 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
                 return Ok(());
             }
             let mut done = LinqOutcome::default();
-            let result = self.apply(run, seen, read_at).write_linq(&plan, &mut done).await;
+            let result = self.apply(run, seen).write_linq(&plan, &mut done).await;
             self.count(&mut done);
             result?;
             self.after_linq(seen, done)?;
@@ -264,15 +265,14 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
         Ok(())
     }
 
-    fn apply<'r>(&'r self, run: RunId, seen: &'r Observation, read_at: Timestamp) -> Apply<'r> {
+    fn apply<'r>(&'r self, run: RunId, seen: &'r Observation) -> Apply<'r> {
         Apply {
             client: self.sides.linq,
             state: self.sides.state,
             run,
             policy: self.terms.policy,
             seen,
-            read_at,
-            started_at: self.terms.started_at,
+            began: self.began,
             clock: self.terms.clock,
             settle: self.terms.settle,
             given_up: &self.given_up,
@@ -372,19 +372,29 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
         Ok(())
     }
 
+    /// Deletes in Linq what is gone from the source, which is looked at once more before
+    /// that: somebody may have put it back while the run went on.
     async fn delete_in_linq(
         &mut self,
         run: RunId,
         seen: &mut Seen,
-        read_at: Timestamp,
+        reading: &mut Reading,
     ) -> Result<(), RunError> {
-        let plan = self.plan(seen)?;
         let deletes = |step: &Step| matches!(step.linq, Some(LinqWrite::Delete { .. }));
+        if !self.plan(seen)?.steps.iter().any(deletes) {
+            return Ok(());
+        }
+        let now = self.sides.source.read()?;
+        if now.fingerprint != reading.fingerprint {
+            *reading = now;
+            self.see_source(run, seen, reading)?;
+        }
+        let plan = self.plan(seen)?;
         if !plan.steps.iter().any(deletes) {
             return Ok(());
         }
         let mut done = LinqOutcome::default();
-        let result = self.apply(run, seen, read_at).delete_in_linq(&plan, &mut done).await;
+        let result = self.apply(run, seen).delete_in_linq(&plan, &mut done).await;
         self.count(&mut done);
         result?;
         self.after_linq(seen, done)

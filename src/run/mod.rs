@@ -56,8 +56,6 @@ pub struct Terms<'a> {
     pub settle: Duration,
     /// How long the history is kept.
     pub history: TimeDelta,
-    /// When this process started.
-    pub started_at: Timestamp,
     /// Tells the time.
     pub clock: Clock<'a>,
     /// Asks the run to stop.
@@ -144,7 +142,7 @@ fn finish(state: &State, ran: &mut Ran, at: Timestamp, history: TimeDelta) {
     let report = serde_json::to_value(&ran.report).unwrap_or_default();
     let outcome = report["outcome"].as_str().unwrap_or_default().to_owned();
     let ending = Ending { at, outcome, report };
-    let finished = state.finish_run(run, &ending).and_then(|()| state.prune(at - history));
+    let finished = state.finish_run(run, &ending).and_then(|()| state.prune(at, history));
     if let Err(error) = finished {
         ran.notices.push(format!("the run's end could not be recorded: {error}"));
     }

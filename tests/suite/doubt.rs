@@ -77,6 +77,43 @@ fn a_create_that_was_lost_is_sent_again_under_every_reading_of_the_documents() {
 }
 
 #[test]
+fn a_create_is_recognised_whatever_the_clock_of_linq_shows() {
+    for ahead in [-3_600, 3_600, -40 * 86_400] {
+        let mut world = World::with_linq_ahead(ahead);
+        world.set("linq.settle", "\"1s\"");
+        world.write(TWO);
+        world.fault("create drop-after times=2");
+        let run = world.once().expect(0);
+        assert_eq!((run.linq()[1], world.requests(Kind::Create).len()), (2, 2), "{ahead}");
+        // The same when the process is killed before it can look.
+        world.write(format!("{TWO}cy,young,,,Mill,Miller\n"));
+        world.fault("create drop-after");
+        let process = world.start(&["--once"]);
+        wait_until("it has arrived", || world.linq().contacts().len() == 3);
+        process.kill();
+        let run = world.once().expect(0);
+        assert_eq!(world.linq().contacts().len(), 3, "{ahead}: {:#}", run.json);
+        world.expect_silence();
+    }
+}
+
+#[test]
+fn a_contact_that_was_there_before_is_not_taken_for_what_a_create_has_made() {
+    // A listing showed her, and the create of the very same row was lost since.
+    let mut world = World::with_linq_ahead(-3_600);
+    world.set("sync.direction", "\"push\"");
+    let bare = [("first_name", "Ann"), ("last_name", "Bell")];
+    world.linq().insert(bare.into_iter().chain([("title", "Cook")])).unwrap();
+    world.write("First Name,Last Name,Title\nAnn,Bell,Pilot\n");
+    let run = world.once().expect(3);
+    assert_eq!((run.count("ambiguous"), world.writes()), (1, vec![]), "{:#}", run.json);
+    world.run(&["resolve", "row:2", "--separate"]).expect(0);
+    world.fault("create drop-before times=1");
+    let run = world.once().expect(0);
+    assert_eq!((run.linq()[1], world.linq().contacts().len()), (1, 2), "{:#}", run.json);
+}
+
+#[test]
 fn a_create_that_linq_carries_out_after_the_timeout_is_found_before_it_is_sent_again() {
     let mut world = World::with_csv(TWO);
     world.set("linq.timeout", "\"300ms\"").set("linq.settle", "\"3s\"");

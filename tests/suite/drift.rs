@@ -173,7 +173,6 @@ impl<'a> Trial<'a> {
             policy: &policy,
             settle: Duration::from_secs(1),
             history: TimeDelta::days(400),
-            started_at: present(start),
             clock: &|| present(start),
             stop: &stop,
         };

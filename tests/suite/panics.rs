@@ -48,7 +48,7 @@ fn a_daemon_goes_on_after_a_run_that_panicked() {
     world.set("sync.schedule", "\"every 1h\"");
     let mut command = world.command(&[]);
     // So late that the next run, which has less to do, never comes to it.
-    command.env(DEFECT, "80");
+    command.env(DEFECT, "55");
     let daemon = crate::harness::Process::start(command);
     wait_until("the run panicked", || daemon.stderr().contains("a defect of linqsync ended"));
     let created = world.linq().contacts().len();

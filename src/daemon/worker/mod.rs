@@ -21,7 +21,6 @@ use serde::{Deserialize, Serialize};
 
 use super::control::Answer;
 use super::watch::Stamp;
-use crate::model::Timestamp;
 use crate::report::{ReportedError, RunReport};
 
 pub use hire::NoWorker;
@@ -55,8 +54,6 @@ pub(super) enum Task {
     Run {
         /// The limit of whoever asked for it, for this run only.
         max_deletes: Option<String>,
-        /// When the daemon started.
-        started_at: Timestamp,
     },
     /// Find out whether Linq takes the token.
     Ask,

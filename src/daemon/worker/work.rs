@@ -124,7 +124,7 @@ async fn carry_out(
     stop: &CancellationToken,
     say: &Say,
 ) -> FromWorker {
-    let Task::Run { max_deletes, started_at } = task else {
+    let Task::Run { max_deletes } = task else {
         return FromWorker::Asked(ask(config).await);
     };
     let limit = max_deletes.and_then(|limit| limit.parse().ok());
@@ -134,7 +134,6 @@ async fn carry_out(
         policy: &policy,
         settle: config.linq.settle,
         history: config.history(),
-        started_at,
         clock: &clock,
         stop,
     };

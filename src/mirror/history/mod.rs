@@ -6,7 +6,8 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use rusqlite::{Connection, Row, params};
+use chrono::TimeDelta;
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
 
 use super::State;
@@ -212,7 +213,8 @@ impl State {
         })
     }
 
-    /// What runs that ended well did to put back what `run` did, in order.
+    /// What runs that ended well did to put back what `run` did, in order, but for what was
+    /// put back itself since.
     ///
     /// # Errors
     /// When the state cannot be read.
@@ -221,6 +223,10 @@ impl State {
             conn.prepare_cached(rows!(
                 "WHERE run IN (SELECT id FROM runs
                                WHERE undoes = ?1 AND outcome IS NOT NULL AND outcome <> 'failed')
+                   AND NOT EXISTS (
+                       SELECT 1 FROM runs AS r JOIN history AS h ON h.run = r.id
+                       WHERE r.undoes = history.run AND r.outcome <> 'failed'
+                         AND (h.linq_id = history.linq_id OR h.name = history.name))
                  ORDER BY id"
             ))?
             .query_map([run], history_row)?
@@ -289,13 +295,24 @@ impl State {
         Ok(sets.into_iter().flat_map(each).collect())
     }
 
-    /// Deletes the history before `before`, and the runs before it of which nothing
-    /// is left; the last run stays. Returns how many rows of history went.
+    /// Deletes history that is older than `kept`, and the runs of that time of which
+    /// nothing is left; the last run stays. Its age is told by the last run that began a day
+    /// before `at`: a clock that is ahead deletes nothing as long as it is not wrong for a
+    /// whole day. Returns how many rows of history went.
     ///
     /// # Errors
     /// When the state cannot be written.
-    pub fn prune(&self, before: Timestamp) -> Result<usize, StateError> {
+    pub fn prune(&self, at: Timestamp, kept: TimeDelta) -> Result<usize, StateError> {
         self.write(|tx| {
+            let started = tx
+                .prepare_cached(
+                    "SELECT started_at FROM runs WHERE started_at <= ?1
+                     ORDER BY started_at DESC LIMIT 1",
+                )?
+                .query_row([Millis(at - TimeDelta::days(1))], |row| Ok(row.get::<_, Millis>(0)?.0))
+                .optional()?;
+            let Some(started) = started else { return Ok(0) };
+            let before = started.checked_sub_signed(kept).unwrap_or(Timestamp::MIN_UTC);
             let pruned = tx.prepare_cached(PRUNE_HISTORY)?.execute([Millis(before)])?;
             tx.prepare_cached(PRUNE_RUNS)?.execute([Millis(before)])?;
             Ok(pruned)

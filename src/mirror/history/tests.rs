@@ -60,7 +60,7 @@ fn history_is_told_by_run_and_by_contact() {
 #[test]
 fn pruning_takes_what_is_old_and_keeps_what_something_still_needs() {
     let state = state();
-    let [old, mixed, journalled, last] =
+    let [old, mixed, journalled, _last] =
         [0, 1, 2, 3].map(|second| state.begin_run(at(second)).unwrap());
     record(&state, old, 10, deletion(Side::Linq, 1));
     record(&state, mixed, 10, deletion(Side::Linq, 2));
@@ -68,9 +68,13 @@ fn pruning_takes_what_is_old_and_keeps_what_something_still_needs() {
     let kind = IntentKind::DeleteInLinq { linq_id: LinqId(4) };
     state.plan_intents(journalled, at(2), &[NewIntent { link: None, kind }]).unwrap();
 
-    assert_eq!(state.prune(at(60)).unwrap(), 2);
+    let prune = |seconds| state.prune(at(seconds), TimeDelta::seconds(40)).unwrap();
+    assert_eq!(prune(86_400 * 1_000), 0, "no run a day before has seen that day");
+    let next = state.begin_run(at(100)).unwrap();
+    assert_eq!(prune(100), 0, "nor is anything a day old");
+    assert_eq!(prune(100 + 86_400), 2);
     let left: Vec<RunId> = state.last_runs(9).unwrap().iter().map(|run| run.id).collect();
-    assert_eq!(left, [last, journalled, mixed]);
+    assert_eq!(left, [next, journalled, mixed]);
     assert_eq!(state.history(mixed).unwrap().len(), 1);
 }
 

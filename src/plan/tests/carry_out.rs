@@ -153,7 +153,6 @@ impl World {
             key: None,
             read_anew: FieldSet::EMPTY,
             fingerprint: record(0, row).fingerprint,
-            first_sent_at: self.now,
             sent_at: self.now,
         });
     }

@@ -12,17 +12,22 @@ const ADA: &str = "first_name=Ada last_name=King";
 
 fn with_create(world: &World, sent: &str) -> Observation {
     let mut seen = world.observe();
-    seen.linq.contacts.values_mut().for_each(|contact| contact.created_at = Some(at(-10)));
+    seen.linq.known_since.clear();
     seen.doubtful.push(DoubtfulCreate {
         intent: IntentId(7),
         fingerprint: Fingerprint::of(b"another spelling"),
         key: None,
         read_anew: FieldSet::EMPTY,
         values: values(sent),
-        first_sent_at: at(-20),
         sent_at: at(-20),
     });
     seen
+}
+
+/// The first contact was known before the create was sent.
+fn was_before(seen: &mut Observation) {
+    let id = *seen.linq.contacts.first_key_value().unwrap().0;
+    seen.linq.known_since.insert(id, IntentId(6));
 }
 
 fn with_addition(world: &World, id: u64, values: Values) -> Observation {
@@ -70,7 +75,7 @@ fn an_unanswered_create_without_a_trace_is_repeated_as_one_in_doubt() {
 #[test]
 fn an_older_contact_of_the_same_name_was_not_made_by_an_unanswered_create() {
     let mut seen = with_create(&World::new(&[ADA], &[ADA]), ADA);
-    seen.linq.contacts.first_entry().unwrap().get_mut().created_at = Some(at(-86_400));
+    was_before(&mut seen);
     assert_eq!(tiers(&planned(&seen)), [Tier::EveryField]);
 }
 
@@ -91,7 +96,7 @@ fn who_was_in_linq_before_a_create_was_sent_has_no_base_by_it() {
     let sent = "first_name=Ada email=ada@x.example title=Countess";
     let world = World::new(&[sent], &["first_name=Ada email=ada@x.example title=Lady"]);
     let mut seen = with_create(&world, sent);
-    seen.linq.contacts.first_entry().unwrap().get_mut().created_at = Some(at(-86_400));
+    was_before(&mut seen);
     let plan = planned(&seen);
     assert!(matches!(plan.steps[0].waits[..], [Wait::Conflict { field: Field::Title, .. }]));
 }

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::DateTime;
 
 use crate::model::{
-    Base, Decided, Decision, Field, FieldSet, Fingerprint, Link, LinkId, LinkStatus, LinqContact,
-    LinqId, Policy, RecordIndex, Side, SourceRecord, Timestamp, Values, Waiting,
+    Base, Decided, Decision, Field, FieldSet, Fingerprint, IntentId, Link, LinkId, LinkStatus,
+    LinqContact, LinqId, Policy, RecordIndex, Side, SourceRecord, Timestamp, Values, Waiting,
 };
 use crate::plan::{
     DoubtfulCreate, HalfAdded, Hold, Incomplete, LinqSide, Observation, Outlook, Plan,
@@ -143,6 +143,7 @@ impl World {
                 elusive: BTreeSet::new(),
                 unasked: false,
                 nobody_answers: false,
+                known_since: self.known_since(),
             },
             links: self.links.clone(),
             doubtful: self.doubtful.clone(),
@@ -178,9 +179,13 @@ impl World {
     }
 
     fn contact(&self, id: LinqId) -> LinqContact {
-        let created_at = if self.created.contains(&id) { self.now } else { at(-86_400) };
         let values = self.contacts[&id].clone();
-        LinqContact { id, values, created_at: Some(created_at), updated_at: self.changed_at[1] }
+        LinqContact { id, values, created_at: None, updated_at: self.changed_at[1] }
+    }
+
+    fn known_since(&self) -> BTreeMap<LinqId, IntentId> {
+        let older = self.contacts.keys().filter(|id| !self.created.contains(*id));
+        older.map(|id| (*id, IntentId(0))).collect()
     }
 
     fn missing(&self) -> BTreeSet<LinqId> {

@@ -43,12 +43,17 @@ impl World {
 
     /// A Linq with so many invented contacts, and no CSV file.
     pub(crate) fn with_contacts(contacts: usize) -> World {
-        World::of(contacts, &[])
+        World::of(contacts, &[], 0)
+    }
+
+    /// An empty Linq whose clock is so many seconds ahead, and no CSV file.
+    pub(crate) fn with_linq_ahead(seconds: i64) -> World {
+        World::of(0, &[], seconds)
     }
 
     /// An empty Linq with these quirks, and no CSV file.
     pub(crate) fn with_quirks(quirks: &[&str]) -> World {
-        World::of(0, quirks)
+        World::of(0, quirks, 0)
     }
 
     /// An empty Linq and this CSV file.
@@ -66,13 +71,13 @@ impl World {
         world
     }
 
-    fn of(contacts: usize, quirks: &[&str]) -> World {
+    fn of(contacts: usize, quirks: &[&str], ahead: i64) -> World {
         let quirks: Quirks = quirks.iter().map(|text| text.parse().unwrap()).collect();
         let sandbox = Sandbox::new(Options {
             token: TOKEN.to_owned(),
             contacts,
             quirks,
-            now: Arc::new(chrono::Utc::now),
+            now: Arc::new(move || chrono::Utc::now() + chrono::TimeDelta::seconds(ahead)),
             ..Options::default()
         });
         let serving = RUNTIME.block_on(sandbox.start()).unwrap();

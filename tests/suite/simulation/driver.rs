@@ -254,10 +254,10 @@ impl Driver {
         };
         let policy = self.policy();
         let terms = Terms {
-            history: chrono::TimeDelta::days(400),
+            // Clocks are set by years: what is old is not what is looked at here.
+            history: chrono::TimeDelta::days(40_000),
             policy: &policy,
             settle: SETTLE,
-            started_at: world.now(),
             clock: &clock,
             stop: &stop,
         };
@@ -292,10 +292,10 @@ impl Driver {
         let clock = || world.now();
         let policy = self.policy();
         let terms = Terms {
-            history: chrono::TimeDelta::days(400),
+            // Clocks are set by years: what is old is not what is looked at here.
+            history: chrono::TimeDelta::days(40_000),
             policy: &policy,
             settle: SETTLE,
-            started_at: world.now(),
             clock: &clock,
             stop: &stop,
         };

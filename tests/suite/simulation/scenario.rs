@@ -43,6 +43,14 @@ pub(super) struct Setup {
     /// called like them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) columns: BTreeMap<Field, String>,
+    /// By how many seconds Linq's clock is ahead of ours.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) linq_ahead: i64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_zero(number: &i64) -> bool {
+    *number == 0
 }
 
 /// What a file or a configuration has or has not.
@@ -240,6 +248,9 @@ pub(super) struct Conditions {
     /// What people do at these events.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) during: Vec<(u32, Edit)>,
+    /// By how many seconds our clock is set at these events; it stays like that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) clocks: Vec<(u32, i64)>,
     /// What the run is for, if not for making both sides the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) errand: Option<Errand>,

@@ -59,6 +59,7 @@ fn candidates(of: &Scenario) -> Vec<Scenario> {
     with(&|scenario| scenario.setup.per_page = 100);
     with(&|scenario| scenario.setup.salt = 0);
     with(&|scenario| scenario.setup.grace_minutes = 0);
+    with(&|scenario| scenario.setup.linq_ahead = 0);
     with(&|scenario| "hold".clone_into(&mut scenario.setup.on_conflict));
     with(&|scenario| "both".clone_into(&mut scenario.setup.direction));
     with(&|scenario| "5%".clone_into(&mut scenario.setup.max_deletes));
@@ -71,7 +72,7 @@ fn candidates(of: &Scenario) -> Vec<Scenario> {
             scenario
         };
         let Act::Run(run) = &of.acts[at] else { continue };
-        let changes: [&dyn Fn(&mut Conditions); 8] = [
+        let changes: [&dyn Fn(&mut Conditions); 9] = [
             &|run| run.errand = None,
             &|run| run.preview = false,
             &|run| run.kill = None,
@@ -80,6 +81,7 @@ fn candidates(of: &Scenario) -> Vec<Scenario> {
             &|run| run.outage = None,
             &|run| run.weather = None,
             &|run| run.during.clear(),
+            &|run| run.clocks.clear(),
         ];
         simpler.extend(changes.into_iter().map(conditions).filter(|simpler| simpler != of));
         simpler.extend(

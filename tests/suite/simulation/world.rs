@@ -9,6 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use chrono::{DateTime, TimeDelta};
@@ -43,6 +44,8 @@ pub(super) struct World {
     pub(super) linq: Sandbox,
     elsewhere: OnceLock<Sandbox>,
     start: Instant,
+    /// By how many seconds our clock is wrong.
+    clock: AtomicI64,
     trace: Trace,
     inner: Mutex<Inner>,
 }
@@ -89,6 +92,8 @@ pub(super) struct RunNow {
     pub(super) shown: BTreeMap<u64, Contact>,
     /// Whether anything but the run itself happened in it.
     pub(super) disturbed: bool,
+    /// Whether our clock was set during it.
+    pub(super) clock_set: bool,
     /// Whether earlier runs left no intent open.
     pub(super) fresh: bool,
     /// What was agreed on before, where people work on whole tables.
@@ -174,6 +179,7 @@ impl World {
             linq: organisation(setup, start),
             elsewhere: OnceLock::new(),
             start,
+            clock: AtomicI64::new(0),
             trace,
             inner: Mutex::new(Inner::default()),
         };
@@ -207,9 +213,9 @@ impl World {
         setup.columns.get(&field).cloned().unwrap_or_else(|| column(field).to_owned())
     }
 
-    /// The present.
+    /// The present, as our clock shows it.
     pub(super) fn now(&self) -> Timestamp {
-        present(self.start)
+        present(self.start) + TimeDelta::seconds(self.clock.load(Ordering::Relaxed))
     }
 
     pub(super) fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -259,6 +265,10 @@ impl World {
             }
             let during = run.conditions.during.iter().filter(|(when, _)| *when == at);
             let due: Vec<_> = during.map(|(_, edit)| edit.clone()).collect();
+            for (_, seconds) in run.conditions.clocks.iter().filter(|(when, _)| *when == at) {
+                self.clock.fetch_add(*seconds, Ordering::Relaxed);
+                run.clock_set = true;
+            }
             run.disturbed |= !due.is_empty();
             let when = run.conditions.kill_when.as_ref();
             let kill = run.conditions.kill == Some(at)
@@ -303,9 +313,10 @@ impl World {
 }
 
 fn organisation(setup: &Setup, start: Instant) -> Sandbox {
+    let ahead = TimeDelta::seconds(setup.linq_ahead);
     Sandbox::new(Options {
         quirks: setup.quirks.iter().map(|text| text.parse::<Quirk>().unwrap()).collect(),
-        now: Arc::new(move || present(start)),
+        now: Arc::new(move || present(start) + ahead),
         ..Options::default()
     })
 }

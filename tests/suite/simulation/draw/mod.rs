@@ -18,6 +18,9 @@ use super::scenario::{
 /// What makes of a seed the one by which work on whole tables is drawn.
 const OFFICE: u64 = 0x5EED_0FF1_CE00_0000;
 
+/// What makes of a seed the one by which clocks are drawn.
+const CLOCKS: u64 = 0x5EED_C10C_0000_0000;
+
 /// The history of `seed`.
 pub(super) fn scenario(seed: u64) -> Scenario {
     let mut rng = Rng::with_seed(seed);
@@ -30,11 +33,29 @@ pub(super) fn scenario(seed: u64) -> Scenario {
     if one_in(&mut rng, 5) && !keeps.iter().any(|keep| setup.features.contains(keep)) {
         errands(&mut rng, &mut acts);
     }
+    clocks(&mut Rng::with_seed(seed ^ CLOCKS), &mut setup, &mut acts);
     // What these find is not all mended yet: docs/proof.md has the list.
     if super::number("LINQSYNC_SIM_OFFICE").is_some() {
         office::add(&mut Rng::with_seed(seed ^ OFFICE), &mut setup, &mut acts);
     }
     Scenario { setup, acts }
+}
+
+/// Lets clocks be wrong, in one history of four: Linq's, or ours, which is set during runs.
+fn clocks(rng: &mut Rng, setup: &mut Setup, acts: &mut [Act]) {
+    const HOUR: i64 = 3600;
+    if !one_in(rng, 4) {
+        return;
+    }
+    setup.linq_ahead = [0, 0, -HOUR, HOUR, -90, -30 * 24 * HOUR, 24 * HOUR][rng.usize(..7)];
+    let steps = [-HOUR, -20, HOUR, 45, 30 * 24 * HOUR, -30 * 24 * HOUR, 1000 * 24 * HOUR];
+    for act in acts {
+        if let Act::Run(run) = act
+            && one_in(rng, 3)
+        {
+            run.clocks.push((rng.u32(1..60), steps[rng.usize(..steps.len())]));
+        }
+    }
 }
 
 /// Gives some runs after the first another purpose.
@@ -88,6 +109,7 @@ fn setup(rng: &mut Rng) -> Setup {
         per_page: [1, 2, 3, 100, 100][rng.usize(..5)],
         salt: rng.u64(..),
         columns: BTreeMap::new(),
+        linq_ahead: 0,
     }
 }
 
