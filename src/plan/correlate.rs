@@ -393,7 +393,7 @@ impl<'a, 'p> Sorting<'a, 'p> {
                 && !self.placed_links.contains(&link.id)
                 && !self.seen.linq.contacts.contains_key(&link.linq_id)
                 // Of whom it is known to be gone, matching has told who it is.
-                && !self.seen.linq.gone.contains(&link.linq_id)
+                && !is_lost(link, self.seen)
         });
         let records: Vec<&SourceRecord> =
             unseen.filter_map(|(_, position)| Some(self.record((*position)?))).collect();

@@ -28,6 +28,9 @@ pub(super) struct Missing {
     pub(super) in_source: usize,
     /// Of these, those without a contact in a complete listing.
     pub(super) in_linq: usize,
+    /// Whether anything follows on the other side from what is missing in the source, and
+    /// in Linq.
+    pub(super) follows: [bool; 2],
 }
 
 /// Whether asking Linq for each of `missing` contacts by id is worth it: beyond
@@ -41,8 +44,10 @@ pub fn worth_asking(missing: usize, links: usize, recent: usize, policy: &Policy
 
 impl Missing {
     /// Counts what `cases` lack.
-    pub(super) fn in_cases(cases: &[Case<'_>], seen: &Observation) -> Missing {
-        let mut missing = Missing::default();
+    pub(super) fn in_cases(cases: &[Case<'_>], seen: &Observation, policy: &Policy) -> Missing {
+        // Where the other side is not written, nothing follows from what is missing here.
+        let follows = Side::ALL.map(|side| policy.writes(side.other()));
+        let mut missing = Missing { follows, ..Missing::default() };
         let mut suspects = 0;
         let ambiguous = cases.iter().any(|case| matches!(case, Case::Ambiguous { .. }));
         let links = seen.links.iter().filter(|_| ambiguous);
@@ -89,7 +94,7 @@ impl Missing {
 
     /// Why nothing at all may be written, if so.
     pub(super) fn reason_to_halt(self, seen: &Observation) -> Option<String> {
-        let Missing { links, in_source, in_linq } = self;
+        let Missing { links, in_source, in_linq, follows } = self;
         if links == 0 {
             return None;
         }
@@ -103,7 +108,7 @@ impl Missing {
             if lacking == links && empty {
                 return Some(format!("{side} is empty, and {links} contacts were there before"));
             }
-            if lacking * 2 > links {
+            if lacking * 2 > links && follows[side as usize] {
                 return Some(format!("{lacking} of {links} linked contacts are missing in {side}"));
             }
         }
@@ -120,7 +125,8 @@ fn asks_for(link: &Link, seen: &Observation) -> bool {
                 Decision::Take { .. }
                 | Decision::Value { .. }
                 | Decision::Link { .. }
-                | Decision::Separate,
+                | Decision::Separate
+                | Decision::Retry,
             )
             | None => false,
         };

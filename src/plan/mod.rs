@@ -92,7 +92,7 @@ pub use observation::{
     DoubtfulCreate, HalfAdded, Incomplete, LinqSide, Observation, Outlook, RecentDeletions,
     RecentEdits, SourceSide, Written,
 };
-pub(crate) use recognise::record_of;
+pub(crate) use recognise::records_of_links;
 pub use reread::reread;
 pub use saved::{Expects, Memory, SavedDeed, SavedPlan, SavedStep};
 pub use step::{
@@ -114,7 +114,7 @@ const FORGET_DOUBTS_AFTER: TimeDelta = TimeDelta::minutes(10);
 pub fn plan(seen: &Observation, policy: &Policy) -> Result<Plan, Unaccounted> {
     let cases = correlate(seen, policy);
     account(&cases, seen)?;
-    let missing = Missing::in_cases(&cases, seen);
+    let missing = Missing::in_cases(&cases, seen, policy);
     let mut plan = Plan { halt: missing.reason_to_halt(seen), ..Plan::default() };
     for case in &cases {
         note(&mut plan, case);

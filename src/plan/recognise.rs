@@ -43,7 +43,9 @@ pub(super) fn recognise<'a>(seen: &'a Observation, policy: &Policy) -> Recognise
     let created: Vec<Known<'_>> = creates.iter().map(|create| Known::Create(create)).collect();
     let copies = copies(&[&known[..], &created].concat(), records, mapped, canon);
     let mut taken = vec![false; records.len()];
-    copies.keys().for_each(|copy| taken[*copy] = true);
+    for copy in copies.keys() {
+        taken[*copy] = true;
+    }
     let found = reidentify(&known, records, &taken, mapped, canon);
     let (linked, added) = found.split_at(sorted.len());
     let mut links: Vec<(&Link, Option<usize>)> =
@@ -58,15 +60,14 @@ pub(super) fn recognise<'a>(seen: &'a Observation, policy: &Policy) -> Recognise
     Recognised { links, creates: creates.into_iter().zip(found).collect(), additions, copies }
 }
 
-/// The record of the link with this id, where it is recognised.
-pub(crate) fn record_of<'a>(
-    id: LinkId,
+/// The records of links, where they are recognised.
+pub(crate) fn records_of_links<'a>(
     seen: &'a Observation,
     policy: &Policy,
-) -> Option<&'a SourceRecord> {
-    let links = recognise(seen, policy).links;
-    let position = links.iter().find(|(link, _)| link.id == id)?.1?;
-    seen.source.records.get(position)
+) -> BTreeMap<LinkId, &'a SourceRecord> {
+    let records = &seen.source.records;
+    let links = recognise(seen, policy).links.into_iter();
+    links.filter_map(|(link, position)| Some((link.id, records.get(position?)?))).collect()
 }
 
 /// Gives a link without a record the one that was added for its contact. The additions

@@ -5,16 +5,19 @@
 //! history still tells what may have been replaced, so that nothing is lost.
 //! Creates and additions are the planner's: it looks for what they made.
 
+use std::cell::{OnceCell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::mirror::{
     Action, ContactChange, HistoryEntry, Intent, IntentKind, IntentOutcome, IntentState,
     LinkChange, Record, StateError,
 };
 use crate::model::{
-    Agreement, AsWritten, Base, Change, Field, FieldSet, Fingerprint, Link, LinqId, Side,
-    SourceRecord, Timestamp, Values,
+    Agreement, AsWritten, Base, Change, Field, FieldSet, Fingerprint, Link, LinkId, LinqId, Side,
+    SourceKey, SourceRecord, Timestamp, Values,
 };
 
-use crate::plan::{is_rewritten, record_of};
+use crate::plan::{is_rewritten, records_of_links};
 
 use super::written::agreed_in_source;
 use super::{Recorder, answered, emptied};
@@ -34,13 +37,69 @@ enum Evidence<T> {
     Unread,
 }
 
+/// The source's records as they are looked for, found out once for all intents.
+struct Records<'a> {
+    recorder: &'a Recorder<'a>,
+    written: OnceCell<BTreeSet<Fingerprint>>,
+    /// The records by their key and what they say in some fields, for each set of fields
+    /// that was asked for; of those that say the same the first.
+    by_values: RefCell<BTreeMap<FieldSet, BTreeMap<Says, &'a SourceRecord>>>,
+    of_links: OnceCell<BTreeMap<LinkId, &'a SourceRecord>>,
+}
+
+/// A key, and values in canonical form.
+type Says = (Option<SourceKey>, Vec<String>);
+
+impl<'a> Records<'a> {
+    fn of(recorder: &'a Recorder<'a>) -> Records<'a> {
+        Records {
+            recorder,
+            written: OnceCell::new(),
+            by_values: RefCell::default(),
+            of_links: OnceCell::new(),
+        }
+    }
+
+    fn all(&self) -> &'a [SourceRecord] {
+        &self.recorder.seen.source.records
+    }
+
+    fn has(&self, written: Fingerprint) -> bool {
+        let all = || self.all().iter().map(|record| record.fingerprint).collect();
+        self.written.get_or_init(all).contains(&written)
+    }
+
+    fn saying(
+        &self,
+        key: Option<&SourceKey>,
+        fields: FieldSet,
+        values: &Values,
+    ) -> Option<&'a SourceRecord> {
+        let canon = self.recorder.policy.canon;
+        let mut by_values = self.by_values.borrow_mut();
+        let records = by_values.entry(fields).or_insert_with(|| {
+            // Backwards, so that the first one stays.
+            let says =
+                |record: &SourceRecord| (record.key.clone(), canon.all(fields, &record.values));
+            self.all().iter().rev().map(|record| (says(record), record)).collect()
+        });
+        records.get(&(key.cloned(), canon.all(fields, values))).copied()
+    }
+
+    fn of_link(&self, link: LinkId) -> Option<&'a SourceRecord> {
+        let Recorder { seen, policy, .. } = self.recorder;
+        self.of_links.get_or_init(|| records_of_links(seen, policy)).get(&link).copied()
+    }
+}
+
 impl Recorder<'_> {
     /// Settles the changes and deletions that an interrupted run left in the journal,
     /// and takes back what it never sent. Returns whether anything was settled.
     pub(crate) fn settle_interrupted(&self, at: Timestamp) -> Result<bool, StateError> {
         let mut records = Vec::new();
+        let source = Records::of(self);
         for intent in self.state.open_intents()? {
-            records.extend(self.settled(&intent)?);
+            records.extend(self.settled(&intent, &source)?);
         }
         if !records.is_empty() {
             self.state.commit(self.run, at, &records)?;
@@ -48,7 +107,7 @@ impl Recorder<'_> {
         Ok(!records.is_empty())
     }
 
-    fn settled(&self, intent: &Intent) -> Result<Option<Record>, StateError> {
+    fn settled(&self, intent: &Intent, source: &Records<'_>) -> Result<Option<Record>, StateError> {
         if intent.state == IntentState::Planned {
             return Ok(Some(closed(intent, IntentOutcome::Abandoned)));
         }
@@ -58,11 +117,11 @@ impl Recorder<'_> {
                 self.updated_in_linq(intent, *linq_id, changes, base)
             }
             IntentKind::UpdateInSource { linq_id, changes, linq } => {
-                self.updated_in_source(intent, *linq_id, changes, linq.as_ref())
+                self.updated_in_source(intent, *linq_id, (changes, linq.as_ref()), source)
             }
             IntentKind::DeleteInLinq { linq_id } => self.deleted_in_linq(intent, *linq_id)?,
             IntentKind::RemoveFromSource { linq_id, fingerprint, written } => {
-                self.removed_from_source(intent, *linq_id, *fingerprint, written)?
+                self.removed_from_source(intent, *linq_id, (*fingerprint, written), source)?
             }
         })
     }
@@ -107,11 +166,11 @@ impl Recorder<'_> {
         &self,
         intent: &Intent,
         id: LinqId,
-        changes: &[Change],
-        linq: Option<&Values>,
+        (changes, linq): (&[Change], Option<&Values>),
+        source: &Records<'_>,
     ) -> Option<Record> {
         let evidence = match intent.link.and_then(|link| self.find(link)) {
-            Some(link) => self.in_record_of(link, changes),
+            Some(link) => self.in_record_of(link, changes, source),
             None => Evidence::Unclear,
         };
         match evidence {
@@ -131,31 +190,36 @@ impl Recorder<'_> {
     }
 
     /// Whether the record of `link` has taken `changes`.
-    fn in_record_of(&self, link: &Link, changes: &[Change]) -> Evidence<&SourceRecord> {
+    fn in_record_of<'r>(
+        &self,
+        link: &Link,
+        changes: &[Change],
+        records: &Records<'r>,
+    ) -> Evidence<&'r SourceRecord> {
         let source = &self.seen.source;
-        if source.records.iter().any(|record| record.fingerprint == link.fingerprint) {
+        if records.has(link.fingerprint) {
             return Evidence::NotLanded;
         }
         let changed = changes.iter().map(|change| change.field);
         let fields: FieldSet = link.base.fields().iter().chain(changed).collect();
         let fields = fields.intersection(source.mapped);
         let expected = link.base.source_values().with(changes);
-        let canon = self.policy.canon;
-        let found = source.records.iter().find(|record| {
-            record.key == link.key && canon.differing(fields, &record.values, &expected).is_empty()
-        });
-        match found {
+        match records.saying(link.key.as_ref(), fields, &expected) {
             Some(record) => Evidence::Landed(record),
-            None if source.unreadable.is_empty() => self.in_edited_record_of(link, changes),
+            None if source.unreadable.is_empty() => {
+                self.in_edited_record(records.of_link(link.id), changes)
+            }
             None => Evidence::Unread,
         }
     }
 
-    /// Whether the record of `link`, which somebody has edited besides, has taken `changes`.
-    fn in_edited_record_of(&self, link: &Link, changes: &[Change]) -> Evidence<&SourceRecord> {
-        let Some(record) = record_of(link.id, self.seen, self.policy) else {
-            return Evidence::Unclear;
-        };
+    /// Whether a `record`, which somebody has edited besides, has taken `changes`.
+    fn in_edited_record<'r>(
+        &self,
+        record: Option<&'r SourceRecord>,
+        changes: &[Change],
+    ) -> Evidence<&'r SourceRecord> {
+        let Some(record) = record else { return Evidence::Unclear };
         let canon = self.policy.canon;
         let shows = |field: Field, text: &str| canon.same(field, &record.values[field], text);
         if changes.iter().all(|change| shows(change.field, &change.to)) {
@@ -182,16 +246,14 @@ impl Recorder<'_> {
         &self,
         intent: &Intent,
         id: LinqId,
-        fingerprint: Option<Fingerprint>,
-        written: &AsWritten,
+        (fingerprint, written): (Option<Fingerprint>, &AsWritten),
+        records: &Records<'_>,
     ) -> Result<Option<Record>, StateError> {
         let Some(link) = intent.link.and_then(|link| self.find(link)) else { return Ok(None) };
-        let source = &self.seen.source;
-        let removed = fingerprint.unwrap_or(link.fingerprint);
-        if source.records.iter().any(|record| record.fingerprint == removed) {
+        if records.has(fingerprint.unwrap_or(link.fingerprint)) {
             return Ok(Some(closed(intent, IntentOutcome::Abandoned)));
         }
-        if !source.unreadable.is_empty() {
+        if !self.seen.source.unreadable.is_empty() {
             return Ok(None);
         }
         let mut deleted = self.deleted_on(Side::Source, intent, id)?;

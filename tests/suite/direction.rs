@@ -108,3 +108,31 @@ fn a_decision_for_the_side_that_is_written_lets_each_side_keep_what_it_has() {
         world.once().expect(0);
     }
 }
+
+/// Forty contacts, half of the rows edited; only Linq or only the file is written.
+#[test]
+fn what_nothing_follows_from_stops_no_run() {
+    let row = |n: usize| format!("P{n},p{n}@x.example,Cook\n");
+    let rows: String = (0..40).map(row).collect();
+    let text = format!("First Name,Email,Title\n{rows}");
+    for direction in ["push", "pull"] {
+        let mut world = World::synced(&text);
+        world.set("sync.direction", &format!("\"{direction}\""));
+        world.once().expect(0);
+        if direction == "push" {
+            for n in 0..25 {
+                world.remove(&format!("P{n}"));
+            }
+            world.edit("p30@x.example,Cook", "p30@x.example,Chief");
+        } else {
+            let kept: String = (25..40).map(row).collect();
+            world.write(format!("First Name,Email,Title\n{kept}"));
+            world.change("P30", "title", "Chief");
+        }
+        let run = world.once().expect(3);
+        let told = format!("{direction}: {:#}", run.json);
+        assert_eq!(run.count("held_deletes"), 0, "{told}");
+        assert_eq!(world.contact("P30").title.as_deref(), Some("Chief"), "{told}");
+        assert!(world.text().contains("p30@x.example,Chief"), "{told}");
+    }
+}

@@ -94,4 +94,5 @@ mod vcards;
 mod vcards_addresses;
 mod vcards_afterwards;
 mod vcards_beside_others;
+mod vcards_links;
 mod walk;

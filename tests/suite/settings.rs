@@ -654,3 +654,25 @@ fn whoever_goes_while_the_keys_are_filled_down_again_waits_for_approval() {
     assert_eq!(world.people_in_linq().len(), 11);
     world.expect_silence();
 }
+
+#[test]
+fn a_contact_created_again_while_the_mapping_changes_gets_no_second_row() {
+    let text = "No,Name,Mail,Title,Notes\n1,Ann,ann@x.example,Cook,\n2,Bo,bo@x.example,Clerk,\n\
+                3,Cy,cy@x.example,Pilot,\n";
+    let mut world = World::with_csv(text);
+    world
+        .set("source.key", "\"No\"")
+        .set("source.columns.first_name", "\"Name\"")
+        .set("source.columns.email", "\"Mail\"")
+        .set("source.columns.title", "\"Title\"");
+    world.sync();
+    world.remove("Bo");
+    let members = [("first_name", "Bo"), ("email", "bo@x.example"), ("title", "Clerk")];
+    world.linq().insert(members).unwrap();
+    world.set("source.columns.title", "\"Notes\"");
+    world.once();
+    world.once();
+    assert_eq!(world.text().matches("bo@x.example").count(), 1, "{}", world.text());
+    assert!(world.text().contains("2,Bo,bo@x.example,Clerk,"), "{}", world.text());
+    assert_eq!(world.linq().contacts().len(), 3);
+}

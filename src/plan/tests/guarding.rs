@@ -81,14 +81,23 @@ fn a_stopped_run_says_whom_it_misses_whatever_the_policy() {
     keeping.policy.deletes.linq = DeletePolicy::Keep;
     let mut waiting = world(10);
     waiting.policy.delete_grace = TimeDelta::hours(1);
-    let mut pulling = world(10);
-    pulling.policy.direction = Direction::Pull;
-    for mut world in [keeping, waiting, pulling] {
+    for mut world in [keeping, waiting] {
         world.rows.truncate(4);
         let plan = world.plan();
         assert!(plan.halt.is_some());
         assert_eq!((held(&plan), plan.steps.iter().filter(|s| s.acts()).count()), (6, 0));
     }
+}
+
+#[test]
+fn what_nothing_can_follow_from_stops_no_run_unless_the_side_is_empty() {
+    let mut pulling = world(10);
+    pulling.policy.direction = Direction::Pull;
+    pulling.rows.truncate(4);
+    let plan = pulling.plan();
+    assert_eq!((plan.halt, held(&pulling.plan())), (None, 0));
+    pulling.rows.clear();
+    assert!(pulling.plan().halt.is_some());
 }
 
 #[test]

@@ -128,15 +128,21 @@ fn whom_a_run_deleted_is_not_created_beside_somebody_just_like_them() {
 }
 
 #[test]
-fn what_was_put_back_already_is_not_put_back_again() {
+fn what_was_put_back_already_is_put_back_again_only_if_it_came_back() {
     let mut world = World::in_sync(&PEOPLE);
     world.set_row(0, Field::Title, "Lady");
     let plan = world.plan();
     let done = told(&plan, &world.observe());
     world.apply(&plan);
     let undoing = Undoing { undone: done.clone(), ..undoing(done) };
-    let plan = plan_undo(&world.observe(), &world.policy, &undoing).unwrap();
+    let undo = |world: &World| plan_undo(&world.observe(), &world.policy, &undoing).unwrap();
+    assert_eq!(undo(&world).steps.len(), 1, "both sides have what the run left");
+    world.apply(&undo(&world));
+    let plan = undo(&world);
     assert!(plan.steps.is_empty() && plan.skipped.is_empty(), "{plan:#?}");
+    world.set_row(0, Field::Title, "Lady");
+    world.settle();
+    assert_eq!(undo(&world).steps.len(), 1);
 }
 
 #[test]

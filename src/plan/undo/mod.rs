@@ -96,7 +96,7 @@ pub fn plan_undo(
 ) -> Result<Plan, UndoError> {
     let cases = correlate(seen, policy);
     account(&cases, seen)?;
-    let missing = Missing::in_cases(&cases, seen);
+    let missing = Missing::in_cases(&cases, seen, policy);
     let mut undo = Undo {
         seen,
         policy,

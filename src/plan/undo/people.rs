@@ -79,11 +79,8 @@ impl Person {
     /// Takes out what `deed` has put back already.
     fn take_out(&mut self, deed: &Deed) {
         match deed {
-            Deed::Changed(changes) => {
-                for change in changes {
-                    self.fields.remove(&change.field);
-                }
-            }
+            // What both sides show tells whether a field went back.
+            Deed::Changed(_) => {}
             Deed::Created(..) => self.deleted = None,
             Deed::Deleted { side, .. } => self.created[*side as usize] = None,
         }

@@ -57,7 +57,8 @@ pub(crate) fn create_in(
 
 /// Copies `files`, which are named by their paths below `root`, into a new directory in
 /// `directory` that is called `name`, or almost so if that is taken. Only this user can
-/// read the copies. A file that is gone meanwhile is left out.
+/// read the copies. A file that is gone meanwhile, or that this user may not read, is left
+/// out: it was not read either.
 ///
 /// # Errors
 /// When they cannot be written and synced.
@@ -84,7 +85,14 @@ pub(crate) fn copy_beside_others<'f>(
         }
         let bytes = match fs::read(root.join(file)) {
             Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied
+                ) =>
+            {
+                continue;
+            }
             Err(error) => return Err(error),
         };
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&target)?;

@@ -5,11 +5,13 @@
 //! Their names carry the fingerprints of the version that was to be replaced and
 //! of the one that was made.
 
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::create::NEW;
-use super::paths::{directory, discard, fingerprint_of, keep, prefix, short};
+use super::paths::{PREFIX, directory, discard, fingerprint_of, keep, prefix, short};
 use super::remove::{GONE, parted, put_back};
 
 /// Clears up what a killed process left in `directory`, as [`recover`] does for each of
@@ -17,28 +19,32 @@ use super::remove::{GONE, parted, put_back};
 /// unless it was saved meanwhile: then it gets its name back.
 pub(crate) fn recover_directory(directory: &Path) {
     let Ok(entries) = fs::read_dir(directory) else { return };
-    let names: Vec<_> = entries.flatten().map(|entry| entry.file_name()).collect();
-    let ours = |name: &&std::ffi::OsString| {
-        name.to_str().is_some_and(|name| name.starts_with(".linqsync-"))
-    };
-    let (mut of_targets, mut targets) = (false, Vec::new());
-    for name in &names {
-        let path = directory.join(name);
-        match name.to_str() {
-            Some(text) if text.starts_with(NEW) => discard(&path),
-            Some(text) if text.starts_with(GONE) => recover_gone(&path, text),
-            Some(text) if text.starts_with(".linqsync-") => of_targets = true,
-            Some(_) | None => targets.push(path),
+    let paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    let (ours, others): (Vec<&PathBuf>, Vec<&PathBuf>) =
+        paths.iter().partition(|path| name(path).starts_with(PREFIX));
+    let mut leftovers = Vec::new();
+    for path in ours {
+        match name(path) {
+            text if text.starts_with(NEW) => discard(path),
+            text if text.starts_with(GONE) => recover_gone(path, text),
+            text => leftovers.extend(Leftover::of(path, text)),
         }
     }
-    if of_targets {
-        let left: Vec<&str> = names.iter().filter(ours).filter_map(|name| name.to_str()).collect();
-        let has_left = |target: &&std::path::PathBuf| {
-            let prefix = prefix(target);
-            left.iter().any(|name| name.starts_with(&prefix))
-        };
-        targets.iter().filter(has_left).for_each(|target| recover(target));
+    if leftovers.is_empty() {
+        return;
     }
+    // Each name is looked at once, however many were left behind.
+    let targets: BTreeMap<String, &PathBuf> =
+        others.into_iter().map(|path| (prefix(path), path)).collect();
+    for leftover in leftovers {
+        if let Some(target) = targets.get(&leftover.prefix) {
+            leftover.recover(target);
+        }
+    }
+}
+
+fn name(path: &Path) -> &str {
+    path.file_name().and_then(OsStr::to_str).unwrap_or_default()
 }
 
 fn recover_gone(aside: &Path, name: &str) {
@@ -55,16 +61,44 @@ fn recover_gone(aside: &Path, name: &str) {
 pub(crate) fn recover(target: &Path) {
     let Ok(entries) = fs::read_dir(directory(target)) else { return };
     let prefix = prefix(target);
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        let Some(rest) = name.to_str().and_then(|name| name.strip_prefix(&prefix)) else {
-            continue;
+    for path in entries.flatten().map(|entry| entry.path()) {
+        if let Some(leftover) = Leftover::of(&path, name(&path)).filter(|l| l.prefix == prefix) {
+            leftover.recover(target);
+        }
+    }
+}
+
+/// A file that a killed process made on the way.
+struct Leftover<'a> {
+    path: &'a Path,
+    /// What the names of all files begin with that are made for its target.
+    prefix: String,
+    kind: Kind<'a>,
+}
+
+enum Kind<'a> {
+    /// A new version that was not complete.
+    Part,
+    /// What is left of an exchange: of which version, and by which.
+    Swap { was: &'a str, made: &'a str },
+}
+
+impl<'a> Leftover<'a> {
+    /// What `path` is by its `name`, if it is one.
+    fn of(path: &'a Path, name: &'a str) -> Option<Leftover<'a>> {
+        let rest = name.strip_prefix(PREFIX)?;
+        let (of, kind) = match *rest.split(['-', '.']).collect::<Vec<_>>() {
+            [of, _, _, _, "part"] => (of, Kind::Part),
+            [of, was, made, _, "swap"] => (of, Kind::Swap { was, made }),
+            _ => return None,
         };
-        let path = entry.path();
-        match *rest.split(['-', '.']).collect::<Vec<_>>() {
-            [_, _, _, "part"] => discard(&path),
-            [was, made, _, "swap"] => recover_swap(target, &path, was, made),
-            _ => {}
+        Some(Leftover { path, prefix: format!("{PREFIX}{of}-"), kind })
+    }
+
+    fn recover(&self, target: &Path) {
+        match self.kind {
+            Kind::Part => discard(self.path),
+            Kind::Swap { was, made } => recover_swap(target, self.path, was, made),
         }
     }
 }

@@ -7,7 +7,11 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::path::{Path, PathBuf};
+
+use rustix::fs::{Access, access};
+use rustix::io::Errno;
 
 use crate::model::{AsWritten, Change, Fingerprint, LinqId, RecordIndex, Values};
 use crate::source::atomic::{self, Displaced, ReplaceError};
@@ -159,10 +163,27 @@ impl Batch {
                 }
                 self.read_anew(file);
             }
+            Err(ReplaceError::Io(error)) if self.is_about_one_file(&error) => {
+                for number in numbers {
+                    self.outcomes[number] = Outcome::Refused(cannot_write(file, &error));
+                }
+            }
             Err(error @ (ReplaceError::Io(_) | ReplaceError::Locked(_))) => {
                 self.failed = Some(error.at(&path));
                 self.read_anew(file);
             }
+        }
+    }
+
+    /// Whether an error says something about one file, or the folder that it is in, and not
+    /// about all of them.
+    fn is_about_one_file(&self, error: &io::Error) -> bool {
+        let is_writable = || access(&self.last.root, Access::WRITE_OK | Access::EXEC_OK).is_ok();
+        match error.raw_os_error().map(Errno::from_raw_os_error) {
+            Some(Errno::LOOP | Errno::NAMETOOLONG) => true,
+            Some(Errno::ACCESS | Errno::PERM) => is_writable(),
+            Some(_) => false,
+            None => error.kind() == io::ErrorKind::InvalidInput,
         }
     }
 
@@ -223,6 +244,9 @@ impl Batch {
                 self.last.files.insert(file.clone(), CardFile::written(&raw));
                 Outcome::Stands(Place { file, card: 0 })
             }
+            Err(error) if self.is_about_one_file(&error) => {
+                Outcome::Refused(cannot_write(&below.join(name), &error))
+            }
             Err(source) => {
                 self.failed = Some(WriteError::Io { path: directory.join(name), source });
                 Outcome::Undone
@@ -254,6 +278,15 @@ impl Batch {
         last.reading = reading.clone();
         (last, Written { edits, reading, failed })
     }
+}
+
+/// Why the card of one file is not written, for people.
+fn cannot_write(file: &Path, error: &io::Error) -> String {
+    let why = match error.raw_os_error().map(Errno::from_raw_os_error) {
+        Some(Errno::LOOP) => "it is a symbolic link; put the file itself in its place".to_owned(),
+        Some(_) | None => error.to_string(),
+    };
+    format!("cannot write {}: {why}", file.display())
 }
 
 impl Draft {

@@ -5,7 +5,7 @@
 //! it could have changed without that showing. Hidden and temporary files take no part.
 //! Leaves what to do with cards to [`super`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -201,7 +201,11 @@ pub(super) fn scan(
 ) -> io::Result<(Files, Vec<(PathBuf, String)>)> {
     let mut scan = Scan { root, known, files: Files::new(), unreadable: Vec::new() };
     let mut open = vec![PathBuf::new()];
+    let mut read = BTreeSet::new();
     while let Some(below) = open.pop() {
+        if !read.insert(identity(&root.join(&below))) {
+            continue;
+        }
         match scan.directory(&below) {
             Ok(directories) if depth == Depth::All => open.extend(directories),
             Ok(_) => {}
@@ -212,15 +216,22 @@ pub(super) fn scan(
     Ok((scan.files, scan.unreadable))
 }
 
+/// What directory a path leads to: one may have several names, by symbolic links, and is
+/// read once. A path that leads nowhere is itself.
+fn identity(path: &Path) -> Result<(u64, u64), PathBuf> {
+    fs::metadata(path).map(|found| (found.dev(), found.ino())).map_err(|_| path.to_owned())
+}
+
 /// The directories whose files take part. One that cannot be read has none below it.
 pub(super) fn directories(root: &Path, depth: Depth) -> Vec<PathBuf> {
     let mut found = vec![root.to_owned()];
     let mut looked = 0;
+    let mut known = BTreeSet::from([identity(root)]);
     while depth == Depth::All && looked < found.len() {
         let (names, _) = list(&found[looked]).unwrap_or_default();
         let below = names.into_iter().filter(|(_, is_directory)| *is_directory);
         let below: Vec<_> = below.map(|(name, _)| found[looked].join(name)).collect();
-        found.extend(below);
+        found.extend(below.into_iter().filter(|path| known.insert(identity(path))));
         looked += 1;
     }
     found
@@ -298,9 +309,13 @@ fn list(path: &Path) -> io::Result<Listed> {
             let name = entry.file_name();
             let kind = entry.file_type()?;
             let is_hidden = name.as_encoded_bytes().starts_with(b".");
-            if kind.is_dir() && !is_hidden {
+            let leads_to_directory = || {
+                kind.is_symlink() && fs::metadata(entry.path()).is_ok_and(|found| found.is_dir())
+            };
+            let is_directory = kind.is_dir() || leads_to_directory();
+            if is_directory && !is_hidden {
                 names.push((name, true));
-            } else if !kind.is_dir() && takes_part(Path::new(&name)) {
+            } else if !is_directory && takes_part(Path::new(&name)) {
                 names.push((name, false));
             }
         }

@@ -114,25 +114,58 @@ impl Property {
 /// Quoted-printable without its soft line breaks. Lines that are folded besides lose
 /// the blank of the fold.
 fn without_soft_breaks(bytes: &[u8], breaks: Breaks) -> Vec<u8> {
-    let mut joined: Vec<u8> = Vec::with_capacity(bytes.len());
+    let mut joined = Joined::with_capacity(bytes.len());
     let mut at = 0;
     while at < bytes.len() {
         if let Some(end) = breaks.end(bytes, at) {
-            let softly = joined.trim_ascii_end().last() == Some(&b'=');
-            if softly {
-                joined.truncate(joined.trim_ascii_end().len() - 1);
-            }
+            let softly = joined.take_soft_break();
             let folded = !softly && matches!(bytes.get(end), Some(b' ' | b'\t'));
             at = end + usize::from(folded);
         } else {
-            joined.push(bytes[at]);
-            at += 1;
+            let text = at + Breaks::text_at(bytes, at);
+            bytes[at..text].iter().for_each(|byte| joined.push(*byte));
+            at = text;
         }
     }
-    if joined.last() == Some(&b'=') {
-        joined.pop();
+    if joined.bytes.last() == Some(&b'=') {
+        joined.bytes.pop();
     }
-    joined
+    joined.bytes
+}
+
+/// Lines that were joined so far. It knows where they end but for blanks, which may be many.
+struct Joined {
+    bytes: Vec<u8>,
+    /// Where the last byte ends that is no blank, and where the one before it ends, if that
+    /// is known.
+    solid: usize,
+    before: Option<usize>,
+}
+
+impl Joined {
+    fn with_capacity(capacity: usize) -> Joined {
+        Joined { bytes: Vec::with_capacity(capacity), solid: 0, before: None }
+    }
+
+    fn push(&mut self, byte: u8) {
+        self.bytes.push(byte);
+        if !byte.is_ascii_whitespace() {
+            self.before = Some(self.solid);
+            self.solid = self.bytes.len();
+        }
+    }
+
+    /// Takes out the `=` of a soft break, and the blanks behind it; tells whether there was
+    /// one.
+    fn take_soft_break(&mut self) -> bool {
+        let Some(last) = self.solid.checked_sub(1).filter(|last| self.bytes[*last] == b'=') else {
+            return false;
+        };
+        self.bytes.truncate(last);
+        let found = || self.bytes.trim_ascii_end().len();
+        self.solid = self.before.take().unwrap_or_else(found);
+        true
+    }
 }
 
 fn parameters(head: &str) -> Vec<(String, String)> {
@@ -202,5 +235,19 @@ mod tests {
     fn other_properties_are_not_looked_at() {
         let note = b"NOTE:x";
         assert!(Property::of(lines(note)[0], note).is_none());
+    }
+
+    #[test]
+    fn soft_breaks_among_many_blanks_are_joined_in_one_pass() {
+        let blanks = "  \r\n".repeat(200_000);
+        let joined = without_soft_breaks(format!("a{blanks}=\r\nb").as_bytes(), Breaks::Feeds);
+        assert_eq!((joined.first(), joined.last()), (Some(&b'a'), Some(&b'b')));
+        let softly = "  =\r\n".repeat(200_000);
+        let joined = without_soft_breaks(format!("a{softly}b").as_bytes(), Breaks::Feeds);
+        assert_eq!(joined.len(), 400_002);
+        let returns = "\r".repeat(400_000);
+        let joined = without_soft_breaks(format!("{returns}b=\r\nc").as_bytes(), Breaks::Feeds);
+        assert_eq!(joined.len(), 400_002);
+        assert_eq!(without_soft_breaks(b"= =\r\n \r\nx", Breaks::Feeds), b"x");
     }
 }

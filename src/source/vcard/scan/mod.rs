@@ -63,12 +63,19 @@ impl Breaks {
             if let Some(end) = self.end(bytes, at) {
                 at = end + usize::from(matches!(bytes.get(end), Some(b' ' | b'\t')));
             } else {
-                unfolded.push(bytes[at]);
-                at += 1;
+                let text = at + Breaks::text_at(bytes, at);
+                unfolded.extend_from_slice(&bytes[at..text]);
+                at = text;
             }
         }
         unfolded.extend_from_slice(&bytes[at..]);
         unfolded
+    }
+
+    /// How many bytes at `at`, where no line breaks, are text: one, or a run of CRs that no
+    /// LF follows.
+    pub(super) fn text_at(bytes: &[u8], at: usize) -> usize {
+        bytes[at..].iter().take_while(|byte| **byte == b'\r').count().max(1)
     }
 }
 
