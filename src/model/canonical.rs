@@ -7,7 +7,8 @@
 use unicode_normalization::UnicodeNormalization;
 
 use super::phone::{self, Region};
-use super::{Field, FieldSet, Values};
+use super::text::folded;
+use super::{Field, FieldSet, Values, bare_address};
 
 /// Compares values field by field. Carries what comparison depends on: the
 /// region in which phone numbers without a country code are read.
@@ -66,13 +67,16 @@ impl Canon {
 
 /// The canonical form of `text` as a value of `field`; empty for a blank.
 ///
-/// - e-mail and owner: trimmed, lower case, the domain in its ASCII form;
+/// - e-mail and owner: the address alone, without `mailto:`, brackets or a name around it, in
+///   lower case, the domain in its ASCII form;
 /// - phone: E.164 where it is a number that can be called in full, read in
 ///   `region`; otherwise its letters, digits and leading `+`;
 /// - every other field: trimmed, in Unicode's composed form (NFC), with `\n` for
-///   every kind of line end.
+///   every kind of line end and a plain space for every kind of space, and without
+///   characters that nobody sees.
 pub fn canonical(field: Field, text: &str, region: Region) -> String {
-    let text = text.trim();
+    let folded = folded(text);
+    let text = folded.trim();
     match field {
         Field::Email | Field::Owner => email(text),
         Field::PhoneNumber => phone::e164(text, region).unwrap_or_else(|| bare_phone(text)),
@@ -91,6 +95,11 @@ fn composed(text: &str) -> String {
 
 /// Most addresses are ASCII, which the way through Unicode does not change but for case.
 fn email(text: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"@._+-".contains(&byte);
+    if text.bytes().all(is_plain) && !text.ends_with('.') && !text.starts_with('.') {
+        return text.to_ascii_lowercase();
+    }
+    let text = bare_address(text).map_or(text, |range| &text[range]);
     if text.is_ascii() { text.to_ascii_lowercase() } else { international_email(text) }
 }
 
@@ -146,7 +155,8 @@ mod tests {
         fn the_short_way_of_an_ascii_address_is_that_of_any_other(
             text in "[a-zA-Z0-9.@_+ -]{0,20}|[a-zA-Z0-9.+]{1,8}@(xn--)?[a-zA-Z0-9-]{0,9}([.][a-zA-Z0-9-]{0,6}){0,3}"
         ) {
-            prop_assert_eq!(email(&text), international_email(&text));
+            let bare = bare_address(&text).map_or(text.as_str(), |range| &text[range]);
+            prop_assert_eq!(email(&text), international_email(bare));
         }
     }
 
@@ -155,6 +165,22 @@ mod tests {
         assert!(!same(Field::LastName, "mcdonald", "McDonald"));
         assert!(same(Field::LastName, "Zoe\u{308} ", "Zo\u{eb}"));
         assert!(same(Field::Location, "Oslo\r\nNorway", "Oslo\nNorway"));
+    }
+
+    #[test]
+    fn what_nobody_sees_makes_no_difference() {
+        assert!(same(Field::FirstName, "Mary\u{a0}Ann", "Mary Ann"));
+        assert!(same(Field::FirstName, "\u{feff}Ada\u{200b}", "Ada"));
+        assert!(same(Field::Title, "\u{202e}CEO", "CEO"));
+        assert!(!same(Field::FirstName, "MaryAnn", "Mary Ann"));
+    }
+
+    #[test]
+    fn every_spelling_of_an_address_is_the_same() {
+        for text in ["mailto:a@x.example", "<A@x.example>", "Ann <a@x.example>", "'a@x.example'."] {
+            assert!(same(Field::Email, text, "a@x.example"), "{text}");
+        }
+        assert!(!same(Field::Email, "a@x.example; b@x.example", "a@x.example"));
     }
 
     #[test]
