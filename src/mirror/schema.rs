@@ -22,7 +22,7 @@
 //! | `meta` | thing remembered of the configuration: `pair`, `mapping`, `backed_up_at`, `linq_down`, `counted`; values are JSON |
 //! | `runs` | run: when, how it ended, its report as JSON; unfinished while it runs or when it was killed |
 //! | `linq_contacts` | contact as Linq last showed it, with its JSON as it came in `raw` |
-//! | `links` | pair of a source record and a contact; `base` is `{"email": ["text in the source", "text in Linq"], …}`, with a third `"apart"` where the two are meant to differ, and `null` for what was read under other settings |
+//! | `links` | pair of a source record and a contact; `base` is `{"email": ["text in the source", "text in Linq"], …}`, with a third `"apart"` where the two are meant to differ, and `null` for what was read under other settings; `names` holds fingerprints of how a card told its name |
 //! | `intents` | open intent, that is, write that may be on its way |
 //! | `history` | thing that was done or decided; rows are never changed; `bases` is what there is to know to put it back |
 //! | `rejections` | write that Linq refused, kept until what would be sent changes |
@@ -63,6 +63,7 @@ const STEPS: &[M<'static>] = &[
     M::up(DECISIONS),
     M::up(MEANINGS),
     M::up(CONTENT),
+    M::up(NAMES),
 ];
 
 /// The migrations, applied in one transaction.
@@ -231,6 +232,9 @@ DELETE FROM meta WHERE name = 'kept_back';
 
 /// Halves of a base may be `null`, which programs of old cannot read.
 const MEANINGS: &str = "";
+
+/// A base may have a member `names`, which programs of old cannot read.
+const NAMES: &str = "";
 
 /// What there is to know to tell an edit of a record from another way of writing it.
 const CONTENT: &str = "

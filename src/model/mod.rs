@@ -17,6 +17,7 @@ mod policy;
 mod record;
 mod side;
 mod text;
+mod told_names;
 mod values;
 mod waiting;
 mod who;
@@ -37,6 +38,7 @@ pub use record::{
 };
 pub use side::Side;
 pub use text::is_invisible;
+pub use told_names::{NamesSeen, ToldNames};
 pub use values::{Change, Values};
 pub use waiting::{Decided, Decision, Waiting, WaitingKind};
 pub use who::Who;

@@ -5,7 +5,9 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Field, FieldSet, Fingerprint, LinqId, RecordIndex, SourceKey, Values};
+use super::{
+    Field, FieldSet, Fingerprint, LinqId, NamesSeen, RecordIndex, SourceKey, ToldNames, Values,
+};
 
 /// An instant, in UTC.
 pub type Timestamp = DateTime<Utc>;
@@ -48,6 +50,8 @@ pub struct SourceRecord {
     /// Further values of fields that the source has several places for, such as two
     /// e-mail addresses. None is blank.
     pub others: Vec<OtherValue>,
+    /// The name as the record tells it a second time, where it does.
+    pub told_names: Option<ToldNames>,
     /// When the record says it was last changed (REV of a vCard).
     pub revised_at: Option<Timestamp>,
     /// The record's bytes as they are written, unmapped parts included.
@@ -84,6 +88,11 @@ impl SourceRecord {
             self.others.push(OtherValue { field, text, reason });
         }
         self.rejected.extend(chosen.reason.map(|reason| RejectedField { field, reason }));
+    }
+
+    /// What is to be remembered of a name that is told twice, once both sides agree on it.
+    pub fn names_seen(&self) -> Option<NamesSeen> {
+        Some(self.told_names.as_ref()?.seen(&self.values))
     }
 
     /// Whether the value of `field` cannot be believed.

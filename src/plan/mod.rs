@@ -116,7 +116,7 @@ pub fn plan(seen: &Observation, policy: &Policy) -> Result<Plan, Unaccounted> {
     let missing = Missing::in_cases(&cases, seen);
     let mut plan = Plan { halt: missing.reason_to_halt(seen), ..Plan::default() };
     for case in &cases {
-        note(&mut plan, case);
+        note(&mut plan, case, policy);
         let mut step = step_for(case, seen, policy);
         plan.refused.extend(wait_for_refused(&mut step, seen));
         if plan.halt.is_some() {
@@ -169,11 +169,14 @@ fn step_for(case: &Case<'_>, seen: &Observation, policy: &Policy) -> Step {
 }
 
 /// Notes what the state should remember of the reading.
-fn note(plan: &mut Plan, case: &Case<'_>) {
+fn note(plan: &mut Plan, case: &Case<'_>, policy: &Policy) {
     if let (Some(link), Some(record)) = (case.link(), case.record())
         && (record.fingerprint != link.fingerprint
             || record.key != link.key
-            || case.contact().is_some() && link.content != Some(record.content))
+            || case.contact().is_some() && link.content != Some(record.content)
+            || record.told_names.is_some()
+                && case.contact().is_some()
+                && link.base.sees_names_anew(record, policy.canon))
     {
         plan.rewritten.push((link.id, record.index));
     }

@@ -69,6 +69,9 @@ impl Recorder<'_> {
         for (field, agreement) in agreed {
             base.set(*field, agreement.clone());
         }
+        if let Some(record) = known {
+            base.see_names(record, self.policy.canon);
+        }
         let Known { key, fingerprint, content } = known.map_or_else(|| Known::by(link), Known::of);
         LinkChange::Update { id, key, fingerprint, content, base }
     }
@@ -194,7 +197,9 @@ impl Recorder<'_> {
         let Some(index) = step.subject.record else { return Ok(()) };
         let record = record_at(self.seen, index);
         let fields = self.sent_fields(record);
-        let base = agreed_by_answer(&record.values, &answer.contact.values, fields).collect();
+        let mut base: Base =
+            agreed_by_answer(&record.values, &answer.contact.values, fields).collect();
+        base.see_names(record, self.policy.canon);
         let Known { key, fingerprint, content } = Known::of(record);
         let mut history = entry(step, Side::Linq, Action::Create);
         history.linq_id = Some(answer.contact.id);

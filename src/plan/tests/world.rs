@@ -236,6 +236,7 @@ pub(super) fn record(position: usize, values: &Values) -> SourceRecord {
         linq_id: None,
         values: values.clone(),
         unsaid: FieldSet::EMPTY,
+        told_names: None,
         rejected: Vec::new(),
         others: Vec::new(),
         revised_at: None,

@@ -228,6 +228,7 @@ impl<'a> RowReader<'a> {
             unsaid,
             rejected,
             others,
+            told_names: None,
             revised_at: None,
             fingerprint: Fingerprint::of(&self.body[row.start..row.content_end]),
             content: self.content(cells),
