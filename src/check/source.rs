@@ -17,8 +17,8 @@ use super::{Finding, Grade};
 const NAMED: usize = 3;
 
 /// What is said of a file without a column for names, and what to do about it.
-pub const NAMELESS: &str = "people from this file have no names in Linq: give it a column for the \
-                            first and one for the last name (whole names are not taken apart)";
+pub const NAMELESS: &str = "contacts from this file have no names in Linq: give it a column for the \
+                            first and one for the last name, or one with whole names";
 
 pub(super) fn look(config: &Config) -> Vec<Finding> {
     let mut source = open::source(config, Access::ReadOnly);
@@ -62,10 +62,15 @@ fn columns(source: &dyn Source) -> Option<Finding> {
     let shape = source.shape()?;
     let Shape { columns, further, .. } = &shape;
     let or = |field| further.get(field).into_iter().flatten().map(|name| format!(" or `{name}`"));
-    let mapped: Vec<String> = columns
-        .iter()
-        .map(|(field, column)| format!("{field} = `{column}`{}", or(field).collect::<String>()))
-        .collect();
+    let whole = shape.full_name.as_ref().map(|column| {
+        format!("full_name = `{column}` (taken apart into first_name and last_name)")
+    });
+    let is_whole =
+        |field: &Field| whole.is_some() && matches!(field, Field::FirstName | Field::LastName);
+    let each = columns.iter().filter(|(field, _)| !is_whole(field));
+    let each = each
+        .map(|(field, column)| format!("{field} = `{column}`{}", or(field).collect::<String>()));
+    let mapped: Vec<String> = whole.clone().into_iter().chain(each).collect();
     let without: Vec<&str> = Field::ALL
         .into_iter()
         .filter(|field| *field != Field::Owner && !columns.contains_key(field))

@@ -113,12 +113,12 @@ fn without_a_token_it_says_where_to_put_one() {
 #[test]
 fn a_file_that_is_no_source_leaves_nothing_behind() {
     let world = fresh();
-    world.write("Ansprechpartner,Ort\nAda,Turin\n");
+    world.write("Bezeichnung,Ort\nAda,Turin\n");
     let before = Files::at(world.dir());
     let ended = init(&world, TOKEN, &[]).expect(2);
-    assert!(ended.stderr.contains("the header has `Ansprechpartner`"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("the header has `Bezeichnung`"), "{}", ended.stderr);
     assert_eq!(Files::at(world.dir()), before);
-    init(&world, TOKEN, &["--column", "last_name=Ansprechpartner"]).expect(0);
+    init(&world, TOKEN, &["--column", "last_name=Bezeichnung"]).expect(0);
     let ended = world.run(&["init", "missing.csv", "-c", "other.toml"]).expect(2);
     assert!(ended.stderr.contains("missing.csv"), "{}", ended.stderr);
 }

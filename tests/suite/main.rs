@@ -19,6 +19,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 mod accidents;
 mod as_found;
+mod cells;
 mod checks;
 mod configuration;
 mod conflicts;
@@ -53,6 +54,7 @@ mod killed;
 mod locks;
 mod looking;
 mod mass_edits;
+mod names;
 mod output;
 mod panics;
 mod purge;
