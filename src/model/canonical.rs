@@ -37,6 +37,53 @@ impl Canon {
         a == b || canonical(field, a, self.region) == canonical(field, b, self.region)
     }
 
+    /// Whether Linq has in `linq` what it gets of the source's value `source`: the same, or a
+    /// phone number without the extension, for which Linq has no place.
+    pub fn has_all_of(self, field: Field, source: &str, linq: &str) -> bool {
+        self.same(field, source, linq)
+            || field == Field::PhoneNumber
+                && phone::e164(linq, self.region)
+                    .is_some_and(|number| self.number(source) == Some(number))
+    }
+
+    /// The number that `text` is, without its extension.
+    fn number(self, text: &str) -> Option<String> {
+        phone::e164(text, self.region).map(|one| phone::without_extension(&one).to_owned())
+    }
+
+    /// The text that Linq is sent for `text`: a phone number in E.164, where it is a valid
+    /// one in the region; everything else as it is written.
+    pub fn to_send(self, field: Field, text: &str) -> String {
+        let number = match field {
+            Field::PhoneNumber => phone::to_send(text, self.region),
+            Field::FirstName
+            | Field::LastName
+            | Field::Email
+            | Field::Company
+            | Field::Title
+            | Field::Location
+            | Field::Owner => None,
+        };
+        number.unwrap_or_else(|| text.to_owned())
+    }
+
+    /// Whether Linq would take `text` for another phone number than it is in the region.
+    pub fn is_misread(self, field: Field, text: &str) -> bool {
+        field == Field::PhoneNumber && phone::is_misread(text, self.region)
+    }
+
+    /// Whether Linq has made another phone number of `sent` than that one. What is no number
+    /// at all may be a part of it.
+    pub fn is_other_number(self, field: Field, sent: &str, shown: &str) -> bool {
+        let numbers = || self.number(sent).zip(self.number(shown));
+        field == Field::PhoneNumber && numbers().is_some_and(|(sent, shown)| sent != shown)
+    }
+
+    /// Whether `text` is a phone number that can be sent to Linq in E.164.
+    pub fn is_usable_number(self, text: &str) -> bool {
+        phone::to_send(text.trim(), self.region).is_some()
+    }
+
     /// The fields among `fields` whose values mean different things in `a` and `b`.
     pub fn differing(self, fields: FieldSet, a: &Values, b: &Values) -> FieldSet {
         fields.iter().filter(|field| !self.same(*field, &a[*field], &b[*field])).collect()
@@ -132,6 +179,31 @@ mod tests {
         assert!(!same(Field::PhoneNumber, "555-1234", "+15551234"));
         assert!(!same(Field::PhoneNumber, "911", "+1911"));
         assert!(!same(Field::PhoneNumber, "n/a", ""));
+    }
+
+    #[test]
+    fn the_extension_of_a_phone_number_is_the_sources_alone() {
+        let canon = Canon::new(Region::US);
+        let has_all = |source, linq| canon.has_all_of(Field::PhoneNumber, source, linq);
+        assert!(has_all("(415) 555-2671 ext. 5", "+14155552671"));
+        assert!(has_all("(415) 555-2671 ext. 5", "415 555 2671 x5"));
+        assert!(!has_all("+14155552671", "(415) 555-2671 ext. 5"), "Linq has one more");
+        assert!(!has_all("(415) 555-2671 ext. 5", "+14155552672"));
+        assert!(!has_all("(415) 555-2671 ext. 5", "") && !has_all("n/a", ""));
+        assert!(!canon.has_all_of(Field::Title, "Cook;1", "Cook"));
+    }
+
+    #[test]
+    fn another_number_is_told_from_another_spelling() {
+        let canon = Canon::new("FR".parse().unwrap());
+        let is_other = |sent, shown| canon.is_other_number(Field::PhoneNumber, sent, shown);
+        assert!(is_other("06 12 34 56 78", "+10612345678"));
+        assert!(!is_other("06 12 34 56 78", "+336"), "cut short");
+        for same in ["+33612345678", "0612345678", "0033 6 12345678", ""] {
+            assert!(!is_other("06 12 34 56 78 ext. 5", same), "{same}");
+        }
+        assert!(!is_other("n/a", "+33612345678"), "nobody knows what that was");
+        assert!(!canon.is_other_number(Field::Title, "06 12 34 56 78", "1"));
     }
 
     #[test]

@@ -66,7 +66,7 @@ impl Base {
     /// Records what each side has in `field` and neither is to be given: an agreement only if
     /// that is the same. Two different values are apart.
     pub fn agree(&mut self, field: Field, each: Agreement, canon: Canon) {
-        if canon.same(field, &each.source, &each.linq) {
+        if canon.has_all_of(field, &each.source, &each.linq) {
             self.set(field, each);
         } else {
             self.set_apart(field, each);
