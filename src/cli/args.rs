@@ -155,6 +155,8 @@ pub(super) enum Command {
     Approve(HeldArgs),
     /// Drops held deletions, clearings and changes: the next run puts back what was done
     Reject(HeldArgs),
+    /// Sends again what Linq refused, in the next run
+    Retry(RetryArgs),
     /// Carries out exactly a plan that `plan --out` kept, once
     Apply(ApplyArgs),
     /// In sync? When last? What waits, and what decides it? What next?
@@ -393,6 +395,17 @@ pub(super) struct HeldArgs {
     pub(super) who: Vec<String>,
 
     /// Everything that is held, as `list held` shows it
+    #[arg(long, conflicts_with = "who")]
+    pub(super) all: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RetryArgs {
+    /// Whom: a Linq id, e-mail, phone, key or row:N
+    #[arg(value_name = "WHO", required_unless_present = "all")]
+    pub(super) who: Vec<String>,
+
+    /// Everything that Linq refused, as `list rejected` shows it
     #[arg(long, conflicts_with = "who")]
     pub(super) all: bool,
 }

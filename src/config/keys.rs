@@ -133,6 +133,7 @@ pub(super) const KEYS: &[Key] = &[
     Key::toml("sync.deletes").or("propagate"),
     Key::toml("sync.max_deletes").or("5%"),
     Key::toml("sync.max_changes").or("50%"),
+    Key::text("sync.retry_rejected").or("24h"),
     Key::text("sync.delete_grace").or("0s"),
     Key::text("sync.region").or("US"),
     Key::text("sync.fields.first_name"),

@@ -25,7 +25,7 @@
 //! | `links` | pair of a source record and a contact; `base` is `{"email": ["text in the source", "text in Linq"], …}`, with a third `"apart"` where the two are meant to differ, and `null` for what was read under other settings |
 //! | `intents` | open intent, that is, write that may be on its way |
 //! | `history` | thing that was done or decided; rows are never changed; `bases` is what there is to know to put it back |
-//! | `rejections` | write that Linq refused, kept until what would be sent changes |
+//! | `rejections` | field or write that Linq refused, kept until what would be sent changes or it is sent again; `fields` are those that Linq named |
 //! | `waiting` | thing that waits for a person, as the last run left it, as JSON |
 //! | `applied` | saved plan that was applied: no plan is applied twice |
 //! | `decisions` | decision of a person about one of them, with what was shown, until it is carried out or void |
@@ -63,6 +63,7 @@ const STEPS: &[M<'static>] = &[
     M::up(DECISIONS),
     M::up(MEANINGS),
     M::up(CONTENT),
+    M::up(REFUSED_FIELDS),
 ];
 
 /// The migrations, applied in one transaction.
@@ -235,6 +236,12 @@ const MEANINGS: &str = "";
 /// What there is to know to tell an edit of a record from another way of writing it.
 const CONTENT: &str = "
 ALTER TABLE links ADD COLUMN content BLOB CHECK (content IS NULL OR length(content) = 32);
+";
+
+/// Which fields Linq named when it refused something. Of what was refused before, that is
+/// not known.
+const REFUSED_FIELDS: &str = "
+ALTER TABLE rejections ADD COLUMN fields TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(fields));
 ";
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! A contact as each of the two sides shows it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use chrono::{DateTime, Utc};
@@ -64,6 +65,18 @@ impl SourceRecord {
         self.key.as_ref().map_or_else(|| self.label.clone(), ToString::to_string)
     }
 
+    /// Where the value of `field` stands, for people: "`Phone` in row 7", or "TEL in
+    /// ida.vcf". `columns` are the columns of a table by name.
+    pub fn cell(&self, field: Field, columns: &BTreeMap<Field, String>) -> String {
+        match self.label.strip_prefix("row:") {
+            Some(row) => match columns.get(&field) {
+                Some(column) => format!("`{column}` in row {row}"),
+                None => format!("{field} in row {row}"),
+            },
+            None => format!("{} in {}", property(field), self.label),
+        }
+    }
+
     /// Takes `text`, which is one of the further values of `field` or blank, for its
     /// value; the one that was it becomes a further one. If there is no such value, all
     /// stays.
@@ -89,6 +102,19 @@ impl SourceRecord {
     /// Whether the value of `field` cannot be believed.
     pub fn rejects(&self, field: Field) -> bool {
         self.rejected.iter().any(|rejected| rejected.field == field)
+    }
+}
+
+/// The property of a vCard that holds a field.
+const fn property(field: Field) -> &'static str {
+    match field {
+        Field::FirstName | Field::LastName => "N",
+        Field::Email => "EMAIL",
+        Field::PhoneNumber => "TEL",
+        Field::Company => "ORG",
+        Field::Title => "TITLE",
+        Field::Location => "ADR",
+        Field::Owner => "the owner",
     }
 }
 

@@ -247,7 +247,8 @@ impl<'a, 'p> Sorting<'a, 'p> {
                 | Decision::Approve
                 | Decision::Reject
                 | Decision::Take { .. }
-                | Decision::Value { .. },
+                | Decision::Value { .. }
+                | Decision::Retry,
             )
             | None => Verdict::Ambiguous { candidates, why },
         }

@@ -112,7 +112,8 @@ fn asks_for(link: &Link, seen: &Observation) -> bool {
                 Decision::Take { .. }
                 | Decision::Value { .. }
                 | Decision::Link { .. }
-                | Decision::Separate,
+                | Decision::Separate
+                | Decision::Retry,
             )
             | None => false,
         };

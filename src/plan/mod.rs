@@ -55,6 +55,7 @@ mod merge;
 mod observation;
 mod pairs;
 mod recognise;
+mod refusals;
 mod reidentify;
 mod reread;
 mod saved;
@@ -76,6 +77,7 @@ use case::{Case, SourceHalf, account};
 use correlate::correlate;
 use disposition::standings;
 use guard::{Missing, guard, halt};
+use refusals::{leave_out_refused, notice_unknown_user};
 
 pub use case::Unaccounted;
 pub use choice::choose;
@@ -92,6 +94,7 @@ pub use observation::{
     RecentEdits, SourceSide, Written,
 };
 pub(crate) use recognise::record_of;
+pub use refusals::{AllRefusals, Refusal, refused_field, refused_user, unknown_user};
 pub use reread::reread;
 pub use saved::{Expects, Memory, SavedDeed, SavedPlan, SavedStep};
 pub use step::{
@@ -99,7 +102,7 @@ pub use step::{
     Subject, Tier, Wait,
 };
 pub use undo::{Deed, Done, UndoError, Undoing, plan_undo, source_first};
-pub use waiting::{duplicates, waiting};
+pub use waiting::{cell, duplicates, waiting};
 
 /// A create that was never answered, whose record is gone and of which Linq shows
 /// no trace for this long, is not waited for any longer.
@@ -118,7 +121,7 @@ pub fn plan(seen: &Observation, policy: &Policy) -> Result<Plan, Unaccounted> {
     for case in &cases {
         note(&mut plan, case);
         let mut step = step_for(case, seen, policy);
-        plan.refused.extend(wait_for_refused(&mut step, seen));
+        plan.refused.extend(leave_out_refused(&mut step, seen, policy));
         if plan.halt.is_some() {
             halt(&mut step, case, seen);
         }
@@ -135,8 +138,9 @@ pub fn plan(seen: &Observation, policy: &Policy) -> Result<Plan, Unaccounted> {
     // What is left of a write beside what is held is another write, which Linq may have
     // refused as well.
     let refused: Vec<Fingerprint> =
-        plan.steps.iter_mut().filter_map(|step| wait_for_refused(step, seen)).collect();
+        plan.steps.iter_mut().flat_map(|step| leave_out_refused(step, seen, policy)).collect();
     plan.refused.extend(refused);
+    notice_unknown_user(&mut plan, seen, policy);
     plan.standings = standings(&cases, &plan, seen, policy);
     plan.notices.extend(disposition::notices(&plan.standings, seen));
     plan.settled = settled(&cases, seen);
@@ -180,15 +184,6 @@ fn note(plan: &mut Plan, case: &Case<'_>) {
     if let Case::Nobody { record } = case {
         plan.nobodies.push(record.index);
     }
-}
-
-/// What Linq refused once is not sent again until it changes. Returns the refusal.
-fn wait_for_refused(step: &mut Step, seen: &Observation) -> Option<Fingerprint> {
-    let what = step.linq.as_ref()?.fingerprint();
-    let reason = seen.refused.get(&what)?.clone();
-    step.linq = None;
-    step.waits.push(Wait::Rejected { field: None, reason });
-    Some(what)
 }
 
 fn drop_writes_to_read_only_source(plan: &mut Plan, seen: &Observation) {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 use std::sync::Arc;
 
-use crate::apply::{Apply, GivenUp, LinqOutcome, SourceHalt, write_source};
+use crate::apply::{Apply, GivenUp, Learned, LinqOutcome, SourceHalt, write_source};
 use crate::linq::LinqError;
 use crate::model::{Fingerprint, RunId, Timestamp, WaitingKind};
 use crate::observe;
@@ -83,6 +83,8 @@ pub(super) struct Making<'s, 'a, 't> {
     missed: usize,
     /// Writes on which Linq fails alone, and how it failed on the first.
     given_up: GivenUp,
+    /// What was learned from what Linq refused.
+    learned: Learned,
     failed: Option<LinqError>,
 }
 
@@ -107,6 +109,7 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
             changed_meaning: None,
             missed: 0,
             given_up: GivenUp::default(),
+            learned: Learned::default(),
             failed: None,
         }
     }
@@ -276,6 +279,7 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
             clock: self.terms.clock,
             settle: self.terms.settle,
             given_up: &self.given_up,
+            learned: &self.learned,
             stop: self.terms.stop,
         }
     }

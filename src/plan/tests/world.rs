@@ -129,6 +129,7 @@ impl World {
             now: self.now,
             source: SourceSide {
                 mapped: self.mapped,
+                columns: std::collections::BTreeMap::new(),
                 records: self.rows.iter().enumerate().map(|(i, row)| self.record(i, row)).collect(),
                 unreadable: Vec::new(),
                 known_nobodies: BTreeSet::new(),

@@ -12,7 +12,7 @@ use linqsync::model::{Field, LinkStatus, LinqId, Side, Values};
 use linqsync::sandbox::Contact;
 use serde_json::{Value, json};
 
-use super::check::mass;
+use super::check::{CANON, mass};
 use super::office::lossy;
 use super::people::member;
 use super::scenario::{Errand, Feature, Weather, WireFault};
@@ -282,8 +282,9 @@ impl Wire {
             world.state().open_intents().unwrap().into_iter().map(|intent| intent.kind).collect();
         let is_intended = journal.iter().any(|kind| match (kind, request.method().as_str()) {
             (IntentKind::CreateInLinq { values, .. }, "POST") => {
-                let sent = values_of(&body["contact"]);
-                sent == values.only(values.filled())
+                // As the source spells it; phone numbers are sent in E.164.
+                let as_sent = |field| (field, CANON.to_send(field, &values[field]));
+                values_of(&body["contact"]) == values.filled().iter().map(as_sent).collect()
             }
             (IntentKind::UpdateInLinq { linq_id, .. }, "PATCH")
             | (IntentKind::DeleteInLinq { linq_id }, "DELETE") => Some(linq_id.0) == id,
