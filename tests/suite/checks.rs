@@ -177,3 +177,36 @@ fn the_manual_and_the_completions_know_every_command() {
     let ended = world.run(&["man", "plam"]).expect(2);
     assert!(ended.stderr.contains("there is no command `plam`"), "{}", ended.stderr);
 }
+
+#[test]
+fn phone_numbers_that_are_none_are_counted_with_the_first_cell_and_a_better_country_named() {
+    let mut world = World::with_csv(
+        "First Name,Email,Phone\nIda,ida@pain.fr,06 12 34 56 78\nLuc,luc@vin.fr,+33698765432\n",
+    );
+    let found = checks(&world, &["--offline"], 0);
+    expect(&found, "phones", "warning", "1 of 2 not valid in United States");
+    expect(&found, "phones", "warning", "the first in `Phone` in row 2");
+    let people = world.run(&["check", "--offline"]).expect(0).stdout;
+    assert!(people.contains("set sync.region = \"FR\""), "{people}");
+    world.set("sync.region", "\"FR\"");
+    expect(&checks(&world, &["--offline"], 0), "phones", "ok", "2 of 2 valid in France");
+    world.edit("06 12 34 56 78", "n/a");
+    let found = checks(&world, &["--offline"], 0);
+    expect(&found, "phones", "warning", "1 of 2 not valid in France");
+    world.write("First Name,Email\nIda,ida@pain.fr\n");
+    assert!(checks(&world, &["--offline"], 0).iter().all(|found| found.0 != "phones"));
+}
+
+#[test]
+fn an_owner_is_said_to_be_known_unknown_or_not_to_be_verified() {
+    let mut world = World::with_csv("First Name,Email\nIda,ida@pain.fr\n");
+    assert!(checks(&world, &[], 0).iter().all(|found| found.0 != "owner"));
+    world.set("linq.owner", "\"ghost@linq.example\"");
+    expect(&checks(&world, &[], 0), "owner", "skipped", "cannot be verified");
+    world.once().expect(3);
+    expect(&checks(&world, &[], 0), "owner", "warning", "does not know the user `ghost@");
+    world.set("linq.owner", "\"sam@linq.example\"");
+    expect(&checks(&world, &[], 0), "owner", "skipped", "cannot be verified");
+    world.once().expect(0);
+    expect(&checks(&world, &[], 0), "owner", "ok", "owns contacts in Linq");
+}
