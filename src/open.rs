@@ -159,6 +159,7 @@ fn csv_options(config: &Config, csv: &CsvConfig, access: Access) -> CsvOptions {
         },
         formula_guard: if csv.formula_guard { FormulaGuard::On } else { FormulaGuard::Off },
         columns: csv.columns.clone(),
+        full_name: csv.full_name.clone(),
         region: config.sync.region,
         pace: pace(config.source.quiet),
         access,

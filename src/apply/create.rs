@@ -2,13 +2,15 @@
 
 use tokio::time::Instant;
 
-use crate::linq::{Effect, Fetched, LinqError, Lookup};
+use crate::linq::{Effect, Fetched, LinqError, Lookup, Reason, Rejection};
 use crate::mirror::{IntentKind, IntentOutcome, StateError};
-use crate::model::{FieldSet, IntentId, LinqId, Values};
+use crate::model::{Field, FieldSet, IntentId, LinqId, Values};
 use crate::observe::record;
 use crate::plan::{DoubtfulCreate, LinqWrite, Step};
+use crate::record::Creation;
 
 use super::doubt::InDoubt;
+use super::refused::{Creating, reason};
 use super::{Apply, Halt, Outcome, Progress};
 
 /// What is sent to create a contact.
@@ -28,6 +30,9 @@ impl Apply<'_> {
         let LinqWrite::Create { values, user_email, doubt: unanswered } = write else {
             return Ok(Outcome::Refused);
         };
+        if user_email.as_deref().is_some_and(|email| self.is_hopeless(step, email)) {
+            return self.not_sent(step);
+        }
         let news = |fetched: &Fetched| !self.knows(fetched.contact.id, fetched, progress);
         if let Some(found) = self.find(values).await?.into_iter().find(news)
             && let Lookup::Found(fetched) = self.client.get(found.contact.id).await?
@@ -48,8 +53,13 @@ impl Apply<'_> {
                 error: None,
             })));
         }
-        let intent = self.intend(step, self.creation(step, &sent))?;
-        let outcome = self.send(step, write, intent, sent).await?;
+        let mut creating = Creating::new(sent);
+        let Some(turn) = self.settle_owner(step, &mut creating).await? else {
+            return Ok(Outcome::Refused);
+        };
+        let intent = self.intend(step, self.creation(step, &creating.sent))?;
+        let outcome = self.send(step, write, intent, creating).await?;
+        drop(turn);
         match &outcome {
             Outcome::Created(fetched) => {
                 let values = fetched.contact.values.clone();
@@ -82,56 +92,109 @@ impl Apply<'_> {
     }
 
     /// Sends a create whose intent is durable. Without an answer it is looked for at
-    /// once, and adopted if it is there.
+    /// once, and adopted if it is there. What Linq refuses of it is left out, and the rest
+    /// is sent with an intent of its own: after a refusal nothing was created.
     pub(super) async fn send(
+        &self,
+        step: &Step,
+        write: &LinqWrite,
+        mut intent: IntentId,
+        mut creating: Creating,
+    ) -> Result<Outcome, Halt> {
+        loop {
+            let Sent { values, user_email } = &creating.sent;
+            let answer = self.client.create(&self.as_sent(values), user_email.as_deref()).await;
+            let error = match answer {
+                Ok(answer) => return self.answered(step, write, intent, answer, &creating),
+                Err(error) => error,
+            };
+            match error.effect {
+                Effect::Unknown => {
+                    let sent = creating.sent;
+                    return self.unanswered(step, write, intent, sent, error).await;
+                }
+                Effect::NotSent => {
+                    self.state.close_intent(intent, IntentOutcome::NotSent)?;
+                    return Err(error.into());
+                }
+                Effect::Refused => {}
+            }
+            let Some(rejection) = error.rejection() else {
+                self.state.close_intent(intent, IntentOutcome::Refused)?;
+                return Err(error.into());
+            };
+            if let Some(outcome) = self.reduced(step, write, intent, &mut creating, rejection)? {
+                return Ok(outcome);
+            }
+            self.state.close_intent(intent, IntentOutcome::Refused)?;
+            intent = self.intend(step, self.creation(step, &creating.sent))?;
+        }
+    }
+
+    /// What Linq gets of the source's values.
+    fn as_sent(&self, values: &Values) -> Values {
+        let text = |field: Field| (field, self.policy.canon.to_send(field, &values[field]));
+        values.filled().iter().map(text).collect()
+    }
+
+    /// Leaves out of a create what Linq has refused, or tells how it ends if nothing is left.
+    fn reduced(
+        &self,
+        step: &Step,
+        write: &LinqWrite,
+        intent: IntentId,
+        creating: &mut Creating,
+        rejection: &Rejection,
+    ) -> Result<Option<Outcome>, Halt> {
+        let own_owner = self.owner_of(step);
+        if rejection.reason == Reason::NoSuchUser
+            && let Some(email) = creating.sent.user_email.clone()
+        {
+            let said = rejection.texts_about(Field::Owner).join("; ");
+            self.learned.add_unknown(&email, &reason(rejection, &said));
+            if let Some(why) = self.refused_owner(step, &email) {
+                creating.without_owner(why, self.default_owner());
+                return Ok(None);
+            }
+            self.recorder().refused_user(step, intent, &email, self.now())?;
+            return Ok(Some(Outcome::Refused));
+        }
+        let has_own_owner = own_owner.is_some();
+        if creating.reduce(rejection, has_own_owner, self.learned) {
+            return Ok(None);
+        }
+        if creating.tried_parts() {
+            self.learned.tried(false);
+        }
+        let fields = creating.named;
+        let said = reason(rejection, &rejection.texts().join("; "));
+        self.refuse(step, write, intent, fields, &said).map(Some)
+    }
+
+    /// A create without an answer: it is looked for at once.
+    async fn unanswered(
         &self,
         step: &Step,
         write: &LinqWrite,
         intent: IntentId,
         sent: Sent,
-    ) -> Result<Outcome, Halt> {
-        let answer = self.client.create(&sent.values, sent.user_email.as_deref()).await;
-        let error = match answer {
-            Ok(answer) => return self.answered(step, write, intent, answer),
-            Err(error) => error,
-        };
-        match error.effect {
-            Effect::Unknown => {
-                // It may have waited for its turn: it was sent by now at the latest.
-                self.state.mark_sent(intent, self.now())?;
-                let doubt = InDoubt {
-                    step: step.clone(),
-                    write: write.clone(),
-                    intent,
-                    expected: sent.values.clone(),
-                    sent,
-                    since: Instant::now(),
-                    error: Some(error),
-                };
-                match self.trace_by_find(&doubt).await? {
-                    Some(answer) => self.landed(step, intent, answer),
-                    None => Ok(Outcome::InDoubt(Box::new(doubt))),
-                }
-            }
-            Effect::NotSent => {
-                self.state.close_intent(intent, IntentOutcome::NotSent)?;
-                Err(error.into())
-            }
-            Effect::Refused => self.create_refused(step, write, intent, error),
-        }
-    }
-
-    fn create_refused(
-        &self,
-        step: &Step,
-        write: &LinqWrite,
-        intent: IntentId,
         error: LinqError,
     ) -> Result<Outcome, Halt> {
-        if error.rejection().is_none() {
-            self.state.close_intent(intent, IntentOutcome::Refused)?;
+        // It may have waited for its turn: it was sent by now at the latest.
+        self.state.mark_sent(intent, self.now())?;
+        let doubt = InDoubt {
+            step: step.clone(),
+            write: write.clone(),
+            intent,
+            expected: sent.values.clone(),
+            sent,
+            since: Instant::now(),
+            error: Some(error),
+        };
+        match self.trace_by_find(&doubt).await? {
+            Some(answer) => self.landed(step, intent, answer, &Creating::new(doubt.sent)),
+            None => Ok(Outcome::InDoubt(Box::new(doubt))),
         }
-        self.refused(step, write, intent, error)
     }
 
     /// A create was answered. Linq may have taken it for somebody it has: if nobody's
@@ -142,15 +205,16 @@ impl Apply<'_> {
         write: &LinqWrite,
         intent: IntentId,
         answer: Fetched,
+        creating: &Creating,
     ) -> Result<Outcome, Halt> {
         let id = answer.contact.id;
-        match self.landed(step, intent, answer.clone()) {
+        match self.landed(step, intent, answer.clone(), creating) {
             Err(Halt::State(StateError::AlreadyLinked(_))) => {
                 let reason = format!(
                     "Linq created nobody: it took this person for contact {id}, who is in the \
                      source already"
                 );
-                self.refuse(step, write, intent, &reason)?;
+                self.refuse(step, write, intent, FieldSet::EMPTY, &reason)?;
                 self.stale(answer)
             }
             outcome => outcome,
@@ -162,8 +226,18 @@ impl Apply<'_> {
         step: &Step,
         intent: IntentId,
         answer: Fetched,
+        creating: &Creating,
     ) -> Result<Outcome, Halt> {
-        self.recorder().created(step, intent, &answer, self.now())?;
+        let Creating { sent, refused, .. } = creating;
+        let Sent { values, user_email } = sent;
+        let sent = Creation { values, user_email: user_email.as_deref(), refused };
+        self.recorder().created(step, intent, &answer, sent, self.now())?;
+        if let Some(email) = sent.user_email {
+            self.learned.add_known(email);
+        }
+        if creating.tried_parts() {
+            self.learned.tried(true);
+        }
         Ok(Outcome::Created(answer))
     }
 

@@ -13,6 +13,7 @@ use crate::model::{IntentId, LinqId, Values};
 use crate::plan::{Likeness, LinqWrite, Step, trace_of};
 
 use super::create::Sent;
+use super::refused::Creating;
 use super::{Apply, Halt, LinqOutcome, MOST_GIVEN_UP, Outcome};
 
 /// How often a create is sent before the run gives up on Linq.
@@ -123,7 +124,8 @@ impl Apply<'_> {
                 continue;
             }
             self.intend_again(&mut doubt)?;
-            match self.send(&doubt.step, &doubt.write, doubt.intent, doubt.sent).await? {
+            let creating = Creating::new(doubt.sent);
+            match self.send(&doubt.step, &doubt.write, doubt.intent, creating).await? {
                 Outcome::InDoubt(doubt) => still.push(*doubt),
                 outcome @ (Outcome::Created(_)
                 | Outcome::Updated(_)

@@ -9,7 +9,11 @@ mod change;
 mod create;
 mod doubt;
 mod find;
+mod owner;
+mod patch;
+mod refused;
 mod source;
+mod update;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,6 +32,7 @@ use crate::plan::{LinqWrite, Observation, Plan, Step};
 use crate::record::Recorder;
 
 pub(crate) use find::sample;
+pub(crate) use refused::Learned;
 pub(crate) use source::{SourceHalt, write_source};
 
 /// How old a reading may be when a contact is changed or deleted on its strength.
@@ -77,6 +82,8 @@ pub(crate) struct Apply<'a> {
     pub(crate) settle: Duration,
     /// Writes that this run has given up.
     pub(crate) given_up: &'a GivenUp,
+    /// What this run has learned from what Linq refused.
+    pub(crate) learned: &'a Learned,
     pub(crate) stop: &'a CancellationToken,
     /// A contact to try searches with.
     pub(crate) sample: Option<&'a LinqContact>,

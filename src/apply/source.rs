@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::mirror::{IntentKind, IntentOutcome, NewIntent, State};
 use crate::model::{
-    AsWritten, Change, Fingerprint, IntentId, LinkId, LinqId, Policy, RecordIndex, Side, Timestamp,
+    AsWritten, Change, Field, FieldSet, Fingerprint, IntentId, LinkId, LinqId, Policy, RecordIndex,
+    Side, Timestamp,
 };
 use crate::observe::record;
 use crate::plan::{Observation, Plan, Reason, SourceWrite, Step};
@@ -90,9 +91,10 @@ pub(crate) fn write_source(
 fn unmade(outcome: &EditOutcome) -> IntentOutcome {
     match outcome {
         EditOutcome::Undone => IntentOutcome::Abandoned,
-        EditOutcome::Refused(_) | EditOutcome::Stands(_) | EditOutcome::Removed => {
-            IntentOutcome::Refused
-        }
+        EditOutcome::Refused(_)
+        | EditOutcome::Stands(_)
+        | EditOutcome::StandsWithout(_, _)
+        | EditOutcome::Removed => IntentOutcome::Refused,
     }
 }
 
@@ -129,7 +131,7 @@ fn writings<'a>(
         SourceWrite::Create { .. } | SourceWrite::Update { .. } => AsWritten::default(),
     };
     let writing = |(step, write)| {
-        let edit = removed.edit(write, recorder.policy);
+        let edit = with_whole_name(removed.edit(write, recorder.policy), recorder.seen);
         let fingerprint = match write {
             SourceWrite::Delete { at } => Some(record(recorder.seen, *at).fingerprint),
             SourceWrite::Create { .. } | SourceWrite::Update { .. } => None,
@@ -137,6 +139,24 @@ fn writings<'a>(
         Writing { step, write, edit, intent: None, written: written(write), fingerprint }
     };
     Ok(writes.map(writing).collect())
+}
+
+/// An edit of a name that says which other name stands beside it: a record that tells its
+/// name twice may go by either.
+fn with_whole_name(edit: Edit, seen: &Observation) -> Edit {
+    let Edit::Update { at, mut changes, linq_id } = edit else { return edit };
+    let record = record(seen, at);
+    let names = [Field::FirstName, Field::LastName];
+    let is_renamed = changes.iter().any(|change| names.contains(&change.field));
+    if record.told_names.is_some() && is_renamed {
+        for field in names {
+            if !changes.iter().any(|change| change.field == field) {
+                let name = &record.values[field];
+                changes.push(Change { field, from: name.clone(), to: name.clone() });
+            }
+        }
+    }
+    Edit::Update { at, changes, linq_id }
 }
 
 /// What the run that is undone removed from the source, by contact.
@@ -224,7 +244,9 @@ impl Writing<'_> {
             }
             Edit::Update { changes, .. } if changes.is_empty() => None,
             Edit::Update { changes, .. } => {
-                let (linq_id, changes) = (linq_id?, changes.clone());
+                let is_new = |change: &&Change| change.from != change.to;
+                let changes: Vec<Change> = changes.iter().filter(is_new).cloned().collect();
+                let linq_id = linq_id?;
                 let linq = recorder.not_taken(linq_id, &changes);
                 Some(IntentKind::UpdateInSource { linq_id, changes, linq })
             }
@@ -246,6 +268,17 @@ impl Writing<'_> {
     ) -> Option<SourceOutcome<'o>> {
         let Writing { step, write, intent, written, .. } = self;
         let now_at = |index: RecordIndex| &reading.records[index.0 as usize];
+        let without: FieldSet = match outcome {
+            EditOutcome::StandsWithout(_, refused) => {
+                let name = &step.subject.name;
+                done.refused.extend(refused.iter().map(|one| (name.clone(), one.reason.clone())));
+                refused.iter().map(|one| one.field).collect()
+            }
+            EditOutcome::Stands(_)
+            | EditOutcome::Removed
+            | EditOutcome::Refused(_)
+            | EditOutcome::Undone => FieldSet::EMPTY,
+        };
         match (write, outcome) {
             (_, EditOutcome::Refused(reason)) => {
                 done.refused.push((step.subject.name.clone(), reason.clone()));
@@ -255,25 +288,31 @@ impl Writing<'_> {
                 done.undone += 1;
                 None
             }
-            (SourceWrite::Create { linq_id, .. }, EditOutcome::Stands(index)) => {
+            (
+                SourceWrite::Create { linq_id, .. },
+                EditOutcome::Stands(index) | EditOutcome::StandsWithout(index, _),
+            ) => {
                 done.created += 1;
+                let (intent, record) = (*intent, now_at(*index));
                 let Some(contact) = seen.linq.contacts.get(linq_id) else {
-                    let record = now_at(*index);
-                    return Some(SourceOutcome::Restored { step, intent: *intent, record });
+                    return Some(SourceOutcome::Restored { step, intent, record });
                 };
-                Some(SourceOutcome::Added {
-                    step,
-                    intent: *intent,
-                    record: now_at(*index),
-                    contact,
-                })
+                Some(SourceOutcome::Added { step, intent, record, contact, without })
             }
-            (SourceWrite::Update { set, .. }, EditOutcome::Stands(index)) => {
+            (
+                SourceWrite::Update { set, .. },
+                EditOutcome::Stands(index) | EditOutcome::StandsWithout(index, _),
+            ) => {
+                let is_written = |change: &&Change| !without.contains(change.field);
+                let set: Vec<Change> = set.iter().filter(is_written).cloned().collect();
                 // Filling in an id is no change of the person.
                 done.updated += usize::from(!set.is_empty());
                 Some(SourceOutcome::Updated { step, intent: *intent, set, record: now_at(*index) })
             }
-            (SourceWrite::Delete { at }, EditOutcome::Removed | EditOutcome::Stands(_)) => {
+            (
+                SourceWrite::Delete { at },
+                EditOutcome::Removed | EditOutcome::Stands(_) | EditOutcome::StandsWithout(_, _),
+            ) => {
                 done.deleted += 1;
                 let record = record(seen, *at);
                 Some(SourceOutcome::Removed { step, intent: *intent, record, written })

@@ -8,8 +8,9 @@ use chrono::TimeDelta;
 
 use crate::config::{Config, TokenSource};
 use crate::linq::{Sending, Transport};
-use crate::model::Timestamp;
-use crate::open::Linq;
+use crate::model::{Field, LinqContact, Timestamp};
+use crate::open::{self, Linq};
+use crate::plan::{refused_user, unknown_user};
 use crate::report::ReportedError;
 use crate::run::RunError;
 
@@ -39,6 +40,7 @@ pub(super) async fn look(
         ));
     } else if known {
         findings.extend(ask(config, now).await);
+        findings.extend(owner(config));
     } else {
         findings.push(Finding::new(
             "linq",
@@ -92,6 +94,32 @@ async fn ask(config: &Config, now: &(dyn Fn() -> Timestamp + Sync)) -> Vec<Findi
         }
         Err(error) => vec![Finding::error("linq", RunError::from(error).reported())],
     }
+}
+
+/// Whether Linq knows the user whom `linq.owner` names: it can be asked for no user, so only
+/// what it has answered to a create tells.
+fn owner(config: &Config) -> Option<Finding> {
+    let owner = config.linq.owner.as_ref()?.as_str();
+    let state = open::scratch(config).ok();
+    let refusals = state.as_ref().and_then(|state| state.rejections().ok()).unwrap_or_default();
+    if refusals.iter().any(|refusal| refusal.fingerprint == refused_user(owner)) {
+        let message = format!("{} (linq.owner)", unknown_user(owner));
+        let hint = "correct linq.owner, or add the user in Linq and run `linqsync retry --all`";
+        return Some(Finding::warning("owner", message, hint));
+    }
+    let contacts = state.and_then(|state| state.contacts().ok()).unwrap_or_default();
+    let is_theirs = |contact: &LinqContact| {
+        contact.values[Field::Owner].trim().eq_ignore_ascii_case(owner.trim())
+    };
+    Some(if contacts.values().any(is_theirs) {
+        Finding::ok("owner", format!("`{owner}` (linq.owner) owns contacts in Linq"))
+    } else {
+        let message = format!(
+            "whether Linq knows the user `{owner}` (linq.owner) cannot be verified before a \
+             contact is created for them: Linq cannot be asked for users"
+        );
+        Finding::new("owner", Grade::Skipped, message)
+    })
 }
 
 /// `ahead` is how far Linq's clock is ahead of this machine's.

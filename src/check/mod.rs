@@ -1,12 +1,13 @@
 //! Looks at everything that a run needs, and changes nothing.
 //!
 //! Owns what is looked at, in which order, and how bad what it finds is: `source`
-//! looks at the source, `state` at the state directory, `linq` at the token, at
+//! looks at the source, `region` at the country of its phone numbers, `state` at the state directory, `linq` at the token, at
 //! Linq and at the clock, `unit` at the service. Leaves what is wrong with a
 //! configuration to [`crate::config`], which says it all at once, and the printing
 //! to [`crate::cli`].
 
 mod linq;
+mod region;
 mod schedule;
 mod source;
 mod state;
@@ -18,6 +19,7 @@ use crate::config::{Config, ConfigError};
 use crate::model::Timestamp;
 use crate::report::ReportedError;
 
+pub use region::{Better, Numbers, name as country_name, numbers};
 pub use source::{NAMELESS, delimiter_name};
 
 /// How a check ended.
@@ -49,8 +51,8 @@ impl Grade {
 /// What one look at one thing has found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// The thing: `configuration`, `schedule`, `source`, `columns`, `writing`, `state`,
-    /// `token`, `linq`, `clock` or `service`.
+    /// The thing: `configuration`, `schedule`, `source`, `columns`, `phones`, `writing`,
+    /// `state`, `token`, `linq`, `owner`, `clock` or `service`.
     pub check: &'static str,
     /// How it is.
     pub status: Grade,

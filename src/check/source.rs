@@ -5,20 +5,21 @@ use std::path::Path;
 use rustix::fs::{Access as Permission, access};
 
 use crate::config::{Config, SourceKind};
-use crate::model::{Direction, Field, Unreadable};
+use crate::model::{Direction, Field, Region, Unreadable};
 use crate::open;
 use crate::run::RunError;
 use crate::source::csv::Shape;
 use crate::source::{Access, Reading, Source};
 
+use super::region::{Better, Numbers, name as country_name, numbers};
 use super::{Finding, Grade};
 
 /// How many unreadable records are named.
 const NAMED: usize = 3;
 
 /// What is said of a file without a column for names, and what to do about it.
-pub const NAMELESS: &str = "people from this file have no names in Linq: give it a column for the \
-                            first and one for the last name (whole names are not taken apart)";
+pub const NAMELESS: &str = "contacts from this file have no names in Linq: give it a column for the \
+                            first and one for the last name, or one with whole names";
 
 pub(super) fn look(config: &Config) -> Vec<Finding> {
     let mut source = open::source(config, Access::ReadOnly);
@@ -28,6 +29,7 @@ pub(super) fn look(config: &Config) -> Vec<Finding> {
     };
     let mut findings = vec![Finding::ok("source", described(config, &*source, &reading))];
     findings.extend(columns(&*source));
+    findings.extend(phones(&numbers(&*source, &reading, config.sync.region), config.sync.region));
     findings.extend(unreadable(&reading.unreadable));
     findings.extend(reading.notices.iter().map(|notice| Finding::ok("source", notice.clone())));
     findings.push(written(config, &reading));
@@ -62,10 +64,15 @@ fn columns(source: &dyn Source) -> Option<Finding> {
     let shape = source.shape()?;
     let Shape { columns, further, .. } = &shape;
     let or = |field| further.get(field).into_iter().flatten().map(|name| format!(" or `{name}`"));
-    let mapped: Vec<String> = columns
-        .iter()
-        .map(|(field, column)| format!("{field} = `{column}`{}", or(field).collect::<String>()))
-        .collect();
+    let whole = shape.full_name.as_ref().map(|column| {
+        format!("full_name = `{column}` (taken apart into first_name and last_name)")
+    });
+    let is_whole =
+        |field: &Field| whole.is_some() && matches!(field, Field::FirstName | Field::LastName);
+    let each = columns.iter().filter(|(field, _)| !is_whole(field));
+    let each = each
+        .map(|(field, column)| format!("{field} = `{column}`{}", or(field).collect::<String>()));
+    let mapped: Vec<String> = whole.clone().into_iter().chain(each).collect();
     let without: Vec<&str> = Field::ALL
         .into_iter()
         .filter(|field| *field != Field::Owner && !columns.contains_key(field))
@@ -80,6 +87,37 @@ fn columns(source: &dyn Source) -> Option<Finding> {
         Finding::ok("columns", told)
     } else {
         Finding::warning("columns", told, NAMELESS)
+    })
+}
+
+/// In which country phone numbers are read, and how many are none there.
+fn phones(numbers: &Numbers, region: Region) -> Option<Finding> {
+    let Numbers { total, unusable, example, better } = numbers;
+    if *total == 0 {
+        return None;
+    }
+    let country = country_name(region);
+    let message = match example {
+        None => format!("{total} of {total} valid in {country} (sync.region)"),
+        Some(cell) => format!(
+            "{unusable} of {total} not valid in {country} (sync.region = \"{region}\"), the \
+             first in {cell}"
+        ),
+    };
+    Some(match better {
+        Some(Better { region, country, because, unusable, .. }) => {
+            let hint = format!(
+                "set sync.region = \"{region}\": for {country}, where {unusable} of {total} are not \
+                 valid, there are {because}"
+            );
+            Finding::warning("phones", message, &hint)
+        }
+        None if *unusable > 0 => {
+            let hint = "correct them, or write them with their country code (+44 …); Linq may \
+                        refuse them, and the other fields of the contact flow";
+            Finding::warning("phones", message, hint)
+        }
+        None => Finding::ok("phones", message),
     })
 }
 

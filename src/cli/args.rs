@@ -155,6 +155,8 @@ pub(super) enum Command {
     Approve(HeldArgs),
     /// Drops held deletions, clearings and changes: the next run puts back what was done
     Reject(HeldArgs),
+    /// Sends again what Linq refused, in the next run
+    Retry(RetryArgs),
     /// Carries out exactly a plan that `plan --out` kept, once
     Apply(ApplyArgs),
     /// In sync? When last? What waits, and what decides it? What next?
@@ -203,9 +205,10 @@ pub(super) struct InitArgs {
     #[arg(long, value_name = "EMAIL")]
     pub(super) owner: Option<String>,
 
-    /// A column that is not recognised, such as "email=Private mail"
+    /// A column that is not recognised, such as "email=Private mail"; full_name stands for
+    /// one with whole names, and several for location are joined
     #[arg(long = "column", value_name = "FIELD=COLUMN", value_parser = column)]
-    pub(super) columns: Vec<(Field, String)>,
+    pub(super) columns: Vec<(String, String)>,
 
     /// The column that identifies a row
     #[arg(long, value_name = "COLUMN")]
@@ -228,10 +231,10 @@ pub(super) struct InitArgs {
     pub(super) region: Option<String>,
 }
 
-fn column(text: &str) -> Result<(Field, String), String> {
+fn column(text: &str) -> Result<(String, String), String> {
     let (field, column) = text.split_once('=').ok_or("write FIELD=COLUMN")?;
-    let field = field_name(field).map(|name| Field::from_name(&name))?;
-    Ok((field.ok_or("there is no such field")?, column.to_owned()))
+    let field = if field == "full_name" { field.to_owned() } else { field_name(field)? };
+    Ok((field, column.to_owned()))
 }
 
 #[derive(Debug, Args)]
@@ -393,6 +396,17 @@ pub(super) struct HeldArgs {
     pub(super) who: Vec<String>,
 
     /// Everything that is held, as `list held` shows it
+    #[arg(long, conflicts_with = "who")]
+    pub(super) all: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RetryArgs {
+    /// Whom: a Linq id, e-mail, phone, key or row:N
+    #[arg(value_name = "WHO", required_unless_present = "all")]
+    pub(super) who: Vec<String>,
+
+    /// Everything that Linq refused, as `list rejected` shows it
     #[arg(long, conflicts_with = "who")]
     pub(super) all: bool,
 }

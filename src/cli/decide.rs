@@ -12,7 +12,7 @@ use crate::model::{
     Canon, Decision, Field, Fingerprint, Link, LinkStatus, LinqId, Side, Waiting, WaitingKind, Who,
 };
 
-use super::args::{HeldArgs, Output, ResolveArgs, TakeSide};
+use super::args::{HeldArgs, Output, ResolveArgs, RetryArgs, TakeSide};
 use super::text::{counted, shown};
 use super::{complain, now, print};
 use crate::report::ReportedError;
@@ -42,6 +42,13 @@ pub(super) fn reject(output: Output, config: &Config, args: &HeldArgs) -> anyhow
         }
         None => Err("only what is held can be rejected".to_owned()),
     })
+}
+
+/// Lets what Linq refused be sent again. Returns the exit code.
+pub(super) fn retry(output: Output, config: &Config, args: &RetryArgs) -> anyhow::Result<u8> {
+    let is_meant = &|waiting: &Waiting| waiting.kind.is_refused();
+    let choice = Choice { who: &args.who, all: args.all, what: "refused by Linq", is_meant };
+    decide(output, config, &choice, |_, _| Ok(Decision::Retry))
 }
 
 fn held(args: &HeldArgs) -> Choice<'_> {
@@ -209,7 +216,8 @@ fn decide(
     let wrong = |message: String| ReportedError {
         code: 2,
         message,
-        hint: "`linqsync list held`, `list conflicts` and `list ambiguous` show what waits"
+        hint: "`linqsync list held`, `list conflicts`, `list ambiguous` and `list rejected` show \
+               what waits"
             .to_owned(),
     };
     let state_error = |error: &StateError| {
@@ -313,6 +321,10 @@ fn sentence(waiting: &Waiting, decision: &Decision) -> String {
             format!("{name}: {field} is “{}”", shown(value, 40))
         }
         (_, Decision::Link { linq_id }) => format!("{name}: is contact {linq_id}"),
+        (WaitingKind::Rejected { field: Some(field), .. }, Decision::Retry) => {
+            format!("{name}: send {field} to Linq again")
+        }
+        (_, Decision::Retry) => format!("{name}: send to Linq again"),
         (_, Decision::Separate) => format!("{name}: is somebody else, to be created in Linq"),
         (
             _,

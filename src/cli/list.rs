@@ -75,7 +75,11 @@ fn count(state: ListState, count: usize) -> String {
 
 fn hint(state: ListState, items: &[Item]) -> &'static str {
     match (state, items) {
-        (_, []) | (ListState::InSync | ListState::Rejected | ListState::Duplicates, _) => "",
+        (_, []) | (ListState::InSync | ListState::Duplicates, _) => "",
+        (ListState::Rejected, items) if items.iter().any(|item| item.is_refused) => {
+            "; correct the value, or `linqsync retry WHO` sends again what Linq refused (--all)"
+        }
+        (ListState::Rejected, _) => "",
         (ListState::Conflicts, _) => "; decide with `linqsync resolve WHO --take source|linq`",
         (ListState::Ambiguous, _) => "; decide with `linqsync resolve WHO --link ID|--separate`",
         (ListState::Held, _) => {
@@ -88,6 +92,8 @@ fn hint(state: ListState, items: &[Item]) -> &'static str {
 struct Item {
     text: String,
     json: Value,
+    /// Whether Linq refused it, so that it can be sent again.
+    is_refused: bool,
 }
 
 fn items(state: &State, config: &Config, wanted: ListState) -> Result<Vec<Item>, StateError> {
@@ -125,20 +131,26 @@ fn item(waiting: &Waiting, decisions: &BTreeMap<Fingerprint, Decision>) -> Item 
     for (what, value) in details(&waiting.kind) {
         let _ = writeln!(text, "    {what:<13} {value}");
     }
+    if let (Some(value), Some(cell)) = (&waiting.value, &waiting.cell) {
+        let _ = writeln!(text, "    {:<13} {}", shown(cell, 60), quoted(value));
+    }
     if decided.is_some() {
         text += "    decided; the next run carries it out\n";
     }
     let mut json = serde_json::to_value(waiting).unwrap_or_default();
     json["name"] = json!(waiting.person.display_name());
     json["decided"] = json!(decided);
-    Item { text, json }
+    Item { text, json, is_refused: waiting.kind.is_refused() }
+}
+
+fn quoted(value: &str) -> String {
+    match value.trim() {
+        "" => "(none)".to_owned(),
+        _ => format!("“{}”", shown(value, 50)),
+    }
 }
 
 fn details(kind: &WaitingKind) -> Vec<(&'static str, String)> {
-    let quoted = |value: &str| match value.trim() {
-        "" => "(none)".to_owned(),
-        _ => format!("“{}”", shown(value, 50)),
-    };
     match kind {
         WaitingKind::Conflict { base, source, linq, .. } => {
             vec![("source", quoted(source)), ("Linq", quoted(linq)), ("both had", quoted(base))]
@@ -198,6 +210,7 @@ fn group(side: Side, members: Vec<Item>) -> Item {
     Item {
         text: format!("perhaps one person, in {side}\n{names}"),
         json: json!(members.into_iter().map(|member| member.json).collect::<Vec<_>>()),
+        is_refused: false,
     }
 }
 
@@ -213,7 +226,7 @@ fn row(record: &SourceRecord) -> Item {
         "person": record.values.only(Field::IDENTITY.into_iter().collect()),
     });
     let place = shown(&record.name_in_source(), 24);
-    Item { text: format!("{} ({place})\n", shown(&name, 40)), json }
+    Item { text: format!("{} ({place})\n", shown(&name, 40)), json, is_refused: false }
 }
 
 fn person(id: LinqId, values: &Values, mut json: Value) -> Item {
@@ -221,5 +234,5 @@ fn person(id: LinqId, values: &Values, mut json: Value) -> Item {
     json["linq_id"] = json!(id);
     json["name"] = json!(name);
     json["person"] = json!(values.only(Field::IDENTITY.into_iter().collect()));
-    Item { text: format!("{} (id {id})\n", shown(&name, 44)), json }
+    Item { text: format!("{} (id {id})\n", shown(&name, 44)), json, is_refused: false }
 }

@@ -101,6 +101,9 @@ fn carry_out(cli: &Cli, runtime: &Runtime) -> anyhow::Result<u8> {
         Some(Command::Resolve(args)) => {
             configured(cli, |config| decide::resolve(cli.output, &config, args))
         }
+        Some(Command::Retry(args)) => {
+            configured(cli, |config| decide::retry(cli.output, &config, args))
+        }
         Some(Command::Approve(args)) => {
             configured(cli, |config| decide::approve(cli.output, &config, args))
         }

@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Style};
 use crate::model::{Change, Field, Side, Values};
 use crate::observe::record;
 use crate::plan::{
-    LinkPlan, LinqWrite, Observation, Plan, Reason, Skipped, SourceWrite, Step, Wait,
+    LinkPlan, LinqWrite, Observation, Plan, Reason, Skipped, SourceWrite, Step, Wait, cell,
 };
 use crate::report::{Open, RunReport, SideCounts};
 
@@ -167,7 +167,11 @@ fn details(step: &Step, wait: &Wait, seen: &Observation) -> String {
         Wait::Rejected { field: Some(field), .. } => step
             .subject
             .record
-            .map(|index| line(field.name(), &record(seen, index).values[*field]))
+            .map(|index| {
+                let record = record(seen, index);
+                let value = quoted(&record.values[*field]);
+                format!("      {} {value}\n", shown(&cell(*field, record, seen), 50))
+            })
             .unwrap_or_default(),
         Wait::HeldChange { change, .. } => changes(std::slice::from_ref(change)),
         Wait::Ambiguous { .. }

@@ -301,7 +301,7 @@ fn waiting(state: &State) -> Result<Vec<Waits>, OpenError> {
             count(|kind| matches!(kind, WaitingKind::Rejected { .. })),
             "rejected",
             "rejected",
-            "`linqsync list rejected` says why each of them is",
+            "`linqsync list rejected` says why; correct the value, or `retry WHO`",
         ),
     ];
     Ok(all.into_iter().filter(|(count, ..)| *count > 0).collect())

@@ -1,28 +1,40 @@
 //! Text for terminals: contacts cannot act on them, and lines stay short.
 
-/// `text` with every control and direction-changing character made visible, and cut
-/// to `width` characters.
+use crate::model::is_invisible;
+
+/// `text` with every character made visible that acts on a terminal or that nobody sees, and
+/// cut to `width` characters. A control character is `�`; others are named, such as
+/// `<U+00A0>` for a no-break space, by which two texts that look alike can be told apart.
 pub(crate) fn shown(text: &str, width: usize) -> String {
-    let mut shown: String = String::new();
-    for (position, c) in text.chars().enumerate() {
-        if position == width {
-            shown.pop();
-            shown.push('…');
+    let mut shown: Vec<String> = Vec::new();
+    let mut used = 0;
+    for c in text.chars() {
+        let one = visible(c);
+        used += one.chars().count();
+        shown.push(one);
+        if used > width {
+            while used >= width {
+                let Some(last) = shown.pop() else { break };
+                used -= last.chars().count();
+            }
+            shown.push("…".to_owned());
             break;
         }
-        if is_harmless(c) { shown.push(c) } else { shown.push('\u{fffd}') }
     }
-    shown
+    shown.concat()
 }
 
-/// Whether a terminal shows `c` and does nothing else.
-fn is_harmless(c: char) -> bool {
-    let changes_direction = matches!(
-        c,
-        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
-    );
+/// `c` as it is shown.
+fn visible(c: char) -> String {
+    let joins = matches!(c, '\u{200c}' | '\u{200d}');
     let separates_lines = matches!(c, '\u{2028}' | '\u{2029}');
-    !c.is_control() && !changes_direction && !separates_lines
+    // An ideographic space is seen.
+    let is_odd_space = c.is_whitespace() && !c.is_ascii() && c != '\u{3000}';
+    match c {
+        c if c.is_control() || separates_lines => '\u{fffd}'.to_string(),
+        c if is_odd_space || joins || is_invisible(c) => format!("<U+{:04X}>", u32::from(c)),
+        c => c.to_string(),
+    }
 }
 
 /// The width of lines.
@@ -65,8 +77,16 @@ mod tests {
 
     #[test]
     fn nothing_in_a_contact_can_act_on_the_terminal() {
-        assert_eq!(shown("a\u{1b}[31mb\r\n\u{9b}\u{202e}c\u{7f}", 40), "a�[31mb����c�");
+        assert_eq!(shown("a\u{1b}[31mb\r\n\u{9b}\u{202e}c\u{7f}", 40), "a�[31mb���<U+202E>c�");
         assert_eq!(shown("Ægir الحسن", 40), "Ægir الحسن");
+    }
+
+    #[test]
+    fn what_nobody_sees_is_named() {
+        assert_eq!(shown("Mary\u{a0}Ann", 40), "Mary<U+00A0>Ann");
+        assert_eq!(shown("\u{feff}Ada\u{200b}", 40), "<U+FEFF>Ada<U+200B>");
+        assert_eq!(shown("山田\u{3000}太郎", 40), "山田\u{3000}太郎");
+        assert_eq!(shown("a\u{a0}b", 6), "a…");
     }
 
     #[test]

@@ -169,6 +169,10 @@ impl Config {
             max_deletes: self.sync.max_deletes,
             max_deletes_of_run: self.sync.max_deletes_of_run,
             max_changes: self.sync.max_changes,
+            retry_rejected: self
+                .sync
+                .retry_rejected
+                .map(|after| TimeDelta::from_std(after).unwrap_or(TimeDelta::MAX)),
             delete_grace: TimeDelta::from_std(self.sync.delete_grace).unwrap_or(TimeDelta::MAX),
             scope: self.linq.scope.clone(),
             default_owner: self.linq.owner.as_ref().map(|owner| owner.as_str().to_owned()),

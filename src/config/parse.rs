@@ -36,6 +36,16 @@ pub(super) fn text(value: &Value) -> Result<String, Wrong> {
     text.map(String::from).ok_or_else(|| Wrong::new("a text"))
 }
 
+/// A text that is not blank, or several.
+pub(super) fn texts(value: &Value) -> Result<Vec<String>, Wrong> {
+    let wrong = || Wrong::new("a text or an array of texts");
+    match value.as_array() {
+        Some([]) => Err(wrong()),
+        Some(several) => several.iter().map(|one| text(one).map_err(|_| wrong())).collect(),
+        None => text(value).map(|one| vec![one]).map_err(|_| wrong()),
+    }
+}
+
 /// `true` or `false`.
 pub(super) fn switch(value: &Value) -> Result<bool, Wrong> {
     value.to_bool().ok_or_else(|| Wrong::new("`true` or `false`"))

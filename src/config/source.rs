@@ -44,9 +44,11 @@ pub struct CsvConfig {
     pub delimiter: Delimiter,
     /// Whether values from Linq that a spreadsheet would run get an apostrophe.
     pub formula_guard: bool,
-    /// The columns of fields that are not to be recognised from the header. No
-    /// column appears twice.
-    pub columns: BTreeMap<Field, String>,
+    /// The columns of fields that are not to be recognised from the header; several make up
+    /// one value together, for a location. No column appears twice.
+    pub columns: BTreeMap<Field, Vec<String>>,
+    /// The column that holds first and last name together, instead of columns for these.
+    pub full_name: Option<String>,
 }
 
 /// How to read and write a directory of cards.
@@ -195,6 +197,7 @@ impl CsvConfig {
             settings.required("source.delimiter", |value| parse::choice(value, &Delimiter::NAMES));
         let formula_guard = settings.required("source.formula_guard", parse::switch);
         let columns = columns(settings);
+        let full_name = settings.optional(FULL_NAME, parse::text);
         let csv = CsvConfig {
             key: key?,
             id_column: id_column?,
@@ -202,39 +205,73 @@ impl CsvConfig {
             delimiter: delimiter?,
             formula_guard: formula_guard?,
             columns: columns?,
+            full_name: full_name?,
         };
         csv.id_column_is_free(settings)?;
+        csv.full_name_is_alone(settings)?;
         Ok(csv)
     }
 
     /// The id column is written by us: it must not be a column of people's.
     fn id_column_is_free(&self, settings: &mut Settings<'_>) -> Result<(), Noted> {
         let Some(column) = &self.id_column else { return Ok(()) };
-        let mapped = self.columns.iter().find(|(_, mapped)| *mapped == column);
+        let mapped = self.columns.iter().find(|(_, mapped)| mapped.contains(column));
         let used = match (self.key.as_ref() == Some(column), mapped) {
             (true, _) => "source.key".to_owned(),
             (false, Some((field, _))) => format!("source.columns.{field}"),
+            (false, None) if self.full_name.as_ref() == Some(column) => FULL_NAME.to_owned(),
             (false, None) => return Ok(()),
         };
         let title = format!("`source.id_column` is the column of `{used}` as well");
         let hint = "it will be filled with Linq's ids: name a column of its own".to_owned();
         Err(settings.note("source.id_column", title, Some(hint)))
     }
+
+    /// A column with whole names takes the place of columns for first and last names.
+    fn full_name_is_alone(&self, settings: &mut Settings<'_>) -> Result<(), Noted> {
+        let Some(column) = &self.full_name else { return Ok(()) };
+        let names = [Field::FirstName, Field::LastName];
+        let other = names.iter().find(|field| self.columns.contains_key(field));
+        if let Some(field) = other {
+            let title = format!("`{FULL_NAME}` cannot stand beside `source.columns.{field}`");
+            let hint = "name either the column with whole names, or those for first and last name";
+            return Err(settings.note(FULL_NAME, title, Some(hint.to_owned())));
+        }
+        match self.columns.iter().find(|(_, columns)| columns.contains(column)) {
+            Some((field, _)) => {
+                let title =
+                    format!("`{FULL_NAME}` is the column of `source.columns.{field}` as well");
+                Err(settings.note(FULL_NAME, title, None))
+            }
+            None => Ok(()),
+        }
+    }
 }
 
-fn columns(settings: &mut Settings<'_>) -> Result<BTreeMap<Field, String>, Noted> {
-    let mut columns: BTreeMap<Field, String> = BTreeMap::new();
+const FULL_NAME: &str = "source.columns.full_name";
+
+fn columns(settings: &mut Settings<'_>) -> Result<BTreeMap<Field, Vec<String>>, Noted> {
+    let mut columns: BTreeMap<Field, Vec<String>> = BTreeMap::new();
     let mut outcome = Ok(());
     for (field, key) in keys::of_fields("source.columns") {
-        match settings.optional(key, parse::text) {
+        let several = field == Field::Location;
+        let read = |value: &Value| {
+            if several { parse::texts(value) } else { parse::text(value).map(|one| vec![one]) }
+        };
+        match settings.optional(key, read) {
             Ok(None) => {}
-            Ok(Some(column)) => {
-                if let Some((taken, _)) = columns.iter().find(|(_, other)| **other == column) {
+            Ok(Some(found)) => {
+                let is_taken = |other: &Vec<String>| other.iter().any(|one| found.contains(one));
+                if let Some((taken, _)) = columns.iter().find(|(_, other)| is_taken(other)) {
                     let title =
                         format!("`{key}` is the column of `source.columns.{taken}` as well");
                     outcome = Err(settings.note(key, title, None));
                 }
-                columns.insert(field, column);
+                if (1..found.len()).any(|at| found[..at].contains(&found[at])) {
+                    let title = format!("`{key}` names a column twice");
+                    outcome = Err(settings.note(key, title, None));
+                }
+                columns.insert(field, found);
             }
             Err(Noted) => outcome = Err(Noted),
         }

@@ -36,6 +36,8 @@ pub struct SyncConfig {
     pub max_deletes_of_run: Option<Limit>,
     /// How many values of one field a run may replace on one side.
     pub max_changes: Limit,
+    /// How long after Linq refused something it is sent again; `None` for never.
+    pub retry_rejected: Option<Duration>,
     /// How long a deletion must have been seen before it is carried out.
     pub delete_grace: Duration,
     /// How phone numbers without a country code are read.
@@ -121,6 +123,7 @@ impl SyncConfig {
         let deletes = settings.required("sync.deletes", deletes);
         let max_deletes = settings.required("sync.max_deletes", limit);
         let max_changes = settings.required("sync.max_changes", limit);
+        let retry_rejected = settings.required("sync.retry_rejected", duration_or_never);
         let delete_grace = settings.required("sync.delete_grace", parse::duration);
         let region = settings.required("sync.region", |value| {
             parse::parsed(value, "a region of two letters such as `US`, `GB` or `DE`")
@@ -136,6 +139,7 @@ impl SyncConfig {
             max_deletes: max_deletes?,
             max_deletes_of_run: None,
             max_changes: max_changes?,
+            retry_rejected: retry_rejected?,
             delete_grace: delete_grace?,
             region: region?,
             fields: fields?,
@@ -165,6 +169,17 @@ fn limit(value: &Value) -> Result<Limit, Wrong> {
     let count = value.to_i128().and_then(|count| u64::try_from(count).ok());
     let limit = count.map(Limit::Count).or_else(|| value.as_str()?.parse().ok());
     limit.ok_or_else(|| Wrong::new("a number such as 20, or a percentage such as \"5%\""))
+}
+
+/// A length of time, or "never".
+fn duration_or_never(value: &Value) -> Result<Option<Duration>, Wrong> {
+    if value.as_str() == Some("never") {
+        return Ok(None);
+    }
+    parse::some_duration(value).map(Some).map_err(|wrong| Wrong {
+        expected: "a duration such as \"24h\", or \"never\"".to_owned(),
+        ..wrong
+    })
 }
 
 /// One policy for both sides, or a table of them; a side that the table does not

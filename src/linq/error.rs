@@ -9,9 +9,11 @@ use std::fmt;
 
 use http::StatusCode;
 
+use super::answer::Named;
 use super::request::Call;
 use super::token::TokenError;
 use super::transport::TransportError;
+use crate::model::Field;
 
 /// What is known about the effect of a request, over all its attempts. Ordered
 /// by how much may have happened.
@@ -88,6 +90,8 @@ pub struct Rejection {
     /// What Linq objects to, as far as it can be told.
     pub reason: Reason,
     pub(super) texts: Vec<String>,
+    /// The fields that the answer names.
+    pub named: Box<Named>,
 }
 
 /// What Linq objects to.
@@ -99,9 +103,14 @@ pub enum Reason {
     /// Most likely, `user_email` is no user of the organisation. No code is
     /// documented for it, so this follows from Linq's words.
     NoSuchUser,
+    /// Another contact has what may be there only once. Linq does not document any such
+    /// rule.
+    Taken,
     /// This contact may not be read or written with this token, although the
     /// token is good for others (403).
     Forbidden,
+    /// It is too large (413, 414), or something in it is not valid (400, 422).
+    Invalid,
     /// Anything else: see [`Rejection::texts`].
     Other,
 }
@@ -193,6 +202,13 @@ impl Rejection {
     pub fn texts(&self) -> &[String] {
         &self.texts
     }
+
+    /// Linq's own words about one field, or all of them where it says nothing about that
+    /// field alone. As [`Rejection::texts`].
+    pub fn texts_about(&self, field: Field) -> Vec<&str> {
+        let about: Vec<&str> = self.named.texts_about(field).collect();
+        if about.is_empty() { self.texts.iter().map(String::as_str).collect() } else { about }
+    }
 }
 
 impl fmt::Display for Rejection {
@@ -202,7 +218,7 @@ impl fmt::Display for Rejection {
             Reason::NoSuchContact => f.write_str(": no such contact"),
             Reason::NoSuchUser => f.write_str(": no such user"),
             Reason::Forbidden => f.write_str(": this contact is not accessible"),
-            Reason::Other => Ok(()),
+            Reason::Taken | Reason::Invalid | Reason::Other => Ok(()),
         }
     }
 }

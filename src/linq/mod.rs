@@ -37,7 +37,7 @@ mod wire;
 #[cfg(test)]
 mod scripted;
 
-pub use answer::{Fetched, Page, Pagination};
+pub use answer::{Fetched, Named, Page, Pagination};
 pub use backoff::Backoff;
 pub use client::{Client, Deletion, Finding, Lookup};
 pub use counts::RequestCounts;

@@ -10,7 +10,7 @@
 //! | 3xx | failed | unknown | no |
 //! | 401 | the token is refused | refused | |
 //! | 403 while listing | the token is refused | refused | |
-//! | 403 on anything else | the token or this contact is refused | refused | |
+//! | 403 on anything else | the token is refused if it may not list either, else this contact | refused | |
 //! | 408, 425, 5xx | failed | unknown | yes |
 //! | 429 | failed | refused | yes, and everybody waits |
 //! | 503 with `Retry-After` | failed | unknown | yes, and everybody waits |
@@ -113,7 +113,8 @@ pub(super) fn judge<T>(
 }
 
 fn judge_status<T>(draft: &Draft, answer: &Response<Bytes>) -> Outcome<T> {
-    let Complaint { code, texts } = complaint(answer.body());
+    let Complaint { code, texts, named } = complaint(answer.body());
+    let named = Box::new(named);
     let answered = answered(answer, code);
     let failed = |failure, effect, again| Outcome::Failed(Failed { failure, effect, again });
     let retry_after = backoff::retry_after(answer.headers());
@@ -121,7 +122,10 @@ fn judge_status<T>(draft: &Draft, answer: &Response<Bytes>) -> Outcome<T> {
     match answered.status.as_u16() {
         401 => Outcome::TokenRefused(answered),
         403 if lists => Outcome::TokenRefused(answered),
-        403 => Outcome::Forbidden(Rejection { answered, reason: Reason::Forbidden, texts }),
+        403 => {
+            let reason = Reason::Forbidden;
+            Outcome::Forbidden(Rejection { answered, reason, texts, named })
+        }
         429 => {
             failed(Failure::Status(answered), Effect::Refused, Again::EverybodyAfter(retry_after))
         }
@@ -134,7 +138,7 @@ fn judge_status<T>(draft: &Draft, answer: &Response<Bytes>) -> Outcome<T> {
         300..400 => failed(Failure::Redirected(answered), Effect::Unknown, Again::Never),
         400 | 404 | 409 | 413 | 414 | 422 if !lists && is_from_linq(&answered) => {
             let reason = reason(draft, &answered, &texts);
-            Outcome::Rejected(Rejection { answered, reason, texts })
+            Outcome::Rejected(Rejection { answered, reason, texts, named })
         }
         400..500 => failed(Failure::Status(answered), Effect::Refused, Again::Never),
         0..300 => Outcome::Failed(not_believed(answer, "not a status that is documented here")),
@@ -202,9 +206,22 @@ fn reason(draft: &Draft, answered: &Answered, texts: &[String]) -> Reason {
         && code.into_iter().chain(texts.iter().map(String::as_str)).any(speaks_of_unknown_user)
     {
         Reason::NoSuchUser
-    } else {
+    } else if answered.status == StatusCode::CONFLICT || texts.iter().any(|text| is_taken(text)) {
+        Reason::Taken
+    } else if answered.status == StatusCode::NOT_FOUND {
         Reason::Other
+    } else {
+        Reason::Invalid
     }
+}
+
+/// Whether a text says that another contact has the value already. Without it the contact
+/// would be there twice.
+fn is_taken(text: &str) -> bool {
+    let text = text.to_lowercase();
+    let taken =
+        ["already been taken", "already taken", "already exist", "already in use", "unique"];
+    taken.into_iter().any(|phrase| text.contains(phrase)) || text.contains("duplicate")
 }
 
 /// Whether a code or text says that there is no such user: `USER_NOT_FOUND`,
@@ -253,7 +270,7 @@ mod tests {
                 Some(Reason::NoSuchUser),
                 "{body}"
             );
-            assert_eq!(reason_of(422, body, None), Some(Reason::Other), "{body}");
+            assert_eq!(reason_of(422, body, None), Some(Reason::Invalid), "{body}");
         }
         let others = [
             r#"{"error_code":"VALIDATION_ERROR","errors":["Email user@x.example is invalid"]}"#,
@@ -261,7 +278,18 @@ mod tests {
             "",
         ];
         for body in others {
-            assert_eq!(reason_of(422, body, Some("x@y.example")), Some(Reason::Other), "{body}");
+            assert_eq!(reason_of(422, body, Some("x@y.example")), Some(Reason::Invalid), "{body}");
+        }
+    }
+
+    #[test]
+    fn what_another_contact_has_is_told_from_what_is_not_valid() {
+        let taken = r#"{"errors":["Email has already been taken"]}"#;
+        assert_eq!(reason_of(422, taken, None), Some(Reason::Taken));
+        assert_eq!(reason_of(409, "", None), Some(Reason::Taken));
+        let invalid = r#"{"errors":["Email is invalid"]}"#;
+        for status in [400, 413, 422] {
+            assert_eq!(reason_of(status, invalid, None), Some(Reason::Invalid), "{status}");
         }
     }
 

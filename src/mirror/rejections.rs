@@ -1,24 +1,26 @@
 //! Rejections: writes that Linq refused, kept until what would be sent changes.
 //!
 //! Owns the table `rejections`. What was refused once would be refused again, so
-//! the planner leaves out what it finds here; rows come and go through
-//! [`State::commit`].
+//! the planner leaves out what it finds here, until its time comes or a person wants it to
+//! be sent again; rows come and go through [`State::commit`].
 
 use std::fmt;
 
 use rusqlite::{Connection, Row};
 
 use super::State;
-use super::columns::Millis;
+use super::columns::{Json, Millis};
 use super::error::{Fault, StateError};
-use crate::model::{Fingerprint, LinqId, Timestamp};
+use crate::model::{FieldSet, Fingerprint, LinqId, Timestamp};
 
-/// A write that Linq refused.
+/// A write that Linq refused, or a field of one.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Rejection {
     /// What was sent, whatever distinguishes it from other writes included. There
     /// is one rejection for each.
     pub fingerprint: Fingerprint,
+    /// The fields that Linq named; empty where it named none.
+    pub fields: FieldSet,
     /// The contact that was to be changed; `None` when one was to be created.
     pub linq_id: Option<LinqId>,
     /// The record's key or place.
@@ -63,7 +65,7 @@ impl State {
     pub fn rejections(&self) -> Result<Vec<Rejection>, StateError> {
         self.read(|conn| {
             conn.prepare_cached(
-                "SELECT fingerprint, linq_id, source, line, reason, at FROM rejections
+                "SELECT fingerprint, linq_id, source, line, reason, at, fields FROM rejections
                  ORDER BY at, fingerprint",
             )?
             .query_map([], rejection)?
@@ -76,13 +78,22 @@ impl State {
 pub(super) fn change(tx: &Connection, change: &RejectionChange) -> Result<(), Fault> {
     match change {
         RejectionChange::Keep => Ok(()),
-        RejectionChange::Add(Rejection { fingerprint, linq_id, source, line, reason, at }) => {
+        RejectionChange::Add(one) => {
+            let Rejection { fingerprint, fields, linq_id, source, line, reason, at } = one;
             tx.prepare_cached(
                 "INSERT OR REPLACE INTO rejections
-                     (fingerprint, linq_id, source, line, reason, at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                     (fingerprint, linq_id, source, line, reason, at, fields)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             )?
-            .execute((fingerprint, linq_id, source, line, reason, Millis(*at)))?;
+            .execute((
+                fingerprint,
+                linq_id,
+                source,
+                line,
+                reason,
+                Millis(*at),
+                Json(fields),
+            ))?;
             Ok(())
         }
         RejectionChange::Remove(fingerprint) => {
@@ -94,9 +105,10 @@ pub(super) fn change(tx: &Connection, change: &RejectionChange) -> Result<(), Fa
 }
 
 fn rejection(row: &Row<'_>) -> rusqlite::Result<Rejection> {
-    let Millis(at) = row.get(5)?;
+    let (Millis(at), Json(fields)) = (row.get(5)?, row.get(6)?);
     Ok(Rejection {
         fingerprint: row.get(0)?,
+        fields,
         linq_id: row.get(1)?,
         source: row.get(2)?,
         line: row.get(3)?,
@@ -110,10 +122,12 @@ mod tests {
     use super::*;
     use crate::mirror::Record;
     use crate::mirror::testing::{at, commit, state};
+    use crate::model::Field;
 
     fn rejection(sent: &[u8], second: i64) -> Rejection {
         Rejection {
             fingerprint: Fingerprint::of(sent),
+            fields: [Field::Email].into_iter().collect(),
             linq_id: None,
             source: Some("row:12".to_owned()),
             line: Some(14),

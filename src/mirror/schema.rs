@@ -22,10 +22,10 @@
 //! | `meta` | thing remembered of the configuration: `pair`, `mapping`, `backed_up_at`, `linq_down`, `counted`; values are JSON |
 //! | `runs` | run: when, how it ended, its report as JSON; unfinished while it runs or when it was killed |
 //! | `linq_contacts` | contact as Linq last showed it, with its JSON as it came in `raw` |
-//! | `links` | pair of a source record and a contact; `base` is `{"email": ["text in the source", "text in Linq"], …}`, with a third `"apart"` where the two are meant to differ, and `null` for what was read under other settings |
+//! | `links` | pair of a source record and a contact; `base` is `{"email": ["text in the source", "text in Linq"], …}`, with a third `"apart"` where the two are meant to differ, and `null` for what was read under other settings; `names` holds fingerprints of how a card told its name |
 //! | `intents` | open intent, that is, write that may be on its way |
 //! | `history` | thing that was done or decided; rows are never changed; `bases` is what there is to know to put it back |
-//! | `rejections` | write that Linq refused, kept until what would be sent changes |
+//! | `rejections` | field or write that Linq refused, kept until what would be sent changes or it is sent again; `fields` are those that Linq named |
 //! | `waiting` | thing that waits for a person, as the last run left it, as JSON |
 //! | `applied` | saved plan that was applied: no plan is applied twice |
 //! | `decisions` | decision of a person about one of them, with what was shown, until it is carried out or void |
@@ -63,7 +63,9 @@ const STEPS: &[M<'static>] = &[
     M::up(DECISIONS),
     M::up(MEANINGS),
     M::up(CONTENT),
+    M::up(NAMES),
     M::up(KNOWN_SINCE),
+    M::up(REFUSED_FIELDS),
 ];
 
 /// The migrations, applied in one transaction.
@@ -233,6 +235,9 @@ DELETE FROM meta WHERE name = 'kept_back';
 /// Halves of a base may be `null`, which programs of old cannot read.
 const MEANINGS: &str = "";
 
+/// A base may have a member `names`, which programs of old cannot read.
+const NAMES: &str = "";
+
 /// What there is to know to tell an edit of a record from another way of writing it.
 const CONTENT: &str = "
 ALTER TABLE links ADD COLUMN content BLOB CHECK (content IS NULL OR length(content) = 32);
@@ -241,6 +246,12 @@ ALTER TABLE links ADD COLUMN content BLOB CHECK (content IS NULL OR length(conte
 /// What was there before a create was sent, without a look at any clock.
 const KNOWN_SINCE: &str = "
 ALTER TABLE linq_contacts ADD COLUMN known_since INTEGER NOT NULL DEFAULT 0; -- the last intent then
+";
+
+/// Which fields Linq named when it refused something. Of what was refused before, that is
+/// not known.
+const REFUSED_FIELDS: &str = "
+ALTER TABLE rejections ADD COLUMN fields TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(fields));
 ";
 
 #[cfg(test)]
@@ -280,6 +291,28 @@ mod tests {
         assert_eq!((kept.0.as_str(), kept.1.as_str(), kept.2), expected);
         let metas: i64 = conn.query_row("SELECT count(*) FROM meta", [], |row| row.get(0)).unwrap();
         assert_eq!(metas, 0);
+    }
+
+    #[test]
+    fn what_an_older_state_knows_of_contacts_and_refusals_is_kept() {
+        let mut conn = Connection::open_in_memory().unwrap();
+        MIGRATIONS.to_version(&mut conn, 7).unwrap();
+        conn.execute_batch(
+            "INSERT INTO linq_contacts VALUES
+                 (7, 'Ada', '', '', '', '', '', '', '', NULL, NULL, '{}', 1, 1);
+             INSERT INTO rejections VALUES (zeroblob(32), 7, 'row:2', 2, 'too long', 3);",
+        )
+        .unwrap();
+        MIGRATIONS.to_latest(&mut conn).unwrap();
+        let kept: (String, i64, String, String) = conn
+            .query_row(
+                "SELECT first_name, known_since, reason, fields
+                 FROM linq_contacts JOIN rejections USING (linq_id)",
+                [],
+                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
+            )
+            .unwrap();
+        assert_eq!((&*kept.0, kept.1, &*kept.2, &*kept.3), ("Ada", 0, "too long", "[]"));
     }
 
     #[test]

@@ -124,6 +124,8 @@ mod tests {
             line: None,
             person: ada(),
             reason: "deleted in the source".to_owned(),
+            value: None,
+            cell: None,
         }
     }
 

@@ -7,7 +7,8 @@
 use unicode_normalization::UnicodeNormalization;
 
 use super::phone::{self, Region};
-use super::{Field, FieldSet, Values};
+use super::text::folded;
+use super::{Field, FieldSet, Values, bare_address};
 
 /// Compares values field by field. Carries what comparison depends on: the
 /// region in which phone numbers without a country code are read.
@@ -35,6 +36,53 @@ impl Canon {
     /// Whether `a` and `b` mean the same value of `field`.
     pub fn same(self, field: Field, a: &str, b: &str) -> bool {
         a == b || canonical(field, a, self.region) == canonical(field, b, self.region)
+    }
+
+    /// Whether Linq has in `linq` what it gets of the source's value `source`: the same, or a
+    /// phone number without the extension, for which Linq has no place.
+    pub fn has_all_of(self, field: Field, source: &str, linq: &str) -> bool {
+        self.same(field, source, linq)
+            || field == Field::PhoneNumber
+                && phone::e164(linq, self.region)
+                    .is_some_and(|number| self.number(source) == Some(number))
+    }
+
+    /// The number that `text` is, without its extension.
+    fn number(self, text: &str) -> Option<String> {
+        phone::e164(text, self.region).map(|one| phone::without_extension(&one).to_owned())
+    }
+
+    /// The text that Linq is sent for `text`: a phone number in E.164, where it is a valid
+    /// one in the region; everything else as it is written.
+    pub fn to_send(self, field: Field, text: &str) -> String {
+        let number = match field {
+            Field::PhoneNumber => phone::to_send(text, self.region),
+            Field::FirstName
+            | Field::LastName
+            | Field::Email
+            | Field::Company
+            | Field::Title
+            | Field::Location
+            | Field::Owner => None,
+        };
+        number.unwrap_or_else(|| text.to_owned())
+    }
+
+    /// Whether Linq would take `text` for another phone number than it is in the region.
+    pub fn is_misread(self, field: Field, text: &str) -> bool {
+        field == Field::PhoneNumber && phone::is_misread(text, self.region)
+    }
+
+    /// Whether Linq has made another phone number of `sent` than that one. What is no number
+    /// at all may be a part of it.
+    pub fn is_other_number(self, field: Field, sent: &str, shown: &str) -> bool {
+        let numbers = || self.number(sent).zip(self.number(shown));
+        field == Field::PhoneNumber && numbers().is_some_and(|(sent, shown)| sent != shown)
+    }
+
+    /// Whether `text` is a phone number that can be sent to Linq in E.164.
+    pub fn is_usable_number(self, text: &str) -> bool {
+        phone::to_send(text.trim(), self.region).is_some()
     }
 
     /// The fields among `fields` whose values mean different things in `a` and `b`.
@@ -66,13 +114,16 @@ impl Canon {
 
 /// The canonical form of `text` as a value of `field`; empty for a blank.
 ///
-/// - e-mail and owner: trimmed, lower case, the domain in its ASCII form;
+/// - e-mail and owner: the address alone, without `mailto:`, brackets or a name around it, in
+///   lower case, the domain in its ASCII form;
 /// - phone: E.164 where it is a number that can be called in full, read in
 ///   `region`; otherwise its letters, digits and leading `+`;
 /// - every other field: trimmed, in Unicode's composed form (NFC), with `\n` for
-///   every kind of line end.
+///   every kind of line end and a plain space for every kind of space, and without
+///   characters that nobody sees.
 pub fn canonical(field: Field, text: &str, region: Region) -> String {
-    let text = text.trim();
+    let folded = folded(text);
+    let text = folded.trim();
     match field {
         Field::Email | Field::Owner => email(text),
         Field::PhoneNumber => phone::e164(text, region).unwrap_or_else(|| bare_phone(text)),
@@ -91,6 +142,11 @@ fn composed(text: &str) -> String {
 
 /// Most addresses are ASCII, which the way through Unicode does not change but for case.
 fn email(text: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"@._+-".contains(&byte);
+    if text.bytes().all(is_plain) && !text.ends_with('.') && !text.starts_with('.') {
+        return text.to_ascii_lowercase();
+    }
+    let text = bare_address(text).map_or(text, |range| &text[range]);
     if text.is_ascii() { text.to_ascii_lowercase() } else { international_email(text) }
 }
 
@@ -135,6 +191,31 @@ mod tests {
     }
 
     #[test]
+    fn the_extension_of_a_phone_number_is_the_sources_alone() {
+        let canon = Canon::new(Region::US);
+        let has_all = |source, linq| canon.has_all_of(Field::PhoneNumber, source, linq);
+        assert!(has_all("(415) 555-2671 ext. 5", "+14155552671"));
+        assert!(has_all("(415) 555-2671 ext. 5", "415 555 2671 x5"));
+        assert!(!has_all("+14155552671", "(415) 555-2671 ext. 5"), "Linq has one more");
+        assert!(!has_all("(415) 555-2671 ext. 5", "+14155552672"));
+        assert!(!has_all("(415) 555-2671 ext. 5", "") && !has_all("n/a", ""));
+        assert!(!canon.has_all_of(Field::Title, "Cook;1", "Cook"));
+    }
+
+    #[test]
+    fn another_number_is_told_from_another_spelling() {
+        let canon = Canon::new("FR".parse().unwrap());
+        let is_other = |sent, shown| canon.is_other_number(Field::PhoneNumber, sent, shown);
+        assert!(is_other("06 12 34 56 78", "+10612345678"));
+        assert!(!is_other("06 12 34 56 78", "+336"), "cut short");
+        for same in ["+33612345678", "0612345678", "0033 6 12345678", ""] {
+            assert!(!is_other("06 12 34 56 78 ext. 5", same), "{same}");
+        }
+        assert!(!is_other("n/a", "+33612345678"), "nobody knows what that was");
+        assert!(!canon.is_other_number(Field::Title, "06 12 34 56 78", "1"));
+    }
+
+    #[test]
     fn case_and_international_domains_do_not_make_another_address() {
         assert!(same(Field::Email, " Ada@Example.ORG", "ada@example.org"));
         assert!(same(Field::Email, "k@BÜCHER.example", "k@xn--bcher-kva.example"));
@@ -146,7 +227,8 @@ mod tests {
         fn the_short_way_of_an_ascii_address_is_that_of_any_other(
             text in "[a-zA-Z0-9.@_+ -]{0,20}|[a-zA-Z0-9.+]{1,8}@(xn--)?[a-zA-Z0-9-]{0,9}([.][a-zA-Z0-9-]{0,6}){0,3}"
         ) {
-            prop_assert_eq!(email(&text), international_email(&text));
+            let bare = bare_address(&text).map_or(text.as_str(), |range| &text[range]);
+            prop_assert_eq!(email(&text), international_email(bare));
         }
     }
 
@@ -155,6 +237,22 @@ mod tests {
         assert!(!same(Field::LastName, "mcdonald", "McDonald"));
         assert!(same(Field::LastName, "Zoe\u{308} ", "Zo\u{eb}"));
         assert!(same(Field::Location, "Oslo\r\nNorway", "Oslo\nNorway"));
+    }
+
+    #[test]
+    fn what_nobody_sees_makes_no_difference() {
+        assert!(same(Field::FirstName, "Mary\u{a0}Ann", "Mary Ann"));
+        assert!(same(Field::FirstName, "\u{feff}Ada\u{200b}", "Ada"));
+        assert!(same(Field::Title, "\u{202e}CEO", "CEO"));
+        assert!(!same(Field::FirstName, "MaryAnn", "Mary Ann"));
+    }
+
+    #[test]
+    fn every_spelling_of_an_address_is_the_same() {
+        for text in ["mailto:a@x.example", "<A@x.example>", "Ann <a@x.example>", "'a@x.example'."] {
+            assert!(same(Field::Email, text, "a@x.example"), "{text}");
+        }
+        assert!(!same(Field::Email, "a@x.example; b@x.example", "a@x.example"));
     }
 
     #[test]

@@ -8,7 +8,8 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{
-    Canon, Field, FieldSet, Fingerprint, LinkId, LinqId, Side, SourceKey, Timestamp, Values,
+    Canon, Field, FieldSet, Fingerprint, LinkId, LinqId, NamesSeen, Side, SourceKey, SourceRecord,
+    Timestamp, Values,
 };
 
 /// What the two sides had in one field when they last agreed: each its own
@@ -41,13 +42,16 @@ impl fmt::Debug for Agreement {
 /// person wants it so, since a run that made it the same was undone.
 ///
 /// Serialises as an object of `["text in the source", "text in Linq"]` for each field,
-/// with `null` for a void half, and a third member `"apart"` where it is apart.
+/// with `null` for a void half, and a third member `"apart"` where it is apart. Beside them
+/// stands `names`, for a record that tells its name twice.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Base {
     agreements: [Option<Agreement>; 8],
     /// The fields whose half is void, for each side; such a half is empty.
     void: [FieldSet; 2],
     apart: FieldSet,
+    /// How the record told its name, where it does so twice.
+    names: Option<Box<NamesSeen>>,
 }
 
 impl Base {
@@ -66,7 +70,7 @@ impl Base {
     /// Records what each side has in `field` and neither is to be given: an agreement only if
     /// that is the same. Two different values are apart.
     pub fn agree(&mut self, field: Field, each: Agreement, canon: Canon) {
-        if canon.same(field, &each.source, &each.linq) {
+        if canon.has_all_of(field, &each.source, &each.linq) {
             self.set(field, each);
         } else {
             self.set_apart(field, each);
@@ -136,6 +140,29 @@ impl Base {
         base
     }
 
+    /// How the record told its name when both sides agreed on it, where it did so twice.
+    pub fn names(&self) -> Option<&NamesSeen> {
+        self.names.as_deref()
+    }
+
+    /// Remembers how `record` tells its name, if that is what was agreed on.
+    pub fn see_names(&mut self, record: &SourceRecord, canon: Canon) {
+        let is_agreed = |field: Field| {
+            self.get(field)
+                .is_some_and(|each| canon.same(field, &each.source, &record.values[field]))
+        };
+        if is_agreed(Field::FirstName) && is_agreed(Field::LastName) {
+            self.names = record.names_seen().map(Box::new);
+        }
+    }
+
+    /// Whether [`Base::see_names`] would remember something else of `record`.
+    pub fn sees_names_anew(&self, record: &SourceRecord, canon: Canon) -> bool {
+        let mut after = self.clone();
+        after.see_names(record, canon);
+        after.names != self.names
+    }
+
     /// Whether nothing is known of any field.
     pub fn is_empty(&self) -> bool {
         self.agreements.iter().all(Option::is_none)
@@ -177,6 +204,7 @@ impl FromIterator<(Field, Agreement)> for Base {
 }
 
 const APART: &str = "apart";
+const NAMES: &str = "names";
 
 impl Serialize for Base {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -191,6 +219,9 @@ impl Serialize for Base {
             } else {
                 map.serialize_entry(&field, &[source, linq])?;
             }
+        }
+        if let Some(names) = &self.names {
+            map.serialize_entry(NAMES, names)?;
         }
         map.end()
     }
@@ -258,8 +289,14 @@ impl<'de> Deserialize<'de> for Base {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Base, A::Error> {
                 let mut base = Base::default();
-                while let Some((field, halves)) = map.next_entry()? {
-                    base.read(field, halves);
+                while let Some(name) = map.next_key::<Cow<'de, str>>()? {
+                    if name == NAMES {
+                        base.names = Some(map.next_value()?);
+                        continue;
+                    }
+                    let field =
+                        Field::from_name(&name).ok_or_else(|| A::Error::custom("not a field"))?;
+                    base.read(field, map.next_value()?);
                 }
                 Ok(base)
             }
@@ -358,6 +395,16 @@ mod tests {
         let json = r#"{"company":["apart","b\n","apart"],"title":["a \"quoted\" text","b\n"]}"#;
         assert_eq!(serde_json::to_string(&base).unwrap(), json);
         assert_eq!(serde_json::from_str::<Base>(json).unwrap(), base);
+    }
+
+    #[test]
+    fn how_a_name_was_told_is_remembered_in_the_base() {
+        let mut base = Base::default();
+        let (parts, whole) = (Fingerprint::of(b"parts"), Fingerprint::of(b"whole"));
+        base.names = Some(Box::new(NamesSeen { parts, whole, is_same: true }));
+        base.set(Field::Title, Agreement::default());
+        let json = serde_json::to_string(&base).unwrap();
+        assert_eq!(serde_json::from_str::<Base>(&json).unwrap(), base);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! adapters and every decision to [`crate::plan`]. Nothing here does I/O, and
 //! no `Debug` output contains a person's data.
 
+mod address;
 mod canonical;
 mod field;
 mod id;
@@ -15,10 +16,13 @@ mod phone;
 mod policy;
 mod record;
 mod side;
+mod text;
+mod told_names;
 mod values;
 mod waiting;
 mod who;
 
+pub use address::bare_address;
 pub use canonical::{Canon, canonical};
 pub use field::{Field, FieldSet};
 pub use id::{Fingerprint, IntentId, LinkId, LinqId, RecordIndex, RunId, SourceKey};
@@ -35,6 +39,8 @@ pub use record::{
     AsWritten, LinqContact, OtherValue, RejectedField, SourceRecord, Timestamp, Unreadable,
 };
 pub use side::Side;
+pub use text::is_invisible;
+pub use told_names::{NamesSeen, ToldNames};
 pub use values::{Change, Values};
 pub use waiting::{Decided, Decision, Waiting, WaitingKind};
 pub use who::Who;

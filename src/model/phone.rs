@@ -1,4 +1,4 @@
-//! Phone numbers, for comparison.
+//! Phone numbers: when two texts are one number, and which of them is sent to Linq.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,12 +7,20 @@ use rlibphonenumber::{NumberLengthType, PhoneNumber, PhoneNumberFormat};
 
 /// A region as ISO 3166 names it, `US`: how a phone number without a country
 /// code is read.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Region(rlibphonenumber::Region);
 
 impl Region {
     /// The United States, where Linq is at home.
     pub const US: Region = Region(rlibphonenumber::Region::US);
+    /// The United Kingdom.
+    pub const GB: Region = Region(rlibphonenumber::Region::GB);
+
+    /// The region of a valid number that is written with its country code.
+    pub fn of_number(text: &str) -> Option<Region> {
+        let number = PhoneNumber::parse(text, None).ok().filter(PhoneNumber::is_valid)?;
+        number.get_region_code().map(Region)
+    }
 
     /// Whether `text`, digits alone, is a whole number of another country that lacks
     /// its `+`: nobody here has it, and with the `+` somebody there does.
@@ -39,6 +47,12 @@ impl Region {
 impl fmt::Debug for Region {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Region({:?})", self.0)
+    }
+}
+
+impl fmt::Display for Region {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.0)
     }
 }
 
@@ -102,6 +116,33 @@ fn parsed(text: &str, region: Region) -> Option<String> {
         canonical.push_str(extension);
     }
     Some(canonical)
+}
+
+/// The form in which a phone number is sent to Linq: E.164, where `text` is a valid number
+/// in `region`. An extension, which E.164 has no place for, stays where it is.
+pub(super) fn to_send(text: &str, region: Region) -> Option<String> {
+    if is_north_american(text) {
+        return Some(text.to_owned());
+    }
+    let number = PhoneNumber::parse(text, Some(region.0)).ok()?;
+    number.is_valid().then(|| number.format_as(PhoneNumberFormat::E164).into_owned())
+}
+
+/// A canonical form without its extension.
+pub(super) fn without_extension(canonical: &str) -> &str {
+    canonical.split(';').next().unwrap_or(canonical)
+}
+
+/// Whether Linq, which reads a number without a country code as an American one, would take
+/// `text` for another number than people in `region` mean by it. What is valid in the region
+/// is sent in E.164, and so is never misread.
+pub(super) fn is_misread(text: &str, region: Region) -> bool {
+    let has_country_code = || PhoneNumber::parse(text, None).is_ok();
+    if to_send(text, region).is_some() || has_country_code() {
+        return false;
+    }
+    let meant = e164(text, region);
+    e164(text, Region::US).is_some_and(|taken_for| meant.as_ref() != Some(&taken_for))
 }
 
 /// Without a country code, a text of fewer digits is more likely a short code or a
@@ -209,6 +250,56 @@ mod tests {
             }
         }
         assert!("U".parse::<Region>().is_err() && "AC AD".parse::<Region>().is_err());
+    }
+
+    #[test]
+    fn what_is_valid_in_the_region_is_sent_in_e164_without_its_extension() {
+        let table = [
+            ("06 12 34 56 78", "FR", Some("+33612345678")),
+            ("00 33 6 12 34 56 78", "FR", Some("+33612345678")),
+            ("+33 (0)6 12 34 56 78", "US", Some("+33612345678")),
+            ("020 7946 0018", "GB", Some("+442079460018")),
+            ("030 901820", "DE", Some("+4930901820")),
+            ("(415) 555-2671 ext. 5", "US", Some("+14155552671")),
+            ("tel:+1-415-555-2671", "FR", Some("+14155552671")),
+            ("06 12 34 56 78", "US", None),
+            ("(555) 123-4567", "US", None),
+            ("555-0101", "US", None),
+            ("n/a", "FR", None),
+            ("", "FR", None),
+            ("06 12 34", "FR", None),
+        ];
+        for (text, place, sent) in table {
+            assert_eq!(to_send(text, region(place)).as_deref(), sent, "{text} in {place}");
+        }
+    }
+
+    #[test]
+    fn a_number_that_only_americans_would_understand_is_misread() {
+        let table = [
+            ("555 123 4567", "FR", true),
+            ("4155552671", "DE", false),
+            ("(415) 555-2671", "GB", true),
+            ("(555) 123-4567", "GB", false),
+            ("(555) 123-4567", "US", false),
+            ("(555) 123-4567", "CA", false),
+            ("06 12 34 56 78", "FR", false),
+            ("555-0101", "FR", false),
+            ("+1 555 123 4567", "FR", false),
+            ("n/a", "FR", false),
+        ];
+        for (text, place, misread) in table {
+            assert_eq!(is_misread(text, region(place)), misread, "{text} in {place}");
+        }
+    }
+
+    #[test]
+    fn a_number_with_its_country_code_tells_its_region() {
+        let of = |text| Region::of_number(text).map(|region| region.to_string());
+        assert_eq!(of("+33 6 12 34 56 78").as_deref(), Some("FR"));
+        assert_eq!(of("+1 415 555 2671").as_deref(), Some("US"));
+        assert_eq!(of("06 12 34 56 78"), None);
+        assert_eq!(of("+99 1"), None);
     }
 
     #[test]

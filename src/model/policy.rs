@@ -32,6 +32,8 @@ pub struct Policy {
     /// How many values of one field a run may replace on one side; a share is one of
     /// the field's values.
     pub max_changes: Limit,
+    /// How long after Linq refused something it is sent again; `None` for never.
+    pub retry_rejected: Option<TimeDelta>,
     /// How long a deletion must have been seen before it is carried out.
     pub delete_grace: TimeDelta,
     /// Which contacts take part.
@@ -76,6 +78,7 @@ impl Default for Policy {
             max_deletes: Limit::Percent { hundredths: 500 },
             max_deletes_of_run: None,
             max_changes: Limit::Percent { hundredths: 5000 },
+            retry_rejected: Some(TimeDelta::hours(24)),
             delete_grace: TimeDelta::zero(),
             scope: Scope::All,
             default_owner: None,

@@ -1,11 +1,14 @@
 //! A contact as each of the two sides shows it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Field, FieldSet, Fingerprint, LinqId, RecordIndex, SourceKey, Values};
+use super::{
+    Field, FieldSet, Fingerprint, LinqId, NamesSeen, RecordIndex, SourceKey, ToldNames, Values,
+};
 
 /// An instant, in UTC.
 pub type Timestamp = DateTime<Utc>;
@@ -48,6 +51,8 @@ pub struct SourceRecord {
     /// Further values of fields that the source has several places for, such as two
     /// e-mail addresses. None is blank.
     pub others: Vec<OtherValue>,
+    /// The name as the record tells it a second time, where it does.
+    pub told_names: Option<ToldNames>,
     /// When the record says it was last changed (REV of a vCard).
     pub revised_at: Option<Timestamp>,
     /// The record's bytes as they are written, unmapped parts included.
@@ -64,6 +69,18 @@ impl SourceRecord {
     /// How reports name the record: its key, else its place.
     pub fn name_in_source(&self) -> String {
         self.key.as_ref().map_or_else(|| self.label.clone(), ToString::to_string)
+    }
+
+    /// Where the value of `field` stands, for people: "`Phone` in row 7", or "TEL in
+    /// ida.vcf". `columns` are the columns of a table by name.
+    pub fn cell(&self, field: Field, columns: &BTreeMap<Field, String>) -> String {
+        match self.label.strip_prefix("row:") {
+            Some(row) => match columns.get(&field) {
+                Some(column) => format!("`{column}` in row {row}"),
+                None => format!("{field} in row {row}"),
+            },
+            None => format!("{} in {}", property(field), self.label),
+        }
     }
 
     /// Takes `text`, which is one of the further values of `field` or blank, for its
@@ -88,9 +105,27 @@ impl SourceRecord {
         self.rejected.extend(chosen.reason.map(|reason| RejectedField { field, reason }));
     }
 
+    /// What is to be remembered of a name that is told twice, once both sides agree on it.
+    pub fn names_seen(&self) -> Option<NamesSeen> {
+        Some(self.told_names.as_ref()?.seen(&self.values))
+    }
+
     /// Whether the value of `field` cannot be believed.
     pub fn rejects(&self, field: Field) -> bool {
         self.rejected.iter().any(|rejected| rejected.field == field)
+    }
+}
+
+/// The property of a vCard that holds a field.
+const fn property(field: Field) -> &'static str {
+    match field {
+        Field::FirstName | Field::LastName => "N",
+        Field::Email => "EMAIL",
+        Field::PhoneNumber => "TEL",
+        Field::Company => "ORG",
+        Field::Title => "TITLE",
+        Field::Location => "ADR",
+        Field::Owner => "the owner",
     }
 }
 

@@ -26,6 +26,12 @@ pub struct Waiting {
     pub person: Values,
     /// Why it waits.
     pub reason: String,
+    /// The value of a field that was rejected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+    /// Where that value stands in the source, for people: "`Phone` in row 7".
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cell: Option<String>,
 }
 
 /// What sort of thing waits.
@@ -71,6 +77,9 @@ pub enum WaitingKind {
     Rejected {
         /// The field; `None` for the whole record.
         field: Option<Field>,
+        /// What Linq refused, if it was Linq: that can be sent again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        refusal: Option<Fingerprint>,
     },
 }
 
@@ -84,6 +93,18 @@ impl WaitingKind {
             WaitingKind::Conflict { .. }
             | WaitingKind::Ambiguous { .. }
             | WaitingKind::Rejected { .. } => false,
+        }
+    }
+
+    /// Whether Linq refused it, so that it can be sent again: `retry` decides it.
+    pub const fn is_refused(&self) -> bool {
+        match self {
+            WaitingKind::Rejected { refusal, .. } => refusal.is_some(),
+            WaitingKind::HeldDeletion { .. }
+            | WaitingKind::HeldClearing { .. }
+            | WaitingKind::HeldChange { .. }
+            | WaitingKind::Conflict { .. }
+            | WaitingKind::Ambiguous { .. } => false,
         }
     }
 
@@ -135,6 +156,8 @@ pub enum Decision {
     },
     /// An ambiguous record is somebody whom Linq does not have.
     Separate,
+    /// What Linq refused is sent again.
+    Retry,
 }
 
 /// A decision, and what was shown to the person who made it.
@@ -166,7 +189,7 @@ impl fmt::Debug for WaitingKind {
             WaitingKind::HeldChange { side, change } => {
                 write!(f, "HeldChange({side:?}, {})", change.field)
             }
-            WaitingKind::Rejected { field } => write!(f, "Rejected({field:?})"),
+            WaitingKind::Rejected { field, .. } => write!(f, "Rejected({field:?})"),
         }
     }
 }
@@ -180,6 +203,7 @@ impl fmt::Debug for Decision {
             Decision::Value { .. } => f.write_str("Value(…)"),
             Decision::Link { linq_id } => write!(f, "Link({linq_id})"),
             Decision::Separate => f.write_str("Separate"),
+            Decision::Retry => f.write_str("Retry"),
         }
     }
 }

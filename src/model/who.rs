@@ -76,6 +76,8 @@ mod tests {
             .into_iter()
             .collect(),
             reason: "deleted in the source".to_owned(),
+            value: None,
+            cell: None,
         };
         let is = |text| Who::new(text, Canon::new(Region::US)).is(&waiting);
         for name in

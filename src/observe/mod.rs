@@ -15,14 +15,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::TimeDelta;
 
 use crate::linq::{Client, Completeness, Fetched, LinqError, Listing, walk};
-use crate::mirror::{IntentKind, IntentState, RepeatedWrite, Shown, State, StateError};
+use crate::mirror::{IntentKind, IntentState, Rejection, RepeatedWrite, Shown, State, StateError};
 use crate::model::{
     Field, FieldSet, Fingerprint, Link, LinqContact, LinqId, Meaning, Policy, RunId, Scope, Sends,
     Side, SourceRecord, Timestamp,
 };
 use crate::plan::{
     Decisions, DoubtfulCreate, HalfAdded, Hold, Incomplete, LinqSide, Observation, Outlook,
-    RecentDeletions, RecentEdits, SourceSide, Written, choose, worth_asking,
+    RecentDeletions, RecentEdits, Refusal, SourceSide, Written, choose, worth_asking,
 };
 use crate::source::Reading;
 use absence::missing;
@@ -142,12 +142,13 @@ pub fn observation(
     linq: LinqSide,
     now: Timestamp,
 ) -> Result<Observation, StateError> {
-    let Reading { mapped, records, unreadable, keeps_ids, read_only, notices, .. } =
+    let Reading { mapped, places, records, unreadable, keeps_ids, read_only, notices, .. } =
         reading.clone();
     let mut seen = Observation {
         now,
         source: SourceSide {
             mapped,
+            columns: places,
             records,
             unreadable,
             known_nobodies: state.nobodies()?,
@@ -210,7 +211,11 @@ pub fn recall(state: &State, seen: &mut Observation) -> Result<(), StateError> {
     seen.links = Vec::new();
     seen.links = state.links()?;
     let rejections = state.rejections()?;
-    seen.refused = rejections.into_iter().map(|r| (r.fingerprint, r.reason)).collect();
+    let refusal = |one: Rejection| {
+        let Rejection { fingerprint, fields, reason, at, .. } = one;
+        (fingerprint, Refusal { fields, reason, at })
+    };
+    seen.refused = rejections.into_iter().map(refusal).collect();
     (seen.doubtful, seen.half_added) = open_intents(state)?;
     if !seen.doubtful.is_empty() {
         seen.linq.known_since = state.known_since()?;

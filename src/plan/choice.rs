@@ -8,13 +8,16 @@
 //! Where Linq takes another of them, that one is Linq's from then on, and nothing is
 //! written.
 //!
+//! A card tells its name twice. Of a linked one that way counts which was changed since both
+//! sides agreed; where nothing was, it is the one that was agreed on.
+//!
 //! A record that is not linked yet may be known in Linq by another of its addresses than
 //! the first: that one is taken then, so that it is matched and not created again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    Canon, Field, Link, LinqContact, OtherValue, Policy, Side, SourceRecord, Values,
+    Canon, Field, Link, LinqContact, OtherValue, Policy, Side, SourceRecord, ToldNames, Values,
     first_names_agree, names_contradict,
 };
 
@@ -23,11 +26,14 @@ use super::recognise::recognise;
 
 /// Chooses the values of the records that have several, by what their links agreed on.
 pub fn choose(seen: &mut Observation, policy: &Policy) {
-    if seen.source.records.iter().all(|record| record.others.is_empty()) {
+    let has_choice =
+        |record: &SourceRecord| !record.others.is_empty() || record.told_names.is_some();
+    if !seen.source.records.iter().any(has_choice) {
         return;
     }
     seen.source.records.iter_mut().for_each(choose_filled);
     let mut choices: Vec<(usize, Field, String)> = Vec::new();
+    let mut names: Vec<(usize, ToldNames)> = Vec::new();
     let mut known = BTreeSet::new();
     let recognised = recognise(seen, policy);
     for (link, position) in recognised.links {
@@ -42,6 +48,7 @@ pub fn choose(seen: &mut Observation, policy: &Policy) {
                 (position, field, taken.unwrap_or(agreed).to_owned())
             });
             choices.extend(chosen);
+            names.extend(by_whole(link, record, policy.canon).map(|told| (position, told)));
         }
     }
     known.extend(recognised.creates.iter().filter_map(|create| create.1));
@@ -50,6 +57,20 @@ pub fn choose(seen: &mut Observation, policy: &Policy) {
     for (position, field, text) in choices {
         seen.source.records[position].choose(field, &text);
     }
+    for (position, told) in names {
+        for (field, name) in told.by_field() {
+            name.clone_into(&mut seen.source.records[position].values[field]);
+        }
+    }
+}
+
+/// How a linked record tells its name as a whole, if it goes by that.
+fn by_whole(link: &Link, record: &SourceRecord, canon: Canon) -> Option<ToldNames> {
+    let (told, seen) = (record.told_names.as_ref()?, link.base.names()?);
+    let agreed = link.base.source_values();
+    let goes = told.goes_by_whole(seen, &record.values, &agreed, canon);
+    let is_sound = !record.rejects(Field::FirstName) && !record.rejects(Field::LastName);
+    (goes && is_sound).then(|| told.clone())
 }
 
 type Holders<'a> = BTreeMap<(Field, String), Vec<&'a LinqContact>>;

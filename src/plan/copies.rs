@@ -4,16 +4,17 @@
 //! A copy is nobody else, whatever it says: it waits until it is removed or has a key of
 //! its own, while the original goes on.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use crate::model::{Canon, FieldSet, Fingerprint, LinqId, SourceKey, SourceRecord};
+use crate::model::{Canon, FieldSet, LinqId, SourceKey, SourceRecord};
 
 use super::reidentify::Known;
 use super::similarity::has_nothing_of;
 
 /// The copies among `records`: the position of each, and that of its original. That is the
-/// one that is written as it was known; else one that says the same, or something of it;
-/// else the first.
+/// first that says something of what was known under the key: a copy is made below its
+/// original, or under a longer name, whichever of the two was edited since. Of a key that
+/// is new it is the first.
 pub(super) fn copies(
     known: &[Known<'_>],
     records: &[SourceRecord],
@@ -24,7 +25,6 @@ pub(super) fn copies(
     if groups.is_empty() {
         return BTreeMap::new();
     }
-    let written: BTreeSet<Fingerprint> = known.iter().filter_map(|one| one.fingerprint()).collect();
     let by_key: BTreeMap<&SourceKey, Known<'_>> =
         known.iter().filter_map(|one| Some((one.key()?, *one))).collect();
     let mut copies = BTreeMap::new();
@@ -33,16 +33,13 @@ pub(super) fn copies(
         let find = |is: &dyn Fn(&SourceRecord) -> bool| {
             positions.iter().copied().find(|position| is(&records[*position]))
         };
-        let as_known = || find(&|record| written.contains(&record.fingerprint));
-        let same = || {
-            let values = values.as_ref()?;
-            find(&|record| canon.differing(mapped, values, &record.values).is_empty())
-        };
-        let kin = || {
-            let values = values.as_ref()?;
-            find(&|record| !has_nothing_of(canon, values, &record.values))
-        };
-        let original = as_known().or_else(same).or_else(kin).unwrap_or(positions[0]);
+        let kin = values.as_ref().and_then(|values| {
+            find(&|record| {
+                canon.differing(mapped, values, &record.values).is_empty()
+                    || !has_nothing_of(canon, values, &record.values)
+            })
+        });
+        let original = kin.unwrap_or(positions[0]);
         let others = positions.into_iter().filter(|position| *position != original);
         copies.extend(others.map(|copy| (copy, original)));
     }

@@ -49,6 +49,8 @@ struct Sorting<'a, 'p> {
     /// Contacts that an ambiguous record may be.
     claimed: BTreeSet<LinqId>,
     suspects: BTreeSet<usize>,
+    /// The positions of records that have the key of another one.
+    copies: BTreeSet<usize>,
     /// Whether a copy says nothing of the record whose key it has: it may be another that
     /// was known, and got a wrong key.
     has_foreign_copies: bool,
@@ -75,6 +77,7 @@ impl<'a, 'p> Sorting<'a, 'p> {
             placed_links: BTreeSet::new(),
             claimed: BTreeSet::new(),
             suspects: BTreeSet::new(),
+            copies: recognised.copies.keys().copied().collect(),
             has_foreign_copies: false,
         };
         sorting.suspects = sorting.suspects(recognised);
@@ -132,12 +135,12 @@ impl<'a, 'p> Sorting<'a, 'p> {
             .filter_map(|(link, position)| Some(((*position)?, link.linq_id)))
             .collect();
         for (copy, original) in copies {
-            let record = self.place_record(*copy);
-            let of = self.record(*original);
-            if record.values.lacks_identity() {
-                self.cases.push(Case::Nobody { record });
+            if self.record(*copy).values.lacks_identity() {
+                // It is nobody, whatever its key, or somebody who lost all.
                 continue;
             }
+            let record = self.place_record(*copy);
+            let of = self.record(*original);
             if record.content == of.content {
                 self.cases.push(Case::Copy { record, of });
                 continue;
@@ -284,7 +287,8 @@ impl<'a, 'p> Sorting<'a, 'p> {
                 | Decision::Approve
                 | Decision::Reject
                 | Decision::Take { .. }
-                | Decision::Value { .. },
+                | Decision::Value { .. }
+                | Decision::Retry,
             )
             | None => Verdict::Ambiguous { candidates, why },
         }
@@ -320,10 +324,14 @@ impl<'a, 'p> Sorting<'a, 'p> {
             .filter(|seeker| bereft(seeker))
             .map(|seeker| seeker.record.index)
             .collect();
-        let records = self.seen.source.records.iter().zip(&self.placed_records);
-        let linked = records
-            .filter(|(record, placed)| **placed && !bereft.contains(&record.index))
-            .map(|(record, _)| record);
+        // A copy is told apart by its key: no other record is one of it.
+        let is_linked = |(position, record): &(usize, &SourceRecord)| {
+            self.placed_records[*position]
+                && !bereft.contains(&record.index)
+                && !self.copies.contains(position)
+        };
+        let records = self.seen.source.records.iter().enumerate();
+        let linked = records.filter(is_linked).map(|(_, record)| record);
         let contacts = self.seen.linq.contacts.iter();
         let (free, others) = contacts.partition(|(id, _)| self.is_free(**id));
         let rows_by_contact = self

@@ -15,7 +15,7 @@ use crate::model::{
 use super::case::{Case, LinqHalf, SourceHalf};
 use super::correlate::correlate;
 use super::observation::Observation;
-use super::step::{Plan, Wait};
+use super::step::{Plan, Step, Wait};
 
 /// What people decided about what waited.
 #[derive(Clone, Debug, Default)]
@@ -61,9 +61,11 @@ impl Resolution<'_> {
             Decision::Take { side: Side::Source } => Some(self.source),
             Decision::Take { side: Side::Linq } => Some(self.linq),
             Decision::Value { value } => Some(value),
-            Decision::Approve | Decision::Reject | Decision::Link { .. } | Decision::Separate => {
-                None
-            }
+            Decision::Approve
+            | Decision::Reject
+            | Decision::Link { .. }
+            | Decision::Separate
+            | Decision::Retry => None,
         }
     }
 
@@ -152,7 +154,7 @@ impl Judge<'_> {
         let Waiting { kind, linq_id, .. } = &decided.about;
         match kind {
             WaitingKind::Ambiguous { .. } => self.of_ambiguous(decided),
-            WaitingKind::Rejected { .. } => Fate::Done,
+            WaitingKind::Rejected { .. } => self.of_refused(decided, linq_id.as_ref()),
             WaitingKind::Conflict { .. }
             | WaitingKind::HeldDeletion { .. }
             | WaitingKind::HeldClearing { .. }
@@ -182,8 +184,29 @@ impl Judge<'_> {
             | Decision::Approve
             | Decision::Reject
             | Decision::Take { .. }
-            | Decision::Value { .. } => Fate::Done,
+            | Decision::Value { .. }
+            | Decision::Retry => Fate::Done,
         }
+    }
+
+    /// What was refused, and waits no longer though nothing was sent: its value is another,
+    /// or this run could not see all of it.
+    fn of_refused(&self, decided: &Decided, id: Option<&LinqId>) -> Fate {
+        let carries = |step: &Step| {
+            step.decided.iter().any(|carried_out| carried_out.what == decided.about.what)
+        };
+        if self.open.steps.iter().any(carries) {
+            return Fate::Open;
+        }
+        let is_whole = match id {
+            None => self.seen.source.unreadable.is_empty(),
+            Some(id) => self.cases.iter().any(|case| {
+                case.pair().is_some_and(|(link, source, linq)| {
+                    link.linq_id == *id && source.record().is_some() && linq.contact().is_some()
+                })
+            }),
+        };
+        if is_whole && self.seen.linq.incomplete.is_none() { Fate::Changed } else { Fate::Open }
     }
 
     fn of_pair(&self, decided: &Decided, id: LinqId) -> Fate {
@@ -295,6 +318,8 @@ fn void(about: &Waiting) -> String {
     let name = if name.is_empty() { about.label.clone().unwrap_or_default() } else { name };
     let what = match (&about.kind, field_of(&about.kind)) {
         (WaitingKind::HeldDeletion { side }, _) => format!("its deletion in {side}"),
+        (WaitingKind::Rejected { field: Some(field), .. }, _) => format!("sending {field} again"),
+        (WaitingKind::Rejected { field: None, .. }, _) => "sending it again".to_owned(),
         (_, Some(field)) => field.to_string(),
         (_, None) => "who it is".to_owned(),
     };

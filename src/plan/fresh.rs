@@ -4,7 +4,7 @@
 use crate::model::{Base, Field, Link, LinqContact, LinqId, Policy, Side, SourceRecord};
 
 use super::interrupted::base_of_create;
-use super::merge::{Memory, merge};
+use super::merge::{MISREAD, Memory, merge};
 use super::observation::{DoubtfulCreate, Observation};
 use super::pairs::{add_writes, subject};
 use super::step::{LinkPlan, LinqWrite, Reason, Rule, SourceWrite, Step, Tier, Wait};
@@ -120,7 +120,7 @@ pub(super) fn suspect_step(record: &SourceRecord) -> Step {
     };
     let because = Reason::Because(because.to_owned());
     let mut step = Step::new(subject(Some(record), None), because);
-    step.waits.push(Wait::Rejected { field: None, reason: reason.to_owned() });
+    step.waits.push(Wait::unsendable(None, reason));
     step
 }
 
@@ -134,19 +134,23 @@ pub(super) fn create_in_linq(
     policy: &Policy,
 ) {
     for rejected in &record.rejected {
-        let reason = rejected.reason.clone();
-        step.waits.push(Wait::Rejected { field: Some(rejected.field), reason });
+        step.waits.push(Wait::unsendable(Some(rejected.field), &rejected.reason));
     }
     if !policy.writes(Side::Linq) {
         return;
     }
     let sent = |field: &Field| !record.rejects(*field) && policy.writes_field(Side::Linq, *field);
     let mut values = record.values.only(seen.source.mapped.iter().filter(sent).collect());
+    for field in values.filled().iter() {
+        if policy.canon.is_misread(field, &values[field]) {
+            step.waits.push(Wait::unsendable(Some(field), MISREAD));
+            values[field].clear();
+        }
+    }
     let owner = std::mem::take(&mut values[Field::Owner]);
     let owner = Some(owner.trim().to_owned()).filter(|owner| !owner.is_empty());
     if values.lacks_identity() {
-        let reason = "nothing is left to recognise this person by".to_owned();
-        step.waits.push(Wait::Rejected { field: None, reason });
+        step.waits.push(Wait::unsendable(None, "nothing is left to recognise this person by"));
         return;
     }
     step.linq = Some(LinqWrite::Create {
@@ -171,7 +175,7 @@ pub(super) fn create_in_source(
     if values.lacks_identity() {
         let reason = "the source has no column for anything to recognise this person by; \
                       give it one for the names";
-        step.waits.push(Wait::Rejected { field: None, reason: reason.to_owned() });
+        step.waits.push(Wait::unsendable(None, reason));
         return;
     }
     step.source = Some(SourceWrite::Create { values, linq_id: contact.id });

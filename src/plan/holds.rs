@@ -100,9 +100,7 @@ fn wait_of(hold: &Hold) -> Wait {
         // Nothing else is ever held.
         WaitingKind::Conflict { .. }
         | WaitingKind::Ambiguous { .. }
-        | WaitingKind::Rejected { .. } => {
-            Wait::Rejected { field: None, reason: hold.reason.clone() }
-        }
+        | WaitingKind::Rejected { .. } => Wait::unsendable(None, &hold.reason),
     }
 }
 

@@ -6,7 +6,7 @@ use std::fmt;
 
 use crate::model::{Field, Link, LinqContact, Policy, Side, SourceRecord};
 
-use super::merge::edited_sides;
+use super::merge::{edited_sides, not_taken};
 
 /// Why a field may have two different values in a pair that is in sync.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +48,10 @@ pub fn meant(
     let base = &link.base;
     match edited_sides(field, source, linq, base, policy) {
         (false, false) if base.is_apart(field) => Some(Meant::Apart),
-        (false, false) => base.get(field).map(|_| Meant::Rewritten),
+        (false, false) => base
+            .get(field)
+            .filter(|agreed| not_taken(field, agreed, policy.canon).is_none())
+            .map(|_| Meant::Rewritten),
         (true, false) if !policy.writes_field(Side::Linq, field) => {
             Some(Meant::OneWay(Side::Source))
         }

@@ -55,14 +55,24 @@ pub(super) struct Memory<'a> {
     pub(super) resolved: &'a dyn Fn(Field) -> Option<Resolution<'a>>,
     /// Looks up whether a person has rejected a change that would be held: its question.
     pub(super) rejected: &'a dyn Fn(&WaitingKind) -> Option<Fingerprint>,
+    /// Looks up whether a person wants the value of a field that Linq did not take to be
+    /// sent again: the question.
+    pub(super) retried: &'a dyn Fn(Field, Fingerprint) -> Option<Fingerprint>,
+    /// What a refusal of a value of a field of this contact is known by.
+    pub(super) refusal: &'a dyn Fn(Field, &str) -> Option<Fingerprint>,
     /// Looks up what was last written to a field of a side.
     pub(super) written: &'a dyn Fn(Side, Field) -> Option<&'a Written>,
 }
 
 impl Memory<'_> {
     /// Of a pair that nothing is remembered of.
-    pub(super) const NOTHING: Memory<'static> =
-        Memory { resolved: &|_| None, rejected: &|_| None, written: &|_, _| None };
+    pub(super) const NOTHING: Memory<'static> = Memory {
+        resolved: &|_| None,
+        rejected: &|_| None,
+        retried: &|_, _| None,
+        refusal: &|_, _| None,
+        written: &|_, _| None,
+    };
 }
 
 /// A value that was written so many times, and changed back each time, is not written
@@ -81,7 +91,8 @@ pub(super) fn merge(
     let mut merge = Merge::default();
     for field in mapped.iter() {
         let (source, linq) = (&record.values[field], &contact.values[field]);
-        match outcome(field, record, contact, base, policy, memory) {
+        match sendable(field, source, outcome(field, record, contact, base, policy, memory), policy)
+        {
             Outcome::Nothing => {}
             Outcome::Agree => {
                 let agreement = Agreement { source: source.clone(), linq: linq.clone() };
@@ -106,6 +117,24 @@ pub(super) fn merge(
     merge
 }
 
+/// Why a phone number is not sent that is none where the source is at home.
+pub(super) const MISREAD: &str = "it is no valid number in the country that sync.region names, and Linq would take it for an \
+     American one; write it with its country code (+33 …), or correct sync.region";
+
+/// The `outcome`, unless it sends Linq a value that it would misread.
+fn sendable(field: Field, source: &str, outcome: Outcome, policy: &Policy) -> Outcome {
+    let is_misread = match &outcome {
+        Outcome::ToLinq => policy.canon.is_misread(field, source),
+        Outcome::Decided(_, Decided::ToLinq(value)) => policy.canon.is_misread(field, value),
+        Outcome::Nothing
+        | Outcome::Agree
+        | Outcome::ToSource
+        | Outcome::Decided(_, Decided::ToSource(_))
+        | Outcome::Wait(_) => false,
+    };
+    if is_misread { reject(field, MISREAD) } else { outcome }
+}
+
 fn change(field: Field, from: &str, to: &str) -> Change {
     Change { field, from: from.to_owned(), to: to.to_owned() }
 }
@@ -127,7 +156,6 @@ fn outcome(
     if let Some(reason) = not_believed(field, record, base) {
         return reject(field, reason);
     }
-    let same = |a: &str, b: &str| policy.canon.same(field, a, b);
     let (source, linq) = (&record.values[field], &contact.values[field]);
     let (source_differs, linq_differs) = edited_sides(field, source, linq, base, policy);
     if let Some(outcome) = resolved(field, source, linq, base, policy, memory) {
@@ -136,8 +164,8 @@ fn outcome(
     let ask = |clash| ask(field, record, contact, base, policy, clash);
     let changed_back = changed_back(field, record, contact, base, policy.canon, memory);
     match (source_differs, linq_differs) {
-        (false, false) => unchanged(field, base, policy),
-        _ if same(source, linq) => Outcome::Agree,
+        (false, false) => unchanged(field, base, policy, memory),
+        _ if policy.canon.has_all_of(field, source, linq) => Outcome::Agree,
         _ if is_half_of_a_clash(field, record, contact, base, policy) => {
             ask(if base.is_void(field) { Clash::ReadAnew } else { Clash::NeverAgreed })
         }
@@ -182,6 +210,10 @@ fn is_half_of_a_clash(
     let (source, linq) = (&record.values, &contact.values);
     let missing = |values: &Values| values[field].trim().is_empty();
     if base.get(field).is_some() || missing(source) == missing(linq) {
+        return false;
+    }
+    let filled = if missing(linq) { Side::Linq } else { Side::Source };
+    if !policy.writes_field(filled, field) {
         return false;
     }
     let (whole, halved) = if missing(linq) { (source, linq) } else { (linq, source) };
@@ -268,21 +300,38 @@ fn changed_back(
     sides.next().filter(|_| sides.next().is_none())
 }
 
-/// A field that neither side has changed. Where one half of the base is blank and
-/// the other is not, Linq did not take what it was sent: that is no edit, and it
-/// is not sent again; but people should know.
-fn unchanged(field: Field, base: &Base, policy: &Policy) -> Outcome {
+/// A field that neither side has changed. Where Linq has not taken what it was sent, that
+/// is no edit, and it is not sent again until a person wants it; but people should know.
+fn unchanged(field: Field, base: &Base, policy: &Policy, memory: Memory<'_>) -> Outcome {
     let Some(agreed) = base.get(field) else {
         return Outcome::Agree;
     };
-    let (source, linq) = (agreed.source.trim(), agreed.linq.trim());
     let is_meant = base.is_apart(field) || !policy.writes_field(Side::Linq, field);
-    if is_meant || source.is_empty() == linq.is_empty() {
-        Outcome::Nothing
-    } else if source.is_empty() {
-        reject(field, "Linq kept the value that was cleared in the source")
-    } else {
-        reject(field, "Linq did not keep the value that it was sent")
+    let Some(reason) = not_taken(field, agreed, policy.canon).filter(|_| !is_meant) else {
+        return Outcome::Nothing;
+    };
+    if field == Field::Owner && agreed.source.trim().is_empty() {
+        // Linq chose one itself, instead of a user whom it refused.
+        let writes = policy.writes_field(Side::Source, field);
+        return if writes { Outcome::ToSource } else { Outcome::Nothing };
+    }
+    let refusal = (memory.refusal)(field, &agreed.source);
+    if let Some(what) = refusal.and_then(|refusal| (memory.retried)(field, refusal)) {
+        return Outcome::Decided(what, Decided::ToLinq(agreed.source.clone()));
+    }
+    Outcome::Wait(Wait::Rejected { field: Some(field), reason: reason.to_owned(), refusal })
+}
+
+/// Why what Linq has of a field is not what it was sent, if it is not.
+pub(super) fn not_taken(field: Field, agreed: &Agreement, canon: Canon) -> Option<&'static str> {
+    let Agreement { source, linq } = agreed;
+    match (source.trim().is_empty(), linq.trim().is_empty()) {
+        (true, false) => Some("Linq kept the value that was cleared in the source"),
+        (false, true) => Some("Linq did not keep the value that it was sent"),
+        (false, false) if canon.is_other_number(field, source, linq) => {
+            Some("Linq has another phone number than the one that it was sent")
+        }
+        (true, true) | (false, false) => None,
     }
 }
 
@@ -299,7 +348,7 @@ fn resolved(
     let resolution = (memory.resolved)(field)?;
     let same = |a: &str, b: &str| policy.canon.same(field, a, b);
     let is_agreed = |agreed: &Agreement| same(&agreed.source, source) && same(&agreed.linq, linq);
-    if base.get(field).is_some_and(is_agreed) || same(source, linq) {
+    if base.get(field).is_some_and(is_agreed) || policy.canon.has_all_of(field, source, linq) {
         return None;
     }
     if !resolution.holds(field, source, linq, policy.canon) {
@@ -396,7 +445,7 @@ fn newer(record: &SourceRecord, contact: &LinqContact) -> Option<Side> {
 }
 
 fn reject(field: Field, reason: &str) -> Outcome {
-    Outcome::Wait(Wait::Rejected { field: Some(field), reason: reason.to_owned() })
+    Outcome::Wait(Wait::unsendable(Some(field), reason))
 }
 
 impl Merge {
@@ -414,7 +463,7 @@ impl Merge {
         self.to_source = kept;
         for Change { field, .. } in beyond {
             self.decided.retain(|one| one.field != Some(field));
-            self.waits.push(Wait::Rejected { field: Some(field), reason: TOO_SHORT.to_owned() });
+            self.waits.push(Wait::unsendable(Some(field), TOO_SHORT));
         }
     }
 
@@ -441,7 +490,7 @@ impl Merge {
                 | Field::Title
                 | Field::Location => "a contact in Linq needs a name, an e-mail or a phone number",
             };
-            self.waits.push(Wait::Rejected { field: Some(field), reason: reason.to_owned() });
+            self.waits.push(Wait::unsendable(Some(field), reason));
         }
     }
 }

@@ -56,6 +56,7 @@ mod merge;
 mod observation;
 mod pairs;
 mod recognise;
+mod refusals;
 mod reidentify;
 mod reread;
 mod saved;
@@ -77,6 +78,7 @@ use case::{Case, SourceHalf, account};
 use correlate::correlate;
 use disposition::standings;
 use guard::{Missing, guard, halt};
+use refusals::{leave_out_refused, notice_unknown_user};
 
 pub use case::Unaccounted;
 pub use choice::choose;
@@ -93,6 +95,7 @@ pub use observation::{
     RecentEdits, SourceSide, Written,
 };
 pub(crate) use recognise::records_of_links;
+pub use refusals::{AllRefusals, Refusal, refused_field, refused_user, unknown_user};
 pub use reread::reread;
 pub use saved::{Expects, Memory, SavedDeed, SavedPlan, SavedStep};
 pub use step::{
@@ -100,7 +103,7 @@ pub use step::{
     Subject, Tier, Wait,
 };
 pub use undo::{Deed, Done, UndoError, Undoing, plan_undo, source_first};
-pub use waiting::{duplicates, waiting};
+pub use waiting::{cell, duplicates, waiting};
 
 /// A create that was never answered, whose record is gone and of which Linq shows
 /// no trace for this long, is not waited for any longer.
@@ -117,9 +120,9 @@ pub fn plan(seen: &Observation, policy: &Policy) -> Result<Plan, Unaccounted> {
     let missing = Missing::in_cases(&cases, seen, policy);
     let mut plan = Plan { halt: missing.reason_to_halt(seen), ..Plan::default() };
     for case in &cases {
-        note(&mut plan, case);
+        note(&mut plan, case, policy);
         let mut step = step_for(case, seen, policy);
-        plan.refused.extend(wait_for_refused(&mut step, seen));
+        plan.refused.extend(leave_out_refused(&mut step, seen, policy));
         if plan.halt.is_some() {
             halt(&mut step, case, seen);
         }
@@ -137,8 +140,9 @@ pub fn plan(seen: &Observation, policy: &Policy) -> Result<Plan, Unaccounted> {
     // What is left of a write beside what is held is another write, which Linq may have
     // refused as well.
     let refused: Vec<Fingerprint> =
-        plan.steps.iter_mut().filter_map(|step| wait_for_refused(step, seen)).collect();
+        plan.steps.iter_mut().flat_map(|step| leave_out_refused(step, seen, policy)).collect();
     plan.refused.extend(refused);
+    notice_unknown_user(&mut plan, seen, policy);
     plan.standings = standings(&cases, &plan, seen, policy);
     plan.notices.extend(disposition::notices(&plan.standings, seen));
     plan.settled = settled(&cases, seen);
@@ -174,26 +178,20 @@ fn step_for(case: &Case<'_>, seen: &Observation, policy: &Policy) -> Step {
 }
 
 /// Notes what the state should remember of the reading.
-fn note(plan: &mut Plan, case: &Case<'_>) {
+fn note(plan: &mut Plan, case: &Case<'_>, policy: &Policy) {
     if let (Some(link), Some(record)) = (case.link(), case.record())
         && (record.fingerprint != link.fingerprint
             || record.key != link.key
-            || case.contact().is_some() && link.content != Some(record.content))
+            || case.contact().is_some() && link.content != Some(record.content)
+            || record.told_names.is_some()
+                && case.contact().is_some()
+                && link.base.sees_names_anew(record, policy.canon))
     {
         plan.rewritten.push((link.id, record.index));
     }
     if let Case::Nobody { record } = case {
         plan.nobodies.push(record.index);
     }
-}
-
-/// What Linq refused once is not sent again until it changes. Returns the refusal.
-fn wait_for_refused(step: &mut Step, seen: &Observation) -> Option<Fingerprint> {
-    let what = step.linq.as_ref()?.fingerprint();
-    let reason = seen.refused.get(&what)?.clone();
-    step.linq = None;
-    step.waits.push(Wait::Rejected { field: None, reason });
-    Some(what)
 }
 
 fn drop_writes_to_read_only_source(plan: &mut Plan, seen: &Observation) {

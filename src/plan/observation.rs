@@ -9,6 +9,7 @@ use crate::model::{
 
 use super::decisions::Decisions;
 use super::holds::Hold;
+use super::refusals::AllRefusals;
 
 /// Both sides and the state, as one run sees them.
 #[derive(Clone, Debug)]
@@ -25,8 +26,8 @@ pub struct Observation {
     pub doubtful: Vec<DoubtfulCreate>,
     /// Records that an interrupted run may have added to the source.
     pub half_added: Vec<HalfAdded>,
-    /// What Linq refused earlier, with its reason, by [`super::LinqWrite::fingerprint`].
-    pub refused: BTreeMap<Fingerprint, String>,
+    /// What Linq refused earlier.
+    pub refused: AllRefusals,
     /// The last value that was written to a field of a contact on a side, and how often
     /// in a row. Of those that nobody has changed since nothing needs to be here.
     pub written: BTreeMap<(LinqId, Side, Field), Written>,
@@ -48,6 +49,8 @@ pub struct Observation {
 pub struct SourceSide {
     /// The fields that it carries.
     pub mapped: FieldSet,
+    /// Where they stand: the columns of a table by name.
+    pub columns: BTreeMap<Field, String>,
     /// Its records, each at the position that its index names.
     pub records: Vec<SourceRecord>,
     /// What could not be read. Unless empty, no record counts as gone.

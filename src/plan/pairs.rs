@@ -13,10 +13,11 @@ use super::fresh::{create_in_linq, create_in_source};
 use super::holds::edits_of;
 use super::merge::{Memory, Merge, fate_of_values, merge, not_believed};
 use super::observation::Observation;
+use super::refusals::refused_field;
 use super::step::{
     CarriedOut, LinkPlan, LinqWrite, Reason, Rule, SourceWrite, Step, Subject, Wait,
 };
-use super::waiting::{rejected, what};
+use super::waiting::{decided, rejected, what};
 
 /// The step for a linked pair; empty when nothing is to be done.
 pub(super) fn pair_step(
@@ -130,8 +131,20 @@ impl Pair<'_> {
         let rejected = |kind: &WaitingKind| {
             rejected(kind, &subject, self.seen).then(|| what(kind, &subject, self.seen))
         };
+        let retried = |field, refusal| {
+            let kind = WaitingKind::Rejected { field: Some(field), refusal: Some(refusal) };
+            let is_retried = decided(&kind, &subject, self.seen) == Some(&model::Decision::Retry);
+            is_retried.then(|| what(&kind, &subject, self.seen))
+        };
+        let refusal = |field, text: &str| Some(refused_field(id, field, text));
         let written = |side, field| self.seen.written.get(&(id, side, field));
-        let memory = Memory { resolved: &resolved, rejected: &rejected, written: &written };
+        let memory = Memory {
+            resolved: &resolved,
+            rejected: &rejected,
+            retried: &retried,
+            refusal: &refusal,
+            written: &written,
+        };
         merge(record, contact, &self.link.base, self.mapped(), self.policy, memory)
     }
 

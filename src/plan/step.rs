@@ -228,9 +228,18 @@ pub enum Wait {
         field: Option<Field>,
         /// Why, for people.
         reason: String,
+        /// What Linq refused, if it was Linq.
+        refusal: Option<Fingerprint>,
     },
     /// A deletion on this side waits until it has been seen for long enough.
     Grace(Side),
+}
+
+impl Wait {
+    /// A field, or the whole contact, that is not sent to Linq as it is.
+    pub fn unsendable(field: Option<Field>, reason: &str) -> Wait {
+        Wait::Rejected { field, reason: reason.to_owned(), refusal: None }
+    }
 }
 
 /// Why a person has to decide about a field.
@@ -448,8 +457,8 @@ impl Step {
 }
 
 impl LinqWrite {
-    /// What Linq would be asked to store, as a fingerprint: what it refused once
-    /// is not sent again until this changes.
+    /// What Linq would be asked to store, as a fingerprint: by it a write is known that Linq
+    /// refused as a whole.
     pub fn fingerprint(&self) -> Fingerprint {
         let mut content: BTreeMap<&str, String> = BTreeMap::new();
         let mut put = |field: Field, text: &String| content.insert(field.name(), text.clone());

@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use crate::model::{
-    Canon, Decision, Field, FieldSet, Fingerprint, Values, Waiting, WaitingKind, full_name_key,
-    names_contradict,
+    Canon, Decision, Field, FieldSet, Fingerprint, SourceRecord, Values, Waiting, WaitingKind,
+    full_name_key, names_contradict,
 };
 
 use super::keys::Key;
@@ -20,7 +20,7 @@ pub fn waiting(plan: &Plan, seen: &Observation) -> Vec<Waiting> {
         step.waits.iter().filter_map(|wait| Some(listed(step, kind(wait)?, wait, seen)))
     });
     let unreadable = seen.source.unreadable.iter().map(|row| {
-        let kind = WaitingKind::Rejected { field: None };
+        let kind = WaitingKind::Rejected { field: None, refusal: None };
         let about = [row.label.as_str(), row.reason.as_str()].join("\n");
         Waiting {
             what: Fingerprint::of(about.as_bytes()),
@@ -31,6 +31,8 @@ pub fn waiting(plan: &Plan, seen: &Observation) -> Vec<Waiting> {
             line: Some(row.line),
             person: Values::default(),
             reason: row.reason.clone(),
+            value: None,
+            cell: None,
         }
     });
     steps.chain(unreadable).collect()
@@ -46,7 +48,17 @@ fn listed(step: &Step, kind: WaitingKind, wait: &Wait, seen: &Observation) -> Wa
     };
     let values = record.map(|r| r.values.clone()).or_else(|| contact.map(|c| c.values.clone()));
     let identity: FieldSet = Field::IDENTITY.into_iter().collect();
+    let rejected = match &kind {
+        WaitingKind::Rejected { field, .. } => field.zip(record),
+        WaitingKind::Conflict { .. }
+        | WaitingKind::Ambiguous { .. }
+        | WaitingKind::HeldDeletion { .. }
+        | WaitingKind::HeldClearing { .. }
+        | WaitingKind::HeldChange { .. } => None,
+    };
     Waiting {
+        value: rejected.map(|(field, record)| record.values[field].clone()),
+        cell: rejected.map(|(field, record)| cell(field, record, seen)),
         what: what(&kind, &step.subject, seen),
         linq_id,
         source_key: source_key.clone(),
@@ -56,6 +68,11 @@ fn listed(step: &Step, kind: WaitingKind, wait: &Wait, seen: &Observation) -> Wa
         reason: reason(step, wait),
         kind,
     }
+}
+
+/// Where the value of a field stands, for people: "`Phone` in row 7".
+pub fn cell(field: Field, record: &SourceRecord, seen: &Observation) -> String {
+    record.cell(field, &seen.source.columns)
 }
 
 /// What sort of thing waits; `None` for what waits for nobody.
@@ -68,7 +85,7 @@ pub(super) fn kind(wait: &Wait) -> Option<WaitingKind> {
         Wait::HeldDeletion(side) => WaitingKind::HeldDeletion { side },
         Wait::HeldClearing(side, change) => WaitingKind::HeldClearing { side, change },
         Wait::HeldChange { side, change, .. } => WaitingKind::HeldChange { side, change },
-        Wait::Rejected { field, .. } => WaitingKind::Rejected { field },
+        Wait::Rejected { field, refusal, .. } => WaitingKind::Rejected { field, refusal },
         Wait::Grace(_) => return None,
     })
 }
@@ -84,9 +101,11 @@ fn reason(step: &Step, wait: &Wait) -> String {
 }
 
 /// The fingerprint of what waits: of the question, whom it is about, and the record
-/// as it is written where the question is who that is.
+/// as it is written where the question is who that is. What Linq refused of a contact is
+/// bound to its value by what it is known by.
 pub(super) fn what(kind: &WaitingKind, subject: &Subject, seen: &Observation) -> Fingerprint {
     let record = match kind {
+        WaitingKind::Rejected { refusal: Some(_), .. } if subject.linq_id.is_some() => None,
         WaitingKind::Ambiguous { .. } | WaitingKind::Rejected { .. } => {
             subject.record.map(|index| &seen.source.records[index.0 as usize])
         }
@@ -127,7 +146,8 @@ pub(super) fn approved(kind: &WaitingKind, subject: &Subject, seen: &Observation
             | Decision::Take { .. }
             | Decision::Value { .. }
             | Decision::Link { .. }
-            | Decision::Separate,
+            | Decision::Separate
+            | Decision::Retry,
         )
         | None => false,
     }

@@ -5,25 +5,29 @@
 //! the history follow, or none of it. Leaves the network and the source's files
 //! to [`crate::apply`].
 
+mod in_linq;
 mod interrupted;
 mod links;
 mod meaning;
+mod refused;
 mod written;
 
 use std::collections::BTreeSet;
 
 use crate::linq::Fetched;
 use crate::mirror::{
-    Action, ContactChange, HistoryEntry, IntentOutcome, LinkChange, Record, Rejection,
-    RejectionChange, State, StateError,
+    Action, ContactChange, HistoryEntry, IntentOutcome, LinkChange, Record, RejectionChange, State,
+    StateError,
 };
 use crate::model::{
-    Agreement, Base, BaseChange, Change, Field, FieldSet, Fingerprint, IntentId, Link, LinkId,
-    LinkStatus, LinqId, Policy, RunId, Side, SourceKey, SourceRecord, Timestamp, Values,
+    Agreement, Base, BaseChange, Change, Field, Fingerprint, Link, LinkId, LinkStatus, LinqId,
+    Policy, RunId, Side, SourceKey, SourceRecord, Timestamp, Values,
 };
 use crate::observe::record as record_at;
-use crate::plan::{LinkPlan, LinqWrite, Observation, Plan, Step, agreed_by_answer};
+use crate::plan::{LinqWrite, Observation, Plan, Step};
 
+pub(crate) use in_linq::{Creation, Parts};
+pub(crate) use refused::RefusedField;
 pub(crate) use written::SourceOutcome;
 
 /// Writes outcomes of one run into the state.
@@ -68,6 +72,9 @@ impl Recorder<'_> {
         let mut base = link.base.clone();
         for (field, agreement) in agreed {
             base.set(*field, agreement.clone());
+        }
+        if let Some(record) = known {
+            base.see_names(record, self.policy.canon);
         }
         let Known { key, fingerprint, content } = known.map_or_else(|| Known::by(link), Known::of);
         LinkChange::Update { id, key, fingerprint, content, base }
@@ -170,172 +177,6 @@ impl Recorder<'_> {
     fn find(&self, id: LinkId) -> Option<&Link> {
         let links = &self.seen.links;
         links.binary_search_by_key(&id, |link| link.id).ok().map(|position| &links[position])
-    }
-
-    /// The fields of a record that a create in Linq sends.
-    fn sent_fields(&self, record: &SourceRecord) -> FieldSet {
-        self.seen
-            .source
-            .mapped
-            .iter()
-            .filter(|field| !record.rejects(*field))
-            .filter(|field| self.policy.writes_field(Side::Linq, *field))
-            .collect()
-    }
-
-    /// A contact was created in Linq for the step's record.
-    pub(crate) fn created(
-        &self,
-        step: &Step,
-        intent: IntentId,
-        answer: &Fetched,
-        at: Timestamp,
-    ) -> Result<(), StateError> {
-        let Some(index) = step.subject.record else { return Ok(()) };
-        let record = record_at(self.seen, index);
-        let fields = self.sent_fields(record);
-        let base = agreed_by_answer(&record.values, &answer.contact.values, fields).collect();
-        let Known { key, fingerprint, content } = Known::of(record);
-        let mut history = entry(step, Side::Linq, Action::Create);
-        history.linq_id = Some(answer.contact.id);
-        history.changes = filled(&answer.contact.values);
-        let replaced = step.subject.link.map(|id| Record {
-            link: LinkChange::Remove(id),
-            contact: step.subject.linq_id.map_or(ContactChange::Keep, ContactChange::Forget),
-            ..Record::default()
-        });
-        let linked = Record {
-            intent: Some((intent, IntentOutcome::Landed)),
-            link: LinkChange::Insert {
-                linq_id: answer.contact.id,
-                key,
-                fingerprint,
-                content,
-                base,
-            },
-            contact: store(answer),
-            history: vec![history],
-            decided: carried_out(step, None),
-            ..Record::default()
-        };
-        let records: Vec<Record> = replaced.into_iter().chain([linked]).collect();
-        self.state.commit(self.run, at, &records)
-    }
-
-    /// A contact was changed in Linq.
-    pub(crate) fn updated(
-        &self,
-        step: &Step,
-        intent: IntentId,
-        set: &[Change],
-        answer: &Fetched,
-        at: Timestamp,
-    ) -> Result<(), StateError> {
-        let mut agreed = Base::default();
-        for Change { field, to, .. } in set {
-            let linq = answer.contact.values[*field].clone();
-            agreed.set(*field, Agreement { source: to.clone(), linq });
-        }
-        if let LinkPlan::PutBack(base) = &step.link {
-            agreed = answered(base, set, &answer.contact.values);
-        }
-        let mut history = entry(step, Side::Linq, Action::Update);
-        history.approved = step.decides(set);
-        history.changes = set.to_vec();
-        history.bases = set
-            .iter()
-            .filter_map(|change| {
-                let had = Agreement { source: change.to.clone(), linq: change.from.clone() };
-                let after = agreed.get(change.field)?.clone();
-                Some(self.base_change(step.subject.link, change.field, had, after))
-            })
-            .collect();
-        let link = step.subject.link;
-        let link = link.map_or(LinkChange::Keep, |id| self.put_back(id, &agreed, None));
-        let record = Record {
-            intent: Some((intent, IntentOutcome::Landed)),
-            link,
-            contact: store(answer),
-            history: vec![history],
-            decided: carried_out(step, Some(set)),
-            ..Record::default()
-        };
-        self.state.commit(self.run, at, &[record])
-    }
-
-    /// A change was sent to Linq and not answered, and the contact is neither as before
-    /// nor as it was to be. The history tells what may have been replaced.
-    pub(crate) fn unclear(
-        &self,
-        step: &Step,
-        intent: IntentId,
-        set: &[Change],
-        shown: &Fetched,
-        at: Timestamp,
-    ) -> Result<(), StateError> {
-        let mut history = entry(step, Side::Linq, Action::Update);
-        history.changes = set.to_vec();
-        "Linq did not answer, and somebody edited the contact meanwhile"
-            .clone_into(&mut history.reason);
-        let record = Record {
-            intent: Some((intent, IntentOutcome::Landed)),
-            contact: store(shown),
-            history: vec![history],
-            ..Record::default()
-        };
-        self.state.commit(self.run, at, &[record])
-    }
-
-    /// A contact was deleted in Linq; `before` is what it was.
-    pub(crate) fn deleted(
-        &self,
-        step: &Step,
-        intent: IntentId,
-        before: &Fetched,
-        at: Timestamp,
-    ) -> Result<(), StateError> {
-        let mut history = entry(step, Side::Linq, Action::Delete);
-        history.before = Some(before.raw.clone());
-        history.changes = emptied(&before.contact.values);
-        history.bases = self.last_known(step.subject.link, None, Some(&before.contact.values));
-        let record = Record {
-            intent: Some((intent, IntentOutcome::Landed)),
-            link: self.bereft(step.subject.link),
-            contact: ContactChange::Forget(before.contact.id),
-            history: vec![history],
-            decided: carried_out(step, None),
-            ..Record::default()
-        };
-        self.state.commit(self.run, at, &[record])
-    }
-
-    /// Linq refused a write: it is not sent again until it changes.
-    pub(crate) fn refused(
-        &self,
-        step: &Step,
-        write: &LinqWrite,
-        intent: IntentId,
-        reason: &str,
-        at: Timestamp,
-    ) -> Result<(), StateError> {
-        let mut history = entry(step, Side::Linq, Action::Reject);
-        reason.clone_into(&mut history.reason);
-        let rejection = Rejection {
-            fingerprint: write.fingerprint(),
-            linq_id: step.subject.linq_id,
-            source: step.subject.source_key.clone(),
-            line: step.subject.line,
-            reason: reason.to_owned(),
-            at,
-        };
-        let record = Record {
-            intent: Some((intent, IntentOutcome::Refused)),
-            rejection: RejectionChange::Add(rejection),
-            history: vec![history],
-            decided: step.decided.iter().map(|one| one.what).collect(),
-            ..Record::default()
-        };
-        self.state.commit(self.run, at, &[record])
     }
 
     /// A contact that Linq showed meanwhile.

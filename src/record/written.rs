@@ -19,16 +19,13 @@ pub(crate) enum SourceOutcome<'a> {
         intent: Option<IntentId>,
         record: &'a SourceRecord,
         contact: &'a LinqContact,
+        /// The fields that could not be written.
+        without: FieldSet,
     },
     /// A record was added for somebody who is gone from Linq, and is created there next.
     Restored { step: &'a Step, intent: Option<IntentId>, record: &'a SourceRecord },
     /// A record was changed, and is this by now.
-    Updated {
-        step: &'a Step,
-        intent: Option<IntentId>,
-        set: &'a [Change],
-        record: &'a SourceRecord,
-    },
+    Updated { step: &'a Step, intent: Option<IntentId>, set: Vec<Change>, record: &'a SourceRecord },
     /// A record was removed; it was this, and was written like this.
     Removed {
         step: &'a Step,
@@ -55,8 +52,8 @@ impl Recorder<'_> {
     fn in_source(&self, outcome: &SourceOutcome<'_>) -> Result<Vec<Record>, StateError> {
         let landed = |intent: &Option<IntentId>| intent.map(|id| (id, IntentOutcome::Landed));
         Ok(match outcome {
-            SourceOutcome::Added { step, intent, record, contact } => {
-                let mut records = self.added(step, record, contact);
+            SourceOutcome::Added { step, intent, record, contact, without } => {
+                let mut records = self.added(step, record, contact, *without);
                 records.push(Record {
                     intent: landed(intent),
                     history: vec![new_record(step, record)],
@@ -166,13 +163,20 @@ impl Recorder<'_> {
     }
 
     /// The link of a record that was added for a contact.
-    fn added(&self, step: &Step, record: &SourceRecord, contact: &LinqContact) -> Vec<Record> {
+    fn added(
+        &self,
+        step: &Step,
+        record: &SourceRecord,
+        contact: &LinqContact,
+        without: FieldSet,
+    ) -> Vec<Record> {
         let fields: FieldSet = self
             .seen
             .source
             .mapped
             .iter()
             .filter(|field| self.policy.writes_field(Side::Source, *field))
+            .filter(|field| !without.contains(*field))
             .collect();
         let base: Base = fields
             .iter()

@@ -203,7 +203,7 @@ pub(crate) fn rows<'a>(step: &'a Step, seen: &'a Observation) -> Vec<Row<'a>> {
                 let why = format!("{reason}: the deletion waits for sync.delete_grace");
                 row(Some(*side), "hold", Fields::none(), why.into());
             }
-            Wait::Rejected { field, reason } => {
+            Wait::Rejected { field, reason, .. } => {
                 let fields = refused(step, *field, seen);
                 row(Some(Side::Source), "reject", fields, reason.into());
             }

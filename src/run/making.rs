@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use crate::apply::{Apply, GivenUp, LinqOutcome, SourceHalt, sample, write_source};
+use crate::apply::{Apply, GivenUp, Learned, LinqOutcome, SourceHalt, sample, write_source};
 use crate::linq::LinqError;
 use crate::model::{Fingerprint, RunId, Timestamp, WaitingKind};
 use crate::observe;
@@ -85,6 +85,8 @@ pub(super) struct Making<'s, 'a, 't> {
     missed: usize,
     /// Writes on which Linq fails alone, and how it failed on the first.
     given_up: GivenUp,
+    /// What was learned from what Linq refused.
+    learned: Learned,
     failed: Option<LinqError>,
     /// When the run began to read Linq.
     began: Instant,
@@ -111,6 +113,7 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
             changed_meaning: None,
             missed: 0,
             given_up: GivenUp::default(),
+            learned: Learned::default(),
             failed: None,
             began: Instant::now(),
         }
@@ -276,6 +279,7 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
             clock: self.terms.clock,
             settle: self.terms.settle,
             given_up: &self.given_up,
+            learned: &self.learned,
             stop: self.terms.stop,
             sample: if self.sides.linq.may_try_either() {
                 sample(seen.linq.contacts.values(), self.terms.policy.canon)

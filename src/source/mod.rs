@@ -8,6 +8,7 @@ mod atomic;
 mod charset;
 pub mod csv;
 mod formula;
+mod full_name;
 mod pace;
 pub mod vcard;
 
@@ -20,8 +21,8 @@ pub use pace::Pace;
 
 use crate::lock::LockError;
 use crate::model::{
-    AsWritten, Change, Field, FieldSet, Fingerprint, LinqId, Manner, RecordIndex, SourceRecord,
-    Unreadable, Values,
+    AsWritten, Change, Field, FieldSet, Fingerprint, LinqId, Manner, RecordIndex, RejectedField,
+    SourceRecord, Unreadable, Values,
 };
 
 /// A source of contacts: something that can be read whole and edited in place.
@@ -114,7 +115,9 @@ impl Reading {
     /// several places: it stands in the place in which the old value stood.
     fn keep_choices(&mut self, asked: &[Edit], done: &[EditOutcome]) {
         for (edit, outcome) in asked.iter().zip(done) {
-            let EditOutcome::Stands(at) = outcome else { continue };
+            let (EditOutcome::Stands(at) | EditOutcome::StandsWithout(at, _)) = outcome else {
+                continue;
+            };
             let record = usize::try_from(at.0).ok().and_then(|at| self.records.get_mut(at));
             let Some(record) = record else { continue };
             match edit {
@@ -179,6 +182,8 @@ pub struct Written {
 pub enum EditOutcome {
     /// The record is now at this position of the new reading.
     Stands(RecordIndex),
+    /// So it is, but these fields could not be written and are as they were.
+    StandsWithout(RecordIndex, Vec<RejectedField>),
     /// The record is gone.
     Removed,
     /// The edit could not be written and was left out, for this reason.
@@ -187,6 +192,16 @@ pub enum EditOutcome {
     /// was read, or because writing ended early. The reading shows the record as it is
     /// now: plan again.
     Undone,
+}
+
+impl EditOutcome {
+    /// The record is at `at`, without the fields that were `refused`.
+    fn of_parts(at: RecordIndex, refused: Vec<RejectedField>) -> EditOutcome {
+        match refused[..] {
+            [] => EditOutcome::Stands(at),
+            [..] => EditOutcome::StandsWithout(at, refused),
+        }
+    }
 }
 
 /// Why there is nothing to read.

@@ -84,7 +84,7 @@ fn options(raw: &[u8]) -> CsvOptions {
         let first = rows.next().and_then(Result::ok);
         let name = first.as_ref().and_then(|row| row.get(0)).unwrap_or_default();
         let name = String::from_utf8_lossy(name).trim().to_owned();
-        options.columns.insert(Field::LastName, name);
+        options.columns.insert(Field::LastName, vec![name]);
     }
     options
 }

@@ -259,12 +259,26 @@ fn compare(reading: &Reading, shape: &Shape, rows: &Cells) -> Result<(), String>
             };
             let filled = columns.iter().find(|column| !cell(column).trim().is_empty());
             let theirs = filled.or(columns.first()).map(cell).unwrap_or_default();
-            if record.values[*field] != theirs {
+            let ours = &record.values[*field];
+            let is_name = matches!(field, Field::FirstName | Field::LastName);
+            let is_part = is_name && shape.full_name.is_some() && theirs.contains(ours.as_str());
+            if *ours != theirs && !is_part && !is_within(ours, &theirs) {
                 return Err(format!("the other reader sees another {field} in {}", record.label));
             }
         }
     }
     Ok(())
+}
+
+/// Whether a cell says more than the value that is read from it: a whole name, several
+/// values, or an address or a number in another spelling.
+fn is_within(value: &str, cell: &str) -> bool {
+    let is_more = |by: &str| cell.contains(by);
+    let spelled =
+        ["@", ":::", "=\"", ".0", ";", ",", "|", " / ", "\n", "\r", " ", "\u{3000}", "・"];
+    cell.replace("\"\"", "\"").contains(value) && spelled.into_iter().any(is_more)
+        || cell.contains('@') && value.is_empty()
+        || !cell.is_ascii() && cell.contains(value)
 }
 
 /// The filled rows from top to bottom; `None` for one that could not be read.
@@ -307,6 +321,22 @@ fn stands(
                 expected.push(Some((values.only(before.mapped), linq_id)));
             }
             (Edit::Remove { at }, EditOutcome::Removed) => expected[at.0 as usize] = None,
+            (Edit::Update { at, changes, linq_id }, EditOutcome::StandsWithout(_, refused)) => {
+                let record = expected[at.0 as usize].as_mut().ok_or("an edit of what is gone")?;
+                let linq_id = linq_id.filter(|_| before.keeps_ids);
+                let is_done =
+                    |change: &&Change| refused.iter().all(|one| one.field != change.field);
+                let done: Vec<Change> = changes.iter().filter(is_done).cloned().collect();
+                *record = (record.0.with(&done), linq_id.or(record.1));
+            }
+            (Edit::Add { values, linq_id, .. }, EditOutcome::StandsWithout(_, refused)) => {
+                let linq_id = before.keeps_ids.then_some(*linq_id);
+                let mut values = values.only(before.mapped);
+                for one in refused {
+                    values[one.field].clear();
+                }
+                expected.push(Some((values, linq_id)));
+            }
             (_, EditOutcome::Refused(_)) => {}
             _ => return Err("an edit has an outcome that is not its own".to_owned()),
         }
@@ -340,14 +370,19 @@ fn others_are_the_same(
     let (mut added, columns) = (0, columns(shape));
     for (edit, outcome) in edits.iter().zip(outcomes) {
         match (edit, outcome) {
-            (Edit::Update { at, changes, .. }, EditOutcome::Stands(_)) => {
+            (
+                Edit::Update { at, changes, .. },
+                EditOutcome::Stands(_) | EditOutcome::StandsWithout(_, _),
+            ) => {
                 let named = changes.iter().flat_map(|change| columns[&change.field].clone());
                 may_differ[row_of(*at).ok_or("no row")?] = named.chain(ids).collect();
             }
             (Edit::Remove { at }, EditOutcome::Removed) => {
                 rows[row_of(*at).ok_or("no row")?] = None;
             }
-            (Edit::Add { .. }, EditOutcome::Stands(_)) => added += 1,
+            (Edit::Add { .. }, EditOutcome::Stands(_) | EditOutcome::StandsWithout(_, _)) => {
+                added += 1;
+            }
             _ => {}
         }
     }

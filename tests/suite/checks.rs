@@ -52,7 +52,7 @@ fn a_set_up_that_is_in_order_is_found_so_and_nothing_is_changed() {
 
 #[test]
 fn every_obstacle_is_named_in_one_pass() {
-    let mut world = World::with_csv("Ansprechpartner,Ort\nAda,Turin\n");
+    let mut world = World::with_csv("Bezeichnung,Ort\nAda,Turin\n");
     let wide = std::fs::Permissions::from_mode(0o755);
     std::fs::create_dir(world.path("state")).unwrap();
     std::fs::set_permissions(world.path("state"), wide).unwrap();
@@ -74,14 +74,14 @@ fn what_only_hinders_is_a_warning() {
 
 #[test]
 fn a_file_without_names_is_told_before_people_lose_theirs() {
-    let world = World::with_csv("Full Name,Email\nAda King,ada@engines.example\n");
+    let world = World::with_csv("Whole,Email\nAda King,ada@engines.example\n");
     expect(&checks(&world, &[], 0), "columns", "warning", "not in the file: first_name, last_name");
     let told = world.run(&["check"]).expect(0).stdout;
-    assert!(told.contains("whole names are not taken apart"), "{told}");
+    assert!(told.contains("one with whole"), "{told}");
     let configuration = world.path("another.toml");
     let init = ["init", "contacts.csv", "-c", configuration.to_str().unwrap()];
     let told = world.run(&init).expect(0).stdout;
-    assert!(told.contains("note: people from this file have no names in Linq"), "{told}");
+    assert!(told.contains("note: contacts from this file have no names in Linq"), "{told}");
 }
 
 #[test]
@@ -176,4 +176,37 @@ fn the_manual_and_the_completions_know_every_command() {
     }
     let ended = world.run(&["man", "plam"]).expect(2);
     assert!(ended.stderr.contains("there is no command `plam`"), "{}", ended.stderr);
+}
+
+#[test]
+fn phone_numbers_that_are_none_are_counted_with_the_first_cell_and_a_better_country_named() {
+    let mut world = World::with_csv(
+        "First Name,Email,Phone\nIda,ida@pain.fr,06 12 34 56 78\nLuc,luc@vin.fr,+33698765432\n",
+    );
+    let found = checks(&world, &["--offline"], 0);
+    expect(&found, "phones", "warning", "1 of 2 not valid in United States");
+    expect(&found, "phones", "warning", "the first in `Phone` in row 2");
+    let people = world.run(&["check", "--offline"]).expect(0).stdout;
+    assert!(people.contains("set sync.region = \"FR\""), "{people}");
+    world.set("sync.region", "\"FR\"");
+    expect(&checks(&world, &["--offline"], 0), "phones", "ok", "2 of 2 valid in France");
+    world.edit("06 12 34 56 78", "n/a");
+    let found = checks(&world, &["--offline"], 0);
+    expect(&found, "phones", "warning", "1 of 2 not valid in France");
+    world.write("First Name,Email\nIda,ida@pain.fr\n");
+    assert!(checks(&world, &["--offline"], 0).iter().all(|found| found.0 != "phones"));
+}
+
+#[test]
+fn an_owner_is_said_to_be_known_unknown_or_not_to_be_verified() {
+    let mut world = World::with_csv("First Name,Email\nIda,ida@pain.fr\n");
+    assert!(checks(&world, &[], 0).iter().all(|found| found.0 != "owner"));
+    world.set("linq.owner", "\"ghost@linq.example\"");
+    expect(&checks(&world, &[], 0), "owner", "skipped", "cannot be verified");
+    world.once().expect(3);
+    expect(&checks(&world, &[], 0), "owner", "warning", "does not know the user `ghost@");
+    world.set("linq.owner", "\"sam@linq.example\"");
+    expect(&checks(&world, &[], 0), "owner", "skipped", "cannot be verified");
+    world.once().expect(0);
+    expect(&checks(&world, &[], 0), "owner", "ok", "owns contacts in Linq");
 }

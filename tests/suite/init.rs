@@ -35,6 +35,41 @@ fn init(world: &World, token: &str, arguments: &[&str]) -> Ended {
     Process::start(command).ended()
 }
 
+/// A French list that says so in three ways, and has two numbers that are none.
+const FRENCH: &str = "First Name,Email,Phone,Country\n\
+                      Ida,ida@pain.fr,06 12 34 56 78,France\n\
+                      Luc,luc@vin.example,+33 6 98 76 54 32,\n\
+                      Eve,eve@sel.example,01 42 68 53 00,FR\n\
+                      Max,max@sel.example,n/a,France\n\
+                      Zoe,zoe@sel.example,12,\n";
+
+#[test]
+fn the_country_of_phone_numbers_is_found_out_and_said() {
+    let world = fresh();
+    world.write(FRENCH);
+    let ended = init(&world, TOKEN, &[]).expect(0);
+    let said = ended.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    for words in [
+        "read in France (sync.region = \"FR\")",
+        "3 country names, 1 number with its prefix, 1 e-mail address in its domain",
+        "2 of 5 are not valid there, the first in `Phone` in row 5",
+    ] {
+        assert!(said.contains(words), "no {words:?} in\n{said}");
+    }
+    let text = std::fs::read_to_string(world.path("sync.toml")).unwrap();
+    assert!(text.lines().any(|line| line == "region = \"FR\""), "{text}");
+    world.run(&["--once"]).expect(3);
+    let phone = world.contact("Ida").phone_number;
+    assert_eq!(phone.as_deref(), Some("+33612345678"));
+
+    // Whoever says which it is, is believed.
+    for file in ["sync.toml", "linq.token"] {
+        std::fs::remove_file(world.path(file)).unwrap();
+    }
+    let ended = init(&world, TOKEN, &["--region", "US"]).expect(0);
+    assert!(ended.stdout.contains("read in United States"), "{}", ended.stdout);
+}
+
 fn mode(world: &World, file: &str) -> u32 {
     std::fs::metadata(world.path(file)).unwrap().permissions().mode() & 0o7777
 }
@@ -62,7 +97,7 @@ fn from_a_file_to_a_first_run_without_editing_anything() {
 fn what_was_recognised_is_shown_with_three_people() {
     let ended = init(&fresh(), TOKEN, &[]).expect(0);
     let shown: Vec<&str> = ended.stdout.lines().take_while(|l| !l.starts_with("Wrote")).collect();
-    assert_snapshot!(shown.join("\n"), @"
+    assert_snapshot!(shown.join("\n"), @r#"
     contacts.csv: 4 contacts, UTF-8, separated by commas
 
       Linq          column           row:2            row:3            row:4
@@ -71,8 +106,9 @@ fn what_was_recognised_is_shown_with_three_people() {
       email         E-mail Address   ada@engines.ex…  bo@lanterns.ex…  cy@lanterns.ex…
       phone_number  Mobile Phone     +1 415 555 2671
     identifies rows: Employee ID
+    phone numbers: read in United States (sync.region = "US"); all are valid there
     never touched: Birthday
-    ");
+    "#);
 }
 
 #[test]
@@ -113,12 +149,12 @@ fn without_a_token_it_says_where_to_put_one() {
 #[test]
 fn a_file_that_is_no_source_leaves_nothing_behind() {
     let world = fresh();
-    world.write("Ansprechpartner,Ort\nAda,Turin\n");
+    world.write("Bezeichnung,Ort\nAda,Turin\n");
     let before = Files::at(world.dir());
     let ended = init(&world, TOKEN, &[]).expect(2);
-    assert!(ended.stderr.contains("the header has `Ansprechpartner`"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("the header has `Bezeichnung`"), "{}", ended.stderr);
     assert_eq!(Files::at(world.dir()), before);
-    init(&world, TOKEN, &["--column", "last_name=Ansprechpartner"]).expect(0);
+    init(&world, TOKEN, &["--column", "last_name=Bezeichnung"]).expect(0);
     let ended = world.run(&["init", "missing.csv", "-c", "other.toml"]).expect(2);
     assert!(ended.stderr.contains("missing.csv"), "{}", ended.stderr);
 }

@@ -121,14 +121,15 @@ fn whatever_waits_is_told_again_by_every_run() {
           Linq          “CTO”
           both had      “Engineer”
       ! Kai Novák (row:4)
-          Linq refused it: Contact validation failed; Email is invalid
+          Linq refused it: Email is invalid
+          `Email` in row 4 “kai at harbour”
       ? ADA@engines.example (row:5)
           ambiguous: Ada King (id 4100001) in Linq has the same e-mail and is taken
       ! row:7 (line 7)
           it has 7 cells where the header has 6; a cell that contains the delimiter
           needs quotation marks
 
-    Linq                     3 contacts seen, 0 created, 0 updated, 0 deleted
+    Linq                     4 contacts seen, 0 created, 0 updated, 0 deleted
     contacts.csv             5 contacts seen, 0 created, 0 updated, 0 deleted
     in sync                  2
     waiting for you          1 conflict, 1 ambiguous match, 2 rejected
@@ -202,6 +203,7 @@ fn the_help_and_the_version_are_on_stdout() {
       approve      Lets held deletions, clearings and changes go on, in the next run
       reject       Drops held deletions, clearings and changes: the next run puts
                    back what was done
+      retry        Sends again what Linq refused, in the next run
       apply        Carries out exactly a plan that `plan --out` kept, once
       status       In sync? When last? What waits, and what decides it? What next?
       explain      Shows one contact: both sides, its history, what the next run

@@ -81,14 +81,20 @@ fn titles_and_labels_above_the_header_are_harmless() {
 
 #[test]
 fn a_row_with_an_address_or_a_number_is_no_header() {
-    let leads = "GCLID,Lead Email,Lead Phone,Keyword,Device\n\
+    let known = "GCLID,Lead Email,Lead Phone,Keyword,Device\n\
+                 c1,alex@x.example,+447700900123,flat,Mobile\n";
+    let world = World::with_csv(known);
+    assert_eq!(world.once().expect(0).linq(), [1, 1, 0, 0]);
+    assert_eq!(world.linq().contacts()[0].email.as_deref(), Some("alex@x.example"));
+
+    let leads = "GCLID,Reached by,Or by,Keyword,Device\n\
                  c1,alex@x.example,+447700900123,flat,Mobile\n";
     let mut world = World::with_csv(leads);
     let ended = world.run(&["--once"]).expect(2);
-    assert!(ended.stderr.contains("`Lead Email`"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("`Reached by`"), "{}", ended.stderr);
     assert_eq!(world.linq().contacts().len(), 0);
-    world.set("source.columns.email", "\"Lead Email\"");
-    world.set("source.columns.phone_number", "\"Lead Phone\"");
+    world.set("source.columns.email", "\"Reached by\"");
+    world.set("source.columns.phone_number", "\"Or by\"");
     assert_eq!(world.once().expect(0).linq(), [1, 1, 0, 0]);
     assert_eq!(world.linq().contacts()[0].email.as_deref(), Some("alex@x.example"));
 

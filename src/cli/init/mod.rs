@@ -18,6 +18,7 @@ use anyhow::Context;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
+use crate::check::{Numbers, numbers};
 use crate::config::{Config, ConfigError, SourceKind, TokenSource};
 use crate::open::{self, Linq};
 use crate::report::ReportedError;
@@ -109,6 +110,10 @@ struct Proposal {
     /// What was found out about a CSV file.
     shape: Option<Shape>,
     reading: Reading,
+    /// Its phone numbers.
+    numbers: Numbers,
+    /// What speaks for the region, where that was found out.
+    region_because: Option<String>,
 }
 
 /// Whether no two records have the same key.
@@ -123,6 +128,9 @@ impl Proposal {
         template.ask(args, &written_path(&args.path, target));
         template.places_of_a_service(target);
         let mut proposal = Proposal::read(template, target)?;
+        if args.region.is_none() {
+            proposal = proposal.in_its_region(target)?;
+        }
         let Some(shape) = proposal.shape.clone() else { return Ok(proposal) };
         proposal.template.columns(&shape);
         for (key, column) in key_columns(args, &shape.header) {
@@ -132,17 +140,29 @@ impl Proposal {
             if let Ok(with_key) = Proposal::read(template, target)
                 && tells_rows_apart(&with_key.reading)
             {
-                proposal = with_key;
+                let region_because = proposal.region_because;
+                proposal = Proposal { region_because, ..with_key };
             }
         }
         Ok(proposal)
+    }
+
+    /// The same, in the country that the source itself speaks for.
+    fn in_its_region(self, target: &Path) -> Result<Proposal, Refusal> {
+        let Some(better) = self.numbers.better.clone() else { return Ok(self) };
+        let mut template = self.template;
+        template.set("sync", "region", &better.region.to_string());
+        let found = Proposal::read(template, target)?;
+        Ok(Proposal { region_because: Some(better.because), ..found })
     }
 
     fn read(template: Template, target: &Path) -> Result<Proposal, Refusal> {
         let config = Config::of_text(target, template.text()).map_err(Refusal::Config)?;
         let mut source = open::source(&config, Access::ReadOnly);
         let reading = source.read().map_err(|error| Refusal::Source(unread(error)))?;
-        Ok(Proposal { template, config, shape: source.shape(), reading })
+        let numbers = numbers(&*source, &reading, config.sync.region);
+        let shape = source.shape();
+        Ok(Proposal { template, config, shape, reading, numbers, region_because: None })
     }
 
     fn sample(&self, path: &Path) -> String {
@@ -150,7 +170,9 @@ impl Proposal {
             SourceKind::Csv(csv) => csv.key.as_deref(),
             SourceKind::Vcard(_) => None,
         };
-        sample::text(path, self.shape.as_ref(), key, &self.reading)
+        let phones =
+            sample::phones(&self.numbers, self.config.sync.region, self.region_because.as_deref());
+        sample::text(path, self.shape.as_ref(), key, &self.reading, &phones)
     }
 
     /// Asks Linq whether it takes the token.
@@ -217,6 +239,12 @@ fn conclude(cli: &Cli, target: &Path, proposal: &Proposal, token: bool) -> anyho
             "records": proposal.reading.records.len(),
             "unreadable": proposal.reading.unreadable.len(),
             "columns": columns,
+            "region": proposal.config.sync.region.to_string(),
+            "phone_numbers": {
+                "total": proposal.numbers.total,
+                "unusable": proposal.numbers.unusable,
+                "example": proposal.numbers.example,
+            },
             "next": next,
         }));
     }

@@ -3,9 +3,9 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use crate::check::{NAMELESS, delimiter_name};
+use crate::check::{NAMELESS, Numbers, country_name, delimiter_name};
 use crate::cli::text::{counted, shown, wrapped};
-use crate::model::{Field, SourceRecord};
+use crate::model::{Field, Region, SourceRecord};
 use crate::source::Reading;
 use crate::source::csv::Shape;
 
@@ -19,6 +19,7 @@ pub(super) fn text(
     shape: Option<&Shape>,
     key: Option<&str>,
     reading: &Reading,
+    phones: &str,
 ) -> String {
     let people = counted(reading.records.len(), "contact", "contacts");
     let form = shape.map_or(String::new(), |shape| {
@@ -36,6 +37,7 @@ pub(super) fn text(
     if let Some(key) = key {
         text += &(wrapped(&format!("identifies rows: {}", shown(key, 100)), 0) + "\n");
     }
+    text += phones;
     text += &others(shape, key);
     if shape.is_some_and(|shape| !shape.has_names()) {
         text += &(wrapped(&format!("note: {NAMELESS}"), 0) + "\n");
@@ -53,6 +55,26 @@ pub(super) fn text(
             writeln!(text, "and {} more that are not readable", reading.unreadable.len() - PEOPLE);
     }
     text + "\n"
+}
+
+/// In which country phone numbers are read, why, and how many are none there.
+pub(super) fn phones(numbers: &Numbers, region: Region, because: Option<&str>) -> String {
+    let Numbers { total, unusable, example, .. } = numbers;
+    if *total == 0 {
+        return String::new();
+    }
+    let because = because.map(|because| format!(", because of {because}")).unwrap_or_default();
+    let unusable = match example {
+        None => "all are valid there".to_owned(),
+        Some(cell) => {
+            format!("{unusable} of {total} are not valid there, the first in {cell}")
+        }
+    };
+    let country = country_name(region);
+    let line = format!(
+        "phone numbers: read in {country} (sync.region = \"{region}\"){because}; {unusable}"
+    );
+    wrapped(&shown(&line, 400), 0) + "\n"
 }
 
 fn row(text: &mut String, field: &str, column: &str, values: impl Iterator<Item = String>) {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::args::InitArgs;
 use crate::config::reference::EXAMPLE;
+use crate::model::Field;
 use crate::source::csv::Shape;
 
 /// The file for the token, beside the configuration: each service has one of its own.
@@ -51,8 +52,15 @@ impl Template {
                 self.set(section, key, value);
             }
         }
-        for (field, column) in &args.columns {
-            self.set("source.columns", field.name(), column);
+        for (key, column) in &args.columns {
+            let same = args.columns.iter().filter(|(other, _)| other == key);
+            let columns: Vec<&str> = same.map(|(_, column)| column.as_str()).collect();
+            match columns[..] {
+                [_, _, ..] if key == Field::Location.name() => {
+                    self.set_to("source.columns", key, &columns.into_iter().collect());
+                }
+                [..] => self.set("source.columns", key, column),
+            }
         }
     }
 
@@ -75,20 +83,30 @@ impl Template {
     /// recognised, and so is a column whose name is there twice: naming one would mean
     /// that one alone.
     pub(super) fn columns(&mut self, shape: &Shape) {
+        let is_alone =
+            |column: &String| shape.header.iter().filter(|name| *name == column).count() == 1;
         for (field, column) in &shape.columns {
-            let same = shape.header.iter().filter(|name| *name == column).count();
-            if same == 1 && !shape.further.contains_key(field) {
+            let is_name = matches!(field, Field::FirstName | Field::LastName);
+            let is_whole = is_name && shape.full_name.is_some();
+            if is_alone(column) && !is_whole && !shape.further.contains_key(field) {
                 self.set("source.columns", field.name(), column);
             }
+        }
+        if let Some(column) = shape.full_name.as_ref().filter(|column| is_alone(column)) {
+            self.set("source.columns", "full_name", column);
         }
     }
 
     /// Gives a key of the example this value, where the example has it, as a comment
     /// or not.
     pub(super) fn set(&mut self, section: &str, key: &str, value: &str) {
+        self.set_to(section, key, &value.into());
+    }
+
+    fn set_to(&mut self, section: &str, key: &str, value: &toml_edit::Value) {
         let header = format!("[{section}]");
         let (set, unset) = (format!("{key} ="), format!("#{key} ="));
-        let line = format!("{key} = {}", toml_edit::Value::from(value));
+        let line = format!("{key} = {}", value.to_string().trim());
         let mut inside = false;
         let lines = self.0.lines().map(|old| {
             if old.starts_with('[') {

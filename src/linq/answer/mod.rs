@@ -9,13 +9,17 @@
 //! is, and so are `null`, an empty text and an absent member, which all mean
 //! blank.
 
+mod complaint;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer};
-use serde_json::Value;
 use serde_json::value::RawValue;
+
+pub use complaint::Named;
+pub(super) use complaint::{Complaint, complaint};
 
 use crate::model::{Field, FieldSet, LinqContact, LinqId, Timestamp, Values};
 
@@ -305,49 +309,6 @@ fn number(raw: &RawValue) -> Option<u64> {
 fn instant(raw: &RawValue) -> Option<Timestamp> {
     let text: String = serde_json::from_str(raw.get()).ok()?;
     DateTime::parse_from_rfc3339(&text).ok().map(|instant| instant.with_timezone(&Utc))
-}
-
-/// What the body of an error says: a code for programs, texts for people.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Complaint {
-    pub(super) code: Option<String>,
-    pub(super) texts: Vec<String>,
-}
-
-/// Reads the body of an error in any of the forms that occur: the documented
-/// `{status, error_code, message, errors: [text]}`, `{errors: [{code, title,
-/// detail}]}`, `{error: {type, messages}}`, or something else, such as HTML.
-pub(super) fn complaint(body: &[u8]) -> Complaint {
-    let body: Value = serde_json::from_slice(body).unwrap_or_default();
-    let codes = [&body["error_code"], &body["errors"][0]["code"], &body["error"]["type"]];
-    let code = codes.into_iter().filter_map(Value::as_str).find(|text| looks_like_a_code(text));
-    let mut texts = Vec::new();
-    for place in [&body["message"], &body["errors"], &body["error"]["messages"], &body["error"]] {
-        collect_texts(place, &mut texts);
-    }
-    Complaint { code: code.map(str::to_owned), texts }
-}
-
-/// A code is printed in errors, so nothing that could be a person's is taken for one.
-fn looks_like_a_code(text: &str) -> bool {
-    text.len() <= 64
-        && text.starts_with(|c: char| c.is_ascii_alphabetic())
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-}
-
-/// Adds the texts at `place`, or one level below it.
-fn collect_texts(place: &Value, texts: &mut Vec<String>) {
-    const MOST: usize = 10;
-    const LONGEST: usize = 300;
-    let one = std::slice::from_ref(place);
-    for entry in place.as_array().map_or(one, Vec::as_slice) {
-        let found = [entry, &entry["detail"], &entry["title"]];
-        let Some(text) = found.into_iter().find_map(Value::as_str) else { continue };
-        let text: String = text.chars().filter(|c| !c.is_control()).take(LONGEST).collect();
-        if texts.len() < MOST && !texts.contains(&text) {
-            texts.push(text);
-        }
-    }
 }
 
 #[cfg(test)]

@@ -152,11 +152,13 @@ impl Client {
     }
 
     /// Decides whether a 403 concerns one contact or the token, by asking for
-    /// something that every good token may read.
+    /// something that every good token may read. Where that fails for another reason,
+    /// nothing says that the token is refused.
     async fn judge_forbidden(&self, rejection: Rejection) -> Verdict {
-        match self.can_list().await {
-            Ok(()) => Verdict::Rejected(rejection),
-            Err(_) => self.halt(rejection.answered),
+        match self.can_list().await.map_err(|error| error.verdict) {
+            Err(Verdict::TokenRefused(_) | Verdict::Halted(_)) => self.halt(rejection.answered),
+            Err(verdict @ Verdict::NoToken(_)) => verdict,
+            Ok(()) | Err(Verdict::Rejected(_) | Verdict::Failed(_)) => Verdict::Rejected(rejection),
         }
     }
 

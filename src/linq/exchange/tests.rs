@@ -214,6 +214,19 @@ async fn a_403_for_one_contact_rejects_that_contact() {
     assert_eq!(client.get(LinqId(8)).await.unwrap(), Lookup::Absent);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_403_is_no_refused_token_because_the_listing_fails_otherwise() {
+    let linq = Scripted::new(|_, request| match request.uri().path() {
+        "/api/partner/v2/contacts/7" => answer(403, ""),
+        "/api/partner/v2/contacts/8" => answer(404, GONE),
+        _ => answer(500, ""),
+    });
+    let client = client(&linq);
+    let error = client.patch(LinqId(7), &update()).await.unwrap_err();
+    assert_eq!(error.rejection().map(|rejection| rejection.reason), Some(Reason::Forbidden));
+    assert_eq!(client.get(LinqId(8)).await.unwrap(), Lookup::Absent, "requests go on");
+}
+
 /// A source that gives `first`, then `second`, then `second` again.
 fn changing(first: &'static str, second: &'static str) -> (TokenSource, Arc<AtomicUsize>) {
     let readings = Arc::new(AtomicUsize::new(0));

@@ -445,20 +445,6 @@ fn a_successor_in_the_same_post_is_somebody_else() {
     assert!(matches!(kinds[..], [LinqWrite::Delete { .. }, LinqWrite::Create { .. }]), "{kinds:?}");
 }
 
-#[test]
-fn what_linq_refused_is_not_sent_again_until_it_changes() {
-    let mut world = World::new(&["first_name=Ada email=broken"], &[]);
-    let write = world.plan().steps[0].linq.clone().unwrap();
-    let mut seen = world.observe();
-    seen.refused.insert(write.fingerprint(), "email is invalid".to_owned());
-    let refused = plan(&seen, &world.policy).unwrap();
-    assert!(refused.steps[0].linq.is_none());
-    assert!(matches!(refused.steps[0].waits[..], [Wait::Rejected { .. }]));
-    world.set_row(0, Field::Email, "ada@x.example");
-    seen.source.records = world.observe().source.records;
-    assert!(plan(&seen, &world.policy).unwrap().steps[0].linq.is_some());
-}
-
 /// A linked contact was created in Linq again under another id, and it cannot be told yet
 /// whether the old one is gone.
 fn created_again(contact: &str) -> (World, Observation) {

@@ -12,6 +12,7 @@ mod linked;
 mod matching;
 mod meaning;
 mod reference;
+mod refused;
 mod small_identity;
 mod small_scope;
 mod table;

@@ -129,6 +129,7 @@ impl World {
             now: self.now,
             source: SourceSide {
                 mapped: self.mapped,
+                columns: std::collections::BTreeMap::new(),
                 records: self.rows.iter().enumerate().map(|(i, row)| self.record(i, row)).collect(),
                 unreadable: Vec::new(),
                 known_nobodies: BTreeSet::new(),
@@ -241,6 +242,7 @@ pub(super) fn record(position: usize, values: &Values) -> SourceRecord {
         linq_id: None,
         values: values.clone(),
         unsaid: FieldSet::EMPTY,
+        told_names: None,
         rejected: Vec::new(),
         others: Vec::new(),
         revised_at: None,

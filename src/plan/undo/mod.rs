@@ -25,8 +25,8 @@ use super::correlate::correlate;
 use super::guard::{Missing, guard_undo};
 use super::observation::Observation;
 use super::pairs::subject;
+use super::refusals::leave_out_refused;
 use super::step::{LinkPlan, LinqWrite, Plan, Reason, Skipped, SourceWrite, Step, Subject, Wait};
-use super::wait_for_refused;
 use people::{Person, people};
 use restore::Crowd;
 
@@ -239,7 +239,7 @@ impl<'a> Undo<'a, '_> {
     fn guarded(self, cases: &[Case<'_>]) -> Plan {
         let Undo { mut plan, seen, policy, undoing, .. } = self;
         for step in &mut plan.steps {
-            plan.refused.extend(wait_for_refused(step, seen));
+            plan.refused.extend(leave_out_refused(step, seen, policy));
         }
         skip_what_needs_the_source(&mut plan, seen);
         let created = |step: &&Step| matches!(step.linq, Some(LinqWrite::Create { .. }));

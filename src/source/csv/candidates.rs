@@ -230,7 +230,7 @@ mod tests {
     #[test]
     fn configured_names_count_most() {
         let mut options = CsvOptions::new("contacts.csv");
-        options.columns.insert(Field::LastName, "Kunde".to_owned());
+        options.columns.insert(Field::LastName, vec!["Kunde".to_owned()]);
         options.key = Some("Nr".to_owned());
         let body = "First Name,Email,Phone,City\nNr,Kunde,Ort\n1,Ann,Berlin\n";
         assert_eq!(found(body, &options), "Nr");

@@ -5,7 +5,7 @@
 //! like any file, and are walked beside the old ones. A file that fails it is
 //! never written. Leaves the writing to [`super::render`].
 
-use crate::model::RecordIndex;
+use crate::model::{RecordIndex, RejectedField};
 use crate::source::EditOutcome;
 
 use super::draft::{Draft, NewCells, RowEdit, Target};
@@ -28,8 +28,10 @@ impl Draft<'_> {
             return Err("other rows would be read as contacts than before".to_owned());
         }
         let outcome = |target: &Target| match target {
-            Target::Row(position) => stands(&records, places.old[*position]),
-            Target::Added(number) => stands(&records, Some(places.added[*number])),
+            Target::Row(position, refused) => stands(&records, places.old[*position], refused),
+            Target::Added(number, refused) => {
+                stands(&records, Some(places.added[*number]), refused)
+            }
             Target::Removed => Ok(EditOutcome::Removed),
             Target::Refused(reason) => Ok(EditOutcome::Refused(reason.clone())),
         };
@@ -128,9 +130,14 @@ fn compare_added(cells: &NewCells, new: &Sheet, fresh: Row) -> Result<(), String
     }
 }
 
-fn stands(records: &[usize], place: Option<usize>) -> Result<EditOutcome, String> {
+fn stands(
+    records: &[usize],
+    place: Option<usize>,
+    refused: &[RejectedField],
+) -> Result<EditOutcome, String> {
     let index = place.and_then(|place| records.binary_search(&place).ok());
     let index = index.and_then(|index| u32::try_from(index).ok());
     let missing = || "a row would not be read as a contact".to_owned();
-    index.map(|index| EditOutcome::Stands(RecordIndex(index))).ok_or_else(missing)
+    let at = index.map(RecordIndex).ok_or_else(missing)?;
+    Ok(EditOutcome::of_parts(at, refused.to_vec()))
 }

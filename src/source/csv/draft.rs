@@ -1,20 +1,23 @@
 //! What edits come to, row by row and cell by cell.
 //!
-//! Owns which edits can be written; the others are refused one by one, so that
-//! they never hold up the rest. Leaves bytes to [`super::render`] and the proof of
+//! Owns which edits can be written; the others are refused one by one, and field by field,
+//! so that they never hold up the rest. Leaves bytes to [`super::render`] and the proof of
 //! the result to [`super::check`].
 
-use std::borrow::Cow;
+mod row;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{AsWritten, Change, Field, LinqId, RecordIndex, Values};
+use crate::model::{AsWritten, Change, LinqId, RecordIndex, RejectedField, Values};
 use crate::source::Edit;
+use crate::source::full_name::Order;
 
 use super::beside::Kind;
 use super::header::told;
 use super::quotes::mark;
 use super::scan::Cell;
 use super::sheet::Sheet;
+use row::RowDraft;
 
 /// New texts of cells by column, with the apostrophe of the formula guard and
 /// without quotation marks.
@@ -42,10 +45,11 @@ pub(super) struct NewRow {
 /// What one edit comes to.
 #[derive(Debug)]
 pub(super) enum Target {
-    /// A record that stays: the row at this position among the old rows.
-    Row(usize),
-    /// The added row with this number, counted from 0.
-    Added(usize),
+    /// A record that stays: the row at this position among the old rows, with the fields
+    /// that are left as they are because they cannot be written.
+    Row(usize, Vec<RejectedField>),
+    /// The added row with this number, counted from 0, with the fields that it lacks.
+    Added(usize, Vec<RejectedField>),
     /// A record that goes.
     Removed,
     /// Nothing, for this reason.
@@ -66,6 +70,8 @@ pub(super) struct Draft<'a> {
     keys: BTreeSet<String>,
     /// The rows that an edit has named, also one that changes nothing.
     named: BTreeSet<usize>,
+    /// The order in which most whole names stand, where there is a column with them.
+    order: Order,
 }
 
 impl<'a> Draft<'a> {
@@ -79,6 +85,7 @@ impl<'a> Draft<'a> {
             targets: Vec::new(),
             keys,
             named: BTreeSet::new(),
+            order: row::usual_order(sheet),
         };
         for edit in edits {
             let target = match edit {
@@ -104,13 +111,16 @@ impl<'a> Draft<'a> {
     ) -> Result<Target, String> {
         let position = self.untouched(at)?;
         let cells = self.sheet.cells(self.sheet.rows[position]);
-        let mut new = NewCells::new();
-        for change in changes {
-            let column = self.column_of(change, &cells)?;
-            new.insert(column, self.writable(change.field, &change.to)?);
-        }
+        let mut row = RowDraft::of(self.sheet, &cells, self.order);
+        let refused = row.change(changes);
+        let mut new = row.new;
         new.extend(self.sheet.columns.id.zip(linq_id).map(|(column, id)| (column, id.to_string())));
-        new.retain(|column, text| self.written(&cells, *column) != *text);
+        new.retain(|column, text| self.sheet.written(&cells, *column) != *text);
+        if let Some(refused) = refused.first()
+            && refused_all(changes, &new)
+        {
+            return Err(refused.reason.clone());
+        }
         self.check_not_blank(&cells, &new)?;
         if !new.is_empty() {
             self.check_is_contact(&cells, &new)?;
@@ -120,7 +130,7 @@ impl<'a> Draft<'a> {
         if !new.is_empty() {
             self.edited.insert(position, RowEdit::Rewrite(new));
         }
-        Ok(Target::Row(position))
+        Ok(Target::Row(position, refused))
     }
 
     fn add(
@@ -131,24 +141,17 @@ impl<'a> Draft<'a> {
     ) -> Result<Target, String> {
         let mut row = was.map(|was| self.sheet.restored(was)).unwrap_or_default();
         self.leave_taken_key(&mut row.cells);
-        for (field, columns) in self.sheet.columns.fields() {
-            let value = &values[field];
-            let text = |column: &usize| row.cells.get(column).map_or("", String::as_str);
-            let says = |column| self.sheet.guard.unguarded(text(column)) == value;
-            if value.is_empty() {
-                row.cells.retain(|column, _| !columns.contains(column));
-            } else if let Some(first) = columns.first()
-                && !columns.iter().any(says)
-            {
-                row.cells.insert(*first, self.writable(field, value)?);
-            }
-        }
+        let mut draft = RowDraft::of(self.sheet, &[], self.order);
+        draft.new = row.cells;
+        let refused = draft.fill(values);
+        row.cells = draft.new;
         row.cells.extend(self.sheet.columns.id.map(|column| (column, linq_id.to_string())));
-        self.check_not_blank(&[], &row.cells)?;
+        self.check_not_blank(&[], &row.cells)
+            .map_err(|blank| refused.first().map_or(blank, |refused| refused.reason.clone()))?;
         self.check_is_contact(&[], &row.cells)?;
         self.claim_key(None, &row.cells)?;
         self.added.push(row);
-        Ok(Target::Added(self.added.len() - 1))
+        Ok(Target::Added(self.added.len() - 1, refused))
     }
 
     /// A row that comes back without its key is known by what is written in it, where
@@ -179,43 +182,6 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// The column in which a field's text stands that is to change: of several the
-    /// first.
-    fn column_of(&self, change: &Change, cells: &[Cell]) -> Result<usize, String> {
-        let Change { field, from, .. } = change;
-        let columns = self.sheet.columns.of(*field);
-        if columns.is_empty() {
-            return Err(format!("the file has no column for {field}"));
-        }
-        let holds =
-            |column: usize| self.sheet.guard.unguarded(&self.written(cells, column)) == from;
-        let column = columns.iter().copied().find(|column| holds(*column));
-        column.ok_or_else(|| format!("its {field} is not what it was when it was read"))
-    }
-
-    /// What stands in a cell, which is blank where the row is too short.
-    fn written(&self, cells: &[Cell], column: usize) -> Cow<'a, str> {
-        let Some(cell) = cells.get(column) else { return Cow::Borrowed("") };
-        match cell.value(self.sheet.text.body()) {
-            Cow::Borrowed(bytes) => String::from_utf8_lossy(bytes),
-            Cow::Owned(bytes) => Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()),
-        }
-    }
-
-    /// The text that is to stand in the file for `value`.
-    fn writable(&self, field: Field, value: &str) -> Result<String, String> {
-        if value.contains('\0') {
-            return Err(format!(
-                "its {field} contains a NUL character, which a CSV file cannot hold"
-            ));
-        }
-        let text = self.sheet.guard.guarded(field, value);
-        match self.sheet.text.trouble_with(&text) {
-            Some(trouble) => Err(format!("its {field} {trouble}")),
-            None => Ok(text.into_owned()),
-        }
-    }
-
     /// A row without any text would be no record.
     fn check_not_blank(&self, cells: &[Cell], new: &NewCells) -> Result<(), String> {
         let kept = |(column, cell): (usize, &Cell)| {
@@ -233,7 +199,7 @@ impl<'a> Draft<'a> {
         let width = if cells.is_empty() { columns.width() } else { cells.len().max(beyond) };
         let text = |column: usize| match new.get(&column) {
             Some(text) => text.clone(),
-            None => self.written(cells, column).into_owned(),
+            None => self.sheet.written(cells, column).into_owned(),
         };
         let values: Vec<String> = (0..width).map(text).collect();
         let delimiter = self.sheet.dialect.delimiter;
@@ -254,7 +220,7 @@ impl<'a> Draft<'a> {
     fn claim_key(&mut self, cells: Option<&[Cell]>, new: &NewCells) -> Result<(), String> {
         let Some(column) = self.sheet.columns.key else { return Ok(()) };
         let Some(key) = new.get(&column).map(|text| text.trim()) else { return Ok(()) };
-        let is_own = cells.is_some_and(|cells| self.written(cells, column).trim() == key);
+        let is_own = cells.is_some_and(|cells| self.sheet.written(cells, column).trim() == key);
         if key.is_empty() || is_own || self.keys.insert(key.to_owned()) {
             return Ok(());
         }
@@ -263,11 +229,17 @@ impl<'a> Draft<'a> {
     }
 }
 
+/// Whether nothing is left of an edit that was to change something.
+fn refused_all(changes: &[Change], new: &NewCells) -> bool {
+    !changes.is_empty() && new.is_empty()
+}
+
 /// The keys of all rows, unreadable ones included, if `edits` can change any or bring
 /// one back.
 fn claimed_keys(sheet: &Sheet, edits: &[Edit]) -> BTreeSet<String> {
     let Some(column) = sheet.columns.key else { return BTreeSet::new() };
-    let is_field = sheet.columns.fields().any(|(_, mapped)| mapped.contains(&column));
+    let mut fields = sheet.columns.fields();
+    let is_field = fields.any(|(field, _)| sheet.columns.of(field).any(|at| at == column));
     let comes_back = |edit: &Edit| matches!(edit, Edit::Add { was: Some(_), .. });
     if !is_field && !edits.iter().any(comes_back) {
         return BTreeSet::new();

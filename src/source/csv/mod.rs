@@ -3,13 +3,14 @@
 //! Owns lossless reading and editing: what is not edited keeps every byte, and a
 //! rewritten file is proven to differ as intended before it takes the place of
 //! the old one. The way of a file: `open` → `text` → `dialect` (by `candidates`) → `header`
-//! (by `names`) → `preamble` above it, `rows` below it (over `scan`, with `damage`, `quotes`
+//! (by `names`, over `wording` and `phrases`) → `preamble` above it, `rows` below it (by `place` and `cell`, over `scan`, with `damage`, `quotes`
 //! and `beside`, which knows `footers`), put in order by `sheet`; and back: `draft` (with `restore`) → `render` →
 //! `check` → `atomic`. All but the two ends is one version of the file as a value,
 //! [`Table`]. Leaves every decision about contacts to [`crate::plan`].
 
 mod beside;
 mod candidates;
+mod cell;
 mod check;
 mod damage;
 mod dialect;
@@ -20,6 +21,8 @@ mod header;
 mod looks;
 mod names;
 mod open;
+mod phrases;
+mod place;
 mod preamble;
 mod quotes;
 mod render;
@@ -66,8 +69,11 @@ pub struct CsvOptions {
     pub delimiter: Delimiter,
     /// Whether values that a spreadsheet would run are written with an apostrophe.
     pub formula_guard: FormulaGuard,
-    /// The columns of fields whose name is not left to recognition.
-    pub columns: BTreeMap<Field, String>,
+    /// The columns of fields whose name is not left to recognition; several make up one
+    /// value together.
+    pub columns: BTreeMap<Field, Vec<String>>,
+    /// The column that holds first and last name together, if it is not left to recognition.
+    pub full_name: Option<String>,
     /// Where phone numbers without a country code are at home.
     pub region: Region,
     /// How long the file must have rested.
@@ -87,6 +93,7 @@ impl CsvOptions {
             delimiter: Delimiter::Auto,
             formula_guard: FormulaGuard::On,
             columns: BTreeMap::new(),
+            full_name: None,
             region: Region::US,
             pace: Pace::still(),
             access: Access::Exclusive,
@@ -105,6 +112,8 @@ pub struct Shape {
     pub header: Vec<String>,
     /// The fields it carries, and the names of their columns.
     pub columns: BTreeMap<Field, String>,
+    /// The column that holds first and last name together, where one does.
+    pub full_name: Option<String>,
     /// The names of further columns of some of the fields: where that in `columns` is
     /// blank, the first of these that is filled holds the value.
     pub further: BTreeMap<Field, Vec<String>>,

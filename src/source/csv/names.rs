@@ -6,71 +6,95 @@
 //! Salesforce, Mailchimp, Thunderbird, LinkedIn, Yahoo and Apple, besides plain words.
 //! Leaves to [`super::header`] which column becomes what.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 use unicode_normalization::UnicodeNormalization;
 
 use crate::model::Field;
 
-use super::wording::{BESIDE, names};
+use super::phrases;
+use super::wording::{Target, WORDING};
 
 /// What a column's name says about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Meaning {
-    /// The field.
-    pub(super) field: Field,
-    /// How good the name is among those of the field, and the number in it: the
+    /// What the column holds.
+    pub(super) target: Target,
+    /// How good the name is among those of its target, and the number in it: the
     /// least comes first.
     pub(super) rank: (usize, u32),
+    /// Whether it counts only where the header has no other name for this.
+    pub(super) is_alone: bool,
 }
 
-/// What the column `name` of a header with the columns `all` holds, if that is
-/// recognised. An owner never is.
-pub(super) fn meaning<'a>(
-    name: &str,
-    all: impl IntoIterator<Item = &'a String>,
-) -> Option<Meaning> {
-    let plain = plain(name);
-    if let Some(known) = known(&plain) {
-        return Some(known);
+/// The names of a header, as they are looked for beside one of them.
+pub(super) struct Names(HashSet<String>);
+
+impl Names {
+    /// Those of the columns `names`.
+    pub(super) fn of<'a>(names: impl IntoIterator<Item = &'a String>) -> Names {
+        Names(names.into_iter().map(|name| plain(name)).collect())
     }
-    let (place, (field, _, others)) =
-        (0..).zip(PLAIN_BESIDE.iter()).find(|(_, (_, own, _))| *own == plain)?;
-    let is_one = |name: &String| others.contains(&self::plain(name));
-    all.into_iter().any(is_one).then_some(Meaning { field: *field, rank: (usize::MAX, place) })
 }
 
-/// The field of which `name` is one of the names of the table.
+/// What the column `name` of a header with the names `all` holds, if that is
+/// recognised. An owner never is.
+pub(super) fn meaning(name: &str, all: &Names) -> Option<Meaning> {
+    let plain = plain(name);
+    let beside = (0..).zip(PLAIN_BESIDE.iter()).find(|(_, (_, own, _))| *own == plain);
+    if let Some((place, (target, _, others))) = beside
+        && others.iter().any(|other| all.0.contains(other))
+    {
+        let rank = (usize::MAX, place);
+        return Some(Meaning { target: *target, rank, is_alone: false });
+    }
+    known(name, &plain)
+}
+
+/// The field of which `name` is one of the names of the table; of a whole name it is the
+/// first.
 pub(super) fn field_of(name: &str) -> Option<Field> {
-    known(&plain(name)).map(|meaning| meaning.field)
-}
-
-fn known(plain: &str) -> Option<Meaning> {
-    let meaning = |name: &str, number| {
-        KNOWN.get(name).map(|(field, place)| Meaning { field: *field, rank: (*place, number) })
-    };
-    meaning(plain, 0).or_else(|| {
-        let (numbered, number) = numbered(plain)?;
-        meaning(&numbered, number)
+    known(name, &plain(name)).map(|meaning| match meaning.target {
+        Target::Field(field) => field,
+        Target::FullName => Field::FirstName,
     })
 }
 
-/// The table by plain names.
-static KNOWN: LazyLock<HashMap<String, (Field, usize)>> = LazyLock::new(|| {
-    let fields = Field::ALL.into_iter();
-    let named = fields.flat_map(|field| {
-        names(field).iter().enumerate().map(move |(place, name)| (plain(name), (field, place)))
-    });
-    named.collect()
+fn known(name: &str, plain: &str) -> Option<Meaning> {
+    let meaning = |name: &str, number| {
+        let place = *KNOWN.get(name)?;
+        let known = WORDING.names[place];
+        let rank = (place, number);
+        Some(Meaning { target: known.target, rank, is_alone: known.is_alone })
+    };
+    let of_phrase = || {
+        let (target, place, number) = phrases::meaning(name)?;
+        let rank = (WORDING.names.len() + place, number);
+        Some(Meaning { target, rank, is_alone: false })
+    };
+    let of_number = || {
+        let (numbered, number) = numbered(plain)?;
+        meaning(&numbered, number)
+    };
+    meaning(plain, 0).or_else(of_number).or_else(of_phrase)
+}
+
+/// The places of the table by plain names.
+static KNOWN: LazyLock<HashMap<String, usize>> = LazyLock::new(|| {
+    let names = WORDING.names.iter().enumerate();
+    names.map(|(place, name)| (plain(name.text), place)).collect()
 });
 
 /// The names that count beside others, plain.
-static PLAIN_BESIDE: LazyLock<Vec<(Field, String, Vec<String>)>> = LazyLock::new(|| {
-    let plain_one = |(field, own, others): &(Field, &str, &[&str])| {
-        (*field, plain(own), others.iter().map(|other| plain(other)).collect())
-    };
-    BESIDE.iter().map(plain_one).collect()
+static PLAIN_BESIDE: LazyLock<Vec<(Target, String, Vec<String>)>> = LazyLock::new(|| {
+    let names = WORDING.beside.iter();
+    names
+        .map(|name| {
+            let others = name.others.iter().map(|other| plain(other)).collect();
+            (name.target, plain(name.text), others)
+        })
+        .collect()
 });
 
 /// A name in lower case, without accents, spaces and punctuation; `#`, which stands
@@ -101,39 +125,28 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn no_name_stands_for_two_things() {
-        let names: Vec<&str> = Field::ALL.into_iter().flat_map(names).copied().collect();
-        let beside = BESIDE.iter().map(|(_, name, _)| *name);
-        let plain: Vec<String> = names.into_iter().chain(beside).map(plain).collect();
-        let mut seen = BTreeSet::new();
-        for name in &plain {
-            assert!(seen.insert(name), "{name} is there twice");
+    fn field(meaning: Option<Meaning>) -> Option<Field> {
+        match meaning?.target {
+            Target::Field(field) => Some(field),
+            Target::FullName => None,
         }
     }
 
-    /// `docs/csv.md` is to say what the code does: row by row, name by name.
     #[test]
-    fn the_documentation_lists_exactly_these_names() {
-        let page = include_str!("../../../docs/csv.md");
-        let listed = |names: &[&str]| {
-            names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
-        };
-        for field in Field::ALL.into_iter().filter(|field| *field != Field::Owner) {
-            let row = format!("| `{field}` | {} |\n", listed(names(field)));
-            assert!(page.contains(&row), "docs/csv.md lacks:\n{row}");
+    fn no_name_stands_for_two_things() {
+        let mut seen = BTreeSet::new();
+        for name in &WORDING.names {
+            assert!(seen.insert(plain(name.text)), "{} is there twice", name.text);
         }
-        for (field, name, others) in BESIDE {
-            let row = format!("| `{name}` | `{field}` | {} |\n", listed(others));
-            assert!(page.contains(&row), "docs/csv.md lacks:\n{row}");
+        let mut seen = BTreeSet::new();
+        for name in &WORDING.beside {
+            assert!(seen.insert(plain(name.text)), "{} is there twice", name.text);
         }
-        let rows = page.lines().filter(|line| line.starts_with("| `")).count();
-        assert_eq!(rows, Field::ALL.len() - 1 + BESIDE.len(), "docs/csv.md has rows too many");
     }
 
     #[test]
     fn names_are_compared_without_case_accents_and_punctuation() {
-        let found = |name: &str| meaning(name, []).map(|meaning| meaning.field);
+        let found = |name: &str| field(meaning(name, &Names::of([])));
         for name in ["PRÉNOM", "prenom", "Pre\u{301}nom", " Prénom "] {
             assert_eq!(found(name), Some(Field::FirstName), "{name}");
         }
@@ -165,15 +178,15 @@ mod tests {
         for header in table {
             let names: Vec<String> = header.split(';').map(str::to_owned).collect();
             let found: Vec<_> =
-                names.iter().filter_map(|name| Some(meaning(name, &names)?.field)).collect();
+                names.iter().filter_map(|name| field(meaning(name, &Names::of(&names)))).collect();
             assert_eq!(found, FIELDS, "{header}");
         }
-        assert_eq!(meaning("Ad", &["Ad".to_owned(), "First Name".to_owned()]), None);
+        assert!(meaning("Ad", &Names::of(&["Ad".to_owned(), "First Name".to_owned()])).is_none());
     }
 
     #[test]
     fn a_number_in_a_name_orders_columns() {
-        let rank = |name: &str| meaning(name, []).map(|meaning| meaning.rank);
+        let rank = |name: &str| meaning(name, &Names::of([])).map(|meaning| meaning.rank);
         let order = ["Email", "E-mail 1 - Value", "E-mail 2 - Value", "E-mail 10 - Value"];
         assert!(order.windows(2).all(|pair| rank(pair[0]) < rank(pair[1])));
         assert_eq!(rank("E-mail 1 - Label"), None);
@@ -183,7 +196,7 @@ mod tests {
     fn some_names_mean_something_only_beside_others() {
         let found = |name: &str, header: &[&str]| {
             let header: Vec<String> = header.iter().map(|name| (*name).to_owned()).collect();
-            meaning(name, &header).map(|meaning| meaning.field)
+            field(meaning(name, &Names::of(&header)))
         };
         assert_eq!(found("Name", &["Name", "VORNAME"]), Some(Field::LastName));
         assert_eq!(found("Name", &["Name", "First Name"]), None);

@@ -32,8 +32,7 @@ impl Above<'_> {
 
     /// What it has in the columns of a field.
     fn of(&self, field: Field) -> impl Iterator<Item = &str> {
-        let columns = self.columns.of(field).iter();
-        let cells = columns.filter_map(|column| self.cells.get(*column));
+        let cells = self.columns.of(field).filter_map(|column| self.cells.get(column));
         cells.map(|cell| cell.trim()).filter(|cell| !cell.is_empty())
     }
 
@@ -67,6 +66,7 @@ impl Above<'_> {
     fn is_bare_name(&self) -> bool {
         let has = |field| self.of(field).next().is_some();
         self.filled().count() == 2
+            && self.columns.whole_name().is_none()
             && has(Field::FirstName)
             && has(Field::LastName)
             && !self.is_label()

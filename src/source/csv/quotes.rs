@@ -7,6 +7,7 @@
 
 use super::header::Columns;
 use super::looks::is_email;
+use super::place::Place;
 use crate::model::Field;
 
 /// Opening marks, each with those that close it.
@@ -34,8 +35,9 @@ const CELLS: usize = 2;
 /// The mark between which and another the cells of a row stand: both its names, or all
 /// that have letters. `row` is what is written between two line ends, `values` what is read.
 pub(super) fn mark(row: &str, delimiter: u8, values: &[String], columns: &Columns) -> Option<char> {
+    let own = |field| columns.places_of(field).iter().filter_map(Place::own_column);
     let names = [Field::FirstName, Field::LastName]
-        .map(|field| columns.of(field).iter().find_map(|column| opening(values.get(*column)?)));
+        .map(|field| own(field).find_map(|column| opening(values.get(column)?)));
     match names {
         [Some(mark), Some(_)] => Some(mark),
         _ => enclosing(row, delimiter, values.iter().map(String::as_str)),

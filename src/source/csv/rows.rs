@@ -24,6 +24,7 @@ use super::CsvOptions;
 use super::beside::{Beside, Kind};
 use super::damage::damage;
 use super::header::{Columns, told};
+use super::place::Place;
 use super::quotes::{is_whole_row, mark};
 use super::scan::{Cell, Row, line_breaks};
 use crate::model::Unreadable;
@@ -202,11 +203,12 @@ impl<'a> RowReader<'a> {
         let (mut values, mut unsaid) = (Values::default(), FieldSet::EMPTY);
         let mut rejected = Vec::new();
         let mut others = Vec::new();
-        for (field, columns) in self.columns.fields() {
-            if columns.iter().all(|column| *column >= cells.len()) {
+        self.check_text(cells)?;
+        for (field, places) in self.columns.fields() {
+            if self.columns.of(field).all(|column| column >= cells.len()) {
                 unsaid.insert(field);
             }
-            let (first, further) = self.values(field, columns, cells)?;
+            let (first, further) = self.values(field, places, cells);
             rejected.extend(first.reason.map(|reason| RejectedField { field, reason }));
             values[field] = first.text;
             others.extend(further);
@@ -223,6 +225,7 @@ impl<'a> RowReader<'a> {
             unsaid,
             rejected,
             others,
+            told_names: None,
             revised_at: None,
             fingerprint: Fingerprint::of(&self.body[row.start..row.content_end]),
             content: self.content(cells),
@@ -311,26 +314,31 @@ impl<'a> RowReader<'a> {
         Ok(())
     }
 
-    /// What the columns of a field hold: the first that is filled, and those that are
-    /// filled besides.
+    /// Makes sure that the cells of fields can be read.
+    fn check_text(&self, cells: &[Cell]) -> Result<(), String> {
+        let columns = self.columns.fields().flat_map(|(_, places)| places);
+        columns.flat_map(Place::columns).try_for_each(|at| self.text(cells, *at).map(drop))
+    }
+
+    /// What the places of a field hold: the first value, and those that are there besides.
     fn values(
         &self,
         field: Field,
-        columns: &[usize],
+        places: &[Place],
         cells: &[Cell],
-    ) -> Result<(OtherValue, Vec<OtherValue>), String> {
-        let mut found = Vec::with_capacity(columns.len());
-        for column in columns {
-            let written = self.text(cells, *column)?;
-            let text = self.options.formula_guard.unguarded(&written).to_owned();
+    ) -> (OtherValue, Vec<OtherValue>) {
+        let text = |column: usize| self.text(cells, column).unwrap_or_default();
+        let value = |text: String| {
             let reason = damage(field, &text, self.options.region);
-            found.push(OtherValue { field, text, reason });
-        }
+            OtherValue { field, text, reason }
+        };
+        let values = |place: &Place| place.values(field, &text, self.options.formula_guard);
+        let mut found: Vec<OtherValue> = places.iter().flat_map(values).map(value).collect();
         let is_filled = |value: &OtherValue| !value.text.trim().is_empty();
         let first = found.iter().position(is_filled).unwrap_or(0);
         let first = found.remove(first);
         found.retain(is_filled);
-        Ok((first, found))
+        (first, found)
     }
 
     /// What stands in a cell, which is blank where the row is too short.

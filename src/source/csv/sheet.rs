@@ -3,12 +3,15 @@
 //! Owns the order in which a file is understood: encoding, dialect, header, rows.
 //! Leaves the file itself to [`super::open`].
 
+use std::borrow::Cow;
+
 use crate::model::{AsWritten, Fingerprint, Manner, RecordIndex, Setting, Unreadable};
 use crate::source::Reading;
 use crate::source::formula::FormulaGuard;
 
+use super::cell::meant;
 use super::dialect::{Delimiter, Dialect, name};
-use super::header::{Columns, Name};
+use super::header::{Columns, Name, Profile, Profiles};
 use super::preamble::persons;
 use super::rows::{Contents, Ending, RowReader};
 use super::scan::{Cell, Row, Scanner};
@@ -43,6 +46,16 @@ impl Sheet {
     /// # Errors
     /// [`Defect`] when it cannot be read as a table of contacts at all.
     pub(super) fn parse(raw: Vec<u8>, options: &CsvOptions) -> Result<(Sheet, Reading), Defect> {
+        Sheet::parse_like(raw, options, None)
+    }
+
+    /// The same, with the columns of `before` where the header is the same: what is written
+    /// into a file decides nothing about what its columns are.
+    pub(super) fn parse_like(
+        raw: Vec<u8>,
+        options: &CsvOptions,
+        before: Option<&Columns>,
+    ) -> Result<(Sheet, Reading), Defect> {
         check_delimiter(options.delimiter)?;
         if raw.is_empty() {
             return Err(Defect::new(
@@ -55,7 +68,7 @@ impl Sheet {
         let known = |name: &str| Name::of(name, options);
         let dialect = Dialect::find(text.body(), options.delimiter, known);
         let mut walk = Walk::new(text.body(), dialect);
-        let columns = walk.header(dialect, options)?;
+        let columns = walk.header(dialect, options, before)?;
         let header = walk.rows.len() - 1;
         let mut contents = walk.contents(&columns, options, text.flaw);
         contents.unreadable.splice(0..0, walk.persons_above(header, &columns));
@@ -82,6 +95,15 @@ impl Sheet {
         let body = self.text.body();
         Scanner::new(body, self.dialect.delimiter, row.start, row.line).next_row(&mut cells);
         cells
+    }
+
+    /// What stands in a cell of a row, which is blank where the row is too short.
+    pub(super) fn written(&self, cells: &[Cell], column: usize) -> Cow<'_, str> {
+        let Some(cell) = cells.get(column) else { return Cow::Borrowed("") };
+        match cell.value(self.text.body()) {
+            Cow::Borrowed(bytes) => String::from_utf8_lossy(bytes),
+            Cow::Owned(bytes) => Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()),
+        }
     }
 
     /// The header and the record `at` as they are written, each in a line of its own;
@@ -134,7 +156,12 @@ impl<'a> Walk<'a> {
     }
 
     /// Walks past the header.
-    fn header(&mut self, dialect: Dialect, options: &CsvOptions) -> Result<Columns, Defect> {
+    fn header(
+        &mut self,
+        dialect: Dialect,
+        options: &CsvOptions,
+        before: Option<&Columns>,
+    ) -> Result<Columns, Defect> {
         while let Some(row) = self.next() {
             if self.cells.iter().any(|cell| cell.is_open()) {
                 return Err(Defect::new(
@@ -152,8 +179,13 @@ impl<'a> Walk<'a> {
                 ));
             }
             if row.start >= dialect.header {
-                let names = self.cells.iter().map(|cell| name(*cell, self.body)).collect();
-                return Columns::find(names, options)
+                let names: Vec<String> =
+                    self.cells.iter().map(|cell| name(*cell, self.body)).collect();
+                if let Some(before) = before.filter(|before| before.names() == names) {
+                    return Ok(before.clone());
+                }
+                let below = Below { body: self.body, delimiter: dialect.delimiter, row, options };
+                return Columns::find(names, options, &below)
                     .map_err(|defect| Defect { line: Some(row.line), ..defect });
             }
         }
@@ -207,6 +239,35 @@ impl<'a> Walk<'a> {
     }
 }
 
+/// What is below the header.
+struct Below<'a> {
+    body: &'a [u8],
+    delimiter: u8,
+    /// The header.
+    row: Row,
+    options: &'a CsvOptions,
+}
+
+impl Profiles for Below<'_> {
+    fn of(&self, columns: &[usize]) -> Vec<Profile> {
+        let mut profiles = vec![Profile::default(); columns.len()];
+        if columns.is_empty() {
+            return profiles;
+        }
+        let mut scanner = Scanner::new(self.body, self.delimiter, self.row.end, self.row.line);
+        let mut cells = Vec::new();
+        while scanner.next_row(&mut cells).is_some() {
+            for (column, profile) in columns.iter().zip(&mut profiles) {
+                let Some(cell) = cells.get(*column) else { continue };
+                let text = cell.value(self.body);
+                let text = String::from_utf8_lossy(&text);
+                profile.take(&meant(self.options.formula_guard, &text));
+            }
+        }
+        profiles
+    }
+}
+
 /// How the file was read, as far as it is not told by where its fields are.
 fn manner(text: &Text, dialect: Dialect, columns: &Columns, options: &CsvOptions) -> Manner {
     let name = |column: Option<usize>| column.map(|at| columns.names()[at].clone());
@@ -253,7 +314,7 @@ fn reading(
         other_ids,
         keeps_ids: columns.id.is_some(),
         read_only: read_only.or(inexact),
-        notices: beside.notice().into_iter().collect(),
+        notices: columns.notices.iter().cloned().chain(beside.notice()).collect(),
         fingerprint: Fingerprint::of(text.raw()),
     };
     (reading, rows, last_filled)

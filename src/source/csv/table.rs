@@ -53,7 +53,7 @@ impl Table {
         let header = columns.names();
         let (mut best, mut further) = (BTreeMap::new(), BTreeMap::new());
         for (field, all) in columns.fields() {
-            let mut names = all.iter().map(|at| header[*at].clone());
+            let mut names = all.iter().map(|place| columns.name_of(place));
             best.extend(names.next().map(|name| (field, name)));
             if names.len() > 0 {
                 further.insert(field, names.collect());
@@ -63,6 +63,7 @@ impl Table {
             encoding: self.sheet.text.encoding(),
             delimiter: self.sheet.dialect.delimiter,
             header: header.to_vec(),
+            full_name: columns.whole_name().map(|column| header[column].clone()),
             columns: best,
             further,
         }
@@ -105,7 +106,8 @@ fn rewritten(
     let text = &draft.sheet.text;
     let raw = if draft.is_empty() { text.raw().to_vec() } else { text.encode(&draft.render()) };
     let options = CsvOptions { encoding: encoding(text, options), ..options.clone() };
-    let (after, mut reading) = Sheet::parse(raw, &options).map_err(|defect| defect.problem)?;
+    let parsed = Sheet::parse_like(raw, &options, Some(&draft.sheet.columns));
+    let (after, mut reading) = parsed.map_err(|defect| defect.problem)?;
     let edits = draft.verify(&after)?;
     reading.keep_choices(asked, &edits);
     Ok((after, Written { edits, reading, failed: None }))

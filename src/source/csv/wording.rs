@@ -1,498 +1,164 @@
 //! The table of names by which columns are recognised.
 //!
-//! Owns the words alone, which `docs/csv.md` repeats. Leaves to [`super::names`] how a
-//! name is compared with them.
+//! Owns reading `headers.txt`, which holds the words and which `docs/csv.md` repeats.
+//! Leaves to [`super::names`] how a name is compared with them.
+
+use std::sync::LazyLock;
 
 use crate::model::Field;
 
-/// Names that mean something only in a header with one of certain others.
-pub(super) const BESIDE: [(Field, &str, &[&str]); 17] = [
-    (Field::FirstName, "Nombre", &["Apellidos", "Apellido", "Primer apellido"]),
-    (Field::FirstName, "Nome", &["Cognome", "Sobrenome", "Apelido"]),
-    (Field::FirstName, "Ad", &["Soyadı", "Soyad"]),
-    (Field::FirstName, "이름", &["성"]),
-    (Field::LastName, "성", &["이름"]),
-    (Field::LastName, "Name", &["Vorname"]),
-    (Field::LastName, "Nom", &["Prénom"]),
-    (Field::LastName, "Naam", &["Voornaam"]),
-    (Field::PhoneNumber, "Primary", &["Yahoo! Phone"]),
-    (Field::PhoneNumber, "Work", &["Yahoo! Phone"]),
-    (Field::PhoneNumber, "Home", &["Yahoo! Phone"]),
-    (Field::PhoneNumber, "Other", &["Yahoo! Phone"]),
-    (Field::PhoneNumber, "Ufficio", &["Indirizzo posta elettronica"]),
-    (Field::PhoneNumber, "Ufficio 2", &["Indirizzo posta elettronica"]),
-    (Field::PhoneNumber, "Abitazione", &["Indirizzo posta elettronica"]),
-    (Field::PhoneNumber, "Abitazione 2", &["Indirizzo posta elettronica"]),
-    (Field::Location, "By", &["Fornavn"]),
-];
+/// What a column holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Target {
+    /// A field.
+    Field(Field),
+    /// First and last name in one.
+    FullName,
+}
 
-/// The names of the column of `field`; earlier ones are better. `#` is any number.
-pub(super) const fn names(field: Field) -> &'static [&'static str] {
-    match field {
-        Field::FirstName => FIRST_NAME,
-        Field::LastName => LAST_NAME,
-        Field::Email => EMAIL,
-        Field::PhoneNumber => PHONE_NUMBER,
-        Field::Company => COMPANY,
-        Field::Title => TITLE,
-        Field::Location => LOCATION,
-        Field::Owner => &[],
+impl Target {
+    /// Everything that a column can be recognised as, in the order of the documentation.
+    pub(super) fn all() -> impl Iterator<Item = Target> {
+        let fields = Field::ALL.into_iter().filter(|field| *field != Field::Owner);
+        fields.map(Target::Field).chain([Target::FullName])
+    }
+
+    /// What it is called in the configuration.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Target::Field(field) => field.name(),
+            Target::FullName => "full_name",
+        }
+    }
+
+    fn called(name: &str) -> Option<Target> {
+        Target::all().find(|target| target.name() == name)
     }
 }
 
-const FIRST_NAME: &[&str] = &[
-    "First Name",
-    "Given Name",
-    "First",
-    "Given",
-    "Forename",
-    "FName",
-    "Vorname",
-    "Prénom",
-    "Primer nombre",
-    "Primeiro nome",
-    "Voornaam",
-    "Förnamn",
-    "Fornavn",
-    "Imię",
-    "Etunimi",
-    "Jméno",
-    "Utónév",
-    "Keresztnév",
-    "Adı",
-    "Имя",
-    "名",
-    "名字",
-];
+/// A name of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct KnownName {
+    /// What a column of this name holds.
+    pub(super) target: Target,
+    /// The name as people write it.
+    pub(super) text: &'static str,
+    /// Whether it counts only where the header has no other name of its section.
+    pub(super) is_alone: bool,
+}
 
-const LAST_NAME: &[&str] = &[
-    "Last Name",
-    "Surname",
-    "Family Name",
-    "Last",
-    "Family",
-    "LName",
-    "Nachname",
-    "Familienname",
-    "Zuname",
-    "Nom de famille",
-    "Apellidos",
-    "Apellido",
-    "Primer apellido",
-    "Cognome",
-    "Sobrenome",
-    "Último nome",
-    "Apelido",
-    "Achternaam",
-    "Efternamn",
-    "Efternavn",
-    "Etternavn",
-    "Nazwisko",
-    "Sukunimi",
-    "Příjmení",
-    "Vezetéknév",
-    "Soyadı",
-    "Soyad",
-    "Фамилия",
-    "姓",
-    "姓氏",
-];
+/// A name that means something only in a header with one of certain others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct BesideName {
+    pub(super) target: Target,
+    pub(super) text: &'static str,
+    pub(super) others: Vec<&'static str>,
+}
 
-const EMAIL: &[&str] = &[
-    "Email",
-    "Email Address",
-    "Primary Email",
-    "Primary Email Address",
-    "Mail",
-    "E-mail # - Value",
-    "E-mail # Address",
-    "Email #",
-    "Email Address #",
-    "Section # - Email",
-    "Work Email",
-    "Email: work",
-    "Business Email",
-    "Home Email",
-    "Email: home",
-    "Personal Email",
-    "Secondary Email",
-    "Alternate Email",
-    "Alternate Email #",
-    "Other Email",
-    "Email: other",
-    "E-Mail-Adresse",
-    "Primäre E-Mail-Adresse",
-    "E-Mail #: Adresse",
-    "E-Mail geschäftlich",
-    "E-Mail privat",
-    "Sekundäre E-Mail-Adresse",
-    "Weitere E-Mail-Adresse",
-    "Adresse de messagerie",
-    "Adresse e-mail",
-    "Adresse électronique",
-    "Adresse électronique principale",
-    "Courriel",
-    "Adresse de messagerie #",
-    "Adresse électronique secondaire",
-    "Dirección de correo electrónico",
-    "Correo electrónico",
-    "Correo",
-    "Dirección de correo electrónico #",
-    "Dirección del correo electrónico #",
-    "Indirizzo posta elettronica",
-    "Indirizzo e-mail",
-    "Email primaria",
-    "Posta elettronica",
-    "Indirizzo posta elettronica #",
-    "Email secondaria",
-    "Endereço de e-mail",
-    "Endereço de correio eletrônico",
-    "Endereço de correio electrónico",
-    "Correio eletrônico",
-    "Correio electrónico",
-    "Endereço de e-mail #",
-    "Endereço de correio eletrônico #",
-    "E-mailadres",
-    "E-mailadres #",
-    "E-mail #-adres",
-    "E-postadresse",
-    "E-postadress",
-    "Adres e-mail",
-    "Sähköpostiosoite",
-    "Sähköposti",
-    "Adres e-mail #",
-    "E-post",
-    "E-mailová adresa",
-    "E-mail cím",
-    "E-posta Adresi",
-    "E-posta",
-    "Адрес эл. почты",
-    "Эл. почта",
-    "Адрес электронной почты",
-    "Электронная почта",
-    "Адрес # эл. почты",
-    "電子メール アドレス",
-    "メールアドレス",
-    "電子メール # アドレス",
-    "电子邮件地址",
-    "电子邮件",
-    "邮箱",
-    "电子邮件地址#",
-    "電子郵件地址",
-    "電子郵件",
-    "전자 메일 주소",
-    "이메일",
-];
+/// The table: the names in their order, and those that count beside others.
+pub(super) struct Wording {
+    pub(super) names: Vec<KnownName>,
+    pub(super) beside: Vec<BesideName>,
+}
 
-const PHONE_NUMBER: &[&str] = &[
-    "Phone Number",
-    "Phone",
-    "Mobile Phone",
-    "Mobile Phone Number",
-    "Mobile Number",
-    "Mobile",
-    "Cell Phone",
-    "Cell Phone Number",
-    "Cell",
-    "Phone: mobile",
-    "iPhone",
-    "Phone: iPhone",
-    "Primary Phone",
-    "Phone: main",
-    "Phone # - Value",
-    "Phone #",
-    "Phone Number #",
-    "Section # - Mobile",
-    "Section # - Phone",
-    "Telephone",
-    "Telephone Number",
-    "Tel",
-    "Mobile Phone #",
-    "Business Phone",
-    "Work Phone",
-    "Phone: work",
-    "Business Phone #",
-    "Home Phone",
-    "Phone: home",
-    "Home Phone #",
-    "Other Phone",
-    "Phone: other",
-    "Yahoo! Phone",
-    "Telefonnummer",
-    "Telefon",
-    "Mobiltelefon",
-    "Mobil",
-    "Mobilnummer",
-    "Mobil-Tel.-Nr.",
-    "Handy",
-    "Handynummer",
-    "Haupttelefon",
-    "Mobiltelefon #",
-    "Telefon geschäftlich",
-    "Tel. dienstlich",
-    "Telefon geschäftlich #",
-    "Telefon privat",
-    "Tel. privat",
-    "Telefon privat #",
-    "Weiteres Telefon",
-    "Numéro de téléphone",
-    "Tél. mobile",
-    "Téléphone mobile",
-    "Téléphone portable",
-    "Portable",
-    "Téléphone principal",
-    "Téléphone (bureau)",
-    "Téléphone professionnel",
-    "Téléphone # (bureau)",
-    "Téléphone (domicile)",
-    "Téléphone personnel",
-    "Téléphone # (domicile)",
-    "Téléphone (autre)",
-    "Número de teléfono",
-    "Teléfono móvil",
-    "Móvil",
-    "Celular",
-    "Teléfono celular",
-    "Teléfono del trabajo",
-    "Teléfono del trabajo #",
-    "Teléfono # del trabajo",
-    "Teléfono particular",
-    "Otro teléfono",
-    "Numero di telefono",
-    "Telefono",
-    "Cellulare",
-    "Numero cellulare",
-    "Telefono principale",
-    "Telefono lavoro",
-    "Telefono casa",
-    "Número de telefone",
-    "Telefone",
-    "Telefone celular",
-    "Telemóvel",
-    "Telefone principal",
-    "Telefone comercial",
-    "Telefone comercial #",
-    "Telefone residencial",
-    "Telefoonnummer",
-    "Telefoon",
-    "Mobiele telefoon",
-    "Mobiel",
-    "Mobiel nummer",
-    "Hoofdtelefoon",
-    "Telefoon op werk",
-    "Telefoon op werk #",
-    "Telefoon thuis",
-    "Telefoon thuis #",
-    "Andere telefoon",
-    "Telefon komórkowy",
-    "Telefon podstawowy",
-    "Telefon służbowy",
-    "Telefon służbowy #",
-    "Telefon domowy",
-    "Telefon domowy #",
-    "Inny telefon",
-    "Telefon, arbeid",
-    "Telefon, arbete",
-    "Matkapuhelin",
-    "Puhelin",
-    "Työpuhelin",
-    "Arbetstelefon",
-    "Hemtelefon",
-    "Arbejdstelefon",
-    "Privattelefon",
-    "Mobilní telefon",
-    "Telefonní číslo",
-    "Telefon do zaměstnání",
-    "Telefon domů",
-    "Telefonszám",
-    "Hivatali telefon",
-    "Otthoni telefon",
-    "Cep Telefonu",
-    "Telefon Numarası",
-    "İş Telefonu",
-    "Ev Telefonu",
-    "Телефон переносной",
-    "Мобильный телефон",
-    "Номер сотового телефона",
-    "Телефон",
-    "Основной телефон",
-    "Рабочий телефон",
-    "Телефон раб. #",
-    "Домашний телефон",
-    "Телефон дом. #",
-    "Другой телефон",
-    "携帯電話",
-    "電話番号",
-    "通常の電話",
-    "会社電話",
-    "会社電話 #",
-    "自宅電話",
-    "自宅電話 #",
-    "その他の電話",
-    "手机",
-    "手机号码",
-    "移动电话",
-    "电话",
-    "主要电话",
-    "公司电话",
-    "公司电话#",
-    "商务电话",
-    "工作电话",
-    "家庭电话",
-    "家庭电话#",
-    "住宅电话",
-    "其他电话",
-    "行動電話",
-    "手機號碼",
-    "手機",
-    "電話",
-    "代表電話",
-    "商務電話",
-    "商務電話 #",
-    "住家電話",
-    "住家電話 #",
-    "其他電話",
-    "휴대폰",
-    "휴대 전화",
-    "전화번호",
-    "근무처 전화",
-];
+/// All names by which columns are recognised.
+pub(super) static WORDING: LazyLock<Wording> =
+    LazyLock::new(|| Wording::of(include_str!("headers.txt")));
 
-const COMPANY: &[&str] = &[
-    "Company",
-    "Company Name",
-    "Organization",
-    "Organisation",
-    "Organization Name",
-    "Organisation Name",
-    "Organization # - Name",
-    "Section # - Company",
-    "Account Name",
-    "Associated Company",
-    "Primary Associated Company",
-    "Employer",
-    "Firma",
-    "Firmenname",
-    "Unternehmen",
-    "Société",
-    "Entreprise",
-    "Organización",
-    "Compañía",
-    "Empresa",
-    "Società",
-    "Azienda",
-    "Organizzazione",
-    "Organização",
-    "Bedrijf",
-    "Bedrijfsnaam",
-    "Organisatie",
-    "Företag",
-    "Bedrift",
-    "Yritys",
-    "Virksomhed",
-    "Společnost",
-    "Cég",
-    "Şirket",
-    "Организация",
-    "Компания",
-    "会社名",
-    "会社",
-    "公司",
-    "单位",
-    "회사",
-];
+impl Wording {
+    /// Reads the table. Lines that say nothing are left out; a test looks for them.
+    fn of(table: &'static str) -> Wording {
+        let mut wording = Wording { names: Vec::new(), beside: Vec::new() };
+        let mut section = "";
+        for line in table.lines().map(str::trim) {
+            if line.is_empty() || line.starts_with(';') {
+                continue;
+            }
+            if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+                section = name;
+            } else if section == "beside" {
+                wording.beside.extend(BesideName::of(line));
+            } else if let Some(target) = Target::called(section) {
+                let alone = line.strip_prefix("alone: ");
+                let text = alone.unwrap_or(line);
+                wording.names.push(KnownName { target, text, is_alone: alone.is_some() });
+            }
+        }
+        wording
+    }
 
-// Outlook's `Title` is a form of address when there is a `Job Title`.
-const TITLE: &[&str] = &[
-    "Job Title",
-    "Position",
-    "Organization Title",
-    "Organisation Title",
-    "Organization # - Title",
-    "Section # - Title",
-    "Berufsbezeichnung",
-    "Funktion",
-    "Arbeitstitel",
-    "Fonction",
-    "Poste",
-    "Intitulé du poste",
-    "Titre du poste",
-    "Puesto",
-    "Cargo",
-    "Posizione",
-    "Qualifica",
-    "Ruolo",
-    "Função",
-    "Functie",
-    "Functietitel",
-    "Stanowisko",
-    "Stilling",
-    "Befattning",
-    "Tehtävänimike",
-    "Title",
-    "Titre",
-    "Funkce",
-    "Beosztás",
-    "İş Unvanı",
-    "Unvan",
-    "Должность",
-    "役職",
-    "职位",
-    "职务",
-    "職稱",
-    "직함",
-];
+    /// The names of `target`, the best first.
+    #[cfg(test)]
+    pub(super) fn of_target(&self, target: Target) -> impl Iterator<Item = &KnownName> {
+        self.names.iter().filter(move |name| name.target == target)
+    }
+}
 
-// Outlook's `Location` is the place of a meeting when there is a `Business City`.
-const LOCATION: &[&str] = &[
-    "Business City",
-    "Ort geschäftlich",
-    "Ville (bureau)",
-    "Ciudad de trabajo",
-    "Città (uff.)",
-    "Cidade do endereço comercial",
-    "Werkadres, plaats",
-    "Adres służbowy - miejscowość",
-    "Poststed, arbeid",
-    "Työpaikan postitoimipaikka",
-    "Город (раб. адрес)",
-    "市町村 (会社)",
-    "公司城市",
-    "商務 - 市/鎮",
-    "Location",
-    "City",
-    "Address # - City",
-    "Mailing City",
-    "Work City",
-    "Home City",
-    "Town",
-    "Stadt",
-    "Ort",
-    "Wohnort",
-    "Dienstlich: Ort",
-    "Privat: Ort",
-    "Ort privat",
-    "Ville",
-    "Ville (domicile)",
-    "Ciudad",
-    "Città",
-    "Città (ab.)",
-    "Cidade",
-    "Plaats",
-    "Woonplaats",
-    "Huisadres, plaats",
-    "Miejscowość",
-    "Adres domowy - miejscowość",
-    "Poststed",
-    "Kaupunki",
-    "Město",
-    "Város",
-    "Şehir",
-    "Город",
-    "Город (дом. адрес)",
-    "市町村 (自宅)",
-    "市町村",
-    "城市",
-    "家庭城市",
-    "住家 - 市/鎮",
-];
+impl BesideName {
+    fn of(line: &'static str) -> Option<BesideName> {
+        let mut parts = line.split(" | ");
+        let (text, target, others) = (parts.next()?, parts.next()?, parts.next()?);
+        let target = Target::called(target)?;
+        Some(BesideName { target, text, others: others.split(", ").collect() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write;
+
+    use super::*;
+
+    /// The tables of `docs/csv.md`.
+    fn tables() -> String {
+        let listed = |names: Vec<&str>| {
+            names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+        };
+        let mut text = String::from("| field | names |\n|---|---|\n");
+        for target in Target::all() {
+            let names = WORDING.of_target(target).map(|name| name.text).collect();
+            writeln!(text, "| `{}` | {} |", target.name(), listed(names)).unwrap();
+        }
+        text += "\nSome names are too common to mean anything by themselves, or mean something \
+                 else there, and\nare recognised only in a header with one of certain others:\n\n\
+                 | name | field | beside |\n|---|---|---|\n";
+        for BesideName { target, text: name, others } in &WORDING.beside {
+            writeln!(text, "| `{name}` | `{}` | {} |", target.name(), listed(others.clone()))
+                .unwrap();
+        }
+        text
+    }
+
+    /// `docs/csv.md` is to say what the program does. `LINQSYNC_WRITE_DOCS=1 cargo test --lib
+    /// wording` writes its tables anew.
+    #[test]
+    fn the_documentation_lists_exactly_these_names() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/csv.md");
+        let page = std::fs::read_to_string(path).unwrap();
+        let (start, end) =
+            ("<!-- Made from src/source/csv/headers.txt by a test. -->\n\n", "<!-- End. -->");
+        let at = page.find(start).unwrap() + start.len();
+        let until = page.find(end).unwrap();
+        let made = format!("{}{}\n{}", &page[..at], tables(), &page[until..]);
+        if std::env::var_os("LINQSYNC_WRITE_DOCS").is_some() {
+            std::fs::write(path, &made).unwrap();
+            return;
+        }
+        assert!(
+            page == made,
+            "docs/csv.md is out of date: LINQSYNC_WRITE_DOCS=1 cargo test --lib wording"
+        );
+    }
+
+    #[test]
+    fn every_line_of_the_table_says_something() {
+        let table = include_str!("headers.txt");
+        let is_name = |line: &&str| !line.is_empty() && !line.starts_with([';', '[']);
+        let lines = table.lines().filter(is_name).count();
+        assert_eq!(WORDING.names.len() + WORDING.beside.len(), lines);
+        for target in Target::all() {
+            assert!(WORDING.of_target(target).next().is_some(), "{}", target.name());
+        }
+        assert!(table.lines().all(|line| line.trim() == line));
+    }
+}

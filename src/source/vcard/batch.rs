@@ -13,13 +13,15 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Access, access};
 use rustix::io::Errno;
 
-use crate::model::{AsWritten, Change, Fingerprint, LinqId, RecordIndex, Values};
+use crate::model::{
+    AsWritten, Change, Field, Fingerprint, LinqId, RecordIndex, RejectedField, Values,
+};
 use crate::source::atomic::{self, Displaced, ReplaceError};
 use crate::source::{Edit, EditOutcome, WriteError, Written};
 
 use super::check::{proven, proven_file};
 use super::folder::{CardFile, Depth, read_stable};
-use super::put::put;
+use super::put::{Refused, put};
 use super::reading::{Place, assembled};
 use super::scan::Layout;
 use super::text::Text;
@@ -38,8 +40,8 @@ pub(super) struct Batch {
 /// What became of an edit.
 #[derive(Clone, Debug)]
 enum Outcome {
-    /// The card is here by now.
-    Stands(Place),
+    /// The card is here by now, without the fields that cannot be written.
+    Stands(Place, Vec<RejectedField>),
     Removed,
     Refused(String),
     /// Not carried out: the file is another one by now, or something failed.
@@ -105,7 +107,7 @@ impl Batch {
             let Edit::Add { values, linq_id, was } = edit else { continue };
             if self.failed.is_none() {
                 let outcome = self.add(values, *linq_id, was.as_deref(), &mut uids);
-                if let Outcome::Stands(Place { file, .. }) = &outcome {
+                if let Outcome::Stands(Place { file, .. }, _) = &outcome {
                     directories.extend(file.parent().map(|below| self.last.root.join(below)));
                 }
                 self.outcomes[number] = outcome;
@@ -242,7 +244,7 @@ impl Batch {
             Ok(name) => {
                 let file = below.join(name);
                 self.last.files.insert(file.clone(), CardFile::written(&raw));
-                Outcome::Stands(Place { file, card: 0 })
+                Outcome::Stands(Place { file, card: 0 }, Vec::new())
             }
             Err(error) if self.is_about_one_file(&error) => {
                 Outcome::Refused(cannot_write(&below.join(name), &error))
@@ -261,9 +263,10 @@ impl Batch {
         let (places, mut reading) = assembled(&last.files, &last.unreadable);
         let positions: BTreeMap<&Place, usize> = places.iter().zip(0..).collect();
         let edits = outcomes.into_iter().map(|outcome| match outcome {
-            Outcome::Stands(place) => match positions.get(&place) {
+            Outcome::Stands(place, refused) => match positions.get(&place) {
                 Some(index) => {
-                    EditOutcome::Stands(RecordIndex(u32::try_from(*index).unwrap_or(u32::MAX)))
+                    let at = RecordIndex(u32::try_from(*index).unwrap_or(u32::MAX));
+                    EditOutcome::of_parts(at, refused)
                 }
                 None => EditOutcome::Undone,
             },
@@ -342,10 +345,9 @@ impl Draft {
             self.outcomes.push((number, Outcome::Removed));
             return None;
         };
-        let new = put(card, changes).and_then(|new| proven(card, &new, changes).map(|()| new));
-        match new {
-            Ok(new) => {
-                self.outcomes.push((number, Outcome::Stands(place)));
+        match put_each(card, changes) {
+            Ok((new, refused)) => {
+                self.outcomes.push((number, Outcome::Stands(place, refused)));
                 Some(new)
             }
             Err(reason) => {
@@ -354,4 +356,33 @@ impl Draft {
             }
         }
     }
+}
+
+/// The bytes of a card after the changes that can be written, and the fields of the others.
+///
+/// # Errors
+/// Why none of them can be written.
+fn put_each(card: &[u8], changes: &[Change]) -> Result<(Vec<u8>, Vec<RejectedField>), Refused> {
+    let one = |bytes: &[u8], changes: &[Change]| {
+        let new = put(bytes, changes)?;
+        proven(bytes, &new, changes).map(|()| new)
+    };
+    let refusal = match one(card, changes) {
+        Ok(new) => return Ok((new, Vec::new())),
+        Err(refusal) => refusal,
+    };
+    let is_name = |change: &Change| matches!(change.field, Field::FirstName | Field::LastName);
+    let (names, others): (Vec<Change>, Vec<Change>) = changes.iter().cloned().partition(is_name);
+    let names = Some(names).filter(|names| !names.is_empty());
+    let (mut bytes, mut refused) = (card.to_vec(), Vec::new());
+    // Both names stand in one property.
+    for group in names.into_iter().chain(others.into_iter().map(|change| vec![change])) {
+        match one(&bytes, &group) {
+            Ok(new) => bytes = new,
+            Err(reason) => refused.extend(
+                group.iter().map(|one| RejectedField { field: one.field, reason: reason.clone() }),
+            ),
+        }
+    }
+    if refused.len() == changes.len() { Err(refusal) } else { Ok((bytes, refused)) }
 }

@@ -5,10 +5,12 @@
 //! made here: which of several properties a field is, and how a location is composed.
 
 use std::cmp::Reverse;
+use std::ops::Range;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 
-use crate::model::{Field, RejectedField, Timestamp, Values};
+use crate::model::{Field, Fingerprint, RejectedField, Timestamp, ToldNames, Values, bare_address};
+use crate::source::full_name::{Names, Order, WholeName};
 
 use super::card::{Card, Undecodable};
 use super::escape::from_hexadecimal;
@@ -29,6 +31,10 @@ pub(super) struct Name {
 }
 
 impl Name {
+    fn of(names: Names) -> Name {
+        Name { first: names.first, last: names.last }
+    }
+
     pub(super) fn is_blank(&self) -> bool {
         self.first.trim().is_empty() && self.last.trim().is_empty()
     }
@@ -53,6 +59,8 @@ pub(super) struct Person {
     pub(super) emails: Vec<String>,
     /// Every phone number that can be called, the preferred one first.
     pub(super) phones: Vec<String>,
+    /// The name as the card tells it a second time.
+    pub(super) told_names: Option<ToldNames>,
     pub(super) rejected: Vec<RejectedField>,
     pub(super) revised_at: Option<Timestamp>,
 }
@@ -68,11 +76,12 @@ impl Card<'_> {
     /// Whom the card is about.
     pub(super) fn person(&self) -> Person {
         let mut person = Person::default();
+        let name = self.name();
+        person.told_names = self.told_names();
         let mut take = |field, read: Result<String, Undecodable>| match read {
             Ok(text) => person.values[field] = text,
             Err(Undecodable(reason)) => person.rejected.push(RejectedField { field, reason }),
         };
-        let name = self.name();
         take(Field::FirstName, name.clone().map(|name| name.first));
         take(Field::LastName, name.map(|name| name.last));
         let texts = |candidates: Vec<Candidate<'_>>| -> Vec<String> {
@@ -120,6 +129,28 @@ impl Card<'_> {
         Ok(if self.is_stand_in(&display) { Name::default() } else { parted(&display) })
     }
 
+    /// The name as the display name tells it, where `N` tells one too: programs that rename
+    /// a contact often change one of the two alone.
+    pub(super) fn displayed_name(&self) -> Option<Name> {
+        let told = self.told_name().ok()??;
+        let display = self.text(self.all("FN").next()?).ok()?;
+        if display.trim().is_empty() || self.is_stand_in(&display) {
+            return None;
+        }
+        let property = self.all("N").next()?;
+        let middle = self.components(property).ok()?.get(2).cloned().unwrap_or_default();
+        Some(display_name(&display, &told, middle.trim()))
+    }
+
+    /// Both ways in which the card tells its name.
+    fn told_names(&self) -> Option<ToldNames> {
+        let Name { first, last } = self.displayed_name()?;
+        let text = |name| self.all(name).next().map(|property| property.written(self.body));
+        let parts = Fingerprint::of(&text("N")?);
+        let whole = Fingerprint::of(&text("FN")?);
+        Some(ToldNames { parts, whole, by_whole: [first, last] })
+    }
+
     /// Whether the display name is none of a person, but stands in for one.
     fn is_stand_in(&self, display: &str) -> bool {
         let display = display.trim();
@@ -149,7 +180,12 @@ impl Card<'_> {
 
     /// The e-mail addresses, the preferred one first.
     pub(super) fn emails(&self) -> Result<Vec<Candidate<'_>>, Undecodable> {
-        let emails = self.candidates(self.all("EMAIL").filter(|email| self.is_usual(email)))?;
+        let mut emails = self.candidates(self.all("EMAIL").filter(|email| self.is_usual(email)))?;
+        for email in &mut emails {
+            if let Some(bare) = around_address(&email.text) {
+                email.text = email.text[bare].to_owned();
+            }
+        }
         Ok(sorted(emails, preference))
     }
 
@@ -181,14 +217,15 @@ impl Card<'_> {
             "ex",
         ];
         !others.iter().any(|kind| property.is_of_type(kind))
-            && !label.contains("fax")
-            && !label.contains("pager")
+            && !["fax", "telefax", "pager", "telex", "modem"]
+                .iter()
+                .any(|kind| has_word(&label, kind))
     }
 
     fn place(&self, phone: &Property) -> u8 {
         let label = self.label(phone);
         let is = |names: &[&str]| {
-            names.iter().any(|name| phone.is_of_type(name) || label.contains(name))
+            names.iter().any(|name| phone.is_of_type(name) || has_word(&label, name))
         };
         if is(&["cell", "mobile", "iphone", "pcs", "car"]) {
             0
@@ -201,8 +238,12 @@ impl Card<'_> {
         }
     }
 
-    /// The label that people gave to a property in Apple's programs, in lower case.
+    /// The label that people gave to a property in Apple's programs, or that a program wrote
+    /// as a parameter, in lower case.
     fn label(&self, property: &Property) -> String {
+        if let Some(label) = property.parameter("LABEL").next() {
+            return label.to_lowercase();
+        }
         let Some(group) = &property.group else { return String::new() };
         let label = self.in_group(group).find(|other| other.name == "X-ABLABEL");
         label.and_then(|label| self.text(label).ok()).unwrap_or_default().to_lowercase()
@@ -257,6 +298,25 @@ impl Card<'_> {
     }
 }
 
+/// Whether `word` is one of the words of a label, such as `_$!<WorkFAX>!$_` or `Fax (home)`;
+/// `Halifax` is no fax.
+fn has_word(label: &str, word: &str) -> bool {
+    let is_letter = |c: Option<char>| c.is_some_and(char::is_alphabetic);
+    let known = ["work", "home", "mobile", "other", "office", "private", "business", "main"];
+    label.match_indices(word).any(|(at, _)| {
+        let (before, after) = (&label[..at], &label[at + word.len()..]);
+        let joined = known.iter().any(|known| {
+            before.strip_suffix(known).is_some_and(|rest| !is_letter(rest.chars().next_back()))
+        });
+        (joined || !is_letter(before.chars().next_back())) && !is_letter(after.chars().next())
+    })
+}
+
+/// Where an address is within a text that says more than that.
+pub(super) fn around_address(text: &str) -> Option<Range<usize>> {
+    bare_address(text).filter(|bare| text[bare.clone()] != *text.trim())
+}
+
 /// In order of rank, what shows nothing last; equals stay in the order of the card.
 fn sorted<K: Ord>(
     mut candidates: Vec<Candidate<'_>>,
@@ -288,13 +348,45 @@ pub(super) fn join(first: &str, by: &str, second: &str) -> String {
     }
 }
 
-/// A display name in two: its last word, and what is before it.
+/// A display name in two.
 fn parted(display: &str) -> Name {
-    let display = display.trim();
-    match display.rsplit_once(char::is_whitespace) {
-        Some((first, last)) => Name { first: first.trim().to_owned(), last: last.to_owned() },
-        None => Name { first: display.to_owned(), last: String::new() },
+    Name::of(WholeName::of(display).names())
+}
+
+/// A display name in two, beside a name that is told in parts, `middle` among them: what
+/// both share tells where one name ends and the other begins.
+fn display_name(display: &str, told: &Name, middle: &str) -> Name {
+    let whole = WholeName::of(display);
+    let Name { first, last } = told;
+    let (first, last) = (first.trim(), last.trim());
+    let core = whole.core();
+    let without_middle = |name: &str| match name.strip_suffix(middle).map(str::trim_end) {
+        Some(rest) if !middle.is_empty() && !rest.is_empty() => rest.to_owned(),
+        Some(_) | None => name.to_owned(),
+    };
+    if whole.order() == Some(Order::FirstLast) {
+        if let Some(rest) = before_word(core, last) {
+            return Name { first: without_middle(rest), last: last.to_owned() };
+        }
+        if let Some(rest) = after_word(core, first) {
+            let rest = after_word(rest, middle).unwrap_or(rest);
+            return Name { first: first.to_owned(), last: rest.to_owned() };
+        }
     }
+    let Names { first, last } = whole.names();
+    Name { first: without_middle(&first), last }
+}
+
+/// What stands before `word` at the end of a text.
+fn before_word<'t>(text: &'t str, word: &str) -> Option<&'t str> {
+    let rest = text.strip_suffix(word).filter(|rest| rest.ends_with(char::is_whitespace))?;
+    Some(rest.trim_end()).filter(|rest| !word.is_empty() && !rest.is_empty())
+}
+
+/// What stands behind `word` at the beginning of a text.
+fn after_word<'t>(text: &'t str, word: &str) -> Option<&'t str> {
+    let rest = text.strip_prefix(word).filter(|rest| rest.starts_with(char::is_whitespace))?;
+    Some(rest.trim_start()).filter(|rest| !word.is_empty() && !rest.is_empty())
 }
 
 /// The location that the components of an address show: city and region, or city and

@@ -5,9 +5,10 @@
 //! nothing. Leaves how a value is written to [`super::render`].
 
 use crate::model::{Change, Field};
+use crate::source::full_name::{Names, Order, WholeName};
 
 use super::card::{Card, Undecodable, Version};
-use super::person::{CITY, COUNTRY, Candidate, Name, REGION, join, to_tel_uri};
+use super::person::{CITY, COUNTRY, Candidate, Name, REGION, around_address, join, to_tel_uri};
 use super::property::{Property, name_of, start_of};
 use super::render::{NewValue, added, replaced};
 use super::scan;
@@ -24,11 +25,20 @@ pub(super) fn put(card: &[u8], changes: &[Change]) -> Result<Vec<u8>, Refused> {
     let mut bytes = card.to_vec();
     let is_name = |field| matches!(field, Field::FirstName | Field::LastName);
     let (names, others): (Vec<&Change>, Vec<&Change>) =
-        changes.iter().filter(|change| change.from != change.to).partition(|c| is_name(c.field));
+        changes.iter().partition(|change| is_name(change.field));
+    let others = others.into_iter().filter(|change| change.from != change.to);
+    let names =
+        if names.iter().all(|change| change.from == change.to) { Vec::new() } else { names };
     let wanted = edited(&bytes, |card| {
-        let mut wanted = card.name().map_err(refusal)?;
-        names.iter().try_for_each(|change| wanted.take(change))?;
-        let splices = if names.is_empty() { Vec::new() } else { card.rename(&wanted)? };
+        let mut shown = card.name().map_err(refusal)?;
+        let mut wanted = shown.clone();
+        if let Err(refused) = names.iter().try_for_each(|change| wanted.take(change)) {
+            // The card may go by its display name.
+            shown = card.displayed_name().ok_or_else(|| refused.clone())?;
+            wanted = shown.clone();
+            names.iter().try_for_each(|change| wanted.take(change)).map_err(|_| refused)?;
+        }
+        let splices = if names.is_empty() { Vec::new() } else { card.rename(&shown, &wanted)? };
         Ok((wanted, splices))
     });
     let (wanted, renamed) = match wanted {
@@ -47,7 +57,11 @@ pub(super) fn put(card: &[u8], changes: &[Change]) -> Result<Vec<u8>, Refused> {
             ((), bytes) = edited(&bytes, |card| Ok(((), card.stay_nameless()?)))?;
         }
         // Nor must what is a name seem to stand in for one.
-        Some(name) => ((), bytes) = edited(&bytes, |card| Ok(((), card.rename(&name)?)))?,
+        Some(name) => {
+            ((), bytes) = edited(&bytes, |card| {
+                Ok(((), card.rename(&card.name().map_err(refusal)?, &name)?))
+            })?;
+        }
         None => {}
     }
     Ok(bytes)
@@ -111,10 +125,10 @@ fn check(change: &Change, found: &str) -> Result<(), Refused> {
 }
 
 impl Card<'_> {
-    /// The edits by which the card has this name: `N`, and `FN` where that shows it.
-    fn rename(&self, wanted: &Name) -> Result<Vec<Splice>, Refused> {
-        let before = self.name().map_err(refusal)?;
-        if before == *wanted {
+    /// The edits by which the card has this name: `N`, and `FN` where that shows the name that
+    /// it had, which is `shown`.
+    fn rename(&self, shown: &Name, wanted: &Name) -> Result<Vec<Splice>, Refused> {
+        if self.name().map_err(refusal)? == *wanted && shown == wanted {
             return Ok(Vec::new());
         }
         let mut splices = Vec::new();
@@ -140,7 +154,7 @@ impl Card<'_> {
         if let Some(display) = self.all("FN").next()
             && let Ok(text) = self.text(display)
         {
-            let new = renamed(&text, &before, wanted);
+            let new = renamed(&text, shown, wanted);
             if new != text {
                 splices.push(replaced(self, display, NewValue::Text(&new))?);
             }
@@ -330,8 +344,16 @@ impl Card<'_> {
     }
 }
 
-/// What is to stand in the place of `old`: a phone number may be an address.
+/// What is to stand in the place of `old`: a phone number may be an address of the web, and
+/// what stands around an e-mail address stays.
 fn spelled(change: &Change, old: &str) -> String {
+    if change.field == Field::Email
+        && let Some(bare) = around_address(old)
+    {
+        let whole = format!("{}{}{}", &old[..bare.start], change.to, &old[bare.end..]);
+        let says = around_address(&whole).is_some_and(|bare| whole[bare] == change.to);
+        return if says { whole } else { change.to.clone() };
+    }
     let is_uri =
         |text: &str| text.get(..4).is_some_and(|scheme| scheme.eq_ignore_ascii_case("tel:"));
     if change.field == Field::PhoneNumber && (is_uri(old) || is_uri(&change.to)) {
@@ -345,6 +367,13 @@ fn spelled(change: &Change, old: &str) -> String {
 /// that form; otherwise the parts that it shows are exchanged; what is said differently
 /// stays as it is.
 fn renamed(display: &str, before: &Name, wanted: &Name) -> String {
+    let names = Names::new(&wanted.first, &wanted.last);
+    let whole = WholeName::of(display);
+    if whole.names() == Names::new(&before.first, &before.last)
+        && let Some(new) = whole.with(&names, Order::FirstLast)
+    {
+        return new;
+    }
     let forms: [fn(&Name) -> String; 3] = [
         Name::full,
         |name| join(&name.last, ", ", &name.first),

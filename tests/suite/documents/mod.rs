@@ -13,6 +13,7 @@
 
 mod blocks;
 mod demo;
+mod exporters;
 mod links;
 mod printed;
 mod reader;

@@ -77,6 +77,7 @@ fn what_runs_and_lists_say(printed: &mut Printed) {
     world.write(world.text() + "Dee,Zhou,dee@e.example,,,,,\nDee,Zhou,dee@e.example,,,,,\n");
     world.write(world.text() + "Torn,row\n");
     world.write(world.text() + "Kai,Pole,kai@e.example,1.41556E+10,,,,\n");
+    world.write(world.text() + "Ann,Bell,ann@e.example,n/a,,,,\n");
     printed.by(&world, &["plan"]);
     printed.by(&world, &["--once"]);
     let zoe = world.run(&["list", "ambiguous", "--json"]).expect(0).stdout;
@@ -87,6 +88,7 @@ fn what_runs_and_lists_say(printed: &mut Printed) {
         &["resolve", "p02@people.example", "--field", "title", "--value", "Head"],
         &["resolve", "max@e.example", "--link", &candidate],
         &["approve", "--all"],
+        &["retry", "--all"],
     ] {
         world.run(decision).expect(0);
         printed.by(&world, decision);

@@ -329,9 +329,12 @@ impl Driver {
         options.access = access;
         options.key = has(Feature::Key).then(|| super::sheet::KEY.to_owned());
         options.id_column = has(Feature::Ids).then(|| super::sheet::ID.to_owned());
-        options.columns.extend(self.world.setup().columns.clone());
+        let columns = self.world.setup().columns.clone().into_iter();
+        options.columns.extend(columns.map(|(field, column)| (field, vec![column])));
         if has(Feature::Owner) {
-            options.columns.insert(Field::Owner, super::sheet::column(Field::Owner).to_owned());
+            options
+                .columns
+                .insert(Field::Owner, vec![super::sheet::column(Field::Owner).to_owned()]);
         }
         options
     }

@@ -12,7 +12,7 @@ use linqsync::model::{Field, LinkStatus, LinqId, Side, Values};
 use linqsync::sandbox::Contact;
 use serde_json::{Value, json};
 
-use super::check::mass;
+use super::check::{CANON, mass};
 use super::office::lossy;
 use super::people::member;
 use super::scenario::{Errand, Feature, Weather, WireFault};
@@ -98,7 +98,10 @@ impl Wire {
             Err(error) => world.log(format_args!("< {name}: {error}")),
         }
         world.event(&format!("after {name}"));
+        // A look whether Linq works at all is no reading.
+        let is_probe = name.trim_end().ends_with("per_page=1");
         if let Ok(answer) = &answer
+            && !is_probe
             && world.inner().ledger.has_unread_in_linq()
         {
             let body = serde_json::from_slice(answer.body()).unwrap_or_default();
@@ -282,8 +285,9 @@ impl Wire {
             world.state().open_intents().unwrap().into_iter().map(|intent| intent.kind).collect();
         let is_intended = journal.iter().any(|kind| match (kind, request.method().as_str()) {
             (IntentKind::CreateInLinq { values, .. }, "POST") => {
-                let sent = values_of(&body["contact"]);
-                sent == values.only(values.filled())
+                // As the source spells it; phone numbers are sent in E.164.
+                let as_sent = |field| (field, CANON.to_send(field, &values[field]));
+                values_of(&body["contact"]) == values.filled().iter().map(as_sent).collect()
             }
             (IntentKind::UpdateInLinq { linq_id, .. }, "PATCH")
             | (IntentKind::DeleteInLinq { linq_id }, "DELETE") => Some(linq_id.0) == id,

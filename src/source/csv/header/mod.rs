@@ -3,22 +3,34 @@
 //! Owns the choice among columns. A configured name wins, else the header is
 //! compared, regardless of case, accents, spaces and punctuation, with the names of
 //! [`super::names`]. Where several columns could hold a field, the best name wins,
-//! and among equal names the leftmost column; for e-mail addresses and phone numbers
-//! all of them are kept, the best first.
+//! and among equal names the leftmost column; for e-mail addresses, phone numbers and cities
+//! all of them are kept, the best first. What stands below a name counts where the name may
+//! mean something else. Leaves what a column holds to [`profile`].
 
-use std::collections::BTreeMap;
+mod profile;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{Field, FieldSet};
 
-use super::names::{self, meaning, plain};
+use super::names::{self, Meaning, Names, meaning, plain};
+use super::place::Place;
+use super::wording::Target;
 use super::{CsvOptions, Defect};
+
+pub(super) use profile::{Profile, Profiles};
+
+/// A field that a column may hold unread, what that is called, and how it is known.
+type Kind = (Field, &'static str, fn(&Profile) -> bool);
 
 /// The columns of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Columns {
     names: Vec<String>,
-    /// The columns of each field, the best first; none is without any.
-    fields: BTreeMap<Field, Vec<usize>>,
+    /// The places of each field, the best first; none is without any.
+    fields: BTreeMap<Field, Vec<Place>>,
+    /// What people should know of the columns, each a sentence.
+    pub(super) notices: Vec<String>,
     /// The column that identifies a row.
     pub(super) key: Option<usize>,
     /// The column that holds the Linq id.
@@ -26,12 +38,17 @@ pub(super) struct Columns {
 }
 
 impl Columns {
-    /// Finds the columns among the trimmed `names` of the header.
+    /// Finds the columns among the trimmed `names` of the header; `below` tells what they
+    /// hold.
     ///
     /// # Errors
     /// [`Defect`] when a configured column is missing or there twice, when one
-    /// column is to be two things, or when nothing identifies a person.
-    pub(super) fn find(names: Vec<String>, options: &CsvOptions) -> Result<Columns, Defect> {
+    /// column is to be two things, or when nothing identifies a contact.
+    pub(super) fn find(
+        names: Vec<String>,
+        options: &CsvOptions,
+        below: &dyn Profiles,
+    ) -> Result<Columns, Defect> {
         let configured = |name: &Option<String>, setting| {
             name.as_deref().map(|name| named(&names, name, setting)).transpose()
         };
@@ -41,19 +58,39 @@ impl Columns {
             defect
         })?;
         let mut fields = BTreeMap::new();
-        for (field, name) in &options.columns {
-            fields.insert(*field, vec![named(&names, name, &format!("source.columns.{field}"))?]);
+        for (field, columns) in &options.columns {
+            let setting = format!("source.columns.{field}");
+            let columns: Result<Vec<usize>, Defect> =
+                columns.iter().map(|name| named(&names, name, &setting)).collect();
+            let place = match columns?[..] {
+                [column] => Place::Column(column),
+                ref several => Place::Joined(several.to_vec()),
+            };
+            fields.insert(*field, vec![place]);
         }
-        recognise(&names, &mut fields, id);
-        Columns { names, fields, key, id }.checked()
+        if let Some(column) = configured(&options.full_name, "source.columns.full_name")? {
+            whole_name(&mut fields, column);
+        }
+        let mut notices = Vec::new();
+        recognise(&names, &mut fields, id, below, &mut notices);
+        let columns = Columns { names, fields, notices, key, id }.checked()?;
+        Ok(columns.with_notices(below))
     }
 
     fn checked(self) -> Result<Columns, Defect> {
-        let columns = |field: &Field| self.fields[field].iter().copied();
+        let columns = |field: &Field| {
+            self.fields[field].iter().flat_map(|place| place.columns().iter().copied())
+        };
+        let sets: BTreeMap<Field, BTreeSet<usize>> =
+            self.fields.keys().map(|field| (*field, columns(field).collect())).collect();
         for (field, column) in self.fields.keys().flat_map(|f| columns(f).map(move |c| (f, c))) {
-            let twice = self.fields.iter().find(|(f, all)| *f > field && all.contains(&column));
-            let also = match twice {
-                Some((other, _)) => other.name(),
+            let is_other = |other: &Field| {
+                let is_pair = self.whole_name() == Some(column)
+                    && (*field, *other) == (Field::FirstName, Field::LastName);
+                *other > *field && !is_pair && sets[other].contains(&column)
+            };
+            let also = match self.fields.keys().find(|other| is_other(other)) {
+                Some(other) => other.name(),
                 None if self.id == Some(column) => "source.id_column",
                 None => continue,
             };
@@ -76,10 +113,41 @@ impl Columns {
         Ok(self)
     }
 
+    /// The same, which says where columns that nobody reads hold addresses or numbers.
+    fn with_notices(mut self, below: &dyn Profiles) -> Columns {
+        let missing = [Field::Email, Field::PhoneNumber].map(|f| !self.fields.contains_key(&f));
+        if missing == [false, false] {
+            return self;
+        }
+        let unused: Vec<usize> = (0..self.width()).filter(|column| !self.uses(*column)).collect();
+        let profiles = below.of(&unused);
+        let kinds: [Kind; 2] = [
+            (Field::Email, "e-mail addresses", Profile::holds_emails),
+            (Field::PhoneNumber, "phone numbers", Profile::holds_phones),
+        ];
+        for ((field, what, holds), is_missing) in kinds.into_iter().zip(missing) {
+            let holding = unused.iter().zip(&profiles).filter(|(_, profile)| holds(profile));
+            let holding: Vec<String> = holding
+                .map(|(column, _)| match told(&self.names[*column]) {
+                    name if name.is_empty() => format!("column {}", column + 1),
+                    name => format!("`{name}`"),
+                })
+                .collect();
+            if is_missing && !holding.is_empty() {
+                self.notices.push(format!(
+                    "no column is read as {field}, but {} holds {what}: name the column that \
+                     contacts get theirs from in [source.columns], as {field} = \"…\"",
+                    holding.join(" and ")
+                ));
+            }
+        }
+        self
+    }
+
     /// What was recognised, for people.
     fn recognised(&self) -> String {
-        let one = |(field, columns): (&Field, &Vec<usize>)| {
-            format!("`{}` as {field}", told(&self.names[columns[0]]))
+        let one = |(field, places): (&Field, &Vec<Place>)| {
+            format!("`{}` as {field}", told(&self.name_of(&places[0])))
         };
         let all: Vec<String> = self.fields.iter().map(one).collect();
         if all.is_empty() { String::new() } else { format!("; recognised: {}", all.join(", ")) }
@@ -98,29 +166,61 @@ impl Columns {
         self.fields.keys().copied().collect()
     }
 
-    /// The fields and their columns, the best first; each has one at least.
-    pub(super) fn fields(&self) -> impl Iterator<Item = (Field, &[usize])> {
-        self.fields.iter().map(|(field, columns)| (*field, columns.as_slice()))
+    /// The fields and their places, the best first; each has one at least.
+    pub(super) fn fields(&self) -> impl Iterator<Item = (Field, &[Place])> {
+        self.fields.iter().map(|(field, places)| (*field, places.as_slice()))
     }
 
-    /// The columns of `field`, the best first; empty if it has none.
-    pub(super) fn of(&self, field: Field) -> &[usize] {
+    /// The places of `field`, the best first; empty if it has none.
+    pub(super) fn places_of(&self, field: Field) -> &[Place] {
         self.fields.get(&field).map_or(&[], Vec::as_slice)
+    }
+
+    /// The columns of `field`, the best first.
+    pub(super) fn of(&self, field: Field) -> impl Iterator<Item = usize> {
+        self.places_of(field).iter().flat_map(|place| place.columns().iter().copied())
+    }
+
+    /// The column with whole names, if that is where names are.
+    pub(super) fn whole_name(&self) -> Option<usize> {
+        let places = self.places_of(Field::FirstName).iter().chain(self.places_of(Field::LastName));
+        places.filter(|place| place.own_column().is_none()).flat_map(Place::columns).next().copied()
+    }
+
+    /// The names of the columns of a place, as people read them.
+    pub(super) fn name_of(&self, place: &Place) -> String {
+        let names = place.columns().iter().map(|column| self.names[*column].as_str());
+        names.collect::<Vec<_>>().join(", ")
     }
 
     /// The fields and the names of their columns; of several columns of one name, which
     /// it is.
     pub(super) fn places(&self) -> BTreeMap<Field, String> {
-        let place = |at: &usize| {
+        // How many columns have the name of each up to it, and in all.
+        let mut all: BTreeMap<String, usize> = BTreeMap::new();
+        let number = |name: &String| {
+            let count = all.entry(folded(name)).or_insert(0);
+            *count += 1;
+            *count
+        };
+        let numbers: Vec<usize> = self.names.iter().map(number).collect();
+        let column = |at: &usize| {
             let name = &self.names[*at];
-            let same = |names: &[String]| names.iter().filter(|n| same_name(n, name)).count();
-            match same(&self.names) {
+            match all[&folded(name)] {
                 1 => name.clone(),
-                all => format!("{name} ({} of {all})", same(&self.names[..=*at])),
+                all => format!("{name} ({} of {all})", numbers[*at]),
             }
         };
-        let places = |columns: &[usize]| columns.iter().map(place).collect::<Vec<_>>().join(", ");
-        self.fields().map(|(field, columns)| (field, places(columns))).collect()
+        let place = |place: &Place| {
+            let columns: Vec<String> = place.columns().iter().map(column).collect();
+            match place {
+                Place::Column(_) => columns.concat(),
+                Place::WholeName(_) => format!("{} (whole name)", columns.concat()),
+                Place::Joined(_) => columns.join(" + "),
+            }
+        };
+        let places = |places: &[Place]| places.iter().map(place).collect::<Vec<_>>().join(", ");
+        self.fields().map(|(field, all)| (field, places(all))).collect()
     }
 
     /// The columns by their names, but for the one that holds Linq's id.
@@ -134,7 +234,8 @@ impl Columns {
     /// Whether something of a contact is read from a column.
     pub(super) fn uses(&self, column: usize) -> bool {
         let used = [self.key, self.id];
-        used.contains(&Some(column)) || self.fields.values().any(|all| all.contains(&column))
+        used.contains(&Some(column))
+            || self.fields.keys().any(|field| self.of(*field).any(|c| c == column))
     }
 
     /// Number of columns.
@@ -164,8 +265,12 @@ impl Name {
     /// What `text` says.
     pub(super) fn of(text: &str, options: &CsvOptions) -> Name {
         let mut columns = options.columns.iter();
-        if let Some((field, _)) = columns.find(|(_, wanted)| same_name(wanted, text)) {
+        let is_named = |wanted: &Vec<String>| wanted.iter().any(|name| same_name(name, text));
+        if let Some((field, _)) = columns.find(|(_, wanted)| is_named(wanted)) {
             return Name::Configured(Some(*field));
+        }
+        if options.full_name.as_ref().is_some_and(|wanted| same_name(wanted, text)) {
+            return Name::Configured(Some(Field::FirstName));
         }
         let mut others = options.key.iter().chain(&options.id_column);
         if others.any(|wanted| same_name(wanted, text)) {
@@ -227,33 +332,122 @@ fn named(names: &[String], wanted: &str, setting: &str) -> Result<usize, Defect>
 }
 
 fn same_name(a: &str, b: &str) -> bool {
-    a.trim().to_lowercase() == b.trim().to_lowercase()
+    folded(a) == folded(b)
 }
+
+fn folded(name: &str) -> String {
+    name.trim().to_lowercase()
+}
+
+/// Names that stand for forms of address as well as for job titles.
+const MAY_BE_FORM_OF_ADDRESS: [&str; 3] = ["title", "titre", "titel"];
 
 /// Adds the columns whose names are known to `fields`, which holds those that are
 /// configured.
-fn recognise(names: &[String], fields: &mut BTreeMap<Field, Vec<usize>>, id: Option<usize>) {
-    let taken: Vec<usize> = fields.values().flatten().copied().chain(id).collect();
-    let mut found: BTreeMap<Field, Vec<(usize, u32, usize)>> = BTreeMap::new();
+fn recognise(
+    names: &[String],
+    fields: &mut BTreeMap<Field, Vec<Place>>,
+    id: Option<usize>,
+    below: &dyn Profiles,
+    notices: &mut Vec<String>,
+) {
+    let configured = fields.values().flatten().flat_map(Place::columns).copied();
+    let taken: Vec<usize> = configured.chain(id).collect();
+    let mut found: BTreeMap<Target, Vec<(Meaning, usize)>> = BTreeMap::new();
+    let all = Names::of(names);
     for column in (0..names.len()).filter(|column| !taken.contains(column)) {
-        if let Some(meaning) = meaning(&names[column], names)
-            && !fields.contains_key(&meaning.field)
-        {
-            let (name, number) = meaning.rank;
-            found.entry(meaning.field).or_default().push((name, number, column));
+        if let Some(meaning) = meaning(&names[column], &all) {
+            found.entry(meaning.target).or_default().push((meaning, column));
         }
     }
-    for (field, mut columns) in found {
-        columns.sort_unstable();
-        if field == Field::Title {
-            // French Outlook has `Titre` twice: the form of address, then the job title.
-            let best = columns[0];
-            columns.retain(|column| (column.0, column.1) == (best.0, best.1));
-            columns.reverse();
+    for (target, mut columns) in found {
+        columns.sort_unstable_by_key(|(meaning, column)| (meaning.rank, *column));
+        match target {
+            Target::Field(field) if fields.contains_key(&field) => {}
+            Target::Field(Field::Title) => {
+                titles(names, fields, &columns, below, notices);
+            }
+            Target::Field(field) => {
+                let columns = kept(field, &columns);
+                fields.insert(field, columns.into_iter().map(Place::Column).collect());
+            }
+            // Names are before it in the order of targets.
+            Target::FullName => {
+                let has = |field| fields.contains_key(field);
+                if ![Field::FirstName, Field::LastName].iter().any(has) {
+                    // Of organisations `Name` is their own.
+                    let is_of_these = !has(&Field::Email) && is_of_organisations(names);
+                    let is_own = |column: &usize| is_of_these && plain(&names[*column]) == "name";
+                    let columns = columns.iter().map(|(_, column)| *column);
+                    let columns: Vec<usize> = columns.filter(|column| !is_own(column)).collect();
+                    let profiles = below.of(&columns);
+                    let is_name = |(_, profile): &(usize, Profile)| !profile.holds_no_names();
+                    let best = columns.into_iter().zip(profiles).find(is_name);
+                    if let Some((column, _)) = best {
+                        whole_name(fields, column);
+                    }
+                }
+            }
         }
-        let several = matches!(field, Field::Email | Field::PhoneNumber);
-        let kept = if several { columns.len() } else { 1 };
-        fields.insert(field, columns.into_iter().take(kept).map(|(_, _, at)| at).collect());
+    }
+}
+
+/// Names of columns that only a table of organisations has.
+const OF_ORGANISATIONS: [&str; 10] = [
+    "industry",
+    "annualrevenue",
+    "numberofemployees",
+    "numemployees",
+    "numemp",
+    "employees",
+    "accountnumber",
+    "sic",
+    "stagename",
+    "closedate",
+];
+
+/// Whether the rows of a table with these columns are organisations, or deals with them.
+fn is_of_organisations(names: &[String]) -> bool {
+    names.iter().any(|name| OF_ORGANISATIONS.contains(&plain(name).as_str()))
+}
+
+fn whole_name(fields: &mut BTreeMap<Field, Vec<Place>>, column: usize) {
+    for field in [Field::FirstName, Field::LastName] {
+        fields.insert(field, vec![Place::WholeName(column)]);
+    }
+}
+
+/// The columns of a field that are read, of those with a name for it, the best first.
+fn kept(field: Field, columns: &[(Meaning, usize)]) -> Vec<usize> {
+    let others = columns.iter().skip(1).filter(|(meaning, _)| !meaning.is_alone);
+    let kept = columns.iter().take(1).chain(others).map(|(_, column)| *column);
+    let several = matches!(field, Field::Email | Field::PhoneNumber | Field::Location);
+    kept.take(if several { columns.len() } else { 1 }).collect()
+}
+
+/// Takes the best column for job titles that does not hold forms of address.
+fn titles(
+    names: &[String],
+    fields: &mut BTreeMap<Field, Vec<Place>>,
+    columns: &[(Meaning, usize)],
+    below: &dyn Profiles,
+    notices: &mut Vec<String>,
+) {
+    let mut columns = columns.to_vec();
+    // French Outlook has `Titre` twice: the form of address, then the job title.
+    columns.sort_by_key(|(meaning, column)| (meaning.rank, std::cmp::Reverse(*column)));
+    for (_, column) in columns {
+        let is_form = MAY_BE_FORM_OF_ADDRESS.contains(&plain(&names[column]).as_str())
+            && below.of(&[column]).iter().any(Profile::holds_forms_of_address);
+        if !is_form {
+            fields.insert(Field::Title, vec![Place::Column(column)]);
+            return;
+        }
+        notices.push(format!(
+            "the column `{}` holds forms of address such as Mr and Dr., so it is not read as job \
+             title; if it is meant to be, name it in [source.columns]",
+            told(&names[column])
+        ));
     }
 }
 

@@ -48,6 +48,7 @@ fn remove(at: u32) -> Edit {
 fn refusal(outcome: &EditOutcome) -> &str {
     match outcome {
         EditOutcome::Refused(reason) => reason,
+        EditOutcome::StandsWithout(_, refused) => &refused[0].reason,
         EditOutcome::Stands(_) | EditOutcome::Removed | EditOutcome::Undone => {
             panic!("{outcome:?}")
         }

@@ -225,8 +225,10 @@ impl File {
     }
 }
 
+/// No text that Excel would take for one, which `cell` has laws of its own about.
 fn text() -> impl Strategy<Value = String> {
     prop_oneof![4 => "[a-z]{0,5}", 3 => "[a-z ,;|\t\"'=+@é€\r\n]{0,7}"]
+        .prop_map(|text| text.replace("=\"", "=q"))
 }
 
 /// The texts of a row's cells, each with the blanks before its quotation mark if it has
@@ -459,7 +461,11 @@ proptest! {
                         is_between_marks(values, &file.names)
                     });
                     let stands = matches!(outcomes.next(), Some(EditOutcome::Stands(_)));
-                    prop_assert_eq!(stands, !is_blank && !is_marked, "only what could not be read is refused");
+                    // Between two lone marks all delimiters may be text: this law does not say.
+                    let lone = |row: &Row| row.cells.iter().filter(|c| c.value.trim() == "'").count();
+                    if read.iter().all(|row| lone(row) < 2) {
+                        prop_assert_eq!(stands, !is_blank && !is_marked, "only what could not be read is refused");
+                    }
                     expected += &if stands { after } else { content.written(file.delimiter) };
                 }
             }

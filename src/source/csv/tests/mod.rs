@@ -187,7 +187,7 @@ fn what_is_no_table_of_contacts_is_an_error_that_says_why() {
     let table = [
         ("", None, "is empty"),
         ("\n \n", None, "has only blank lines"),
-        ("\n\nName,Notes\n", Some(3), "has no column for a name"),
+        ("\n\nBezeichnung,Notes\n", Some(3), "has no column for a name"),
         ("\"First Name,Email\nAnn,x\n", Some(1), "a quotation mark in its header"),
     ];
     for (file, line, expected) in table {

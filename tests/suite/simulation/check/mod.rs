@@ -22,7 +22,7 @@ use super::world::{World, Write};
 
 use pairs::{Pairs, Waits};
 
-const CANON: Canon = Canon::new(Region::US);
+pub(super) const CANON: Canon = Canon::new(Region::US);
 
 /// Checks the world after a run, however it ended.
 pub(super) fn after(

@@ -1,0 +1,249 @@
+//! Where in a row a field stands.
+//!
+//! Owns the ways in which columns hold a field: one column, a column that holds both names,
+//! or several that make up one value; what a row says there, and which cells change for
+//! another value. Leaves what the text of a cell means to [`super::cell`], and names to
+//! [`crate::source::full_name`].
+
+use std::borrow::Cow;
+
+use crate::model::Field;
+use crate::source::formula::FormulaGuard;
+use crate::source::full_name::{Names, Order, WholeName};
+
+use super::cell;
+
+/// What stands between the parts of a value that has several columns.
+const BETWEEN: &str = ", ";
+
+/// Where a field stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// In a column of its own.
+    Column(usize),
+    /// In a column with whole names, together with the other name.
+    WholeName(usize),
+    /// In several columns, a part in each.
+    Joined(Vec<usize>),
+}
+
+/// The cells of a row as they are written; blank where the row is too short.
+pub(super) trait RowText {
+    /// What is written in a column.
+    fn written(&self, column: usize) -> Cow<'_, str>;
+}
+
+impl<F: Fn(usize) -> String> RowText for F {
+    fn written(&self, column: usize) -> Cow<'_, str> {
+        Cow::Owned(self(column))
+    }
+}
+
+/// New texts of cells by column.
+pub(super) type CellTexts = Vec<(usize, String)>;
+
+/// Why a value is not written, for people; what follows "its first_name".
+pub(super) type Unwritable = &'static str;
+
+const NOT_REVERSIBLE: Unwritable =
+    "cannot be written into its cell, because it would be read as something else";
+const NO_SUCH_NAME: Unwritable = "cannot be written into the column with whole names, because the \
+                                  name would be taken apart in another way";
+const WRONG_PARTS: Unwritable =
+    "cannot be written, because it has another number of parts than the file has columns for it";
+
+impl Place {
+    /// The columns.
+    pub(super) fn columns(&self) -> &[usize] {
+        match self {
+            Place::Column(column) | Place::WholeName(column) => std::slice::from_ref(column),
+            Place::Joined(columns) => columns,
+        }
+    }
+
+    /// The only column, if it holds this field alone.
+    pub(super) fn own_column(&self) -> Option<usize> {
+        match self {
+            Place::Column(column) => Some(*column),
+            Place::WholeName(_) | Place::Joined(_) => None,
+        }
+    }
+
+    /// The values of `field` in a row, at least one: the first is the value, the others are
+    /// further ones.
+    pub(super) fn values(
+        &self,
+        field: Field,
+        row: &dyn RowText,
+        guard: FormulaGuard,
+    ) -> Vec<String> {
+        match self {
+            Place::Column(column) => {
+                let written = row.written(*column);
+                let text = cell::meant(guard, &written);
+                cell::values(field, &text).into_iter().map(str::to_owned).collect()
+            }
+            Place::WholeName(column) => {
+                let names = names(&row.written(*column), guard);
+                vec![if field == Field::FirstName { names.first } else { names.last }]
+            }
+            Place::Joined(columns) => {
+                let parts: Vec<String> = parts(columns, row, guard);
+                let filled: Vec<&str> =
+                    parts.iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
+                vec![filled.join(BETWEEN)]
+            }
+        }
+    }
+
+    /// The cells by which a row says `to` where it said `from`, which it does here.
+    ///
+    /// # Errors
+    /// Why that cannot be written.
+    pub(super) fn put(
+        &self,
+        field: Field,
+        (from, to): (&str, &str),
+        row: &dyn RowText,
+        guard: FormulaGuard,
+    ) -> Result<CellTexts, Unwritable> {
+        match self {
+            Place::Column(column) => {
+                let written = row.written(*column);
+                let text = cell::meant(guard, &written);
+                let new = cell::exchanged(field, &text, from, to).ok_or(NOT_REVERSIBLE)?;
+                let new = cell::written(guard, field, &written, &new).ok_or(NOT_REVERSIBLE)?;
+                Ok(vec![(*column, new)])
+            }
+            Place::WholeName(column) => {
+                let mut names = names(&row.written(*column), guard);
+                let name =
+                    if field == Field::FirstName { &mut names.first } else { &mut names.last };
+                to.clone_into(name);
+                self.put_names(&names, row, guard, Order::FirstLast)
+            }
+            Place::Joined(columns) => put_joined(columns, field, to, row, guard),
+        }
+    }
+
+    /// The cell by which a row has these names, in the order `usual` where it has none yet.
+    ///
+    /// # Errors
+    /// Why that cannot be written.
+    pub(super) fn put_names(
+        &self,
+        names: &Names,
+        row: &dyn RowText,
+        guard: FormulaGuard,
+        usual: Order,
+    ) -> Result<CellTexts, Unwritable> {
+        let column = self.columns()[0];
+        let written = row.written(column);
+        let text = cell::meant(guard, &written);
+        let new = WholeName::of(&text).with(names, usual).ok_or(NO_SUCH_NAME)?;
+        let new = cell::written(guard, Field::FirstName, &written, &new).ok_or(NOT_REVERSIBLE)?;
+        Ok(vec![(column, new)])
+    }
+}
+
+fn names(written: &str, guard: FormulaGuard) -> Names {
+    WholeName::of(&cell::meant(guard, written)).names()
+}
+
+fn parts(columns: &[usize], row: &dyn RowText, guard: FormulaGuard) -> Vec<String> {
+    let part = |column: &usize| cell::meant(guard, &row.written(*column)).trim().to_owned();
+    columns.iter().map(part).collect()
+}
+
+/// A part into each column: into all of them, or into those that are filled.
+fn put_joined(
+    columns: &[usize],
+    field: Field,
+    to: &str,
+    row: &dyn RowText,
+    guard: FormulaGuard,
+) -> Result<CellTexts, Unwritable> {
+    let old = parts(columns, row, guard);
+    let new: Vec<&str> =
+        if to.trim().is_empty() { Vec::new() } else { to.split(BETWEEN).collect() };
+    let filled: Vec<usize> = (0..columns.len()).filter(|at| !old[*at].is_empty()).collect();
+    let places: Vec<usize> = match new.len() {
+        0 => Vec::new(),
+        all if all == columns.len() => (0..columns.len()).collect(),
+        some if some == filled.len() => filled,
+        1 if filled.is_empty() => vec![0],
+        _ => return Err(WRONG_PARTS),
+    };
+    let mut texts = vec![""; columns.len()];
+    for (place, text) in places.into_iter().zip(new) {
+        texts[place] = text;
+    }
+    let mut cells = CellTexts::new();
+    for (column, text) in columns.iter().zip(texts) {
+        let written = row.written(*column);
+        if cell::meant(guard, &written).trim() != text {
+            let new = cell::written(guard, field, &written, text).ok_or(NOT_REVERSIBLE)?;
+            cells.push((*column, new));
+        }
+    }
+    let after = |column: usize| {
+        let new = cells.iter().find(|(new, _)| *new == column);
+        new.map_or_else(|| row.written(column).into_owned(), |(_, text)| text.clone())
+    };
+    let is = Place::Joined(columns.to_vec()).values(field, &after, guard);
+    if is[0] == to || to.trim().is_empty() && is[0].is_empty() {
+        Ok(cells)
+    } else {
+        Err(WRONG_PARTS)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn put(place: &Place, row: &[&str], to: &str) -> Result<Vec<String>, Unwritable> {
+        let text = |column: usize| row.get(column).copied().unwrap_or_default().to_owned();
+        let from = place.values(Field::Location, &text, FormulaGuard::On).swap_remove(0);
+        let cells = place.put(Field::Location, (&from, to), &text, FormulaGuard::On)?;
+        let mut row: Vec<String> = row.iter().map(|text| (*text).to_owned()).collect();
+        for (column, text) in cells {
+            row[column] = text;
+        }
+        Ok(row)
+    }
+
+    #[test]
+    fn a_value_goes_back_into_its_columns_where_its_parts_fit() {
+        let place = Place::Joined(vec![0, 1]);
+        let two = |row: [&str; 2], to: &str| put(&place, &row, to);
+        assert_eq!(
+            two(["Oslo", "Norway"], "Bergen, Norway"),
+            Ok(vec!["Bergen".into(), "Norway".into()])
+        );
+        assert_eq!(two(["Oslo", ""], "Bergen"), Ok(vec!["Bergen".into(), String::new()]));
+        assert_eq!(two(["", "Norway"], "Sweden"), Ok(vec![String::new(), "Sweden".into()]));
+        assert_eq!(two(["", ""], "Oslo"), Ok(vec!["Oslo".into(), String::new()]));
+        assert_eq!(two(["Oslo", "Norway"], ""), Ok(vec![String::new(), String::new()]));
+        assert_eq!(two(["Oslo", "Norway"], "Bergen"), Err(WRONG_PARTS));
+        assert_eq!(two(["Oslo", "Norway"], "Bergen, Vestland, Norway"), Err(WRONG_PARTS));
+        assert_eq!(two(["Washington, D.C.", "USA"], "Washington, D.C., Canada"), Err(WRONG_PARTS));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_put_into_several_columns_is_what_is_read(
+            row in prop::collection::vec("[a-c, =']{0,4}", 3), to in "[a-c, =']{0,9}",
+        ) {
+            let place = Place::Joined(vec![2, 0, 1]);
+            let row: Vec<&str> = row.iter().map(String::as_str).collect();
+            if let Ok(after) = put(&place, &row, &to) {
+                let text = |column: usize| after[column].clone();
+                let is = place.values(Field::Location, &text, FormulaGuard::On);
+                prop_assert!(is[0] == to || to.trim().is_empty() && is[0].is_empty());
+            }
+        }
+    }
+}
