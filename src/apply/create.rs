@@ -65,7 +65,7 @@ impl Apply<'_> {
                 let values = fetched.contact.values.clone();
                 progress.created.borrow_mut().insert(fetched.contact.id, values);
                 if self.sample.is_none() {
-                    self.try_either(&fetched.contact).await?;
+                    self.try_either(&fetched.contact).await;
                 }
             }
             Outcome::InDoubt(_) => progress.in_doubt.update(|creates| creates + 1),

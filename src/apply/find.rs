@@ -2,7 +2,6 @@
 
 use crate::linq::{Fetched, FindBy, Finding, LinqError};
 use crate::model::{Canon, Field, LinqContact, Values};
-
 use crate::plan::{LinqWrite, Step};
 
 use super::Apply;
@@ -69,35 +68,31 @@ impl Apply<'_> {
     pub(super) async fn first_to_try<'w>(
         &self,
         mut writes: Vec<(&'w Step, &'w LinqWrite)>,
-    ) -> Result<Vec<Vec<(&'w Step, &'w LinqWrite)>>, LinqError> {
+    ) -> Vec<Vec<(&'w Step, &'w LinqWrite)>> {
         let has_both = |(_, write): &(&Step, &LinqWrite)| match write {
-            LinqWrite::Create { values, .. } => self.is_found_by_either(values),
+            LinqWrite::Create { values, .. } => is_found_by_either(values, self.policy.canon),
             LinqWrite::Update { .. } | LinqWrite::Delete { .. } => false,
         };
         let mut both = writes.iter().enumerate().filter(|(_, write)| has_both(write));
         let Some((first, _)) = both.next().filter(|_| both.next().is_some()) else {
-            return Ok(vec![writes]);
+            return vec![writes];
         };
         if let Some(contact) = self.sample {
-            self.try_either(contact).await?;
+            self.try_either(contact).await;
         } else if self.client.may_try_either() {
             let first = writes.remove(first);
-            return Ok(vec![vec![first], writes]);
+            return vec![vec![first], writes];
         }
-        Ok(vec![writes])
-    }
-
-    fn is_found_by_either(&self, values: &Values) -> bool {
-        !values[Field::Email].trim().is_empty() && self.policy.canon.phone_key(values).is_some()
+        vec![writes]
     }
 
     /// Tries with `contact` whether one search finds whom either of two finds.
-    pub(super) async fn try_either(&self, contact: &LinqContact) -> Result<(), LinqError> {
-        match self.policy.canon.phone_key(&contact.values) {
-            Some(number) if self.is_found_by_either(&contact.values) => {
-                self.client.try_either(contact, &number).await
-            }
-            Some(_) | None => Ok(()),
+    pub(super) async fn try_either(&self, contact: &LinqContact) {
+        let canon = self.policy.canon;
+        if is_found_by_either(&contact.values, canon)
+            && let Some(number) = canon.phone_key(&contact.values)
+        {
+            self.client.try_either(contact, &number).await;
         }
     }
 }
@@ -107,8 +102,9 @@ pub(crate) fn sample<'a>(
     mut contacts: impl Iterator<Item = &'a LinqContact>,
     canon: Canon,
 ) -> Option<&'a LinqContact> {
-    contacts.find(|contact| {
-        !contact.values[Field::Email].trim().is_empty()
-            && canon.phone_key(&contact.values).is_some()
-    })
+    contacts.find(|contact| is_found_by_either(&contact.values, canon))
+}
+
+fn is_found_by_either(values: &Values, canon: Canon) -> bool {
+    !values[Field::Email].trim().is_empty() && canon.phone_key(values).is_some()
 }

@@ -204,7 +204,7 @@ impl<'a> Apply<'a> {
         });
         let progress = Progress::default();
         let mut in_doubt = Vec::new();
-        for some in self.first_to_try(writes.collect()).await? {
+        for some in self.first_to_try(writes.collect()).await {
             self.each(Stage::Writing, some, &progress, |outcome| match outcome {
                 Outcome::InDoubt(doubt) => in_doubt.push(*doubt),
                 outcome @ (Outcome::Created(_)

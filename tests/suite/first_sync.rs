@@ -95,3 +95,13 @@ fn rows_that_look_like_one_person_are_created_once_and_the_others_wait() {
     assert_eq!((again.linq(), again.count("ambiguous")), ([2, 0, 0, 0], 1));
     assert_eq!(world.text(), twice);
 }
+
+#[test]
+fn a_search_that_fails_after_a_create_is_no_failure_of_the_create() {
+    let world = World::with_csv(&people::csv(1..=3));
+    // The first two look for the first row; the third tries what one search can find.
+    world.fault("find status=422 nth=3");
+    let run = world.once().expect(0);
+    assert_eq!((run.linq()[1], run.count("in_sync")), (3, 3), "{:#}", run.json);
+    world.expect_silence();
+}

@@ -42,16 +42,14 @@ impl Client {
     }
 
     /// Tries with `contact`, which has an e-mail address and the number `phone` (E.164),
-    /// whether it is found by each of them beside one that no contact has. Two requests.
-    ///
-    /// # Errors
-    /// [`LinqError`]; then nothing is known.
-    pub async fn try_either(&self, contact: &LinqContact, phone: &str) -> Result<(), LinqError> {
-        let Either::Untried(tries) = self.either() else { return Ok(()) };
+    /// whether it is found by each of them beside one that no contact has. Two requests;
+    /// where one of them fails, nothing is learnt, and nothing else is held up.
+    pub async fn try_either(&self, contact: &LinqContact, phone: &str) {
+        let Either::Untried(tries) = self.either() else { return };
         let email = contact.values[Field::Email].trim();
         let (no_email, no_phone) = UNUSED;
         if is_too_long(email) || phone == no_phone {
-            return Ok(());
+            return;
         }
         self.set_either(Either::Trying);
         let learnt = async {
@@ -66,11 +64,12 @@ impl Client {
         let learnt = learnt.await;
         self.set_either(match &learnt {
             Ok(Some(true)) => Either::Holds,
-            Ok(None) if tries + 1 < MOST_TRIES => Either::Untried(tries + 1),
-            Ok(Some(false) | None) => Either::Fails,
-            Err(_) => Either::Untried(tries),
+            Ok(None) | Err(_) if tries + 1 < MOST_TRIES => Either::Untried(tries + 1),
+            Ok(Some(false) | None) | Err(_) => Either::Fails,
         });
-        learnt.map(drop)
+        if let Err(error) = learnt {
+            tracing::debug!(%error, "could not try one search for an e-mail address and a number");
+        }
     }
 
     /// Whether a search shows `contact`, or another with the same `field`; `None` where it
