@@ -15,6 +15,7 @@
 //! | `intent`, `journal` | what is about to be written, its legal transitions, and keeping it |
 //! | `history`, `runs`, `rejections` | what happened, when, and what Linq refused |
 //! | `waiting` | what waits for a person, and what was decided about it |
+//! | `not_found` | who is asked for in vain while the listing is in parts |
 //! | `weather` | a Linq that does not work, and when it may be asked again |
 //! | `memory` | the pair, what readings mean and the first backup |
 //! | `purge` | erasing a person for good |
@@ -38,6 +39,7 @@ mod intent;
 mod journal;
 mod links;
 mod memory;
+mod not_found;
 mod purge;
 mod rejections;
 mod repeated;
@@ -62,6 +64,7 @@ pub use history::{Action, HistoryEntry, HistoryRow};
 pub use intent::{Intent, IntentKind, IntentOutcome, IntentState, IntentStep, NewIntent};
 pub use links::{LinkChange, LinkKey};
 pub use memory::Pair;
+pub use not_found::NotFound;
 pub use purge::Traces;
 pub use rejections::{Rejection, RejectionChange};
 pub use repeated::RepeatedWrite;

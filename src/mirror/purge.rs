@@ -39,6 +39,7 @@ impl State {
                 tx.execute("DELETE FROM linq_contacts WHERE linq_id = ?1", [id])?;
                 tx.execute("DELETE FROM history WHERE linq_id = ?1", [id])?;
                 tx.execute("DELETE FROM rejections WHERE linq_id = ?1", [id])?;
+                tx.execute("DELETE FROM not_found WHERE linq_id = ?1", [id])?;
                 tx.execute("DELETE FROM decisions WHERE waiting ->> 'linq_id' = ?1", [id])?;
                 tx.execute(
                     "UPDATE links SET status = 'released', source_key = NULL, base = '{}'

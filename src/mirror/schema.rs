@@ -26,6 +26,7 @@
 //! | `intents` | open intent, that is, write that may be on its way |
 //! | `history` | thing that was done or decided; rows are never changed; `bases` is what there is to know to put it back |
 //! | `rejections` | field or write that Linq refused, kept until what would be sent changes or it is sent again; `fields` are those that Linq named |
+//! | `not_found` | linked contact that Linq said does not exist while its listing was in parts: since when, and in how many runs |
 //! | `waiting` | thing that waits for a person, as the last run left it, as JSON |
 //! | `applied` | saved plan that was applied: no plan is applied twice |
 //! | `decisions` | decision of a person about one of them, with what was shown, until it is carried out or void |
@@ -66,6 +67,7 @@ const STEPS: &[M<'static>] = &[
     M::up(NAMES),
     M::up(KNOWN_SINCE),
     M::up(REFUSED_FIELDS),
+    M::up(NOT_FOUND),
 ];
 
 /// The migrations, applied in one transaction.
@@ -252,6 +254,16 @@ ALTER TABLE linq_contacts ADD COLUMN known_since INTEGER NOT NULL DEFAULT 0; -- 
 /// not known.
 const REFUSED_FIELDS: &str = "
 ALTER TABLE rejections ADD COLUMN fields TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(fields));
+";
+
+/// What there is to know to tell that somebody is gone whom no whole listing lacks.
+const NOT_FOUND: &str = "
+CREATE TABLE not_found (
+    linq_id  INTEGER PRIMARY KEY,
+    since    INTEGER NOT NULL,
+    runs     INTEGER NOT NULL,     -- one after another in which it was asked for in vain
+    last_run INTEGER NOT NULL
+) STRICT;
 ";
 
 #[cfg(test)]

@@ -1,22 +1,25 @@
 //! The evidence of absence.
 //!
 //! Owns it: a contact counts as gone only if a complete listing lacks it, asking for it by
-//! id says that it does not exist, and a known contact still answers. Leaves what follows
-//! to [`crate::plan`].
+//! id says that it does not exist, and a known contact still answers. Where contacts come
+//! and go so often that no listing is complete, being asked for in vain in several runs over
+//! some time counts instead. Leaves what follows to [`crate::plan`].
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
 
+use chrono::TimeDelta;
 use futures_util::stream::{self, Stream, StreamExt};
 
 use crate::gauge::Stage;
 use crate::linq::{Client, Fetched, LinqError, Lookup};
-use crate::mirror::{LinkKey, State, StateError};
+use crate::mirror::{LinkKey, NotFound, State, StateError};
 use crate::model::{
-    Canon, Decided, Fingerprint, Limit, LinkStatus, LinqId, Side, SourceRecord, Values, WaitingKind,
+    Canon, Decided, Fingerprint, Limit, LinkStatus, LinqId, Side, SourceRecord, Timestamp, Values,
+    WaitingKind,
 };
-use crate::plan::LinqSide;
+use crate::plan::{Incomplete, LinqSide, Outlook};
 use crate::source::Reading;
 
 /// How many contacts are asked for at most to see whether any still answers.
@@ -25,6 +28,11 @@ const CONTROLS: usize = 5;
 /// How many linked contacts that a listing in parts does not show are asked for one by
 /// one: as many as a run may delete unless something else is configured.
 const FEW: Limit = Limit::Percent { hundredths: 500 };
+
+/// In how many runs in a row, and over which time at least, a contact must be asked for in
+/// vain to count as gone, where no listing is complete because it moves.
+const RUNS: u32 = 3;
+const MINUTES: i64 = 10;
 
 /// Contacts of links that a listing lacks.
 #[derive(Default)]
@@ -181,17 +189,21 @@ impl Missing {
         Ok(())
     }
 
-    /// Asks for linked contacts that a listing in parts does not show, unless they are many:
-    /// what they have is known then. Nothing follows for those that are not there.
+    /// Asks for linked contacts that a listing in parts does not show, unless they are not
+    /// `few`: what they have is known then. Nothing follows for those that are not there, unless
+    /// they were asked for in vain often enough. Returns who was asked for in vain in this
+    /// run, where somebody else still answered.
     pub(super) async fn look_for_few(
         &self,
         client: &Client,
+        few: bool,
         shown: &mut BTreeMap<LinqId, Fetched>,
         side: &mut LinqSide,
-    ) -> Result<(), LinqError> {
-        if self.linked.len() > FEW.allows(self.links) {
-            return Ok(());
+    ) -> Result<BTreeSet<LinqId>, LinqError> {
+        if !few && self.linked.len() > FEW.allows(self.links) {
+            return Ok(BTreeSet::new());
         }
+        let listed: Vec<LinqId> = shown.keys().take(CONTROLS).copied().collect();
         client.gauge().begin(Stage::Asking, u64::try_from(self.linked.len()).ok());
         let mut answers = pin!(each(client, self.linked.iter().copied()));
         while let Some((id, lookup)) = answers.next().await {
@@ -207,7 +219,46 @@ impl Missing {
                 Ok(Lookup::Unproven(_)) => {}
             }
         }
-        Ok(())
+        let Some(answer) = (match &side.elusive {
+            none if none.is_empty() => None,
+            _ => somebody_answers(client, &listed).await?,
+        }) else {
+            return Ok(BTreeSet::new());
+        };
+        shown.insert(answer.contact.id, answer);
+        Ok(side.elusive.clone())
+    }
+}
+
+/// Takes those for gone who were asked for in vain in enough runs over enough time, and says
+/// so: no listing was complete, because contacts came and went while it was read.
+pub(super) fn settle_elusive(
+    side: &mut LinqSide,
+    not_found: &BTreeMap<LinqId, NotFound>,
+    now: Timestamp,
+) {
+    let passing = |incomplete: &Incomplete| incomplete.outlook == Outlook::Passing;
+    let Some(incomplete) = side.incomplete.as_ref().filter(|one| passing(one)) else { return };
+    let is_proof =
+        |one: &&NotFound| one.runs >= RUNS && (now - one.since) >= TimeDelta::minutes(MINUTES);
+    let proven: Vec<(LinqId, NotFound)> = side
+        .elusive
+        .iter()
+        .filter_map(|id| Some((*id, *not_found.get(id).filter(is_proof)?)))
+        .collect();
+    let Some(fewest) = proven.iter().map(|(_, one)| one.runs).min() else { return };
+    let count = match proven.len() {
+        1 => "1 linked contact is gone from Linq: it".to_owned(),
+        more => format!("{more} linked contacts are gone from Linq: they"),
+    };
+    side.notices.push(format!(
+        "{count} did not exist when asked for in {fewest} runs in a row, while others did; \
+         no listing proved it, since it moves: {}",
+        incomplete.why
+    ));
+    for (id, _) in proven {
+        side.elusive.remove(&id);
+        side.gone.insert(id);
     }
 }
 
@@ -233,4 +284,47 @@ async fn somebody_answers(
         }
     }
     Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(minute: i64) -> Timestamp {
+        Timestamp::from_timestamp(1_800_000_000 + 60 * minute, 0).unwrap()
+    }
+
+    fn side(outlook: Outlook) -> LinqSide {
+        LinqSide {
+            contacts: BTreeMap::new(),
+            incomplete: Some(Incomplete { why: "it moves".to_owned(), outlook }),
+            gone: BTreeSet::new(),
+            elusive: [LinqId(7)].into(),
+            notices: Vec::new(),
+            unasked: false,
+            nobody_answers: false,
+            known_since: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn asked_for_in_vain_in_three_runs_over_ten_minutes_is_gone_where_the_listing_moves() {
+        for (runs, minute, outlook, is_gone) in [
+            (3, 10, Outlook::Passing, true),
+            (9, 90, Outlook::Passing, true),
+            (2, 90, Outlook::Passing, false),
+            (9, 9, Outlook::Passing, false),
+            // A clock that was set back.
+            (9, -90, Outlook::Passing, false),
+            (9, 90, Outlook::Lasting, false),
+        ] {
+            let mut side = side(outlook);
+            let known = NotFound { since: at(0), runs };
+            settle_elusive(&mut side, &[(LinqId(7), known)].into(), at(minute));
+            let told = side.notices.concat();
+            assert_eq!(side.gone.contains(&LinqId(7)), is_gone, "{runs} {minute}");
+            assert_eq!(side.elusive.is_empty(), is_gone, "{runs} {minute}");
+            assert_eq!(told.contains(&format!("in {runs} runs")), is_gone, "{told}");
+        }
+    }
 }

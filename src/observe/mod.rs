@@ -15,17 +15,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::TimeDelta;
 
 use crate::linq::{Client, Completeness, Fetched, LinqError, Listing, walk};
-use crate::mirror::{IntentKind, IntentState, Rejection, RepeatedWrite, Shown, State, StateError};
+use crate::mirror::{
+    IntentKind, IntentState, LinkKey, Rejection, RepeatedWrite, Shown, State, StateError,
+};
 use crate::model::{
-    Field, FieldSet, Fingerprint, Link, LinqContact, LinqId, Meaning, Policy, RunId, Scope, Sends,
-    Side, SourceRecord, Timestamp,
+    Field, FieldSet, Fingerprint, Link, LinkStatus, LinqContact, LinqId, Meaning, Policy, RunId,
+    Scope, Sends, Side, SourceRecord, Timestamp,
 };
 use crate::plan::{
     Decisions, DoubtfulCreate, HalfAdded, Hold, Incomplete, LinqSide, Observation, Outlook,
     RecentDeletions, RecentEdits, Refusal, SourceSide, Written, choose, worth_asking,
 };
 use crate::source::Reading;
-use absence::missing;
+use absence::{missing, settle_elusive};
 pub(crate) use twice::{creates_unfindable, look_twice};
 
 /// The sliding time over which deletions are counted.
@@ -56,7 +58,9 @@ pub async fn read_linq(
     run: RunId,
     now: Timestamp,
 ) -> Result<LinqSide, ObserveError> {
-    let Listing { contacts: listed, completeness } = walk(client).await?;
+    let linked = linked(state)?;
+    let all_seen = |seen: &BTreeMap<LinqId, Fetched>| linked.iter().all(|id| seen.contains_key(id));
+    let Listing { contacts: listed, completeness } = walk(client, all_seen).await?;
     let mut shown: BTreeMap<LinqId, Fetched> =
         listed.into_iter().map(|fetched| (fetched.contact.id, fetched)).collect();
     unshown::complete(client, state, &mut shown).await?;
@@ -72,21 +76,32 @@ pub async fn read_linq(
         },
         gone: BTreeSet::new(),
         elusive: BTreeSet::new(),
+        notices: Vec::new(),
         unasked: false,
         nobody_answers: false,
         known_since: BTreeMap::new(),
     };
     let missing = missing(state, policy.canon, reading, &shown)?;
+    let recent = state.deletions_since(Side::Source, now - DAY)?;
+    let few = worth_asking(missing.linked.len(), missing.links, recent, policy);
     if side.incomplete.is_some() {
-        missing.look_for_few(client, &mut shown, &mut side).await?;
+        let in_vain = missing.look_for_few(client, few, &mut shown, &mut side).await?;
+        let not_found = state.count_not_found(run, now, &in_vain)?;
+        settle_elusive(&mut side, &not_found, now);
     } else {
-        let recent = state.deletions_since(Side::Source, now - DAY)?;
-        side.unasked = !worth_asking(missing.linked.len(), missing.links, recent, policy);
+        state.count_not_found(run, now, &BTreeSet::new())?;
+        side.unasked = !few;
         missing.ask(client, &mut shown, &mut side).await?;
     }
     store(state, run, now, &shown, &side)?;
     side.contacts = shown.into_iter().map(|(id, fetched)| (id, fetched.contact)).collect();
     Ok(side)
+}
+
+/// The contacts that are kept the same.
+fn linked(state: &State) -> Result<BTreeSet<LinqId>, StateError> {
+    let is_linked = |link: &LinkKey| link.status == LinkStatus::Linked;
+    Ok(state.link_keys()?.iter().filter(|link| is_linked(link)).map(|link| link.linq_id).collect())
 }
 
 /// Brings the mirror up to what Linq showed. Contacts that are not listed and not

@@ -130,7 +130,7 @@ pub fn plan(seen: &Observation, policy: &Policy) -> Result<Plan, Unaccounted> {
             plan.steps.push(step);
         }
     }
-    plan.notices.extend(seen.source.notices.iter().cloned());
+    plan.notices.extend(seen.source.notices.iter().chain(&seen.linq.notices).cloned());
     notice_nobodies(&mut plan, seen);
     notice_copies(&mut plan, &cases);
     notice_other_keys(&mut plan, &cases);
@@ -205,50 +205,47 @@ fn drop_writes_to_read_only_source(plan: &mut Plan, seen: &Observation) {
 
 /// Names rows that have something and nobody whose it is.
 fn notice_nobodies(plan: &mut Plan, seen: &Observation) {
-    const NAMED: usize = 5;
     let records = plan.nobodies.iter().map(|at| &seen.source.records[at.0 as usize]);
-    let filled: Vec<&str> = records
+    let filled = records
         .filter(|record| !record.values.filled().is_empty())
-        .map(|record| record.label.as_str())
+        .map(|record| record.label.clone())
         .collect();
-    if filled.is_empty() {
-        return;
-    }
-    let more = if filled.len() > NAMED { ", …" } else { "" };
-    plan.notices.push(format!(
-        "without a name, an e-mail address or a phone number, so not synchronised: {}{more}",
-        filled[..filled.len().min(NAMED)].join(", ")
-    ));
+    notice_some(
+        plan,
+        "without a name, an e-mail address or a phone number, so not synchronised",
+        filled,
+    );
 }
 
 /// Names rows and cards that are there twice.
 fn notice_copies(plan: &mut Plan, cases: &[Case<'_>]) {
+    let copy = |case: &Case<'_>| match case {
+        Case::Copy { record, of } => Some(format!("{} of {}", record.label, of.label)),
+        Case::Pair { .. }
+        | Case::Replaced { .. }
+        | Case::OnBoth { .. }
+        | Case::InSource { .. }
+        | Case::InLinq { .. }
+        | Case::Orphan { .. }
+        | Case::Ambiguous { .. }
+        | Case::Candidate { .. }
+        | Case::Nobody { .. }
+        | Case::Suspect { .. }
+        | Case::OutOfScope { .. } => None,
+    };
+    let copies = cases.iter().filter_map(copy).collect();
+    notice_some(plan, "identical copies, which are not synchronised", copies);
+}
+
+/// Says of some rows or cards what they are, and names the first.
+fn notice_some(plan: &mut Plan, are: &str, mut labels: Vec<String>) {
     const NAMED: usize = 5;
-    let copies: Vec<String> = cases
-        .iter()
-        .filter_map(|case| match case {
-            Case::Copy { record, of } => Some(format!("{} of {}", record.label, of.label)),
-            Case::Pair { .. }
-            | Case::Replaced { .. }
-            | Case::OnBoth { .. }
-            | Case::InSource { .. }
-            | Case::InLinq { .. }
-            | Case::Orphan { .. }
-            | Case::Ambiguous { .. }
-            | Case::Candidate { .. }
-            | Case::Nobody { .. }
-            | Case::Suspect { .. }
-            | Case::OutOfScope { .. } => None,
-        })
-        .collect();
-    if copies.is_empty() {
+    if labels.is_empty() {
         return;
     }
-    let more = if copies.len() > NAMED { ", …" } else { "" };
-    plan.notices.push(format!(
-        "identical copies, which are not synchronised: {}{more}",
-        copies[..copies.len().min(NAMED)].join(", ")
-    ));
+    let more = if labels.len() > NAMED { ", …" } else { "" };
+    labels.truncate(NAMED);
+    plan.notices.push(format!("{are}: {}{more}", labels.join(", ")));
 }
 
 /// Says that keys are others than before, where that happened to more than one.

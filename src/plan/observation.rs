@@ -79,6 +79,8 @@ pub struct LinqSide {
     /// Linked ids of which Linq says that they do not exist, while nothing proves it: the
     /// listing was in parts, or showed them a moment before. The next run tells.
     pub elusive: BTreeSet<LinqId>,
+    /// What people should know of it besides.
+    pub notices: Vec<String>,
     /// Whether so many linked contacts are missing that they were not asked for one
     /// by one.
     pub unasked: bool,

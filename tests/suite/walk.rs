@@ -95,6 +95,31 @@ fn who_is_gone_from_a_listing_in_parts_waits_for_a_whole_one_and_for_nobody() {
 }
 
 #[test]
+fn who_is_gone_while_the_listing_always_moves_is_asked_for_in_several_runs_and_then_removed() {
+    let world = World::with_quirks(&["per-page=10"]);
+    world.write(people::csv(1..=30));
+    world.sync();
+    world.remove("First005");
+    world.fault("list lie=fewer");
+    for _ in 0..4 {
+        let run = world.once().expect(0);
+        assert_eq!(run.source(), [30, 0, 0, 0], "{:#}", run.json);
+        assert!(run.notices().contains("1 linked contact seems to be gone"), "{}", run.notices());
+    }
+    let state = rusqlite::Connection::open(world.path("state/state.db")).unwrap();
+    let older = "UPDATE not_found SET since = since - 600000";
+    assert_eq!(state.execute(older, []).unwrap(), 1);
+    drop(state);
+    let run = world.once().expect(0);
+    assert_eq!(run.source(), [29, 0, 0, 1], "{:#}", run.json);
+    assert!(run.notices().contains("did not exist when asked for in 5 runs"), "{}", run.notices());
+    assert_eq!(world.writes(), []);
+    world.linq().clear_faults();
+    assert_eq!(world.people_in_linq(), world.people_in_csv());
+    world.expect_silence();
+}
+
+#[test]
 fn many_who_are_not_in_a_listing_in_parts_are_told_and_not_asked_for() {
     let world = World::with_quirks(&["per-page=20"]);
     world.write(people::csv(1..=60));

@@ -12,7 +12,8 @@
 //! ends. A contact that is listed twice and looks the same both times does no
 //! harm to an exact count; one that looks different makes the walk incomplete.
 //!
-//! A walk that drifted is repeated. If no walk is complete, what any of them saw
+//! A walk that drifted is repeated, unless all who are looked for were seen by then and as
+//! many as Linq says there are. If no walk is complete, what any of them saw
 //! is put together, the later walk preferred: good for updates, never for
 //! deletions.
 
@@ -97,16 +98,22 @@ impl Doubt {
     }
 }
 
-/// Reads every contact in Linq, in up to three walks.
+/// Reads every contact in Linq, in up to three walks. `all_seen` says of the contacts of a
+/// walk that drifted whether nobody is looked for among those whom it may not show.
 ///
 /// # Errors
 /// [`LinqError`] when a page does not come after all attempts. Nothing that was
 /// read until then is kept.
-pub async fn walk(client: &Client) -> Result<Listing, LinqError> {
+pub async fn walk(
+    client: &Client,
+    all_seen: impl Fn(&BTreeMap<LinqId, Fetched>) -> bool,
+) -> Result<Listing, LinqError> {
     let mut seen: BTreeMap<LinqId, Fetched> = BTreeMap::new();
     let mut walks = 1;
     loop {
-        let (contacts, completeness) = join(read_pages(client).await?);
+        let pages = read_pages(client).await?;
+        let total = most_in_total(&pages);
+        let (contacts, completeness) = join(pages);
         let listing = |contacts: BTreeMap<LinqId, Fetched>| Listing {
             contacts: contacts.into_values().collect(),
             completeness,
@@ -116,7 +123,8 @@ pub async fn walk(client: &Client) -> Result<Listing, LinqError> {
             Completeness::Partial(doubt) => {
                 tracing::debug!(%doubt, walks, "the listing is not complete");
                 seen.extend(contacts);
-                if walks == MAX_WALKS || !doubt.may_pass() {
+                let is_enough = || seen.len() >= total && all_seen(&seen);
+                if walks == MAX_WALKS || !doubt.may_pass() || is_enough() {
                     return Ok(listing(seen));
                 }
             }
@@ -211,6 +219,12 @@ fn join(pages: Vec<Asked>) -> (BTreeMap<LinqId, Fetched>, Completeness) {
     }
     let doubt = doubt.or(changed).or_else(|| doubt_about_count(contacts.len(), total));
     (contacts, doubt.map_or(Completeness::Complete, Completeness::Partial))
+}
+
+/// The most contacts that any of the pages says there are.
+fn most_in_total(pages: &[Asked]) -> usize {
+    let totals = pages.iter().filter_map(|(_, page)| page.as_ref()?.pagination.total_count);
+    totals.max().map_or(0, |total| usize::try_from(total).unwrap_or(usize::MAX))
 }
 
 /// What speaks against the pages themselves: first what another walk cannot mend.

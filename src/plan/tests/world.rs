@@ -142,6 +142,7 @@ impl World {
                 incomplete: None,
                 gone: self.missing(),
                 elusive: BTreeSet::new(),
+                notices: Vec::new(),
                 unasked: false,
                 nobody_answers: false,
                 known_since: self.known_since(),
