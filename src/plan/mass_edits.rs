@@ -282,11 +282,11 @@ impl Judge<'_> {
         moved * 5 >= new.len() * 4
     }
 
-    /// Which linked contacts had which value of `field` on the side where it was edited,
-    /// when both sides last agreed.
+    /// Which contacts had which value of `field` on the side where it was edited, when both
+    /// sides last agreed. Released ones count too: a value may have moved from one of them.
     fn holders(&self, field: Field, canon: Canon) -> BTreeMap<String, Vec<LinkId>> {
         let mut holders: BTreeMap<String, Vec<LinkId>> = BTreeMap::new();
-        for link in self.seen.links.iter().filter(|link| link.status == LinkStatus::Linked) {
+        for link in &self.seen.links {
             let Some(agreed) = link.base.get(field) else { continue };
             let text = match self.side {
                 Side::Linq => &agreed.source,

@@ -349,8 +349,11 @@ impl<'a> Matcher<'a> {
         }
         let mut contacts: BTreeMap<Vec<String>, Vec<LinqId>> = BTreeMap::new();
         for (id, contact) in &self.pool.contacts {
-            let all = self.every_field(&contact.values).filter(|all| records.contains_key(all));
-            contacts.entry(all.unwrap_or_default()).or_default().push(*id);
+            if let Some(all) = self.every_field(&contact.values)
+                && records.contains_key(&all)
+            {
+                contacts.entry(all).or_default().push(*id);
+            }
         }
         for (all, rows) in records {
             let ids = contacts.get(&all).map_or(&[][..], Vec::as_slice);

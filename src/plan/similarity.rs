@@ -161,11 +161,14 @@ fn was_read_as_ansi(agreed: &str, text: &str) -> bool {
 }
 
 /// The weight of what is the same in both, and the weight of what is filled in either;
-/// `unsaid` fields aside.
+/// `unsaid` fields aside, and half a name that only one of them has: that does not speak
+/// against it.
 fn weights(a: &Values, b: &Values, unsaid: FieldSet) -> (u32, u32) {
     let (mut shared, mut total) = (0, 0);
     for field in Field::ALL.into_iter().filter(|field| !unsaid.contains(*field)) {
-        if !a[field].is_empty() || !b[field].is_empty() {
+        let filled = [a, b].into_iter().filter(|values| !values[field].is_empty()).count();
+        let is_name = matches!(field, Field::FirstName | Field::LastName);
+        if filled == 2 || filled == 1 && !is_name {
             total += weight(field);
             let same = a[field] == b[field] || lost_letters(&a[field], &b[field]);
             shared += if same { weight(field) } else { 0 };

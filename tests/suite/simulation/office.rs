@@ -206,6 +206,7 @@ impl World {
         let (was, is) = (by_tag(before), by_tag(after));
         let column = |field| self.column(field);
         let tags: BTreeSet<&String> = was.keys().chain(is.keys()).collect();
+        let dropped = self.inner().past.dropped.clone();
         let mut edited = BTreeSet::new();
         let mut removed = 0;
         for tag in tags {
@@ -219,9 +220,18 @@ impl World {
             let count = |rows: Option<&Vec<usize>>| rows.map_or(0, Vec::len);
             removed += count(old).saturating_sub(count(new));
             for field in Field::ALL {
-                let there =
-                    before.at(&column(field)).is_some() == after.at(&column(field)).is_some();
-                if there && cells(before, old, field) != cells(after, new, field) {
+                let [was, is] = [before, after].map(|sheet| sheet.at(&column(field)).is_some());
+                // A column that comes back as it was is no edit, one with other texts is.
+                let is_other = || match (was, is) {
+                    (true, true) => cells(before, old, field) != cells(after, new, field),
+                    (false, true) => {
+                        let known = dropped.get(&field).and_then(|known| known.get(tag));
+                        let texts = cells(after, new, field).into_iter().flatten();
+                        texts.filter(|text| !text.is_empty()).any(|text| Some(&text) != known)
+                    }
+                    (_, false) => false,
+                };
+                if is_other() {
                     edited.insert((tag.clone(), field));
                 }
             }

@@ -92,8 +92,6 @@ pub(super) struct RunNow {
     pub(super) shown: BTreeMap<u64, Contact>,
     /// Whether anything but the run itself happened in it.
     pub(super) disturbed: bool,
-    /// Whether our clock was set during it.
-    pub(super) clock_set: bool,
     /// Whether earlier runs left no intent open.
     pub(super) fresh: bool,
     /// What was agreed on before, where people work on whole tables.
@@ -267,7 +265,6 @@ impl World {
             let due: Vec<_> = during.map(|(_, edit)| edit.clone()).collect();
             for (_, seconds) in run.conditions.clocks.iter().filter(|(when, _)| *when == at) {
                 self.clock.fetch_add(*seconds, Ordering::Relaxed);
-                run.clock_set = true;
             }
             run.disturbed |= !due.is_empty();
             let when = run.conditions.kill_when.as_ref();
