@@ -161,17 +161,19 @@ fn was_read_as_ansi(agreed: &str, text: &str) -> bool {
 }
 
 /// The weight of what is the same in both, and the weight of what is filled in either;
-/// `unsaid` fields aside, and half a name that only one of them has: that does not speak
-/// against it.
+/// `unsaid` fields aside, and half a name that only one of them has where they share the
+/// other half: that does not speak against them.
 fn weights(a: &Values, b: &Values, unsaid: FieldSet) -> (u32, u32) {
+    let same = |field: Field| a[field] == b[field] || lost_letters(&a[field], &b[field]);
+    let shares = |field: Field| !a[field].is_empty() && same(field);
     let (mut shared, mut total) = (0, 0);
     for field in Field::ALL.into_iter().filter(|field| !unsaid.contains(*field)) {
         let filled = [a, b].into_iter().filter(|values| !values[field].is_empty()).count();
-        let is_name = matches!(field, Field::FirstName | Field::LastName);
-        if filled == 2 || filled == 1 && !is_name {
+        let is_known = field == Field::FirstName && shares(Field::LastName)
+            || field == Field::LastName && shares(Field::FirstName);
+        if filled == 2 || filled == 1 && !is_known {
             total += weight(field);
-            let same = a[field] == b[field] || lost_letters(&a[field], &b[field]);
-            shared += if same { weight(field) } else { 0 };
+            shared += if same(field) { weight(field) } else { 0 };
         }
     }
     (shared, total)
