@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use linqsync::sandbox::{Options, Sandbox};
 use linqsync::source::vcard::{VcardOptions, VcardSource, VcardVersion};
-use linqsync::source::{Access, Pace, Source};
+use linqsync::source::{Access, Clock, Source};
 
 const TOKEN: &str = "bench-token";
 
@@ -51,7 +51,7 @@ fn readings(size: usize, cards: &Path) {
         recursive: false,
         version: VcardVersion::V3,
         access: Access::Exclusive,
-        pace: Pace::still(),
+        clock: Clock::still(),
     });
     for what in ["first reading", "nothing changed"] {
         let start = Instant::now();

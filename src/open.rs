@@ -4,9 +4,8 @@
 //! configuration. Leaves running to [`crate::run`].
 
 use std::num::NonZeroU32;
-use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::config::{
     Config, CsvConfig, Delimiter, Encoding, SourceKind, VcardConfig, VcardVersion,
@@ -19,7 +18,7 @@ use crate::mirror::{Pair, State, StateError};
 use crate::report::ReportedError;
 use crate::source::csv::{Charset, CsvOptions, CsvSource, Delimiter as CsvDelimiter};
 use crate::source::vcard::{self, VcardOptions, VcardSource};
-use crate::source::{Access, FormulaGuard, Pace, Source};
+use crate::source::{Access, Clock, FormulaGuard, Source};
 
 /// Why a configuration could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -121,23 +120,24 @@ pub fn address(config: &Config) -> Result<BaseUrl, OpenError> {
 
 /// The source that `config` names.
 pub fn source(config: &Config, access: Access) -> Box<dyn Source + Send> {
-    let path = config.source.path.as_path();
     match &config.source.kind {
         SourceKind::Csv(csv) => Box::new(CsvSource::new(csv_options(config, csv, access))),
-        SourceKind::Vcard(vcard) => Box::new(VcardSource::new(vcard_options(path, vcard, access))),
+        SourceKind::Vcard(vcard) => {
+            Box::new(VcardSource::new(vcard_options(config, vcard, access)))
+        }
     }
 }
 
-fn vcard_options(path: &Path, vcard: &VcardConfig, access: Access) -> VcardOptions {
+fn vcard_options(config: &Config, vcard: &VcardConfig, access: Access) -> VcardOptions {
     VcardOptions {
-        path: path.to_owned(),
+        path: config.source.path.clone(),
         recursive: vcard.recursive,
         version: match vcard.version {
             VcardVersion::V3 => vcard::VcardVersion::V3,
             VcardVersion::V4 => vcard::VcardVersion::V4,
         },
         access,
-        pace: pace(Duration::ZERO),
+        clock: clock(config.source.quiet),
     }
 }
 
@@ -161,15 +161,21 @@ fn csv_options(config: &Config, csv: &CsvConfig, access: Access) -> CsvOptions {
         columns: csv.columns.clone(),
         full_name: csv.full_name.clone(),
         region: config.sync.region,
-        pace: pace(config.source.quiet),
+        clock: clock(config.source.quiet),
         access,
     }
 }
 
-/// The real time, for a source that must have rested for `quiet`.
+/// The real time, for a source that must have been left alone for `quiet`.
 #[expect(clippy::disallowed_methods, reason = "below this edge, time is an argument")]
-fn pace(quiet: Duration) -> Pace {
-    Pace { quiet, now: Arc::new(SystemTime::now), wait: Arc::new(std::thread::sleep) }
+fn clock(quiet: Duration) -> Clock {
+    let start = Instant::now();
+    Clock {
+        quiet,
+        now: Arc::new(SystemTime::now),
+        elapsed: Arc::new(move || start.elapsed()),
+        wait: Arc::new(std::thread::sleep),
+    }
 }
 
 /// The state, for this process alone.

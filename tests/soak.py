@@ -407,7 +407,8 @@ class Replacement:
         self.before, self.file = self.drafts(), os.stat(world.csv).st_ino
 
     def drafts(self):
-        return {name for name in os.listdir(self.world.dir) if name.startswith(".linqsync-")}
+        ours = os.path.join(self.world.dir, ".linqsync")
+        return set(os.listdir(ours)) if os.path.isdir(ours) else set()
 
     def instant(self):
         """None before and after it."""

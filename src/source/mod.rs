@@ -7,17 +7,17 @@
 mod atomic;
 mod charset;
 pub mod csv;
+mod files;
 mod formula;
 mod full_name;
-mod pace;
 pub mod vcard;
 
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub use files::Clock;
 pub use formula::FormulaGuard;
-pub use pace::Pace;
 
 use crate::lock::LockError;
 use crate::model::{

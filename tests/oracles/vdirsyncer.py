@@ -5,9 +5,10 @@ CardDAV server, linqsync, which keeps it the same as Linq, and people.
     python3 tests/oracles/vdirsyncer.py LINQSYNC
 
 Radicale and `linqsync sandbox` listen on loopback; everything else is in a temporary
-directory. Contacts are created, edited and deleted at all three places, first one
-program at a time and then both at once. Ends with 1 if the places are not the same in
-the end, if an edit is lost, or if a run without edits writes anything. It is not part of
+directory. Contacts are created, edited and deleted at all three places, and deletions are
+undone, first one program at a time and then both at once. Ends with 1 if the places are
+not the same in the end, if an edit is lost, if two cards have one UID, if vdirsyncer sees
+anything that is no card, or if a run without edits writes anything. It is not part of
 the tests of the project, since it needs Python's packages.
 """
 
@@ -133,6 +134,10 @@ class Directory:
     def titles(self):
         return titles(self.cards().values())
 
+    def others(self):
+        """What lies in it besides cards."""
+        return sorted(path.name for path in self.path.iterdir() if path not in self.cards())
+
 
 class World:
     def __init__(self, binary, work):
@@ -155,30 +160,50 @@ class World:
     def vdirsyncer(self, *arguments):
         process = subprocess.Popen([BIN / "vdirsyncer", "-c", self.vdir, *arguments], stdin=subprocess.PIPE,
                                    stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        process.stdin.write(b"y\n" * 9)
-        process.stdin.close()
+        try:
+            process.stdin.write(b"y\n" * 9)
+            process.stdin.close()
+        except BrokenPipeError:
+            pass
+        process.stdin = None
         return process
 
-    def linqsync(self):
-        return subprocess.Popen([self.binary, "-c", self.config, "--once", "--json"],
+    def linqsync(self, *arguments):
+        return subprocess.Popen([self.binary, "-c", self.config, *(arguments or ["--once"]), "--json"],
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
+    def ended(self, process):
+        """What a program says, which must be no complaint."""
+        out, error = process.communicate()
+        error = error.decode()
+        assert process.returncode == 0, error + (out or b"").decode()
+        for complaint in ("multiple items", "Multiple items", "ambiguous", ".linqsync"):
+            assert complaint not in error, error
+        return json.loads(out) if out else None
+
     def turn(self):
-        """Each program once, one after the other, until all have seen everything."""
-        for start in [lambda: self.vdirsyncer("sync"), self.linqsync] * 2 + [lambda: self.vdirsyncer("sync")]:
-            process = start()
-            error = process.stderr.read().decode()
-            assert process.wait() == 0, error
+        """Each program once, one after the other, until all have seen everything. Returns
+        what linqsync's runs changed."""
+        runs = []
+        for _ in range(2):
+            self.ended(self.vdirsyncer("sync"))
+            runs.append(self.ended(self.linqsync()))
+        self.ended(self.vdirsyncer("sync"))
+        return runs
 
     def at_once(self):
-        processes = [self.vdirsyncer("sync"), self.linqsync()]
-        for process in processes:
-            process.communicate() if process.stdout else process.wait()
+        # Either may meet what the other is writing, and says so; the next turn is clean.
+        for process in [self.vdirsyncer("sync"), self.linqsync()]:
+            process.communicate()
 
     def expect(self, wanted, what):
         places = {"Linq": self.linq.titles(), "CardDAV": self.dav.titles(), "directory": self.directory.titles()}
         for place, found in places.items():
             assert found == wanted, f"{what}: {place} has {found}, not {wanted}"
+        for place, cards in {"CardDAV": self.dav.cards(), "directory": self.directory.cards()}.items():
+            uids = [re.search(r"UID:(\S+)", text).group(1) for text in cards.values()]
+            assert len(uids) == len(set(uids)) == len(wanted), f"{what}: {place} has {sorted(uids)}"
+        assert self.directory.others() in ([], [".linqsync"]), self.directory.others()
         for text in [*self.dav.cards().values(), *self.directory.cards().values()]:
             if "UID:linqsync-" not in text:
                 assert "note\\, kept as it is" in text and 'X-OWN;X-P="a;b":kept' in text.replace("\r\n ", ""), text
@@ -211,6 +236,24 @@ def play(world):
     assert contacts == world.linq.contacts()
     print("without edits nothing is written anywhere")
 
+    # One after the other, and each comes back by an undo of the run that carried it on.
+    deletions = {
+        "CardDAV": ("ada@king.example", lambda email: world.dav.ask("DELETE", world.dav.name_of(email))),
+        "the directory": ("bo@wang.example", lambda email: world.directory.file_of(email).unlink()),
+        "Linq": ("fay@fox.example", lambda email: world.linq.ask("DELETE", f"/{contacts[email]['id']}")),
+    }
+    for place, (email, delete) in deletions.items():
+        delete(email)
+        runs = world.turn()
+        title = wanted.pop(email)
+        world.expect(wanted, f"deleted in {place}")
+        run = next(run["run"] for run in runs if run["linq"]["deleted"] + run["source"]["deleted"])
+        world.ended(world.linqsync("undo", str(run)))
+        world.turn()
+        wanted[email] = title
+        world.expect(wanted, f"deleted in {place} and put back by an undo")
+
+    contacts = world.linq.contacts()
     world.dav.ask("DELETE", world.dav.name_of("ada@king.example"))
     world.directory.file_of("bo@wang.example").unlink()
     world.linq.ask("DELETE", f"/{contacts['fay@fox.example']['id']}")

@@ -47,6 +47,7 @@ mod fuzz_targets;
 mod guarantees;
 mod guard;
 mod harness;
+mod hidden_directory;
 mod hostile;
 mod init;
 mod kill_sweep;

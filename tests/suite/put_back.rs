@@ -15,6 +15,7 @@ fn undo(world: &World, run: &Run) -> Run {
 /// The files of cards, by name.
 fn cards(world: &World) -> BTreeMap<OsString, Vec<u8>> {
     let entries = fs::read_dir(world.path("cards")).unwrap().map(|entry| entry.unwrap());
+    let entries = entries.filter(|entry| entry.path().is_file());
     let files = entries.map(|entry| (entry.file_name(), fs::read(entry.path()).unwrap()));
     files.filter(|(name, _)| !name.as_encoded_bytes().starts_with(b".")).collect()
 }

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use linqsync::sandbox::Kind;
 
-use crate::harness::{Files, World, people, wait_until};
+use crate::harness::{World, names_in, people, wait_until};
 
 /// Files that differ from a plain one in every way that spreadsheets know. Each
 /// holds Ada, with the title `Countess`.
@@ -173,9 +173,10 @@ fn a_replaced_file_keeps_its_mode_and_its_first_version_is_in_the_backups() {
     let backups: Vec<_> = backups.map(|entry| entry.unwrap().path()).collect();
     assert_eq!(backups.len(), 1, "{backups:?}");
     assert_eq!((std::fs::read(&backups[0]).unwrap(), mode(&backups[0])), (text.into(), 0o600));
-    let mut names = Files::at(world.dir()).names();
+    let mut names = names_in(world.dir());
     names.retain(|name| name.contains("contacts"));
-    assert_eq!(names, ["contacts.csv", "contacts.csv"], "the file, its backup, and nothing else");
+    assert_eq!(names, ["contacts.csv"], "the file, and nothing else beside it");
+    assert_eq!(names_in(&world.path(".linqsync")).len(), 1, "for whoever still has it open");
 }
 
 #[test]

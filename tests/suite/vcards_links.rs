@@ -64,3 +64,48 @@ fn a_folder_that_became_a_symbolic_link_is_followed_once_and_nobody_is_deleted()
     world.once().expect(0);
     assert!(fs::read_to_string(world.path("elsewhere/cy.vcf")).unwrap().contains("TITLE:Clerk"));
 }
+
+#[test]
+fn a_link_that_leads_nowhere_at_present_deletes_nobody_and_the_others_go_on() {
+    let world = world(&[("ada.vcf", "Ada"), ("bo.vcf", "Bo"), ("work/cy.vcf", "Cy")]);
+    let cards = |name: &str| world.path("cards").join(name);
+    // A card, and a folder, on a disk that is not mounted now.
+    for name in ["ada.vcf", "work"] {
+        fs::rename(cards(name), world.path(name)).unwrap();
+        symlink(world.path(name), cards(name)).unwrap();
+        fs::rename(world.path(name), world.path("away")).unwrap();
+        fs::write(cards("bo.vcf"), card("Bo", name)).unwrap();
+        let run = world.once().expect(3);
+        assert_eq!(run.linq(), [3, 0, 1, 0], "{:#}", run.json);
+        assert_eq!(world.contact("Bo").title.as_deref(), Some(name));
+        let told = world.run(&["check"]).expect(0).stdout;
+        assert!(told.contains(name) && told.contains("symbolic link"), "{told}");
+        fs::rename(world.path("away"), world.path(name)).unwrap();
+        assert_eq!(world.once().expect(0).count("in_sync"), 3);
+    }
+}
+
+#[test]
+fn a_directory_in_which_the_changes_never_end_deletes_nobody() {
+    let mut world = world(&[("ada.vcf", "Ada"), ("bo.vcf", "Bo"), ("cy.vcf", "Cy")]);
+    world.set("source.quiet", "\"200ms\"");
+    fs::remove_file(world.path("cards/cy.vcf")).unwrap();
+    fs::write(world.path("cards/ada.vcf"), card("Ada", "Chief")).unwrap();
+    let over = std::sync::atomic::AtomicBool::new(false);
+    let rewrite = || {
+        while !over.load(std::sync::atomic::Ordering::SeqCst) {
+            let _ = fs::remove_file(world.path("cards/bo.vcf"));
+            fs::write(world.path("cards/bo.vcf"), card("Bo", "Clerk")).unwrap();
+        }
+    };
+    let run = std::thread::scope(|scope| {
+        scope.spawn(rewrite);
+        let run = world.once();
+        over.store(true, std::sync::atomic::Ordering::SeqCst);
+        run
+    });
+    assert_eq!(run.expect(3).linq(), [3, 0, 1, 0], "only Ada's card was left alone");
+    assert_eq!(world.contact("Ada").title.as_deref(), Some("Chief"));
+    let run = world.once().expect(0);
+    assert_eq!(run.linq()[1..], [0, 1, 1], "{:#}", run.json);
+}

@@ -75,13 +75,21 @@ impl Place {
         !matches!(event.kind, EventKind::Access(_))
             && match self {
                 Place::File(_) => true,
-                Place::Directory(..) => event.paths.iter().any(|p| is_vcard(p) || p.is_dir()),
+                Place::Directory(..) => event.paths.iter().any(|path| {
+                    let is_ours = path.file_name().is_some_and(is_hidden);
+                    is_vcard(path) || !is_ours && path.is_dir()
+                }),
             }
     }
 }
 
 fn is_of_cards(name: &OsStr) -> bool {
     vcard::takes_part(Path::new(name))
+}
+
+/// Whether a directory takes no part, as ours does not.
+fn is_hidden(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b".")
 }
 
 fn add(hasher: &mut blake3::Hasher, name: &OsStr, metadata: &Metadata) {
@@ -105,7 +113,7 @@ fn add_directory(hasher: &mut blake3::Hasher, path: &Path, depth: Depth) -> io::
         let name = entry.file_name();
         if is_of_cards(&name) {
             add(hasher, &name, &entry.metadata()?);
-        } else if depth == Depth::Deep && entry.file_type()?.is_dir() {
+        } else if depth == Depth::Deep && !is_hidden(&name) && entry.file_type()?.is_dir() {
             hasher.update(name.as_encoded_bytes());
             add_directory(hasher, &entry.path(), depth)?;
         }

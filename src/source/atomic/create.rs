@@ -8,38 +8,39 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
+use crate::source::files::Hidden;
+
+use super::entry::NEW;
 use super::paths::{discard, sync_directory};
 
-/// How the names of new files begin that are not complete.
-pub(super) const NEW: &str = ".linqsync-new-";
-
 /// Writes `bytes` to a new file in `directory` that is called `name`, or almost so if
-/// that is taken by something else, and returns its name. It appears whole; its mode and
-/// owner are those of the file `like`, or else it is private. That its name lasts is
-/// left to [`super::sync_names`].
+/// that is taken by something else, and returns its name. It appears whole, and is `hidden`
+/// until then; its mode and owner are those of the file `like`, or else it is private. That
+/// its name lasts is left to [`super::sync_names`].
 ///
 /// # Errors
 /// When it cannot be written and synced; then it is not there.
 pub(crate) fn create_in(
+    hidden: &Hidden,
     directory: &Path,
     name: &OsStr,
     bytes: &[u8],
     like: Option<&Path>,
 ) -> io::Result<OsString> {
-    let mut draft = tempfile::Builder::new()
-        .prefix(NEW)
-        .suffix(".part")
-        .permissions(Permissions::from_mode(0o600))
-        .tempfile_in(directory)?;
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(NEW).suffix(".part").permissions(Permissions::from_mode(0o600));
+    let mut draft = hidden.with(|path| builder.tempfile_in(path))?;
     draft.write_all(bytes)?;
     if let Some(like) = like.and_then(|like| fs::metadata(like).ok()) {
         let _ = fchown(draft.as_file(), Some(like.uid()), Some(like.gid()));
         draft.as_file().set_permissions(Permissions::from_mode(like.mode() & 0o666))?;
+    } else if let Some(group) = group_of_new_files(directory) {
+        let _ = fchown(draft.as_file(), None, Some(group));
     }
     draft.as_file().sync_all()?;
     let mut number = 1_u32;
     loop {
-        let name = numbered(Path::new(name), number);
+        let name = with_suffix(Path::new(name), number);
         let path = directory.join(&name);
         match draft.persist_noclobber(&path) {
             Ok(_) => return Ok(name),
@@ -53,6 +54,13 @@ pub(crate) fn create_in(
             Err(failed) => return Err(failed.error),
         }
     }
+}
+
+/// The group that a directory gives to files that are made in it, if it does.
+fn group_of_new_files(directory: &Path) -> Option<u32> {
+    const SET_GROUP: u32 = 0o2000;
+    let found = fs::metadata(directory).ok()?;
+    (found.mode() & SET_GROUP != 0).then(|| found.gid())
 }
 
 /// Copies `files`, which are named by their paths below `root`, into a new directory in
@@ -71,7 +79,7 @@ pub(crate) fn copy_beside_others<'f>(
     let private = |path: &Path| DirBuilder::new().mode(0o700).create(path);
     let mut number = 1_u32;
     let copy = loop {
-        let path = directory.join(numbered(Path::new(name), number));
+        let path = directory.join(with_suffix(Path::new(name), number));
         match private(&path) {
             Ok(()) => break path,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
@@ -115,7 +123,7 @@ pub(crate) fn create_beside_others(
 ) -> io::Result<PathBuf> {
     let mut number = 1_u32;
     loop {
-        let path = directory.join(numbered(Path::new(name), number));
+        let path = directory.join(with_suffix(Path::new(name), number));
         match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
             Ok(mut file) => {
                 let written = file.write_all(bytes).and_then(|()| file.sync_all());
@@ -134,7 +142,7 @@ pub(crate) fn create_beside_others(
 }
 
 /// `contacts.csv`, `contacts-2.csv`, `contacts-3.csv`.
-fn numbered(name: &Path, number: u32) -> OsString {
+fn with_suffix(name: &Path, number: u32) -> OsString {
     if number == 1 {
         return name.as_os_str().to_owned();
     }

@@ -13,7 +13,7 @@ use std::path::Path;
 
 use crate::model::Fingerprint;
 
-use super::paths::{discard, fingerprint_of, keep, sync_directory};
+use super::paths::{discard, fingerprint_of, save_beside, sync_directory};
 use super::{Displaced, Instant, ReplaceError, Steps};
 
 /// Renames the new file over the old one, which stays reachable under a second name
@@ -44,7 +44,7 @@ pub(super) fn rename_over(
     if is_kept && !is_expected(&old) {
         let in_place = fingerprint_of(target).is_ok_and(|found| found == made);
         let is_back = in_place && fs::rename(&old, target).is_ok();
-        let kept = if is_back { None } else { Some(keep(target, &old)) };
+        let kept = if is_back { None } else { Some(save_beside(target, &old)) };
         return Err(ReplaceError::Changed { kept });
     }
     match steps.displaced {

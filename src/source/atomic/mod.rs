@@ -1,8 +1,8 @@
 //! Replacing a file in one step, without losing what somebody saves meanwhile.
 //!
-//! Owns the order of steps: temporary file in the same directory, fsync, a last
-//! comparison with what was read, exchange of the two names, fsync of the
-//! directory, and a look at what was displaced. If that is not what was read, it
+//! Owns the order of steps: temporary file in our directory beside it ([`Hidden`]), fsync,
+//! a last comparison with what was read, exchange of the two names, fsync of both
+//! directories, and a look at what was displaced. If that is not what was read, it
 //! is somebody's save and goes back in place. Knows nothing of what files mean.
 //!
 //! A process may be killed between any two steps. What it leaves behind carries
@@ -10,21 +10,24 @@
 //! was displaced goes back in place.
 //!
 //! An editor that holds the displaced file open may still write into it. Where
-//! [`Displaced::Kept`] is asked for, it stays beside the new one for a while, and
-//! [`look_again`] finds what was written into it.
+//! [`Displaced::Kept`] is asked for, it stays in our directory for a while, and
+//! [`rescue_late_saves`] finds what was written into it.
 //!
 //! Where the file system cannot exchange two names (`EINVAL`, `ENOSYS`,
 //! `EOPNOTSUPP`), `fallback` does what can be done.
 
 #![expect(clippy::disallowed_methods, reason = "this is the atomic replacement")]
 
-mod attributes;
 mod create;
+mod displaced;
+mod entry;
 mod fallback;
-mod late;
+mod metadata;
+mod old_names;
 mod paths;
 mod recover;
 mod remove;
+mod way;
 
 use std::fs::{self, Permissions};
 use std::io::{self, Write};
@@ -37,19 +40,23 @@ use crate::lock::{Lock, LockError};
 use crate::model::Fingerprint;
 
 use super::WriteError;
+use super::files::Hidden;
 
 pub(crate) use create::{copy_beside_others, create_beside_others, create_in};
-pub(crate) use late::{look_again, look_again_in};
+pub(crate) use displaced::rescue_late_saves;
+pub(crate) use entry::Scope;
+pub(crate) use old_names::adopt_old_names;
 pub(crate) use paths::sync_names;
-pub(crate) use recover::{recover, recover_directory};
+pub(crate) use recover::recover;
 pub(crate) use remove::remove;
+pub(crate) use way::by_way_of;
 
-use attributes::imitate;
+use displaced::park;
+use entry::{around, short};
 use fallback::rename_over;
-use late::keep_displaced;
-use paths::{
-    directory, discard, exchange, fingerprint_of, keep, open_regular, prefix, short, sync_directory,
-};
+use metadata::copy_metadata;
+use paths::{discard, exchange, fingerprint_of, open_regular, save_beside, sync_directory};
+use remove::restore_name;
 
 /// Why a file was not replaced.
 #[derive(Debug)]
@@ -83,19 +90,20 @@ impl ReplaceError {
 pub(crate) enum Displaced {
     /// It is removed at once.
     Removed,
-    /// It stays for a while, for [`look_again`].
+    /// It stays for a while, for [`rescue_late_saves`].
     Kept,
 }
 
 /// Replaces the file `target`, which must be no symbolic link, by one that holds
 /// `bytes`, if it still is what has the fingerprint `expected`. The new file has
 /// the mode of the old one, and its owner and extended attributes as far as
-/// possible. It is locked before it gets its name. What becomes of the old one is up to
-/// `displaced`.
+/// possible. It is `hidden` and locked before it gets its name. What becomes of the old one
+/// is up to `displaced`.
 ///
 /// # Errors
 /// [`ReplaceError::Changed`] when the file is not what was expected, or gone.
 pub(crate) fn replace_and(
+    hidden: &Hidden,
     target: &Path,
     expected: Fingerprint,
     bytes: &[u8],
@@ -103,7 +111,7 @@ pub(crate) fn replace_and(
 ) -> Result<Lock, ReplaceError> {
     let mut nothing = |_| {};
     let mut steps = Steps { exchange, displaced, at: &mut nothing };
-    replace_with(target, expected, bytes, &mut steps)
+    replace_with(hidden, target, expected, bytes, &mut steps)
 }
 
 /// Exchanges two names.
@@ -133,13 +141,14 @@ struct Steps<'a> {
 }
 
 fn replace_with(
+    hidden: &Hidden,
     target: &Path,
     expected: Fingerprint,
     bytes: &[u8],
     steps: &mut Steps<'_>,
 ) -> Result<Lock, ReplaceError> {
     let made = Fingerprint::of(bytes);
-    let (lock, swap) = prepare(target, expected, made, bytes, steps)?;
+    let (lock, swap) = prepare(hidden, target, expected, bytes, steps)?;
     (steps.at)(Instant::Compared);
     match (steps.exchange)(&swap, target) {
         Ok(()) => settle(target, &swap, expected, made, steps).map(|()| lock),
@@ -156,9 +165,9 @@ fn replace_with(
 /// Writes the new file under a temporary name, locks it, and compares the old one
 /// with what is expected for the last time.
 fn prepare(
+    hidden: &Hidden,
     target: &Path,
     expected: Fingerprint,
-    made: Fingerprint,
     bytes: &[u8],
     steps: &mut Steps<'_>,
 ) -> Result<(Lock, PathBuf), ReplaceError> {
@@ -166,16 +175,14 @@ fn prepare(
     if original.metadata().is_ok_and(|metadata| metadata.nlink() > 1) {
         tracing::warn!(path = %target.display(), "the file has other names, which keep the old version");
     }
-    let prefix = format!("{}{}-{}-", prefix(target), short(expected), short(made));
+    let (before, behind) = around(hidden, target, expected, Some(Fingerprint::of(bytes)));
+    let behind = format!("{behind}.part");
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(&before).suffix(&behind).permissions(Permissions::from_mode(0o600));
     // The file is removed when this is dropped on the way out.
-    let mut draft = tempfile::Builder::new()
-        .prefix(&prefix)
-        .suffix(".part")
-        .permissions(Permissions::from_mode(0o600))
-        .tempfile_in(directory(target))
-        .map_err(ReplaceError::Io)?;
+    let mut draft = hidden.with(|path| builder.tempfile_in(path)).map_err(ReplaceError::Io)?;
     draft.write_all(bytes).map_err(ReplaceError::Io)?;
-    imitate(&original, draft.as_file()).map_err(ReplaceError::Io)?;
+    copy_metadata(&original, draft.as_file()).map_err(ReplaceError::Io)?;
     draft.as_file().sync_all().map_err(ReplaceError::Io)?;
     let locked = draft.as_file().try_clone().map_err(ReplaceError::Io)?;
     let lock = Lock::take(locked, target).map_err(ReplaceError::Locked)?;
@@ -198,7 +205,7 @@ fn settle(
     made: Fingerprint,
     steps: &mut Steps<'_>,
 ) -> Result<(), ReplaceError> {
-    let synced = sync_directory(target);
+    let synced = sync_directory(target).and_then(|()| sync_directory(swap));
     (steps.at)(Instant::Exchanged);
     let is_expected = fingerprint_of(swap).is_ok_and(|displaced| displaced == expected);
     (steps.at)(Instant::Looked);
@@ -206,23 +213,23 @@ fn settle(
         (true, Ok(())) => {
             match steps.displaced {
                 Displaced::Removed => discard(swap),
-                Displaced::Kept => keep_displaced(swap),
+                Displaced::Kept => park(swap),
             }
             Ok(())
         }
         (true, Err(source)) => {
-            put_back(target, swap, &short(made), steps);
+            exchange_back(target, swap, &short(made), steps);
             Err(ReplaceError::Io(source))
         }
         (false, _) => {
-            Err(ReplaceError::Changed { kept: put_back(target, swap, &short(made), steps) })
+            Err(ReplaceError::Changed { kept: exchange_back(target, swap, &short(made), steps) })
         }
     }
 }
 
 /// Exchanges the names again if ours, which `made` is short for, is still in place. Otherwise somebody has
 /// saved once more: that stays, and the displaced file is kept beside it.
-fn put_back(target: &Path, swap: &Path, made: &str, steps: &mut Steps<'_>) -> Option<PathBuf> {
+fn exchange_back(target: &Path, swap: &Path, made: &str, steps: &mut Steps<'_>) -> Option<PathBuf> {
     let is_ours = |path: &Path| fingerprint_of(path).is_ok_and(|found| short(found) == made);
     let in_place = is_ours(target);
     (steps.at)(Instant::PuttingBack);
@@ -230,7 +237,7 @@ fn put_back(target: &Path, swap: &Path, made: &str, steps: &mut Steps<'_>) -> Op
         discard(swap);
         None
     } else {
-        Some(keep(target, swap))
+        Some(save_beside(target, swap))
     };
     // The names are right already; after a power loss `recover` puts them right.
     let _ = sync_directory(target);

@@ -1,6 +1,6 @@
 //! What is done with single files and their names.
 //!
-//! Owns the names of the files that are made on the way, and the calls of the system.
+//! Owns the calls of the system, and the names of versions that people are to find.
 //! Leaves the order of steps to the modules beside it.
 
 use std::fs::{self, File, OpenOptions};
@@ -14,7 +14,7 @@ use rustix::io::Errno;
 use crate::model::Fingerprint;
 
 /// Gives a version that somebody saved a name that people find.
-pub(super) fn keep(target: &Path, swap: &Path) -> PathBuf {
+pub(super) fn save_beside(target: &Path, swap: &Path) -> PathBuf {
     for number in 1..u32::MAX {
         let mut name = target.as_os_str().to_owned();
         name.push(format!(".saved-{number}"));
@@ -74,7 +74,7 @@ pub(crate) fn sync_names(directory: &Path) -> io::Result<()> {
 }
 
 pub(super) fn sync_directory(of: &Path) -> io::Result<()> {
-    File::open(directory(of))?.sync_all()
+    sync_names(directory(of))
 }
 
 pub(super) fn directory(of: &Path) -> &Path {
@@ -82,20 +82,6 @@ pub(super) fn directory(of: &Path) -> &Path {
         Some(parent) if parent != Path::new("") => parent,
         Some(_) | None => Path::new("."),
     }
-}
-
-/// How the names of all temporary files begin.
-pub(super) const PREFIX: &str = ".linqsync-";
-
-/// How the names of temporary files for `target` begin.
-pub(super) fn prefix(target: &Path) -> String {
-    let name = target.file_name().unwrap_or_default();
-    format!("{PREFIX}{}-", short(Fingerprint::of(name.as_encoded_bytes())))
-}
-
-/// Enough of a fingerprint to tell the versions of one file apart.
-pub(super) fn short(fingerprint: Fingerprint) -> String {
-    fingerprint.to_hex()[..16].to_owned()
 }
 
 /// Removes a file that holds nothing anybody needs. One that stays is removed by
@@ -114,7 +100,7 @@ mod tests {
         let (target, swap) = (dir.path().join("contacts.csv"), dir.path().join(".swap"));
         for number in 1..=1_200 {
             fs::write(&swap, number.to_string()).unwrap();
-            let kept = keep(&target, &swap);
+            let kept = save_beside(&target, &swap);
             assert_eq!(kept, dir.path().join(format!("contacts.csv.saved-{number}")));
             assert_eq!(fs::read_to_string(kept).unwrap(), number.to_string());
         }

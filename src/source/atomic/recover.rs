@@ -5,101 +5,51 @@
 //! Their names carry the fingerprints of the version that was to be replaced and
 //! of the one that was made.
 
-use std::collections::BTreeMap;
-use std::ffi::OsStr;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::create::NEW;
-use super::paths::{PREFIX, directory, discard, fingerprint_of, keep, prefix, short};
-use super::remove::{GONE, parted, put_back};
+use crate::source::files::Hidden;
 
-/// Clears up what a killed process left in `directory`, as [`recover`] does for each of
-/// its files. A file that was about to be removed is left to [`super::look_again_in`],
-/// unless it was saved meanwhile: then it gets its name back.
-pub(crate) fn recover_directory(directory: &Path) {
-    let Ok(entries) = fs::read_dir(directory) else { return };
-    let paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-    let (ours, others): (Vec<&PathBuf>, Vec<&PathBuf>) =
-        paths.iter().partition(|path| name(path).starts_with(PREFIX));
-    let mut leftovers = Vec::new();
-    for path in ours {
-        match name(path) {
-            text if text.starts_with(NEW) => discard(path),
-            text if text.starts_with(GONE) => recover_gone(path, text),
-            text => leftovers.extend(Leftover::of(path, text)),
+use super::entry::{NEW, Scope, State, entries, short};
+use super::paths::{discard, fingerprint_of, save_beside};
+use super::restore_name;
+
+/// Clears up what a killed process left of files within `scope`, which must be locked: a
+/// save that it had displaced goes back in place, or is kept beside the file if that has
+/// been saved since. Other leftovers are removed. A file that was about to be removed is
+/// left to [`super::rescue_late_saves`], unless it was saved meanwhile: then it gets its
+/// name back.
+pub(crate) fn recover(hidden: &Hidden, scope: Scope<'_>) {
+    for entry in entries(hidden) {
+        let Some(target) = entry.target(hidden, scope) else { continue };
+        match &entry.state {
+            State::Part => discard(&entry.path),
+            State::Swap { made } => recover_swap(&target, &entry.path, &entry.was, made),
+            State::Removed => recover_removed(&target, &entry.path, &entry.was),
+            State::Replaced { .. } => {}
         }
     }
-    if leftovers.is_empty() {
+    match scope {
+        Scope::File(_) => {}
+        Scope::Called(_) => discard_new(hidden),
+    }
+    hidden.remove_if_empty();
+}
+
+/// Discards new files that were not complete.
+fn discard_new(hidden: &Hidden) {
+    if !hidden.is_there() {
         return;
     }
-    // Each name is looked at once, however many were left behind.
-    let targets: BTreeMap<String, &PathBuf> =
-        others.into_iter().map(|path| (prefix(path), path)).collect();
-    for leftover in leftovers {
-        if let Some(target) = targets.get(&leftover.prefix) {
-            leftover.recover(target);
-        }
-    }
+    let Ok(entries) = fs::read_dir(hidden.path()) else { return };
+    let is_new = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with(NEW);
+    entries.flatten().filter(is_new).for_each(|entry| discard(&entry.path()));
 }
 
-fn name(path: &Path) -> &str {
-    path.file_name().and_then(OsStr::to_str).unwrap_or_default()
-}
-
-fn recover_gone(aside: &Path, name: &str) {
-    let Some((was, name)) = parted(name) else { return };
+fn recover_removed(target: &Path, aside: &Path, was: &str) {
     if fingerprint_of(aside).is_ok_and(|found| short(found) != was) {
-        let kept = put_back(&directory(aside).join(name), aside);
-        tracing::warn!(path = name, ?kept, "a save that was interrupted is back");
-    }
-}
-
-/// Clears up what a killed process left beside `target`, which must be locked: a
-/// save that it had displaced goes back in place, or is kept beside the file if
-/// that has been saved since. Other leftovers are removed.
-pub(crate) fn recover(target: &Path) {
-    let Ok(entries) = fs::read_dir(directory(target)) else { return };
-    let prefix = prefix(target);
-    for path in entries.flatten().map(|entry| entry.path()) {
-        if let Some(leftover) = Leftover::of(&path, name(&path)).filter(|l| l.prefix == prefix) {
-            leftover.recover(target);
-        }
-    }
-}
-
-/// A file that a killed process made on the way.
-struct Leftover<'a> {
-    path: &'a Path,
-    /// What the names of all files begin with that are made for its target.
-    prefix: String,
-    kind: Kind<'a>,
-}
-
-enum Kind<'a> {
-    /// A new version that was not complete.
-    Part,
-    /// What is left of an exchange: of which version, and by which.
-    Swap { was: &'a str, made: &'a str },
-}
-
-impl<'a> Leftover<'a> {
-    /// What `path` is by its `name`, if it is one.
-    fn of(path: &'a Path, name: &'a str) -> Option<Leftover<'a>> {
-        let rest = name.strip_prefix(PREFIX)?;
-        let (of, kind) = match *rest.split(['-', '.']).collect::<Vec<_>>() {
-            [of, _, _, _, "part"] => (of, Kind::Part),
-            [of, was, made, _, "swap"] => (of, Kind::Swap { was, made }),
-            _ => return None,
-        };
-        Some(Leftover { path, prefix: format!("{PREFIX}{of}-"), kind })
-    }
-
-    fn recover(&self, target: &Path) {
-        match self.kind {
-            Kind::Part => discard(self.path),
-            Kind::Swap { was, made } => recover_swap(target, self.path, was, made),
-        }
+        let kept = restore_name(target, aside);
+        tracing::warn!(path = %target.display(), ?kept, "a save that was interrupted is back");
     }
 }
 
@@ -112,27 +62,26 @@ fn recover_swap(target: &Path, swap: &Path, was: &str, made: &str) {
             tracing::warn!(path = %target.display(), "a save that was interrupted is back in place");
         }
     } else {
-        let kept = keep(target, swap);
+        let kept = save_beside(target, swap);
         tracing::warn!(path = %kept.display(), "a save that was interrupted is kept in this file");
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{NEW, OLD, Place, SAVE, and_kept, only};
-    use super::*;
+    use super::super::tests::{NEW as MADE, OLD, Place, SAVE, and_kept, only};
 
     #[test]
     fn what_a_killed_process_left_behind_is_cleared_up() {
         // Killed while writing, before and after the exchange.
         let place = Place::new();
-        place.leftover(OLD, NEW, "part", b"ne");
-        place.leftover(OLD, NEW, "swap", NEW);
-        recover(&place.file);
+        place.leftover(OLD, MADE, "part", b"ne");
+        place.leftover(OLD, MADE, "swap", MADE);
+        place.recover();
         assert_eq!(place.files(), only(OLD));
         let place = Place::new();
         place.leftover(b"older\n", OLD, "swap", b"older\n");
-        recover(&place.file);
+        place.recover();
         assert_eq!(place.files(), only(OLD));
     }
 
@@ -140,20 +89,22 @@ mod tests {
     fn a_save_that_a_killed_process_had_displaced_is_not_lost() {
         let place = Place::new();
         place.leftover(b"older\n", OLD, "swap", SAVE);
-        recover(&place.file);
+        place.recover();
         assert_eq!(place.files(), only(SAVE), "ours was in place");
         let place = Place::new();
-        place.leftover(b"older\n", NEW, "swap", SAVE);
-        recover(&place.file);
+        place.leftover(b"older\n", MADE, "swap", SAVE);
+        place.recover();
         assert_eq!(place.files(), and_kept(OLD, SAVE), "the file was saved since");
     }
 
     #[test]
     fn leftovers_of_other_files_are_left_alone() {
         let place = Place::new();
-        place.write(".linqsync-0123456789abcdef-a-b-c.part", b"x");
+        place.hidden().with(|_| Ok(())).unwrap();
+        place.write(".linqsync/0123456789abcdef-a-b-c-other.csv.part", b"x");
+        place.write(".linqsync/new-aB3xY9.part", b"x");
         place.write("contacts.csv.part", b"x");
-        recover(&place.file);
-        assert_eq!(place.files().len(), 3);
+        place.recover();
+        assert_eq!(place.files().len(), 4);
     }
 }

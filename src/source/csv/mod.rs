@@ -41,9 +41,10 @@ use std::path::{Path, PathBuf};
 use crate::lock::Lock;
 use crate::model::{AsWritten, Field, Fingerprint, RecordIndex, Region};
 
-use super::atomic;
+use super::atomic::{self, Scope};
+use super::files::{Hidden, Stillness};
 use super::formula::FormulaGuard;
-use super::{Edit, Pace, Reading, Source, SourceError, WriteError, Written};
+use super::{Clock, Edit, Reading, Source, SourceError, WriteError, Written};
 
 pub use super::Access;
 pub use dialect::Delimiter;
@@ -76,8 +77,8 @@ pub struct CsvOptions {
     pub full_name: Option<String>,
     /// Where phone numbers without a country code are at home.
     pub region: Region,
-    /// How long the file must have rested.
-    pub pace: Pace,
+    /// How long the file must have been left alone.
+    pub clock: Clock,
     /// What the file is opened for.
     pub access: Access,
 }
@@ -95,7 +96,7 @@ impl CsvOptions {
             columns: BTreeMap::new(),
             full_name: None,
             region: Region::US,
-            pace: Pace::still(),
+            clock: Clock::still(),
             access: Access::Exclusive,
         }
     }
@@ -132,14 +133,17 @@ pub struct CsvSource {
     options: CsvOptions,
     lock: Option<Lock>,
     last: Option<Last>,
+    /// What was seen of the file's changes.
+    stillness: Stillness,
 }
 
 /// The file as it was last read.
 struct Last {
     target: PathBuf,
     table: Table,
-    /// Which program had the file open, if one had.
-    editor: Option<String>,
+    /// Why it is not to be written, though it can be read: because a program had it open, or
+    /// something is in the place of our directory.
+    obstacle: Option<String>,
 }
 
 impl std::fmt::Debug for Last {
@@ -171,16 +175,17 @@ impl Defect {
 impl CsvSource {
     /// A source that has not been read yet.
     pub fn new(options: CsvOptions) -> CsvSource {
-        CsvSource { options, lock: None, last: None }
+        CsvSource { options, lock: None, last: None, stillness: Stillness::default() }
     }
 
     /// Reads the file while it is locked.
     fn open(&mut self) -> Result<open::Opened, SourceError> {
         if self.lock_is_in_place() {
-            self.look_again();
+            self.rescue_late_saves();
         }
         for _ in 0..TRIES {
-            let opened = open::read_stable(&self.options.path, &self.options.pace)?;
+            let CsvOptions { path, clock, .. } = &self.options;
+            let opened = open::open(path, clock, &mut self.stillness)?;
             match self.options.access {
                 Access::ReadOnly => return Ok(opened),
                 Access::Exclusive if self.lock_is_in_place() => return Ok(opened),
@@ -199,15 +204,18 @@ impl CsvSource {
     fn take_lock(&mut self, target: &Path) -> Result<(), SourceError> {
         let lock = Lock::existing(target)?;
         self.lock = Some(lock);
-        atomic::recover(target);
-        atomic::look_again(target, &self.options.pace);
+        let (hidden, scope) = (Hidden::beside(target), Scope::File(target));
+        atomic::adopt_old_names(&hidden, hidden.base(), scope);
+        atomic::recover(&hidden, scope);
+        atomic::rescue_late_saves(&hidden, scope, &self.options.clock);
         Ok(())
     }
 
     /// Looks whether somebody wrote into a file that was displaced.
-    fn look_again(&self) {
-        if let Some(last) = &self.last {
-            atomic::look_again(&last.target, &self.options.pace);
+    fn rescue_late_saves(&self) {
+        if let Some(Last { target, .. }) = &self.last {
+            let clock = &self.options.clock;
+            atomic::rescue_late_saves(&Hidden::beside(target), Scope::File(target), clock);
         }
     }
 
@@ -220,25 +228,27 @@ impl CsvSource {
     fn obstacle(&self, last: &Last) -> Option<String> {
         match self.options.access {
             Access::ReadOnly => Some("it was opened for reading only".to_owned()),
-            Access::Exclusive => last.editor.clone(),
+            Access::Exclusive => last.obstacle.clone(),
         }
     }
 
     /// Puts `table` in the place of what was last read.
     fn replace(&mut self, table: Table) -> Result<(), WriteError> {
         let Some(last) = &self.last else { return Ok(()) };
-        self.look_again();
+        self.rescue_late_saves();
         if self.editor(&last.target).is_some() {
             // Somebody opened it meanwhile: it is read again, and not written.
             return Err(WriteError::Changed { path: self.options.path.clone(), kept: None });
         }
         let was = Fingerprint::of(last.table.raw());
         let (raw, kept) = (table.raw(), atomic::Displaced::Kept);
-        let replaced = atomic::replace_and(&last.target, was, raw, kept);
+        let hidden = Hidden::beside(&last.target);
+        let replaced = atomic::replace_and(&hidden, &last.target, was, raw, kept);
+        hidden.remove_if_empty();
         let lock = replaced.map_err(|error| error.at(&self.options.path))?;
         let target = last.target.clone();
         self.lock = Some(lock);
-        self.last = Some(Last { target, table, editor: None });
+        self.last = Some(Last { target, table, obstacle: None });
         Ok(())
     }
 
@@ -251,9 +261,9 @@ impl Source for CsvSource {
     fn read(&mut self) -> Result<Reading, SourceError> {
         let open::Opened { target, raw } = self.open()?;
         let (table, mut reading) = Table::parse(raw, &self.options)?;
-        let editor = self.editor(&target);
-        reading.read_only = reading.read_only.or_else(|| editor.clone());
-        self.last = Some(Last { target, table, editor });
+        let obstacle = self.editor(&target).or_else(|| Hidden::beside(&target).obstacle());
+        reading.read_only = reading.read_only.or_else(|| obstacle.clone());
+        self.last = Some(Last { target, table, obstacle });
         Ok(reading)
     }
 

@@ -1,11 +1,9 @@
 //! The edits of one run, file by file.
 //!
-//! Owns that a file is replaced once, whole and only if it still is what was read; that
-//! what was written is read again and is as intended before it takes the place of the
-//! old file; and that trouble with one file holds up no other. Leaves the bytes of a
-//! card to [`super::put`].
+//! Owns that a file is replaced once, whole and only if it still is what was read, and that
+//! trouble with one file holds up no other. Leaves what a file becomes to
+//! [`super::new_file`].
 
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,18 +11,15 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Access, access};
 use rustix::io::Errno;
 
-use crate::model::{
-    AsWritten, Change, Field, Fingerprint, LinqId, RecordIndex, RejectedField, Values,
-};
-use crate::source::atomic::{self, Displaced, ReplaceError};
+use crate::model::{AsWritten, Change, Fingerprint, LinqId, RecordIndex, RejectedField, Values};
+use crate::source::atomic::{self, Displaced, ReplaceError, by_way_of};
+use crate::source::files::{Hidden, read_stable};
 use crate::source::{Edit, EditOutcome, WriteError, Written};
 
-use super::check::{proven, proven_file};
-use super::folder::{CardFile, Depth, read_stable};
-use super::put::{Refused, put};
+use super::folder::{CardFile, LARGEST};
+use super::listing::Depth;
+use super::new_file::{CardEdit, NewFile};
 use super::reading::{Place, assembled};
-use super::scan::Layout;
-use super::text::Text;
 use super::{Last, VcardVersion, fresh, restore};
 
 /// The directory while it is written.
@@ -39,29 +34,13 @@ pub(super) struct Batch {
 
 /// What became of an edit.
 #[derive(Clone, Debug)]
-enum Outcome {
+pub(super) enum Outcome {
     /// The card is here by now, without the fields that cannot be written.
     Stands(Place, Vec<RejectedField>),
     Removed,
     Refused(String),
     /// Not carried out: the file is another one by now, or something failed.
     Undone,
-}
-
-/// An edit of a card that is there.
-struct CardEdit<'e> {
-    /// Its position among all edits.
-    number: usize,
-    card: usize,
-    /// The fields to be changed; `None` to remove the card.
-    changes: Option<&'e [Change]>,
-}
-
-/// What a file becomes.
-struct Draft {
-    /// Its bytes; without any, it goes.
-    raw: Vec<u8>,
-    outcomes: Vec<(usize, Outcome)>,
 }
 
 impl Batch {
@@ -136,12 +115,12 @@ impl Batch {
     fn edit_file(&mut self, file: &Path, edits: Vec<CardEdit<'_>>) {
         let path = self.last.root.join(file);
         let Some(known) = self.last.files.get(file).map(|file| file.fingerprint) else { return };
-        let raw = read_stable(&path).ok().map(|(raw, _)| raw);
+        let raw = read_stable(&path, LARGEST).ok().map(|(raw, _)| raw);
         let Some(raw) = raw.filter(|raw| Fingerprint::of(raw) == known) else {
             return self.read_anew(file);
         };
         let numbers: Vec<usize> = edits.iter().map(|edit| edit.number).collect();
-        let draft = match Draft::new(file, &raw, edits) {
+        let draft = match NewFile::new(file, &raw, edits) {
             Ok(draft) => draft,
             Err(reason) => {
                 for number in numbers {
@@ -150,12 +129,16 @@ impl Batch {
                 return;
             }
         };
+        let root = &self.last.root;
         let replaced = if draft.raw == raw {
             Ok(())
         } else if draft.raw.is_empty() {
-            atomic::remove(&path, known)
+            by_way_of(root, &path, |hidden| atomic::remove(hidden, &path, known))
         } else {
-            atomic::replace_and(&path, known, &draft.raw, Displaced::Kept).map(drop)
+            let kept = Displaced::Kept;
+            by_way_of(root, &path, |hidden| {
+                atomic::replace_and(hidden, &path, known, &draft.raw, kept).map(drop)
+            })
         };
         match replaced {
             Ok(()) => self.take(file, draft, &raw),
@@ -180,7 +163,13 @@ impl Batch {
     /// Whether an error says something about one file, or the folder that it is in, and not
     /// about all of them.
     fn is_about_one_file(&self, error: &io::Error) -> bool {
-        let is_writable = || access(&self.last.root, Access::WRITE_OK | Access::EXEC_OK).is_ok();
+        let files = self.last.files.keys().filter_map(|file| file.parent());
+        let mut folders: BTreeSet<&Path> = files.collect();
+        folders.insert(Path::new(""));
+        let is_writable = || {
+            let mut paths = folders.iter().map(|below| self.last.root.join(below));
+            paths.any(|path| access(&path, Access::WRITE_OK | Access::EXEC_OK).is_ok())
+        };
         match error.raw_os_error().map(Errno::from_raw_os_error) {
             Some(Errno::LOOP | Errno::NAMETOOLONG) => true,
             Some(Errno::ACCESS | Errno::PERM) => is_writable(),
@@ -190,7 +179,7 @@ impl Batch {
     }
 
     /// Takes over what a file has become.
-    fn take(&mut self, file: &Path, draft: Draft, was: &[u8]) {
+    fn take(&mut self, file: &Path, draft: NewFile, was: &[u8]) {
         for (number, outcome) in draft.outcomes {
             self.outcomes[number] = outcome;
         }
@@ -240,17 +229,22 @@ impl Batch {
         }
         let like = self.last.files.keys().next().map(|file| self.last.root.join(file));
         let directory = self.last.root.join(&below);
-        match atomic::create_in(&directory, name.as_ref(), &raw, like.as_deref()) {
+        let created = by_way_of(&self.last.root, &directory.join(&name), |hidden| {
+            let created =
+                atomic::create_in(hidden, &directory, name.as_ref(), &raw, like.as_deref());
+            created.map_err(ReplaceError::Io)
+        });
+        match created {
             Ok(name) => {
                 let file = below.join(name);
                 self.last.files.insert(file.clone(), CardFile::written(&raw));
                 Outcome::Stands(Place { file, card: 0 }, Vec::new())
             }
-            Err(error) if self.is_about_one_file(&error) => {
+            Err(ReplaceError::Io(error)) if self.is_about_one_file(&error) => {
                 Outcome::Refused(cannot_write(&below.join(name), &error))
             }
-            Err(source) => {
-                self.failed = Some(WriteError::Io { path: directory.join(name), source });
+            Err(error) => {
+                self.failed = Some(error.at(&directory.join(name)));
                 Outcome::Undone
             }
         }
@@ -260,6 +254,7 @@ impl Batch {
     /// changed it since. That is read next time.
     pub(super) fn finish(self, asked: &[Edit]) -> (Last, Written) {
         let Batch { mut last, outcomes, failed, .. } = self;
+        Hidden::in_directory(&last.root).remove_if_empty();
         let (places, mut reading) = assembled(&last.files, &last.unreadable);
         let positions: BTreeMap<&Place, usize> = places.iter().zip(0..).collect();
         let edits = outcomes.into_iter().map(|outcome| match outcome {
@@ -277,6 +272,7 @@ impl Batch {
         let edits: Vec<EditOutcome> = edits.collect();
         reading.keep_choices(asked, &edits);
         reading.places.clone_from(&last.reading.places);
+        reading.read_only.clone_from(&last.reading.read_only);
         last.places = places;
         last.reading = reading.clone();
         (last, Written { edits, reading, failed })
@@ -290,99 +286,4 @@ fn cannot_write(file: &Path, error: &io::Error) -> String {
         Some(_) | None => error.to_string(),
     };
     format!("cannot write {}: {why}", file.display())
-}
-
-impl Draft {
-    /// Carries out `edits` in the bytes of a file.
-    fn new(file: &Path, raw: &[u8], edits: Vec<CardEdit<'_>>) -> Result<Draft, String> {
-        let text = Text::decode(raw)?;
-        let layout = Layout::of(&text.body);
-        let mut draft = Draft { raw: Vec::new(), outcomes: Vec::new() };
-        let mut by_card: BTreeMap<usize, CardEdit<'_>> = BTreeMap::new();
-        for edit in edits {
-            match by_card.entry(edit.card) {
-                Entry::Vacant(free) => {
-                    free.insert(edit);
-                }
-                Entry::Occupied(_) => {
-                    let reason = "another edit already names this card".to_owned();
-                    draft.outcomes.push((edit.number, Outcome::Refused(reason)));
-                }
-            }
-        }
-        let (mut body, mut at, mut stay) = (Vec::with_capacity(text.body.len()), 0, Vec::new());
-        for position in 0..layout.cards.len() {
-            let span = layout.span(position);
-            body.extend_from_slice(&text.body[at..span.start]);
-            at = span.end;
-            let edit = by_card.remove(&position);
-            let place = Place { file: file.to_owned(), card: stay.len() };
-            if let Some(card) = draft.edit_card(&text.body[span], edit.as_ref(), place) {
-                stay.push(Fingerprint::of(&card));
-                body.extend(card);
-            }
-        }
-        body.extend_from_slice(&text.body[at..]);
-        // Nothing but space is no file of cards.
-        if !body.trim_ascii().is_empty() {
-            draft.raw = text.encode(body).ok_or("the encoding of its file cannot hold it")?;
-            proven_file(&draft.raw, &stay)?;
-        }
-        Ok(draft)
-    }
-
-    /// The bytes of a card after an edit; `None` if it goes.
-    fn edit_card(
-        &mut self,
-        card: &[u8],
-        edit: Option<&CardEdit<'_>>,
-        place: Place,
-    ) -> Option<Vec<u8>> {
-        let Some(&CardEdit { number, changes, .. }) = edit else {
-            return Some(card.to_vec());
-        };
-        let Some(changes) = changes else {
-            self.outcomes.push((number, Outcome::Removed));
-            return None;
-        };
-        match put_each(card, changes) {
-            Ok((new, refused)) => {
-                self.outcomes.push((number, Outcome::Stands(place, refused)));
-                Some(new)
-            }
-            Err(reason) => {
-                self.outcomes.push((number, Outcome::Refused(reason)));
-                Some(card.to_vec())
-            }
-        }
-    }
-}
-
-/// The bytes of a card after the changes that can be written, and the fields of the others.
-///
-/// # Errors
-/// Why none of them can be written.
-fn put_each(card: &[u8], changes: &[Change]) -> Result<(Vec<u8>, Vec<RejectedField>), Refused> {
-    let one = |bytes: &[u8], changes: &[Change]| {
-        let new = put(bytes, changes)?;
-        proven(bytes, &new, changes).map(|()| new)
-    };
-    let refusal = match one(card, changes) {
-        Ok(new) => return Ok((new, Vec::new())),
-        Err(refusal) => refusal,
-    };
-    let is_name = |change: &Change| matches!(change.field, Field::FirstName | Field::LastName);
-    let (names, others): (Vec<Change>, Vec<Change>) = changes.iter().cloned().partition(is_name);
-    let names = Some(names).filter(|names| !names.is_empty());
-    let (mut bytes, mut refused) = (card.to_vec(), Vec::new());
-    // Both names stand in one property.
-    for group in names.into_iter().chain(others.into_iter().map(|change| vec![change])) {
-        match one(&bytes, &group) {
-            Ok(new) => bytes = new,
-            Err(reason) => refused.extend(
-                group.iter().map(|one| RejectedField { field: one.field, reason: reason.clone() }),
-            ),
-        }
-    }
-    if refused.len() == changes.len() { Err(refusal) } else { Ok((bytes, refused)) }
 }

@@ -1,8 +1,8 @@
 //! A directory of vCards as a source.
 //!
 //! Owns lossless reading and editing of cards, in files of one or many. The way of a
-//! card: `folder` → `text` → `scan` → `property` → `card` → `person`; and back: `put` →
-//! `render` → `splice` → `batch` → the atomic replacement of its file. `fresh` makes new
+//! card: `listing` → `folder` → `text` → `scan` → `property` → `card` → `person`; and back: `put` →
+//! `render` → `splice` → `new_file` → `batch` → the atomic replacement of its file. `fresh` makes new
 //! cards, and `restore` those that were removed.
 //! What fields mean is written up in `docs/mapping.md`. Leaves every decision about
 //! contacts to [`crate::plan`], also which of several addresses is the linked one.
@@ -13,6 +13,8 @@ mod check;
 mod escape;
 mod folder;
 mod fresh;
+mod listing;
+mod new_file;
 mod person;
 mod property;
 mod put;
@@ -31,15 +33,17 @@ use std::path::{Path, PathBuf};
 use crate::lock::Lock;
 use crate::model::{AsWritten, RecordIndex};
 
-use super::atomic;
-use super::{Access, Edit, Pace, Reading, Source, SourceError, WriteError, Written};
+use super::atomic::{self, Scope};
+use super::files::{Hidden, ReadError, Stillness, TRIES, follow};
+use super::{Access, Clock, Edit, Reading, Source, SourceError, WriteError, Written};
 
 use batch::Batch;
-use folder::{Depth, Files};
+use folder::{Files, Scanned};
+use listing::{Depth, directories, is_called_cards};
 use reading::Place;
 
-pub use folder::takes_part;
 pub use fresh::uid as uid_of;
+pub use listing::takes_part;
 pub use whole::{Whole, cards_of, edited, probe};
 
 /// What is known about a directory of cards beforehand: the section `[source]` of the
@@ -54,8 +58,8 @@ pub struct VcardOptions {
     pub version: VcardVersion,
     /// What the directory is opened for.
     pub access: Access,
-    /// How time passes: what is saved late is looked for among files that were replaced.
-    pub pace: Pace,
+    /// How long the directory must have been left alone.
+    pub clock: Clock,
 }
 
 /// The version of new cards.
@@ -73,6 +77,8 @@ pub struct VcardSource {
     options: VcardOptions,
     lock: Option<Lock>,
     last: Option<Last>,
+    /// What was seen of its changes.
+    stillness: Stillness,
 }
 
 /// The directory as it was last read.
@@ -96,22 +102,32 @@ impl std::fmt::Debug for Last {
 impl VcardSource {
     /// A source that has not been read yet.
     pub fn new(options: VcardOptions) -> VcardSource {
-        VcardSource { options, lock: None, last: None }
+        VcardSource { options, lock: None, last: None, stillness: Stillness::default() }
     }
 
     fn root(&self) -> Result<PathBuf, SourceError> {
         let path = &self.options.path;
         let io = |source| SourceError::Io { path: path.clone(), source };
+        let unusable = |problem: &str, hint: &str| SourceError::Unusable {
+            path: path.clone(),
+            line: None,
+            problem: problem.to_owned(),
+            hint: hint.to_owned(),
+        };
+        match follow(path) {
+            Err(ReadError::Io(source)) => return Err(io(source)),
+            Err(_) => {
+                let hint = "set source.path to the directory itself, or make the link anew";
+                return Err(unusable("is a symbolic link of another user", hint));
+            }
+            Ok(_) => {}
+        }
         let root = fs::canonicalize(path).map_err(io)?;
         if fs::metadata(&root).map_err(io)?.is_dir() {
             return Ok(root);
         }
-        Err(SourceError::Unusable {
-            path: path.clone(),
-            line: None,
-            problem: "is not a directory".to_owned(),
-            hint: "set source.kind to `csv`, or name the directory of the cards".to_owned(),
-        })
+        let hint = "set source.kind to `csv`, or name the directory of the cards";
+        Err(unusable("is not a directory", hint))
     }
 
     /// Locks the directory, clears up what a run that was killed left behind, and looks
@@ -122,18 +138,58 @@ impl VcardSource {
         }
         if !self.lock.as_ref().is_some_and(|lock| lock.is_on(root)) {
             self.lock = Some(Lock::existing(root)?);
-            for directory in folder::directories(root, self.depth()) {
-                atomic::recover_directory(&directory);
+            let ours = Hidden::in_directory(root);
+            for directory in directories(root, self.depth()) {
+                atomic::adopt_old_names(&ours, &directory, Scope::Called(is_called_cards));
             }
+            self.each_hidden(root, &|hidden| {
+                atomic::recover(hidden, Scope::Called(is_called_cards));
+            });
         }
-        self.look_again(root);
+        self.rescue_late_saves(root);
         Ok(())
     }
 
     /// Looks whether somebody wrote into a file that was displaced.
-    fn look_again(&self, root: &Path) {
-        for directory in folder::directories(root, self.depth()) {
-            atomic::look_again_in(&directory, &self.options.pace);
+    fn rescue_late_saves(&self, root: &Path) {
+        self.each_hidden(root, &|hidden| {
+            let scope = Scope::Called(is_called_cards);
+            atomic::rescue_late_saves(hidden, scope, &self.options.clock);
+        });
+    }
+
+    /// Calls `act` with our directory, and with those of subdirectories that have one of
+    /// their own, unless another linqsync works there.
+    fn each_hidden(&self, root: &Path, act: &dyn Fn(&Hidden)) {
+        for directory in directories(root, self.depth()) {
+            let hidden = Hidden::in_directory(&directory);
+            if !hidden.is_there() {
+                continue;
+            }
+            let is_locked = directory == root;
+            match (!is_locked).then(|| Lock::existing(&directory)).transpose() {
+                Ok(_lock) => act(&hidden),
+                Err(error) => tracing::debug!(%error, "what lies hidden there is left alone"),
+            }
+        }
+    }
+
+    /// Reads the directory once it has been left alone for the quiet time. Where that does
+    /// not happen, what is being changed is not read, and nothing counts as missing.
+    fn scan(&mut self, root: &Path, mut known: Files) -> io::Result<Scanned> {
+        let clock = self.options.clock.clone();
+        let mut tries = 0;
+        loop {
+            let mut scanned = folder::scan(root, self.depth(), &known)?;
+            let rest = self.stillness.rest(&clock, scanned.state(), scanned.stamps());
+            let Some(rest) = rest else { return Ok(scanned) };
+            tries += 1;
+            if tries == TRIES {
+                scanned.distrust_restless(&clock);
+                return Ok(scanned);
+            }
+            (clock.wait)(rest);
+            known = scanned.files;
         }
     }
 
@@ -148,10 +204,12 @@ impl Source for VcardSource {
         self.take_lock(&root)?;
         let known = self.last.take().filter(|last| last.root == root);
         let known = known.map(|last| last.files).unwrap_or_default();
-        let scanned = folder::scan(&root, self.depth(), &known);
-        let (files, unreadable) = scanned
+        let Scanned { files, unreadable, .. } = self
+            .scan(&root, known)
             .map_err(|source| SourceError::Io { path: self.options.path.clone(), source })?;
+        self.stillness.has_been_read();
         let (places, mut reading) = reading::assembled(&files, &unreadable);
+        reading.read_only = Hidden::in_directory(&root).obstacle();
         let depth = self.depth().name();
         reading.places = reading.mapped.iter().map(|field| (field, depth.to_owned())).collect();
         let read = reading.clone();
@@ -171,7 +229,7 @@ impl Source for VcardSource {
             return Err(read_only("it has not been read"));
         };
         if !edits.is_empty() {
-            self.look_again(&last.root);
+            self.rescue_late_saves(&last.root);
         }
         let mut batch = Batch::new(last, self.options.version, self.depth());
         batch.carry_out(edits);
@@ -194,6 +252,8 @@ impl Source for VcardSource {
     }
 }
 
+#[cfg(test)]
+mod at_rest;
 #[cfg(test)]
 mod oracle;
 #[cfg(test)]

@@ -10,8 +10,9 @@ use std::path::{Component, Path, PathBuf};
 use crate::model::{AsWritten, Change, Field, Values};
 
 use super::check::proven;
-use super::folder::{Contents, Depth, takes_part};
+use super::folder::Contents;
 use super::fresh;
+use super::listing::{Depth, takes_part};
 use super::person::Person;
 use super::put::put;
 use super::scan::Layout;

@@ -62,6 +62,15 @@ impl Files {
     }
 }
 
+/// What is in a directory, hidden or not, by name.
+pub(crate) fn names_in(directory: &Path) -> Vec<String> {
+    let entries = fs::read_dir(directory).unwrap();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
 fn collect(path: &Path, into: &mut BTreeMap<PathBuf, Trace>) {
     let Ok(metadata) = fs::symlink_metadata(path) else { return };
     let trace = Trace {

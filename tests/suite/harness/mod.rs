@@ -19,7 +19,7 @@ mod stage;
 mod world;
 
 pub(crate) use documented::{Member, PAGE, anchor, expect_documented};
-pub(crate) use files::Files;
+pub(crate) use files::{Files, names_in};
 pub(crate) use process::{Ended, Process, wait_until};
 pub(crate) use reports::{Plan, Run};
 pub(crate) use stage::Stage;

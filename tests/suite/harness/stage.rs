@@ -129,7 +129,7 @@ impl Stage {
             let path = entry.unwrap().path();
             let is_source =
                 path.file_name().is_some_and(|name| name.to_string_lossy().contains(self.source));
-            if is_source && path.is_dir() {
+            if path.ends_with(".linqsync") || is_source && path.is_dir() {
                 std::fs::remove_dir_all(path).unwrap();
             } else if is_source {
                 std::fs::remove_file(path).unwrap();
@@ -168,6 +168,7 @@ impl Stage {
             return BTreeMap::from([(self.source.to_owned(), std::fs::read(path).unwrap())]);
         }
         let files = std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap());
+        let files = files.filter(|file| file.path().is_file());
         let name = |file: &std::fs::DirEntry| file.file_name().into_string().unwrap();
         files.map(|file| (name(&file), std::fs::read(file.path()).unwrap())).collect()
     }

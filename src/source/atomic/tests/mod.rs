@@ -9,10 +9,13 @@ use std::time::{Duration, SystemTime};
 use rustix::fs::XattrFlags;
 
 use super::*;
-use crate::source::Pace;
+use crate::source::Clock;
 
 fn replace(target: &Path, expected: Fingerprint, bytes: &[u8]) -> Result<Lock, ReplaceError> {
-    replace_and(target, expected, bytes, Displaced::Removed)
+    let hidden = Hidden::beside(target);
+    let lock = replace_and(&hidden, target, expected, bytes, Displaced::Removed);
+    hidden.remove_if_empty();
+    lock
 }
 
 pub(super) const OLD: &[u8] = b"old\n";
@@ -45,22 +48,45 @@ impl Place {
         fs::rename(self.write("contacts.csv.new", bytes), &self.file).unwrap();
     }
 
-    /// Every file and what it holds, by name.
+    pub(super) fn hidden(&self) -> Hidden {
+        Hidden::beside(&self.file)
+    }
+
+    /// Clears up as after taking the lock.
+    pub(super) fn recover(&self) {
+        recover(&self.hidden(), Scope::File(&self.file));
+    }
+
+    /// Looks for late saves.
+    pub(super) fn rescue(&self, clock: &Clock) {
+        rescue_late_saves(&self.hidden(), Scope::File(&self.file), clock);
+    }
+
+    /// Every file and what it holds, by name; those in our directory come first.
     pub(super) fn files(&self) -> Vec<(String, Vec<u8>)> {
-        let entries = fs::read_dir(self.dir.path()).unwrap().map(Result::unwrap);
-        let mut files: Vec<_> = entries
-            .map(|entry| {
-                let name = entry.file_name().into_string().unwrap();
-                (name, fs::read(entry.path()).unwrap())
-            })
-            .collect();
-        files.sort();
-        files
+        let ours = self.hidden();
+        let of = |directory: &Path| {
+            let entries = fs::read_dir(directory).into_iter().flatten();
+            let paths = entries.map(|entry| entry.unwrap().path());
+            let mut files: Vec<_> = paths
+                .filter(|path| path.is_file())
+                .map(|path| {
+                    let name = path.file_name().unwrap().to_str().unwrap();
+                    (name.to_owned(), fs::read(&path).unwrap())
+                })
+                .collect();
+            files.sort();
+            files
+        };
+        [of(&ours.path()), of(ours.base())].concat()
     }
 
     pub(super) fn leftover(&self, was: &[u8], made: &[u8], ending: &str, holds: &[u8]) {
-        let (was, made) = (short(Fingerprint::of(was)), short(Fingerprint::of(made)));
-        self.write(&format!("{}{was}-{made}-aB3xY9.{ending}", prefix(&self.file)), holds);
+        let hidden = self.hidden();
+        let (was, made) = (Fingerprint::of(was), Some(Fingerprint::of(made)));
+        let (before, behind) = around(&hidden, &self.file, was, made);
+        let name = format!("{before}aB3xY9{behind}.{ending}");
+        hidden.with(|path| fs::write(path.join(&name), holds)).unwrap();
     }
 }
 
@@ -79,7 +105,7 @@ fn replace_while(
     at: &mut dyn FnMut(Instant),
 ) -> Result<Lock, ReplaceError> {
     let mut steps = Steps { exchange, displaced: Displaced::Kept, at };
-    replace_with(&place.file, Fingerprint::of(OLD), NEW, &mut steps)
+    replace_with(&place.hidden(), &place.file, Fingerprint::of(OLD), NEW, &mut steps)
 }
 
 fn kept(result: Result<Lock, ReplaceError>) -> Option<PathBuf> {
@@ -178,7 +204,7 @@ fn a_save_at_any_instant_and_in_any_way_is_in_place_afterwards() {
                 }
             });
             let told = format!("{instant:?} {saving:?} {result:?}");
-            look_again(&place.file, &Pace::still());
+            place.rescue(&Clock::still());
             if saved && !lost_by_rename(exchange, instant, saving) {
                 assert_eq!(place.files()[place.files().len() - 1], only(SAVE)[0], "{told}");
             } else if !saved {
@@ -218,7 +244,7 @@ fn of_two_saves_at_any_two_instants_only_one_that_a_person_replaced_is_gone() {
                 saves = 2;
             }
         });
-        look_again(&place.file, &Pace::still());
+        place.rescue(&Clock::still());
         let told = format!("{first:?} {one:?}, {second:?} {other:?}: {result:?}");
         assert!(saves < 1 || replaced || place.holds(SAVE), "{told} {:?}", place.files());
         assert!(saves < 2 || nowhere || place.holds(LATER), "{told} {:?}", place.files());
@@ -229,16 +255,16 @@ fn of_two_saves_at_any_two_instants_only_one_that_a_person_replaced_is_gone() {
 fn a_late_write_into_the_displaced_file_is_a_save() {
     let place = Place::new();
     let opened = place.opened();
-    replace_and(&place.file, Fingerprint::of(OLD), NEW, Displaced::Kept).unwrap();
+    replace_and(&place.hidden(), &place.file, Fingerprint::of(OLD), NEW, Displaced::Kept).unwrap();
     place.save(Saving::IntoTheOpenFile, &opened, SAVE);
     assert_eq!(fs::read(&place.file).unwrap(), NEW);
-    look_again(&place.file, &Pace::still());
+    place.rescue(&Clock::still());
     assert_eq!(place.files(), only(SAVE));
     // Where the new file was saved as well, both are there.
-    replace_and(&place.file, Fingerprint::of(SAVE), NEW, Displaced::Kept).unwrap();
+    replace_and(&place.hidden(), &place.file, Fingerprint::of(SAVE), NEW, Displaced::Kept).unwrap();
     place.save(Saving::IntoTheOpenFile, &opened, OLD);
     place.save(Saving::InPlace, &opened, LATER);
-    look_again(&place.file, &Pace::still());
+    place.rescue(&Clock::still());
     assert_eq!(place.files(), and_kept(LATER, OLD));
 }
 
@@ -246,32 +272,32 @@ fn a_late_write_into_the_displaced_file_is_a_save() {
 fn a_late_write_that_is_under_way_is_waited_for() {
     let place = Place::new();
     let opened = place.opened();
-    replace_and(&place.file, Fingerprint::of(OLD), NEW, Displaced::Kept).unwrap();
+    replace_and(&place.hidden(), &place.file, Fingerprint::of(OLD), NEW, Displaced::Kept).unwrap();
     place.save(Saving::IntoTheOpenFile, &opened, SAVE);
     let written = opened.metadata().unwrap().modified().unwrap();
-    let after = |millis| Pace {
+    let after = |millis| Clock {
         quiet: Duration::from_secs(1),
         now: Arc::new(move || written + Duration::from_millis(millis)),
-        ..Pace::still()
+        ..Clock::still()
     };
-    look_again(&place.file, &after(999));
+    place.rescue(&after(999));
     assert_eq!(fs::read(&place.file).unwrap(), NEW);
-    look_again(&place.file, &after(1001));
+    place.rescue(&after(1001));
     assert_eq!(place.files(), only(SAVE));
 }
 
 #[test]
 fn a_displaced_file_that_nobody_wrote_into_goes_after_ten_minutes() {
     let place = Place::new();
-    replace_and(&place.file, Fingerprint::of(OLD), NEW, Displaced::Kept).unwrap();
+    replace_and(&place.hidden(), &place.file, Fingerprint::of(OLD), NEW, Displaced::Kept).unwrap();
     let displaced = SystemTime::now();
-    let after = |seconds| Pace {
+    let after = |seconds| Clock {
         now: Arc::new(move || displaced + Duration::from_secs(seconds)),
-        ..Pace::still()
+        ..Clock::still()
     };
-    look_again(&place.file, &after(590));
+    place.rescue(&after(590));
     assert!(place.holds(OLD) && place.files().len() == 2);
-    look_again(&place.file, &after(610));
+    place.rescue(&after(610));
     assert_eq!(place.files(), only(NEW));
 }
 
@@ -296,7 +322,7 @@ fn a_file_system_that_cannot_exchange_gets_a_rename() {
         let mut nothing = |_| {};
         let mut steps = Steps { exchange, displaced: Displaced::Removed, at: &mut nothing };
         let expected = Fingerprint::of(OLD);
-        let lock = replace_with(&place.file, expected, NEW, &mut steps).unwrap();
+        let lock = replace_with(&place.hidden(), &place.file, expected, NEW, &mut steps).unwrap();
         assert!(lock.is_on(&place.file));
         assert_eq!(place.files(), only(NEW));
     }

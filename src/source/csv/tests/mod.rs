@@ -55,7 +55,7 @@ impl Place {
         let mut names: Vec<_> =
             entries.map(|entry| entry.file_name().into_string().unwrap()).collect();
         // What was displaced stays for a while.
-        names.retain(|name| !name.starts_with(".linqsync-"));
+        names.retain(|name| name != ".linqsync");
         names.sort();
         names
     }

@@ -13,7 +13,7 @@ use rustix::io::Errno;
 ///
 /// Only the mode must succeed: giving a file away takes privileges, and some
 /// attributes belong to the system.
-pub(super) fn imitate(original: &File, copy: &File) -> io::Result<()> {
+pub(super) fn copy_metadata(original: &File, copy: &File) -> io::Result<()> {
     let (wanted, found) = (original.metadata()?, copy.metadata()?);
     if (wanted.uid(), wanted.gid()) != (found.uid(), found.gid())
         && fchown(copy, Some(wanted.uid()), Some(wanted.gid())).is_err()

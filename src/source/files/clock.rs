@@ -1,0 +1,206 @@
+//! How time passes for a source, and when it has been left alone for long enough.
+//!
+//! Owns `source.quiet`. The clocks and the waiting are arguments: [`crate::open`] gives
+//! the real ones.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use crate::model::Fingerprint;
+
+use super::Stamp;
+
+/// How long a source must have been left alone, and how that is found out.
+#[derive(Clone)]
+pub struct Clock {
+    /// How long ago the last change must be.
+    pub quiet: Duration,
+    /// Tells the time of day, to be compared with the times of files.
+    pub now: Arc<dyn Fn() -> SystemTime + Send + Sync>,
+    /// Tells how much time has passed since some instant; it is never set.
+    pub elapsed: Arc<dyn Fn() -> Duration + Send + Sync>,
+    /// Waits.
+    pub wait: Arc<dyn Fn(Duration) + Send + Sync>,
+}
+
+impl Clock {
+    /// Time stands still, and every file is believed at once.
+    pub fn still() -> Clock {
+        Clock {
+            quiet: Duration::ZERO,
+            now: Arc::new(|| SystemTime::UNIX_EPOCH),
+            elapsed: Arc::new(|| Duration::ZERO),
+            wait: Arc::new(|_| {}),
+        }
+    }
+
+    /// How long a file that was last written at `modified` must still rest; `None` if
+    /// it may be believed. A time to come says nothing, as the file was written on
+    /// another machine or before the clock was set.
+    pub(in crate::source) fn rest(&self, modified: SystemTime) -> Option<Duration> {
+        self.left(self.age(modified)?)
+    }
+
+    /// Whether a file with this stamp was changed within the quiet time, as far as its
+    /// times tell.
+    pub(in crate::source) fn is_restless(&self, stamp: Stamp) -> bool {
+        stamp.changed_at((self.now)()).is_none_or(|changed| self.rest(changed).is_some())
+    }
+
+    /// How long ago `time` is; `None` if it is to come.
+    fn age(&self, time: SystemTime) -> Option<Duration> {
+        (self.now)().duration_since(time).ok()
+    }
+
+    /// What is left of the quiet time after so much of it.
+    fn left(&self, passed: Duration) -> Option<Duration> {
+        self.quiet.checked_sub(passed).filter(|left| !left.is_zero())
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Clock({:?})", self.quiet)
+    }
+}
+
+/// What was seen of a source, from one look at it to the next.
+///
+/// The first reading believes the times of the files: what was changed longer ago than
+/// the quiet time is still. Every further reading, as before a deletion, believes only
+/// what it has seen itself: that nothing changed for the quiet time, by a clock that
+/// nobody sets. So it does with a time to come, which tells nothing.
+#[derive(Debug, Default)]
+pub(in crate::source) struct Stillness {
+    /// What was seen last, and since when it is so.
+    seen: Option<(Fingerprint, Duration)>,
+    was_read: bool,
+}
+
+impl Stillness {
+    /// How long the source must still be left alone before what was read of it counts;
+    /// `None` if it does. `state` tells one state of it from another by the `stamps` of all
+    /// its files and directories.
+    pub(in crate::source) fn rest(
+        &mut self,
+        clock: &Clock,
+        state: Fingerprint,
+        stamps: impl IntoIterator<Item = Stamp>,
+    ) -> Option<Duration> {
+        let elapsed = (clock.elapsed)();
+        let since = match self.seen {
+            Some((seen, since)) if seen == state => since,
+            Some(_) | None => elapsed,
+        };
+        self.seen = Some((state, since));
+        let observed = elapsed.saturating_sub(since);
+        let is_first = !self.was_read;
+        let now = (clock.now)();
+        let by_their_times = || {
+            let passed = stamps.into_iter().map(|stamp| {
+                stamp.changed_at(now).map_or(observed, |changed| {
+                    now.duration_since(changed).unwrap_or_default().max(observed)
+                })
+            });
+            passed.min()
+        };
+        let passed = if is_first { by_their_times() } else { Some(observed) };
+        passed.and_then(|passed| clock.left(passed))
+    }
+
+    /// From now on only what is seen counts.
+    pub(in crate::source) fn has_been_read(&mut self) {
+        self.was_read = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[test]
+    fn a_file_rests_as_long_as_is_left_of_the_quiet_time() {
+        let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        let quiet = Duration::from_secs(5);
+        let clock = Clock { quiet, now: Arc::new(move || at(100)), ..Clock::still() };
+        let rest = |modified| clock.rest(at(modified));
+        assert_eq!(rest(97), Some(Duration::from_secs(2)));
+        assert_eq!((rest(95), rest(0), rest(101)), (None, None, None));
+        assert_eq!(Clock::still().rest(at(0)), None);
+    }
+
+    /// A clock of which the hands of the day and of the stop watch are set by hand.
+    fn clock(quiet: u64) -> (Clock, Arc<Mutex<(u64, u64)>>) {
+        let hands = Arc::new(Mutex::new((100, 0)));
+        let (day, watch) = (Arc::clone(&hands), Arc::clone(&hands));
+        let clock = Clock {
+            quiet: Duration::from_secs(quiet),
+            now: Arc::new(move || {
+                SystemTime::UNIX_EPOCH + Duration::from_secs(day.lock().unwrap().0)
+            }),
+            elapsed: Arc::new(move || Duration::from_secs(watch.lock().unwrap().1)),
+            ..Clock::still()
+        };
+        (clock, hands)
+    }
+
+    fn state(text: &str) -> Fingerprint {
+        Fingerprint::of(text.as_bytes())
+    }
+
+    #[test]
+    fn the_youngest_change_decides_and_what_is_still_is_read_at_once() {
+        let (clock, _) = clock(5);
+        let rest = |times: &[i64]| {
+            let stamps = times.iter().map(|time| Stamp::changed(*time, *time));
+            Stillness::default().rest(&clock, state("a"), stamps)
+        };
+        assert_eq!(rest(&[10, 97, 20]), Some(Duration::from_secs(2)));
+        assert_eq!(rest(&[10, 95, 20]), None);
+        assert_eq!(rest(&[]), None);
+    }
+
+    #[test]
+    fn a_time_to_come_is_waited_for_no_longer_than_the_quiet_time() {
+        let (clock, hands) = clock(5);
+        let mut stillness = Stillness::default();
+        let mut rest = |text: &str| {
+            stillness.rest(
+                &clock,
+                state(text),
+                [Stamp::changed(9_000, 9_000), Stamp::changed(1, 1)],
+            )
+        };
+        assert_eq!(rest("a"), Some(Duration::from_secs(5)));
+        hands.lock().unwrap().1 = 3;
+        assert_eq!(rest("a"), Some(Duration::from_secs(2)));
+        assert_eq!(rest("b"), Some(Duration::from_secs(5)), "it was changed");
+        hands.lock().unwrap().1 = 8;
+        assert_eq!(rest("b"), None);
+        // Only the date that a program gave to the file is to come.
+        let stamps = [Stamp::changed(9_000, 90)];
+        assert_eq!(Stillness::default().rest(&clock, state("a"), stamps), None);
+    }
+
+    #[test]
+    fn what_is_read_once_more_must_have_been_seen_for_the_quiet_time() {
+        let (clock, hands) = clock(5);
+        let mut stillness = Stillness::default();
+        // The clock of the file server is far behind: whatever was just written looks old.
+        let rest = |stillness: &mut Stillness, text: &str| {
+            stillness.rest(&clock, state(text), [Stamp::changed(1, 1)])
+        };
+        assert_eq!(rest(&mut stillness, "a"), None);
+        stillness.has_been_read();
+        hands.lock().unwrap().1 = 1;
+        assert_eq!(rest(&mut stillness, "a"), Some(Duration::from_secs(4)));
+        assert_eq!(rest(&mut stillness, "b"), Some(Duration::from_secs(5)));
+        hands.lock().unwrap().1 = 6;
+        // The time of day may be set meanwhile.
+        hands.lock().unwrap().0 = 7;
+        assert_eq!(rest(&mut stillness, "b"), None);
+    }
+}
