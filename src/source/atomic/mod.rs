@@ -9,9 +9,8 @@
 //! in its name what it was about, and [`recover`] finishes the work: a save that
 //! was displaced goes back in place.
 //!
-//! An editor that holds the displaced file open may still write into it. Where
-//! [`Displaced::Kept`] is asked for, it stays beside the new one for a while, and
-//! [`look_again`] finds what was written into it.
+//! An editor that holds the displaced file open may still write into it. So it stays beside
+//! the new one for a while, and [`look_again`] finds what was written into it.
 //!
 //! Where the file system cannot exchange two names (`EINVAL`, `ENOSYS`,
 //! `EOPNOTSUPP`), `fallback` does what can be done.
@@ -22,6 +21,7 @@ mod attributes;
 mod create;
 mod fallback;
 mod late;
+mod leftovers;
 mod paths;
 mod recover;
 mod remove;
@@ -39,7 +39,10 @@ use crate::model::Fingerprint;
 use super::WriteError;
 
 pub(crate) use create::{copy_beside_others, create_beside_others, create_in};
-pub(crate) use late::{look_again, look_again_in};
+pub(crate) use late::{
+    Version, forget_late, forget_late_in, look_again, look_again_in, undone, undone_in,
+};
+pub(crate) use leftovers::{leftovers, leftovers_in};
 pub(crate) use paths::sync_names;
 pub(crate) use recover::{recover, recover_directory};
 pub(crate) use remove::remove;
@@ -78,32 +81,27 @@ impl ReplaceError {
     }
 }
 
-/// What becomes of the file that was displaced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Displaced {
-    /// It is removed at once.
-    Removed,
-    /// It stays for a while, for [`look_again`].
-    Kept,
-}
-
 /// Replaces the file `target`, which must be no symbolic link, by one that holds
 /// `bytes`, if it still is what has the fingerprint `expected`. The new file has
 /// the mode of the old one, and its owner and extended attributes as far as
-/// possible. It is locked before it gets its name. What becomes of the old one is up to
-/// `displaced`.
+/// possible. It is locked before it gets its name. The old one stays beside it for a while,
+/// for [`look_again`].
 ///
 /// # Errors
 /// [`ReplaceError::Changed`] when the file is not what was expected, or gone.
-pub(crate) fn replace_and(
+pub(crate) fn replace(
     target: &Path,
     expected: Fingerprint,
     bytes: &[u8],
-    displaced: Displaced,
 ) -> Result<Lock, ReplaceError> {
     let mut nothing = |_| {};
-    let mut steps = Steps { exchange, displaced, at: &mut nothing };
+    let mut steps = Steps { exchange, at: &mut nothing };
     replace_with(target, expected, bytes, &mut steps)
+}
+
+/// What a version of a file is called by [`look_again`].
+pub(crate) fn version(of: Fingerprint) -> Version {
+    short(of)
 }
 
 /// Exchanges two names.
@@ -127,7 +125,6 @@ enum Instant {
 /// How a replacement is made.
 struct Steps<'a> {
     exchange: Exchange,
-    displaced: Displaced,
     /// Is called at each instant, for tests.
     at: &'a mut dyn FnMut(Instant),
 }
@@ -204,10 +201,7 @@ fn settle(
     (steps.at)(Instant::Looked);
     match (is_expected, synced) {
         (true, Ok(())) => {
-            match steps.displaced {
-                Displaced::Removed => discard(swap),
-                Displaced::Kept => keep_displaced(swap),
-            }
+            keep_displaced(swap);
             Ok(())
         }
         (true, Err(source)) => {

@@ -34,7 +34,7 @@ mod table;
 mod text;
 mod wording;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -43,7 +43,7 @@ use crate::model::{AsWritten, Field, Fingerprint, RecordIndex, Region};
 
 use super::atomic;
 use super::formula::FormulaGuard;
-use super::{Edit, Pace, Reading, Source, SourceError, WriteError, Written};
+use super::{Edit, Leftover, Pace, Reading, Source, SourceError, WriteError, Written};
 
 pub use super::Access;
 pub use dialect::Delimiter;
@@ -132,6 +132,7 @@ pub struct CsvSource {
     options: CsvOptions,
     lock: Option<Lock>,
     last: Option<Last>,
+    late: BTreeSet<String>,
 }
 
 /// The file as it was last read.
@@ -171,7 +172,7 @@ impl Defect {
 impl CsvSource {
     /// A source that has not been read yet.
     pub fn new(options: CsvOptions) -> CsvSource {
-        CsvSource { options, lock: None, last: None }
+        CsvSource { options, lock: None, last: None, late: BTreeSet::new() }
     }
 
     /// Reads the file while it is locked.
@@ -200,14 +201,14 @@ impl CsvSource {
         let lock = Lock::existing(target)?;
         self.lock = Some(lock);
         atomic::recover(target);
-        atomic::look_again(target, &self.options.pace);
+        self.late.extend(atomic::look_again(target, &self.options.pace));
         Ok(())
     }
 
     /// Looks whether somebody wrote into a file that was displaced.
-    fn look_again(&self) {
+    fn look_again(&mut self) {
         if let Some(last) = &self.last {
-            atomic::look_again(&last.target, &self.options.pace);
+            self.late.extend(atomic::look_again(&last.target, &self.options.pace));
         }
     }
 
@@ -226,15 +227,14 @@ impl CsvSource {
 
     /// Puts `table` in the place of what was last read.
     fn replace(&mut self, table: Table) -> Result<(), WriteError> {
-        let Some(last) = &self.last else { return Ok(()) };
         self.look_again();
+        let Some(last) = &self.last else { return Ok(()) };
         if self.editor(&last.target).is_some() {
             // Somebody opened it meanwhile: it is read again, and not written.
             return Err(WriteError::Changed { path: self.options.path.clone(), kept: None });
         }
         let was = Fingerprint::of(last.table.raw());
-        let (raw, kept) = (table.raw(), atomic::Displaced::Kept);
-        let replaced = atomic::replace_and(&last.target, was, raw, kept);
+        let replaced = atomic::replace(&last.target, was, table.raw());
         let lock = replaced.map_err(|error| error.at(&self.options.path))?;
         let target = last.target.clone();
         self.lock = Some(lock);
@@ -253,6 +253,10 @@ impl Source for CsvSource {
         let (table, mut reading) = Table::parse(raw, &self.options)?;
         let editor = self.editor(&target);
         reading.read_only = reading.read_only.or_else(|| editor.clone());
+        if self.options.access == Access::ReadOnly {
+            self.late = atomic::undone(&target);
+        }
+        reading.late.clone_from(&self.late);
         self.last = Some(Last { target, table, editor });
         Ok(reading)
     }
@@ -277,6 +281,27 @@ impl Source for CsvSource {
 
     fn as_written(&self, at: RecordIndex) -> AsWritten {
         self.last.as_ref().map(|last| last.table.as_written(at)).unwrap_or_default()
+    }
+
+    fn stamp(&self, at: RecordIndex) -> Fingerprint {
+        let AsWritten { text, place, .. } = self.as_written(at);
+        Fingerprint::of([text, place].join("\n").as_bytes())
+    }
+
+    fn lost(&self, was: &AsWritten) -> Vec<String> {
+        self.last.as_ref().map(|last| last.table.lost(was)).unwrap_or_default()
+    }
+
+    fn forget_late(&mut self) {
+        self.late.clear();
+        if let Some(last) = &self.last {
+            atomic::forget_late(&last.target);
+        }
+    }
+
+    fn leftovers(&self) -> Vec<Leftover> {
+        let target = self.options.path.canonicalize();
+        atomic::leftovers(target.as_deref().unwrap_or(&self.options.path))
     }
 
     fn back_up(&self, into: &Path) -> io::Result<PathBuf> {

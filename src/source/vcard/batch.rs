@@ -16,7 +16,7 @@ use rustix::io::Errno;
 use crate::model::{
     AsWritten, Change, Field, Fingerprint, LinqId, RecordIndex, RejectedField, Values,
 };
-use crate::source::atomic::{self, Displaced, ReplaceError};
+use crate::source::atomic::{self, ReplaceError};
 use crate::source::{Edit, EditOutcome, WriteError, Written};
 
 use super::check::{proven, proven_file};
@@ -33,6 +33,8 @@ pub(super) struct Batch {
     version: VcardVersion,
     depth: Depth,
     outcomes: Vec<Outcome>,
+    /// The file of each edit of a card that was there.
+    files: BTreeMap<usize, PathBuf>,
     /// Why writing ended early.
     failed: Option<WriteError>,
 }
@@ -66,7 +68,7 @@ struct Draft {
 
 impl Batch {
     pub(super) fn new(last: Last, version: VcardVersion, depth: Depth) -> Batch {
-        Batch { last, version, depth, outcomes: Vec::new(), failed: None }
+        Batch { last, version, depth, outcomes: Vec::new(), files: BTreeMap::new(), failed: None }
     }
 
     /// Carries out `edits`, as far as it is possible.
@@ -80,7 +82,10 @@ impl Batch {
                 Edit::Add { .. } => continue,
             };
             match self.card_edit(number, at, changes) {
-                Some((file, edit)) => by_file.entry(file).or_default().push(edit),
+                Some((file, edit)) => {
+                    self.files.insert(number, file.clone());
+                    by_file.entry(file).or_default().push(edit);
+                }
                 None => {
                     self.outcomes[number] = Outcome::Refused("there is no such card".to_owned());
                 }
@@ -155,7 +160,7 @@ impl Batch {
         } else if draft.raw.is_empty() {
             atomic::remove(&path, known)
         } else {
-            atomic::replace_and(&path, known, &draft.raw, Displaced::Kept).map(drop)
+            atomic::replace(&path, known, &draft.raw).map(drop)
         };
         match replaced {
             Ok(()) => self.take(file, draft, &raw),
@@ -259,7 +264,12 @@ impl Batch {
     /// What the directory holds now: what was written, even where somebody else has
     /// changed it since. That is read next time.
     pub(super) fn finish(self, asked: &[Edit]) -> (Last, Written) {
-        let Batch { mut last, outcomes, failed, .. } = self;
+        let Batch { mut last, outcomes, files, failed, .. } = self;
+        let version = |number: usize| {
+            let file = last.files.get(files.get(&number)?)?;
+            Some(atomic::version(file.fingerprint))
+        };
+        let versions = (0..outcomes.len()).map(version).collect();
         let (places, mut reading) = assembled(&last.files, &last.unreadable);
         let positions: BTreeMap<&Place, usize> = places.iter().zip(0..).collect();
         let edits = outcomes.into_iter().map(|outcome| match outcome {
@@ -279,7 +289,7 @@ impl Batch {
         reading.places.clone_from(&last.reading.places);
         last.places = places;
         last.reading = reading.clone();
-        (last, Written { edits, reading, failed })
+        (last, Written { edits, versions, reading, failed })
     }
 }
 

@@ -24,15 +24,16 @@ mod splice;
 mod text;
 mod whole;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::lock::Lock;
-use crate::model::{AsWritten, RecordIndex};
+use crate::model::{AsWritten, Fingerprint, RecordIndex};
 
 use super::atomic;
-use super::{Access, Edit, Pace, Reading, Source, SourceError, WriteError, Written};
+use super::{Access, Edit, Leftover, Pace, Reading, Source, SourceError, WriteError, Written};
 
 use batch::Batch;
 use folder::{Depth, Files};
@@ -73,6 +74,7 @@ pub struct VcardSource {
     options: VcardOptions,
     lock: Option<Lock>,
     last: Option<Last>,
+    late: BTreeSet<String>,
 }
 
 /// The directory as it was last read.
@@ -96,7 +98,7 @@ impl std::fmt::Debug for Last {
 impl VcardSource {
     /// A source that has not been read yet.
     pub fn new(options: VcardOptions) -> VcardSource {
-        VcardSource { options, lock: None, last: None }
+        VcardSource { options, lock: None, last: None, late: BTreeSet::new() }
     }
 
     fn root(&self) -> Result<PathBuf, SourceError> {
@@ -118,6 +120,8 @@ impl VcardSource {
     /// for late saves.
     fn take_lock(&mut self, root: &Path) -> Result<(), SourceError> {
         if self.options.access == Access::ReadOnly {
+            let directories = folder::directories(root, self.depth());
+            self.late = directories.iter().flat_map(|path| atomic::undone_in(path)).collect();
             return Ok(());
         }
         if !self.lock.as_ref().is_some_and(|lock| lock.is_on(root)) {
@@ -131,9 +135,9 @@ impl VcardSource {
     }
 
     /// Looks whether somebody wrote into a file that was displaced.
-    fn look_again(&self, root: &Path) {
+    fn look_again(&mut self, root: &Path) {
         for directory in folder::directories(root, self.depth()) {
-            atomic::look_again_in(&directory, &self.options.pace);
+            self.late.extend(atomic::look_again_in(&directory, &self.options.pace));
         }
     }
 
@@ -154,6 +158,7 @@ impl Source for VcardSource {
         let (places, mut reading) = reading::assembled(&files, &unreadable);
         let depth = self.depth().name();
         reading.places = reading.mapped.iter().map(|field| (field, depth.to_owned())).collect();
+        reading.late.clone_from(&self.late);
         let read = reading.clone();
         self.last = Some(Last { root, files, unreadable, places, reading });
         Ok(read)
@@ -184,6 +189,32 @@ impl Source for VcardSource {
         let Some(last) = &self.last else { return AsWritten::default() };
         let place = usize::try_from(at.0).ok().and_then(|at| last.places.get(at));
         place.and_then(|place| reading::as_written(last, place)).unwrap_or_default()
+    }
+
+    fn stamp(&self, at: RecordIndex) -> Fingerprint {
+        let Some(last) = &self.last else { return Fingerprint::of(&[]) };
+        let place = usize::try_from(at.0).ok().and_then(|at| last.places.get(at));
+        place.map_or_else(|| Fingerprint::of(&[]), |place| reading::stamp(last, place))
+    }
+
+    fn lost(&self, was: &AsWritten) -> Vec<String> {
+        let Some(last) = &self.last else { return Vec::new() };
+        restore::lost(&last.root, self.depth(), was)
+    }
+
+    fn forget_late(&mut self) {
+        self.late.clear();
+        if let Some(last) = &self.last {
+            for directory in folder::directories(&last.root, self.depth()) {
+                atomic::forget_late_in(&directory);
+            }
+        }
+    }
+
+    fn leftovers(&self) -> Vec<Leftover> {
+        let root = self.root().unwrap_or_else(|_| self.options.path.clone());
+        let directories = folder::directories(&root, self.depth());
+        directories.iter().flat_map(|path| atomic::leftovers_in(path)).collect()
     }
 
     fn back_up(&self, into: &Path) -> io::Result<PathBuf> {

@@ -181,7 +181,7 @@ fn no_save_into_the_file_is_lost_where_names_cannot_be_exchanged() {
         count += 1;
         let new = format!("{}\n{count}\n", read.lines().take(3).collect::<Vec<_>>().join("\n"));
         let mut nothing = |_| {};
-        let mut steps = Steps { exchange: UNABLE, displaced: Displaced::Kept, at: &mut nothing };
+        let mut steps = Steps { exchange: UNABLE, at: &mut nothing };
         match replace_with(file, Fingerprint::of(read.as_bytes()), new.as_bytes(), &mut steps) {
             Ok(new) => lock = Some(new),
             Err(ReplaceError::Changed { .. }) => {}
