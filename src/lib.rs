@@ -37,6 +37,7 @@
 //! | [`linq`] | an API that may fail at any moment, and what its answers prove |
 //! | [`mirror`], [`lock`] | the state, and who may have it |
 //! | [`undo`] | a run that puts another one back |
+//! | [`users`] | who decides, by name |
 //! | [`config`], [`open`], [`check`], [`report`], [`telemetry`], [`cli`] | the edges |
 //! | [`schedule`], [`daemon`] | when runs are made, and what goes on around them |
 //! | [`sandbox`] | a server that behaves like Linq, for the tests and for trying things out |
@@ -79,4 +80,5 @@ pub mod schedule;
 pub mod source;
 pub mod telemetry;
 pub mod undo;
+pub mod users;
 mod weather;

@@ -33,7 +33,7 @@ use crate::record::Recorder;
 
 pub(crate) use find::sample;
 pub(crate) use refused::Learned;
-pub(crate) use source::{SourceHalt, write_source};
+pub(crate) use source::{Removed, SourceHalt, write_source};
 
 /// How old a reading may be when a contact is changed or deleted on its strength.
 const FRESH: Duration = Duration::from_secs(5);

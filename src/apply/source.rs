@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::mirror::{IntentKind, IntentOutcome, NewIntent, State};
+use crate::mirror::{HistoryEntry, IntentKind, IntentOutcome, NewIntent, State};
 use crate::model::{
     AsWritten, Change, Field, FieldSet, Fingerprint, IntentId, LinkId, LinqId, Policy, RecordIndex,
-    Side, Timestamp,
+    Side, Timestamp, Values,
 };
 use crate::observe::record;
 use crate::plan::{Observation, Plan, Reason, SourceWrite, Step};
@@ -62,7 +62,7 @@ pub(crate) fn write_source(
     back_up_once(source, state, clock())?;
     intend(&mut writings, state, recorder, clock())?;
     let edits: Vec<Edit> = writings.iter().map(|writing| writing.edit.clone()).collect();
-    let Written { edits, reading, failed } = match source.write(&edits) {
+    let Written { edits, versions, reading, failed } = match source.write(&edits) {
         Ok(written) => written,
         Err(error) => {
             // Nothing was written, so there is nothing to recognise later.
@@ -74,9 +74,9 @@ pub(crate) fn write_source(
     };
     let mut done = SourceWrites::default();
     let mut outcomes = Vec::new();
-    for (writing, outcome) in writings.iter().zip(&edits) {
+    for ((writing, outcome), version) in writings.iter().zip(&edits).zip(versions) {
         if let Some(outcome) = writing.outcome(recorder.seen, outcome, &reading, &mut done) {
-            outcomes.push(outcome);
+            outcomes.push((outcome, version));
         } else if let Some(intent) = writing.intent {
             state.close_intent(intent, unmade(outcome))?;
         }
@@ -159,24 +159,33 @@ fn with_whole_name(edit: Edit, seen: &Observation) -> Edit {
     Edit::Update { at, changes, linq_id }
 }
 
-/// What the run that is undone removed from the source, by contact.
+/// Records that were removed, by us or by a person, and come back: by contact.
 #[derive(Default)]
-struct Removed(BTreeMap<LinqId, (AsWritten, Vec<Change>)>);
+pub(crate) struct Removed(BTreeMap<LinqId, (AsWritten, Values)>);
 
 impl Removed {
-    fn of(plan: &Plan, state: &State) -> Result<Removed, StateError> {
-        let undone = |step: &Step| match (&step.reason, &step.source) {
-            (Reason::Undo(run), Some(SourceWrite::Create { .. })) => Some(*run),
-            (Reason::Undo(_) | Reason::Rule(_) | Reason::Matched(_) | Reason::Because(_), _) => {
-                None
-            }
-        };
-        let Some(run) = plan.steps.iter().find_map(undone) else { return Ok(Removed::default()) };
-        let removed = state.history(run)?.into_iter().filter_map(|row| {
-            let was = row.entry.removed()?;
-            Some((row.entry.linq_id?, (was, row.entry.changes)))
+    /// Those that `plan` brings back: of a run that is undone what the history tells, and else
+    /// what was read last of a record whose link is still there.
+    pub(crate) fn of(plan: &Plan, state: &State) -> Result<Removed, StateError> {
+        let creates = plan.steps.iter().filter_map(|step| match &step.source {
+            Some(SourceWrite::Create { linq_id, .. }) => Some((step, *linq_id)),
+            Some(SourceWrite::Update { .. } | SourceWrite::Delete { .. }) | None => None,
         });
-        Ok(Removed(removed.collect()))
+        let (mut removed, mut undone) = (BTreeMap::new(), None);
+        for (step, linq_id) in creates {
+            if let Reason::Undo(run) = step.reason {
+                undone = Some(run);
+            } else if let Some(kept) = step.subject.link.map(|id| state.kept_record(id)) {
+                let kept = kept?.map(|kept| (kept.written, kept.values));
+                removed.extend(kept.map(|kept| (linq_id, kept)));
+            }
+        }
+        let history = undone.map(|run| state.history(run)).transpose()?.unwrap_or_default();
+        let gone = history
+            .into_iter()
+            .filter_map(|row| Some((row.entry.linq_id?, (row.entry.removed()?, had(&row.entry)))));
+        removed.extend(gone);
+        Ok(Removed(removed))
     }
 
     /// What the source is asked for. A record that comes back has what it had in fields
@@ -186,9 +195,10 @@ impl Removed {
             SourceWrite::Create { values, linq_id } => {
                 let (mut values, linq_id) = (values.clone(), *linq_id);
                 let removed = self.0.get(&linq_id);
-                for change in removed.iter().flat_map(|(_, changes)| changes) {
-                    if !policy.writes_field(Side::Source, change.field) {
-                        values[change.field].clone_from(&change.from);
+                let stays = |field: &Field| !policy.writes_field(Side::Source, *field);
+                for field in Field::ALL.into_iter().filter(stays) {
+                    if let Some((_, had)) = removed {
+                        values[field].clone_from(&had[field]);
                     }
                 }
                 Edit::Add { values, linq_id, was: removed.map(|(was, _)| Box::new(was.clone())) }
@@ -199,6 +209,39 @@ impl Removed {
             SourceWrite::Delete { at } => Edit::Remove { at: *at },
         }
     }
+
+    /// What of the records that `plan` brings back cannot, for people: each contact with what
+    /// is lost of it.
+    pub(crate) fn losses(&self, plan: &Plan, source: &dyn Source) -> Vec<String> {
+        let mut losses = Vec::new();
+        for step in &plan.steps {
+            let (Reason::Undo(_), Some(SourceWrite::Create { linq_id, .. })) =
+                (&step.reason, &step.source)
+            else {
+                continue;
+            };
+            let name = &step.subject.name;
+            match self.0.get(linq_id).map(|(was, _)| source.lost(was)) {
+                None => losses.push(format!(
+                    "{name}: only its fields come back, since nothing else is known of its row \
+                     or card"
+                )),
+                Some(lost) if !lost.is_empty() => {
+                    losses.push(format!("{name}: cannot come back with {}", lost.join(", ")));
+                }
+                Some(_) => {}
+            }
+        }
+        losses
+    }
+}
+
+/// What a record had that was removed.
+fn had(entry: &HistoryEntry) -> Values {
+    if entry.bases.is_empty() {
+        return entry.changes.iter().map(|change| (change.field, change.from.clone())).collect();
+    }
+    entry.bases.iter().map(|base| (base.field, base.before.source.clone())).collect()
 }
 
 /// Makes durable in the journal what is about to be written.

@@ -16,6 +16,7 @@ use super::args::{HeldArgs, Output, ResolveArgs, RetryArgs, TakeSide};
 use super::text::{counted, shown};
 use super::{complain, now, print};
 use crate::report::ReportedError;
+use crate::users;
 
 /// Lets held deletions, clearings and changes go on. Returns the exit code.
 pub(super) fn approve(output: Output, config: &Config, args: &HeldArgs) -> anyhow::Result<u8> {
@@ -248,7 +249,7 @@ fn decide(
         Ok(decisions) => decisions,
         Err(problem) => return refuse(wrong(problem)),
     };
-    if let Err(error) = state.decide(&decisions, now()) {
+    if let Err(error) = state.decide(&decisions, &users::caller(), now()) {
         return refuse(state_error(&error));
     }
     if output.json {

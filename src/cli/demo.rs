@@ -210,6 +210,7 @@ fn terms<'a>(policy: &'a crate::model::Policy, stop: &'a CancellationToken) -> T
         history: chrono::TimeDelta::days(400),
         clock: &now,
         stop,
+        by: None,
     }
 }
 

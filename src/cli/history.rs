@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::config::Config;
 use crate::mirror::{Action, HistoryRow, Run, State};
-use crate::model::{RunId, Side, Timestamp};
+use crate::model::{DecidedBy, RunId, Side, Timestamp};
 use crate::open::{self, OpenError};
 use crate::report::ReportedError;
 
@@ -106,6 +106,8 @@ fn run_json(run: &Run) -> Value {
         "finished_at": run.ending.as_ref().map(|ending| ending.at),
         "outcome": run.ending.as_ref().map(|ending| &ending.outcome),
         "undoes": run.undoes,
+        "asked_by": run.asked_by,
+        "command": run.command,
         "error": report.map(|report| &report["error"]),
         "linq": report.map(|report| &report["linq"]),
         "source": report.map(|report| &report["source"]),
@@ -121,6 +123,7 @@ fn runs_text(runs: &[Run], source: &str) -> String {
             (Some(ending), Some(undone)) => format!("{}, put back run {undone}", ending.outcome),
         };
         let _ = writeln!(text, "run {:<6} {}  {outcome}", run.id.0, instant(run.started_at));
+        text += &asked_text(run);
         for (name, side) in [("Linq", "linq"), (source, "source")] {
             if let Some(done) = run.ending.as_ref().and_then(|e| done(&e.report[side])) {
                 let _ = writeln!(text, "    {:<20} {done}", shown(name, 20));
@@ -131,6 +134,16 @@ fn runs_text(runs: &[Run], source: &str) -> String {
         return "no run has changed anything so far\n".to_owned();
     }
     text + "each change with `linqsync history --run N`; put back with `linqsync undo N`\n"
+}
+
+/// Who asked for a run that was not made to keep both sides the same.
+fn asked_text(run: &Run) -> String {
+    match (&run.asked_by, run.command.as_deref()) {
+        (Some(by), Some(command)) if command != "--once" => {
+            format!("    asked for by {} with `{command}`\n", shown(by, 40))
+        }
+        (Some(_) | None, _) => String::new(),
+    }
 }
 
 /// Why the run that was asked for failed, if it did.
@@ -186,8 +199,16 @@ pub(super) fn entry_text(row: &HistoryRow, source: &str) -> String {
         Action::Reject => format!("rejected by {side}"),
     };
     let when = format!("{}  run {}", instant(row.at), row.run);
-    head_of(&entry.name, &place, &when, &format!("{what}: {}", entry.reason))
+    let decided = entry.decided.as_ref().map(decided_text).unwrap_or_default();
+    head_of(&entry.name, &place, &when, &format!("{what}: {}{decided}", entry.reason))
         + &changes(&entry.changes)
+}
+
+/// Who decided something: "; decided by anna with `approve` at 2026-11-30 09:00:00 UTC".
+fn decided_text(decided: &DecidedBy) -> String {
+    let DecidedBy { by, command, at } = decided;
+    let by = by.as_ref().map(|by| format!(" by {}", shown(by, 60))).unwrap_or_default();
+    format!("; decided{by} with `{command}` at {}", instant(*at))
 }
 
 /// An instant, in UTC.

@@ -21,6 +21,7 @@ use crate::plan::{Observation, Plan};
 use crate::report::{PlanDocument, ReportedError, RunReport};
 use crate::run::{Aim, Ran, RunError, Sides, Terms, preview_for, run_for};
 use crate::source::{Access, Source};
+use crate::users;
 
 use super::args::{Cli, Output, PlanArgs};
 use super::progress::telling;
@@ -149,7 +150,8 @@ async fn alone(
     });
     let client = linq.client(fastrand::u64(..));
     let policy = config.policy();
-    let terms = terms(config, &policy, signals);
+    let by = users::caller();
+    let terms = terms(config, &policy, signals, &by);
     let mut sides = Sides { linq: &client, source: &mut *source, state: &state };
     around.hooks.begins();
     let running = run_for(aim, &mut sides, &terms).instrument(daemon::span());
@@ -195,7 +197,7 @@ async fn have_made(
 ) -> anyhow::Result<Result<Answer, Option<ReportedError>>> {
     let signals = Signals::listen()?;
     let limit = cli.max_deletes().map(|limit| limit.to_string());
-    let request = Request::new(open::pair(config), limit);
+    let request = Request::new(open::pair(config), limit, users::sudo_user());
     let answered = tokio::select! {
         answered = ask(&config.state.dir, &request) => answered,
         // The daemon goes on with it.
@@ -258,13 +260,14 @@ pub(super) fn open_to_look(config: &Config) -> Result<Opened, OpenError> {
     Ok(Opened { linq: Linq::of(config)?, source, state: open::scratch(config)? })
 }
 
-fn terms<'a>(config: &Config, policy: &'a Policy, signals: &'a Signals) -> Terms<'a> {
+fn terms<'a>(config: &Config, policy: &'a Policy, signals: &'a Signals, by: &'a str) -> Terms<'a> {
     Terms {
         policy,
         settle: config.linq.settle,
         history: config.history(),
         clock: &now,
         stop: signals.stop(),
+        by: Some(by),
     }
 }
 
@@ -301,7 +304,8 @@ pub(super) async fn foresee(
     let signals = Signals::listen()?;
     let client = linq.client(fastrand::u64(..));
     let policy = config.policy();
-    let terms = terms(config, &policy, &signals);
+    let by = users::caller();
+    let terms = terms(config, &policy, &signals, &by);
     let mut sides = Sides { linq: &client, source: &mut *source, state: &state };
     let planned = tokio::select! {
         planned = telling(output, &client, preview_for(aim, &mut sides, &terms)) => planned,

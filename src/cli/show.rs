@@ -97,7 +97,7 @@ fn to_linq(step: &Step, _: &Observation) -> String {
             head(step, '+', NEW, &step.reason.to_string()) + &filled(values)
         }
         Some(LinqWrite::Update { set, .. }) => {
-            head(step, '~', CHANGED, &step.reason.to_string()) + &changes(set)
+            head(step, '~', CHANGED, &step.reason_for(set)) + &changes(set)
         }
         Some(LinqWrite::Delete { .. }) => head(step, '-', GONE, &step.reason.to_string()),
         None => String::new(),
@@ -113,7 +113,7 @@ fn to_source(step: &Step, _: &Observation) -> String {
             let reason = if set.is_empty() && linq_id.is_some() {
                 "its Linq id is filled in".to_owned()
             } else {
-                step.reason.to_string()
+                step.reason_for(set)
             };
             head(step, '~', CHANGED, &reason) + &changes(set)
         }

@@ -40,6 +40,8 @@ pub(super) struct Engine {
 pub(super) struct RunTerms<'a> {
     /// A limit for this run only.
     pub(super) max_deletes: Option<Limit>,
+    /// The users who ask for it; `None` when it is due.
+    pub(super) by: Option<String>,
     /// Tells the time.
     pub(super) clock: Clock<'a>,
     /// Asks the run to stop.
@@ -121,9 +123,9 @@ impl Engine {
 
     /// Has one run made.
     pub(super) async fn run(&mut self, terms: RunTerms<'_>) -> Made {
-        let RunTerms { max_deletes, clock, stop, worker } = terms;
+        let RunTerms { max_deletes, by, clock, stop, worker } = terms;
         let max_deletes = max_deletes.map(|limit| limit.to_string());
-        let order = self.order(Task::Run { max_deletes });
+        let order = self.order(Task::Run { max_deletes, by });
         self.source = None;
         self.far.set(None);
         let done = hire(worker, order, &self.state, self.hired(stop)).await;

@@ -200,18 +200,18 @@ impl Daemon<'_> {
         systemd::status(&self.line());
         self.hooks.begins();
         let token_file = self.engine.token_file();
-        let Made { report, answer: shown, .. } = self.make(max_deletes).await;
+        let Made { report, answer: shown, .. } = self.make(max_deletes, askers(&asked)).await;
         self.record(report, token_file);
         systemd::status(&self.line());
         answer(asked, &shown);
     }
 
     /// Makes one run, while ticks go on and signals are heard.
-    async fn make(&mut self, max_deletes: Option<Limit>) -> Made {
+    async fn make(&mut self, max_deletes: Option<Limit>, by: Option<String>) -> Made {
         let Daemon { outside, engine, ears, board, hooks, condition, .. } = self;
         let Outside { clock, stop, worker, .. } = *outside;
         let mut progress = Progress::of(&engine.pulse, engine.config.linq.settle);
-        let terms = RunTerms { max_deletes, clock: &clock, stop, worker: worker() };
+        let terms = RunTerms { max_deletes, by, clock: &clock, stop, worker: worker() };
         let far = engine.far.clone();
         let mut run = std::pin::pin!(engine.run(terms));
         let mut out_of_time = std::pin::pin!(out_of_time(stop));
@@ -277,6 +277,14 @@ impl Daemon<'_> {
 }
 
 /// Answers everybody who asked for the same run.
+/// Who asked, each once.
+fn askers(asked: &[Asked]) -> Option<String> {
+    let mut by: Vec<&str> = asked.iter().map(|asked| asked.by.as_str()).collect();
+    by.sort_unstable();
+    by.dedup();
+    (!by.is_empty()).then(|| by.join(", "))
+}
+
 fn answer(asked: Vec<Asked>, shown: &Answer) {
     for one in asked {
         // Who has gone meanwhile needs no answer.

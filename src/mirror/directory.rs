@@ -14,6 +14,8 @@ use crate::lock::Lock;
 /// The database.
 pub(super) const DATABASE: &str = "state.db";
 pub(super) const LOCK: &str = "lock";
+/// The records of the source as they were last read.
+pub(super) const RECORDS: &str = "records.db";
 const BACKUPS: &str = "backups";
 
 const PRIVATE_DIR: u32 = 0o700;

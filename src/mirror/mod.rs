@@ -1,7 +1,7 @@
 //! The state: everything linqsync remembers, in one SQLite database in one
 //! private directory.
 //!
-//! Owns `state.db` and its companions, the lock on the directory and the
+//! Owns `state.db` and its companions, `records.db`, the lock on the directory and the
 //! directory for backups; all SQL text is in this module, static, with bound
 //! values. Leaves every decision to [`crate::plan`], the writing of backups to
 //! [`crate::source`], and knows nothing of files outside its directory, of the
@@ -19,6 +19,7 @@
 //! | `weather` | a Linq that does not work, and when it may be asked again |
 //! | `memory` | the pair, what readings mean and the first backup |
 //! | `purge` | erasing a person for good |
+//! | `records` | the linked records of the source as they were last read, in a file of its own |
 //! | `commit` | the one transaction in which the base advances |
 //! | `trial` | writing that is taken back |
 //! | `connection`, `directory`, `columns`, `error` | opening, modes, encodings, refusals |
@@ -41,6 +42,7 @@ mod links;
 mod memory;
 mod not_found;
 mod purge;
+mod records;
 mod rejections;
 mod repeated;
 mod runs;
@@ -66,9 +68,10 @@ pub use links::{LinkChange, LinkKey};
 pub use memory::Pair;
 pub use not_found::NotFound;
 pub use purge::Traces;
+pub use records::KeptRecord;
 pub use rejections::{Rejection, RejectionChange};
 pub use repeated::RepeatedWrite;
-pub use runs::{Ending, Failures, Run};
+pub use runs::{Ending, Failures, Request, Run};
 pub use trial::Trial;
 pub use weather::{LinqDown, WhyDown};
 
@@ -76,6 +79,7 @@ pub use crate::lock::Holder;
 
 use crate::lock::{self, Lock};
 use error::Fault;
+use records::Records;
 
 /// An open state. It is used by one task; each method is a transaction of its own.
 #[derive(Debug)]
@@ -83,6 +87,8 @@ pub struct State {
     // Closed before the lock goes: fields are dropped in order.
     conn: Connection,
     dir: PathBuf,
+    /// The linked records as they were last read.
+    records: Records,
     /// `None` for a scratch copy, which leaves the directory alone.
     lock: Option<Lock>,
 }
@@ -104,7 +110,7 @@ impl State {
         let path = dir.join(directory::DATABASE);
         directory::make_file(&path)?;
         let conn = connection::file(&path).map_err(|fault| fault.at(&path))?;
-        Ok(State { conn, dir, lock: Some(lock) })
+        Ok(State { conn, dir, records: Records::default(), lock: Some(lock) })
     }
 
     /// Copies the state in `dir` into memory, for dry runs and commands that only
@@ -126,7 +132,7 @@ impl State {
             connection::empty(&path)
         };
         let conn = copied.map_err(|fault| fault.at(&path))?;
-        Ok(State { conn, dir, lock: None })
+        Ok(State { conn, dir, records: Records::default(), lock: None })
     }
 
     /// Opens the state in `dir` beside whoever holds it, for decisions alone: they are
@@ -142,7 +148,7 @@ impl State {
         }
         directory::refuse_shared(&dir)?;
         let conn = connection::file(&path).map_err(|fault| fault.at(&path))?;
-        Ok(Some(State { conn, dir, lock: None }))
+        Ok(Some(State { conn, dir, records: Records::default(), lock: None }))
     }
 
     /// Opens the state in `dir` that another process holds and shares its `lock`: that
@@ -154,7 +160,7 @@ impl State {
         let dir = absolute(dir)?;
         let path = dir.join(directory::DATABASE);
         let conn = connection::examined(&path).map_err(|fault| fault.at(&path))?;
-        Ok(State { conn, dir, lock: Some(Lock::entrusted(lock)) })
+        Ok(State { conn, dir, records: Records::default(), lock: Some(Lock::entrusted(lock)) })
     }
 
     /// The lock on the directory, for a child to which the state is entrusted; `None`

@@ -8,10 +8,12 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use rusqlite::Connection;
+
 use super::State;
 use super::directory;
-use super::error::StateError;
-use crate::model::{Fingerprint, LinqId};
+use super::error::{Fault, StateError};
+use crate::model::{Fingerprint, Link, LinkId, LinqId};
 
 /// Everything in the state that is about one person.
 #[derive(Clone, Debug, Default)]
@@ -27,14 +29,24 @@ pub struct Traces {
 }
 
 impl State {
-    /// Erases `traces`. A pair stays as a released id: neither half is created again on
+    /// Erases `traces`, and of the reports of runs what was said of an error where `is_told`
+    /// finds something in it. A pair stays as a released id: neither half is created again on
     /// the other side. Afterwards no file of the state holds what was erased, free
     /// pages and the write-ahead log included.
     ///
     /// # Errors
     /// When the state cannot be written.
-    pub fn purge(&self, traces: &Traces) -> Result<(), StateError> {
+    pub fn purge(
+        &self,
+        traces: &Traces,
+        is_told: &dyn Fn(&[u8]) -> bool,
+    ) -> Result<(), StateError> {
+        let others = |link: &Link| !traces.contacts.contains(&link.linq_id);
+        let stay: BTreeSet<LinkId> =
+            self.links()?.into_iter().filter(others).map(|link| link.id).collect();
+        self.forget_records(&stay, is_told)?;
         self.write(|tx| {
+            forget_reports(tx, is_told)?;
             for id in &traces.contacts {
                 tx.execute("DELETE FROM linq_contacts WHERE linq_id = ?1", [id])?;
                 tx.execute("DELETE FROM history WHERE linq_id = ?1", [id])?;
@@ -62,6 +74,16 @@ impl State {
         self.read(|conn| conn.execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE);"))
     }
 
+    /// All files of the state, those of SQLite and the backups included.
+    ///
+    /// # Errors
+    /// When a directory cannot be read.
+    pub fn files(&self) -> Result<Vec<PathBuf>, StateError> {
+        let mut files = Vec::new();
+        list_files(&self.dir, &mut files)?;
+        Ok(files)
+    }
+
     /// Removes the backups of the source in which `is_trace` finds something. If there
     /// are any, the source is copied anew before the next write to it. Returns them.
     ///
@@ -83,30 +105,62 @@ impl State {
     }
 }
 
+/// Takes what was said of errors out of the reports of runs in which `is_told` finds
+/// something.
+fn forget_reports(tx: &Connection, is_told: &dyn Fn(&[u8]) -> bool) -> Result<(), Fault> {
+    let reports: Vec<(i64, String)> = tx
+        .prepare("SELECT id, report FROM runs WHERE report ->> '$.error.message' IS NOT NULL")?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    for (id, _) in reports.iter().filter(|(_, report)| is_told(report.as_bytes())) {
+        tx.execute(
+            "UPDATE runs SET report = json_set(report, '$.error.message', 'erased',
+                                               '$.error.hint', '')
+             WHERE id = ?1",
+            [id],
+        )?;
+    }
+    Ok(())
+}
+
 fn remove_traces(
     dir: &Path,
     is_trace: &dyn Fn(&[u8]) -> bool,
     removed: &mut Vec<PathBuf>,
 ) -> Result<(), StateError> {
-    let at = |path: &Path| {
-        let path = path.to_owned();
-        move |source| StateError::Io { path, source }
-    };
     let mut paths = Vec::new();
-    for entry in fs::read_dir(dir).map_err(at(dir))? {
-        paths.push(entry.map_err(at(dir))?.path());
-    }
-    paths.sort();
+    list_files(dir, &mut paths)?;
     for path in paths {
-        if path.is_dir() {
-            remove_traces(&path, is_trace, removed)?;
-        } else if is_trace(&fs::read(&path).map_err(at(&path))?) {
+        if is_trace(&fs::read(&path).map_err(at(&path))?) {
             #[expect(clippy::disallowed_methods, reason = "erasing is what is asked for")]
             fs::remove_file(&path).map_err(at(&path))?;
             removed.push(path);
         }
     }
     Ok(())
+}
+
+/// The regular files below `dir`, in order.
+fn list_files(dir: &Path, files: &mut Vec<PathBuf>) -> Result<(), StateError> {
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(dir).map_err(at(dir))? {
+        paths.push(entry.map_err(at(dir))?.path());
+    }
+    paths.sort();
+    for path in paths {
+        let kind = fs::symlink_metadata(&path).map_err(at(&path))?.file_type();
+        if kind.is_dir() {
+            list_files(&path, files)?;
+        } else if kind.is_file() {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+fn at(path: &Path) -> impl FnOnce(std::io::Error) -> StateError {
+    let path = path.to_owned();
+    move |source| StateError::Io { path, source }
 }
 
 #[cfg(test)]
@@ -136,7 +190,7 @@ mod tests {
 
         state.remember_backup(at(1)).unwrap();
         let traces = Traces { contacts: [LinqId(7)].into(), ..Traces::default() };
-        state.purge(&traces).unwrap();
+        state.purge(&traces, &|_| false).unwrap();
         let holds = |bytes: &[u8]| bytes.windows(4).any(|window| window == b"ada@");
         assert_eq!(state.purge_backups(&holds).unwrap(), [dir.join("backups/a.csv")]);
         assert_eq!(state.backed_up_at().unwrap(), None);

@@ -18,6 +18,20 @@ pub struct Run {
     pub ending: Option<Ending>,
     /// The run that this one put back.
     pub undoes: Option<RunId>,
+    /// The user who asked for it; `None` for those of the daemon, and where an older version
+    /// did not ask.
+    pub asked_by: Option<String>,
+    /// The command with which they did.
+    pub command: Option<String>,
+}
+
+/// Who asks for a run, and with which command.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// The user.
+    pub by: &'a str,
+    /// The command, as `undo 3`.
+    pub command: &'a str,
 }
 
 /// Runs in a row that failed.
@@ -47,23 +61,32 @@ impl State {
     /// # Errors
     /// When the state cannot be written.
     pub fn begin_run(&self, at: Timestamp) -> Result<RunId, StateError> {
-        self.write(|tx| {
-            tx.prepare_cached("INSERT INTO runs (started_at) VALUES (?1)")?
-                .execute([Millis(at)])?;
-            Ok(RunId(tx.last_insert_rowid()))
-        })
+        self.begin_run_for(at, None)
+    }
+
+    /// Begins a run that somebody asks for, and returns its number.
+    ///
+    /// # Errors
+    /// When the state cannot be written.
+    pub fn begin_run_for(
+        &self,
+        at: Timestamp,
+        request: Option<Request<'_>>,
+    ) -> Result<RunId, StateError> {
+        self.write(|tx| begin(tx, at, None, request))
     }
 
     /// Begins a run that puts back what the run `undoes` did.
     ///
     /// # Errors
     /// When the state cannot be written.
-    pub fn begin_undo(&self, at: Timestamp, undoes: RunId) -> Result<RunId, StateError> {
-        self.write(|tx| {
-            tx.prepare_cached("INSERT INTO runs (started_at, undoes) VALUES (?1, ?2)")?
-                .execute((Millis(at), undoes))?;
-            Ok(RunId(tx.last_insert_rowid()))
-        })
+    pub fn begin_undo(
+        &self,
+        at: Timestamp,
+        undoes: RunId,
+        request: Option<Request<'_>>,
+    ) -> Result<RunId, StateError> {
+        self.write(|tx| begin(tx, at, Some(undoes), request))
     }
 
     /// Begins a run that applies the saved plan `what`, if none has done so before:
@@ -75,6 +98,7 @@ impl State {
         &self,
         at: Timestamp,
         what: Fingerprint,
+        request: Option<Request<'_>>,
     ) -> Result<Result<RunId, RunId>, StateError> {
         self.write(|tx| {
             let earlier = tx
@@ -84,9 +108,7 @@ impl State {
             if let Some(earlier) = earlier {
                 return Ok(Err(earlier));
             }
-            tx.prepare_cached("INSERT INTO runs (started_at) VALUES (?1)")?
-                .execute([Millis(at)])?;
-            let run = RunId(tx.last_insert_rowid());
+            let run = begin(tx, at, None, request)?;
             tx.prepare_cached("INSERT INTO applied (what, run) VALUES (?1, ?2)")?
                 .execute((what, run))?;
             Ok(Ok(run))
@@ -120,7 +142,8 @@ impl State {
     pub fn run(&self, id: RunId) -> Result<Option<Run>, StateError> {
         self.read(|conn| {
             conn.prepare_cached(
-                "SELECT id, started_at, finished_at, outcome, report, undoes FROM runs
+                "SELECT id, started_at, finished_at, outcome, report, undoes, asked_by, command
+                 FROM runs
                  WHERE id = ?1",
             )?
             .query_row([id], run)
@@ -135,7 +158,8 @@ impl State {
     pub fn runs_with_history(&self, count: usize) -> Result<Vec<Run>, StateError> {
         self.read(|conn| {
             conn.prepare_cached(
-                "SELECT id, started_at, finished_at, outcome, report, undoes FROM runs
+                "SELECT id, started_at, finished_at, outcome, report, undoes, asked_by, command
+                 FROM runs
                  WHERE id IN (SELECT run FROM history) ORDER BY id DESC",
             )?
             .query_map([], run)?
@@ -151,7 +175,8 @@ impl State {
     pub fn last_good_run(&self) -> Result<Option<Run>, StateError> {
         self.read(|conn| {
             conn.prepare_cached(
-                "SELECT id, started_at, finished_at, outcome, report, undoes FROM runs
+                "SELECT id, started_at, finished_at, outcome, report, undoes, asked_by, command
+                 FROM runs
                  WHERE outcome IS NOT NULL AND outcome <> 'failed' ORDER BY id DESC LIMIT 1",
             )?
             .query_row([], run)
@@ -185,7 +210,8 @@ impl State {
     pub fn last_runs(&self, count: usize) -> Result<Vec<Run>, StateError> {
         self.read(|conn| {
             conn.prepare_cached(
-                "SELECT id, started_at, finished_at, outcome, report, undoes FROM runs
+                "SELECT id, started_at, finished_at, outcome, report, undoes, asked_by, command
+                 FROM runs
                  ORDER BY id DESC",
             )?
             .query_map([], run)?
@@ -193,6 +219,20 @@ impl State {
             .collect()
         })
     }
+}
+
+fn begin(
+    tx: &Connection,
+    at: Timestamp,
+    undoes: Option<RunId>,
+    request: Option<Request<'_>>,
+) -> Result<RunId, Fault> {
+    let (by, command) = request.map(|request| (request.by, request.command)).unzip();
+    tx.prepare_cached(
+        "INSERT INTO runs (started_at, undoes, asked_by, command) VALUES (?1, ?2, ?3, ?4)",
+    )?
+    .execute((Millis(at), undoes, by, command))?;
+    Ok(RunId(tx.last_insert_rowid()))
 }
 
 fn finish(tx: &Connection, run: RunId, ending: &Ending) -> Result<(), Fault> {
@@ -213,7 +253,8 @@ fn run(row: &Row<'_>) -> rusqlite::Result<Run> {
         }
     };
     let Millis(started_at) = row.get(1)?;
-    Ok(Run { id: row.get(0)?, started_at, ending, undoes: row.get(5)? })
+    let (asked_by, command) = (row.get(6)?, row.get(7)?);
+    Ok(Run { id: row.get(0)?, started_at, ending, undoes: row.get(5)?, asked_by, command })
 }
 
 #[cfg(test)]
@@ -230,9 +271,24 @@ mod tests {
         let ending =
             Ending { at: at(2), outcome: "clean".to_owned(), report: json!({"linked": 0}) };
         state.finish_run(first, &ending).unwrap();
-        let second = state.begin_undo(at(3), first).unwrap();
-        let finished = Run { id: first, started_at: at(1), ending: Some(ending), undoes: None };
-        let killed = Run { id: second, started_at: at(3), ending: None, undoes: Some(first) };
+        let request = Request { by: "anna", command: "undo 1" };
+        let second = state.begin_undo(at(3), first, Some(request)).unwrap();
+        let finished = Run {
+            id: first,
+            started_at: at(1),
+            ending: Some(ending),
+            undoes: None,
+            asked_by: None,
+            command: None,
+        };
+        let killed = Run {
+            id: second,
+            started_at: at(3),
+            ending: None,
+            undoes: Some(first),
+            asked_by: Some("anna".to_owned()),
+            command: Some("undo 1".to_owned()),
+        };
         assert_eq!(state.last_runs(9).unwrap(), [killed.clone(), finished]);
         assert_eq!(state.last_runs(1).unwrap(), [killed]);
     }
@@ -265,8 +321,8 @@ mod tests {
         let state = state();
         let what = Fingerprint::of(b"a plan");
         assert_eq!(state.applied(what).unwrap(), None);
-        let first = state.begin_apply(at(1), what).unwrap().unwrap();
-        assert_eq!(state.begin_apply(at(2), what).unwrap(), Err(first));
+        let first = state.begin_apply(at(1), what, None).unwrap().unwrap();
+        assert_eq!(state.begin_apply(at(2), what, None).unwrap(), Err(first));
         assert_eq!(state.applied(what).unwrap(), Some(first));
         assert_eq!(state.last_runs(9).unwrap().len(), 1);
     }

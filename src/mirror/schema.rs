@@ -12,7 +12,7 @@
 //! | view | one row for each |
 //! |---|---|
 //! | `contacts` | contact in Linq, as Linq last showed it: `linq_id`, the eight fields, `linked` (1 or 0), `source_key`, `updated_at` |
-//! | `changes` | field that a run changed (`field`, `old`, `new`), or event without fields: `id`, `run`, `run_started_at`, `run_outcome`, `at`, `side`, `action`, `linq_id`, `source_key`, `name`, `reason`, `approved` |
+//! | `changes` | field that a run changed (`field`, `old`, `new`), or event without fields: `id`, `run`, `run_started_at`, `run_outcome`, `at`, `side`, `action`, `linq_id`, `source_key`, `name`, `reason`, `approved`, `decided_by`, `decided_with`, `decided_at` |
 //!
 //! The tables hold instants as whole milliseconds since 1970-01-01T00:00:00Z and
 //! may change with any version:
@@ -24,7 +24,7 @@
 //! | `linq_contacts` | contact as Linq last showed it, with its JSON as it came in `raw` |
 //! | `links` | pair of a source record and a contact; `base` is `{"email": ["text in the source", "text in Linq"], …}`, with a third `"apart"` where the two are meant to differ, and `null` for what was read under other settings; `names` holds fingerprints of how a card told its name |
 //! | `intents` | open intent, that is, write that may be on its way |
-//! | `history` | thing that was done or decided; rows are never changed; `bases` is what there is to know to put it back |
+//! | `history` | thing that was done or decided; rows are never changed; `bases` is what there is to know to put it back, `decided` who decided it, with which command and when |
 //! | `rejections` | field or write that Linq refused, kept until what would be sent changes or it is sent again; `fields` are those that Linq named |
 //! | `not_found` | linked contact that Linq said does not exist while its listing was in parts: since when, and in how many runs |
 //! | `waiting` | thing that waits for a person, as the last run left it, as JSON |
@@ -68,6 +68,9 @@ const STEPS: &[M<'static>] = &[
     M::up(KNOWN_SINCE),
     M::up(REFUSED_FIELDS),
     M::up(NOT_FOUND),
+    M::up(DECIDED),
+    M::up(GONE),
+    M::up(VERSIONS),
 ];
 
 /// The migrations, applied in one transaction.
@@ -264,6 +267,37 @@ CREATE TABLE not_found (
     runs     INTEGER NOT NULL,     -- one after another in which it was asked for in vain
     last_run INTEGER NOT NULL
 ) STRICT;
+";
+
+/// Who decided something, and who asked for a run. Of earlier ones that is not known.
+const DECIDED: &str = "
+ALTER TABLE decisions ADD COLUMN decided_by TEXT; -- the user
+ALTER TABLE history ADD COLUMN decided TEXT CHECK (decided IS NULL OR json_valid(decided));
+ALTER TABLE runs ADD COLUMN asked_by TEXT; -- the user; NULL for those of the daemon
+ALTER TABLE runs ADD COLUMN command TEXT;
+DROP VIEW changes;
+CREATE VIEW changes AS
+SELECT h.id, h.run,
+       strftime('%Y-%m-%dT%H:%M:%fZ', r.started_at / 1000.0, 'unixepoch') AS run_started_at,
+       r.outcome AS run_outcome,
+       strftime('%Y-%m-%dT%H:%M:%fZ', h.at / 1000.0, 'unixepoch') AS at,
+       h.side, h.action, h.linq_id, h.source_key, h.name,
+       f.value ->> 'field' AS field, f.value ->> 'from' AS old, f.value ->> 'to' AS new,
+       h.reason, h.approved,
+       h.decided ->> 'by' AS decided_by, h.decided ->> 'command' AS decided_with,
+       h.decided ->> 'at' AS decided_at
+FROM history AS h JOIN runs AS r ON r.id = h.run LEFT JOIN json_each(h.changes) AS f;
+";
+
+/// What there is to know to put back a record that a person had removed.
+const GONE: &str = "
+ALTER TABLE history ADD COLUMN record TEXT; -- as it was written
+";
+
+/// What there is to know to take back what a write had set that a late save replaced.
+const VERSIONS: &str = "
+ALTER TABLE history ADD COLUMN version TEXT; -- of the file that was written
+CREATE INDEX history_by_version ON history (version) WHERE version IS NOT NULL;
 ";
 
 #[cfg(test)]

@@ -49,10 +49,13 @@ pub(super) fn deletion(side: Side, id: u64) -> HistoryEntry {
         changes: vec![],
         bases: vec![],
         before: None,
+        record: None,
+        version: None,
         place: None,
         bytes: None,
         reason: "gone from the other side".to_owned(),
         approved: false,
+        decided: None,
     }
 }
 

@@ -44,8 +44,8 @@ impl State {
         })
     }
 
-    /// Remembers decisions for the next run, each about something that waits; one about
-    /// the same replaces an earlier one.
+    /// Remembers decisions of the user `by` for the next run, each about something that
+    /// waits; one about the same replaces an earlier one.
     ///
     /// # Errors
     /// [`StateError::NotWaiting`] when one is about something that does not wait any
@@ -53,6 +53,7 @@ impl State {
     pub fn decide(
         &self,
         decisions: &[(Fingerprint, Decision)],
+        by: &str,
         at: Timestamp,
     ) -> Result<(), StateError> {
         self.write(|tx| {
@@ -63,10 +64,10 @@ impl State {
                     .optional()?;
                 let Some(Json(about)) = waits else { return Err(StateError::NotWaiting.into()) };
                 tx.prepare_cached(
-                    "INSERT OR REPLACE INTO decisions (what, waiting, decision, at)
-                     VALUES (?1, ?2, ?3, ?4)",
+                    "INSERT OR REPLACE INTO decisions (what, waiting, decision, at, decided_by)
+                     VALUES (?1, ?2, ?3, ?4, ?5)",
                 )?
-                .execute((what, Json(&about), Json(decision), Millis(at)))?;
+                .execute((what, Json(&about), Json(decision), Millis(at), by))?;
                 Ok(())
             })
         })
@@ -78,13 +79,15 @@ impl State {
     /// When the state cannot be read.
     pub fn decided(&self) -> Result<Vec<Decided>, StateError> {
         self.read(|conn| {
-            conn.prepare_cached("SELECT waiting, decision, at FROM decisions ORDER BY what")?
-                .query_map([], |row| {
-                    let (Json(about), Json(decision), Millis(at)) =
-                        (row.get(0)?, row.get(1)?, row.get(2)?);
-                    Ok(Decided { about, decision, at })
-                })?
-                .collect()
+            conn.prepare_cached(
+                "SELECT waiting, decision, at, decided_by FROM decisions ORDER BY what",
+            )?
+            .query_map([], |row| {
+                let (Json(about), Json(decision), Millis(at)) =
+                    (row.get(0)?, row.get(1)?, row.get(2)?);
+                Ok(Decided { about, decision, by: row.get(3)?, at })
+            })?
+            .collect()
         })
     }
 
@@ -144,11 +147,11 @@ mod tests {
         let state = state();
         state.replace_waiting(&[waiting(b"a"), waiting(b"b")]).unwrap();
         let about = |what: &[u8]| (Fingerprint::of(what), Decision::Approve);
-        let error = state.decide(&[about(b"a"), about(b"c")], at(1)).unwrap_err();
+        let error = state.decide(&[about(b"a"), about(b"c")], "anna", at(1)).unwrap_err();
         assert!(matches!(error, StateError::NotWaiting));
         assert!(state.decided().unwrap().is_empty(), "all of them or none");
 
-        state.decide(&[about(b"a"), about(b"b")], at(1)).unwrap();
+        state.decide(&[about(b"a"), about(b"b")], "anna", at(1)).unwrap();
         state.replace_waiting(&[waiting(b"c")]).unwrap();
         let left = |state: &State| {
             let decided = state.decided().unwrap().into_iter();
@@ -157,6 +160,8 @@ mod tests {
             left
         };
         assert_eq!(left(&state), [waiting(b"a"), waiting(b"b")], "with what was shown");
+        let by: Vec<_> = state.decided().unwrap().iter().map(Decided::decided_by).collect();
+        assert!(by.iter().all(|by| by.by.as_deref() == Some("anna") && by.command == "approve"));
         state.forget_decisions(&[Fingerprint::of(b"a")]).unwrap();
         assert_eq!(left(&state), [waiting(b"b")]);
     }

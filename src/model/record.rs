@@ -162,8 +162,8 @@ pub struct AsWritten {
     /// Its text, which can be read on its own: of a row, below the header.
     #[serde(rename = "written")]
     pub text: String,
-    /// Where it is: of a card the path of its file below the directory. A table has but
-    /// one place, which is blank.
+    /// Where it is: of a card the path of its file below the directory; of a row the rows
+    /// above and below it, each by the first letters of its fingerprint: `0f3a…..91bc…`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub place: String,
     /// Its bytes, where they are others than those of the text: of a card that has its

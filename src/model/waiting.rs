@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Change, Field, Fingerprint, LinqId, Side, Timestamp, Values};
+use super::{Change, DecidedBy, Field, Fingerprint, LinqId, Side, Timestamp, Values};
 
 /// Something that waits for a person, as a run left it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -167,8 +167,18 @@ pub struct Decided {
     pub about: Waiting,
     /// What is to become of it.
     pub decision: Decision,
+    /// Who decided it; `None` where an older version did not ask.
+    pub by: Option<String>,
     /// When it was decided.
     pub at: Timestamp,
+}
+
+impl Decided {
+    /// Who decided it, with which command, and when.
+    pub fn decided_by(&self) -> DecidedBy {
+        let command = self.decision.command().to_owned();
+        DecidedBy { by: self.by.clone(), command, at: self.at }
+    }
 }
 
 impl fmt::Debug for Waiting {

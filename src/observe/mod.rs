@@ -7,6 +7,7 @@
 
 mod absence;
 mod ghosts;
+mod keep;
 mod twice;
 mod unshown;
 
@@ -28,6 +29,7 @@ use crate::plan::{
 };
 use crate::source::Reading;
 use absence::{missing, settle_elusive};
+pub(crate) use keep::keep_records;
 pub(crate) use twice::{creates_unfindable, look_twice};
 
 /// The sliding time over which deletions are counted.

@@ -8,8 +8,8 @@
 use std::collections::BTreeMap;
 
 use crate::model::{
-    Canon, Decided, Decision, Field, Fingerprint, LinkStatus, LinqId, Policy, Side, Waiting,
-    WaitingKind,
+    Canon, Decided, Decision, Field, FieldSet, Fingerprint, LinkStatus, LinqId, Policy, Side,
+    Values, Waiting, WaitingKind,
 };
 
 use super::case::{Case, LinqHalf, SourceHalf};
@@ -69,6 +69,19 @@ impl Resolution<'_> {
         }
     }
 
+    /// The side whose value is to stand on both, if it is that of a side.
+    pub(super) const fn side(&self) -> Option<Side> {
+        match self.decision {
+            Decision::Take { side } => Some(*side),
+            Decision::Value { .. }
+            | Decision::Approve
+            | Decision::Reject
+            | Decision::Link { .. }
+            | Decision::Separate
+            | Decision::Retry => None,
+        }
+    }
+
     /// Whether each side has what was shown, or what was decided.
     pub(super) fn holds(&self, field: Field, source: &str, linq: &str, canon: Canon) -> bool {
         let Some(wanted) = self.wanted() else { return false };
@@ -83,6 +96,50 @@ impl Decisions {
     /// What was decided about the question `what`.
     pub fn about(&self, what: Fingerprint) -> Option<&Decision> {
         self.by_question.get(&what).map(|decided| &decided.decision)
+    }
+
+    /// Who decided the question `what`.
+    pub fn decided(&self, what: Fingerprint) -> Option<&Decided> {
+        self.by_question.get(&what)
+    }
+
+    /// What was decided, if `to` was to become the value of a field of a contact by it.
+    pub fn for_value(&self, id: LinqId, field: Field, to: &str, canon: Canon) -> Option<&Decided> {
+        let same = |text: &str| canon.same(field, text, to);
+        let wants = |decided: &&Decided| match (&decided.about.kind, &decided.decision) {
+            (WaitingKind::Conflict { field: of, .. }, _) => {
+                let resolution = self.resolution(id, field).filter(|_| *of == field);
+                resolution.is_some_and(|one| one.wanted().is_some_and(same))
+            }
+            (
+                WaitingKind::HeldClearing { change, .. } | WaitingKind::HeldChange { change, .. },
+                decision,
+            ) if change.field == field => match decision {
+                Decision::Approve => same(&change.to),
+                Decision::Reject => same(&change.from),
+                Decision::Take { .. }
+                | Decision::Value { .. }
+                | Decision::Link { .. }
+                | Decision::Separate
+                | Decision::Retry => false,
+            },
+            _ => false,
+        };
+        let of_it = |decided: &&Decided| decided.about.linq_id == Some(id);
+        self.by_question.values().filter(of_it).find(wants)
+    }
+
+    /// The question about who the record with this label and these values is, if one was
+    /// decided.
+    pub(super) fn of_record(&self, label: &str, values: &Values) -> Option<Fingerprint> {
+        let identity: FieldSet = Field::IDENTITY.into_iter().collect();
+        let is_it = |about: &&Waiting| {
+            matches!(about.kind, WaitingKind::Ambiguous { .. })
+                && about.label.as_deref() == Some(label)
+                && about.person == values.only(identity)
+        };
+        let mut all = self.by_question.values().map(|decided| &decided.about);
+        all.find(is_it).map(|about| about.what)
     }
 
     /// What was decided about the conflict of a field of a contact.

@@ -3,6 +3,8 @@
 //! Each field is merged on its own, so that edits of different fields on both
 //! sides are all kept, and only a field that clashes waits.
 
+use std::collections::BTreeMap;
+
 use crate::model::{
     Agreement, Base, Canon, Change, ConflictPolicy, Field, FieldSet, Fingerprint, LinqContact,
     Policy, Side, SourceRecord, Values, WaitingKind, name_contains,
@@ -12,7 +14,7 @@ use super::decide::Fate;
 use super::decisions::Resolution;
 use super::observation::Written;
 use super::similarity::lost_letters;
-use super::step::{CarriedOut, Clash, Wait};
+use super::step::{CarriedOut, Clash, FieldReason, Wait};
 
 /// What merging a pair comes to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,6 +25,8 @@ pub(super) struct Merge {
     pub(super) to_source: Vec<Change>,
     /// Fields that are equal on both sides and were not agreed on so far.
     pub(super) agreed: Vec<(Field, Agreement)>,
+    /// Why the fields that are written are.
+    pub(super) why: BTreeMap<Field, FieldReason>,
     /// Fields that wait.
     pub(super) waits: Vec<Wait>,
     /// The decisions of people that all of this carries out.
@@ -35,10 +39,10 @@ pub(super) struct Merge {
 enum Outcome {
     Nothing,
     Agree,
-    ToLinq,
-    ToSource,
+    ToLinq(FieldReason),
+    ToSource(FieldReason),
     /// What a person decided; where that is neither value, it goes into the source first.
-    Decided(Fingerprint, Decided),
+    Decided(Fingerprint, Decided, FieldReason),
     Wait(Wait),
 }
 
@@ -98,9 +102,16 @@ pub(super) fn merge(
                 let agreement = Agreement { source: source.clone(), linq: linq.clone() };
                 merge.agreed.push((field, agreement));
             }
-            Outcome::ToLinq => merge.to_linq.push(change(field, linq, source)),
-            Outcome::ToSource => merge.to_source.push(change(field, source, linq)),
-            Outcome::Decided(what, decided) => {
+            Outcome::ToLinq(why) => {
+                merge.why.insert(field, why);
+                merge.to_linq.push(change(field, linq, source));
+            }
+            Outcome::ToSource(why) => {
+                merge.why.insert(field, why);
+                merge.to_source.push(change(field, source, linq));
+            }
+            Outcome::Decided(what, decided, why) => {
+                merge.why.insert(field, why);
                 merge.decided.push(CarriedOut { what, field: Some(field) });
                 match decided {
                     Decided::ToLinq(value) => merge.to_linq.push(change(field, linq, &value)),
@@ -124,12 +135,12 @@ pub(super) const MISREAD: &str = "it is no valid number in the country that sync
 /// The `outcome`, unless it sends Linq a value that it would misread.
 fn sendable(field: Field, source: &str, outcome: Outcome, policy: &Policy) -> Outcome {
     let is_misread = match &outcome {
-        Outcome::ToLinq => policy.canon.is_misread(field, source),
-        Outcome::Decided(_, Decided::ToLinq(value)) => policy.canon.is_misread(field, value),
+        Outcome::ToLinq(_) => policy.canon.is_misread(field, source),
+        Outcome::Decided(_, Decided::ToLinq(value), _) => policy.canon.is_misread(field, value),
         Outcome::Nothing
         | Outcome::Agree
-        | Outcome::ToSource
-        | Outcome::Decided(_, Decided::ToSource(_))
+        | Outcome::ToSource(_)
+        | Outcome::Decided(_, Decided::ToSource(_), _)
         | Outcome::Wait(_) => false,
     };
     if is_misread { reject(field, MISREAD) } else { outcome }
@@ -178,22 +189,31 @@ fn outcome(
                 && policy.writes_field(side, field) =>
         {
             match side {
-                Side::Source => Outcome::ToSource,
-                Side::Linq => Outcome::ToLinq,
+                Side::Source => Outcome::ToSource(FieldReason::NewAgainstOld(Side::Linq)),
+                Side::Linq => Outcome::ToLinq(FieldReason::NewAgainstOld(Side::Source)),
             }
         }
         (true, false) if policy.writes_field(Side::Linq, field) => {
             rejected_change(Side::Linq, field, record, contact, base, policy, memory)
-                .unwrap_or(Outcome::ToLinq)
+                .unwrap_or(Outcome::ToLinq(edited(Side::Source, field, base)))
         }
         (false, true) if policy.writes_field(Side::Source, field) => {
             rejected_change(Side::Source, field, record, contact, base, policy, memory)
-                .unwrap_or(Outcome::ToSource)
+                .unwrap_or(Outcome::ToSource(edited(Side::Linq, field, base)))
         }
         (true, false) | (false, true) => Outcome::Nothing,
         (true, true) if base.is_void(field) => ask(Clash::ReadAnew),
         (true, true) if base.get(field).is_none() => ask(Clash::NeverAgreed),
         (true, true) => ask(Clash::BothEdited),
+    }
+}
+
+/// Why a value of `side` goes to the other one: two blanks are agreed on like two values.
+fn edited(side: Side, field: Field, base: &Base) -> FieldReason {
+    if base.half(side, field).is_some() {
+        FieldReason::Edited(side)
+    } else {
+        FieldReason::Filled(side)
     }
 }
 
@@ -313,11 +333,13 @@ fn unchanged(field: Field, base: &Base, policy: &Policy, memory: Memory<'_>) -> 
     if field == Field::Owner && agreed.source.trim().is_empty() {
         // Linq chose one itself, instead of a user whom it refused.
         let writes = policy.writes_field(Side::Source, field);
-        return if writes { Outcome::ToSource } else { Outcome::Nothing };
+        let chosen = Outcome::ToSource(FieldReason::ChosenByLinq);
+        return if writes { chosen } else { Outcome::Nothing };
     }
     let refusal = (memory.refusal)(field, &agreed.source);
     if let Some(what) = refusal.and_then(|refusal| (memory.retried)(field, refusal)) {
-        return Outcome::Decided(what, Decided::ToLinq(agreed.source.clone()));
+        let sent = Decided::ToLinq(agreed.source.clone());
+        return Outcome::Decided(what, sent, FieldReason::SentAgain);
     }
     Outcome::Wait(Wait::Rejected { field: Some(field), reason: reason.to_owned(), refusal })
 }
@@ -355,7 +377,8 @@ fn resolved(
         return None;
     }
     let wanted = resolution.wanted()?;
-    let decided = |decided| Some(Outcome::Decided(resolution.what, decided));
+    let why = FieldReason::Resolved(resolution.side());
+    let decided = |decided| Some(Outcome::Decided(resolution.what, decided, why));
     match (same(source, wanted), same(linq, wanted)) {
         (false, _) if policy.writes_field(Side::Source, field) => {
             decided(Decided::ToSource(wanted.to_owned()))
@@ -394,7 +417,7 @@ fn rejected_change(
         Side::Source => Decided::ToSource(agreed.source.clone()),
         Side::Linq => Decided::ToLinq(agreed.linq.clone()),
     };
-    Some(Outcome::Decided(what, back))
+    Some(Outcome::Decided(what, back, FieldReason::Rejected(origin)))
 }
 
 /// What the policy says about two values.
@@ -411,9 +434,14 @@ fn ask(
         // No policy was made for values that settings brought together.
         Clash::ReadAnew | Clash::ChangedBack(_) => None,
     };
+    let why = |winner| FieldReason::Policy(clash, policy.on_conflict, winner);
     match winner {
-        Some(Side::Source) if policy.writes_field(Side::Linq, field) => Outcome::ToLinq,
-        Some(Side::Linq) if policy.writes_field(Side::Source, field) => Outcome::ToSource,
+        Some(Side::Source) if policy.writes_field(Side::Linq, field) => {
+            Outcome::ToLinq(why(Side::Source))
+        }
+        Some(Side::Linq) if policy.writes_field(Side::Source, field) => {
+            Outcome::ToSource(why(Side::Linq))
+        }
         Some(Side::Source | Side::Linq) | None => Outcome::Wait(Wait::Conflict {
             field,
             base: base.half(Side::Linq, field).unwrap_or_default().to_owned(),

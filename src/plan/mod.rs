@@ -72,7 +72,7 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 
-use crate::model::{Fingerprint, IntentId, Link, LinqId, Policy};
+use crate::model::{Fingerprint, IntentId, Link, LinqId, Policy, SourceRecord};
 
 use case::{Case, SourceHalf, account};
 use correlate::correlate;
@@ -99,8 +99,8 @@ pub use refusals::{AllRefusals, Refusal, refused_field, refused_user, unknown_us
 pub use reread::reread;
 pub use saved::{Expects, Memory, SavedDeed, SavedPlan, SavedStep};
 pub use step::{
-    CarriedOut, Clash, LinkPlan, LinqWrite, Plan, Reason, Rule, Skipped, SourceWrite, Step,
-    Subject, Tier, Wait,
+    CarriedOut, Clash, FieldReason, LinkPlan, LinqWrite, Plan, Reason, Rule, Skipped, SourceWrite,
+    Step, Subject, Tier, Wait,
 };
 pub use undo::{Deed, Done, UndoError, Undoing, plan_undo, source_first};
 pub use waiting::{cell, duplicates, waiting};
@@ -159,10 +159,17 @@ fn step_for(case: &Case<'_>, seen: &Observation, policy: &Policy) -> Step {
         Case::Pair { link, source, linq } => pairs::pair_step(link, *source, *linq, seen, policy),
         Case::Replaced { link, record, .. } => fresh::replaced_step(link, record),
         Case::OnBoth { record, contact, tier, base, doubt } => {
-            let step = fresh::join_step(record, contact, base, *doubt, seen, policy);
+            let mut step = fresh::join_step(record, contact, base, *doubt, seen, policy);
+            if *tier == Tier::Decision {
+                note_decision(&mut step, record, seen);
+            }
             Step { reason: Reason::Matched(*tier), ..step }
         }
-        Case::InSource { record, doubt } => fresh::new_in_source_step(record, *doubt, seen, policy),
+        Case::InSource { record, doubt } => {
+            let mut step = fresh::new_in_source_step(record, *doubt, seen, policy);
+            note_decision(&mut step, record, seen);
+            step
+        }
         Case::InLinq { contact } => fresh::new_in_linq_step(contact, seen, policy),
         Case::Orphan { contact, doubt } => fresh::orphan_step(contact, doubt, seen, policy),
         Case::Ambiguous { record, link, candidates, why, .. } => {
@@ -174,6 +181,13 @@ fn step_for(case: &Case<'_>, seen: &Observation, policy: &Policy) -> Step {
         | Case::OutOfScope { .. }
         | Case::Copy { .. }
         | Case::Nobody { .. } => Step::nothing(),
+    }
+}
+
+/// Notes that `step` is there because a person decided who `record` is, if one did.
+fn note_decision(step: &mut Step, record: &SourceRecord, seen: &Observation) {
+    if let Some(what) = seen.decisions.of_record(&record.label, &record.values) {
+        step.decided.push(CarriedOut { what, field: None });
     }
 }
 

@@ -15,7 +15,7 @@ use super::merge::{Memory, Merge, fate_of_values, merge, not_believed};
 use super::observation::Observation;
 use super::refusals::refused_field;
 use super::step::{
-    CarriedOut, LinkPlan, LinqWrite, Reason, Rule, SourceWrite, Step, Subject, Wait,
+    CarriedOut, FieldReason, LinkPlan, LinqWrite, Reason, Rule, SourceWrite, Step, Subject, Wait,
 };
 use super::waiting::{decided, rejected, what};
 
@@ -233,6 +233,7 @@ impl Pair<'_> {
             let writes = self.policy.writes_field(side, *field);
             if let Some(agreed) = agreed.filter(|_| writes && is(what, &model::Decision::Reject)) {
                 step.decided.push(CarriedOut { what, field: Some(*field) });
+                step.why.insert(*field, FieldReason::Rejected(side));
                 let (from, to) = (values[*field].clone(), agreed.to_owned());
                 set.push(Change { field: *field, from, to });
             }
@@ -440,6 +441,7 @@ pub(super) fn add_writes(
         let expected = contact.values.clone();
         step.linq = Some(LinqWrite::Update { id: contact.id, set: merge.to_linq, expected });
     }
+    step.why.extend(merge.why);
     step.waits.extend(merge.waits);
     step.decided.extend(merge.decided);
 }

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::disposition::Standings;
 use crate::model::{
-    Agreement, Base, Change, Field, Fingerprint, IntentId, LinkId, LinqId, RecordIndex, RunId,
-    Side, Values,
+    Agreement, Base, Change, ConflictPolicy, Field, Fingerprint, IntentId, LinkId, LinqId,
+    RecordIndex, RunId, Side, Values,
 };
 
 /// Everything one run is going to do, and everything that waits.
@@ -70,6 +70,8 @@ pub struct Step {
     pub waits: Vec<Wait>,
     /// Why the step is there.
     pub reason: Reason,
+    /// Why its fields are written, where that is told for each.
+    pub why: BTreeMap<Field, FieldReason>,
     /// Whether a person has approved its deletion.
     pub approved: bool,
     /// The decisions of people that it carries out.
@@ -286,6 +288,27 @@ pub enum Reason {
     Undo(RunId),
 }
 
+/// Why a field is written. The fields of one step may have different reasons.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FieldReason {
+    /// It was edited on this side only.
+    Edited(Side),
+    /// This side has it, the other one has none, and neither was edited.
+    Filled(Side),
+    /// The two sides clash, and `sync.on_conflict` says that this one is right.
+    Policy(Clash, ConflictPolicy, Side),
+    /// It was edited on this side, while on the other one a value was only changed back.
+    NewAgainstOld(Side),
+    /// Linq chose an owner itself.
+    ChosenByLinq,
+    /// A person decided a conflict in favour of this side, or of another value.
+    Resolved(Option<Side>),
+    /// A person rejected the edit on this side.
+    Rejected(Side),
+    /// Linq did not take it, and a person wants it to be sent again.
+    SentAgain,
+}
+
 /// The rules of the decision table, and those for what is not linked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rule {
@@ -364,6 +387,36 @@ impl fmt::Display for Reason {
     }
 }
 
+impl fmt::Display for FieldReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            FieldReason::Edited(Side::Source) => f.write_str("edited in the source"),
+            FieldReason::Edited(Side::Linq) => f.write_str("edited in Linq"),
+            FieldReason::Filled(Side::Source) => f.write_str("filled from the source"),
+            FieldReason::Filled(Side::Linq) => f.write_str("filled from Linq"),
+            FieldReason::Policy(clash, policy, winner) => {
+                let clash = match clash {
+                    Clash::BothEdited => "edited on both sides",
+                    Clash::NeverAgreed | Clash::ReadAnew | Clash::ChangedBack(_) => {
+                        "not the same on both sides"
+                    }
+                };
+                write!(f, "{clash}: {winner} wins by sync.on_conflict = \"{}\"", policy.name())
+            }
+            FieldReason::NewAgainstOld(side) => {
+                write!(f, "edited in {side}; the other side had only changed an earlier value back")
+            }
+            FieldReason::ChosenByLinq => f.write_str("Linq chose this owner itself"),
+            FieldReason::Resolved(Some(side)) => write!(f, "conflict resolved: {side} is right"),
+            FieldReason::Resolved(None) => f.write_str("conflict resolved with another value"),
+            FieldReason::Rejected(side) => {
+                write!(f, "put back: a person rejected the edit in {side}")
+            }
+            FieldReason::SentAgain => f.write_str("sent again, since Linq had not taken it"),
+        }
+    }
+}
+
 impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -399,6 +452,7 @@ impl Step {
             link: LinkPlan::Keep,
             waits: Vec::new(),
             reason,
+            why: BTreeMap::new(),
             approved: false,
             decided: Vec::new(),
         }
@@ -430,6 +484,22 @@ impl Step {
     /// Whether a person has decided all of the changes in `set`.
     pub fn decides(&self, set: &[Change]) -> bool {
         set.iter().all(|change| self.decided.iter().any(|one| one.field == Some(change.field)))
+    }
+
+    /// Why it writes `field`, for people.
+    pub fn reason_of(&self, field: Field) -> String {
+        self.why.get(&field).map_or_else(|| self.reason.to_string(), ToString::to_string)
+    }
+
+    /// Why it writes the fields of `set`, for people: each reason once.
+    pub fn reason_for(&self, set: &[Change]) -> String {
+        let mut reasons: Vec<String> = Vec::new();
+        for reason in set.iter().map(|change| self.reason_of(change.field)) {
+            if !reasons.contains(&reason) {
+                reasons.push(reason);
+            }
+        }
+        if reasons.is_empty() { self.reason.to_string() } else { reasons.join("; ") }
     }
 
     /// The fields that it changes on `side`.

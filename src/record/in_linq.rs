@@ -9,7 +9,7 @@ use crate::observe::record as record_at;
 use crate::plan::{LinkPlan, Step, agreed_by_answer};
 
 use super::refused::RefusedField;
-use super::{Known, Recorder, answered, carried_out, emptied, entry, filled, store};
+use super::{Known, Recorder, answered, carried_out, emptied, filled, store};
 
 /// What Linq took when it created a contact.
 #[derive(Clone, Copy)]
@@ -57,7 +57,7 @@ impl Recorder<'_> {
         let mut base = self.base_of_created(record, sent, &answer.contact.values);
         base.see_names(record, self.policy.canon);
         let Known { key, fingerprint, content } = Known::of(record);
-        let mut history = entry(step, Side::Linq, Action::Create);
+        let mut history = self.entry(step, Side::Linq, Action::Create);
         history.linq_id = Some(answer.contact.id);
         history.changes = filled(&answer.contact.values);
         let replaced = step.subject.link.map(|id| Record {
@@ -79,7 +79,7 @@ impl Recorder<'_> {
             decided: carried_out(step, None),
             ..Record::default()
         };
-        let refused = Self::refusals(step, answer.contact.id, sent.refused, at);
+        let refused = self.refusals(step, answer.contact.id, sent.refused, at);
         let records: Vec<Record> = replaced.into_iter().chain([linked]).chain(refused).collect();
         self.state.commit(self.run, at, &records)
     }
@@ -125,24 +125,19 @@ impl Recorder<'_> {
             back.fields().iter().for_each(|field| agreed.take(field, &back));
             parts.earlier.fields().iter().for_each(|field| agreed.take(field, parts.earlier));
         }
-        let mut history = entry(step, Side::Linq, Action::Update);
-        history.approved = step.decides(set);
-        history.changes = set.to_vec();
-        history.bases = set
-            .iter()
-            .filter_map(|change| {
-                let had = Agreement { source: change.to.clone(), linq: change.from.clone() };
-                let after = agreed.get(change.field)?.clone();
-                Some(self.base_change(step.subject.link, change.field, had, after))
-            })
-            .collect();
+        let base = |change: &Change| {
+            let had = Agreement { source: change.to.clone(), linq: change.from.clone() };
+            let after = agreed.get(change.field)?.clone();
+            Some(self.base_change(step.subject.link, change.field, had, after))
+        };
+        let history = self.updates(step, Side::Linq, set, &base);
         let link = step.subject.link;
         let link = link.map_or(LinkChange::Keep, |id| self.put_back(id, &agreed, None));
         let record = Record {
             intent: Some((intent, IntentOutcome::Landed)),
             link,
             contact: store(answer),
-            history: vec![history],
+            history,
             decided: carried_out(step, Some(set)),
             ..Record::default()
         };
@@ -160,7 +155,7 @@ impl Recorder<'_> {
         shown: &Fetched,
         at: Timestamp,
     ) -> Result<(), StateError> {
-        let mut history = entry(step, Side::Linq, Action::Update);
+        let mut history = self.entry(step, Side::Linq, Action::Update);
         history.changes = set.to_vec();
         "Linq did not answer, and somebody edited the contact meanwhile"
             .clone_into(&mut history.reason);
@@ -181,10 +176,13 @@ impl Recorder<'_> {
         before: &Fetched,
         at: Timestamp,
     ) -> Result<(), StateError> {
-        let mut history = entry(step, Side::Linq, Action::Delete);
+        let mut history = self.entry(step, Side::Linq, Action::Delete);
         history.before = Some(before.raw.clone());
         history.changes = emptied(&before.contact.values);
-        history.bases = self.last_known(step.subject.link, None, Some(&before.contact.values));
+        let kept = self.kept(step.subject.link);
+        let was = kept.as_ref().map(|kept| &kept.values);
+        history.bases = self.last_known(step.subject.link, was, Some(&before.contact.values));
+        let history = history.with_gone(kept.map(|kept| kept.written));
         let record = Record {
             intent: Some((intent, IntentOutcome::Landed)),
             link: self.bereft(step.subject.link),

@@ -13,17 +13,14 @@ use crate::mirror::{
     LinkChange, Record, StateError,
 };
 use crate::model::{
-    Agreement, AsWritten, Base, Change, Field, FieldSet, Fingerprint, Link, LinkId, LinqId, Side,
-    SourceKey, SourceRecord, Timestamp, Values,
+    Agreement, AsWritten, Base, Change, Decided, Field, FieldSet, Fingerprint, Link, LinkId,
+    LinqId, Side, SourceKey, SourceRecord, Timestamp, Values,
 };
 
 use crate::plan::{is_rewritten, records_of_links};
 
 use super::written::agreed_in_source;
 use super::{Recorder, answered, emptied};
-
-/// Why it is in the history.
-const REASON: &str = "an interrupted run had begun it";
 
 /// What one side shows of a write.
 enum Evidence<T> {
@@ -238,7 +235,11 @@ impl Recorder<'_> {
         }
         let mut deleted = self.deleted_on(Side::Linq, intent, id)?;
         let before = self.state.raw_contact(id)?;
-        deleted.history.iter_mut().for_each(|entry| entry.before.clone_from(&before));
+        let gone = self.kept(intent.link).map(|kept| kept.written);
+        let history = std::mem::take(&mut deleted.history).into_iter();
+        deleted.history = history
+            .map(|entry| HistoryEntry { before: before.clone(), ..entry }.with_gone(gone.clone()))
+            .collect();
         Ok(Some(deleted))
     }
 
@@ -266,6 +267,7 @@ impl Recorder<'_> {
         let link = intent.link.and_then(|link| self.find(link));
         let linq = self.state.contact(id)?;
         let linq = linq.as_ref().map(|contact| &contact.values);
+        let kept = self.kept(intent.link).filter(|_| side == Side::Linq);
         // A released pair stays remembered, and so does the half that is still there.
         let is_there = self.seen.linq.contacts.contains_key(&id);
         let was = match side {
@@ -278,7 +280,7 @@ impl Recorder<'_> {
             contact: if is_there { ContactChange::Keep } else { ContactChange::Forget(id) },
             history: vec![HistoryEntry {
                 changes: emptied(&was.unwrap_or_default()),
-                bases: self.last_known(intent.link, None, linq),
+                bases: self.last_known(intent.link, kept.as_ref().map(|kept| &kept.values), linq),
                 ..self.entry_of(intent, side, id, Action::Delete)
             }],
             ..Record::default()
@@ -302,11 +304,20 @@ impl Recorder<'_> {
             };
             self.base_change(intent.link, field, had, after)
         };
-        let bases = changes.iter().map(base).collect();
-        Record {
-            history: vec![HistoryEntry { changes: changes.to_vec(), bases, ..entry }],
-            ..closed(intent, IntentOutcome::Landed)
+        let mut history: Vec<HistoryEntry> = Vec::new();
+        for change in changes {
+            let Change { field, to, .. } = change;
+            let decided = self.seen.decisions.for_value(id, *field, to, self.policy.canon);
+            let decided = decided.map(Decided::decided_by);
+            let at = history.iter().position(|entry| entry.decided == decided);
+            let at = at.unwrap_or_else(|| {
+                history.push(HistoryEntry { decided, ..entry.clone() });
+                history.len() - 1
+            });
+            history[at].changes.push(change.clone());
+            history[at].bases.push(base(change));
         }
+        Record { history, ..closed(intent, IntentOutcome::Landed) }
     }
 
     fn entry_of(&self, intent: &Intent, side: Side, id: LinqId, action: Action) -> HistoryEntry {
@@ -320,10 +331,13 @@ impl Recorder<'_> {
             changes: Vec::new(),
             bases: Vec::new(),
             before: None,
+            record: None,
+            version: None,
             place: None,
             bytes: None,
-            reason: REASON.to_owned(),
+            reason: format!("run {} had begun it and was interrupted", intent.run),
             approved: false,
+            decided: None,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What becomes of links without any write to a side: pairs that are joined, agree anew,
 //! are released, missed or forgotten.
 
-use super::{Known, Recorder, entry, filled};
+use super::{Known, Recorder, carried_out, filled};
 use crate::mirror::{
     Action, ContactChange, HistoryEntry, IntentOutcome, LinkChange, Record, StateError,
 };
@@ -87,12 +87,12 @@ impl Recorder<'_> {
             (LinkPlan::PutBack(base), Some(id)) => only(self.put_back(id, base, None)),
             (LinkPlan::Relink(agreed), Some(id)) => {
                 let mut records =
-                    with(LinkChange::Relink(id), entry(step, Side::Linq, Action::Relink));
+                    with(LinkChange::Relink(id), self.entry(step, Side::Linq, Action::Relink));
                 records.extend(only(self.alike(id, agreed, None)));
                 records
             }
             (LinkPlan::Release, Some(id)) => {
-                with(LinkChange::Release(id), entry(step, Side::Linq, Action::Release))
+                with(LinkChange::Release(id), self.entry(step, Side::Linq, Action::Release))
             }
             (LinkPlan::Forget, Some(id)) => vec![self.forget(step, id)?],
             (LinkPlan::Missing(side), Some(id)) => {
@@ -136,6 +136,7 @@ impl Recorder<'_> {
             intent: doubt.map(|intent| (intent, IntentOutcome::Landed)),
             link,
             history: vec![self.joining(step)],
+            decided: carried_out(step, None),
             ..Record::default()
         }
     }
@@ -148,23 +149,25 @@ impl Recorder<'_> {
         match (origin(step, self.seen), contact, record) {
             (Origin::CreatedInLinq, Some(contact), _) => HistoryEntry {
                 changes: filled(&contact.values),
-                ..entry(step, Side::Linq, Action::Create)
+                ..self.entry(step, Side::Linq, Action::Create)
             },
             (Origin::AddedToSource, _, Some(record)) => HistoryEntry {
                 changes: filled(&record.values),
                 source_key: Some(record.name_in_source()),
-                ..entry(step, Side::Source, Action::Create)
+                ..self.entry(step, Side::Source, Action::Create)
             },
             (Origin::There | Origin::CreatedInLinq | Origin::AddedToSource, _, _) => {
-                entry(step, Side::Linq, Action::Link)
+                self.entry(step, Side::Linq, Action::Link)
             }
         }
     }
 
     fn forget(&self, step: &Step, id: LinkId) -> Result<Record, StateError> {
         let linq_id = self.find(id).map(|link| link.linq_id);
-        let mut entry = entry(step, Side::Linq, Action::Forget);
+        let mut entry = self.entry(step, Side::Linq, Action::Forget);
         entry.before = linq_id.map(|id| self.state.raw_contact(id)).transpose()?.flatten();
+        let gone = self.kept(Some(id)).filter(|_| step.subject.record.is_none());
+        let entry = entry.with_gone(gone.map(|kept| kept.written));
         Ok(Record {
             link: LinkChange::Remove(id),
             contact: linq_id.map_or(ContactChange::Keep, ContactChange::Forget),

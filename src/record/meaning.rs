@@ -64,10 +64,13 @@ fn release(link: &Link, reason: &str) -> Record {
         changes: Vec::new(),
         bases: Vec::new(),
         before: None,
+        record: None,
+        version: None,
         place: None,
         bytes: None,
         reason: format!("not read any more: {reason}"),
         approved: false,
+        decided: None,
     };
     Record { link: LinkChange::Release(link.id), history: vec![entry], ..Record::default() }
 }

@@ -7,6 +7,7 @@
 
 mod in_linq;
 mod interrupted;
+mod late;
 mod links;
 mod meaning;
 mod refused;
@@ -16,17 +17,19 @@ use std::collections::BTreeSet;
 
 use crate::linq::Fetched;
 use crate::mirror::{
-    Action, ContactChange, HistoryEntry, IntentOutcome, LinkChange, Record, RejectionChange, State,
-    StateError,
+    Action, ContactChange, HistoryEntry, IntentOutcome, KeptRecord, LinkChange, Record,
+    RejectionChange, State, StateError,
 };
 use crate::model::{
-    Agreement, Base, BaseChange, Change, Field, Fingerprint, Link, LinkId, LinkStatus, LinqId,
-    Policy, RunId, Side, SourceKey, SourceRecord, Timestamp, Values,
+    Agreement, Base, BaseChange, Change, Decided, DecidedBy, Field, Fingerprint, Link, LinkId,
+    LinkStatus, LinqId, Policy, RunId, Side, SourceKey, SourceRecord, Timestamp, Values,
+    WaitingKind,
 };
 use crate::observe::record as record_at;
 use crate::plan::{LinqWrite, Observation, Plan, Step};
 
 pub(crate) use in_linq::{Creation, Parts};
+pub(crate) use late::TakenBack;
 pub(crate) use refused::RefusedField;
 pub(crate) use written::SourceOutcome;
 
@@ -174,6 +177,16 @@ impl Recorder<'_> {
         all.filter(|change| change.before != change.after).collect()
     }
 
+    /// The record of a link as it was last read. Without it only the fields are known, which
+    /// is no reason not to write down what was done.
+    fn kept(&self, link: Option<LinkId>) -> Option<KeptRecord> {
+        let kept = self.state.kept_record(link?);
+        kept.unwrap_or_else(|error| {
+            tracing::warn!(%error, "what was read last of a record cannot be looked up");
+            None
+        })
+    }
+
     fn find(&self, id: LinkId) -> Option<&Link> {
         let links = &self.seen.links;
         links.binary_search_by_key(&id, |link| link.id).ok().map(|position| &links[position])
@@ -223,6 +236,51 @@ fn store(fetched: &Fetched) -> ContactChange {
     ContactChange::Store { contact: Box::new(fetched.contact.clone()), raw: fetched.raw.clone() }
 }
 
+impl Recorder<'_> {
+    /// What the history tells of something that `step` did to a whole contact.
+    fn entry(&self, step: &Step, side: Side, action: Action) -> HistoryEntry {
+        HistoryEntry { decided: self.decided_by(step, None), ..entry(step, side, action) }
+    }
+
+    /// What the history tells of the changes in `set`: one entry for each reason and each
+    /// decision that they have, with what `base` knows of its fields.
+    fn updates(
+        &self,
+        step: &Step,
+        side: Side,
+        set: &[Change],
+        base: &dyn Fn(&Change) -> Option<BaseChange>,
+    ) -> Vec<HistoryEntry> {
+        let mut entries: Vec<HistoryEntry> = Vec::new();
+        for change in set {
+            let reason = step.reason_of(change.field);
+            let decided = self.decided_by(step, Some(change.field));
+            let is_of = |entry: &HistoryEntry| entry.reason == reason && entry.decided == decided;
+            let at = entries.iter().position(is_of).unwrap_or_else(|| {
+                let new = entry(step, side, Action::Update);
+                entries.push(HistoryEntry { reason, decided, ..new });
+                entries.len() - 1
+            });
+            entries[at].changes.push(change.clone());
+            entries[at].bases.extend(base(change));
+        }
+        for entry in &mut entries {
+            entry.approved = step.decides(&entry.changes);
+        }
+        entries
+    }
+
+    /// Who decided what `step` does to `field`, or to the whole contact.
+    fn decided_by(&self, step: &Step, field: Option<Field>) -> Option<DecidedBy> {
+        let mut decided = step.decided.iter().filter_map(|one| {
+            let decided = self.seen.decisions.decided(one.what)?;
+            let is_whole = matches!(decided.about.kind, WaitingKind::Rejected { field: None, .. });
+            (one.field == field || is_whole).then_some(decided)
+        });
+        decided.next().map(Decided::decided_by)
+    }
+}
+
 fn entry(step: &Step, side: Side, action: Action) -> HistoryEntry {
     HistoryEntry {
         side,
@@ -233,10 +291,13 @@ fn entry(step: &Step, side: Side, action: Action) -> HistoryEntry {
         changes: Vec::new(),
         bases: Vec::new(),
         before: None,
+        record: None,
+        version: None,
         place: None,
         bytes: None,
         reason: step.reason.to_string(),
         approved: step.approved,
+        decided: None,
     }
 }
 

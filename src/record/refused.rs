@@ -5,7 +5,7 @@ use crate::mirror::{Action, IntentOutcome, Record, Rejection, RejectionChange, S
 use crate::model::{Field, FieldSet, IntentId, LinqId, Side, Timestamp};
 use crate::plan::{LinqWrite, Step, refused_field, refused_user, unknown_user};
 
-use super::{Recorder, entry};
+use super::Recorder;
 
 /// A field whose value Linq refused.
 #[derive(Clone, PartialEq, Eq)]
@@ -20,6 +20,7 @@ pub(crate) struct RefusedField {
 impl Recorder<'_> {
     /// What Linq refused of a contact, whose other fields it took.
     pub(super) fn refusals(
+        &self,
         step: &Step,
         id: LinqId,
         refused: &[RefusedField],
@@ -27,7 +28,8 @@ impl Recorder<'_> {
     ) -> Vec<Record> {
         let record = |one: &RefusedField| {
             let RefusedField { field, text, reason } = one;
-            let mut history = entry(step, Side::Linq, Action::Reject);
+            let mut history = self.entry(step, Side::Linq, Action::Reject);
+            history.decided = self.decided_by(step, Some(*field));
             history.linq_id = Some(id);
             history.reason = format!("{field}: {reason}");
             Record {
@@ -61,7 +63,7 @@ impl Recorder<'_> {
         refused: &[RefusedField],
         at: Timestamp,
     ) -> Result<(), StateError> {
-        self.state.commit(self.run, at, &Self::refusals(step, id, refused, at))
+        self.state.commit(self.run, at, &self.refusals(step, id, refused, at))
     }
 
     /// Linq does not know the user for whom contacts are to be created.
@@ -73,7 +75,7 @@ impl Recorder<'_> {
         at: Timestamp,
     ) -> Result<(), StateError> {
         let reason = format!("{}, whom linq.owner names", unknown_user(email));
-        let mut history = entry(step, Side::Linq, Action::Reject);
+        let mut history = self.entry(step, Side::Linq, Action::Reject);
         history.reason.clone_from(&reason);
         let rejection = Rejection {
             fingerprint: refused_user(email),
@@ -112,7 +114,7 @@ impl Recorder<'_> {
         reason: &str,
         at: Timestamp,
     ) -> Result<(), StateError> {
-        let mut history = entry(step, Side::Linq, Action::Reject);
+        let mut history = self.entry(step, Side::Linq, Action::Reject);
         reason.clone_into(&mut history.reason);
         let rejection = Rejection {
             fingerprint: write.fingerprint(),

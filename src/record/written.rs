@@ -9,7 +9,7 @@ use crate::model::{
 };
 use crate::plan::{LinkPlan, Step};
 
-use super::{Known, Recorder, carried_out, emptied, entry, filled};
+use super::{Known, Recorder, carried_out, emptied, filled};
 
 /// One write that the source now holds.
 pub(crate) enum SourceOutcome<'a> {
@@ -36,15 +36,20 @@ pub(crate) enum SourceOutcome<'a> {
 }
 
 impl Recorder<'_> {
-    /// What the source holds now, for the steps that were written to it.
+    /// What the source holds now, for the steps that were written to it, each in this version
+    /// of its file.
     pub(crate) fn source_written(
         &self,
-        written: &[SourceOutcome<'_>],
+        written: &[(SourceOutcome<'_>, Option<String>)],
         at: Timestamp,
     ) -> Result<(), StateError> {
         let mut records = Vec::new();
-        for outcome in written {
-            records.extend(self.in_source(outcome)?);
+        for (outcome, version) in written {
+            let mut done = self.in_source(outcome)?;
+            for entry in done.iter_mut().flat_map(|record| &mut record.history) {
+                entry.version.clone_from(version);
+            }
+            records.extend(done);
         }
         self.state.commit(self.run, at, &records)
     }
@@ -56,7 +61,7 @@ impl Recorder<'_> {
                 let mut records = self.added(step, record, contact, *without);
                 records.push(Record {
                     intent: landed(intent),
-                    history: vec![new_record(step, record)],
+                    history: vec![self.new_record(step, record)],
                     decided: carried_out(step, None),
                     ..Record::default()
                 });
@@ -64,7 +69,7 @@ impl Recorder<'_> {
             }
             SourceOutcome::Restored { step, intent, record } => vec![Record {
                 intent: landed(intent),
-                history: vec![new_record(step, record)],
+                history: vec![self.new_record(step, record)],
                 ..Record::default()
             }],
             SourceOutcome::Updated { step, intent, set, record } => {
@@ -74,6 +79,14 @@ impl Recorder<'_> {
                 vec![Record { intent: landed(intent), ..self.removed(step, record, written)? }]
             }
         })
+    }
+
+    fn new_record(&self, step: &Step, record: &SourceRecord) -> HistoryEntry {
+        HistoryEntry {
+            changes: filled(&record.values),
+            source_key: Some(record.name_in_source()),
+            ..self.entry(step, Side::Source, Action::Create)
+        }
     }
 
     fn updated_in_place(&self, step: &Step, set: &[Change], record: &SourceRecord) -> Record {
@@ -87,12 +100,7 @@ impl Recorder<'_> {
                 Agreement { source: record.values[change.field].clone(), linq: linq(change) };
             self.base_change(step.subject.link, change.field, had, after)
         };
-        let history = HistoryEntry {
-            changes: set.to_vec(),
-            bases: set.iter().map(base).collect(),
-            approved: step.decides(set),
-            ..entry(step, Side::Source, Action::Update)
-        };
+        let history = self.updates(step, Side::Source, set, &|change| Some(base(change)));
         let link = step.subject.link.map_or(LinkChange::Keep, |id| match &step.link {
             LinkPlan::PutBack(base) => self.put_back(id, base, Some(record)),
             LinkPlan::Keep
@@ -112,7 +120,6 @@ impl Recorder<'_> {
                 self.agree(id, &agreed, Some(record))
             }
         });
-        let history = if set.is_empty() { Vec::new() } else { vec![history] };
         // A value that Linq is still to get is only half of what was decided.
         let is_there = |field: Field| {
             let both = contact.map(|contact| (&contact.values[field], &record.values[field]));
@@ -155,7 +162,7 @@ impl Recorder<'_> {
             history: vec![HistoryEntry {
                 changes: emptied(&record.values),
                 bases: self.last_known(step.subject.link, Some(&record.values), linq),
-                ..entry(step, Side::Source, Action::Delete).with_removed(written)
+                ..self.entry(step, Side::Source, Action::Delete).with_removed(written)
             }],
             decided: carried_out(step, None),
             ..Record::default()
@@ -195,14 +202,6 @@ impl Recorder<'_> {
         let back = (link.status == LinkStatus::Released).then_some(LinkChange::Relink(id));
         let update = LinkChange::Update { id, key, fingerprint, content, base };
         back.into_iter().chain([update]).map(only).collect()
-    }
-}
-
-fn new_record(step: &Step, record: &SourceRecord) -> HistoryEntry {
-    HistoryEntry {
-        changes: filled(&record.values),
-        source_key: Some(record.name_in_source()),
-        ..entry(step, Side::Source, Action::Create)
     }
 }
 

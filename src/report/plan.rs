@@ -169,11 +169,12 @@ pub(crate) fn rows<'a>(step: &'a Step, seen: &'a Observation) -> Vec<Row<'a>> {
     }
     if let Some(write) = &step.linq {
         let (action, fields) = linq_write(write);
-        row(Some(Side::Linq), action, fields, reason.clone().into());
+        row(Some(Side::Linq), action, fields, step.reason_for(step.changes_on(Side::Linq)).into());
     }
     if let Some(write) = &step.source {
         let (action, fields) = source_write(write, seen);
-        row(Some(Side::Source), action, fields, reason.clone().into());
+        let why = step.reason_for(step.changes_on(Side::Source));
+        row(Some(Side::Source), action, fields, why.into());
     }
     let conflicts = conflicts(&step.waits);
     if !conflicts.is_empty() {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::mirror::State;
+use crate::mirror::{Request, State};
 use crate::model::{Policy, RunId, Timestamp};
 use crate::plan::{Observation, Plan, SavedPlan, Undoing, plan, plan_undo, source_first};
 
@@ -20,15 +20,31 @@ pub enum Aim<'a> {
 }
 
 impl Aim<'_> {
-    /// Begins the run, which is only done once for a plan that was kept.
-    pub(super) fn begin(self, state: &State, now: Timestamp) -> Result<RunId, RunError> {
+    /// Begins the run, which is only done once for a plan that was kept, for the user `by`.
+    pub(super) fn begin(
+        self,
+        state: &State,
+        now: Timestamp,
+        by: Option<&str>,
+    ) -> Result<RunId, RunError> {
+        let command = self.command();
+        let request = by.map(|by| Request { by, command: &command });
         Ok(match self {
-            Aim::Sync => state.begin_run(now)?,
-            Aim::Undo(undoing) => state.begin_undo(now, undoing.run)?,
+            Aim::Sync => state.begin_run_for(now, request)?,
+            Aim::Undo(undoing) => state.begin_undo(now, undoing.run, request)?,
             Aim::Apply(saved) => {
-                state.begin_apply(now, saved.fingerprint())?.map_err(RunError::Applied)?
+                state.begin_apply(now, saved.fingerprint(), request)?.map_err(RunError::Applied)?
             }
         })
+    }
+
+    /// The command with which a person asks for it.
+    fn command(self) -> String {
+        match self {
+            Aim::Sync => "--once".to_owned(),
+            Aim::Undo(undoing) => format!("undo {}", undoing.run),
+            Aim::Apply(_) => "apply".to_owned(),
+        }
     }
 
     /// All that is to be done.

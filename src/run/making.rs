@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use crate::apply::{Apply, GivenUp, Learned, LinqOutcome, SourceHalt, sample, write_source};
+use crate::apply::{
+    Apply, GivenUp, Learned, LinqOutcome, Removed, SourceHalt, sample, write_source,
+};
 use crate::linq::LinqError;
 use crate::model::{Fingerprint, RunId, Timestamp, WaitingKind};
 use crate::observe;
@@ -18,6 +20,7 @@ use crate::report::RunReport;
 use crate::source::{Reading, WriteError};
 use crate::weather::meet;
 
+use super::late::late;
 use super::meaning::settle_meaning;
 use super::{Aim, RunError, Sides, Terms};
 
@@ -164,7 +167,7 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
         let mut reading = self.sides.source.read()?;
         self.report.source.seen = reading.records.len();
         let now = self.report.started_at;
-        let run = self.aim.begin(self.sides.state, now)?;
+        let run = self.aim.begin(self.sides.state, now, self.terms.by)?;
         self.report.run = Some(run);
         tracing::Span::current().record("run", run.0);
         let state = self.sides.state;
@@ -180,6 +183,7 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
         if self.recorder(run, &seen).settle_interrupted(self.now())? {
             observe::recall(state, seen.change())?;
         }
+        self.settle_late(run, &mut seen, &reading)?;
         self.settle_meaning(run, &mut seen, &reading)?;
         self.tell_what_is_meant(&seen)?;
         for pass in 1.. {
@@ -356,7 +360,30 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
         let (linq, at) = (seen.linq.clone(), seen.now);
         *seen.change() =
             observe::observation(self.sides.state, self.terms.policy, reading, linq, at)?;
+        self.settle_late(run, seen, reading)?;
         self.settle_meaning(run, seen, reading)
+    }
+
+    /// Takes back what was agreed on by writes that a late save of the source has undone.
+    fn settle_late(
+        &mut self,
+        run: RunId,
+        seen: &mut Seen,
+        reading: &Reading,
+    ) -> Result<(), RunError> {
+        if reading.late.is_empty() {
+            return Ok(());
+        }
+        let at = self.now();
+        let notice = late(self.recorder(run, seen), &reading.late, at)?;
+        if let Some((notice, gone)) = notice {
+            self.notices.push(notice);
+            let seen = seen.change();
+            seen.linq.elusive.extend(gone);
+            observe::recall(self.sides.state, seen)?;
+        }
+        self.sides.source.forget_late();
+        Ok(())
     }
 
     /// Remembers what the reading means before anything is planned. What has changed holds
@@ -410,6 +437,8 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
             Aim::Sync => {}
             Aim::Undo(undoing) => {
                 let plan = self.aim.plan(seen, self.terms.policy)?;
+                let removed = Removed::of(&plan, self.sides.state)?;
+                self.notices.extend(removed.losses(&plan, &*self.sides.source));
                 self.notices.extend(plan.notices);
                 if plan.steps.is_empty() && plan.skipped.is_empty() && plan.halt.is_none() {
                     let run = undoing.run;

@@ -9,6 +9,7 @@ mod aim;
 #[cfg(debug_assertions)]
 mod defect;
 mod error;
+mod late;
 mod making;
 mod meaning;
 
@@ -20,7 +21,7 @@ use chrono::TimeDelta;
 use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
 
-use crate::apply::Clock;
+use crate::apply::{Clock, Removed};
 use crate::linq::Client;
 use crate::mirror::{Ending, State};
 use crate::model::{Policy, RunId, Timestamp};
@@ -35,6 +36,7 @@ pub use aim::Aim;
 pub use error::RunError;
 pub(crate) use error::{STATE_HINT, state_code};
 
+use late::late;
 use making::Making;
 use meaning::settle_meaning;
 
@@ -60,6 +62,8 @@ pub struct Terms<'a> {
     pub clock: Clock<'a>,
     /// Asks the run to stop.
     pub stop: &'a CancellationToken,
+    /// The user who asks for it; `None` when it is due.
+    pub by: Option<&'a str>,
 }
 
 /// A run and what it leaves open.
@@ -180,9 +184,16 @@ pub async fn preview_for(
     if recorder.settle_interrupted(now)? {
         observe::recall(sides.state, &mut seen)?;
     }
+    let recorder = Recorder { state: sides.state, run, policy: terms.policy, seen: &seen };
+    if let Some((_, gone)) = late(recorder, &reading.late, now)? {
+        seen.linq.elusive.extend(gone);
+        observe::recall(sides.state, &mut seen)?;
+    }
     seen.changed_meaning =
         settle_meaning(sides.state, terms.policy, run, &reading, &mut seen, now)?;
-    let plan = aim.plan(&seen, terms.policy)?;
+    let mut plan = aim.plan(&seen, terms.policy)?;
+    let losses = Removed::of(&plan, sides.state)?.losses(&plan, &*sides.source);
+    plan.notices.extend(losses);
     let mut report = RunReport::new(now);
     report.dry_run = true;
     report.skipped = plan.skipped.len();

@@ -12,7 +12,7 @@ mod formula;
 mod full_name;
 pub mod vcard;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -53,12 +53,37 @@ pub trait Source {
     /// can be read on its own and put back. Empty if there is none.
     fn as_written(&self, at: RecordIndex) -> AsWritten;
 
+    /// Stands for what [`Source::as_written`] says of the record `at`, and is another one
+    /// whenever that is.
+    fn stamp(&self, at: RecordIndex) -> Fingerprint;
+
+    /// What of a record that `was` there cannot come back, for people: `its column “Notes”`.
+    fn lost(&self, was: &AsWritten) -> Vec<String>;
+
+    /// Forgets [`Reading::late`], once what those versions had set is taken back.
+    fn forget_late(&mut self) {}
+
+    /// The files that lie beside the source because of writes of ours: versions that were
+    /// displaced, and saves that could not stay in place.
+    fn leftovers(&self) -> Vec<Leftover> {
+        Vec::new()
+    }
+
     /// Copies what was last read into the directory `into` under a name that is
     /// not taken, and returns its path. The copy has mode 0600.
     ///
     /// # Errors
     /// When the copy cannot be written and synced.
     fn back_up(&self, into: &Path) -> io::Result<PathBuf>;
+}
+
+/// A file that lies beside the source because of a write of ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leftover {
+    /// The file.
+    pub path: PathBuf,
+    /// Whether it is a version that we replaced, and that nobody has written into since.
+    pub is_spare: bool,
 }
 
 /// One reading of the source.
@@ -87,6 +112,9 @@ pub struct Reading {
     pub notices: Vec<String>,
     /// All bytes of the source.
     pub fingerprint: Fingerprint,
+    /// Versions of files that were written and are not in place any more, since a program
+    /// that had the one before open has saved that late: until [`Source::forget_late`].
+    pub late: BTreeSet<String>,
 }
 
 /// What a source is opened for.
@@ -171,6 +199,9 @@ pub enum Edit {
 pub struct Written {
     /// For each edit, in order, what became of it.
     pub edits: Vec<EditOutcome>,
+    /// For each edit, in order, the version of the file in which it is, by the name that
+    /// [`Reading::late`] uses.
+    pub versions: Vec<Option<String>>,
     /// The source as it is now.
     pub reading: Reading,
     /// Why writing ended before all edits were carried out, if it did.

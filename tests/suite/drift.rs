@@ -174,6 +174,7 @@ impl<'a> Trial<'a> {
             settle: Duration::from_secs(1),
             history: TimeDelta::days(400),
             clock: &|| present(start),
+            by: None,
             stop: &stop,
         };
         let mut sides = Sides { linq: &client, source: &mut source, state: &self.state };

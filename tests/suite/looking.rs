@@ -34,7 +34,8 @@ fn timeless(text: &str) -> String {
         }
         line
     };
-    text.lines().map(digits).collect::<Vec<_>>().join("\n")
+    let text = text.lines().map(digits).collect::<Vec<_>>().join("\n");
+    text.replace(&format!("by {} with", linqsync::users::caller()), "by anna with")
 }
 
 fn eventful() -> World {
@@ -55,6 +56,7 @@ fn the_history_tells_the_runs_and_each_change_newest_first() {
     let text = timeless(&told(&world, &["history"], 0));
     assert_snapshot!(text, @"
     run 3      YYYY-MM-DD hh:mm:ss UTC  clean, put back run 2
+        asked for by anna with `undo 2`
         Linq                 1 created, 1 updated
         contacts.csv         1 created, 1 updated
     run 2      YYYY-MM-DD hh:mm:ss UTC  clean
@@ -80,7 +82,7 @@ fn the_history_tells_the_runs_and_each_change_newest_first() {
           title         “Countess” → “Lady”
       Ada King (row:2)
           YYYY-MM-DD hh:mm:ss UTC run 2
-          updated in Linq: edited on both sides
+          updated in Linq: edited in the source
           company       “Engines” → “Engines Ltd”
     3 entries, newest first
     ");
@@ -146,7 +148,7 @@ fn a_contact_is_explained_with_what_the_next_run_would_do() {
     the next run
       to Linq
       ~ Bo Wang (row:3)
-          edited on both sides
+          edited in the source
           company       “Lanterns” → “Lamps”
       ! Bo Wang (row:3)
           title was edited on both sides

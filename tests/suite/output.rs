@@ -51,7 +51,7 @@ fn a_plan_is_told_per_person_and_field_with_the_reason() {
     assert_snapshot!(shown(&eventful(), &["plan"], 0), @"
     to Linq
       ~ Ada King (row:2)
-          edited on both sides
+          edited in the source
           company       “Engines”
                         → “Analytical Engines Limited of London and Turin”
       - Cy Young (id 4100003)
@@ -66,7 +66,7 @@ fn a_plan_is_told_per_person_and_field_with_the_reason() {
 
     to contacts.csv
       ~ Ada King (row:2)
-          edited on both sides
+          edited in Linq
           title         “Countess” → “Lady”
       - Dee Zhou (row:4)
           deleted in Linq

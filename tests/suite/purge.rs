@@ -106,6 +106,115 @@ fn who_was_deleted_and_created_again_is_erased_under_every_id() {
 }
 
 #[test]
+fn the_version_of_the_source_that_a_write_replaced_is_erased_too() {
+    let world = World::synced(TEAM);
+    world.change("Zebedee", "company", "Lights");
+    world.once().expect(0);
+    let files = Files::at(world.dir());
+    let is_hidden = |path: &&std::path::Path| path.to_string_lossy().contains("/.linqsync-");
+    assert!(files.containing("Quagmire").into_iter().any(|path| is_hidden(&path)));
+    world.edit("Zebedee,Quagmire,zebedee@quagmire.example,(212) 555-0199,Lights\n", "");
+    world.once().expect(0);
+    let ended = world.run(&["purge", "zebedee@quagmire.example", "--yes"]).expect(0);
+    assert!(ended.stdout.contains("earlier version"), "{}", ended.stdout);
+    assert_eq!(Files::at(world.dir()).containing("Quagmire"), Vec::<&std::path::Path>::new());
+    expect_no_trace(&world);
+}
+
+#[test]
+fn a_file_that_still_tells_of_the_person_is_named_and_the_exit_code_says_so() {
+    let world = World::synced(TEAM);
+    world.edit("Zebedee,Quagmire,zebedee@quagmire.example,(212) 555-0199,Lanterns\n", "");
+    world.once().expect(0);
+    let saved = world.path("contacts.csv.saved-1");
+    std::fs::write(&saved, TEAM).unwrap();
+    let ended = world.run(&["purge", "zebedee@quagmire.example", "--yes"]).expect(3);
+    assert!(ended.stderr.contains("contacts.csv.saved-1"), "{}", ended.stderr);
+    assert_eq!(std::fs::read_to_string(&saved).unwrap(), TEAM, "it is a person's");
+    expect_no_trace(&world);
+}
+
+#[test]
+fn while_another_program_reads_the_state_it_is_said_that_not_all_of_it_is_gone() {
+    let world = World::synced(TEAM);
+    world.edit("Zebedee,Quagmire,zebedee@quagmire.example,(212) 555-0199,Lanterns\n", "");
+    world.once().expect(0);
+    let reader = rusqlite::Connection::open(world.path("state/state.db")).unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM history;").unwrap();
+    let ended = world.run(&["purge", "zebedee@quagmire.example", "--yes", "--json"]).expect(3);
+    let json: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+    let left = json["left"].as_array().unwrap();
+    assert!(
+        !left.is_empty() && left.iter().all(|path| path.as_str().unwrap().contains("state.db"))
+    );
+    drop(reader);
+    // What the state knows of them is gone, so that nobody is found any more by that name.
+    world.once().expect(0);
+    expect_no_trace(&world);
+}
+
+#[test]
+fn what_others_have_as_well_tells_nothing_about_the_person() {
+    let shared = TEAM.replace("(212) 555-0199", "(415) 555-2671");
+    let world = World::synced(&shared);
+    let id = world.contact("Zebedee").id.to_string();
+    world.edit("Zebedee,Quagmire,zebedee@quagmire.example,(415) 555-2671,Lanterns\n", "");
+    world.once().expect(0);
+    world.run(&["purge", &id, "--yes"]).expect(0);
+    expect_no_trace(&world);
+    let history = world.run(&["history", "--contact", "ada@engines.example"]).expect(0);
+    assert!(history.stdout.contains("created in Linq"), "{}", history.stdout);
+}
+
+#[test]
+fn what_is_told_of_others_goes_where_it_names_the_person() {
+    let world = World::synced(TEAM);
+    // Ada had Zebedee's address for a while.
+    world.edit("ada@engines.example", "zebedee@quagmire.example");
+    world.edit("zebedee@quagmire.example,(212)", "z@quagmire.example,(212)");
+    world.once();
+    world.edit("zebedee@quagmire.example", "ada@engines.example");
+    world.once();
+    let id = world.contact("Zebedee").id.to_string();
+    world.edit("Zebedee,Quagmire,z@quagmire.example,(212) 555-0199,Lanterns\n", "");
+    world.once().expect(0);
+    world.run(&["purge", &id, "--yes"]).expect(0);
+    expect_no_trace(&world);
+}
+
+#[test]
+fn cards_that_were_removed_and_displaced_are_erased_too() {
+    let mut world = World::new();
+    world.set("source.path", "\"cards\"");
+    std::fs::create_dir(world.path("cards")).unwrap();
+    let card = |name: &str, email: &str| {
+        format!(
+            "BEGIN:VCARD\r\nVERSION:3.0\r\nUID:{name}\r\nN:Quagmire;{name};;;\r\nFN:{name}\r\n\
+             EMAIL:{email}\r\nNOTE:knows many\r\nEND:VCARD\r\n"
+        )
+    };
+    for (name, email) in [
+        ("Zebedee", "zebedee@quagmire.example"),
+        ("Ada", "ada@engines.example"),
+        ("Bo", "bo@lanterns.example"),
+    ] {
+        std::fs::write(world.path(&format!("cards/{name}.vcf")), card(name, email)).unwrap();
+    }
+    world.sync();
+    world.change("Zebedee", "title", "Pilot");
+    world.once().expect(0);
+    world.remove("Zebedee");
+    world.once().expect(0);
+    let id = world.state().whole_history().unwrap();
+    let id = id.iter().rev().find_map(|row| row.entry.linq_id).unwrap().to_string();
+    world.run(&["purge", &id, "--yes"]).expect(0);
+    for trace in ["Zebedee", "zebedee@quagmire"] {
+        let left = Files::at(world.dir());
+        assert_eq!(left.containing(trace), Vec::<&std::path::Path>::new(), "{trace}");
+    }
+}
+
+#[test]
 fn a_purge_beside_a_daemon_ends_with_7() {
     let world = World::synced(TEAM);
     let daemon = world.start(&[]);

@@ -14,6 +14,8 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use crate::users;
+
 use super::{Answer, Call, LONGEST_REQUEST, Request, SOON, Standing, Word, address, line};
 
 /// So many can wait for a run at the same time.
@@ -25,6 +27,8 @@ const LAST: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub(crate) struct Asked {
     pub(crate) request: Request,
+    /// The user who asks.
+    pub(crate) by: String,
     pub(crate) answer: oneshot::Sender<Answer>,
 }
 
@@ -126,7 +130,8 @@ async fn converse(caller: UnixStream, say: mpsc::Sender<Asked>, tells: Tells) ->
         Call::Standing => return write(&mut caller, &Word::Standing(tells())).await,
     };
     let (answer, answered) = oneshot::channel();
-    let asked = Asked { request, answer };
+    let by = users::user(peer, request.sudo_user.as_deref());
+    let asked = Asked { request, by, answer };
     say.try_send(asked).map_err(|_| io::Error::from(io::ErrorKind::ResourceBusy))?;
     write(&mut caller, &Word::Taken).await?;
     let answer = answered.await.map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
@@ -148,7 +153,7 @@ mod tests {
 
     fn request() -> Request {
         let pair = Pair { base_url: "https://linq.example/".into(), source: "/a.csv".into() };
-        Request::new(pair, Some("5%".to_owned()))
+        Request::new(pair, Some("5%".to_owned()), None)
     }
 
     fn idle() -> Tells {

@@ -42,12 +42,15 @@ pub struct Request {
     pub pair: Pair,
     /// `--max-deletes`, for this run only.
     pub max_deletes: Option<String>,
+    /// Who asks, as root says that they were before `sudo`.
+    #[serde(default)]
+    pub sudo_user: Option<String>,
 }
 
 impl Request {
     /// The request for a run of this pair.
-    pub fn new(pair: Pair, max_deletes: Option<String>) -> Request {
-        Request { schema: "linqsync.control/1".to_owned(), pair, max_deletes }
+    pub fn new(pair: Pair, max_deletes: Option<String>, sudo_user: Option<String>) -> Request {
+        Request { schema: "linqsync.control/1".to_owned(), pair, max_deletes, sudo_user }
     }
 }
 

@@ -54,6 +54,8 @@ pub(super) enum Task {
     Run {
         /// The limit of whoever asked for it, for this run only.
         max_deletes: Option<String>,
+        /// The users who asked for it.
+        by: Option<String>,
     },
     /// Find out whether Linq takes the token.
     Ask,

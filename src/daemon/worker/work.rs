@@ -26,12 +26,12 @@ use crate::daemon::progress::Beat;
 use crate::daemon::watch::Place;
 use crate::linq::{Client, Verdict};
 use crate::mirror::State;
-use crate::model::{AsWritten, RecordIndex, Timestamp};
+use crate::model::{AsWritten, Fingerprint, RecordIndex, Timestamp};
 use crate::open::{self, Linq};
 use crate::report::{ReportedError, RunReport};
 use crate::run::{Ran, RunError, Sides, Terms, run};
 use crate::source::csv::Shape;
-use crate::source::{Access, Edit, Reading, Source, SourceError, WriteError, Written};
+use crate::source::{Access, Edit, Leftover, Reading, Source, SourceError, WriteError, Written};
 
 /// How often it is told how far a run is.
 const FAR: Duration = Duration::from_millis(500);
@@ -124,7 +124,7 @@ async fn carry_out(
     stop: &CancellationToken,
     say: &Say,
 ) -> FromWorker {
-    let Task::Run { max_deletes } = task else {
+    let Task::Run { max_deletes, by } = task else {
         return FromWorker::Asked(ask(config).await);
     };
     let limit = max_deletes.and_then(|limit| limit.parse().ok());
@@ -136,6 +136,7 @@ async fn carry_out(
         history: config.history(),
         clock: &clock,
         stop,
+        by: by.as_deref(),
     };
     let made = make(config, &terms, show, say).await;
     FromWorker::Ran(Box::new(made.unwrap_or_else(|error| failed(error, clock()))))
@@ -263,6 +264,22 @@ impl Source for Watched {
 
     fn as_written(&self, at: RecordIndex) -> AsWritten {
         self.source.as_written(at)
+    }
+
+    fn stamp(&self, at: RecordIndex) -> Fingerprint {
+        self.source.stamp(at)
+    }
+
+    fn lost(&self, was: &AsWritten) -> Vec<String> {
+        self.source.lost(was)
+    }
+
+    fn forget_late(&mut self) {
+        self.source.forget_late();
+    }
+
+    fn leftovers(&self) -> Vec<Leftover> {
+        self.source.leftovers()
     }
 
     fn back_up(&self, into: &Path) -> io::Result<PathBuf> {

@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::State;
 use super::columns::{Json, Millis};
 use super::error::{Fault, StateError};
-use crate::model::{AsWritten, BaseChange, Change, LinqId, RunId, Side, Timestamp};
+use crate::model::{AsWritten, BaseChange, Change, DecidedBy, LinqId, RunId, Side, Timestamp};
 
 /// What was done or decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -100,28 +100,45 @@ pub struct HistoryEntry {
     /// Before a deletion, all there was: the contact's JSON, or the record as it
     /// was written.
     pub before: Option<String>,
+    /// Where the contact was deleted, or forgotten, since a person had removed its record:
+    /// the record, as it was written.
+    pub record: Option<String>,
     /// Where the record was that was removed.
     #[serde(skip)]
     pub place: Option<String>,
-    /// Its bytes, where they are others than those of `before`.
+    /// Its bytes, where they are others than those of the text.
     #[serde(skip)]
     pub bytes: Option<Vec<u8>>,
+    /// The version of the source's file in which it was written.
+    #[serde(skip)]
+    pub version: Option<String>,
     /// Why, for people.
     pub reason: String,
     /// Whether a person had approved it: then the guard does not count it.
     pub approved: bool,
+    /// Who decided it, where a person did.
+    pub decided: Option<DecidedBy>,
 }
 
 impl HistoryEntry {
-    /// The record that was removed from the source, as it was written; `None` of anything
-    /// else.
+    /// The record that was removed from the source, by us or by a person, as it was written;
+    /// `None` of anything else, and where that is not known.
     pub fn removed(&self) -> Option<AsWritten> {
-        if (self.side, self.action) != (Side::Source, Action::Delete) {
-            return None;
-        }
-        let text = self.before.clone().filter(|text| !text.is_empty())?;
+        let text = match (self.side, self.action) {
+            (Side::Source, Action::Delete) => self.before.clone(),
+            _ => self.record.clone(),
+        };
+        let text = text.filter(|text| !text.is_empty())?;
         let place = self.place.clone().unwrap_or_default();
         Some(AsWritten { text, place, bytes: self.bytes.clone() })
+    }
+
+    /// The entry with the record that a person had removed.
+    #[must_use]
+    pub(crate) fn with_gone(self, was: Option<AsWritten>) -> HistoryEntry {
+        let Some(AsWritten { text, place, bytes }) = was else { return self };
+        let place = Some(place).filter(|place| !place.is_empty());
+        HistoryEntry { record: Some(text), place, bytes, ..self }
     }
 
     /// The entry with the record that was removed.
@@ -181,7 +198,7 @@ macro_rules! rows {
     ($which:literal) => {
         concat!(
             "SELECT id, run, at, side, action, linq_id, source_key, name, changes, before,
-                    reason, approved, bases, place, bytes
+                    reason, approved, bases, place, bytes, decided, record, version
              FROM history ",
             $which
         )
@@ -231,6 +248,18 @@ impl State {
             ))?
             .query_map([run], history_row)?
             .collect()
+        })
+    }
+
+    /// What was written into the source with this version of a file, in order.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn history_of_version(&self, version: &str) -> Result<Vec<HistoryRow>, StateError> {
+        self.read(|conn| {
+            conn.prepare_cached(rows!("WHERE version = ?1 ORDER BY id"))?
+                .query_map([version], history_row)?
+                .collect()
         })
     }
 
@@ -320,7 +349,8 @@ impl State {
     }
 }
 
-/// Adds one entry.
+/// Adds one entry. All that a run does which puts back another one, or carries out a plan
+/// that was kept, is decided by whoever asked for it.
 pub(super) fn append(
     tx: &Connection,
     run: RunId,
@@ -329,8 +359,12 @@ pub(super) fn append(
 ) -> Result<(), Fault> {
     tx.prepare_cached(
         "INSERT INTO history (run, at, side, action, linq_id, source_key, name, changes, before,
-                              reason, approved, bases, place, bytes)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+                              reason, approved, bases, place, bytes, decided, record,
+                              version)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14,
+                 coalesce(?15, (SELECT json_object('by', asked_by, 'command', command, 'at',
+                                strftime('%Y-%m-%dT%H:%M:%fZ', started_at / 1000.0, 'unixepoch'))
+                                FROM runs WHERE id = ?1 AND command <> '--once')), ?16, ?17)",
     )?
     .execute(params![
         run,
@@ -347,6 +381,9 @@ pub(super) fn append(
         Json(&entry.bases),
         &entry.place,
         &entry.bytes,
+        entry.decided.as_ref().map(Json),
+        &entry.record,
+        &entry.version,
     ])?;
     Ok(())
 }
@@ -363,10 +400,13 @@ fn history_row(row: &Row<'_>) -> rusqlite::Result<HistoryRow> {
         changes,
         bases,
         before: row.get(9)?,
+        record: row.get(16)?,
+        version: row.get(17)?,
         place: row.get(13)?,
         bytes: row.get(14)?,
         reason: row.get(10)?,
         approved: row.get(11)?,
+        decided: row.get::<_, Option<Json<DecidedBy>>>(15)?.map(|Json(decided)| decided),
     };
     Ok(HistoryRow { id: row.get(0)?, run: row.get(1)?, at, entry })
 }

@@ -46,7 +46,7 @@ fn retry(seen: &mut Observation, policy: &Policy) {
     let all = waiting(&planned(seen, policy), seen).into_iter();
     let refused = all.filter(|one| one.kind.is_refused());
     let at = seen.now;
-    let decision = |about: Waiting| Decided { about, decision: Decision::Retry, at };
+    let decision = |about: Waiting| Decided { about, decision: Decision::Retry, by: None, at };
     seen.decisions = refused.map(decision).collect();
 }
 

@@ -167,7 +167,7 @@ impl World {
 
     /// A person decides about something that waits.
     pub(super) fn decide(&mut self, about: Waiting, decision: Decision) {
-        self.decisions.push(Decided { about, decision, at: self.now });
+        self.decisions.push(Decided { about, decision, by: None, at: self.now });
     }
 
     /// A run ends: what it held is remembered.

@@ -1,6 +1,7 @@
 //! The end of a run: what is remembered of it, and what people are told.
 
 use crate::model::{Fingerprint, RunId, Waiting};
+use crate::observe::keep_records;
 use crate::plan::{Observation, Plan, Skipped, over, plan, waiting};
 use crate::run::{Aim, RunError};
 
@@ -33,6 +34,7 @@ impl Making<'_, '_, '_> {
             self.notices.push(format!("{}: {why}", subject.name));
         }
         self.recorder(run, &seen).reading(&open, self.now())?;
+        self.keep_records(&seen);
         let waits = waiting(&open, &seen);
         self.sides.state.replace_waiting(&waits)?;
         self.end_decisions(&open, &waits, &seen)?;
@@ -48,6 +50,19 @@ impl Making<'_, '_, '_> {
         }
         self.left = Some((open, seen));
         Ok(())
+    }
+
+    /// Keeps the linked records as they were read, for the day on which one is gone. Nothing
+    /// that a run has to do depends on it.
+    fn keep_records(&mut self, seen: &Observation) {
+        if let Err(error) =
+            keep_records(self.sides.state, &*self.sides.source, seen, self.terms.policy)
+        {
+            self.notices.push(format!(
+                "the rows or cards could not be kept whole, so that what is removed from now on \
+                 comes back with its fields alone: {error}"
+            ));
+        }
     }
 
     /// Forgets the decisions that are over, and tells which of them are void.

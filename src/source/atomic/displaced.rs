@@ -3,8 +3,11 @@
 //! An editor that had opened the file before it was replaced or removed may write into it
 //! afterwards: its name is gone by then, and the write would be, too. So the displaced
 //! file stays in our directory, and is looked at again before every reading and every
-//! write. What was written into it since is somebody's save and goes back in place.
+//! write. What was written into it since is somebody's save and goes back in place. Then our
+//! version is hidden, and stays so until whoever remembers what it had set has taken that
+//! back: so it is known also to the next process, if this one is killed.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -12,22 +15,31 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::source::files::{Clock, Hidden};
 
-use super::entry::{Scope, State, entries, short};
-use super::paths::{discard, exchange, fingerprint_of};
-use super::{Displaced, Steps, exchange_back, restore_name};
+use super::entry::{Entry, Scope, State, entries, short};
+use super::paths::{discard, exchange, fingerprint_of, save_beside, sync_directory};
+use super::restore_name;
 
 /// How long a displaced file is kept. Whoever has it open longer, and writes into it
 /// then, writes into a file that nobody sees.
 const KEPT: Duration = Duration::from_mins(10);
 
+/// A version of a file that we made, by enough of its fingerprint to know it again.
+pub(crate) type Version = String;
+
 /// Looks at the displaced versions of files within `scope`, which must be locked: one that
 /// somebody wrote into since, and not within the quiet time, goes back in place, or is
 /// kept beside the file if that was saved as well. Others are removed in time, and so is
-/// our directory when nothing is left in it.
-pub(crate) fn rescue_late_saves(hidden: &Hidden, scope: Scope<'_>, clock: &Clock) {
+/// our directory when nothing is left in it. Returns our versions that are not in place any
+/// more because of that, until [`forget_late`].
+pub(crate) fn rescue_late_saves(
+    hidden: &Hidden,
+    scope: Scope<'_>,
+    clock: &Clock,
+) -> BTreeSet<Version> {
     for entry in entries(hidden) {
         let Some(target) = entry.target(hidden, scope) else { continue };
         match &entry.state {
+            State::Replaced { made } if is_version(&entry.path, made) => {}
             State::Replaced { made } if is_saved(&entry.path, &entry.was, clock) => {
                 put_in_place(&target, &entry.path, made);
             }
@@ -40,6 +52,33 @@ pub(crate) fn rescue_late_saves(hidden: &Hidden, scope: Scope<'_>, clock: &Clock
         }
     }
     hidden.remove_if_empty();
+    undone(hidden, scope)
+}
+
+/// Our versions of files within `scope` that are not in place any more, because a late save
+/// is.
+pub(crate) fn undone(hidden: &Hidden, scope: Scope<'_>) -> BTreeSet<Version> {
+    exchanged(hidden, scope).map(|(_, made)| made).collect()
+}
+
+/// Removes what stands for the versions that [`rescue_late_saves`] has returned.
+pub(crate) fn forget_late(hidden: &Hidden, scope: Scope<'_>) {
+    exchanged(hidden, scope).for_each(|(entry, _)| discard(&entry.path));
+    hidden.remove_if_empty();
+}
+
+/// What was exchanged for a late save, with the version of ours that it is.
+fn exchanged(hidden: &Hidden, scope: Scope<'_>) -> impl Iterator<Item = (Entry, Version)> {
+    entries(hidden).into_iter().filter_map(move |entry| {
+        let State::Replaced { made } = &entry.state else { return None };
+        let (made, within) = (made.clone(), entry.target(hidden, scope).is_some());
+        (within && is_version(&entry.path, &made)).then_some((entry, made))
+    })
+}
+
+/// Whether a file is the version that is `short`.
+fn is_version(path: &Path, version: &str) -> bool {
+    fingerprint_of(path).is_ok_and(|found| short(found) == version)
 }
 
 /// Whether somebody wrote into `displaced`, which was `was`, and not within the quiet
@@ -62,16 +101,15 @@ fn is_saved(displaced: &Path, was: &str, clock: &Clock) -> bool {
 }
 
 fn put_in_place(target: &Path, displaced: &Path, made: &str) {
-    let mut nothing = |_| {};
-    let mut steps = Steps { exchange, displaced: Displaced::Removed, at: &mut nothing };
-    match exchange_back(target, displaced, made, &mut steps) {
-        None => {
-            tracing::warn!(path = %target.display(), "a late save of the version before is in place");
-        }
-        Some(kept) => {
-            tracing::warn!(path = %kept.display(), "a late save of the version before is kept in this file");
-        }
+    let is_ours = is_version(target, made);
+    if is_ours && exchange(displaced, target).is_ok() && is_version(displaced, made) {
+        tracing::warn!(path = %target.display(), "a late save of the version before is in place");
+    } else {
+        let kept = save_beside(target, displaced);
+        tracing::warn!(path = %kept.display(), "a late save of the version before is kept in this file");
     }
+    // After a power loss either version may have either name: it is looked at once more.
+    let _ = sync_directory(target);
 }
 
 fn is_over(displaced_at: SystemTime, now: SystemTime) -> bool {

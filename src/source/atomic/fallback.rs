@@ -14,7 +14,7 @@ use std::path::Path;
 use crate::model::Fingerprint;
 
 use super::paths::{discard, fingerprint_of, save_beside, sync_directory};
-use super::{Displaced, Instant, ReplaceError, Steps};
+use super::{Instant, ReplaceError, Steps};
 
 /// Renames the new file over the old one, which stays reachable under a second name
 /// until it was looked at.
@@ -46,10 +46,6 @@ pub(super) fn rename_over(
         let is_back = in_place && fs::rename(&old, target).is_ok();
         let kept = if is_back { None } else { Some(save_beside(target, &old)) };
         return Err(ReplaceError::Changed { kept });
-    }
-    match steps.displaced {
-        Displaced::Removed => discard(&old),
-        Displaced::Kept => {}
     }
     Ok(())
 }

@@ -9,9 +9,8 @@
 //! in its name what it was about, and [`recover`] finishes the work: a save that
 //! was displaced goes back in place.
 //!
-//! An editor that holds the displaced file open may still write into it. Where
-//! [`Displaced::Kept`] is asked for, it stays in our directory for a while, and
-//! [`rescue_late_saves`] finds what was written into it.
+//! An editor that holds the displaced file open may still write into it. So it stays in our
+//! directory for a while, and [`rescue_late_saves`] finds what was written into it.
 //!
 //! Where the file system cannot exchange two names (`EINVAL`, `ENOSYS`,
 //! `EOPNOTSUPP`), `fallback` does what can be done.
@@ -22,6 +21,7 @@ mod create;
 mod displaced;
 mod entry;
 mod fallback;
+mod leftovers;
 mod metadata;
 mod old_names;
 mod paths;
@@ -43,8 +43,9 @@ use super::WriteError;
 use super::files::Hidden;
 
 pub(crate) use create::{copy_beside_others, create_beside_others, create_in};
-pub(crate) use displaced::rescue_late_saves;
+pub(crate) use displaced::{Version, forget_late, rescue_late_saves, undone};
 pub(crate) use entry::Scope;
+pub(crate) use leftovers::leftovers;
 pub(crate) use old_names::adopt_old_names;
 pub(crate) use paths::sync_names;
 pub(crate) use recover::recover;
@@ -85,33 +86,28 @@ impl ReplaceError {
     }
 }
 
-/// What becomes of the file that was displaced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Displaced {
-    /// It is removed at once.
-    Removed,
-    /// It stays for a while, for [`rescue_late_saves`].
-    Kept,
-}
-
 /// Replaces the file `target`, which must be no symbolic link, by one that holds
 /// `bytes`, if it still is what has the fingerprint `expected`. The new file has
 /// the mode of the old one, and its owner and extended attributes as far as
-/// possible. It is `hidden` and locked before it gets its name. What becomes of the old one
-/// is up to `displaced`.
+/// possible. It is `hidden` and locked before it gets its name. The old one is hidden for a
+/// while, for [`rescue_late_saves`].
 ///
 /// # Errors
 /// [`ReplaceError::Changed`] when the file is not what was expected, or gone.
-pub(crate) fn replace_and(
+pub(crate) fn replace(
     hidden: &Hidden,
     target: &Path,
     expected: Fingerprint,
     bytes: &[u8],
-    displaced: Displaced,
 ) -> Result<Lock, ReplaceError> {
     let mut nothing = |_| {};
-    let mut steps = Steps { exchange, displaced, at: &mut nothing };
+    let mut steps = Steps { exchange, at: &mut nothing };
     replace_with(hidden, target, expected, bytes, &mut steps)
+}
+
+/// What a version of a file is called by [`rescue_late_saves`].
+pub(crate) fn version(of: Fingerprint) -> Version {
+    short(of)
 }
 
 /// Exchanges two names.
@@ -135,7 +131,6 @@ enum Instant {
 /// How a replacement is made.
 struct Steps<'a> {
     exchange: Exchange,
-    displaced: Displaced,
     /// Is called at each instant, for tests.
     at: &'a mut dyn FnMut(Instant),
 }
@@ -211,10 +206,7 @@ fn settle(
     (steps.at)(Instant::Looked);
     match (is_expected, synced) {
         (true, Ok(())) => {
-            match steps.displaced {
-                Displaced::Removed => discard(swap),
-                Displaced::Kept => park(swap),
-            }
+            park(swap);
             Ok(())
         }
         (true, Err(source)) => {

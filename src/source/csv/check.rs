@@ -8,7 +8,7 @@
 use crate::model::{RecordIndex, RejectedField};
 use crate::source::EditOutcome;
 
-use super::draft::{Draft, NewCells, RowEdit, Target};
+use super::draft::{Draft, NewCells, NewRow, RowEdit, Target};
 use super::scan::Row;
 use super::sheet::Sheet;
 
@@ -41,8 +41,10 @@ impl Draft<'_> {
     fn compare_rows(&self, new: &Sheet) -> Result<Places, String> {
         let mut rows = new.rows.iter().copied().enumerate();
         let mut next = || rows.next().ok_or_else(|| "rows would be missing".to_owned());
-        let mut places =
-            Places { old: Vec::with_capacity(self.sheet.rows.len()), added: Vec::new() };
+        let mut places = Places {
+            old: Vec::with_capacity(self.sheet.rows.len()),
+            added: vec![0; self.added.len()],
+        };
         for (position, row) in self.sheet.rows.iter().enumerate() {
             if matches!(self.edited.get(&position), Some(RowEdit::Remove)) {
                 places.old.push(None);
@@ -51,12 +53,10 @@ impl Draft<'_> {
                 self.compare(position, *row, new, fresh)?;
                 places.old.push(Some(place));
             }
-            if position == self.sheet.last_filled {
-                for row in &self.added {
-                    let (place, fresh) = next()?;
-                    compare_added(&row.cells, new, fresh)?;
-                    places.added.push(place);
-                }
+            for (number, row) in self.behind(position) {
+                let (place, fresh) = next()?;
+                compare_added(row, new, fresh)?;
+                places.added[number] = place;
             }
         }
         match next() {
@@ -69,7 +69,8 @@ impl Draft<'_> {
     fn compare(&self, position: usize, row: Row, new: &Sheet, fresh: Row) -> Result<(), String> {
         let (was, is) = (self.sheet.text.body(), new.text.body());
         let is_last = position == self.sheet.last_filled && row.end == row.content_end;
-        let gets_line_end = is_last && (!self.added.is_empty() || self.sheet.text.is_guessed());
+        let gets_line_end =
+            is_last && (self.places.contains_key(&position) || self.sheet.text.is_guessed());
         let ends = (&was[row.content_end..row.end], &is[fresh.content_end..fresh.end]);
         let is_parted = ends == (b"\r", b"\n") && is.get(fresh.end) == Some(&b'\n');
         if !gets_line_end && !is_parted && ends.0 != ends.1 {
@@ -101,11 +102,13 @@ impl Draft<'_> {
             })
     }
 
-    /// The rows of the new file that must be its records: the old ones that stay,
-    /// then the added ones, since no record is below the last filled row.
+    /// The rows of the new file that must be its records: the old ones that stay, and the
+    /// added ones.
     fn expected_records(&self, places: &Places) -> Vec<usize> {
         let stay = self.sheet.record_rows.iter().filter_map(|position| places.old[*position]);
-        stay.chain(places.added.iter().copied()).collect()
+        let mut records: Vec<usize> = stay.chain(places.added.iter().copied()).collect();
+        records.sort_unstable();
+        records
     }
 }
 
@@ -117,8 +120,12 @@ struct Places {
     added: Vec<usize>,
 }
 
-fn compare_added(cells: &NewCells, new: &Sheet, fresh: Row) -> Result<(), String> {
-    let written = new.cells(fresh);
+fn compare_added(row: &NewRow, new: &Sheet, fresh: Row) -> Result<(), String> {
+    let (written, cells) = (new.cells(fresh), &row.cells);
+    if let Some(raw) = row.raw() {
+        let same = new.bytes_of(fresh) == raw;
+        return if same { Ok(()) } else { Err(not_intended(fresh)) };
+    }
     let same = |column: usize| {
         let text = cells.get(&column).map_or("", String::as_str);
         *written[column].value(new.text.body()) == *text.as_bytes()
@@ -126,8 +133,12 @@ fn compare_added(cells: &NewCells, new: &Sheet, fresh: Row) -> Result<(), String
     if written.len() == new.columns.width() && (0..written.len()).all(same) {
         Ok(())
     } else {
-        Err(format!("line {} would not be as intended", fresh.line))
+        Err(not_intended(fresh))
     }
+}
+
+fn not_intended(row: Row) -> String {
+    format!("line {} would not be as intended", row.line)
 }
 
 fn stands(

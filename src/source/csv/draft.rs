@@ -40,6 +40,27 @@ pub(super) struct NewRow {
     /// For a row that was there before, which of its cells had quotation marks: it keeps
     /// them. Others look like their neighbours.
     pub(super) quoted: Option<BTreeSet<usize>>,
+    /// What it was before, for a row that was there before.
+    pub(super) was: Option<Was>,
+}
+
+/// What is known of a row that comes back.
+#[derive(Debug)]
+pub(super) struct Was {
+    /// What its neighbours call it.
+    pub(super) name: String,
+    /// The names of the rows above and below it, blank where there was none.
+    pub(super) beside: Option<[String; 2]>,
+    /// Its texts and its bytes, where every cell of it has its column.
+    pub(super) raw: Option<(NewCells, Vec<u8>)>,
+}
+
+impl NewRow {
+    /// Its bytes, if it comes back as it was written.
+    pub(super) fn raw(&self) -> Option<&[u8]> {
+        let (cells, bytes) = self.was.as_ref()?.raw.as_ref()?;
+        (*cells == self.cells).then_some(bytes)
+    }
 }
 
 /// What one edit comes to.
@@ -61,8 +82,10 @@ pub(super) struct Draft<'a> {
     pub(super) sheet: &'a Sheet,
     /// The rows that change, by their position.
     pub(super) edited: BTreeMap<usize, RowEdit>,
-    /// The rows that are new, in order.
+    /// The rows that are new, in the order of the edits.
     pub(super) added: Vec<NewRow>,
+    /// Their numbers, by the position of the old row behind which they come.
+    pub(super) places: BTreeMap<usize, Vec<usize>>,
     /// For each edit, in order, what it comes to.
     pub(super) targets: Vec<Target>,
     /// The keys in use, where the key column is also that of a field. No edit may
@@ -82,6 +105,7 @@ impl<'a> Draft<'a> {
             sheet,
             edited: BTreeMap::new(),
             added: Vec::new(),
+            places: BTreeMap::new(),
             targets: Vec::new(),
             keys,
             named: BTreeSet::new(),
@@ -95,6 +119,7 @@ impl<'a> Draft<'a> {
             };
             draft.targets.push(target.unwrap_or_else(Target::Refused));
         }
+        draft.places = sheet.places_of(&draft.added);
         draft
     }
 
@@ -145,7 +170,13 @@ impl<'a> Draft<'a> {
         draft.new = row.cells;
         let refused = draft.fill(values);
         row.cells = draft.new;
-        row.cells.extend(self.sheet.columns.id.map(|column| (column, linq_id.to_string())));
+        // An id that is in it already stays as it is written.
+        let id = self.sheet.columns.id.map(|column| (column, linq_id.to_string()));
+        let is_in = |(column, id): &(usize, String)| {
+            row.cells.get(column).is_some_and(|text| text.trim() == id)
+        };
+        let id = id.filter(|id| !is_in(id));
+        row.cells.extend(id);
         self.check_not_blank(&[], &row.cells)
             .map_err(|blank| refused.first().map_or(blank, |refused| refused.reason.clone()))?;
         self.check_is_contact(&[], &row.cells)?;

@@ -34,7 +34,7 @@ mod table;
 mod text;
 mod wording;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -44,7 +44,7 @@ use crate::model::{AsWritten, Field, Fingerprint, RecordIndex, Region};
 use super::atomic::{self, Scope};
 use super::files::{Hidden, Stillness};
 use super::formula::FormulaGuard;
-use super::{Clock, Edit, Reading, Source, SourceError, WriteError, Written};
+use super::{Clock, Edit, Leftover, Reading, Source, SourceError, WriteError, Written};
 
 pub use super::Access;
 pub use dialect::Delimiter;
@@ -135,6 +135,8 @@ pub struct CsvSource {
     last: Option<Last>,
     /// What was seen of the file's changes.
     stillness: Stillness,
+    /// Our versions of the file that a late save has replaced.
+    late: BTreeSet<String>,
 }
 
 /// The file as it was last read.
@@ -175,7 +177,8 @@ impl Defect {
 impl CsvSource {
     /// A source that has not been read yet.
     pub fn new(options: CsvOptions) -> CsvSource {
-        CsvSource { options, lock: None, last: None, stillness: Stillness::default() }
+        let (stillness, late) = (Stillness::default(), BTreeSet::new());
+        CsvSource { options, lock: None, last: None, stillness, late }
     }
 
     /// Reads the file while it is locked.
@@ -207,15 +210,15 @@ impl CsvSource {
         let (hidden, scope) = (Hidden::beside(target), Scope::File(target));
         atomic::adopt_old_names(&hidden, hidden.base(), scope);
         atomic::recover(&hidden, scope);
-        atomic::rescue_late_saves(&hidden, scope, &self.options.clock);
+        self.late.extend(atomic::rescue_late_saves(&hidden, scope, &self.options.clock));
         Ok(())
     }
 
     /// Looks whether somebody wrote into a file that was displaced.
-    fn rescue_late_saves(&self) {
+    fn rescue_late_saves(&mut self) {
         if let Some(Last { target, .. }) = &self.last {
-            let clock = &self.options.clock;
-            atomic::rescue_late_saves(&Hidden::beside(target), Scope::File(target), clock);
+            let (hidden, clock) = (Hidden::beside(target), &self.options.clock);
+            self.late.extend(atomic::rescue_late_saves(&hidden, Scope::File(target), clock));
         }
     }
 
@@ -234,16 +237,15 @@ impl CsvSource {
 
     /// Puts `table` in the place of what was last read.
     fn replace(&mut self, table: Table) -> Result<(), WriteError> {
-        let Some(last) = &self.last else { return Ok(()) };
         self.rescue_late_saves();
+        let Some(last) = &self.last else { return Ok(()) };
         if self.editor(&last.target).is_some() {
             // Somebody opened it meanwhile: it is read again, and not written.
             return Err(WriteError::Changed { path: self.options.path.clone(), kept: None });
         }
         let was = Fingerprint::of(last.table.raw());
-        let (raw, kept) = (table.raw(), atomic::Displaced::Kept);
         let hidden = Hidden::beside(&last.target);
-        let replaced = atomic::replace_and(&hidden, &last.target, was, raw, kept);
+        let replaced = atomic::replace(&hidden, &last.target, was, table.raw());
         hidden.remove_if_empty();
         let lock = replaced.map_err(|error| error.at(&self.options.path))?;
         let target = last.target.clone();
@@ -263,6 +265,10 @@ impl Source for CsvSource {
         let (table, mut reading) = Table::parse(raw, &self.options)?;
         let obstacle = self.editor(&target).or_else(|| Hidden::beside(&target).obstacle());
         reading.read_only = reading.read_only.or_else(|| obstacle.clone());
+        if self.options.access == Access::ReadOnly {
+            self.late = atomic::undone(&Hidden::beside(&target), Scope::File(&target));
+        }
+        reading.late.clone_from(&self.late);
         self.last = Some(Last { target, table, obstacle });
         Ok(reading)
     }
@@ -287,6 +293,30 @@ impl Source for CsvSource {
 
     fn as_written(&self, at: RecordIndex) -> AsWritten {
         self.last.as_ref().map(|last| last.table.as_written(at)).unwrap_or_default()
+    }
+
+    fn stamp(&self, at: RecordIndex) -> Fingerprint {
+        let AsWritten { text, place, .. } = self.as_written(at);
+        Fingerprint::of([text, place].join("\n").as_bytes())
+    }
+
+    fn lost(&self, was: &AsWritten) -> Vec<String> {
+        self.last.as_ref().map(|last| last.table.lost(was)).unwrap_or_default()
+    }
+
+    fn forget_late(&mut self) {
+        self.late.clear();
+        if let Some(Last { target, .. }) = &self.last {
+            atomic::forget_late(&Hidden::beside(target), Scope::File(target));
+        }
+    }
+
+    fn leftovers(&self) -> Vec<Leftover> {
+        let target = self.options.path.canonicalize();
+        let target = target.as_deref().unwrap_or(&self.options.path);
+        let hidden = Hidden::beside(target);
+        let directories = [hidden.base().to_owned()];
+        atomic::leftovers(&[hidden], &directories, Scope::File(target))
     }
 
     fn back_up(&self, into: &Path) -> io::Result<PathBuf> {

@@ -5,7 +5,7 @@
 
 use memchr::memchr3;
 
-use super::draft::{Draft, NewCells, RowEdit};
+use super::draft::{Draft, NewCells, NewRow, RowEdit};
 use super::scan::{Cell, Row};
 use super::sheet::Sheet;
 
@@ -37,9 +37,7 @@ impl Draft<'_> {
                     out.extend_from_slice(&body[row.content_end..row.end]);
                 }
             }
-            if position == self.sheet.last_filled {
-                self.append(*row, &mut out);
-            }
+            self.append(position, *row, &mut out);
         }
         if self.sheet.text.looks_cut(&out) {
             out.extend_from_slice(line_end(self.sheet));
@@ -47,15 +45,29 @@ impl Draft<'_> {
         out
     }
 
-    /// Adds the new rows behind the last one, whose want of a line end they keep.
-    fn append(&self, last: Row, out: &mut Vec<u8>) {
-        if self.added.is_empty() {
+    /// The new rows that come behind the old one at `position`, with their numbers.
+    pub(super) fn behind(&self, position: usize) -> impl Iterator<Item = (usize, &NewRow)> {
+        let numbers = self.places.get(&position).into_iter().flatten();
+        numbers.map(|number| (*number, &self.added[*number]))
+    }
+
+    /// Adds the new rows that come behind `last`, which is at `position`, and whose want of a
+    /// line end they keep.
+    fn append(&self, position: usize, last: Row, out: &mut Vec<u8>) {
+        if self.behind(position).next().is_none() {
             return;
         }
         let style = Style::of(self.sheet);
-        for new in &self.added {
+        for (_, new) in self.behind(position) {
             if !matches!(out.last(), Some(b'\n' | b'\r')) {
                 out.extend_from_slice(style.line_end);
+            }
+            if let Some(raw) = new.raw() {
+                out.extend_from_slice(raw);
+                if last.end > last.content_end {
+                    out.extend_from_slice(style.line_end);
+                }
+                continue;
             }
             for column in 0..self.sheet.columns.width() {
                 if column > 0 {

@@ -4,6 +4,7 @@
 //! Leaves the file itself to [`super::open`].
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use crate::model::{AsWritten, Fingerprint, Manner, RecordIndex, Setting, Unreadable};
 use crate::source::Reading;
@@ -109,14 +110,37 @@ impl Sheet {
     /// The header and the record `at` as they are written, each in a line of its own;
     /// empty if there is no such record.
     pub(super) fn as_written(&self, at: RecordIndex) -> AsWritten {
-        let position = usize::try_from(at.0).ok().and_then(|at| self.record_rows.get(at));
-        let Some(position) = position else { return AsWritten::default() };
-        let text = |row: Row| {
-            String::from_utf8_lossy(&self.text.body()[row.start..row.content_end]).into_owned()
-        };
+        let index = usize::try_from(at.0).unwrap_or(usize::MAX);
+        let Some(position) = self.record_rows.get(index) else { return AsWritten::default() };
+        let text = |row: Row| String::from_utf8_lossy(self.bytes_of(row)).into_owned();
         let rows = [self.header, *position].map(|position| text(self.rows[position]) + "\n");
-        AsWritten { text: rows.concat(), ..AsWritten::default() }
+        let name = |at: Option<usize>| {
+            let row = at.and_then(|at| self.record_rows.get(at));
+            row.map(|row| self.name_of(*row)).unwrap_or_default()
+        };
+        let place = format!("{}..{}", name(index.checked_sub(1)), name(index.checked_add(1)));
+        AsWritten { text: rows.concat(), place, ..AsWritten::default() }
     }
+
+    /// The row at `position`, without its line end.
+    pub(super) fn bytes_of(&self, row: Row) -> &[u8] {
+        &self.text.body()[row.start..row.content_end]
+    }
+
+    /// What the row at `position` is called by its neighbours.
+    pub(super) fn name_of(&self, position: usize) -> String {
+        row_name(self.bytes_of(self.rows[position]))
+    }
+
+    /// The position of the header.
+    pub(super) const fn header(&self) -> usize {
+        self.header
+    }
+}
+
+/// What a row with these bytes is called by its neighbours.
+pub(super) fn row_name(bytes: &[u8]) -> String {
+    Fingerprint::of(bytes).to_hex()[..16].to_owned()
 }
 
 fn check_delimiter(delimiter: Delimiter) -> Result<(), Defect> {
@@ -316,6 +340,7 @@ fn reading(
         read_only: read_only.or(inexact),
         notices: columns.notices.iter().cloned().chain(beside.notice()).collect(),
         fingerprint: Fingerprint::of(text.raw()),
+        late: BTreeSet::new(),
     };
     (reading, rows, last_filled)
 }

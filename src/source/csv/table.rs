@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::model::{AsWritten, RecordIndex};
+use crate::source::atomic;
 use crate::source::{Edit, Reading, SourceError, WriteError, Written};
 
 use super::draft::Draft;
@@ -45,6 +46,12 @@ impl Table {
     /// The record `at`, whole and as it is written; empty if there is none.
     pub fn as_written(&self, at: RecordIndex) -> AsWritten {
         self.sheet.as_written(at)
+    }
+
+    /// What of a row that `was` there cannot come back, for people.
+    pub fn lost(&self, was: &AsWritten) -> Vec<String> {
+        let lost = self.sheet.lost(was).into_iter();
+        lost.map(|column| format!("its column “{column}”")).collect()
     }
 
     /// What was found out about it.
@@ -110,7 +117,9 @@ fn rewritten(
     let (after, mut reading) = parsed.map_err(|defect| defect.problem)?;
     let edits = draft.verify(&after)?;
     reading.keep_choices(asked, &edits);
-    Ok((after, Written { edits, reading, failed: None }))
+    let version = (!draft.is_empty()).then(|| atomic::version(reading.fingerprint));
+    let versions = vec![version; edits.len()];
+    Ok((after, Written { edits, versions, reading, failed: None }))
 }
 
 /// Makes sure that the encoding of an edited file can still be found out; otherwise says

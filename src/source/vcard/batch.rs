@@ -12,7 +12,7 @@ use rustix::fs::{Access, access};
 use rustix::io::Errno;
 
 use crate::model::{AsWritten, Change, Fingerprint, LinqId, RecordIndex, RejectedField, Values};
-use crate::source::atomic::{self, Displaced, ReplaceError, by_way_of};
+use crate::source::atomic::{self, ReplaceError, by_way_of};
 use crate::source::files::{Hidden, read_stable};
 use crate::source::{Edit, EditOutcome, WriteError, Written};
 
@@ -28,6 +28,8 @@ pub(super) struct Batch {
     version: VcardVersion,
     depth: Depth,
     outcomes: Vec<Outcome>,
+    /// The file of each edit of a card that was there.
+    files: BTreeMap<usize, PathBuf>,
     /// Why writing ended early.
     failed: Option<WriteError>,
 }
@@ -45,7 +47,7 @@ pub(super) enum Outcome {
 
 impl Batch {
     pub(super) fn new(last: Last, version: VcardVersion, depth: Depth) -> Batch {
-        Batch { last, version, depth, outcomes: Vec::new(), failed: None }
+        Batch { last, version, depth, outcomes: Vec::new(), files: BTreeMap::new(), failed: None }
     }
 
     /// Carries out `edits`, as far as it is possible.
@@ -59,7 +61,10 @@ impl Batch {
                 Edit::Add { .. } => continue,
             };
             match self.card_edit(number, at, changes) {
-                Some((file, edit)) => by_file.entry(file).or_default().push(edit),
+                Some((file, edit)) => {
+                    self.files.insert(number, file.clone());
+                    by_file.entry(file).or_default().push(edit);
+                }
                 None => {
                     self.outcomes[number] = Outcome::Refused("there is no such card".to_owned());
                 }
@@ -135,9 +140,8 @@ impl Batch {
         } else if draft.raw.is_empty() {
             by_way_of(root, &path, |hidden| atomic::remove(hidden, &path, known))
         } else {
-            let kept = Displaced::Kept;
             by_way_of(root, &path, |hidden| {
-                atomic::replace_and(hidden, &path, known, &draft.raw, kept).map(drop)
+                atomic::replace(hidden, &path, known, &draft.raw).map(drop)
             })
         };
         match replaced {
@@ -253,7 +257,12 @@ impl Batch {
     /// What the directory holds now: what was written, even where somebody else has
     /// changed it since. That is read next time.
     pub(super) fn finish(self, asked: &[Edit]) -> (Last, Written) {
-        let Batch { mut last, outcomes, failed, .. } = self;
+        let Batch { mut last, outcomes, files, failed, .. } = self;
+        let version = |number: usize| {
+            let file = last.files.get(files.get(&number)?)?;
+            Some(atomic::version(file.fingerprint))
+        };
+        let versions = (0..outcomes.len()).map(version).collect();
         Hidden::in_directory(&last.root).remove_if_empty();
         let (places, mut reading) = assembled(&last.files, &last.unreadable);
         let positions: BTreeMap<&Place, usize> = places.iter().zip(0..).collect();
@@ -275,7 +284,7 @@ impl Batch {
         reading.read_only.clone_from(&last.reading.read_only);
         last.places = places;
         last.reading = reading.clone();
-        (last, Written { edits, reading, failed })
+        (last, Written { edits, versions, reading, failed })
     }
 }
 

@@ -26,16 +26,17 @@ mod splice;
 mod text;
 mod whole;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::lock::Lock;
-use crate::model::{AsWritten, RecordIndex};
+use crate::model::{AsWritten, Fingerprint, RecordIndex};
 
 use super::atomic::{self, Scope};
 use super::files::{Hidden, ReadError, Stillness, TRIES, follow};
-use super::{Access, Clock, Edit, Reading, Source, SourceError, WriteError, Written};
+use super::{Access, Clock, Edit, Leftover, Reading, Source, SourceError, WriteError, Written};
 
 use batch::Batch;
 use folder::{Files, Scanned};
@@ -79,6 +80,8 @@ pub struct VcardSource {
     last: Option<Last>,
     /// What was seen of its changes.
     stillness: Stillness,
+    /// Our versions of cards that late saves have replaced.
+    late: BTreeSet<String>,
 }
 
 /// The directory as it was last read.
@@ -102,7 +105,8 @@ impl std::fmt::Debug for Last {
 impl VcardSource {
     /// A source that has not been read yet.
     pub fn new(options: VcardOptions) -> VcardSource {
-        VcardSource { options, lock: None, last: None, stillness: Stillness::default() }
+        let (stillness, late) = (Stillness::default(), BTreeSet::new());
+        VcardSource { options, lock: None, last: None, stillness, late }
     }
 
     fn root(&self) -> Result<PathBuf, SourceError> {
@@ -133,41 +137,47 @@ impl VcardSource {
     /// Locks the directory, clears up what a run that was killed left behind, and looks
     /// for late saves.
     fn take_lock(&mut self, root: &Path) -> Result<(), SourceError> {
+        let scope = Scope::Called(is_called_cards);
         if self.options.access == Access::ReadOnly {
+            let hidden = self.all_hidden(root);
+            self.late = hidden.iter().flat_map(|hidden| atomic::undone(hidden, scope)).collect();
             return Ok(());
         }
         if !self.lock.as_ref().is_some_and(|lock| lock.is_on(root)) {
             self.lock = Some(Lock::existing(root)?);
             let ours = Hidden::in_directory(root);
             for directory in directories(root, self.depth()) {
-                atomic::adopt_old_names(&ours, &directory, Scope::Called(is_called_cards));
+                atomic::adopt_old_names(&ours, &directory, scope);
             }
-            self.each_hidden(root, &|hidden| {
-                atomic::recover(hidden, Scope::Called(is_called_cards));
-            });
+            self.each_hidden(root, &mut |hidden| atomic::recover(hidden, scope));
         }
         self.rescue_late_saves(root);
         Ok(())
     }
 
     /// Looks whether somebody wrote into a file that was displaced.
-    fn rescue_late_saves(&self, root: &Path) {
-        self.each_hidden(root, &|hidden| {
+    fn rescue_late_saves(&mut self, root: &Path) {
+        let mut late = BTreeSet::new();
+        self.each_hidden(root, &mut |hidden| {
             let scope = Scope::Called(is_called_cards);
-            atomic::rescue_late_saves(hidden, scope, &self.options.clock);
+            late.extend(atomic::rescue_late_saves(hidden, scope, &self.options.clock));
         });
+        self.late.extend(late);
+    }
+
+    /// Our directory, and those of subdirectories that have one of their own.
+    fn all_hidden(&self, root: &Path) -> Vec<Hidden> {
+        let hidden = directories(root, self.depth()).into_iter();
+        let hidden = hidden.map(|directory| Hidden::in_directory(&directory));
+        hidden.filter(Hidden::is_there).collect()
     }
 
     /// Calls `act` with our directory, and with those of subdirectories that have one of
     /// their own, unless another linqsync works there.
-    fn each_hidden(&self, root: &Path, act: &dyn Fn(&Hidden)) {
-        for directory in directories(root, self.depth()) {
-            let hidden = Hidden::in_directory(&directory);
-            if !hidden.is_there() {
-                continue;
-            }
-            let is_locked = directory == root;
-            match (!is_locked).then(|| Lock::existing(&directory)).transpose() {
+    fn each_hidden(&self, root: &Path, act: &mut dyn FnMut(&Hidden)) {
+        for hidden in self.all_hidden(root) {
+            let is_locked = hidden.base() == root;
+            match (!is_locked).then(|| Lock::existing(hidden.base())).transpose() {
                 Ok(_lock) => act(&hidden),
                 Err(error) => tracing::debug!(%error, "what lies hidden there is left alone"),
             }
@@ -212,6 +222,7 @@ impl Source for VcardSource {
         reading.read_only = Hidden::in_directory(&root).obstacle();
         let depth = self.depth().name();
         reading.places = reading.mapped.iter().map(|field| (field, depth.to_owned())).collect();
+        reading.late.clone_from(&self.late);
         let read = reading.clone();
         self.last = Some(Last { root, files, unreadable, places, reading });
         Ok(read)
@@ -242,6 +253,32 @@ impl Source for VcardSource {
         let Some(last) = &self.last else { return AsWritten::default() };
         let place = usize::try_from(at.0).ok().and_then(|at| last.places.get(at));
         place.and_then(|place| reading::as_written(last, place)).unwrap_or_default()
+    }
+
+    fn stamp(&self, at: RecordIndex) -> Fingerprint {
+        let Some(last) = &self.last else { return Fingerprint::of(&[]) };
+        let place = usize::try_from(at.0).ok().and_then(|at| last.places.get(at));
+        place.map_or_else(|| Fingerprint::of(&[]), |place| reading::stamp(last, place))
+    }
+
+    fn lost(&self, was: &AsWritten) -> Vec<String> {
+        let Some(last) = &self.last else { return Vec::new() };
+        restore::lost(&last.root, self.depth(), was)
+    }
+
+    fn forget_late(&mut self) {
+        self.late.clear();
+        if let Some(last) = &self.last {
+            for hidden in self.all_hidden(&last.root) {
+                atomic::forget_late(&hidden, Scope::Called(is_called_cards));
+            }
+        }
+    }
+
+    fn leftovers(&self) -> Vec<Leftover> {
+        let root = self.root().unwrap_or_else(|_| self.options.path.clone());
+        let directories = directories(&root, self.depth());
+        atomic::leftovers(&self.all_hidden(&root), &directories, Scope::Called(is_called_cards))
     }
 
     fn back_up(&self, into: &Path) -> io::Result<PathBuf> {

@@ -3,7 +3,7 @@
 //! Owns the order of records, their keys and labels. Leaves files to [`super::folder`] and
 //! what cards say to [`super::person`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -67,6 +67,7 @@ pub(super) fn assembled(files: &Files, unreadable: &[(PathBuf, String)]) -> (Vec
         read_only: None,
         notices: Vec::new(),
         fingerprint: fingerprint(files),
+        late: BTreeSet::new(),
     };
     (places, reading)
 }
@@ -112,6 +113,15 @@ fn record(label: String, card: &FoundCard, person: &Person) -> SourceRecord {
         content: card.content,
         twin: 0,
     }
+}
+
+/// Stands for what [`as_written`] says.
+pub(super) fn stamp(last: &Last, place: &Place) -> Fingerprint {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(place.file.as_os_str().as_encoded_bytes()).update(&[0]);
+    hasher.update(&place.card.to_le_bytes());
+    hasher.update(&last.files.get(&place.file).map(|file| file.fingerprint.0).unwrap_or_default());
+    Fingerprint(*hasher.finalize().as_bytes())
 }
 
 /// A card as it is written, if its file still is what was read. What is not UTF-8 is

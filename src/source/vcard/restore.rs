@@ -84,6 +84,20 @@ pub(super) fn place(root: &Path, depth: Depth, was: &AsWritten, uid: &str) -> (P
     (below.unwrap_or(Path::new("")).to_owned(), name)
 }
 
+/// What of a card that `was` there cannot come back, for people.
+pub(super) fn lost(root: &Path, depth: Depth, was: &AsWritten) -> Vec<String> {
+    if only_person(was.bytes()).is_none() {
+        return vec!["whatever its card said beyond the fields".to_owned()];
+    }
+    let was_at = Path::new(&was.place);
+    let (below, name) = place(root, depth, was, "");
+    let is_taken = fs::symlink_metadata(root.join(&below).join(&name)).is_ok();
+    if below.join(name) == was_at && !is_taken {
+        return Vec::new();
+    }
+    vec![format!("its file name {}, which is taken or lies in no directory", was.place)]
+}
+
 /// Whether `below` leads from `root` to a directory whose files take part.
 fn is_directory(root: &Path, below: &Path, depth: Depth) -> bool {
     let mut path = root.to_owned();

@@ -128,6 +128,8 @@ fn what_is_told_of_the_past(printed: &mut Printed) {
     printed.by(&world, &["explain", "p05@people.example"]);
     printed.by(&world, &["explain", "nobody@people.example"]);
     printed.by(&world, &["export"]);
+    world.run(&["undo", "2"]).expect(3);
+    printed.by(&world, &["history", "--run", "3"]);
     printed.by(&world, &["purge", "p05@people.example", "--yes"]);
     world.fault("any status=503");
     world.once().expect(6);

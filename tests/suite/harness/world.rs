@@ -264,6 +264,16 @@ impl World {
         moment: Moment,
         is_the_one: impl Fn(&LoggedRequest) -> bool + Send + Sync + 'static,
     ) -> Process {
+        self.command_killed_at(&["--once", "--json"], moment, is_the_one)
+    }
+
+    /// The same for a command with these arguments.
+    pub(crate) fn command_killed_at(
+        &self,
+        arguments: &[&str],
+        moment: Moment,
+        is_the_one: impl Fn(&LoggedRequest) -> bool + Send + Sync + 'static,
+    ) -> Process {
         let pid = Arc::new(AtomicU32::new(0));
         let known = Arc::clone(&pid);
         self.sandbox.set_witness(Arc::new(move |now, request| {
@@ -274,7 +284,7 @@ impl World {
                 kill(known.load(Ordering::SeqCst));
             }
         }));
-        let process = self.start(&["--once", "--json"]);
+        let process = self.start(arguments);
         pid.store(process.pid(), Ordering::SeqCst);
         process
     }

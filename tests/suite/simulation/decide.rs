@@ -38,7 +38,7 @@ impl World {
         }
         let decided: Vec<_> =
             meant.iter().map(|(w, decision)| (w.what, decision.clone())).collect();
-        state.decide(&decided, self.now()).unwrap();
+        state.decide(&decided, "anna", self.now()).unwrap();
         self.met("a decision");
         for (waiting, decision) in meant {
             self.log(format_args!("a person decides: {decision:?} about {:?}", waiting.reason));

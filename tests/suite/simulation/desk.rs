@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use linqsync::mirror::IntentKind;
-use linqsync::model::{AsWritten, Field, LinqId, RecordIndex, Side};
+use linqsync::model::{AsWritten, Field, Fingerprint, LinqId, RecordIndex, Side};
 use linqsync::source::{Edit, EditOutcome, Reading, Source, SourceError, WriteError, Written};
 
 use super::check::mass;
@@ -252,6 +252,18 @@ impl Source for Desk {
 
     fn as_written(&self, at: RecordIndex) -> AsWritten {
         self.inner.as_written(at)
+    }
+
+    fn forget_late(&mut self) {
+        self.inner.forget_late();
+    }
+
+    fn stamp(&self, at: RecordIndex) -> Fingerprint {
+        self.inner.stamp(at)
+    }
+
+    fn lost(&self, was: &AsWritten) -> Vec<String> {
+        self.inner.lost(was)
     }
 
     fn back_up(&self, into: &Path) -> io::Result<PathBuf> {

@@ -260,6 +260,7 @@ impl Driver {
             settle: SETTLE,
             clock: &clock,
             stop: &stop,
+            by: Some("anna"),
         };
         let mut sides = Sides { linq: &client, source: &mut source, state: &state };
         match AssertUnwindSafe(run_for(aim, &mut sides, &terms)).catch_unwind().await {
@@ -298,6 +299,7 @@ impl Driver {
             settle: SETTLE,
             clock: &clock,
             stop: &stop,
+            by: Some("anna"),
         };
         let mut sides = Sides { linq: &client, source: &mut *source, state: &state };
         let planned = preview(&mut sides, &terms).await;

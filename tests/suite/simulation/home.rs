@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use linqsync::lock::{Lock, LockError};
 use linqsync::mirror::{State, StateError};
-use linqsync::model::{AsWritten, RecordIndex};
+use linqsync::model::{AsWritten, Fingerprint, RecordIndex};
 use linqsync::source::csv::{Access, CsvOptions, CsvSource, Table};
 use linqsync::source::{Edit, Reading, Source, SourceError, WriteError, Written};
 use tempfile::TempDir;
@@ -239,6 +239,15 @@ impl Source for Value {
 
     fn as_written(&self, at: RecordIndex) -> AsWritten {
         self.last.as_ref().map(|last| last.as_written(at)).unwrap_or_default()
+    }
+
+    fn stamp(&self, at: RecordIndex) -> Fingerprint {
+        let AsWritten { text, place, .. } = self.as_written(at);
+        Fingerprint::of([text, place].join("\n").as_bytes())
+    }
+
+    fn lost(&self, was: &AsWritten) -> Vec<String> {
+        self.last.as_ref().map(|last| last.lost(was)).unwrap_or_default()
     }
 
     fn back_up(&self, into: &Path) -> io::Result<PathBuf> {

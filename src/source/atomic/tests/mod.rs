@@ -2,6 +2,7 @@
 
 mod race;
 
+use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -11,11 +12,14 @@ use rustix::fs::XattrFlags;
 use super::*;
 use crate::source::Clock;
 
-fn replace(target: &Path, expected: Fingerprint, bytes: &[u8]) -> Result<Lock, ReplaceError> {
+/// Replaces the file, and lets the time pass for which what was displaced is kept.
+fn replace_and_wait(target: &Path, was: &[u8], bytes: &[u8]) -> Result<Lock, ReplaceError> {
     let hidden = Hidden::beside(target);
-    let lock = replace_and(&hidden, target, expected, bytes, Displaced::Removed);
-    hidden.remove_if_empty();
-    lock
+    let replaced = replace(&hidden, target, Fingerprint::of(was), bytes);
+    let tomorrow = SystemTime::now() + Duration::from_hours(24);
+    let clock = Clock { now: Arc::new(move || tomorrow), ..Clock::still() };
+    rescue_late_saves(&hidden, Scope::File(target), &clock);
+    replaced
 }
 
 pub(super) const OLD: &[u8] = b"old\n";
@@ -58,8 +62,12 @@ impl Place {
     }
 
     /// Looks for late saves.
-    pub(super) fn rescue(&self, clock: &Clock) {
-        rescue_late_saves(&self.hidden(), Scope::File(&self.file), clock);
+    pub(super) fn rescue(&self, clock: &Clock) -> BTreeSet<Version> {
+        rescue_late_saves(&self.hidden(), Scope::File(&self.file), clock)
+    }
+
+    fn forget_late(&self) {
+        forget_late(&self.hidden(), Scope::File(&self.file));
     }
 
     /// Every file and what it holds, by name; those in our directory come first.
@@ -104,7 +112,7 @@ fn replace_while(
     exchange: Exchange,
     at: &mut dyn FnMut(Instant),
 ) -> Result<Lock, ReplaceError> {
-    let mut steps = Steps { exchange, displaced: Displaced::Kept, at };
+    let mut steps = Steps { exchange, at };
     replace_with(&place.hidden(), &place.file, Fingerprint::of(OLD), NEW, &mut steps)
 }
 
@@ -121,7 +129,7 @@ fn the_new_file_takes_the_place_of_the_old_one_with_its_mode_and_attributes() {
     fs::set_permissions(&place.file, Permissions::from_mode(0o640)).unwrap();
     let has_attributes =
         rustix::fs::setxattr(&place.file, "user.origin", b"crm", XattrFlags::empty()).is_ok();
-    let lock = replace(&place.file, Fingerprint::of(OLD), NEW).unwrap();
+    let lock = replace_and_wait(&place.file, OLD, NEW).unwrap();
     assert_eq!(place.files(), only(NEW));
     assert!(lock.is_on(&place.file));
     assert_eq!(fs::metadata(&place.file).unwrap().mode() & 0o7777, 0o640);
@@ -139,10 +147,10 @@ fn the_new_file_takes_the_place_of_the_old_one_with_its_mode_and_attributes() {
 fn a_file_that_is_not_what_was_read_is_left_alone() {
     let place = Place::new();
     place.save_by_rename(SAVE);
-    assert_eq!(kept(replace(&place.file, Fingerprint::of(OLD), NEW)), None);
+    assert_eq!(kept(replace_and_wait(&place.file, OLD, NEW)), None);
     assert_eq!(place.files(), only(SAVE));
     fs::remove_file(&place.file).unwrap();
-    assert_eq!(kept(replace(&place.file, Fingerprint::of(OLD), NEW)), None);
+    assert_eq!(kept(replace_and_wait(&place.file, OLD, NEW)), None);
     assert_eq!(place.files(), []);
 }
 
@@ -205,6 +213,7 @@ fn a_save_at_any_instant_and_in_any_way_is_in_place_afterwards() {
             });
             let told = format!("{instant:?} {saving:?} {result:?}");
             place.rescue(&Clock::still());
+            place.forget_late();
             if saved && !lost_by_rename(exchange, instant, saving) {
                 assert_eq!(place.files()[place.files().len() - 1], only(SAVE)[0], "{told}");
             } else if !saved {
@@ -255,13 +264,19 @@ fn of_two_saves_at_any_two_instants_only_one_that_a_person_replaced_is_gone() {
 fn a_late_write_into_the_displaced_file_is_a_save() {
     let place = Place::new();
     let opened = place.opened();
-    replace_and(&place.hidden(), &place.file, Fingerprint::of(OLD), NEW, Displaced::Kept).unwrap();
+    replace(&place.hidden(), &place.file, Fingerprint::of(OLD), NEW).unwrap();
     place.save(Saving::IntoTheOpenFile, &opened, SAVE);
     assert_eq!(fs::read(&place.file).unwrap(), NEW);
-    place.rescue(&Clock::still());
+    for _ in 0..2 {
+        let undone = place.rescue(&Clock::still());
+        assert_eq!(fs::read(&place.file).unwrap(), SAVE);
+        assert_eq!(undone, [version(Fingerprint::of(NEW))].into(), "until it is forgotten");
+    }
+    place.forget_late();
     assert_eq!(place.files(), only(SAVE));
+    assert!(place.rescue(&Clock::still()).is_empty());
     // Where the new file was saved as well, both are there.
-    replace_and(&place.hidden(), &place.file, Fingerprint::of(SAVE), NEW, Displaced::Kept).unwrap();
+    replace(&place.hidden(), &place.file, Fingerprint::of(SAVE), NEW).unwrap();
     place.save(Saving::IntoTheOpenFile, &opened, OLD);
     place.save(Saving::InPlace, &opened, LATER);
     place.rescue(&Clock::still());
@@ -272,7 +287,7 @@ fn a_late_write_into_the_displaced_file_is_a_save() {
 fn a_late_write_that_is_under_way_is_waited_for() {
     let place = Place::new();
     let opened = place.opened();
-    replace_and(&place.hidden(), &place.file, Fingerprint::of(OLD), NEW, Displaced::Kept).unwrap();
+    replace(&place.hidden(), &place.file, Fingerprint::of(OLD), NEW).unwrap();
     place.save(Saving::IntoTheOpenFile, &opened, SAVE);
     let written = opened.metadata().unwrap().modified().unwrap();
     let after = |millis| Clock {
@@ -283,13 +298,14 @@ fn a_late_write_that_is_under_way_is_waited_for() {
     place.rescue(&after(999));
     assert_eq!(fs::read(&place.file).unwrap(), NEW);
     place.rescue(&after(1001));
+    place.forget_late();
     assert_eq!(place.files(), only(SAVE));
 }
 
 #[test]
 fn a_displaced_file_that_nobody_wrote_into_goes_after_ten_minutes() {
     let place = Place::new();
-    replace_and(&place.hidden(), &place.file, Fingerprint::of(OLD), NEW, Displaced::Kept).unwrap();
+    replace(&place.hidden(), &place.file, Fingerprint::of(OLD), NEW).unwrap();
     let displaced = SystemTime::now();
     let after = |seconds| Clock {
         now: Arc::new(move || displaced + Duration::from_secs(seconds)),
@@ -320,11 +336,12 @@ fn a_file_system_that_cannot_exchange_gets_a_rename() {
     for exchange in unable {
         let place = Place::new();
         let mut nothing = |_| {};
-        let mut steps = Steps { exchange, displaced: Displaced::Removed, at: &mut nothing };
+        let mut steps = Steps { exchange, at: &mut nothing };
         let expected = Fingerprint::of(OLD);
         let lock = replace_with(&place.hidden(), &place.file, expected, NEW, &mut steps).unwrap();
         assert!(lock.is_on(&place.file));
-        assert_eq!(place.files(), only(NEW));
+        assert_eq!(fs::read(&place.file).unwrap(), NEW);
+        assert!(place.holds(OLD) && place.files().len() == 2, "for a late save");
     }
 }
 

@@ -182,7 +182,7 @@ fn no_save_into_the_file_is_lost_where_names_cannot_be_exchanged() {
         count += 1;
         let new = format!("{}\n{count}\n", read.lines().take(3).collect::<Vec<_>>().join("\n"));
         let mut nothing = |_| {};
-        let mut steps = Steps { exchange: UNABLE, displaced: Displaced::Kept, at: &mut nothing };
+        let mut steps = Steps { exchange: UNABLE, at: &mut nothing };
         let was = Fingerprint::of(read.as_bytes());
         match replace_with(&hidden, file, was, new.as_bytes(), &mut steps) {
             Ok(new) => lock = Some(new),

@@ -1,0 +1,241 @@
+//! The linked records of the source, whole, as they were last read.
+//!
+//! A record that a person removes is gone by the time that anybody knows: so each is kept
+//! from one run to the next, until its link is no more. When its contact is deleted it moves
+//! into the history, and comes back with an undo. All of this is in a file of its own,
+//! `records.db`: the state is copied into memory by whoever looks at it, and cards may have
+//! pictures. Nothing else depends on it. One that is lost or damaged is begun anew.
+
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+
+use super::State;
+use super::columns::Json;
+use super::directory;
+use super::error::{Fault, StateError};
+use crate::model::{AsWritten, Fingerprint, LinkId, Values};
+
+const SCHEMA: &str = "
+PRAGMA journal_mode = TRUNCATE;
+PRAGMA secure_delete = ON;
+PRAGMA trusted_schema = OFF;
+CREATE TABLE IF NOT EXISTS records (
+    link      INTEGER PRIMARY KEY,
+    stamp     BLOB NOT NULL CHECK (length(stamp) = 32),
+    fields    TEXT NOT NULL CHECK (json_valid(fields)),
+    text      TEXT NOT NULL,
+    place     TEXT NOT NULL,
+    bytes     BLOB
+) STRICT;
+";
+
+/// A record as it was last read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptRecord {
+    /// The values of its mapped fields.
+    pub values: Values,
+    /// All of it.
+    pub written: AsWritten,
+}
+
+/// The file, opened where it is needed.
+#[derive(Debug, Default)]
+pub(super) struct Records(OnceCell<Connection>);
+
+impl State {
+    /// Keeps the linked records that are there, each with its `stamp`, and forgets those
+    /// without a link. Those whose record is not there stay as they are. Only what has another
+    /// stamp than before is `read`, and written. A scratch copy keeps nothing.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn keep_records(
+        &self,
+        linked: &[LinkId],
+        there: &BTreeMap<LinkId, Fingerprint>,
+        read: &mut dyn FnMut(LinkId) -> Option<KeptRecord>,
+    ) -> Result<(), StateError> {
+        let Some(conn) = self.records_db()? else { return Ok(()) };
+        let path = self.records_path();
+        let mut keep = || -> Result<(), Fault> {
+            let known = stamps(conn)?;
+            let tx = conn.unchecked_transaction()?;
+            for link in known.keys().filter(|link| linked.binary_search(link).is_err()) {
+                tx.prepare_cached("DELETE FROM records WHERE link = ?1")?.execute([link])?;
+            }
+            for (link, stamp) in there.iter().filter(|(link, stamp)| known.get(link) != Some(stamp))
+            {
+                if let Some(KeptRecord { values, written }) = read(*link) {
+                    tx.prepare_cached(
+                        "INSERT OR REPLACE INTO records (link, stamp, fields, text, place, bytes)
+                         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                    )?
+                    .execute(params![
+                        link,
+                        stamp,
+                        Json(&values),
+                        written.text,
+                        written.place,
+                        written.bytes
+                    ])?;
+                }
+            }
+            Ok(tx.commit()?)
+        };
+        keep().map_err(|fault| fault.at(&path))
+    }
+
+    /// The record of `link` as it was last read; `None` where none was kept.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn kept_record(&self, link: LinkId) -> Result<Option<KeptRecord>, StateError> {
+        let Some(conn) = self.records_db()? else { return Ok(None) };
+        let read = || -> Result<Option<KeptRecord>, Fault> {
+            let sql = "SELECT fields, text, place, bytes FROM records WHERE link = ?1";
+            let record = |row: &rusqlite::Row<'_>| {
+                let Json(values) = row.get(0)?;
+                let written =
+                    AsWritten { text: row.get(1)?, place: row.get(2)?, bytes: row.get(3)? };
+                Ok(KeptRecord { values, written })
+            };
+            Ok(conn.prepare_cached(sql)?.query_row([link], record).optional()?)
+        };
+        read().map_err(|fault| fault.at(&self.records_path()))
+    }
+
+    /// Forgets the records but those of the links in `stay` in which `is_told` finds nothing,
+    /// and all that the file held of them.
+    pub(super) fn forget_records(
+        &self,
+        stay: &BTreeSet<LinkId>,
+        is_told: &dyn Fn(&[u8]) -> bool,
+    ) -> Result<(), StateError> {
+        let Some(conn) = self.records_db()? else { return Ok(()) };
+        let forget = || -> Result<(), Fault> {
+            let mut gone = Vec::new();
+            let mut records = conn.prepare("SELECT link, fields, text, bytes FROM records")?;
+            let mut rows = records.query([])?;
+            while let Some(row) = rows.next()? {
+                let (link, fields, text): (LinkId, String, String) =
+                    (row.get(0)?, row.get(1)?, row.get(2)?);
+                let bytes: Option<Vec<u8>> = row.get(3)?;
+                let all = [fields.as_bytes(), text.as_bytes(), &bytes.unwrap_or_default()];
+                if !stay.contains(&link) || all.into_iter().any(is_told) {
+                    gone.push(link);
+                }
+            }
+            for link in gone {
+                conn.execute("DELETE FROM records WHERE link = ?1", [link])?;
+            }
+            drop(rows);
+            Ok(conn.execute_batch("VACUUM")?)
+        };
+        forget().map_err(|fault| fault.at(&self.records_path()))
+    }
+
+    fn records_path(&self) -> PathBuf {
+        self.dir.join(directory::RECORDS)
+    }
+
+    /// The file, if this process works with the state. What is no such file is begun anew.
+    fn records_db(&self) -> Result<Option<&Connection>, StateError> {
+        if self.lock.is_none() {
+            return Ok(None);
+        }
+        if let Some(conn) = self.records.0.get() {
+            return Ok(Some(conn));
+        }
+        let path = self.records_path();
+        directory::make_file(&path)?;
+        let conn = match open(&path) {
+            Ok(conn) => conn,
+            Err(error) => {
+                tracing::warn!(path = %path.display(), %error, "the file is damaged and is begun anew");
+                #[expect(
+                    clippy::disallowed_methods,
+                    reason = "we made it, and nothing depends on it"
+                )]
+                fs::remove_file(&path)
+                    .map_err(|source| StateError::Io { path: path.clone(), source })?;
+                directory::make_file(&path)?;
+                open(&path).map_err(|error| Fault::from(error).at(&path))?
+            }
+        };
+        Ok(Some(self.records.0.get_or_init(|| conn)))
+    }
+}
+
+fn open(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(path, flags)?;
+    conn.execute_batch(SCHEMA)?;
+    stamps(&conn)?;
+    Ok(conn)
+}
+
+fn stamps(conn: &Connection) -> rusqlite::Result<BTreeMap<LinkId, Fingerprint>> {
+    conn.prepare_cached("SELECT link, stamp FROM records")?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mirror::testing::ada;
+
+    fn record(text: &str) -> KeptRecord {
+        let place = "..".to_owned();
+        KeptRecord {
+            values: ada(),
+            written: AsWritten { text: text.to_owned(), place, bytes: None },
+        }
+    }
+
+    #[test]
+    fn records_are_kept_while_their_link_is_there_and_read_only_when_they_are_others() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path().join("state");
+        let state = State::open(&dir).unwrap();
+        let links = [LinkId(1), LinkId(2)];
+        let mut read = Vec::new();
+        let mut keep = |links: &[LinkId], there: &[(LinkId, &[u8])], text: &str| {
+            let there = there.iter().map(|(link, stamp)| (*link, Fingerprint::of(stamp)));
+            read.clear();
+            let mut note = |link| {
+                read.push(link);
+                Some(record(text))
+            };
+            state.keep_records(links, &there.collect(), &mut note).unwrap();
+            read.clone()
+        };
+        let both: [(LinkId, &[u8]); 2] = [(LinkId(1), b"a"), (LinkId(2), b"b")];
+        assert_eq!(keep(&links, &both, "old"), links);
+        assert_eq!(keep(&links, &both, "new"), []);
+        let one: [(LinkId, &[u8]); 1] = [(LinkId(1), b"c")];
+        assert_eq!(keep(&links, &one, "new"), [LinkId(1)]);
+        assert_eq!(state.kept_record(LinkId(1)).unwrap(), Some(record("new")));
+        assert_eq!(state.kept_record(LinkId(2)).unwrap(), Some(record("old")), "it is gone");
+        keep(&[LinkId(1)], &one, "new");
+        assert_eq!(state.kept_record(LinkId(2)).unwrap(), None);
+        assert_eq!(State::scratch(&dir).unwrap().kept_record(LinkId(1)).unwrap(), None);
+    }
+
+    #[test]
+    fn a_damaged_file_is_begun_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path().join("state");
+        drop(State::open(&dir).unwrap());
+        fs::write(dir.join(directory::RECORDS), "no database, whatever else it is ".repeat(99))
+            .unwrap();
+        let state = State::open(&dir).unwrap();
+        let there = BTreeMap::from([(LinkId(1), Fingerprint::of(b"a"))]);
+        state.keep_records(&[LinkId(1)], &there, &mut |_| Some(record("new"))).unwrap();
+        assert_eq!(state.kept_record(LinkId(1)).unwrap(), Some(record("new")));
+    }
+}
