@@ -155,7 +155,7 @@ pub(super) enum Command {
     Approve(HeldArgs),
     /// Drops held deletions, clearings and changes: the next run puts back what was done
     Reject(HeldArgs),
-    /// Sends again what Linq refused, in the next run
+    /// Sends again what Linq or the source refused, in the next run
     Retry(RetryArgs),
     /// Carries out exactly a plan that `plan --out` kept, once
     Apply(ApplyArgs),
@@ -406,7 +406,7 @@ pub(super) struct RetryArgs {
     #[arg(value_name = "WHO", required_unless_present = "all")]
     pub(super) who: Vec<String>,
 
-    /// Everything that Linq refused, as `list rejected` shows it
+    /// Everything that was refused, as `list rejected` shows it
     #[arg(long, conflicts_with = "who")]
     pub(super) all: bool,
 }

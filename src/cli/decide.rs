@@ -44,10 +44,11 @@ pub(super) fn reject(output: Output, config: &Config, args: &HeldArgs) -> anyhow
     })
 }
 
-/// Lets what Linq refused be sent again. Returns the exit code.
+/// Lets what was refused be sent again. Returns the exit code.
 pub(super) fn retry(output: Output, config: &Config, args: &RetryArgs) -> anyhow::Result<u8> {
     let is_meant = &|waiting: &Waiting| waiting.kind.is_refused();
-    let choice = Choice { who: &args.who, all: args.all, what: "refused by Linq", is_meant };
+    let choice =
+        Choice { who: &args.who, all: args.all, what: "refused by Linq or the source", is_meant };
     decide(output, config, &choice, |_, _| Ok(Decision::Retry))
 }
 
@@ -321,10 +322,13 @@ fn sentence(waiting: &Waiting, decision: &Decision) -> String {
             format!("{name}: {field} is “{}”", shown(value, 40))
         }
         (_, Decision::Link { linq_id }) => format!("{name}: is contact {linq_id}"),
-        (WaitingKind::Rejected { field: Some(field), .. }, Decision::Retry) => {
-            format!("{name}: send {field} to Linq again")
+        (WaitingKind::Rejected { field: Some(field), side, .. }, Decision::Retry) => {
+            format!("{name}: send {field} to {side} again")
         }
-        (_, Decision::Retry) => format!("{name}: send to Linq again"),
+        (WaitingKind::Rejected { side, .. }, Decision::Retry) => {
+            format!("{name}: send to {side} again")
+        }
+        (_, Decision::Retry) => format!("{name}: send again"),
         (_, Decision::Separate) => format!("{name}: is somebody else, to be created in Linq"),
         (
             _,

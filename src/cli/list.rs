@@ -77,7 +77,7 @@ fn hint(state: ListState, items: &[Item]) -> &'static str {
     match (state, items) {
         (_, []) | (ListState::InSync | ListState::Duplicates, _) => "",
         (ListState::Rejected, items) if items.iter().any(|item| item.is_refused) => {
-            "; correct the value, or `linqsync retry WHO` sends again what Linq refused (--all)"
+            "; correct the value, or `linqsync retry WHO` sends again what was refused (--all)"
         }
         (ListState::Rejected, _) => "",
         (ListState::Conflicts, _) => "; decide with `linqsync resolve WHO --take source|linq`",
@@ -92,7 +92,7 @@ fn hint(state: ListState, items: &[Item]) -> &'static str {
 struct Item {
     text: String,
     json: Value,
-    /// Whether Linq refused it, so that it can be sent again.
+    /// Whether a side refused it, so that it can be sent again.
     is_refused: bool,
 }
 

@@ -37,6 +37,7 @@ pub use policy::{
 };
 pub use record::{
     AsWritten, LinqContact, OtherValue, RejectedField, SourceRecord, Timestamp, Unreadable,
+    WHOLE_NAME,
 };
 pub use side::Side;
 pub use text::is_invisible;

@@ -76,7 +76,10 @@ impl SourceRecord {
     pub fn cell(&self, field: Field, columns: &BTreeMap<Field, String>) -> String {
         match self.label.strip_prefix("row:") {
             Some(row) => match columns.get(&field) {
-                Some(column) => format!("`{column}` in row {row}"),
+                Some(column) => {
+                    let column = column.strip_suffix(WHOLE_NAME).unwrap_or(column);
+                    format!("`{column}` in row {row}")
+                }
                 None => format!("{field} in row {row}"),
             },
             None => format!("{} in {}", property(field), self.label),
@@ -115,6 +118,10 @@ impl SourceRecord {
         self.rejected.iter().any(|rejected| rejected.field == field)
     }
 }
+
+/// What follows the name of a column that holds first and last name together, where it is
+/// told where a field stands.
+pub const WHOLE_NAME: &str = " (whole name)";
 
 /// The property of a vCard that holds a field.
 const fn property(field: Field) -> &'static str {

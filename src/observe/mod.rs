@@ -22,7 +22,8 @@ use crate::model::{
 };
 use crate::plan::{
     Decisions, DoubtfulCreate, HalfAdded, Hold, Incomplete, LinqSide, Observation, Outlook,
-    RecentDeletions, RecentEdits, Refusal, SourceSide, Written, choose, worth_asking,
+    RecentDeletions, RecentEdits, Refusal, SourceSide, Written, choose, unwritable_of,
+    worth_asking,
 };
 use crate::source::Reading;
 use absence::missing;
@@ -144,6 +145,7 @@ pub fn observation(
 ) -> Result<Observation, StateError> {
     let Reading { mapped, places, records, unreadable, keeps_ids, read_only, notices, .. } =
         reading.clone();
+    let waiting = state.waiting()?;
     let mut seen = Observation {
         now,
         source: SourceSide {
@@ -161,6 +163,7 @@ pub fn observation(
         doubtful: Vec::new(),
         half_added: Vec::new(),
         refused: BTreeMap::new(),
+        unwritable: waiting.iter().filter_map(unwritable_of).collect(),
         written: BTreeMap::new(),
         decisions: Decisions::default(),
         recent_deletions: RecentDeletions {
@@ -168,7 +171,7 @@ pub fn observation(
             linq: state.deletions_since(Side::Linq, now - DAY)?,
         },
         recent_edits: recent_edits(state, now - DAY)?,
-        held: state.waiting()?.into_iter().filter_map(Hold::of).collect(),
+        held: waiting.into_iter().filter_map(Hold::of).collect(),
         changed_meaning: None,
     };
     recall(state, &mut seen)?;

@@ -319,7 +319,8 @@ fn unchanged(field: Field, base: &Base, policy: &Policy, memory: Memory<'_>) -> 
     if let Some(what) = refusal.and_then(|refusal| (memory.retried)(field, refusal)) {
         return Outcome::Decided(what, Decided::ToLinq(agreed.source.clone()));
     }
-    Outcome::Wait(Wait::Rejected { field: Some(field), reason: reason.to_owned(), refusal })
+    let (field, reason) = (Some(field), reason.to_owned());
+    Outcome::Wait(Wait::Rejected { field, reason, refusal, side: Side::Linq })
 }
 
 /// Why what Linq has of a field is not what it was sent, if it is not.

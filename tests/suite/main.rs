@@ -93,6 +93,7 @@ mod tidy;
 mod truth;
 mod trying_out;
 mod undo;
+mod unwritable;
 mod updates;
 mod vcards;
 mod vcards_addresses;

@@ -150,6 +150,7 @@ impl World {
             doubtful: self.doubtful.clone(),
             half_added: self.half_added.clone(),
             refused: BTreeMap::new(),
+            unwritable: BTreeMap::new(),
             written: self.written.clone(),
             decisions: self.decisions.iter().cloned().collect(),
             recent_deletions: RecentDeletions::default(),

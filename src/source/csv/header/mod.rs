@@ -11,7 +11,7 @@ mod profile;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Field, FieldSet};
+use crate::model::{Field, FieldSet, WHOLE_NAME};
 
 use super::names::{self, Meaning, Names, meaning, plain};
 use super::place::Place;
@@ -215,7 +215,7 @@ impl Columns {
             let columns: Vec<String> = place.columns().iter().map(column).collect();
             match place {
                 Place::Column(_) => columns.concat(),
-                Place::WholeName(_) => format!("{} (whole name)", columns.concat()),
+                Place::WholeName(_) => columns.concat() + WHOLE_NAME,
                 Place::Joined(_) => columns.join(" + "),
             }
         };
