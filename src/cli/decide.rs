@@ -13,6 +13,7 @@ use crate::model::{
 };
 
 use super::args::{HeldArgs, Output, ResolveArgs, RetryArgs, TakeSide};
+use super::named::named;
 use super::text::{counted, shown};
 use super::{complain, now, print};
 use crate::report::ReportedError;
@@ -137,7 +138,12 @@ impl Choice<'_> {
     ///
     /// # Errors
     /// What is wrong with the choice, for people: then nothing is decided.
-    fn of<'w>(&self, waiting: &'w [Waiting], config: &Config) -> Result<Vec<&'w Waiting>, String> {
+    fn of<'w>(
+        &self,
+        state: &State,
+        waiting: &'w [Waiting],
+        config: &Config,
+    ) -> Result<Vec<&'w Waiting>, String> {
         let meant: Vec<&Waiting> = waiting.iter().filter(|w| (self.is_meant)(w)).collect();
         if self.all {
             return if self.who.is_empty() {
@@ -151,7 +157,11 @@ impl Choice<'_> {
         }
         let mut chosen = Vec::new();
         for text in self.who {
-            let who = Who::new(text, config.policy().canon);
+            let known = match named(state, config, text) {
+                Ok(known) => known.map_err(|same| same.message().to_owned())?,
+                Err(error) => return Err(error.reported().message),
+            };
+            let who = Who::new(&known, config.policy().canon);
             let found: Vec<&Waiting> =
                 meant.iter().copied().filter(|waiting| who.is(waiting)).collect();
             if found.is_empty() {
@@ -162,10 +172,10 @@ impl Choice<'_> {
             let moved = meant.iter().filter(|waiting| had(waiting, text, config.policy().canon));
             let others: Vec<String> = moved
                 .filter(|waiting| !contacts.contains(&waiting.linq_id))
-                .map(|waiting| named(waiting))
+                .map(|waiting| with_id(waiting))
                 .collect();
             if !others.is_empty() {
-                let mut both: Vec<String> = found.iter().map(|waiting| named(waiting)).collect();
+                let mut both: Vec<String> = found.iter().map(|waiting| with_id(waiting)).collect();
                 both.extend(others);
                 both.sort();
                 both.dedup();
@@ -197,7 +207,7 @@ fn had(waiting: &Waiting, text: &str, canon: Canon) -> bool {
 }
 
 /// Whom something is about, with its Linq id.
-fn named(waiting: &Waiting) -> String {
+fn with_id(waiting: &Waiting) -> String {
     let name = shown(&waiting.person.display_name(), 40);
     waiting.linq_id.map_or_else(|| name.clone(), |id| format!("{name} (id {id})"))
 }
@@ -239,7 +249,7 @@ fn decide(
         Ok(known) => known,
         Err(error) => return refuse(state_error(&error)),
     };
-    let chosen = match choice.of(&waiting, config) {
+    let chosen = match choice.of(&state, &waiting, config) {
         Ok(chosen) => chosen,
         Err(problem) => return refuse(wrong(problem)),
     };

@@ -14,17 +14,23 @@ use crate::open::{self, OpenError};
 use crate::report::ReportedError;
 
 use super::args::{Output, PurgeArgs};
+use super::named::named;
 use super::text::{counted, shown, wrapped};
 use super::{complain, failed_command, print, print_json, whose};
 
 /// Erases a person. Returns the exit code.
 pub(super) fn purge(output: Output, config: &Config, args: &PurgeArgs) -> anyhow::Result<u8> {
     let found = open::state(config).and_then(|state| {
-        let person = Person::find(&state, config, &args.who)?;
-        Ok((state, person))
+        let name = match named(&state, config, &args.who)? {
+            Ok(name) => name,
+            Err(same) => return Ok(Err(same)),
+        };
+        let person = Person::find(&state, config, &name)?;
+        Ok(Ok((state, person)))
     });
     let (state, person) = match found {
-        Ok(found) => found,
+        Ok(Ok(found)) => found,
+        Ok(Err(same)) => return refuse(output, &same.reported()),
         Err(error) => return refuse(output, &error.reported()),
     };
     if let Some(error) = person.reason_not_to(&args.who) {
@@ -194,7 +200,10 @@ impl Person {
             && rejections.is_empty()
         {
             let message = format!("the state knows nobody called {}", shown(text, 60));
-            (message, "name a Linq id, an e-mail, a phone number, a key or row:N".to_owned())
+            (
+                message,
+                "name a Linq id, an e-mail, a phone number, a full name, a key or row:N".to_owned(),
+            )
         } else {
             return None;
         };

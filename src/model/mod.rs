@@ -29,7 +29,8 @@ pub use id::{Fingerprint, IntentId, LinkId, LinqId, RecordIndex, RunId, SourceKe
 pub use link::{Agreement, Base, BaseChange, Link, LinkStatus};
 pub use meaning::{Manner, Meaning, MeaningChange, Sends, Setting, Stale};
 pub use name::{
-    first_names_agree, full_name_key, name_and_company_key, name_contains, names_contradict,
+    first_names_agree, full_name_key, is_called, name_and_company_key, name_contains,
+    names_contradict,
 };
 pub use phone::{Region, RegionError};
 pub use policy::{

@@ -101,3 +101,4 @@ mod vcards_afterwards;
 mod vcards_beside_others;
 mod vcards_links;
 mod walk;
+mod who;
