@@ -158,7 +158,8 @@ fn with_whole_name(edit: Edit, seen: &Observation) -> Edit {
     let record = record(seen, at);
     let names = [Field::FirstName, Field::LastName];
     let is_renamed = changes.iter().any(|change| names.contains(&change.field));
-    if record.told_names.is_some() && is_renamed {
+    let is_told_as_one = record.told_names.is_some() || record.composed.name.is_some();
+    if is_told_as_one && is_renamed {
         for field in names {
             if !changes.iter().any(|change| change.field == field) {
                 let name = &record.values[field];

@@ -7,6 +7,7 @@
 
 mod address;
 mod canonical;
+mod composed;
 mod field;
 mod id;
 mod link;
@@ -24,6 +25,7 @@ mod who;
 
 pub use address::bare_address;
 pub use canonical::{Canon, canonical};
+pub use composed::{Composed, NameText, same_parts};
 pub use field::{Field, FieldSet};
 pub use id::{Fingerprint, IntentId, LinkId, LinqId, RecordIndex, RunId, SourceKey};
 pub use link::{Agreement, Base, BaseChange, Link, LinkStatus};

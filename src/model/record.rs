@@ -7,7 +7,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Field, FieldSet, Fingerprint, LinqId, NamesSeen, RecordIndex, SourceKey, ToldNames, Values,
+    Composed, Field, FieldSet, Fingerprint, LinqId, NamesSeen, RecordIndex, SourceKey, ToldNames,
+    Values,
 };
 
 /// An instant, in UTC.
@@ -53,6 +54,8 @@ pub struct SourceRecord {
     pub others: Vec<OtherValue>,
     /// The name as the record tells it a second time, where it does.
     pub told_names: Option<ToldNames>,
+    /// What of it is written in a composed form.
+    pub composed: Composed,
     /// When the record says it was last changed (REV of a vCard).
     pub revised_at: Option<Timestamp>,
     /// The record's bytes as they are written, unmapped parts included.

@@ -8,6 +8,7 @@ use crate::model::{
     Policy, Side, SourceRecord, Values, WaitingKind, name_contains,
 };
 
+use super::choice::as_meant;
 use super::decide::Fate;
 use super::decisions::Resolution;
 use super::observation::Written;
@@ -88,6 +89,9 @@ pub(super) fn merge(
     policy: &Policy,
     memory: Memory<'_>,
 ) -> Merge {
+    let meant = as_meant(record, Some(contact), base)
+        .map(|values| SourceRecord { values, ..record.clone() });
+    let record = meant.as_ref().unwrap_or(record);
     let mut merge = Merge::default();
     for field in mapped.iter() {
         let (source, linq) = (&record.values[field], &contact.values[field]);

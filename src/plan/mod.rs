@@ -83,7 +83,7 @@ use refusals::{leave_out_refused, notice_unknown_user};
 use unwritable::leave_out_unwritable;
 
 pub use case::Unaccounted;
-pub use choice::choose;
+pub use choice::{choose, read_composed};
 pub use decisions::{Decisions, Over, over};
 pub use disposition::{Disposition, Standings, Unknown};
 pub use everybody::{Somebody, everybody};

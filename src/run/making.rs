@@ -186,7 +186,7 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
         let seen = observe::observation(state, self.terms.policy, &reading, linq, now)?;
         let mut seen = Seen::new(seen);
         if self.recorder(run, &seen).settle_interrupted(self.now())? {
-            observe::recall(state, seen.change())?;
+            observe::recall(state, policy, seen.change())?;
         }
         self.settle_meaning(run, &mut seen, &reading)?;
         self.tell_what_is_meant(&seen)?;
@@ -261,7 +261,7 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
             if plan.steps.iter().all(|step| step.link == LinkPlan::Keep) {
                 return Ok(plan);
             }
-            observe::recall(self.sides.state, seen.change())?;
+            observe::recall(self.sides.state, self.terms.policy, seen.change())?;
         }
         self.plan(seen)
     }
@@ -321,7 +321,7 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
             seen.linq.elusive.insert(id);
         }
         self.notices.extend(done.notices);
-        Ok(observe::recall(self.sides.state, seen)?)
+        Ok(observe::recall(self.sides.state, self.terms.policy, seen)?)
     }
 
     /// Writes the source once, with all that is due.

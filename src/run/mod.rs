@@ -178,7 +178,7 @@ pub async fn preview_for(
     let mut seen = observe::observation(sides.state, terms.policy, &reading, linq, now)?;
     let recorder = Recorder { state: sides.state, run, policy: terms.policy, seen: &seen };
     if recorder.settle_interrupted(now)? {
-        observe::recall(sides.state, &mut seen)?;
+        observe::recall(sides.state, terms.policy, &mut seen)?;
     }
     seen.changed_meaning =
         settle_meaning(sides.state, terms.policy, run, &reading, &mut seen, now)?;

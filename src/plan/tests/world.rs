@@ -244,6 +244,7 @@ pub(super) fn record(position: usize, values: &Values) -> SourceRecord {
         values: values.clone(),
         unsaid: FieldSet::EMPTY,
         told_names: None,
+        composed: crate::model::Composed::default(),
         rejected: Vec::new(),
         others: Vec::new(),
         revised_at: None,

@@ -12,6 +12,8 @@ mod words;
 
 use std::ops::Range;
 
+use crate::model::NameText;
+
 use east_asian::{is_east_asian, surname_length};
 use words::{
     CAPITAL_SUFFIXES, CONNECTORS, LEGAL_FORMS, ONLY_AS_FORM, ONLY_IN_LOWER_CASE, ONLY_WITH_DOT,
@@ -84,19 +86,60 @@ impl<'t> WholeName<'t> {
 
     /// The text from the first of both names to the end of the last one.
     pub(super) fn core(&self) -> &'t str {
+        &self.text[self.core_range()]
+    }
+
+    fn core_range(&self) -> Range<usize> {
         match (self.first.is_empty(), self.last.is_empty()) {
             (false, false) => {
-                let start = self.first.start.min(self.last.start);
-                &self.text[start..self.first.end.max(self.last.end)]
+                self.first.start.min(self.last.start)..self.first.end.max(self.last.end)
             }
-            (false, true) => &self.text[self.first.clone()],
-            (true, _) => &self.text[self.last.clone()],
+            (false, true) => self.first.clone(),
+            (true, _) => self.last.clone(),
         }
+    }
+
+    /// The name as it is written, by which it is told that it says other names as well. That
+    /// of an organisation, and one with several commas, says nothing but itself.
+    pub(super) fn as_text(&self) -> Option<NameText> {
+        if self.first.is_empty() && self.last.is_empty() {
+            return None;
+        }
+        let (is_last_first, between) = match self.order {
+            Order::FirstLast => (false, " "),
+            Order::LastFirst => (true, ", "),
+            Order::Spaced => (true, " "),
+            Order::Unspaced => (true, ""),
+        };
+        Some(NameText::new(self.text, self.core(), is_last_first, between))
     }
 
     /// The order of its parts; `None` where it has not both.
     pub(super) fn order(&self) -> Option<Order> {
         (!self.first.is_empty() && !self.last.is_empty()).then_some(self.order)
+    }
+
+    /// The name, if it may as well be taken apart into these.
+    pub(super) fn read_as(self, names: &Names) -> Option<WholeName<'t>> {
+        if self.names() == *names {
+            return Some(self);
+        }
+        let text = self.as_text().filter(|text| text.says(&names.first, &names.last))?;
+        let (head, tail) = if text.is_last_first() {
+            (&names.last, &names.first)
+        } else {
+            (&names.first, &names.last)
+        };
+        let whole = trimmed(self.text, 0..self.text.len());
+        let fits = |range: &Range<usize>| {
+            let text = &self.text[range.clone()];
+            text.len() >= head.len() + tail.len() && text.starts_with(head) && text.ends_with(tail)
+        };
+        let range = [self.core_range(), whole].into_iter().find(fits)?;
+        let head = range.start..range.start + head.len();
+        let tail = range.end - tail.len()..range.end;
+        let (first, last) = if text.is_last_first() { (tail, head) } else { (head, tail) };
+        Some(WholeName { first, last, ..self })
     }
 
     /// The text with other names and all else as it was; one that has no name gets them in
