@@ -80,7 +80,7 @@ impl SourceRecord {
         match self.label.strip_prefix("row:") {
             Some(row) => match columns.get(&field) {
                 Some(column) => {
-                    let column = column.strip_suffix(WHOLE_NAME).unwrap_or(column);
+                    let column = column.split_once(WHOLE_NAME).map_or(&**column, |it| it.0);
                     format!("`{column}` in row {row}")
                 }
                 None => format!("{field} in row {row}"),
@@ -124,7 +124,7 @@ impl SourceRecord {
 
 /// What follows the name of a column that holds first and last name together, where it is
 /// told where a field stands.
-pub const WHOLE_NAME: &str = " (whole name)";
+pub const WHOLE_NAME: &str = " (whole name";
 
 /// The property of a vCard that holds a field.
 const fn property(field: Field) -> &'static str {

@@ -201,6 +201,52 @@ fn a_cell_that_would_be_written_so_agrees_however_linq_parts_the_name() {
     world.expect_silence();
 }
 
+#[test]
+fn the_name_of_a_column_tells_which_name_comes_first() {
+    for (header, cell, first, last) in [
+        ("ФИО", "Иванов Иван Иванович", "Иван Иванович", "Иванов"),
+        ("Név", "Kovács Péter", "Péter", "Kovács"),
+        ("Név", "dr. Nagy Anna Mária", "Anna Mária", "Nagy"),
+        ("Teljes név", "\"Kovács, Péter\"", "Péter", "Kovács"),
+        ("Cognome e nome", "Rossi Maria", "Maria", "Rossi"),
+        ("Nachname Vorname", "von Ende Ida", "Ida", "von Ende"),
+        ("Vorname Nachname", "Ida von Ende", "Ida", "von Ende"),
+        ("Surname,Name", "Bell,Ann", "Ann", "Bell"),
+        ("Nachname,Name", "Bell,Ann", "Ann", "Bell"),
+        ("Name,Last Name", "Ann,Bell", "Ann", "Bell"),
+        ("Name,Vorname", "Bell,Ann", "Ann", "Bell"),
+        ("Name,First Name,Last Name", "x,Ann,Bell", "Ann", "Bell"),
+        ("First Name,Full Name", "Ann,Ann Bell", "Ann", "Bell"),
+        ("Név,Keresztnév", "Bell,Ann", "Ann", "Bell"),
+    ] {
+        let text = format!("{header},Email\n{cell},ann@x.example\n");
+        let world = World::with_csv(&text);
+        world.once().expect(0);
+        assert_eq!(names(&world), pairs(&[(first, last)]), "{header}");
+        world.expect_silence();
+    }
+}
+
+#[test]
+fn a_column_whose_last_name_comes_first_is_written_like_that() {
+    let world = World::synced("ФИО,Email\nИванов Иван,ivan@x.example\n");
+    world.change("Иван", "last_name", "Петров");
+    let new = [("first_name", "Анна"), ("last_name", "Смирнова"), ("email", "anna@x.example")];
+    world.linq().insert(new).unwrap();
+    world.once().expect(0);
+    assert_eq!(
+        world.text(),
+        "ФИО,Email\nПетров Иван,ivan@x.example\nСмирнова Анна,anna@x.example\n"
+    );
+    world.expect_silence();
+    let empty = World::with_csv("Név,Email\n");
+    let new = [("first_name", "Péter"), ("last_name", "Kovács"), ("email", "p@x.example")];
+    empty.linq().insert(new).unwrap();
+    empty.once().expect(0);
+    assert_eq!(empty.text(), "Név,Email\nKovács Péter,p@x.example\n");
+    empty.expect_silence();
+}
+
 fn card(lines: &str) -> String {
     format!("BEGIN:VCARD\nVERSION:3.0\nUID:1\n{lines}EMAIL:ada@x.example\nEND:VCARD\n")
 }

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 
 use crate::model::{Field, same_parts};
 use crate::source::formula::FormulaGuard;
-use crate::source::full_name::{Names, Order, WholeName};
+use crate::source::full_name::{Names, Order, Usual, WholeName};
 
 use super::{cell, joined};
 
@@ -22,7 +22,7 @@ pub(super) enum Place {
     /// In a column of its own.
     Column(usize),
     /// In a column with whole names, together with the other name.
-    WholeName(usize),
+    WholeName(usize, Usual),
     /// In several columns, a part in each.
     Joined(Vec<usize>),
 }
@@ -62,8 +62,16 @@ impl Place {
     /// The columns.
     pub(super) fn columns(&self) -> &[usize] {
         match self {
-            Place::Column(column) | Place::WholeName(column) => std::slice::from_ref(column),
+            Place::Column(column) | Place::WholeName(column, _) => std::slice::from_ref(column),
             Place::Joined(columns) => columns,
+        }
+    }
+
+    /// Which name comes first in a whole name here, where nothing in it tells.
+    pub(super) fn usual(&self) -> Usual {
+        match self {
+            Place::WholeName(_, usual) => *usual,
+            Place::Column(_) | Place::Joined(_) => Usual::FirstName,
         }
     }
 
@@ -71,7 +79,7 @@ impl Place {
     pub(super) fn own_column(&self) -> Option<usize> {
         match self {
             Place::Column(column) => Some(*column),
-            Place::WholeName(_) | Place::Joined(_) => None,
+            Place::WholeName(..) | Place::Joined(_) => None,
         }
     }
 
@@ -89,8 +97,8 @@ impl Place {
                 let text = cell::meant(guard, &written);
                 cell::values(field, &text).into_iter().map(str::to_owned).collect()
             }
-            Place::WholeName(column) => {
-                let names = names(&row.written(*column), guard);
+            Place::WholeName(column, usual) => {
+                let names = names(&row.written(*column), *usual, guard);
                 vec![if field == Field::FirstName { names.first } else { names.last }]
             }
             Place::Joined(columns) => {
@@ -121,8 +129,8 @@ impl Place {
                 let new = cell::written(guard, field, &written, &new).ok_or(NOT_REVERSIBLE)?;
                 Ok(vec![(*column, new)])
             }
-            Place::WholeName(column) => {
-                let mut had = names(&row.written(*column), guard);
+            Place::WholeName(column, usual) => {
+                let mut had = names(&row.written(*column), *usual, guard);
                 let half = |names: &mut Names, text: &str| {
                     let is_first = field == Field::FirstName;
                     text.clone_into(if is_first { &mut names.first } else { &mut names.last });
@@ -151,7 +159,7 @@ impl Place {
     ) -> bool {
         let values = self.values(field, row, guard);
         match self {
-            Place::Column(_) | Place::WholeName(_) => values.iter().any(|one| one == value),
+            Place::Column(_) | Place::WholeName(..) => values.iter().any(|one| one == value),
             Place::Joined(_) => values.iter().any(|one| one == value || same_parts(one, value)),
         }
     }
@@ -171,15 +179,15 @@ impl Place {
         let column = self.columns()[0];
         let written = row.written(column);
         let text = cell::meant(guard, &written);
-        let whole = WholeName::of(&text).read_as(had).ok_or(CHANGED)?;
+        let whole = WholeName::of_usual(&text, self.usual()).read_as(had).ok_or(CHANGED)?;
         let new = whole.with(names, usual).ok_or(NO_SUCH_NAME)?;
         let new = cell::written(guard, Field::FirstName, &written, &new).ok_or(NOT_REVERSIBLE)?;
         Ok(vec![(column, new)])
     }
 }
 
-fn names(written: &str, guard: FormulaGuard) -> Names {
-    WholeName::of(&cell::meant(guard, written)).names()
+fn names(written: &str, usual: Usual, guard: FormulaGuard) -> Names {
+    WholeName::of_usual(&cell::meant(guard, written), usual).names()
 }
 
 fn parts(columns: &[usize], row: &dyn RowText, guard: FormulaGuard) -> Vec<String> {

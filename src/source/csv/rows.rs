@@ -260,7 +260,8 @@ impl<'a> RowReader<'a> {
     fn composed(&self, cells: &[Cell]) -> Composed {
         let name = self.columns.whole_name().and_then(|column| {
             let written = self.text(cells, column).ok()?;
-            WholeName::of(&meant(self.options.formula_guard, &written)).as_text()
+            let text = meant(self.options.formula_guard, &written);
+            WholeName::of_usual(&text, self.columns.usual()).as_text()
         });
         let places = self.columns.places_of(Field::Location);
         Composed { name, location: matches!(places, [Place::Joined(_), ..]) }

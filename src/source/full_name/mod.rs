@@ -47,10 +47,21 @@ pub(super) enum Order {
     Unspaced,
 }
 
+/// Which of two names comes first where nothing in the text tells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Usual {
+    /// `Ada King`
+    #[default]
+    FirstName,
+    /// `Kovács Péter`, in a column whose name says so.
+    LastName,
+}
+
 /// A whole name, and where its parts are in it.
 #[derive(Clone, Debug)]
 pub(super) struct WholeName<'t> {
     text: &'t str,
+    usual: Usual,
     first: Range<usize>,
     last: Range<usize>,
     order: Order,
@@ -59,8 +70,17 @@ pub(super) struct WholeName<'t> {
 impl<'t> WholeName<'t> {
     /// Takes `text` apart.
     pub(super) fn of(text: &'t str) -> WholeName<'t> {
+        WholeName::of_usual(text, Usual::FirstName)
+    }
+
+    /// Takes `text` apart, in which this name comes first as a rule.
+    pub(super) fn of_usual(text: &'t str, usual: Usual) -> WholeName<'t> {
         let whole = trimmed(text, 0..text.len());
-        let nothing = WholeName { text, first: 0..0, last: 0..0, order: Order::FirstLast };
+        let order = match usual {
+            Usual::FirstName => Order::FirstLast,
+            Usual::LastName => Order::Spaced,
+        };
+        let nothing = WholeName { text, usual, first: 0..0, last: 0..0, order };
         // What stands in for a name that is not there is none.
         if whole.is_empty() || text.contains('@') && !text[whole.clone()].contains([' ', '<']) {
             return nothing;
@@ -156,7 +176,7 @@ impl<'t> WholeName<'t> {
         } else {
             [Some(self.exchanged(names)), None, None]
         };
-        let reads_back = |text: &String| WholeName::of(text).names() == *names;
+        let reads_back = |text: &String| WholeName::of_usual(text, self.usual).names() == *names;
         candidates.into_iter().flatten().find(reads_back)
     }
 
@@ -249,6 +269,12 @@ impl<'t> WholeName<'t> {
         // `Mr. King` and `van der Berg` have a last name alone.
         if others.iter().all(is_small) {
             return WholeName { last: all, ..self };
+        }
+        if self.usual == Usual::LastName {
+            let small = core.iter().take_while(|word| is_small(word)).count();
+            let (last, first) = (core[0].start..core[small].end, core[small + 1..].first());
+            let first = first.map_or(0..0, |word| word.start..final_word.end);
+            return WholeName { first, last, ..self };
         }
         let mut start = core.len() - 1;
         loop {

@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{Change, Field, RejectedField, Values};
-use crate::source::full_name::{Names, Order, WholeName};
+use crate::source::full_name::{Names, Order, Usual, WholeName};
 
 use super::super::cell;
 use super::super::place::{CellTexts, Place, RowText};
@@ -85,7 +85,7 @@ impl<'a> RowDraft<'a> {
     }
 
     fn has_whole_name(&self, field: Field) -> bool {
-        matches!(self.sheet.columns.places_of(field), [Place::WholeName(_), ..])
+        matches!(self.sheet.columns.places_of(field), [Place::WholeName(..), ..])
     }
 
     /// Exchanges one name or both in the column with whole names.
@@ -154,7 +154,7 @@ impl<'a> RowDraft<'a> {
         let Some(column) = self.sheet.columns.whole_name() else { return Vec::new() };
         let [first, last] = [Field::FirstName, Field::LastName].map(|field| values[field].as_str());
         let names = Names::new(first, last);
-        let place = Place::WholeName(column);
+        let place = Place::WholeName(column, self.sheet.columns.usual());
         if first.is_empty() && last.is_empty() {
             self.new.remove(&column);
             return Vec::new();
@@ -202,11 +202,14 @@ pub(super) fn usual_order(sheet: &Sheet) -> Order {
     let order = |position: &usize| {
         let cells = sheet.cells(sheet.rows[*position]);
         let written = sheet.written(&cells, column);
-        WholeName::of(&cell::meant(sheet.guard, &written)).order()
+        WholeName::of_usual(&cell::meant(sheet.guard, &written), sheet.columns.usual()).order()
     };
     let orders: Vec<Order> = sheet.record_rows.iter().filter_map(order).collect();
     let count = |order: Order| orders.iter().filter(|one| **one == order).count();
     // Of equals `max_by_key` takes the last.
     let all = [Order::Unspaced, Order::Spaced, Order::LastFirst, Order::FirstLast];
+    if orders.is_empty() && sheet.columns.usual() == Usual::LastName {
+        return Order::Spaced;
+    }
     all.into_iter().max_by_key(|order| count(*order)).unwrap_or(Order::FirstLast)
 }
