@@ -13,6 +13,7 @@ mod owner;
 mod patch;
 mod refused;
 mod source;
+mod unwritable;
 mod update;
 
 use std::cell::{Cell, RefCell};
@@ -34,6 +35,7 @@ use crate::record::Recorder;
 pub(crate) use find::sample;
 pub(crate) use refused::Learned;
 pub(crate) use source::{Removed, SourceHalt, write_source};
+pub(crate) use unwritable::RefusedEdit;
 
 /// How old a reading may be when a contact is changed or deleted on its strength.
 const FRESH: Duration = Duration::from_secs(5);

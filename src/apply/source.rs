@@ -1,4 +1,8 @@
 //! Writes to the source: all of a run's edits at once, file by file.
+//!
+//! Owns what the journal says before, and what is handed to [`crate::record`] after. Leaves
+//! how a file is replaced to [`crate::source`], and what it could not hold to
+//! [`super::unwritable`].
 
 use std::collections::BTreeMap;
 
@@ -12,6 +16,7 @@ use crate::plan::{Observation, Plan, Reason, SourceWrite, Step};
 use crate::record::{Recorder, SourceOutcome};
 use crate::source::{Edit, EditOutcome, Reading, Source, WriteError, Written};
 
+use super::unwritable::{RefusedEdit, refused_edits};
 use super::{Clock, StateError};
 
 /// Why the source was not written.
@@ -31,8 +36,8 @@ pub(crate) struct SourceWrites {
     pub(crate) created: usize,
     pub(crate) updated: usize,
     pub(crate) deleted: usize,
-    /// Edits that the source cannot hold, with the person's name and the reason.
-    pub(crate) refused: Vec<(String, String)>,
+    /// What the source cannot hold.
+    pub(crate) refused: Vec<RefusedEdit>,
     /// Edits that were not made, because the record is another one by now.
     pub(crate) undone: usize,
     /// Why writing ended early, if it did.
@@ -75,6 +80,11 @@ pub(crate) fn write_source(
     let mut done = SourceWrites::default();
     let mut outcomes = Vec::new();
     for ((writing, outcome), version) in writings.iter().zip(&edits).zip(versions) {
+        let refused = refused_edits(writing.step, writing.write, recorder.seen, outcome, &reading);
+        if !refused.is_empty() {
+            recorder.tried_in_vain(writing.step, clock())?;
+        }
+        done.refused.extend(refused);
         if let Some(outcome) = writing.outcome(recorder.seen, outcome, &reading, &mut done) {
             outcomes.push((outcome, version));
         } else if let Some(intent) = writing.intent {
@@ -148,7 +158,8 @@ fn with_whole_name(edit: Edit, seen: &Observation) -> Edit {
     let record = record(seen, at);
     let names = [Field::FirstName, Field::LastName];
     let is_renamed = changes.iter().any(|change| names.contains(&change.field));
-    if record.told_names.is_some() && is_renamed {
+    let is_told_as_one = record.told_names.is_some() || record.composed.name.is_some();
+    if is_told_as_one && is_renamed {
         for field in names {
             if !changes.iter().any(|change| change.field == field) {
                 let name = &record.values[field];
@@ -312,21 +323,13 @@ impl Writing<'_> {
         let Writing { step, write, intent, written, .. } = self;
         let now_at = |index: RecordIndex| &reading.records[index.0 as usize];
         let without: FieldSet = match outcome {
-            EditOutcome::StandsWithout(_, refused) => {
-                let name = &step.subject.name;
-                done.refused.extend(refused.iter().map(|one| (name.clone(), one.reason.clone())));
-                refused.iter().map(|one| one.field).collect()
-            }
+            EditOutcome::StandsWithout(_, refused) => refused.iter().map(|one| one.field).collect(),
             EditOutcome::Stands(_)
             | EditOutcome::Removed
             | EditOutcome::Refused(_)
             | EditOutcome::Undone => FieldSet::EMPTY,
         };
         match (write, outcome) {
-            (_, EditOutcome::Refused(reason)) => {
-                done.refused.push((step.subject.name.clone(), reason.clone()));
-                None
-            }
             (_, EditOutcome::Undone) => {
                 done.undone += 1;
                 None
@@ -360,7 +363,10 @@ impl Writing<'_> {
                 let record = record(seen, *at);
                 Some(SourceOutcome::Removed { step, intent: *intent, record, written })
             }
-            (SourceWrite::Create { .. } | SourceWrite::Update { .. }, EditOutcome::Removed) => None,
+            (_, EditOutcome::Refused(_))
+            | (SourceWrite::Create { .. } | SourceWrite::Update { .. }, EditOutcome::Removed) => {
+                None
+            }
         }
     }
 }

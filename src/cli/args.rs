@@ -155,7 +155,7 @@ pub(super) enum Command {
     Approve(HeldArgs),
     /// Drops held deletions, clearings and changes: the next run puts back what was done
     Reject(HeldArgs),
-    /// Sends again what Linq refused, in the next run
+    /// Sends again what Linq or the source refused, in the next run
     Retry(RetryArgs),
     /// Carries out exactly a plan that `plan --out` kept, once
     Apply(ApplyArgs),
@@ -284,7 +284,7 @@ pub(super) struct ApplyArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct ExplainArgs {
-    /// Whom: a Linq id, e-mail, phone, key or row:N
+    /// Whom: a Linq id, e-mail, phone, full name, key or row:N
     #[arg(value_name = "WHO")]
     pub(super) who: String,
 }
@@ -295,7 +295,7 @@ pub(super) struct HistoryArgs {
     #[arg(long, value_name = "N")]
     pub(super) run: Option<i64>,
 
-    /// Only this contact: a Linq id, e-mail, phone, key or row:N
+    /// Only this contact: a Linq id, e-mail, phone, full name, key or row:N
     #[arg(long, value_name = "WHO")]
     pub(super) contact: Option<String>,
 }
@@ -324,7 +324,7 @@ pub(super) enum ExportFormat {
 
 #[derive(Debug, Args)]
 pub(super) struct PurgeArgs {
-    /// Whom: a Linq id, e-mail, phone, key or row:N
+    /// Whom: a Linq id, e-mail, phone, full name, key or row:N
     #[arg(value_name = "WHO")]
     pub(super) who: String,
 
@@ -335,9 +335,9 @@ pub(super) struct PurgeArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct ListArgs {
-    /// What to list
+    /// What to list; without it, everything that needs attention
     #[arg(value_enum)]
-    pub(super) state: ListState,
+    pub(super) state: Option<ListState>,
 }
 
 /// A state in which contacts are.
@@ -358,6 +358,10 @@ pub(super) enum ListState {
 }
 
 impl ListState {
+    /// The states that need attention, what is most urgent first.
+    pub(super) const ATTENTION: [ListState; 4] =
+        [ListState::Held, ListState::Conflicts, ListState::Ambiguous, ListState::Rejected];
+
     /// The name on the command line.
     pub(super) const fn name(self) -> &'static str {
         match self {
@@ -377,7 +381,7 @@ pub(super) struct UndoArgs {
     #[arg(value_name = "RUN")]
     pub(super) run: i64,
 
-    /// Only what it did to this contact: a Linq id, e-mail, phone, key or row:N
+    /// Only what it did to this contact: a Linq id, e-mail, phone, full name, key or row:N
     #[arg(long, value_name = "WHO")]
     pub(super) contact: Option<String>,
 
@@ -391,7 +395,7 @@ pub(super) struct UndoArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct HeldArgs {
-    /// Whom: a Linq id, e-mail, phone, key or row:N
+    /// Whom: a Linq id, e-mail, phone, full name, key or row:N
     #[arg(value_name = "WHO", required_unless_present = "all")]
     pub(super) who: Vec<String>,
 
@@ -402,11 +406,11 @@ pub(super) struct HeldArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct RetryArgs {
-    /// Whom: a Linq id, e-mail, phone, key or row:N
+    /// Whom: a Linq id, e-mail, phone, full name, key or row:N
     #[arg(value_name = "WHO", required_unless_present = "all")]
     pub(super) who: Vec<String>,
 
-    /// Everything that Linq refused, as `list rejected` shows it
+    /// Everything that was refused, as `list rejected` shows it
     #[arg(long, conflicts_with = "who")]
     pub(super) all: bool,
 }
@@ -414,7 +418,7 @@ pub(super) struct RetryArgs {
 #[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("decision").required(true))]
 pub(super) struct ResolveArgs {
-    /// Whom: a Linq id, e-mail, phone, key or row:N
+    /// Whom: a Linq id, e-mail, phone, full name, key or row:N
     #[arg(value_name = "WHO", required_unless_present = "all")]
     pub(super) who: Vec<String>,
 

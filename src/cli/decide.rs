@@ -13,6 +13,7 @@ use crate::model::{
 };
 
 use super::args::{HeldArgs, Output, ResolveArgs, RetryArgs, TakeSide};
+use super::named::named;
 use super::text::{counted, shown};
 use super::{complain, now, print};
 use crate::report::ReportedError;
@@ -45,10 +46,11 @@ pub(super) fn reject(output: Output, config: &Config, args: &HeldArgs) -> anyhow
     })
 }
 
-/// Lets what Linq refused be sent again. Returns the exit code.
+/// Lets what was refused be sent again. Returns the exit code.
 pub(super) fn retry(output: Output, config: &Config, args: &RetryArgs) -> anyhow::Result<u8> {
     let is_meant = &|waiting: &Waiting| waiting.kind.is_refused();
-    let choice = Choice { who: &args.who, all: args.all, what: "refused by Linq", is_meant };
+    let choice =
+        Choice { who: &args.who, all: args.all, what: "refused by Linq or the source", is_meant };
     decide(output, config, &choice, |_, _| Ok(Decision::Retry))
 }
 
@@ -137,7 +139,12 @@ impl Choice<'_> {
     ///
     /// # Errors
     /// What is wrong with the choice, for people: then nothing is decided.
-    fn of<'w>(&self, waiting: &'w [Waiting], config: &Config) -> Result<Vec<&'w Waiting>, String> {
+    fn of<'w>(
+        &self,
+        state: &State,
+        waiting: &'w [Waiting],
+        config: &Config,
+    ) -> Result<Vec<&'w Waiting>, String> {
         let meant: Vec<&Waiting> = waiting.iter().filter(|w| (self.is_meant)(w)).collect();
         if self.all {
             return if self.who.is_empty() {
@@ -151,7 +158,11 @@ impl Choice<'_> {
         }
         let mut chosen = Vec::new();
         for text in self.who {
-            let who = Who::new(text, config.policy().canon);
+            let known = match named(state, config, text) {
+                Ok(known) => known.map_err(|same| same.message().to_owned())?,
+                Err(error) => return Err(error.reported().message),
+            };
+            let who = Who::new(&known, config.policy().canon);
             let found: Vec<&Waiting> =
                 meant.iter().copied().filter(|waiting| who.is(waiting)).collect();
             if found.is_empty() {
@@ -162,10 +173,10 @@ impl Choice<'_> {
             let moved = meant.iter().filter(|waiting| had(waiting, text, config.policy().canon));
             let others: Vec<String> = moved
                 .filter(|waiting| !contacts.contains(&waiting.linq_id))
-                .map(|waiting| named(waiting))
+                .map(|waiting| with_id(waiting))
                 .collect();
             if !others.is_empty() {
-                let mut both: Vec<String> = found.iter().map(|waiting| named(waiting)).collect();
+                let mut both: Vec<String> = found.iter().map(|waiting| with_id(waiting)).collect();
                 both.extend(others);
                 both.sort();
                 both.dedup();
@@ -197,7 +208,7 @@ fn had(waiting: &Waiting, text: &str, canon: Canon) -> bool {
 }
 
 /// Whom something is about, with its Linq id.
-fn named(waiting: &Waiting) -> String {
+fn with_id(waiting: &Waiting) -> String {
     let name = shown(&waiting.person.display_name(), 40);
     waiting.linq_id.map_or_else(|| name.clone(), |id| format!("{name} (id {id})"))
 }
@@ -239,7 +250,7 @@ fn decide(
         Ok(known) => known,
         Err(error) => return refuse(state_error(&error)),
     };
-    let chosen = match choice.of(&waiting, config) {
+    let chosen = match choice.of(&state, &waiting, config) {
         Ok(chosen) => chosen,
         Err(problem) => return refuse(wrong(problem)),
     };
@@ -322,10 +333,13 @@ fn sentence(waiting: &Waiting, decision: &Decision) -> String {
             format!("{name}: {field} is “{}”", shown(value, 40))
         }
         (_, Decision::Link { linq_id }) => format!("{name}: is contact {linq_id}"),
-        (WaitingKind::Rejected { field: Some(field), .. }, Decision::Retry) => {
-            format!("{name}: send {field} to Linq again")
+        (WaitingKind::Rejected { field: Some(field), side, .. }, Decision::Retry) => {
+            format!("{name}: send {field} to {side} again")
         }
-        (_, Decision::Retry) => format!("{name}: send to Linq again"),
+        (WaitingKind::Rejected { side, .. }, Decision::Retry) => {
+            format!("{name}: send to {side} again")
+        }
+        (_, Decision::Retry) => format!("{name}: send again"),
         (_, Decision::Separate) => format!("{name}: is somebody else, to be created in Linq"),
         (
             _,

@@ -14,6 +14,7 @@ use crate::run::Aim;
 
 use super::args::{ExplainArgs, Output};
 use super::history::entry_text;
+use super::named::named;
 use super::once::{file_name, foresee, open_to_look};
 use super::show::{quoted, step_text};
 use super::text::{shown, wrapped};
@@ -41,10 +42,15 @@ pub(super) async fn explain(
         Err(error) => return refuse(output, &error.reported()),
     };
     let policy = config.policy();
-    let who = Who::new(&args.who, policy.canon);
+    let name = match named(&state, config, &args.who) {
+        Ok(Ok(name)) => name,
+        Ok(Err(same)) => return refuse(output, &same.reported()),
+        Err(error) => return refuse(output, &error.reported()),
+    };
+    let who = Who::new(&name, policy.canon);
     let everybody = everybody(&seen, &policy)?;
     let meant: Vec<&Somebody<'_>> = everybody.iter().filter(|person| person.is(&who)).collect();
-    let gone = match whose::ids(&state, config, &args.who) {
+    let gone = match whose::ids(&state, config, &name) {
         Ok(ids) if meant.is_empty() => whose::history_of(&state, &ids),
         Ok(_) => Ok(Vec::new()),
         Err(error) => Err(error),
@@ -55,7 +61,8 @@ pub(super) async fn explain(
     };
     if meant.is_empty() && gone.is_empty() {
         let message = format!("nobody is called {}", shown(&args.who, 60));
-        let hint = "name a Linq id, an e-mail, a phone number, a key or row:N".to_owned();
+        let hint =
+            "name a Linq id, an e-mail, a phone number, a full name, a key or row:N".to_owned();
         return refuse(output, &ReportedError { code: 2, message, hint });
     }
     let mut told = Vec::new();

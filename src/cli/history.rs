@@ -11,6 +11,7 @@ use crate::open::{self, OpenError};
 use crate::report::ReportedError;
 
 use super::args::{HistoryArgs, Output};
+use super::named::named;
 use super::once::file_name;
 use super::show::{changes, head_of};
 use super::text::{counted, shown};
@@ -71,7 +72,11 @@ fn found(
     }
     let mut entries = match (&args.contact, run) {
         (Some(text), run) => {
-            let ids = whose::ids(state, config, text)?;
+            let name = match named(state, config, text)? {
+                Ok(name) => name,
+                Err(same) => return Ok(Err(same.reported())),
+            };
+            let ids = whose::ids(state, config, &name)?;
             let mut rows = whose::history_of(state, &ids)?;
             rows.retain(|row| run.is_none_or(|run| row.run == run));
             if rows.is_empty() {
@@ -94,7 +99,7 @@ fn nothing_about(text: &str) -> ReportedError {
     ReportedError {
         code: 2,
         message: format!("nothing was done to anybody called {}", shown(text, 60)),
-        hint: "name a Linq id, an e-mail, a phone number, a key or row:N".to_owned(),
+        hint: "name a Linq id, an e-mail, a phone number, a full name, a key or row:N".to_owned(),
     }
 }
 

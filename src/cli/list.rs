@@ -21,26 +21,39 @@ use super::args::{ListArgs, ListState, Output};
 use super::text::{counted, shown, wrapped};
 use super::{complain, print, print_json};
 
-/// Lists what is in one state, as the last run left it. Returns the exit code.
+/// Lists what is in one state, or whatever needs attention, as the last run left it. Returns
+/// the exit code.
 pub(super) fn list(output: Output, config: &Config, args: &ListArgs) -> anyhow::Result<u8> {
-    let items = match gathered(config, args.state) {
-        Ok(items) => items,
-        Err(error) => return refuse(output, &error),
-    };
+    let states = args.state.map_or(ListState::ATTENTION.to_vec(), |state| vec![state]);
+    let mut lists = Vec::new();
+    for state in states {
+        match gathered(config, state) {
+            Ok(items) => lists.push((state, items)),
+            Err(error) => return refuse(output, &error),
+        }
+    }
     if output.json {
-        let items: Vec<Value> = items.into_iter().map(|item| item.json).collect();
+        let items = lists.into_iter().flat_map(|(_, items)| items).map(|item| item.json);
         print_json(&json!({
             "schema": "linqsync.list/1",
-            "state": args.state.name(),
-            "items": items,
+            "state": args.state.map(ListState::name),
+            "items": items.collect::<Vec<Value>>(),
             "error": null,
         }))?;
         return Ok(0);
     }
-    for item in &items {
-        print(&item.text)?;
+    if args.state.is_none() {
+        lists.retain(|(_, items)| !items.is_empty());
+        if lists.is_empty() {
+            print("nothing needs attention\n")?;
+        }
     }
-    print(&(count(args.state, items.len()) + hint(args.state, &items) + "\n"))?;
+    for (state, items) in &lists {
+        for item in items {
+            print(&item.text)?;
+        }
+        print(&(count(*state, items.len()) + hint(*state, items) + "\n"))?;
+    }
     Ok(0)
 }
 
@@ -77,7 +90,7 @@ fn hint(state: ListState, items: &[Item]) -> &'static str {
     match (state, items) {
         (_, []) | (ListState::InSync | ListState::Duplicates, _) => "",
         (ListState::Rejected, items) if items.iter().any(|item| item.is_refused) => {
-            "; correct the value, or `linqsync retry WHO` sends again what Linq refused (--all)"
+            "; correct the value, or `linqsync retry WHO` sends again what was refused (--all)"
         }
         (ListState::Rejected, _) => "",
         (ListState::Conflicts, _) => "; decide with `linqsync resolve WHO --take source|linq`",
@@ -92,7 +105,7 @@ fn hint(state: ListState, items: &[Item]) -> &'static str {
 struct Item {
     text: String,
     json: Value,
-    /// Whether Linq refused it, so that it can be sent again.
+    /// Whether a side refused it, so that it can be sent again.
     is_refused: bool,
 }
 

@@ -9,6 +9,7 @@ use crate::run::Aim;
 use crate::undo::undoing;
 
 use super::args::{Output, UndoArgs};
+use super::named::named;
 use super::once::{carry_out, foresee, open_to_look, open_to_write, show_plan};
 use super::refuse;
 
@@ -24,7 +25,13 @@ pub(super) async fn undo(output: Output, config: &Config, args: &UndoArgs) -> an
     };
     let run = RunId(args.run);
     let canon = config.policy().canon;
-    let whom = args.contact.as_deref().map(|text| Who::new(text, canon));
+    let name = args.contact.as_deref().map(|text| named(&opened.state, config, text)).transpose();
+    let name = match name.map(Option::transpose) {
+        Ok(Ok(name)) => name,
+        Ok(Err(same)) => return refuse(output, same.reported()),
+        Err(error) => return refuse(output, error.reported()),
+    };
+    let whom = name.as_deref().map(|text| Who::new(text, canon));
     let known = unknown(&opened.state, run).and_then(|unknown| match unknown {
         Some(error) => Ok(Err(error)),
         None => undoing(&opened.state, run, whom).map(Ok),

@@ -71,6 +71,16 @@ fn at_place(config: &Config, who: &Who<'_>) -> BTreeSet<crate::model::Fingerprin
     records.filter(|record| who.is_place(&record.label)).map(|record| record.fingerprint).collect()
 }
 
+/// Whether a record stands at the place that is named.
+pub(super) fn is_a_place(config: &Config, who: &Who<'_>) -> bool {
+    let reading = open::source(config, Access::ReadOnly).read().ok();
+    let records = reading.into_iter().flat_map(|reading| reading.records);
+    records.into_iter().any(|record| {
+        let key = record.key.as_ref().map(ToString::to_string);
+        who.is_place(&record.label) || key.is_some_and(|key| who.is_place(&key))
+    })
+}
+
 /// Whether an entry of the history names the person. Places change from one reading to
 /// the next, so that only keys count.
 pub(super) fn is_about(entry: &HistoryEntry, who: &Who<'_>) -> bool {
@@ -80,7 +90,7 @@ pub(super) fn is_about(entry: &HistoryEntry, who: &Who<'_>) -> bool {
 }
 
 /// What an entry tells of a person: before and after, in Linq and in the source.
-fn texts(entry: &HistoryEntry) -> [Values; 4] {
+pub(super) fn texts(entry: &HistoryEntry) -> [Values; 4] {
     let changes = |text: fn(&Change) -> &String| {
         entry.changes.iter().map(|change| (change.field, text(change).clone())).collect()
     };

@@ -7,6 +7,7 @@
 
 mod address;
 mod canonical;
+mod composed;
 mod decided_by;
 mod field;
 mod id;
@@ -25,13 +26,15 @@ mod who;
 
 pub use address::bare_address;
 pub use canonical::{Canon, canonical};
+pub use composed::{Composed, NameText, same_parts};
 pub use decided_by::DecidedBy;
 pub use field::{Field, FieldSet};
 pub use id::{Fingerprint, IntentId, LinkId, LinqId, RecordIndex, RunId, SourceKey};
 pub use link::{Agreement, Base, BaseChange, Link, LinkStatus};
 pub use meaning::{Manner, Meaning, MeaningChange, Sends, Setting, Stale};
 pub use name::{
-    first_names_agree, full_name_key, name_and_company_key, name_contains, names_contradict,
+    first_names_agree, full_name_key, is_called, name_and_company_key, name_contains,
+    names_contradict,
 };
 pub use phone::{Region, RegionError};
 pub use policy::{
@@ -39,6 +42,7 @@ pub use policy::{
 };
 pub use record::{
     AsWritten, LinqContact, OtherValue, RejectedField, SourceRecord, Timestamp, Unreadable,
+    WHOLE_NAME,
 };
 pub use side::Side;
 pub use text::is_invisible;

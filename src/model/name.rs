@@ -47,6 +47,18 @@ pub fn full_name_key(values: &Values) -> Option<String> {
     (!filled.is_empty()).then(|| filled.join(" "))
 }
 
+/// Whether people call the contact with these values `name`: first and last name in either
+/// order, with or without a comma between them, or what it is called where it has no name.
+pub fn is_called(values: &Values, name: &str) -> bool {
+    let [first, last] = [Field::FirstName, Field::LastName].map(|field| words(&values[field]));
+    let name = words(name);
+    if name.is_empty() {
+        return false;
+    }
+    let orders = [format!("{first} {last}"), format!("{last} {first}"), format!("{last}, {first}")];
+    orders.iter().any(|full| full.trim() == name) || words(&values.display_name()) == name
+}
+
 fn words(text: &str) -> String {
     fold(text).split_whitespace().collect::<Vec<_>>().join(" ")
 }
@@ -109,6 +121,18 @@ mod tests {
         assert_eq!(key("Ann", "Bell"), key(" ANN  Bell", ""));
         assert_ne!(key("Ann", "Bell"), key("Bell", "Ann"));
         assert_eq!(key(" ", ""), None);
+    }
+
+    #[test]
+    fn a_contact_is_called_by_its_full_name_in_either_order() {
+        let ada = person("Ada", "Lovelace King");
+        for name in ["ada lovelace  king", "Lovelace King, Ada", "LOVELACE KING ADA"] {
+            assert!(is_called(&ada, name), "{name}");
+        }
+        for name in ["Ada", "Lovelace King", "Ada King", ""] {
+            assert!(!is_called(&ada, name), "{name}");
+        }
+        assert!(is_called(&person("Zoë", ""), "zoe"));
     }
 
     #[test]

@@ -7,7 +7,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Field, FieldSet, Fingerprint, LinqId, NamesSeen, RecordIndex, SourceKey, ToldNames, Values,
+    Composed, Field, FieldSet, Fingerprint, LinqId, NamesSeen, RecordIndex, SourceKey, ToldNames,
+    Values,
 };
 
 /// An instant, in UTC.
@@ -53,6 +54,8 @@ pub struct SourceRecord {
     pub others: Vec<OtherValue>,
     /// The name as the record tells it a second time, where it does.
     pub told_names: Option<ToldNames>,
+    /// What of it is written in a composed form.
+    pub composed: Composed,
     /// When the record says it was last changed (REV of a vCard).
     pub revised_at: Option<Timestamp>,
     /// The record's bytes as they are written, unmapped parts included.
@@ -76,7 +79,10 @@ impl SourceRecord {
     pub fn cell(&self, field: Field, columns: &BTreeMap<Field, String>) -> String {
         match self.label.strip_prefix("row:") {
             Some(row) => match columns.get(&field) {
-                Some(column) => format!("`{column}` in row {row}"),
+                Some(column) => {
+                    let column = column.split_once(WHOLE_NAME).map_or(&**column, |it| it.0);
+                    format!("`{column}` in row {row}")
+                }
                 None => format!("{field} in row {row}"),
             },
             None => format!("{} in {}", property(field), self.label),
@@ -115,6 +121,10 @@ impl SourceRecord {
         self.rejected.iter().any(|rejected| rejected.field == field)
     }
 }
+
+/// What follows the name of a column that holds first and last name together, where it is
+/// told where a field stands.
+pub const WHOLE_NAME: &str = " (whole name";
 
 /// The property of a vCard that holds a field.
 const fn property(field: Field) -> &'static str {

@@ -27,6 +27,16 @@ impl Side {
         }
     }
 
+    /// Whether this is Linq, for what is said of the other side alone.
+    pub fn is_linq(&self) -> bool {
+        *self == Side::Linq
+    }
+
+    /// Linq: the side that rejects, where states of old do not say which.
+    pub(super) const fn linq() -> Side {
+        Side::Linq
+    }
+
     /// The name used in configuration, JSON and the state.
     pub const fn name(self) -> &'static str {
         match self {

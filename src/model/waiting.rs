@@ -26,10 +26,11 @@ pub struct Waiting {
     pub person: Values,
     /// Why it waits.
     pub reason: String,
-    /// The value of a field that was rejected.
+    /// The value of a field that was rejected: on the side that has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
-    /// Where that value stands in the source, for people: "`Phone` in row 7".
+    /// Where that value stands in the source, or would stand there, for people: "`Phone` in
+    /// row 7".
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cell: Option<String>,
 }
@@ -77,9 +78,12 @@ pub enum WaitingKind {
     Rejected {
         /// The field; `None` for the whole record.
         field: Option<Field>,
-        /// What Linq refused, if it was Linq: that can be sent again.
+        /// What was refused, if a side refused it: that can be sent again.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         refusal: Option<Fingerprint>,
+        /// The side that cannot take it.
+        #[serde(default = "Side::linq", skip_serializing_if = "Side::is_linq")]
+        side: Side,
     },
 }
 
@@ -96,7 +100,7 @@ impl WaitingKind {
         }
     }
 
-    /// Whether Linq refused it, so that it can be sent again: `retry` decides it.
+    /// Whether a side refused it, so that it can be sent again: `retry` decides it.
     pub const fn is_refused(&self) -> bool {
         match self {
             WaitingKind::Rejected { refusal, .. } => refusal.is_some(),
@@ -156,7 +160,7 @@ pub enum Decision {
     },
     /// An ambiguous record is somebody whom Linq does not have.
     Separate,
-    /// What Linq refused is sent again.
+    /// What a side refused is sent again.
     Retry,
 }
 

@@ -25,7 +25,8 @@ use crate::model::{
 };
 use crate::plan::{
     Decisions, DoubtfulCreate, HalfAdded, Hold, Incomplete, LinqSide, Observation, Outlook,
-    RecentDeletions, RecentEdits, Refusal, SourceSide, Written, choose, worth_asking,
+    RecentDeletions, RecentEdits, Refusal, SourceSide, Written, choose, read_composed,
+    unwritable_of, worth_asking,
 };
 use crate::source::Reading;
 use absence::{missing, settle_elusive};
@@ -161,6 +162,7 @@ pub fn observation(
 ) -> Result<Observation, StateError> {
     let Reading { mapped, places, records, unreadable, keeps_ids, read_only, notices, .. } =
         reading.clone();
+    let waiting = state.waiting()?;
     let mut seen = Observation {
         now,
         source: SourceSide {
@@ -178,6 +180,7 @@ pub fn observation(
         doubtful: Vec::new(),
         half_added: Vec::new(),
         refused: BTreeMap::new(),
+        unwritable: waiting.iter().filter_map(unwritable_of).collect(),
         written: BTreeMap::new(),
         decisions: Decisions::default(),
         recent_deletions: RecentDeletions {
@@ -185,11 +188,12 @@ pub fn observation(
             linq: state.deletions_since(Side::Linq, now - DAY)?,
         },
         recent_edits: recent_edits(state, now - DAY)?,
-        held: state.waiting()?.into_iter().filter_map(Hold::of).collect(),
+        held: waiting.into_iter().filter_map(Hold::of).collect(),
         changed_meaning: None,
     };
-    recall(state, &mut seen)?;
+    recall(state, policy, &mut seen)?;
     choose(&mut seen, policy);
+    read_composed(&mut seen, policy);
     seen.written = written(state, &seen)?;
     Ok(seen)
 }
@@ -219,11 +223,12 @@ fn written(
 }
 
 /// Reads the links, the journal, the decisions and what Linq refused into `seen` again,
-/// after some of it was written.
+/// after some of it was written. What records say in a composed form is read as their
+/// contacts have it by now.
 ///
 /// # Errors
 /// When the state cannot be read.
-pub fn recall(state: &State, seen: &mut Observation) -> Result<(), StateError> {
+pub fn recall(state: &State, policy: &Policy, seen: &mut Observation) -> Result<(), StateError> {
     // Not both of them in memory at once, the old ones and the new ones.
     seen.links = Vec::new();
     seen.links = state.links()?;
@@ -238,6 +243,7 @@ pub fn recall(state: &State, seen: &mut Observation) -> Result<(), StateError> {
         seen.linq.known_since = state.known_since()?;
     }
     seen.decisions = state.decided()?.into_iter().collect();
+    read_composed(seen, policy);
     Ok(())
 }
 
@@ -307,9 +313,10 @@ pub(crate) fn see_anew(
     reading: &Reading,
     seen: &mut Observation,
 ) -> Result<(), StateError> {
-    recall(state, seen)?;
+    recall(state, policy, seen)?;
     seen.source.records.clone_from(&reading.records);
     choose(seen, policy);
+    read_composed(seen, policy);
     Ok(())
 }
 

@@ -17,8 +17,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    Canon, Field, Link, LinqContact, OtherValue, Policy, Side, SourceRecord, ToldNames, Values,
-    first_names_agree, names_contradict,
+    Base, Canon, Field, Link, LinqContact, NameText, OtherValue, Policy, Side, SourceRecord,
+    ToldNames, Values, first_names_agree, names_contradict,
 };
 
 use super::observation::Observation;
@@ -61,6 +61,59 @@ pub fn choose(seen: &mut Observation, policy: &Policy) {
         for (field, name) in told.by_field() {
             name.clone_into(&mut seen.source.records[position].values[field]);
         }
+    }
+}
+
+/// Reads what records say in a composed form as their contacts have it, where the text says
+/// that as well: `Ann Bell Cole` is `Ann` and `Bell Cole` where Linq, or what was agreed on,
+/// parts it so.
+pub fn read_composed(seen: &mut Observation, policy: &Policy) {
+    if !seen.source.records.iter().any(|record| record.composed.is_any()) {
+        return;
+    }
+    let mut read: Vec<(usize, Values)> = Vec::new();
+    for (link, position) in recognise(seen, policy).links {
+        let Some(position) = position else { continue };
+        let record = &seen.source.records[position];
+        let contact = seen.linq.contacts.get(&link.linq_id);
+        read.extend(as_meant(record, contact, &link.base).map(|values| (position, values)));
+    }
+    for (position, values) in read {
+        seen.source.records[position].values = values;
+    }
+}
+
+/// The values of a record as its contact has them, or else as what was agreed on has them, if
+/// they are others.
+pub(super) fn as_meant(
+    record: &SourceRecord,
+    contact: Option<&LinqContact>,
+    base: &Base,
+) -> Option<Values> {
+    let fields = [Field::FirstName, Field::LastName, Field::Location];
+    let is_same =
+        |one: &LinqContact| fields.iter().all(|field| one.values[*field] == record.values[*field]);
+    if !record.composed.is_any() || contact.is_some_and(is_same) {
+        return None;
+    }
+    let composed = &record.composed;
+    let mut values = record.values.clone();
+    let agreed = base.source_values();
+    let is_agreed = composed.read_as(&mut values, &agreed);
+    let is_linqs = contact.is_some_and(|one| composed.read_as(&mut values, &one.values));
+    if !is_agreed && !is_linqs && base.get(Field::LastName).is_some() {
+        keep_a_half(record, &agreed, &mut values);
+    }
+    (values != record.values).then_some(values)
+}
+
+/// Takes an edited whole name apart so that one half is as it was agreed on, if neither is.
+fn keep_a_half(record: &SourceRecord, agreed: &Values, values: &mut Values) {
+    let [first, last] = [Field::FirstName, Field::LastName];
+    let is_kept = values[first] == agreed[first] || values[last] == agreed[last];
+    let near = |name: &NameText| name.near(&agreed[first], &agreed[last]);
+    if let Some([a, b]) = record.composed.name.as_ref().filter(|_| !is_kept).and_then(near) {
+        (values[first], values[last]) = (a, b);
     }
 }
 

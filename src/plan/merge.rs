@@ -10,6 +10,7 @@ use crate::model::{
     Policy, Side, SourceRecord, Values, WaitingKind, name_contains,
 };
 
+use super::choice::as_meant;
 use super::decide::Fate;
 use super::decisions::Resolution;
 use super::observation::Written;
@@ -92,6 +93,9 @@ pub(super) fn merge(
     policy: &Policy,
     memory: Memory<'_>,
 ) -> Merge {
+    let meant = as_meant(record, Some(contact), base)
+        .map(|values| SourceRecord { values, ..record.clone() });
+    let record = meant.as_ref().unwrap_or(record);
     let mut merge = Merge::default();
     for field in mapped.iter() {
         let (source, linq) = (&record.values[field], &contact.values[field]);
@@ -341,7 +345,8 @@ fn unchanged(field: Field, base: &Base, policy: &Policy, memory: Memory<'_>) -> 
         let sent = Decided::ToLinq(agreed.source.clone());
         return Outcome::Decided(what, sent, FieldReason::SentAgain);
     }
-    Outcome::Wait(Wait::Rejected { field: Some(field), reason: reason.to_owned(), refusal })
+    let (field, reason) = (Some(field), reason.to_owned());
+    Outcome::Wait(Wait::Rejected { field, reason, refusal, side: Side::Linq })
 }
 
 /// Why what Linq has of a field is not what it was sent, if it is not.

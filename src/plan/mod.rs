@@ -66,6 +66,7 @@ mod step;
 #[cfg(test)]
 mod tests;
 mod undo;
+mod unwritable;
 mod waiting;
 
 use std::collections::BTreeSet;
@@ -79,9 +80,10 @@ use correlate::correlate;
 use disposition::standings;
 use guard::{Missing, guard, halt};
 use refusals::{leave_out_refused, notice_unknown_user};
+use unwritable::leave_out_unwritable;
 
 pub use case::Unaccounted;
-pub use choice::choose;
+pub use choice::{choose, read_composed};
 pub use decisions::{Decisions, Over, over};
 pub use disposition::{Disposition, Standings, Unknown};
 pub use everybody::{Somebody, everybody};
@@ -103,6 +105,7 @@ pub use step::{
     Step, Subject, Tier, Wait,
 };
 pub use undo::{Deed, Done, UndoError, Undoing, plan_undo, source_first};
+pub use unwritable::{AllUnwritable, unwritable_field, unwritable_of, unwritable_write};
 pub use waiting::{cell, duplicates, waiting};
 
 /// A create that was never answered, whose record is gone and of which Linq shows
@@ -123,6 +126,7 @@ pub fn plan(seen: &Observation, policy: &Policy) -> Result<Plan, Unaccounted> {
         note(&mut plan, case, policy);
         let mut step = step_for(case, seen, policy);
         plan.refused.extend(leave_out_refused(&mut step, seen, policy));
+        leave_out_unwritable(&mut step, seen);
         if plan.halt.is_some() {
             halt(&mut step, case, seen);
         }
@@ -142,6 +146,7 @@ pub fn plan(seen: &Observation, policy: &Policy) -> Result<Plan, Unaccounted> {
     let refused: Vec<Fingerprint> =
         plan.steps.iter_mut().flat_map(|step| leave_out_refused(step, seen, policy)).collect();
     plan.refused.extend(refused);
+    plan.steps.iter_mut().for_each(|step| leave_out_unwritable(step, seen));
     notice_unknown_user(&mut plan, seen, policy);
     plan.standings = standings(&cases, &plan, seen, policy);
     plan.notices.extend(disposition::notices(&plan.standings, seen));

@@ -10,6 +10,7 @@ use crate::model::{
 use super::decisions::Decisions;
 use super::holds::Hold;
 use super::refusals::AllRefusals;
+use super::unwritable::AllUnwritable;
 
 /// Both sides and the state, as one run sees them.
 #[derive(Clone, Debug)]
@@ -28,6 +29,8 @@ pub struct Observation {
     pub half_added: Vec<HalfAdded>,
     /// What Linq refused earlier.
     pub refused: AllRefusals,
+    /// What the source cannot hold, as the last run found it, or this one so far.
+    pub unwritable: AllUnwritable,
     /// The last value that was written to a field of a contact on a side, and how often
     /// in a row. Of those that nobody has changed since nothing needs to be here.
     pub written: BTreeMap<(LinqId, Side, Field), Written>,

@@ -132,7 +132,8 @@ impl Pair<'_> {
             rejected(kind, &subject, self.seen).then(|| what(kind, &subject, self.seen))
         };
         let retried = |field, refusal| {
-            let kind = WaitingKind::Rejected { field: Some(field), refusal: Some(refusal) };
+            let (field, refusal) = (Some(field), Some(refusal));
+            let kind = WaitingKind::Rejected { field, refusal, side: Side::Linq };
             let is_retried = decided(&kind, &subject, self.seen) == Some(&model::Decision::Retry);
             is_retried.then(|| what(&kind, &subject, self.seen))
         };

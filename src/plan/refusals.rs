@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 
 use crate::model::{
-    Change, Decision, Field, FieldSet, Fingerprint, LinqId, Policy, Timestamp, WaitingKind,
+    Change, Decision, Field, FieldSet, Fingerprint, LinqId, Policy, Side, Timestamp, WaitingKind,
 };
 
 use super::observation::Observation;
@@ -38,7 +38,7 @@ pub fn refused_user(email: &str) -> Fingerprint {
     fingerprint(&["user", &email.trim().to_lowercase()])
 }
 
-fn fingerprint(parts: &[&str]) -> Fingerprint {
+pub(super) fn fingerprint(parts: &[&str]) -> Fingerprint {
     // Serialising texts cannot fail.
     Fingerprint::of(&serde_json::to_vec(parts).unwrap_or_default())
 }
@@ -146,7 +146,7 @@ impl<'a> Refusals<'a> {
 
     fn verdict(self, refusal: Fingerprint, field: Option<Field>, of: &Subject) -> Verdict<'a> {
         let Some(known) = self.seen.refused.get(&refusal) else { return Verdict::Sent };
-        let kind = WaitingKind::Rejected { field, refusal: Some(refusal) };
+        let kind = WaitingKind::Rejected { field, refusal: Some(refusal), side: Side::Linq };
         if decided(&kind, of, self.seen) == Some(&Decision::Retry) {
             Verdict::Retried(what(&kind, of, self.seen))
         } else if self.is_due(known) {
@@ -166,7 +166,7 @@ impl<'a> Refusals<'a> {
 }
 
 /// Notes that a step carries out a decision; a plan looks at its steps twice.
-fn carry_out(step: &mut Step, what: Fingerprint, field: Option<Field>) {
+pub(super) fn carry_out(step: &mut Step, what: Fingerprint, field: Option<Field>) {
     let one = CarriedOut { what, field };
     if !step.decided.contains(&one) {
         step.decided.push(one);
@@ -182,7 +182,8 @@ fn first_field(step: &Step) -> Option<Field> {
 }
 
 fn rejected(field: Option<Field>, reason: &str, refusal: Fingerprint) -> Wait {
-    Wait::Rejected { field, reason: reason.to_owned(), refusal: Some(refusal) }
+    let (reason, refusal) = (reason.to_owned(), Some(refusal));
+    Wait::Rejected { field, reason, refusal, side: Side::Linq }
 }
 
 /// Says once, of all contacts that are not created because Linq does not know the user, what

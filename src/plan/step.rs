@@ -230,8 +230,10 @@ pub enum Wait {
         field: Option<Field>,
         /// Why, for people.
         reason: String,
-        /// What Linq refused, if it was Linq.
+        /// What was refused, if a side refused it.
         refusal: Option<Fingerprint>,
+        /// The side that cannot take it.
+        side: Side,
     },
     /// A deletion on this side waits until it has been seen for long enough.
     Grace(Side),
@@ -240,7 +242,7 @@ pub enum Wait {
 impl Wait {
     /// A field, or the whole contact, that is not sent to Linq as it is.
     pub fn unsendable(field: Option<Field>, reason: &str) -> Wait {
-        Wait::Rejected { field, reason: reason.to_owned(), refusal: None }
+        Wait::Rejected { field, reason: reason.to_owned(), refusal: None, side: Side::Linq }
     }
 }
 

@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use crate::model::{
-    Canon, Decision, Field, FieldSet, Fingerprint, SourceRecord, Values, Waiting, WaitingKind,
-    full_name_key, names_contradict,
+    Canon, Decision, Field, FieldSet, Fingerprint, LinqContact, Side, SourceRecord, Values,
+    Waiting, WaitingKind, full_name_key, names_contradict,
 };
 
 use super::keys::Key;
@@ -20,7 +20,7 @@ pub fn waiting(plan: &Plan, seen: &Observation) -> Vec<Waiting> {
         step.waits.iter().filter_map(|wait| Some(listed(step, kind(wait)?, wait, seen)))
     });
     let unreadable = seen.source.unreadable.iter().map(|row| {
-        let kind = WaitingKind::Rejected { field: None, refusal: None };
+        let kind = WaitingKind::Rejected { field: None, refusal: None, side: Side::Linq };
         let about = [row.label.as_str(), row.reason.as_str()].join("\n");
         Waiting {
             what: Fingerprint::of(about.as_bytes()),
@@ -48,17 +48,10 @@ fn listed(step: &Step, kind: WaitingKind, wait: &Wait, seen: &Observation) -> Wa
     };
     let values = record.map(|r| r.values.clone()).or_else(|| contact.map(|c| c.values.clone()));
     let identity: FieldSet = Field::IDENTITY.into_iter().collect();
-    let rejected = match &kind {
-        WaitingKind::Rejected { field, .. } => field.zip(record),
-        WaitingKind::Conflict { .. }
-        | WaitingKind::Ambiguous { .. }
-        | WaitingKind::HeldDeletion { .. }
-        | WaitingKind::HeldClearing { .. }
-        | WaitingKind::HeldChange { .. } => None,
-    };
+    let (value, cell) = rejected_value(&kind, record, contact, seen).unzip();
     Waiting {
-        value: rejected.map(|(field, record)| record.values[field].clone()),
-        cell: rejected.map(|(field, record)| cell(field, record, seen)),
+        value,
+        cell,
         what: what(&kind, &step.subject, seen),
         linq_id,
         source_key: source_key.clone(),
@@ -67,6 +60,40 @@ fn listed(step: &Step, kind: WaitingKind, wait: &Wait, seen: &Observation) -> Wa
         person: values.unwrap_or_else(known).only(identity),
         reason: reason(step, wait),
         kind,
+    }
+}
+
+/// The value of a field that a side cannot take, as the other side has it, and where in the
+/// source it stands or would stand.
+fn rejected_value(
+    kind: &WaitingKind,
+    record: Option<&SourceRecord>,
+    contact: Option<&LinqContact>,
+    seen: &Observation,
+) -> Option<(String, String)> {
+    match kind {
+        WaitingKind::Rejected { field, side: Side::Linq, .. } => {
+            let (field, record) = ((*field)?, record?);
+            Some((record.values[field].clone(), cell(field, record, seen)))
+        }
+        WaitingKind::Rejected { field, side: Side::Source, .. } => {
+            let (field, contact) = ((*field)?, contact?);
+            let cell = record.map_or_else(
+                || {
+                    seen.source
+                        .columns
+                        .get(&field)
+                        .map_or(String::new(), |name| format!("`{name}`"))
+                },
+                |record| cell(field, record, seen),
+            );
+            Some((contact.values[field].clone(), cell))
+        }
+        WaitingKind::Conflict { .. }
+        | WaitingKind::Ambiguous { .. }
+        | WaitingKind::HeldDeletion { .. }
+        | WaitingKind::HeldClearing { .. }
+        | WaitingKind::HeldChange { .. } => None,
     }
 }
 
@@ -85,7 +112,9 @@ pub(super) fn kind(wait: &Wait) -> Option<WaitingKind> {
         Wait::HeldDeletion(side) => WaitingKind::HeldDeletion { side },
         Wait::HeldClearing(side, change) => WaitingKind::HeldClearing { side, change },
         Wait::HeldChange { side, change, .. } => WaitingKind::HeldChange { side, change },
-        Wait::Rejected { field, refusal, .. } => WaitingKind::Rejected { field, refusal },
+        Wait::Rejected { field, refusal, side, .. } => {
+            WaitingKind::Rejected { field, refusal, side }
+        }
         Wait::Grace(_) => return None,
     })
 }

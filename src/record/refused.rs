@@ -2,7 +2,7 @@
 //! again.
 
 use crate::mirror::{Action, IntentOutcome, Record, Rejection, RejectionChange, StateError};
-use crate::model::{Field, FieldSet, IntentId, LinqId, Side, Timestamp};
+use crate::model::{Decision, Field, FieldSet, Fingerprint, IntentId, LinqId, Side, Timestamp};
 use crate::plan::{LinqWrite, Step, refused_field, refused_user, unknown_user};
 
 use super::Recorder;
@@ -100,6 +100,19 @@ impl Recorder<'_> {
     /// just refused the same of another contact.
     pub(crate) fn not_sent(&self, step: &Step, at: Timestamp) -> Result<(), StateError> {
         let decided = step.decided.iter().map(|one| one.what).collect();
+        self.state.commit(self.run, at, &[Record { decided, ..Record::default() }])
+    }
+
+    /// The source could not take what a person wanted it to be given again: with that the
+    /// decision is carried out.
+    pub(crate) fn tried_in_vain(&self, step: &Step, at: Timestamp) -> Result<(), StateError> {
+        let wanted =
+            |what: &Fingerprint| self.seen.decisions.about(*what) == Some(&Decision::Retry);
+        let decided: Vec<Fingerprint> =
+            step.decided.iter().map(|one| one.what).filter(wanted).collect();
+        if decided.is_empty() {
+            return Ok(());
+        }
         self.state.commit(self.run, at, &[Record { decided, ..Record::default() }])
     }
 

@@ -124,7 +124,8 @@ pub struct Open {
     pub conflicts: usize,
     /// Records of which nobody can tell who they are.
     pub ambiguous: usize,
-    /// Records that cannot be read, or cannot be synchronised as they are.
+    /// Records that cannot be read, and fields and records that a side cannot take, each as
+    /// `list rejected` shows it.
     pub rejected: usize,
     /// Deletions that wait for approval.
     pub held_deletes: usize,
@@ -282,8 +283,7 @@ fn open(plan: &Plan, seen: &Observation) -> Open {
     Open {
         conflicts: steps_with(|wait| matches!(wait, Wait::Conflict { .. })),
         ambiguous: steps_with(|wait| matches!(wait, Wait::Ambiguous { .. })),
-        rejected: steps_with(|wait| matches!(wait, Wait::Rejected { .. }))
-            + seen.source.unreadable.len(),
+        rejected: all(|wait| matches!(wait, Wait::Rejected { .. })) + seen.source.unreadable.len(),
         held_deletes: all(|wait| matches!(wait, Wait::HeldDeletion(_))),
         held_clears: all(|wait| matches!(wait, Wait::HeldClearing(..))),
         held_changes: all(|wait| matches!(wait, Wait::HeldChange { .. })),

@@ -204,8 +204,11 @@ pub(crate) fn rows<'a>(step: &'a Step, seen: &'a Observation) -> Vec<Row<'a>> {
                 let why = format!("{reason}: the deletion waits for sync.delete_grace");
                 row(Some(*side), "hold", Fields::none(), why.into());
             }
-            Wait::Rejected { field, reason, .. } => {
-                let fields = refused(step, *field, seen);
+            Wait::Rejected { field, reason, side, .. } => {
+                let fields = match side {
+                    Side::Linq => refused(step, *field, seen),
+                    Side::Source => unwritable(step, *field, seen),
+                };
                 row(Some(Side::Source), "reject", fields, reason.into());
             }
         }
@@ -267,6 +270,15 @@ fn refused<'a>(step: &Step, field: Option<Field>, seen: &'a Observation) -> Fiel
     let edited = seen.source.mapped.iter().filter(is_edited);
     let fields = edited.map(|field| (field, from_to(field)));
     Fields::Changes(fields.filter(|(_, values)| values.from != values.to).collect())
+}
+
+/// What the source would have got instead of what.
+fn unwritable<'a>(step: &Step, field: Option<Field>, seen: &'a Observation) -> Fields<'a> {
+    let record = step.subject.record.map(|at| record(seen, at));
+    let contact = step.subject.linq_id.and_then(|id| seen.linq.contacts.get(&id));
+    let Some((field, contact)) = field.zip(contact) else { return Fields::none() };
+    let from = record.map_or("", |record| &record.values[field]);
+    Fields::Changes(vec![(field, FromTo { from, to: &contact.values[field] })])
 }
 
 /// Why fields are in conflict: what is out of the ordinary is said field by field.

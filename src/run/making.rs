@@ -9,12 +9,14 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use crate::apply::{
-    Apply, GivenUp, Learned, LinqOutcome, Removed, SourceHalt, sample, write_source,
+    Apply, GivenUp, Learned, LinqOutcome, RefusedEdit, Removed, SourceHalt, sample, write_source,
 };
 use crate::linq::LinqError;
 use crate::model::{Fingerprint, RunId, Timestamp, WaitingKind};
 use crate::observe;
-use crate::plan::{Hold, LinkPlan, LinqWrite, Observation, Plan, Step, Wait, waiting};
+use crate::plan::{
+    AllUnwritable, Hold, LinkPlan, LinqWrite, Observation, Plan, Step, Wait, waiting,
+};
 use crate::record::Recorder;
 use crate::report::RunReport;
 use crate::source::{Reading, WriteError};
@@ -77,8 +79,10 @@ pub(super) struct Making<'s, 'a, 't> {
     pub(super) report: RunReport,
     pub(super) notices: Vec<String>,
     pub(super) left: Option<(Plan, Observation)>,
-    /// Edits that the source cannot hold, with the person's name and the reason.
-    refused: Vec<(String, String)>,
+    /// Edits that the source cannot hold, as the last write to it found.
+    refused: Vec<RefusedEdit>,
+    /// What this run has found that the source cannot hold: each run tries once.
+    unwritable: AllUnwritable,
     /// Whether the listing was read once more before anybody was created on its word.
     looked_twice: bool,
     /// What has changed in what readings mean, if anything has.
@@ -112,6 +116,7 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
             notices: Vec::new(),
             left: None,
             refused: Vec::new(),
+            unwritable: AllUnwritable::new(),
             looked_twice: false,
             changed_meaning: None,
             missed: 0,
@@ -130,6 +135,7 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
         if let Some(plan) = &seen.plan {
             return Ok(Arc::clone(plan));
         }
+        seen.observation.unwritable.clone_from(&self.unwritable);
         for (what, hold) in &self.held {
             seen.observation.held.entry(*what).or_insert_with(|| hold.clone());
         }
@@ -181,7 +187,7 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
         let seen = observe::observation(state, self.terms.policy, &reading, linq, now)?;
         let mut seen = Seen::new(seen);
         if self.recorder(run, &seen).settle_interrupted(self.now())? {
-            observe::recall(state, seen.change())?;
+            observe::recall(state, policy, seen.change())?;
         }
         self.settle_late(run, &mut seen, &reading)?;
         self.settle_meaning(run, &mut seen, &reading)?;
@@ -257,7 +263,7 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
             if plan.steps.iter().all(|step| step.link == LinkPlan::Keep) {
                 return Ok(plan);
             }
-            observe::recall(self.sides.state, seen.change())?;
+            observe::recall(self.sides.state, self.terms.policy, seen.change())?;
         }
         self.plan(seen)
     }
@@ -317,7 +323,7 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
             seen.linq.elusive.insert(id);
         }
         self.notices.extend(done.notices);
-        Ok(observe::recall(self.sides.state, seen)?)
+        Ok(observe::recall(self.sides.state, self.terms.policy, seen)?)
     }
 
     /// Writes the source once, with all that is due.
@@ -342,7 +348,10 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
         self.report.source.created += done.created;
         self.report.source.updated += done.updated;
         self.report.source.deleted += done.deleted;
-        self.refused = done.refused;
+        let unwritable =
+            done.refused.iter().filter_map(|one| Some((one.what?, one.reason.clone())));
+        self.unwritable.extend(unwritable);
+        self.refused.extend(done.refused);
         if let Some(now) = done.reading {
             *reading = now;
             self.see_source(run, seen, reading)?;

@@ -182,7 +182,7 @@ pub async fn preview_for(
     let mut seen = observe::observation(sides.state, terms.policy, &reading, linq, now)?;
     let recorder = Recorder { state: sides.state, run, policy: terms.policy, seen: &seen };
     if recorder.settle_interrupted(now)? {
-        observe::recall(sides.state, &mut seen)?;
+        observe::recall(sides.state, terms.policy, &mut seen)?;
     }
     let recorder = Recorder { state: sides.state, run, policy: terms.policy, seen: &seen };
     if let Some((_, gone)) = late(recorder, &reading.late, now)? {

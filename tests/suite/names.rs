@@ -123,6 +123,130 @@ fn several_columns_make_up_a_location() {
     assert_eq!((run.count("rejected"), world.text().as_str()), (1, text));
 }
 
+#[test]
+fn a_part_of_a_location_that_goes_is_blanked_where_that_reads_back_the_same() {
+    let mut world = World::with_csv(
+        "First Name,Email,City,State,Country\nAda,ada@x.example,Austin,TX,\n\
+         Bo,bo@x.example,Dallas,TX,USA\nCy,cy@x.example,Oslo,,Norway\n",
+    );
+    world.set("source.columns.location", "[\"City\", \"State\", \"Country\"]");
+    world.once().expect(0);
+    world.change("Ada", "location", "Austin");
+    world.change("Bo", "location", "Dallas, USA");
+    world.change("Cy", "location", "Bergen, Norway");
+    world.once().expect(0);
+    world.expect_silence();
+    world.change("Ada", "location", "Rome, USA");
+    world.once().expect(0);
+    assert_eq!(
+        world.text(),
+        "First Name,Email,City,State,Country\nAda,ada@x.example,Rome,,USA\n\
+         Bo,bo@x.example,Dallas,,USA\nCy,cy@x.example,Bergen,,Norway\n"
+    );
+    world.expect_silence();
+    world.change("Ada", "location", "Rome, Lazio, Italy, Europe");
+    assert_eq!(world.once().expect(3).count("rejected"), 1);
+}
+
+#[test]
+fn a_location_that_is_parted_alike_is_the_same() {
+    let mut world = World::with_csv("First Name,Email,City,State\nAda,ada@x.example,Austin,TX\n");
+    world.set("source.columns.location", "[\"City\", \"State\"]");
+    let ada = [("first_name", "Ada"), ("email", "ada@x.example"), ("location", "Austin,TX")];
+    world.linq().insert(ada).unwrap();
+    assert_eq!(world.once().expect(0).count("linked"), 1);
+    world.expect_silence();
+    world.change("Ada", "location", "Dallas,TX");
+    world.once().expect(0);
+    assert!(world.text().contains("ada@x.example,Dallas,TX"), "{}", world.text());
+    world.expect_silence();
+    world.edit("Dallas", "Houston");
+    world.once().expect(0);
+    assert_eq!(world.contact("Ada").location.as_deref(), Some("Houston, TX"));
+    world.expect_silence();
+}
+
+#[test]
+fn a_cell_that_would_be_written_so_agrees_however_linq_parts_the_name() {
+    let text = "Name,Email,Title\nAnn Bell Cole,ann@x.example,Cook\n\
+                \"Cole, Bo\",bo@x.example,\nCy de la Cruz,cy@x.example,\n";
+    let world = World::with_csv(text);
+    for (first, last, email) in [
+        ("Ann", "Bell Cole", "ann@x.example"),
+        ("Bo", "Cole", "bo@x.example"),
+        ("Cy de la", "Cruz", "cy@x.example"),
+    ] {
+        let contact = [("first_name", first), ("last_name", last), ("email", email)];
+        world.linq().insert(contact).unwrap();
+    }
+    let run = world.once().expect(0);
+    assert_eq!((run.count("linked"), run.count("in_sync")), (3, 3), "{:#}", run.json);
+    world.expect_silence();
+    assert_eq!(world.text(), text);
+    world.run(&["verify"]).expect(0);
+
+    // Edits of the cell keep the half that stayed, and those of other cells the name.
+    world.edit("Ann Bell Cole,ann@x.example,Cook", "Ann Bell Coles,ann@x.example,Chef");
+    world.once().expect(0);
+    assert!(names(&world).contains(&("Ann".to_owned(), "Bell Coles".to_owned())));
+    world.edit("Ann Bell Coles", "Eve Bell Coles");
+    world.once().expect(0);
+    assert!(names(&world).contains(&("Eve".to_owned(), "Bell Coles".to_owned())));
+    world.expect_silence();
+
+    // Linq's edit is written where it reads back by itself.
+    world.change("Eve", "last_name", "Bell");
+    world.once().expect(0);
+    assert!(world.text().contains("\nEve Bell,ann@x.example,Chef\n"), "{}", world.text());
+    world.expect_silence();
+}
+
+#[test]
+fn the_name_of_a_column_tells_which_name_comes_first() {
+    for (header, cell, first, last) in [
+        ("ФИО", "Иванов Иван Иванович", "Иван Иванович", "Иванов"),
+        ("Név", "Kovács Péter", "Péter", "Kovács"),
+        ("Név", "dr. Nagy Anna Mária", "Anna Mária", "Nagy"),
+        ("Teljes név", "\"Kovács, Péter\"", "Péter", "Kovács"),
+        ("Cognome e nome", "Rossi Maria", "Maria", "Rossi"),
+        ("Nachname Vorname", "von Ende Ida", "Ida", "von Ende"),
+        ("Vorname Nachname", "Ida von Ende", "Ida", "von Ende"),
+        ("Surname,Name", "Bell,Ann", "Ann", "Bell"),
+        ("Nachname,Name", "Bell,Ann", "Ann", "Bell"),
+        ("Name,Last Name", "Ann,Bell", "Ann", "Bell"),
+        ("Name,Vorname", "Bell,Ann", "Ann", "Bell"),
+        ("Name,First Name,Last Name", "x,Ann,Bell", "Ann", "Bell"),
+        ("First Name,Full Name", "Ann,Ann Bell", "Ann", "Bell"),
+        ("Név,Keresztnév", "Bell,Ann", "Ann", "Bell"),
+    ] {
+        let text = format!("{header},Email\n{cell},ann@x.example\n");
+        let world = World::with_csv(&text);
+        world.once().expect(0);
+        assert_eq!(names(&world), pairs(&[(first, last)]), "{header}");
+        world.expect_silence();
+    }
+}
+
+#[test]
+fn a_column_whose_last_name_comes_first_is_written_like_that() {
+    let world = World::synced("ФИО,Email\nИванов Иван,ivan@x.example\n");
+    world.change("Иван", "last_name", "Петров");
+    let new = [("first_name", "Анна"), ("last_name", "Смирнова"), ("email", "anna@x.example")];
+    world.linq().insert(new).unwrap();
+    world.once().expect(0);
+    assert_eq!(
+        world.text(),
+        "ФИО,Email\nПетров Иван,ivan@x.example\nСмирнова Анна,anna@x.example\n"
+    );
+    world.expect_silence();
+    let empty = World::with_csv("Név,Email\n");
+    let new = [("first_name", "Péter"), ("last_name", "Kovács"), ("email", "p@x.example")];
+    empty.linq().insert(new).unwrap();
+    empty.once().expect(0);
+    assert_eq!(empty.text(), "Név,Email\nKovács Péter,p@x.example\n");
+    empty.expect_silence();
+}
+
 fn card(lines: &str) -> String {
     format!("BEGIN:VCARD\nVERSION:3.0\nUID:1\n{lines}EMAIL:ada@x.example\nEND:VCARD\n")
 }

@@ -203,7 +203,7 @@ fn the_help_and_the_version_are_on_stdout() {
       approve      Lets held deletions, clearings and changes go on, in the next run
       reject       Drops held deletions, clearings and changes: the next run puts
                    back what was done
-      retry        Sends again what Linq refused, in the next run
+      retry        Sends again what Linq or the source refused, in the next run
       apply        Carries out exactly a plan that `plan --out` kept, once
       status       In sync? When last? What waits, and what decides it? What next?
       explain      Shows one contact: both sides, its history, what the next run

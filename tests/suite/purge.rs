@@ -111,7 +111,7 @@ fn the_version_of_the_source_that_a_write_replaced_is_erased_too() {
     world.change("Zebedee", "company", "Lights");
     world.once().expect(0);
     let files = Files::at(world.dir());
-    let is_hidden = |path: &&std::path::Path| path.to_string_lossy().contains("/.linqsync-");
+    let is_hidden = |path: &&std::path::Path| path.to_string_lossy().contains("/.linqsync/");
     assert!(files.containing("Quagmire").into_iter().any(|path| is_hidden(&path)));
     world.edit("Zebedee,Quagmire,zebedee@quagmire.example,(212) 555-0199,Lights\n", "");
     world.once().expect(0);

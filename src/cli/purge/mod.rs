@@ -17,6 +17,7 @@ use crate::report::ReportedError;
 use crate::source::{Access, Leftover, Source};
 
 use super::args::{Output, PurgeArgs};
+use super::named::named;
 use super::text::{counted, shown, wrapped};
 use super::{complain, failed_command, print, print_json};
 use person::Person;
@@ -24,11 +25,16 @@ use person::Person;
 /// Erases a person. Returns the exit code.
 pub(super) fn purge(output: Output, config: &Config, args: &PurgeArgs) -> anyhow::Result<u8> {
     let found = open::state(config).and_then(|state| {
-        let person = Person::find(&state, config, &args.who)?;
-        Ok((state, person))
+        let name = match named(&state, config, &args.who)? {
+            Ok(name) => name,
+            Err(same) => return Ok(Err(same)),
+        };
+        let person = Person::find(&state, config, &name)?;
+        Ok(Ok((state, person)))
     });
     let (state, person) = match found {
-        Ok(found) => found,
+        Ok(Ok(found)) => found,
+        Ok(Err(same)) => return refuse(output, &same.reported()),
         Err(error) => return refuse(output, &error.reported()),
     };
     if let Some(error) = person.reason_not_to(&args.who) {

@@ -173,7 +173,10 @@ impl Person {
             && rejections.is_empty()
         {
             let message = format!("the state knows nobody called {}", shown(text, 60));
-            (message, "name a Linq id, an e-mail, a phone number, a key or row:N".to_owned())
+            (
+                message,
+                "name a Linq id, an e-mail, a phone number, a full name, a key or row:N".to_owned(),
+            )
         } else {
             return None;
         };

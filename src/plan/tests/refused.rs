@@ -55,7 +55,7 @@ fn a_refused_field_waits_and_the_others_of_its_contact_are_sent() {
     let (world, mut seen) = refused_phone(TimeDelta::hours(1));
     let plan = planned(&seen, &world.policy);
     assert_eq!(sent(&plan), [Field::Title]);
-    let [Wait::Rejected { field: Some(Field::PhoneNumber), reason, refusal: Some(_) }] =
+    let [Wait::Rejected { field: Some(Field::PhoneNumber), reason, refusal: Some(_), .. }] =
         &plan.steps[0].waits[..]
     else {
         panic!("{:?}", plan.steps)

@@ -1,5 +1,6 @@
 //! The end of a run: what is remembered of it, and what people are told.
 
+use crate::apply::RefusedEdit;
 use crate::model::{Fingerprint, RunId, Waiting};
 use crate::observe::keep_records;
 use crate::plan::{Observation, Plan, Skipped, over, plan, waiting};
@@ -28,8 +29,7 @@ impl Making<'_, '_, '_> {
                 open
             }
         };
-        self.report.skipped =
-            skipped.len() + self.missed + undone.saturating_sub(self.refused.len()) + postponed;
+        self.report.skipped = skipped.len() + self.missed + undone + postponed;
         for Skipped { subject, why } in skipped {
             self.notices.push(format!("{}: {why}", subject.name));
         }
@@ -40,10 +40,7 @@ impl Making<'_, '_, '_> {
         self.end_decisions(&open, &waits, &seen)?;
         let open = self.with_what_is_held(open, &seen)?;
         self.report.take_open(&open, &seen);
-        self.report.open.rejected += self.refused.len();
-        for (name, reason) in std::mem::take(&mut self.refused) {
-            self.notices.push(format!("{name} could not be written to the source: {reason}"));
-        }
+        self.tell_refused();
         self.notices.extend(open.notices.iter().cloned());
         if let Some(halt) = &open.halt {
             self.notices.push(format!("nothing was written: {halt}"));
@@ -63,6 +60,18 @@ impl Making<'_, '_, '_> {
                  comes back with its fields alone: {error}"
             ));
         }
+    }
+
+    /// Tells once of each edit that the source could not take.
+    fn tell_refused(&mut self) {
+        let mut told: Vec<String> = Vec::new();
+        for RefusedEdit { name, reason, .. } in std::mem::take(&mut self.refused) {
+            let text = format!("{name} could not be written to the source: {reason}");
+            if !told.contains(&text) {
+                told.push(text);
+            }
+        }
+        self.notices.extend(told);
     }
 
     /// Forgets the decisions that are over, and tells which of them are void.

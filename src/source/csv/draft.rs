@@ -17,7 +17,7 @@ use super::header::told;
 use super::quotes::mark;
 use super::scan::Cell;
 use super::sheet::Sheet;
-use row::RowDraft;
+use row::{KnownTexts, RowDraft};
 
 /// New texts of cells by column, with the apostrophe of the formula guard and
 /// without quotation marks.
@@ -95,6 +95,8 @@ pub(super) struct Draft<'a> {
     named: BTreeSet<usize>,
     /// The order in which most whole names stand, where there is a column with them.
     order: Order,
+    /// What the columns hold, for values that have several.
+    known: KnownTexts,
 }
 
 impl<'a> Draft<'a> {
@@ -110,6 +112,7 @@ impl<'a> Draft<'a> {
             keys,
             named: BTreeSet::new(),
             order: row::usual_order(sheet),
+            known: KnownTexts::default(),
         };
         for edit in edits {
             let target = match edit {
@@ -136,7 +139,7 @@ impl<'a> Draft<'a> {
     ) -> Result<Target, String> {
         let position = self.untouched(at)?;
         let cells = self.sheet.cells(self.sheet.rows[position]);
-        let mut row = RowDraft::of(self.sheet, &cells, self.order);
+        let mut row = RowDraft::of(self.sheet, &cells, self.order, &self.known);
         let refused = row.change(changes);
         let mut new = row.new;
         new.extend(self.sheet.columns.id.zip(linq_id).map(|(column, id)| (column, id.to_string())));
@@ -166,7 +169,7 @@ impl<'a> Draft<'a> {
     ) -> Result<Target, String> {
         let mut row = was.map(|was| self.sheet.restored(was)).unwrap_or_default();
         self.leave_taken_key(&mut row.cells);
-        let mut draft = RowDraft::of(self.sheet, &[], self.order);
+        let mut draft = RowDraft::of(self.sheet, &[], self.order, &self.known);
         draft.new = row.cells;
         let refused = draft.fill(values);
         row.cells = draft.new;

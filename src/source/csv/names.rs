@@ -42,10 +42,11 @@ impl Names {
 /// recognised. An owner never is.
 pub(super) fn meaning(name: &str, all: &Names) -> Option<Meaning> {
     let plain = plain(name);
-    let beside = (0..).zip(PLAIN_BESIDE.iter()).find(|(_, (_, own, _))| *own == plain);
-    if let Some((place, (target, _, others))) = beside
-        && others.iter().any(|other| all.0.contains(other))
-    {
+    let is_meant = |(_, own, others): &(Target, String, Vec<String>)| {
+        *own == plain && others.iter().any(|other| all.0.contains(other))
+    };
+    let beside = (0..).zip(PLAIN_BESIDE.iter()).find(|(_, name)| is_meant(name));
+    if let Some((place, (target, _, _))) = beside {
         let rank = (usize::MAX, place);
         return Some(Meaning { target: *target, rank, is_alone: false });
     }
@@ -59,6 +60,20 @@ pub(super) fn field_of(name: &str) -> Option<Field> {
         Target::Field(field) => field,
         Target::FullName => Field::FirstName,
     })
+}
+
+/// Whether whole names below a column of this name have the last name first.
+pub(super) fn is_last_name_first(name: &str) -> bool {
+    KNOWN.get(&plain(name)).is_some_and(|place| WORDING.names[*place].is_last_first)
+}
+
+/// Whether a column of this name holds whole names and nothing else: `Name` alone may be
+/// either half, or that of an account.
+pub(super) fn is_surely_whole(name: &str) -> bool {
+    let plain = plain(name);
+    let is_several = !matches!(plain.as_str(), "name" | "nom" | "nome" | "naam" | "nombre");
+    is_several
+        && KNOWN.get(&plain).is_some_and(|place| WORDING.names[*place].target == Target::FullName)
 }
 
 fn known(name: &str, plain: &str) -> Option<Meaning> {
@@ -140,7 +155,8 @@ mod tests {
         }
         let mut seen = BTreeSet::new();
         for name in &WORDING.beside {
-            assert!(seen.insert(plain(name.text)), "{} is there twice", name.text);
+            let (text, target) = (plain(name.text), name.target.name());
+            assert!(seen.insert(format!("{text} {target}")), "{} is there twice", name.text);
         }
     }
 

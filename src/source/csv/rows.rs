@@ -22,6 +22,7 @@ use std::borrow::Cow;
 
 use super::CsvOptions;
 use super::beside::{Beside, Kind};
+use super::cell::meant;
 use super::damage::damage;
 use super::header::{Columns, told};
 use super::place::Place;
@@ -29,9 +30,10 @@ use super::quotes::{is_whole_row, mark};
 use super::scan::{Cell, Row, line_breaks};
 use crate::model::Unreadable;
 use crate::model::{
-    Field, FieldSet, Fingerprint, LinqId, OtherValue, RecordIndex, RejectedField, SourceKey,
-    SourceRecord, Values,
+    Composed, Field, FieldSet, Fingerprint, LinqId, OtherValue, RecordIndex, RejectedField,
+    SourceKey, SourceRecord, Values,
 };
+use crate::source::full_name::WholeName;
 use crate::source::number;
 
 /// Turns the rows of a file into records, one after the other.
@@ -226,6 +228,7 @@ impl<'a> RowReader<'a> {
             rejected,
             others,
             told_names: None,
+            composed: self.composed(cells),
             revised_at: None,
             fingerprint: Fingerprint::of(&self.body[row.start..row.content_end]),
             content: self.content(cells),
@@ -251,6 +254,17 @@ impl<'a> RowReader<'a> {
             add(&with_line_feeds(text));
         }
         Fingerprint(*hasher.finalize().as_bytes())
+    }
+
+    /// What stands in a cell together with something else, or in several.
+    fn composed(&self, cells: &[Cell]) -> Composed {
+        let name = self.columns.whole_name().and_then(|column| {
+            let written = self.text(cells, column).ok()?;
+            let text = meant(self.options.formula_guard, &written);
+            WholeName::of_usual(&text, self.columns.usual()).as_text()
+        });
+        let places = self.columns.places_of(Field::Location);
+        Composed { name, location: matches!(places, [Place::Joined(_), ..]) }
     }
 
     fn check_shape(&self, row: Row, cells: &[Cell]) -> Result<(), String> {

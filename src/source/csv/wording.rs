@@ -45,6 +45,8 @@ pub(super) struct KnownName {
     pub(super) text: &'static str,
     /// Whether it counts only where the header has no other name of its section.
     pub(super) is_alone: bool,
+    /// Whether whole names below it have the last name first.
+    pub(super) is_last_first: bool,
 }
 
 /// A name that means something only in a header with one of certain others.
@@ -80,8 +82,10 @@ impl Wording {
                 wording.beside.extend(BesideName::of(line));
             } else if let Some(target) = Target::called(section) {
                 let alone = line.strip_prefix("alone: ");
-                let text = alone.unwrap_or(line);
-                wording.names.push(KnownName { target, text, is_alone: alone.is_some() });
+                let last_first = line.strip_prefix("last name first: ");
+                let text = alone.or(last_first).unwrap_or(line);
+                let (is_alone, is_last_first) = (alone.is_some(), last_first.is_some());
+                wording.names.push(KnownName { target, text, is_alone, is_last_first });
             }
         }
         wording

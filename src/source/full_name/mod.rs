@@ -12,6 +12,8 @@ mod words;
 
 use std::ops::Range;
 
+use crate::model::NameText;
+
 use east_asian::{is_east_asian, surname_length};
 use words::{
     CAPITAL_SUFFIXES, CONNECTORS, LEGAL_FORMS, ONLY_AS_FORM, ONLY_IN_LOWER_CASE, ONLY_WITH_DOT,
@@ -45,10 +47,21 @@ pub(super) enum Order {
     Unspaced,
 }
 
+/// Which of two names comes first where nothing in the text tells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Usual {
+    /// `Ada King`
+    #[default]
+    FirstName,
+    /// `Kovács Péter`, in a column whose name says so.
+    LastName,
+}
+
 /// A whole name, and where its parts are in it.
 #[derive(Clone, Debug)]
 pub(super) struct WholeName<'t> {
     text: &'t str,
+    usual: Usual,
     first: Range<usize>,
     last: Range<usize>,
     order: Order,
@@ -57,8 +70,17 @@ pub(super) struct WholeName<'t> {
 impl<'t> WholeName<'t> {
     /// Takes `text` apart.
     pub(super) fn of(text: &'t str) -> WholeName<'t> {
+        WholeName::of_usual(text, Usual::FirstName)
+    }
+
+    /// Takes `text` apart, in which this name comes first as a rule.
+    pub(super) fn of_usual(text: &'t str, usual: Usual) -> WholeName<'t> {
         let whole = trimmed(text, 0..text.len());
-        let nothing = WholeName { text, first: 0..0, last: 0..0, order: Order::FirstLast };
+        let order = match usual {
+            Usual::FirstName => Order::FirstLast,
+            Usual::LastName => Order::Spaced,
+        };
+        let nothing = WholeName { text, usual, first: 0..0, last: 0..0, order };
         // What stands in for a name that is not there is none.
         if whole.is_empty() || text.contains('@') && !text[whole.clone()].contains([' ', '<']) {
             return nothing;
@@ -84,19 +106,60 @@ impl<'t> WholeName<'t> {
 
     /// The text from the first of both names to the end of the last one.
     pub(super) fn core(&self) -> &'t str {
+        &self.text[self.core_range()]
+    }
+
+    fn core_range(&self) -> Range<usize> {
         match (self.first.is_empty(), self.last.is_empty()) {
             (false, false) => {
-                let start = self.first.start.min(self.last.start);
-                &self.text[start..self.first.end.max(self.last.end)]
+                self.first.start.min(self.last.start)..self.first.end.max(self.last.end)
             }
-            (false, true) => &self.text[self.first.clone()],
-            (true, _) => &self.text[self.last.clone()],
+            (false, true) => self.first.clone(),
+            (true, _) => self.last.clone(),
         }
+    }
+
+    /// The name as it is written, by which it is told that it says other names as well. That
+    /// of an organisation, and one with several commas, says nothing but itself.
+    pub(super) fn as_text(&self) -> Option<NameText> {
+        if self.first.is_empty() && self.last.is_empty() {
+            return None;
+        }
+        let (is_last_first, between) = match self.order {
+            Order::FirstLast => (false, " "),
+            Order::LastFirst => (true, ", "),
+            Order::Spaced => (true, " "),
+            Order::Unspaced => (true, ""),
+        };
+        Some(NameText::new(self.text, self.core(), is_last_first, between))
     }
 
     /// The order of its parts; `None` where it has not both.
     pub(super) fn order(&self) -> Option<Order> {
         (!self.first.is_empty() && !self.last.is_empty()).then_some(self.order)
+    }
+
+    /// The name, if it may as well be taken apart into these.
+    pub(super) fn read_as(self, names: &Names) -> Option<WholeName<'t>> {
+        if self.names() == *names {
+            return Some(self);
+        }
+        let text = self.as_text().filter(|text| text.says(&names.first, &names.last))?;
+        let (head, tail) = if text.is_last_first() {
+            (&names.last, &names.first)
+        } else {
+            (&names.first, &names.last)
+        };
+        let whole = trimmed(self.text, 0..self.text.len());
+        let fits = |range: &Range<usize>| {
+            let text = &self.text[range.clone()];
+            text.len() >= head.len() + tail.len() && text.starts_with(head) && text.ends_with(tail)
+        };
+        let range = [self.core_range(), whole].into_iter().find(fits)?;
+        let head = range.start..range.start + head.len();
+        let tail = range.end - tail.len()..range.end;
+        let (first, last) = if text.is_last_first() { (tail, head) } else { (head, tail) };
+        Some(WholeName { first, last, ..self })
     }
 
     /// The text with other names and all else as it was; one that has no name gets them in
@@ -113,7 +176,7 @@ impl<'t> WholeName<'t> {
         } else {
             [Some(self.exchanged(names)), None, None]
         };
-        let reads_back = |text: &String| WholeName::of(text).names() == *names;
+        let reads_back = |text: &String| WholeName::of_usual(text, self.usual).names() == *names;
         candidates.into_iter().flatten().find(reads_back)
     }
 
@@ -206,6 +269,12 @@ impl<'t> WholeName<'t> {
         // `Mr. King` and `van der Berg` have a last name alone.
         if others.iter().all(is_small) {
             return WholeName { last: all, ..self };
+        }
+        if self.usual == Usual::LastName {
+            let small = core.iter().take_while(|word| is_small(word)).count();
+            let (last, first) = (core[0].start..core[small].end, core[small + 1..].first());
+            let first = first.map_or(0..0, |word| word.start..final_word.end);
+            return WholeName { first, last, ..self };
         }
         let mut start = core.len() - 1;
         loop {

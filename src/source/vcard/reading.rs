@@ -107,6 +107,7 @@ fn record(label: String, card: &FoundCard, person: &Person) -> SourceRecord {
         unsaid: FieldSet::EMPTY,
         rejected: person.rejected.clone(),
         others: others.collect(),
+        composed: crate::model::Composed::default(),
         told_names: person.told_names.clone(),
         revised_at: person.revised_at,
         fingerprint: card.fingerprint,

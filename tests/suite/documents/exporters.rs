@@ -319,6 +319,13 @@ const EXPORTERS: &[Exporter] = &[
         "nepctl",
     ),
     exporter(
+        "a table in Hungarian",
+        "Név,E-mail cím,Telefonszám,Cég,Beosztás,Város",
+        "wepctl",
+    ),
+    exporter("a table in Russian", "ФИО,Телефон,E-mail,Должность,Компания,Город", "wepctl"),
+    exporter("a table in German", "Nachname,Name,E-Mail,Telefon,Firma,Ort", "nepcl"),
+    exporter(
         "Zoom",
         "First Name,Last Name,Email,Organization,Job Title,City,Phone,Registration Time,Approval Status",
         "nepctl",

@@ -4,19 +4,40 @@
 //! leaves the others alone. Leaves to [`Place`] what is written there.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{Change, Field, RejectedField, Values};
-use crate::source::full_name::{Names, Order, WholeName};
+use crate::source::full_name::{Names, Order, Usual, WholeName};
 
 use super::super::cell;
 use super::super::place::{CellTexts, Place, RowText};
 use super::{Cell, NewCells, Sheet};
+
+/// The texts that the columns of a file have, once they are asked for.
+#[derive(Default)]
+pub(super) struct KnownTexts(RefCell<BTreeMap<usize, BTreeSet<String>>>);
+
+impl KnownTexts {
+    fn holds(&self, sheet: &Sheet, column: usize, text: &str) -> bool {
+        let read = |position: &usize| {
+            let cells = sheet.cells(sheet.rows[*position]);
+            let written = sheet.written(&cells, column);
+            cell::meant(sheet.guard, &written).trim().to_owned()
+        };
+        let mut known = self.0.borrow_mut();
+        let texts =
+            known.entry(column).or_insert_with(|| sheet.record_rows.iter().map(read).collect());
+        texts.contains(text)
+    }
+}
 
 /// A row in the making.
 pub(super) struct RowDraft<'a> {
     sheet: &'a Sheet,
     cells: &'a [Cell],
     order: Order,
+    known: &'a KnownTexts,
     /// The texts that are new.
     pub(super) new: NewCells,
 }
@@ -28,12 +49,21 @@ impl RowText for RowDraft<'_> {
             None => self.sheet.written(self.cells, column),
         }
     }
+
+    fn holds(&self, column: usize, text: &str) -> bool {
+        self.known.holds(self.sheet, column, text)
+    }
 }
 
 impl<'a> RowDraft<'a> {
     /// A row with these cells, which gets whole names in this order where it has none.
-    pub(super) fn of(sheet: &'a Sheet, cells: &'a [Cell], order: Order) -> RowDraft<'a> {
-        RowDraft { sheet, cells, order, new: NewCells::new() }
+    pub(super) fn of(
+        sheet: &'a Sheet,
+        cells: &'a [Cell],
+        order: Order,
+        known: &'a KnownTexts,
+    ) -> RowDraft<'a> {
+        RowDraft { sheet, cells, order, known, new: NewCells::new() }
     }
 
     /// Takes up changes, and returns the fields that cannot be written and why.
@@ -55,7 +85,7 @@ impl<'a> RowDraft<'a> {
     }
 
     fn has_whole_name(&self, field: Field) -> bool {
-        matches!(self.sheet.columns.places_of(field), [Place::WholeName(_), ..])
+        matches!(self.sheet.columns.places_of(field), [Place::WholeName(..), ..])
     }
 
     /// Exchanges one name or both in the column with whole names.
@@ -65,15 +95,13 @@ impl<'a> RowDraft<'a> {
         let guard = self.sheet.guard;
         let [first, last] = [Field::FirstName, Field::LastName]
             .map(|field| place.values(field, self, guard).swap_remove(0));
-        let mut names = Names { first, last };
+        let (mut had, mut names) = (Names::new(&first, &last), Names { first, last });
         for Change { field, from, to } in changes {
-            let name = if *field == Field::FirstName { &mut names.first } else { &mut names.last };
-            if name != from {
-                return Err(changed_since(*field));
-            }
-            name.clone_from(to);
+            let is_first = *field == Field::FirstName;
+            (if is_first { &mut had.first } else { &mut had.last }).clone_from(from);
+            (if is_first { &mut names.first } else { &mut names.last }).clone_from(to);
         }
-        let texts = place.put_names(&names, self, guard, self.order);
+        let texts = place.put_names((&had, &names), self, guard, self.order);
         let texts = texts.map_err(|why| format!("its {field} {why}"))?;
         self.take(*field, texts)
     }
@@ -86,7 +114,7 @@ impl<'a> RowDraft<'a> {
             return Err(format!("the file has no column for {field}"));
         }
         let guard = self.sheet.guard;
-        let says = |place: &&Place| place.values(*field, self, guard).contains(from);
+        let says = |place: &&Place| place.says(*field, from, self, guard);
         let place = places.iter().find(says).ok_or_else(|| changed_since(*field))?;
         let texts = place.put(*field, (from, to), self, guard);
         let texts = texts.map_err(|why| format!("its {field} {why}"))?;
@@ -126,12 +154,16 @@ impl<'a> RowDraft<'a> {
         let Some(column) = self.sheet.columns.whole_name() else { return Vec::new() };
         let [first, last] = [Field::FirstName, Field::LastName].map(|field| values[field].as_str());
         let names = Names::new(first, last);
-        let place = Place::WholeName(column);
+        let place = Place::WholeName(column, self.sheet.columns.usual());
         if first.is_empty() && last.is_empty() {
             self.new.remove(&column);
             return Vec::new();
         }
-        let texts = place.put_names(&names, self, self.sheet.guard, self.order);
+        let had = [Field::FirstName, Field::LastName];
+        let [first, last] =
+            had.map(|field| place.values(field, self, self.sheet.guard).swap_remove(0));
+        let had = Names { first, last };
+        let texts = place.put_names((&had, &names), self, self.sheet.guard, self.order);
         let done = texts
             .map_err(|why| format!("its name {why}"))
             .and_then(|texts| self.take(Field::FirstName, texts));
@@ -170,11 +202,14 @@ pub(super) fn usual_order(sheet: &Sheet) -> Order {
     let order = |position: &usize| {
         let cells = sheet.cells(sheet.rows[*position]);
         let written = sheet.written(&cells, column);
-        WholeName::of(&cell::meant(sheet.guard, &written)).order()
+        WholeName::of_usual(&cell::meant(sheet.guard, &written), sheet.columns.usual()).order()
     };
     let orders: Vec<Order> = sheet.record_rows.iter().filter_map(order).collect();
     let count = |order: Order| orders.iter().filter(|one| **one == order).count();
     // Of equals `max_by_key` takes the last.
     let all = [Order::Unspaced, Order::Spaced, Order::LastFirst, Order::FirstLast];
+    if orders.is_empty() && sheet.columns.usual() == Usual::LastName {
+        return Order::Spaced;
+    }
     all.into_iter().max_by_key(|order| count(*order)).unwrap_or(Order::FirstLast)
 }

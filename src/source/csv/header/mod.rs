@@ -11,7 +11,8 @@ mod profile;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Field, FieldSet};
+use crate::model::{Field, FieldSet, WHOLE_NAME};
+use crate::source::full_name::Usual;
 
 use super::names::{self, Meaning, Names, meaning, plain};
 use super::place::Place;
@@ -69,7 +70,7 @@ impl Columns {
             fields.insert(*field, vec![place]);
         }
         if let Some(column) = configured(&options.full_name, "source.columns.full_name")? {
-            whole_name(&mut fields, column);
+            whole_name(&names, &mut fields, column);
         }
         let mut notices = Vec::new();
         recognise(&names, &mut fields, id, below, &mut notices);
@@ -187,6 +188,12 @@ impl Columns {
         places.filter(|place| place.own_column().is_none()).flat_map(Place::columns).next().copied()
     }
 
+    /// Which name comes first in whole names, where nothing in them tells.
+    pub(super) fn usual(&self) -> Usual {
+        let places = self.places_of(Field::FirstName).iter().chain(self.places_of(Field::LastName));
+        places.map(Place::usual).find(|usual| *usual == Usual::LastName).unwrap_or_default()
+    }
+
     /// The names of the columns of a place, as people read them.
     pub(super) fn name_of(&self, place: &Place) -> String {
         let names = place.columns().iter().map(|column| self.names[*column].as_str());
@@ -215,7 +222,10 @@ impl Columns {
             let columns: Vec<String> = place.columns().iter().map(column).collect();
             match place {
                 Place::Column(_) => columns.concat(),
-                Place::WholeName(_) => format!("{} (whole name)", columns.concat()),
+                Place::WholeName(_, Usual::FirstName) => columns.concat() + WHOLE_NAME + ")",
+                Place::WholeName(_, Usual::LastName) => {
+                    columns.concat() + WHOLE_NAME + ", last name first)"
+                }
                 Place::Joined(_) => columns.join(" + "),
             }
         };
@@ -351,6 +361,8 @@ fn recognise(
     below: &dyn Profiles,
     notices: &mut Vec<String>,
 ) {
+    let own: BTreeSet<Field> = fields.keys().copied().collect();
+    let is_configured = |field: &Field| own.contains(field);
     let configured = fields.values().flatten().flat_map(Place::columns).copied();
     let taken: Vec<usize> = configured.chain(id).collect();
     let mut found: BTreeMap<Target, Vec<(Meaning, usize)>> = BTreeMap::new();
@@ -374,7 +386,14 @@ fn recognise(
             // Names are before it in the order of targets.
             Target::FullName => {
                 let has = |field| fields.contains_key(field);
-                if ![Field::FirstName, Field::LastName].iter().any(has) {
+                let halves = [Field::FirstName, Field::LastName];
+                // Beside one half, a column of that name has the other half as well.
+                let is_half = halves.iter().filter(|field| has(field)).count() == 1
+                    && !halves.iter().any(|field| is_configured(field));
+                if is_half {
+                    columns.retain(|(_, column)| names::is_surely_whole(&names[*column]));
+                }
+                if is_half || !halves.iter().any(has) {
                     // Of organisations `Name` is their own.
                     let is_of_these = !has(&Field::Email) && is_of_organisations(names);
                     let is_own = |column: &usize| is_of_these && plain(&names[*column]) == "name";
@@ -384,7 +403,7 @@ fn recognise(
                     let is_name = |(_, profile): &(usize, Profile)| !profile.holds_no_names();
                     let best = columns.into_iter().zip(profiles).find(is_name);
                     if let Some((column, _)) = best {
-                        whole_name(fields, column);
+                        whole_name(names, fields, column);
                     }
                 }
             }
@@ -411,9 +430,11 @@ fn is_of_organisations(names: &[String]) -> bool {
     names.iter().any(|name| OF_ORGANISATIONS.contains(&plain(name).as_str()))
 }
 
-fn whole_name(fields: &mut BTreeMap<Field, Vec<Place>>, column: usize) {
+fn whole_name(names: &[String], fields: &mut BTreeMap<Field, Vec<Place>>, column: usize) {
+    let usual =
+        if names::is_last_name_first(&names[column]) { Usual::LastName } else { Usual::FirstName };
     for field in [Field::FirstName, Field::LastName] {
-        fields.insert(field, vec![Place::WholeName(column)]);
+        fields.insert(field, vec![Place::WholeName(column, usual)]);
     }
 }
 
