@@ -1,7 +1,8 @@
 //! Mass edits of one field: values that were taken away, replaced, or moved from one
-//! contact to another.
+//! contact to another or from field to field.
 //!
-//! Owns how much is too much. A mass edit of a field on one side waits as a whole, while
+//! Owns how much is too much. Leaves whether a value moved between fields to
+//! [`super::crossed`]. A mass edit of a field on one side waits as a whole, while
 //! the edits of other fields go on. A value that comes where there was none is no edit
 //! here, unless it came from somewhere: nothing is lost by it.
 
@@ -10,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::model::{Canon, Change, Field, LinkId, LinkStatus, LinqId, Policy, Side, WaitingKind};
 
 use super::case::Case;
+use super::crossed::Crossings;
 use super::guard::{deletes_limit, take_changes};
 use super::observation::{Observation, RecentEdits};
 use super::step::{CarriedOut, Plan, Step, Wait};
@@ -39,6 +41,8 @@ enum Mass {
     Changed,
     /// Values were, before, those of other contacts.
     Moved,
+    /// Values were, before, those of other fields of the same contacts.
+    Crossed,
 }
 
 /// Holds the mass edits that `plan` would write on `side`. Returns whether values moved
@@ -60,7 +64,8 @@ pub(super) fn hold_mass_edits(
             edits.0.entry(change.field).or_default().push((step, change));
         }
     }
-    let judge = Judge { cases, side, seen, policy, limits };
+    let crossings = Crossings::new(&plan.steps, side, seen, policy.canon);
+    let judge = Judge { cases, side, seen, policy, limits, crossings: &crossings };
     let held: BTreeMap<Field, Vec<Mass>> =
         edits.0.iter().map(|(field, edits)| (*field, judge.judge(*field, edits))).collect();
     let notices: Vec<String> = held
@@ -71,9 +76,14 @@ pub(super) fn hold_mass_edits(
     if limits == EditLimits::Configured {
         plan.notices.extend(notices);
     }
+    let earlier = held_before(side, seen, policy, limits);
+    let mut slipped = Vec::new();
     for step in &mut plan.steps {
-        hold(step, &held, side, seen, policy, limits);
+        let is_slipped = limits == EditLimits::Configured && crossings.slipped(step);
+        slipped.extend(is_slipped.then(|| step.subject.name.clone()));
+        hold(step, &held, &earlier, is_slipped, side, policy);
     }
+    plan.notices.extend(notice_slipped(side, &slipped));
     held.values().flatten().any(|mass| *mass == Mass::Moved)
 }
 
@@ -104,24 +114,39 @@ fn approve(step: &mut Step, side: Side, seen: &Observation) {
     step.decided.extend(carried);
 }
 
+/// What earlier runs held back from `side`, by contact and field.
+fn held_before<'a>(
+    side: Side,
+    seen: &'a Observation,
+    policy: &Policy,
+    limits: EditLimits,
+) -> BTreeMap<(LinqId, Field), (&'a Change, &'a str)> {
+    if limits != EditLimits::Configured {
+        return BTreeMap::new();
+    }
+    let held = seen.held.values().filter_map(|hold| {
+        let change = hold.kind.edit_on(side)?;
+        // A limit that a person gives for this run is in the place of all others.
+        let is_judged_anew = change.clears() && policy.max_deletes_of_run.is_some();
+        let entry = ((hold.linq_id, change.field), (change, hold.reason.as_str()));
+        (!is_judged_anew).then_some(entry)
+    });
+    held.collect()
+}
+
 fn hold(
     step: &mut Step,
     held: &BTreeMap<Field, Vec<Mass>>,
+    earlier: &BTreeMap<(LinqId, Field), (&Change, &str)>,
+    is_slipped: bool,
     side: Side,
-    seen: &Observation,
     policy: &Policy,
-    limits: EditLimits,
 ) {
-    let subject = step.subject.clone();
+    let linq_id = step.subject.linq_id;
+    // The same value still waits, also where it would replace another one by now.
     let was_held = |change: &Change| {
-        let kind = WaitingKind::of_held(side, change.clone());
-        // A limit that a person gives for this run is in the place of all others.
-        let is_judged_anew = change.clears() && policy.max_deletes_of_run.is_some();
-        let is_known = limits == EditLimits::Configured && !seen.held.is_empty();
-        (is_known && !is_judged_anew)
-            .then(|| seen.held.get(&what(&kind, &subject, seen)))
-            .flatten()
-            .map(|hold| hold.reason.clone())
+        let (known, reason) = earlier.get(&(linq_id?, change.field))?;
+        policy.canon.same(change.field, &known.to, &change.to).then(|| (*reason).to_owned())
     };
     let mass_of = |change: &Change| {
         let masses = held.get(&change.field)?;
@@ -129,11 +154,13 @@ fn hold(
     };
     let decided = step.decided.clone();
     let is_held = |change: &Change| {
-        asks(change, &decided) && (mass_of(change).is_some() || was_held(change).is_some())
+        asks(change, &decided)
+            && (is_slipped || mass_of(change).is_some() || was_held(change).is_some())
     };
     for change in take_changes(step, side, &is_held) {
         let reason = mass_of(&change)
             .map(|mass| mass.reason(change.field, side))
+            .or_else(|| is_slipped.then(|| SLIPPED.to_owned()))
             .or_else(|| was_held(&change))
             .unwrap_or_default();
         step.waits.push(wait(side, change, reason));
@@ -155,7 +182,7 @@ impl Mass {
         match self {
             Mass::Cleared => change.clears(),
             Mass::Changed => change.replaces(),
-            Mass::Moved => true,
+            Mass::Moved | Mass::Crossed => true,
         }
     }
 
@@ -169,6 +196,9 @@ impl Mass {
             Mass::Moved => format!(
                 "values of {field} moved between contacts, so changing it in {side} is held"
             ),
+            Mass::Crossed => {
+                format!("values of other fields became {field}, so changing it in {side} is held")
+            }
         }
     }
 }
@@ -179,6 +209,7 @@ struct Judge<'a> {
     seen: &'a Observation,
     policy: &'a Policy,
     limits: EditLimits,
+    crossings: &'a Crossings<'a>,
 }
 
 impl Judge<'_> {
@@ -198,8 +229,13 @@ impl Judge<'_> {
             all.filter(|id| !now.contains(&Some(**id))).count()
         };
         let limit = deletes_limit(self.side, self.seen, self.policy);
-        if self.limits == EditLimits::Configured && self.moved(field, edits) {
-            return vec![Mass::Moved];
+        if self.limits == EditLimits::Configured {
+            if self.crossed(edits) {
+                return vec![Mass::Crossed];
+            }
+            if self.moved(field, edits) {
+                return vec![Mass::Moved];
+            }
         }
         let mut masses = Vec::new();
         if !cleared.is_empty() {
@@ -282,6 +318,18 @@ impl Judge<'_> {
         moved * 5 >= new.len() * 4
     }
 
+    /// Whether at least four in five of the new values were those of other fields of the same
+    /// contacts: columns that were exchanged, or that lost a column before them.
+    fn crossed(&self, edits: &[(&Step, &Change)]) -> bool {
+        let new = edits.iter().filter(|(_, change)| !change.to.trim().is_empty()).count();
+        if new < FEW {
+            return false;
+        }
+        let is_crossed =
+            |(step, change): &&(&Step, &Change)| self.crossings.from(step, change).is_some();
+        edits.iter().filter(is_crossed).count() * 5 >= new * 4
+    }
+
     /// Which contacts had which value of `field` on the side where it was edited, when both
     /// sides last agreed. Released ones count too: a value may have moved from one of them.
     fn holders(&self, field: Field, canon: Canon) -> BTreeMap<String, Vec<LinkId>> {
@@ -298,6 +346,22 @@ impl Judge<'_> {
         }
         holders
     }
+}
+
+/// Why the edits of a contact wait whose values are in other fields than before.
+const SLIPPED: &str = "its values moved from one field to another, so changing them is held";
+
+/// Names contacts whose values slipped to other fields.
+fn notice_slipped(side: Side, names: &[String]) -> Option<String> {
+    let origin = side.other();
+    let more = if names.len() > EXAMPLES { ", …" } else { "" };
+    let named = names[..names.len().min(EXAMPLES)].join(", ");
+    (!names.is_empty()).then(|| {
+        format!(
+            "values moved from one field to another in {origin}, held: {named}{more}; put them \
+             right there, or decide with `linqsync approve` or `linqsync reject`"
+        )
+    })
 }
 
 /// How often the edits take each value away.
@@ -322,6 +386,9 @@ fn notice(field: Field, mass: Mass, side: Side, edits: &[(&Step, &Change)]) -> S
         Mass::Cleared => format!("{values} {were} cleared in {origin}"),
         Mass::Changed => format!("{values} {were} replaced in {origin}"),
         Mass::Moved => format!("{values} moved between contacts in {origin}"),
+        Mass::Crossed => {
+            format!("{values} {were} those of other fields of the same contacts in {origin}")
+        }
     };
     let quoted = |text: &str| match text.trim() {
         "" => "(none)".to_owned(),

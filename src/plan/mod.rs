@@ -40,6 +40,7 @@ mod case;
 mod choice;
 mod copies;
 mod correlate;
+mod crossed;
 pub mod decide;
 mod decisions;
 mod disposition;

@@ -389,7 +389,7 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
             self.notices.push(notice);
             let seen = seen.change();
             seen.linq.elusive.extend(gone);
-            observe::recall(self.sides.state, seen)?;
+            observe::recall(self.sides.state, self.terms.policy, seen)?;
         }
         self.sides.source.forget_late();
         Ok(())

@@ -187,7 +187,7 @@ pub async fn preview_for(
     let recorder = Recorder { state: sides.state, run, policy: terms.policy, seen: &seen };
     if let Some((_, gone)) = late(recorder, &reading.late, now)? {
         seen.linq.elusive.extend(gone);
-        observe::recall(sides.state, &mut seen)?;
+        observe::recall(sides.state, terms.policy, &mut seen)?;
     }
     seen.changed_meaning =
         settle_meaning(sides.state, terms.policy, run, &reading, &mut seen, now)?;

@@ -374,3 +374,53 @@ fn what_is_held_stays_so_in_another_direction_and_is_asked_about_when_that_ends(
     let run = world.once().expect(3);
     assert_eq!((run.count("conflicts"), run.linq()[2]), (20, 0), "{:#}", run.json);
 }
+
+#[test]
+fn the_cells_of_a_row_that_slipped_by_one_are_held() {
+    let world = World::synced(&people::csv(1..=20));
+    let before = world.people_in_linq();
+    // The first cell is deleted, and the others move up.
+    let row = people::row(7);
+    let slipped = row.split_once(',').unwrap().1.trim_end().to_owned() + ",\n";
+    world.edit(&row, &slipped);
+    world.edit("Title 003", "Chief");
+    let run = world.once();
+    assert!(matches!(run.ended.code, Some(3 | 4)), "{:#}", run.json);
+    assert_eq!(run.linq()[1..], [0, 1, 0], "{:#}", run.json);
+    assert!(run.notices().contains("moved from one field to another"), "{}", run.notices());
+    for (was, is) in before.iter().zip(world.people_in_linq()) {
+        assert!(*was == is || is.contains(&"Chief".to_owned()), "{was:?} {is:?}");
+    }
+    world.edit(&slipped, &row);
+    world.once().expect(0);
+    assert_eq!(world.people_in_linq(), world.people_in_csv());
+    world.expect_silence();
+}
+
+#[test]
+fn columns_whose_contents_were_exchanged_are_held() {
+    let world = World::synced(&people::csv(1..=20));
+    let before = world.people_in_linq();
+    let mut rows = cells(&world.text());
+    let at = |name: &str| rows[0].iter().position(|column| column == name).unwrap();
+    let (company, title) = (at("Company"), at("Title"));
+    rows[1..].iter_mut().for_each(|row| row.swap(company, title));
+    world.write(text(&rows));
+    let run = world.once().expect(4);
+    assert_eq!(run.count("held_changes"), 40, "{:#}", run.json);
+    assert!(run.notices().contains("other fields of the same contacts"), "{}", run.notices());
+    assert_eq!((world.writes(), world.people_in_linq()), (vec![], before));
+    world.run(&["approve", "--all"]).expect(0);
+    world.once().expect(0);
+    assert_eq!(world.people_in_linq(), world.people_in_csv());
+    world.expect_silence();
+}
+
+#[test]
+fn first_and_last_name_of_somebody_are_put_right_at_once() {
+    let world = World::synced(&people::csv(1..=20));
+    let [first, last, ..] = people::person(4);
+    world.edit(&format!("{first},{last}"), &format!("{last},{first}"));
+    assert_eq!(world.once().expect(0).linq(), [20, 0, 1, 0]);
+    world.expect_silence();
+}

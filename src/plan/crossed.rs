@@ -1,0 +1,96 @@
+//! Values that moved from one field of a contact to another: cells that slipped when one of
+//! a row was deleted, columns that were exchanged.
+//!
+//! Owns telling that by what was agreed on. Leaves what becomes of such edits to
+//! [`super::mass_edits`].
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::{Canon, Change, Field, Link, LinkId, Side};
+
+use super::observation::Observation;
+use super::step::Step;
+
+/// The edits of a plan for one side, beside what was agreed on.
+pub(super) struct Crossings<'a> {
+    side: Side,
+    seen: &'a Observation,
+    canon: Canon,
+    links: BTreeMap<LinkId, &'a Link>,
+}
+
+impl<'a> Crossings<'a> {
+    /// For the edits of `steps` that would be written on `side`.
+    pub(super) fn new(
+        steps: &[Step],
+        side: Side,
+        seen: &'a Observation,
+        canon: Canon,
+    ) -> Crossings<'a> {
+        let edited = steps.iter().filter(|step| !step.changes_on(side).is_empty());
+        let edited: BTreeSet<LinkId> = edited.filter_map(|step| step.subject.link).collect();
+        let links = match edited.is_empty() {
+            true => BTreeMap::new(),
+            false => {
+                let edited = seen.links.iter().filter(|link| edited.contains(&link.id));
+                edited.map(|link| (link.id, link)).collect()
+            }
+        };
+        Crossings { side, seen, canon, links }
+    }
+
+    /// The field of the same contact that had the value of `change` when both sides last
+    /// agreed, and has another one by now.
+    pub(super) fn from(&self, step: &Step, change: &Change) -> Option<Field> {
+        let link = self.links.get(&step.subject.link?)?;
+        let value = self.canon.value(change.field, &change.to);
+        if value.is_empty() {
+            return None;
+        }
+        let had = |field: Field| {
+            let agreed = link.base.get(field)?;
+            let text = match self.side {
+                Side::Linq => &agreed.source,
+                Side::Source => &agreed.linq,
+            };
+            (self.canon.value(change.field, text) == value).then_some(text)
+        };
+        let moved_on = |field: Field, text: &str| {
+            self.shown(step, field)
+                .is_some_and(|now| self.canon.value(field, now) != self.canon.value(field, text))
+        };
+        let mut others = Field::ALL.into_iter().filter(|field| *field != change.field);
+        others.find(|field| had(*field).is_some_and(|text| moved_on(*field, text)))
+    }
+
+    /// What the edited side shows of a field by now.
+    fn shown(&self, step: &Step, field: Field) -> Option<&'a str> {
+        match self.side {
+            Side::Linq => {
+                let at = usize::try_from(step.subject.record?.0).ok()?;
+                Some(&self.seen.source.records.get(at)?.values[field])
+            }
+            Side::Source => {
+                Some(&self.seen.linq.contacts.get(&step.subject.linq_id?)?.values[field])
+            }
+        }
+    }
+
+    /// Whether the values of a contact slipped to other fields. Two that are exchanged are
+    /// put right, as first and last name are.
+    pub(super) fn slipped(&self, step: &Step) -> bool {
+        let changes = step.changes_on(self.side);
+        if changes.len() < 2 {
+            return false;
+        }
+        let crossed: Vec<(Field, Field)> = changes
+            .iter()
+            .filter_map(|change| Some((change.field, self.from(step, change)?)))
+            .collect();
+        match crossed[..] {
+            [] | [_] => false,
+            [(to, from), (other_to, other_from)] => (to, from) != (other_from, other_to),
+            _ => true,
+        }
+    }
+}
