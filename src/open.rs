@@ -16,9 +16,9 @@ use crate::linq::{
 };
 use crate::mirror::{Pair, State, StateError};
 use crate::report::ReportedError;
-use crate::source::csv::{Charset, CsvOptions, CsvSource, Delimiter as CsvDelimiter};
+use crate::source::csv::{self, Charset, CsvOptions, CsvSource, Delimiter as CsvDelimiter};
 use crate::source::vcard::{self, VcardOptions, VcardSource};
-use crate::source::{Access, Clock, FormulaGuard, Source};
+use crate::source::{Access, Clock, FormulaGuard, Source, SourceError};
 
 /// Why a configuration could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -163,6 +163,21 @@ fn csv_options(config: &Config, csv: &CsvConfig, access: Access) -> CsvOptions {
         region: config.sync.region,
         clock: clock(config.source.quiet),
         access,
+    }
+}
+
+/// Removes the versions that were displaced of the source and that `shows` something, and
+/// returns how many.
+///
+/// # Errors
+/// When another linqsync works on the source.
+pub fn forget_displaced(
+    config: &Config,
+    shows: &dyn Fn(&[u8]) -> bool,
+) -> Result<usize, SourceError> {
+    match &config.source.kind {
+        SourceKind::Csv(_) => csv::forget_displaced(&config.source.path, shows),
+        SourceKind::Vcard(_) => vcard::forget_displaced(&config.source.path, shows),
     }
 }
 

@@ -12,6 +12,7 @@ use crate::mirror::{IntentKind, State, StateError, Traces};
 use crate::model::{Field, LinqId, Values, Who};
 use crate::open::{self, OpenError};
 use crate::report::ReportedError;
+use crate::run::RunError;
 
 use super::args::{Output, PurgeArgs};
 use super::text::{counted, shown, wrapped};
@@ -35,6 +36,10 @@ pub(super) fn purge(output: Output, config: &Config, args: &PurgeArgs) -> anyhow
         let hint = "add --yes where there is no terminal to ask on".to_owned();
         return refuse(output, &ReportedError { code: 2, message, hint });
     }
+    let displaced = match open::forget_displaced(config, &|bytes| person.is_in(bytes)) {
+        Ok(displaced) => displaced,
+        Err(error) => return refuse(output, &RunError::from(error).reported()),
+    };
     let erased = state.purge(&person.traces);
     let erased = erased.and_then(|()| state.purge_backups(&|bytes| person.is_in(bytes)));
     let backups = match erased {
@@ -48,15 +53,17 @@ pub(super) fn purge(output: Output, config: &Config, args: &PurgeArgs) -> anyhow
             "history": person.traces.history.len(),
             "waiting": person.traces.waiting.len() + person.traces.rejections.len(),
             "backups": backups,
+            "displaced": displaced,
             "error": null,
         }))?;
         return Ok(0);
     }
     let history = counted(person.traces.history.len(), "entry", "entries");
     let backups = counted(backups.len(), "backup", "backups");
+    let displaced = counted(displaced, "replaced version", "replaced versions");
     let text = format!(
-        "erased from the mirror, from the history ({history}) and from the backups ({backups} \
-         removed). Nothing was deleted in Linq or in the source: where the person still is, the \
+        "erased from the mirror, from the history ({history}), from the backups ({backups} \
+         removed) and from beside the source ({displaced} removed). Nothing was deleted in Linq or in the source: where the person still is, the \
          next run reads them again, so delete them there too. Plans and exports that were saved \
          elsewhere are not touched."
     );

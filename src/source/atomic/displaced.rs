@@ -10,9 +10,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::model::Fingerprint;
 use crate::source::files::{Clock, Hidden};
 
-use super::entry::{Scope, State, entries, short};
+use super::entry::{Entry, Scope, State, entries, short};
 use super::paths::{discard, exchange, fingerprint_of};
 use super::{Displaced, Steps, exchange_back, restore_name};
 
@@ -40,6 +41,28 @@ pub(crate) fn rescue_late_saves(hidden: &Hidden, scope: Scope<'_>, clock: &Clock
         }
     }
     hidden.remove_if_empty();
+}
+
+/// Removes the displaced versions of files within `scope`, which must be locked, of which
+/// `shows` says that they show something. One that somebody wrote into since is a save, and
+/// stays. Returns how many were removed.
+pub(crate) fn forget_displaced(
+    hidden: &Hidden,
+    scope: Scope<'_>,
+    shows: &dyn Fn(&[u8]) -> bool,
+) -> usize {
+    let is_displaced = |entry: &Entry| {
+        matches!(entry.state, State::Replaced { .. } | State::Removed)
+            && entry.target(hidden, scope).is_some()
+    };
+    let shows_it = |entry: &Entry| {
+        fs::read(&entry.path)
+            .is_ok_and(|bytes| short(Fingerprint::of(&bytes)) == entry.was && shows(&bytes))
+    };
+    let entries = entries(hidden).into_iter().filter(is_displaced).filter(shows_it);
+    let removed = entries.filter(|entry| fs::remove_file(&entry.path).is_ok()).count();
+    hidden.remove_if_empty();
+    removed
 }
 
 /// Whether somebody wrote into `displaced`, which was `was`, and not within the quiet

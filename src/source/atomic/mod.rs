@@ -43,7 +43,7 @@ use super::WriteError;
 use super::files::Hidden;
 
 pub(crate) use create::{copy_beside_others, create_beside_others, create_in};
-pub(crate) use displaced::rescue_late_saves;
+pub(crate) use displaced::{forget_displaced, rescue_late_saves};
 pub(crate) use entry::Scope;
 pub(crate) use old_names::adopt_old_names;
 pub(crate) use paths::sync_names;

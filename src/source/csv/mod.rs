@@ -297,5 +297,17 @@ impl Source for CsvSource {
     }
 }
 
+/// Removes the replaced versions of the file at `path` of which `shows` says that they show
+/// something, and returns how many.
+///
+/// # Errors
+/// When another linqsync works on the file.
+pub fn forget_displaced(path: &Path, shows: &dyn Fn(&[u8]) -> bool) -> Result<usize, SourceError> {
+    let found = path.canonicalize().ok();
+    let _lock = found.as_deref().map(Lock::existing).transpose()?;
+    let target = found.as_deref().unwrap_or(path);
+    Ok(atomic::forget_displaced(&Hidden::beside(target), Scope::File(target), shows))
+}
+
 #[cfg(test)]
 mod tests;

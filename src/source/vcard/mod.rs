@@ -71,6 +71,25 @@ pub enum VcardVersion {
     V4,
 }
 
+/// What of our hidden directories is about cards.
+const OUR_SCOPE: Scope<'_> = Scope::Called(is_called_cards);
+
+/// Calls `act` with our directory in the first of `directories`, which is locked, and with
+/// those of others that have one of their own, unless another linqsync works there.
+fn each_hidden(directories: &[PathBuf], act: impl Fn(&Hidden)) {
+    for (position, directory) in directories.iter().enumerate() {
+        let hidden = Hidden::in_directory(directory);
+        if !hidden.is_there() {
+            continue;
+        }
+        let lock = (position > 0).then(|| Lock::existing(directory)).transpose();
+        match lock {
+            Ok(_held) => act(&hidden),
+            Err(error) => tracing::debug!(%error, "what lies hidden there is left alone"),
+        }
+    }
+}
+
 /// A directory of cards.
 #[derive(Debug)]
 pub struct VcardSource {
@@ -136,42 +155,23 @@ impl VcardSource {
         if self.options.access == Access::ReadOnly {
             return Ok(());
         }
+        let directories = directories(root, self.depth());
         if !self.lock.as_ref().is_some_and(|lock| lock.is_on(root)) {
             self.lock = Some(Lock::existing(root)?);
             let ours = Hidden::in_directory(root);
-            for directory in directories(root, self.depth()) {
-                atomic::adopt_old_names(&ours, &directory, Scope::Called(is_called_cards));
+            for directory in &directories {
+                atomic::adopt_old_names(&ours, directory, OUR_SCOPE);
             }
-            self.each_hidden(root, &|hidden| {
-                atomic::recover(hidden, Scope::Called(is_called_cards));
-            });
+            each_hidden(&directories, |hidden| atomic::recover(hidden, OUR_SCOPE));
         }
-        self.rescue_late_saves(root);
+        self.rescue_late_saves(&directories);
         Ok(())
     }
 
     /// Looks whether somebody wrote into a file that was displaced.
-    fn rescue_late_saves(&self, root: &Path) {
-        self.each_hidden(root, &|hidden| {
-            let scope = Scope::Called(is_called_cards);
-            atomic::rescue_late_saves(hidden, scope, &self.options.clock);
-        });
-    }
-
-    /// Calls `act` with our directory, and with those of subdirectories that have one of
-    /// their own, unless another linqsync works there.
-    fn each_hidden(&self, root: &Path, act: &dyn Fn(&Hidden)) {
-        for directory in directories(root, self.depth()) {
-            let hidden = Hidden::in_directory(&directory);
-            if !hidden.is_there() {
-                continue;
-            }
-            let is_locked = directory == root;
-            match (!is_locked).then(|| Lock::existing(&directory)).transpose() {
-                Ok(_lock) => act(&hidden),
-                Err(error) => tracing::debug!(%error, "what lies hidden there is left alone"),
-            }
-        }
+    fn rescue_late_saves(&self, directories: &[PathBuf]) {
+        let clock = &self.options.clock;
+        each_hidden(directories, |hidden| atomic::rescue_late_saves(hidden, OUR_SCOPE, clock));
     }
 
     /// Reads the directory once it has been left alone for the quiet time. Where that does
@@ -229,7 +229,7 @@ impl Source for VcardSource {
             return Err(read_only("it has not been read"));
         };
         if !edits.is_empty() {
-            self.rescue_late_saves(&last.root);
+            self.rescue_late_saves(&directories(&last.root, self.depth()));
         }
         let mut batch = Batch::new(last, self.options.version, self.depth());
         batch.carry_out(edits);
@@ -250,6 +250,22 @@ impl Source for VcardSource {
         let name = self.options.path.file_name().unwrap_or_else(|| "cards".as_ref());
         atomic::copy_beside_others(into, name, &last.root, last.files.keys().map(PathBuf::as_path))
     }
+}
+
+/// Removes the replaced and removed versions of cards in the directory `path` of which
+/// `shows` says that they show something, and returns how many.
+///
+/// # Errors
+/// When another linqsync works on the directory.
+pub fn forget_displaced(path: &Path, shows: &dyn Fn(&[u8]) -> bool) -> Result<usize, SourceError> {
+    let Ok(root) = fs::canonicalize(path) else { return Ok(0) };
+    let _lock = Lock::existing(&root)?;
+    let removed = std::cell::Cell::new(0);
+    // Subdirectories may have taken part before.
+    each_hidden(&directories(&root, Depth::All), |hidden| {
+        removed.set(removed.get() + atomic::forget_displaced(hidden, OUR_SCOPE, shows));
+    });
+    Ok(removed.get())
 }
 
 #[cfg(test)]
