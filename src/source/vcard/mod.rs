@@ -34,7 +34,7 @@ use crate::lock::Lock;
 use crate::model::{AsWritten, RecordIndex};
 
 use super::atomic::{self, Scope};
-use super::files::{Hidden, ReadError, Stillness, TRIES, follow};
+use super::files::{Hidden, ReadError, Stillness, Waited, follow};
 use super::{Access, Clock, Edit, Reading, Source, SourceError, WriteError, Written};
 
 use batch::Batch;
@@ -178,17 +178,14 @@ impl VcardSource {
     /// not happen, what is being changed is not read, and nothing counts as missing.
     fn scan(&mut self, root: &Path, mut known: Files) -> io::Result<Scanned> {
         let clock = self.options.clock.clone();
-        let mut tries = 0;
         loop {
             let mut scanned = folder::scan(root, self.depth(), &known)?;
             let rest = self.stillness.rest(&clock, scanned.state(), scanned.stamps());
             let Some(rest) = rest else { return Ok(scanned) };
-            tries += 1;
-            if tries == TRIES {
+            if self.stillness.wait(&clock, rest) == Waited::LongEnough {
                 scanned.distrust_restless(&clock);
                 return Ok(scanned);
             }
-            (clock.wait)(rest);
             known = scanned.files;
         }
     }
