@@ -15,7 +15,9 @@ const TRACES: [&str; 5] =
 #[track_caller]
 fn expect_no_trace(world: &World) {
     let state = Files::at(&world.path("state"));
+    let displaced = Files::at(&world.path(".linqsync"));
     for trace in TRACES {
+        assert_eq!(displaced.containing(trace), Vec::<&std::path::Path>::new(), "{trace}");
         assert_eq!(state.containing(trace), Vec::<&std::path::Path>::new(), "{trace}");
     }
     assert!(!state.containing("ada@engines").is_empty(), "others are still there");
@@ -42,6 +44,7 @@ fn somebody_who_was_deleted_is_erased_to_the_last_byte() {
     assert!(ended.stderr.contains("nobody has confirmed it"), "{}", ended.stderr);
     let ended = world.run(&["purge", "zebedee@quagmire.example", "--yes"]).expect(0);
     assert!(ended.stdout.contains("backups (1"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("earlier version"), "{}", ended.stdout);
     expect_no_trace(&world);
     assert_eq!((world.text(), world.linq().contacts()), (text, contacts));
     assert_eq!(world.linq().requests(), [], "nobody is asked");

@@ -98,6 +98,8 @@ fn nothing_of_a_purged_person_is_left_in_any_spelling() {
         assert!(traces.iter().filter(found).count() > 2, "the state knew them");
         world.run(&["purge", "bo@lanterns.example", "--yes"]).expect(0);
         let left: Vec<_> = traces.iter().filter(found).collect();
+        let displaced = Files::at(&world.path("cards/.linqsync"));
+        assert!(traces.iter().all(|trace| displaced.containing(trace).is_empty()));
         assert!(left.is_empty(), "{left:?}");
         assert!(!Files::at(&state).containing("ada@engines").is_empty(), "others are there");
         world.once().expect(0);

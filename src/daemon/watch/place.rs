@@ -126,6 +126,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn hidden_directories_of_which_ours_is_one_do_not_count() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = Place::Directory(dir.path().to_owned(), Depth::Deep);
+        for (name, counts) in [("team", true), (".linqsync", false)] {
+            let before = place.stamp();
+            let directory = dir.path().join(name);
+            std::fs::create_dir(&directory).unwrap();
+            std::fs::write(directory.join("ada.vcf"), "x").unwrap();
+            assert_eq!(place.stamp() != before, counts, "{name}");
+            let created = EventKind::Create(notify::event::CreateKind::Folder);
+            let event = Event::new(created).add_path(directory);
+            assert_eq!(place.concerns(&event), counts, "{name}");
+        }
+    }
+
+    #[test]
     fn every_file_of_cards_counts_and_nothing_else_does() {
         let dir = tempfile::tempdir().unwrap();
         let place = Place::Directory(dir.path().to_owned(), Depth::Flat);

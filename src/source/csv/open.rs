@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use crate::model::Fingerprint;
 use crate::source::SourceError;
-use crate::source::files::{Clock, ReadError, Stamp, Stillness, TRIES, read_stable};
+use crate::source::files::{Clock, ReadError, Stamp, Stillness, Waited, read_stable};
 
 use super::Defect;
 
@@ -37,17 +37,19 @@ pub(super) fn open(
     clock: &Clock,
     stillness: &mut Stillness,
 ) -> Result<Opened, SourceError> {
-    for _ in 0..TRIES {
+    loop {
         let read = read_if_still(path, clock, stillness).map_err(|error| refused(path, error))?;
-        match read {
+        let rest = match read {
             Ok(opened) => {
                 stillness.has_been_read();
                 return Ok(opened);
             }
-            Err(rest) => (clock.wait)(rest),
+            Err(rest) => rest,
+        };
+        if stillness.wait(clock, rest) == Waited::LongEnough {
+            return Err(refused(path, ReadError::Busy));
         }
     }
-    Err(refused(path, ReadError::Busy))
 }
 
 /// Reads the file, or says how long it must still be left alone for that.

@@ -9,7 +9,10 @@ use std::time::{Duration, SystemTime};
 
 use crate::model::Fingerprint;
 
-use super::Stamp;
+use super::{Stamp, TRIES};
+
+/// How long a source that is being changed is waited for, if not for the quiet time.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How long a source must have been left alone, and how that is found out.
 #[derive(Clone)]
@@ -76,6 +79,9 @@ pub(in crate::source) struct Stillness {
     /// What was seen last, and since when it is so.
     seen: Option<(Fingerprint, Duration)>,
     was_read: bool,
+    /// How often and for how long this reading has been waited for.
+    waits: usize,
+    waited: Duration,
 }
 
 impl Stillness {
@@ -109,10 +115,32 @@ impl Stillness {
         passed.and_then(|passed| clock.left(passed))
     }
 
+    /// Waits for `rest`; or does not, and says so, where the source has been waited for long
+    /// enough.
+    pub(in crate::source) fn wait(&mut self, clock: &Clock, rest: Duration) -> Waited {
+        self.waits += 1;
+        if self.waits == TRIES || self.waited >= clock.quiet.max(PATIENCE) {
+            return Waited::LongEnough;
+        }
+        self.waited += rest;
+        (clock.wait)(rest);
+        Waited::Again
+    }
+
     /// From now on only what is seen counts.
     pub(in crate::source) fn has_been_read(&mut self) {
-        self.was_read = true;
+        let seen = self.seen;
+        *self = Stillness { seen, was_read: true, ..Stillness::default() };
     }
+}
+
+/// Whether a source that was waited for is to be looked at again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::source) enum Waited {
+    /// It is.
+    Again,
+    /// It was not waited for again.
+    LongEnough,
 }
 
 #[cfg(test)]
@@ -183,6 +211,17 @@ mod tests {
         // Only the date that a program gave to the file is to come.
         let stamps = [Stamp::changed(9_000, 90)];
         assert_eq!(Stillness::default().rest(&clock, state("a"), stamps), None);
+    }
+
+    #[test]
+    fn what_never_rests_is_waited_for_ten_times_or_half_a_minute_or_once_if_that_takes_longer() {
+        let waits = |quiet: u64| {
+            let (clock, _) = clock(quiet);
+            let mut stillness = Stillness::default();
+            let wait = |_: &usize| stillness.wait(&clock, clock.quiet) == Waited::Again;
+            (0..99).take_while(wait).count()
+        };
+        assert_eq!([0, 1, 3, 10, 20, 600].map(waits), [9, 9, 9, 3, 2, 1]);
     }
 
     #[test]

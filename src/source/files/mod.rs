@@ -12,7 +12,7 @@ mod links;
 mod read;
 
 pub use clock::Clock;
-pub(super) use clock::Stillness;
+pub(super) use clock::{Stillness, Waited};
 pub(super) use hidden::Hidden;
 pub(super) use links::follow;
 pub(super) use read::{ReadError, Stamp, TRIES, read_stable};

@@ -121,7 +121,7 @@ fn where_the_changes_never_end_nothing_is_missing_and_what_is_changed_is_not_rea
     let labels: Vec<&str> = reading.unreadable.iter().map(|one| one.label.as_str()).collect();
     assert!(labels.contains(&".") && labels.contains(&"cy.vcf"), "{labels:?}");
     assert!(reading.unreadable[0].reason.contains("being changed"), "{:?}", reading.unreadable);
-    assert_eq!(desk.waits(), TRIES - 1);
+    assert!((6..=8).contains(&desk.waits()), "half a minute, not {} waits", desk.waits());
 }
 
 #[test]

@@ -35,7 +35,7 @@ use crate::lock::Lock;
 use crate::model::{AsWritten, Fingerprint, RecordIndex};
 
 use super::atomic::{self, Scope};
-use super::files::{Hidden, ReadError, Stillness, TRIES, follow};
+use super::files::{Hidden, ReadError, Stillness, Waited, follow};
 use super::{Access, Clock, Edit, Leftover, Reading, Source, SourceError, WriteError, Written};
 
 use batch::Batch;
@@ -70,6 +70,31 @@ pub enum VcardVersion {
     V3,
     /// RFC 6350.
     V4,
+}
+
+/// What of our hidden directories is about cards.
+const OUR_SCOPE: Scope<'_> = Scope::Called(is_called_cards);
+
+/// Our directories in those of `directories` that have one.
+fn all_hidden(directories: &[PathBuf]) -> Vec<Hidden> {
+    let hidden = directories.iter().map(|directory| Hidden::in_directory(directory));
+    hidden.filter(Hidden::is_there).collect()
+}
+
+/// Calls `act` with our directory in the first of `directories`, which is locked, and with
+/// those of others that have one of their own, unless another linqsync works there.
+fn each_hidden(directories: &[PathBuf], mut act: impl FnMut(&Hidden)) {
+    for (position, directory) in directories.iter().enumerate() {
+        let hidden = Hidden::in_directory(directory);
+        if !hidden.is_there() {
+            continue;
+        }
+        let lock = (position > 0).then(|| Lock::existing(directory)).transpose();
+        match lock {
+            Ok(_held) => act(&hidden),
+            Err(error) => tracing::debug!(%error, "what lies hidden there is left alone"),
+        }
+    }
 }
 
 /// A directory of cards.
@@ -137,68 +162,44 @@ impl VcardSource {
     /// Locks the directory, clears up what a run that was killed left behind, and looks
     /// for late saves.
     fn take_lock(&mut self, root: &Path) -> Result<(), SourceError> {
-        let scope = Scope::Called(is_called_cards);
+        let directories = directories(root, self.depth());
         if self.options.access == Access::ReadOnly {
-            let hidden = self.all_hidden(root);
-            self.late = hidden.iter().flat_map(|hidden| atomic::undone(hidden, scope)).collect();
+            let hidden = all_hidden(&directories);
+            self.late = hidden.iter().flat_map(|one| atomic::undone(one, OUR_SCOPE)).collect();
             return Ok(());
         }
         if !self.lock.as_ref().is_some_and(|lock| lock.is_on(root)) {
             self.lock = Some(Lock::existing(root)?);
             let ours = Hidden::in_directory(root);
-            for directory in directories(root, self.depth()) {
-                atomic::adopt_old_names(&ours, &directory, scope);
+            for directory in &directories {
+                atomic::adopt_old_names(&ours, directory, OUR_SCOPE);
             }
-            self.each_hidden(root, &mut |hidden| atomic::recover(hidden, scope));
+            each_hidden(&directories, |hidden| atomic::recover(hidden, OUR_SCOPE));
         }
-        self.rescue_late_saves(root);
+        self.rescue_late_saves(&directories);
         Ok(())
     }
 
     /// Looks whether somebody wrote into a file that was displaced.
-    fn rescue_late_saves(&mut self, root: &Path) {
-        let mut late = BTreeSet::new();
-        self.each_hidden(root, &mut |hidden| {
-            let scope = Scope::Called(is_called_cards);
-            late.extend(atomic::rescue_late_saves(hidden, scope, &self.options.clock));
+    fn rescue_late_saves(&mut self, directories: &[PathBuf]) {
+        let (clock, late) = (&self.options.clock, &mut self.late);
+        each_hidden(directories, |hidden| {
+            late.extend(atomic::rescue_late_saves(hidden, OUR_SCOPE, clock));
         });
-        self.late.extend(late);
-    }
-
-    /// Our directory, and those of subdirectories that have one of their own.
-    fn all_hidden(&self, root: &Path) -> Vec<Hidden> {
-        let hidden = directories(root, self.depth()).into_iter();
-        let hidden = hidden.map(|directory| Hidden::in_directory(&directory));
-        hidden.filter(Hidden::is_there).collect()
-    }
-
-    /// Calls `act` with our directory, and with those of subdirectories that have one of
-    /// their own, unless another linqsync works there.
-    fn each_hidden(&self, root: &Path, act: &mut dyn FnMut(&Hidden)) {
-        for hidden in self.all_hidden(root) {
-            let is_locked = hidden.base() == root;
-            match (!is_locked).then(|| Lock::existing(hidden.base())).transpose() {
-                Ok(_lock) => act(&hidden),
-                Err(error) => tracing::debug!(%error, "what lies hidden there is left alone"),
-            }
-        }
     }
 
     /// Reads the directory once it has been left alone for the quiet time. Where that does
     /// not happen, what is being changed is not read, and nothing counts as missing.
     fn scan(&mut self, root: &Path, mut known: Files) -> io::Result<Scanned> {
         let clock = self.options.clock.clone();
-        let mut tries = 0;
         loop {
             let mut scanned = folder::scan(root, self.depth(), &known)?;
             let rest = self.stillness.rest(&clock, scanned.state(), scanned.stamps());
             let Some(rest) = rest else { return Ok(scanned) };
-            tries += 1;
-            if tries == TRIES {
+            if self.stillness.wait(&clock, rest) == Waited::LongEnough {
                 scanned.distrust_restless(&clock);
                 return Ok(scanned);
             }
-            (clock.wait)(rest);
             known = scanned.files;
         }
     }
@@ -240,7 +241,7 @@ impl Source for VcardSource {
             return Err(read_only("it has not been read"));
         };
         if !edits.is_empty() {
-            self.rescue_late_saves(&last.root);
+            self.rescue_late_saves(&directories(&last.root, self.depth()));
         }
         let mut batch = Batch::new(last, self.options.version, self.depth());
         batch.carry_out(edits);
@@ -269,8 +270,8 @@ impl Source for VcardSource {
     fn forget_late(&mut self) {
         self.late.clear();
         if let Some(last) = &self.last {
-            for hidden in self.all_hidden(&last.root) {
-                atomic::forget_late(&hidden, Scope::Called(is_called_cards));
+            for hidden in all_hidden(&directories(&last.root, self.depth())) {
+                atomic::forget_late(&hidden, OUR_SCOPE);
             }
         }
     }
@@ -278,7 +279,7 @@ impl Source for VcardSource {
     fn leftovers(&self) -> Vec<Leftover> {
         let root = self.root().unwrap_or_else(|_| self.options.path.clone());
         let directories = directories(&root, self.depth());
-        atomic::leftovers(&self.all_hidden(&root), &directories, Scope::Called(is_called_cards))
+        atomic::leftovers(&all_hidden(&directories), &directories, OUR_SCOPE)
     }
 
     fn back_up(&self, into: &Path) -> io::Result<PathBuf> {
