@@ -14,6 +14,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::model::Fingerprint;
 use crate::source::Pace;
 
 use super::paths::{
@@ -30,10 +31,9 @@ const KEPT: Duration = Duration::from_mins(10);
 /// kept beside `target` if that was saved as well. Others are removed in time. Returns our
 /// versions that are not in place any more because of that, until [`forget_late`].
 pub(crate) fn look_again(target: &Path, pace: &Pace) -> BTreeSet<Version> {
-    for (path, was, made) in displaced(target) {
-        look_at(target, &path, &was, &made, pace);
-    }
-    undone(target)
+    let mut displaced = displaced(target);
+    displaced.retain(|(path, was, made)| look_at(target, path, was, made, pace));
+    displaced.into_iter().map(|(_, _, made)| made).collect()
 }
 
 /// Our versions of `target` that are not in place any more, because a late save is.
@@ -111,22 +111,19 @@ pub(crate) fn look_again_in(directory: &Path, pace: &Pace) -> BTreeSet<Version> 
     let targets: BTreeMap<String, &PathBuf> =
         paths.iter().map(|path| (prefix(path), path)).collect();
     let gone = directory.join("removed.vcf");
-    for (path, was, made) in &displaced {
+    let is_undone = |(path, was, made): &(PathBuf, String, Version)| {
         let name = name(path);
         let of = name[PREFIX.len()..].split('-').next().unwrap_or_default();
         let target = targets.get(&format!("{PREFIX}{of}-")).copied().unwrap_or(&gone);
-        look_at(target, path, was, made, pace);
-    }
-    undone_in(directory)
+        look_at(target, path, was, made, pace)
+    };
+    displaced.into_iter().filter(is_undone).map(|(_, _, made)| made).collect()
 }
 
-/// Whether somebody wrote into `displaced`, which was `was`, and not within the quiet
-/// time. If nobody did, it is removed in time.
-fn is_saved(displaced: &Path, was: &str, pace: &Pace) -> bool {
-    let (Ok(metadata), Ok(found)) = (fs::symlink_metadata(displaced), fingerprint_of(displaced))
-    else {
-        return false;
-    };
+/// Whether `displaced`, which was `was` and has `found` in it, is a save of somebody, and not
+/// one of within the quiet time. If it is not, it is removed in time.
+fn is_saved(displaced: &Path, found: Fingerprint, was: &str, pace: &Pace) -> bool {
+    let Ok(metadata) = fs::symlink_metadata(displaced) else { return false };
     if short(found) == was {
         // The kernel notes when a file was last renamed or written.
         let changed = u64::try_from(metadata.ctime()).unwrap_or(0);
@@ -141,19 +138,26 @@ fn is_saved(displaced: &Path, was: &str, pace: &Pace) -> bool {
 
 /// Gives a file that was removed its name back if somebody wrote into it since.
 fn look_at_gone(target: &Path, aside: &Path, was: &str, pace: &Pace) {
-    if is_saved(aside, was, pace) {
+    if fingerprint_of(aside).is_ok_and(|found| is_saved(aside, found, was, pace)) {
         let kept = remove::put_back(target, aside);
         let path = kept.as_deref().unwrap_or(target);
         tracing::warn!(path = %path.display(), "a late save of a file that was removed is back");
     }
 }
 
-fn look_at(target: &Path, displaced: &Path, was: &str, made: &str, pace: &Pace) {
-    if is_undone(displaced, made) || !is_saved(displaced, was, pace) {
-        return;
+/// Looks at one displaced file. Returns whether it is our version by now, since a late save
+/// is in place.
+fn look_at(target: &Path, displaced: &Path, was: &str, made: &str, pace: &Pace) -> bool {
+    let Ok(found) = fingerprint_of(displaced) else { return false };
+    if short(found) == made {
+        return true;
+    }
+    if !is_saved(displaced, found, was, pace) {
+        return false;
     }
     let is_ours = is_undone(target, made);
-    if is_ours && exchange(displaced, target).is_ok() && is_undone(displaced, made) {
+    let is_back = is_ours && exchange(displaced, target).is_ok() && is_undone(displaced, made);
+    if is_back {
         tracing::warn!(path = %target.display(), "a late save of the version before is in place");
     } else {
         let kept = keep(target, displaced);
@@ -161,6 +165,7 @@ fn look_at(target: &Path, displaced: &Path, was: &str, made: &str, pace: &Pace) 
     }
     // After a power loss, either version may be under either name: it is looked at once more.
     let _ = sync_directory(target);
+    is_back
 }
 
 fn is_over(displaced_at: SystemTime, now: SystemTime) -> bool {
