@@ -362,6 +362,26 @@ mod tests {
     }
 
     #[test]
+    fn of_an_older_state_nobody_knows_who_decided_and_it_can_be_read() {
+        let mut conn = Connection::open_in_memory().unwrap();
+        MIGRATIONS.to_version(&mut conn, 10).unwrap();
+        conn.execute_batch(
+            "INSERT INTO runs (id, started_at) VALUES (1, 0);
+             INSERT INTO history (run, at, side, action, name, changes, reason, approved, before)
+             VALUES (1, 0, 'source', 'delete', 'Ada', '[]', 'deleted in Linq', 1, 'Ada,…');
+             INSERT INTO decisions VALUES (zeroblob(32), '{}', '{\"decision\": \"retry\"}', 7);",
+        )
+        .unwrap();
+        MIGRATIONS.to_latest(&mut conn).unwrap();
+        let text = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, Option<String>>(0));
+        assert_eq!(text("SELECT decided_by FROM decisions").unwrap(), None);
+        assert_eq!(text("SELECT decided_by FROM changes").unwrap(), None);
+        assert_eq!(text("SELECT asked_by FROM runs").unwrap(), None);
+        assert_eq!(text("SELECT record FROM history").unwrap(), None);
+        assert_eq!(text("SELECT before FROM history").unwrap().as_deref(), Some("Ada,…"));
+    }
+
+    #[test]
     fn history_cannot_be_rewritten() {
         let mut conn = Connection::open_in_memory().unwrap();
         MIGRATIONS.to_latest(&mut conn).unwrap();

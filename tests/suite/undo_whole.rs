@@ -96,6 +96,21 @@ fn of_columns_that_are_gone_the_dry_run_and_the_run_say_so() {
 }
 
 #[test]
+fn what_separates_cells_by_then_is_no_matter() {
+    let world = team();
+    world.edit(row("E-2"), "");
+    let run = world.once().expect(0);
+    let commas = world.text().replace("met; 1833", "met in 1833").replace(';', ",");
+    world.write(commas);
+    world.sync();
+    let undone = undo(&world, &run).expect(0);
+    assert!(!undone.notices().contains("cannot come back with"), "{}", undone.notices());
+    let back = "E-2,Bo,Wang,\"plain\",bo@lanterns.example,,Lanterns,08\n";
+    assert!(world.text().contains(back), "{}", world.text());
+    world.expect_silence();
+}
+
+#[test]
 fn undone_redone_and_undone_again_it_ends_right_each_time() {
     let world = team();
     world.edit(row("E-2"), "");

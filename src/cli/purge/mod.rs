@@ -80,7 +80,7 @@ struct Done {
 }
 
 fn erase(state: &State, source: &dyn Source, person: &Person) -> Result<Done, StateError> {
-    let tells = |bytes: &[u8]| person.is_told_in(bytes) || person.is_in(bytes);
+    let tells = |bytes: &[u8]| person.is_told_in(bytes) || person.is_own_in(bytes);
     state.purge(&person.traces, &tells)?;
     let backups = state.purge_backups(&|bytes| person.is_in(bytes))?;
     let mut done = Done { backups, displaced: Vec::new(), left: Vec::new() };

@@ -99,6 +99,14 @@ impl Person {
         Ok(())
     }
 
+    /// Whether bytes that people wrote, in whatever way, have in them what nobody else has.
+    pub(super) fn is_own_in(&self, bytes: &[u8]) -> bool {
+        decodings(bytes).any(|text| {
+            let lower = text.to_lowercase();
+            self.own.iter().any(|own| lower.contains(own.as_str()))
+        })
+    }
+
     /// Whether a file of ours tells of them: what nobody else has, or one of their ids.
     pub(super) fn is_told_in(&self, bytes: &[u8]) -> bool {
         let lower = String::from_utf8_lossy(bytes).to_lowercase();
@@ -138,7 +146,7 @@ impl Person {
             let bytes = row.entry.bytes.as_deref().unwrap_or_default();
             if self.is_named_in(&row.entry.reason)
                 || self.is_told_in(entry.as_bytes())
-                || self.is_in(bytes)
+                || self.is_own_in(bytes)
             {
                 self.traces.history.insert(row.id);
             }

@@ -34,9 +34,9 @@ fn from_stat(stat: &str) -> Option<Usage> {
     Some(Usage { cpu: cpu / tick, memory: column(24)? * page, files: 0.0 })
 }
 
-/// The size of the database and its companions, in bytes.
+/// The size of the databases and their companions, in bytes.
 pub(super) fn size_of_state(dir: &Path) -> f64 {
-    let names = ["state.db", "state.db-wal", "state.db-shm"];
+    let names = ["state.db", "state.db-wal", "state.db-shm", "records.db"];
     let sizes = names.iter().filter_map(|name| std::fs::metadata(dir.join(name)).ok());
     let sum: u64 = sizes.map(|metadata| metadata.len()).sum();
     super::number(usize::try_from(sum).unwrap_or(usize::MAX))

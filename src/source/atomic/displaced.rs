@@ -13,6 +13,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::model::Fingerprint;
 use crate::source::files::{Clock, Hidden};
 
 use super::entry::{Entry, Scope, State, entries, short};
@@ -36,23 +37,19 @@ pub(crate) fn rescue_late_saves(
     scope: Scope<'_>,
     clock: &Clock,
 ) -> BTreeSet<Version> {
+    let mut undone = BTreeSet::new();
     for entry in entries(hidden) {
         let Some(target) = entry.target(hidden, scope) else { continue };
         match &entry.state {
-            State::Replaced { made } if is_version(&entry.path, made) => {}
-            State::Replaced { made } if is_saved(&entry.path, &entry.was, clock) => {
-                put_in_place(&target, &entry.path, made);
+            State::Replaced { made } => {
+                undone.extend(look_at(&target, &entry, made, clock).then(|| made.clone()));
             }
-            State::Removed if is_saved(&entry.path, &entry.was, clock) => {
-                let kept = restore_name(&target, &entry.path);
-                let path = kept.as_deref().unwrap_or(&target);
-                tracing::warn!(path = %path.display(), "a late save of a file that was removed is back");
-            }
-            State::Replaced { .. } | State::Removed | State::Part | State::Swap { .. } => {}
+            State::Removed => look_at_removed(&target, &entry, clock),
+            State::Part | State::Swap { .. } => {}
         }
     }
     hidden.remove_if_empty();
-    undone(hidden, scope)
+    undone
 }
 
 /// Our versions of files within `scope` that are not in place any more, because a late save
@@ -81,35 +78,53 @@ fn is_version(path: &Path, version: &str) -> bool {
     fingerprint_of(path).is_ok_and(|found| short(found) == version)
 }
 
-/// Whether somebody wrote into `displaced`, which was `was`, and not within the quiet
-/// time. If nobody did, it is removed in time.
-fn is_saved(displaced: &Path, was: &str, clock: &Clock) -> bool {
-    let (Ok(metadata), Ok(found)) = (fs::symlink_metadata(displaced), fingerprint_of(displaced))
-    else {
-        return false;
-    };
-    if short(found) == was {
+/// Whether a displaced file, which has `found` in it, is a save of somebody, and not one of
+/// within the quiet time. If it is not, it is removed in time.
+fn is_saved(displaced: &Entry, found: Fingerprint, clock: &Clock) -> bool {
+    let Ok(metadata) = fs::symlink_metadata(&displaced.path) else { return false };
+    if short(found) == displaced.was {
         // The kernel notes when a file was last renamed or written.
         let changed = u64::try_from(metadata.ctime()).unwrap_or(0);
         let displaced_at = UNIX_EPOCH + Duration::from_secs(changed);
         if is_over(displaced_at, (clock.now)()) {
-            discard(displaced);
+            discard(&displaced.path);
         }
         return false;
     }
     metadata.modified().is_ok_and(|modified| clock.rest(modified).is_none())
 }
 
-fn put_in_place(target: &Path, displaced: &Path, made: &str) {
-    let is_ours = is_version(target, made);
-    if is_ours && exchange(displaced, target).is_ok() && is_version(displaced, made) {
+/// Gives a file that was removed its name back if somebody wrote into it since.
+fn look_at_removed(target: &Path, removed: &Entry, clock: &Clock) {
+    if fingerprint_of(&removed.path).is_ok_and(|found| is_saved(removed, found, clock)) {
+        let kept = restore_name(target, &removed.path);
+        let path = kept.as_deref().unwrap_or(target);
+        tracing::warn!(path = %path.display(), "a late save of a file that was removed is back");
+    }
+}
+
+/// Looks at a file that was displaced by what was `made`. Returns whether it is that version
+/// by now, since a late save is in place.
+fn look_at(target: &Path, displaced: &Entry, made: &str, clock: &Clock) -> bool {
+    let Ok(found) = fingerprint_of(&displaced.path) else { return false };
+    if short(found) == made {
+        return true;
+    }
+    if !is_saved(displaced, found, clock) {
+        return false;
+    }
+    let path = &displaced.path;
+    let is_back =
+        is_version(target, made) && exchange(path, target).is_ok() && is_version(path, made);
+    if is_back {
         tracing::warn!(path = %target.display(), "a late save of the version before is in place");
     } else {
-        let kept = save_beside(target, displaced);
+        let kept = save_beside(target, path);
         tracing::warn!(path = %kept.display(), "a late save of the version before is kept in this file");
     }
     // After a power loss either version may have either name: it is looked at once more.
     let _ = sync_directory(target);
+    is_back
 }
 
 fn is_over(displaced_at: SystemTime, now: SystemTime) -> bool {

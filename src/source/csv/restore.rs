@@ -13,8 +13,12 @@ use super::draft::{NewCells, NewRow, Was};
 use super::scan::{Cell, Scanner};
 use super::sheet::{Sheet, row_name};
 
+/// What may have separated the cells of a row that was removed.
+const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
+
 /// A row that was removed, and the header above it.
 struct Removed<'a> {
+    delimiter: u8,
     header: Vec<String>,
     cells: Vec<Cell>,
     body: &'a [u8],
@@ -23,7 +27,24 @@ struct Removed<'a> {
 }
 
 impl<'a> Removed<'a> {
-    fn of(was: &'a AsWritten, delimiter: u8) -> Removed<'a> {
+    /// The row as it was written, whatever separated its cells then: what makes the most of
+    /// the columns of today, those of `sheet`.
+    fn of(was: &'a AsWritten, sheet: &Sheet) -> Removed<'a> {
+        let known = |removed: &Removed<'_>| {
+            let is_known = |name: &&String| sheet.columns.names().contains(name);
+            removed.header.iter().filter(is_known).count()
+        };
+        let now = Removed::by(was, sheet.dialect.delimiter);
+        let others = DELIMITERS.map(|delimiter| Removed::by(was, delimiter));
+        others.into_iter().fold(
+            now,
+            |best, other| {
+                if known(&other) > known(&best) { other } else { best }
+            },
+        )
+    }
+
+    fn by(was: &'a AsWritten, delimiter: u8) -> Removed<'a> {
         let body = was.text.as_bytes();
         let mut scanner = Scanner::new(body, delimiter, 0, 1);
         let (mut header, mut cells) = (Vec::new(), Vec::new());
@@ -31,7 +52,7 @@ impl<'a> Removed<'a> {
         let row = scanner.next_row(&mut cells);
         let header = header.iter().map(|cell| name(*cell, body)).collect();
         let row = row.map_or(&body[..0], |row| &body[row.start..row.content_end]);
-        Removed { header, cells, body, row }
+        Removed { delimiter, header, cells, body, row }
     }
 
     fn text(&self, cell: &Cell) -> String {
@@ -43,9 +64,10 @@ impl Sheet {
     /// The row that `was` there, as far as this table has its columns. What its encoding
     /// cannot hold stays out.
     pub(super) fn restored(&self, was: &AsWritten) -> NewRow {
-        let removed = Removed::of(was, self.dialect.delimiter);
+        let removed = Removed::of(was, self);
         let (mut new, mut quoted) = (NewCells::new(), BTreeSet::new());
-        let mut is_whole = removed.header == self.columns.names();
+        let mut is_whole =
+            removed.header == self.columns.names() && removed.delimiter == self.dialect.delimiter;
         for (column, cell) in self.columns_of(&removed) {
             let text = removed.text(cell);
             match column.filter(|_| self.holds(&text)) {
@@ -69,7 +91,7 @@ impl Sheet {
     /// The names of columns of the row that `was` there which have something in it and cannot
     /// come back: this table has no such column, or cannot hold the text.
     pub(super) fn lost(&self, was: &AsWritten) -> Vec<String> {
-        let removed = Removed::of(was, self.dialect.delimiter);
+        let removed = Removed::of(was, self);
         let mut columns = self.columns_of(&removed).zip(removed.header.iter());
         let mut lost = Vec::new();
         for ((column, cell), name) in columns.by_ref() {

@@ -122,7 +122,21 @@ impl Sheet {
         AsWritten { text: rows.concat(), place, ..AsWritten::default() }
     }
 
-    /// The row at `position`, without its line end.
+    /// Stands for what [`Sheet::as_written`] says of the record `at`: the header, the row, and
+    /// those beside it.
+    pub(super) fn stamp(&self, at: RecordIndex) -> Fingerprint {
+        let index = usize::try_from(at.0).unwrap_or(usize::MAX);
+        let beside = [index.checked_sub(1), Some(index), index.checked_add(1)];
+        let rows = beside.map(|at| at.and_then(|at| self.record_rows.get(at)).copied());
+        let mut hasher = blake3::Hasher::new();
+        for row in [Some(self.header)].into_iter().chain(rows) {
+            let bytes = row.map_or(&[][..], |row| self.bytes_of(self.rows[row]));
+            hasher.update(&bytes.len().to_le_bytes()).update(bytes);
+        }
+        Fingerprint(*hasher.finalize().as_bytes())
+    }
+
+    /// A row without its line end.
     pub(super) fn bytes_of(&self, row: Row) -> &[u8] {
         &self.text.body()[row.start..row.content_end]
     }

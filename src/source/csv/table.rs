@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::model::{AsWritten, RecordIndex};
+use crate::model::{AsWritten, Fingerprint, RecordIndex};
 use crate::source::atomic;
 use crate::source::{Edit, Reading, SourceError, WriteError, Written};
 
@@ -46,6 +46,11 @@ impl Table {
     /// The record `at`, whole and as it is written; empty if there is none.
     pub fn as_written(&self, at: RecordIndex) -> AsWritten {
         self.sheet.as_written(at)
+    }
+
+    /// Stands for what [`Table::as_written`] says of the record `at`.
+    pub fn stamp(&self, at: RecordIndex) -> Fingerprint {
+        self.sheet.stamp(at)
     }
 
     /// What of a row that `was` there cannot come back, for people.

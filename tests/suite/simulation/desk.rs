@@ -120,7 +120,7 @@ impl Desk {
         let (old, new) = (Sheet::parse(before), self.world.sheet());
         let row = |at: RecordIndex| self.row_of(&old, at);
         let mut expected = old.clone();
-        let mut gone = Vec::new();
+        let (mut gone, mut back) = (Vec::new(), Vec::new());
         let keeps_ids = self.world.has(Feature::Ids);
         for (edit, outcome) in edits.iter().zip(&written.edits) {
             match (edit, outcome) {
@@ -141,6 +141,7 @@ impl Desk {
                     let was = was.as_ref().map(|was| Sheet::parse(was.text.as_bytes()));
                     if let Some(was) = &was {
                         expected.put_back(at, was);
+                        back.push(at);
                     }
                     for field in Field::ALL {
                         // A cell that says the value comes back as it was typed.
@@ -157,13 +158,22 @@ impl Desk {
                 }
             }
         }
+        // A row that comes back may come anywhere among the others.
+        let mut rows = trimmed(&new);
+        let mut restored = expected.clone();
+        restored.rows = back.iter().map(|at| expected.rows[*at].clone()).collect();
+        let found = trimmed(&restored).into_iter().all(|row| {
+            let at = rows.iter().rposition(|now| *now == row);
+            at.map(|at| rows.remove(at)).is_some()
+        });
+        gone.extend(back);
         gone.sort_unstable();
         gone.into_iter().rev().for_each(|at| drop(expected.rows.remove(at)));
         let heads = |sheet: &Sheet| (sheet.above.clone(), sheet.header.clone());
-        if heads(&expected) != heads(&new) || trimmed(&expected) != trimmed(&new) {
+        if heads(&expected) != heads(&new) || !found || trimmed(&expected) != rows {
             self.world.violation(&format!(
-                "the file is not what was asked for:\n{:?}\n{:?}",
-                expected.rows, new.rows
+                "the file is not what was asked for:\n{:?} and {:?}\n{:?}",
+                expected.rows, restored.rows, new.rows
             ));
         }
         self.check_bytes(before, edits);
