@@ -318,11 +318,7 @@ const EXPORTERS: &[Exporter] = &[
         "Record Id,Salutation,First Name,Last Name,Account Name,Title,Email,Secondary Email,Phone,Home Phone,Other Phone,Mobile,Fax,Mailing City,Other City",
         "nepctl",
     ),
-    exporter(
-        "a table in Hungarian",
-        "Név,E-mail cím,Telefonszám,Cég,Beosztás,Város",
-        "wepctl",
-    ),
+    exporter("a table in Hungarian", "Név,E-mail cím,Telefonszám,Cég,Beosztás,Város", "wepctl"),
     exporter("a table in Russian", "ФИО,Телефон,E-mail,Должность,Компания,Город", "wepctl"),
     exporter("a table in German", "Nachname,Name,E-Mail,Telefon,Firma,Ort", "nepcl"),
     exporter(
