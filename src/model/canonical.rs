@@ -80,9 +80,19 @@ impl Canon {
         field == Field::PhoneNumber && numbers().is_some_and(|(sent, shown)| sent != shown)
     }
 
-    /// Whether `text` is a phone number that can be sent to Linq in E.164.
+    /// Why a phone number is not sent that is none where the source is at home.
+    pub fn misread(self) -> String {
+        format!(
+            "it is no valid number in {}, which sync.region names, and Linq would take it for an \
+             American one; write it with its country code ({} …), or correct sync.region",
+            self.region,
+            self.region.country_code()
+        )
+    }
+
+    /// Whether `text` is a valid phone number.
     pub fn is_usable_number(self, text: &str) -> bool {
-        phone::to_send(text.trim(), self.region).is_some()
+        phone::is_valid(text.trim(), self.region)
     }
 
     /// The fields among `fields` whose values mean different things in `a` and `b`.

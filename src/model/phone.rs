@@ -22,6 +22,12 @@ impl Region {
         number.get_region_code().map(Region)
     }
 
+    /// The country code with which its numbers begin: `+44`.
+    pub fn country_code(self) -> String {
+        let code = rlibphonenumber::PHONE_NUMBER_UTIL.get_country_code_for_region(self.0);
+        code.map(|code| format!("+{code}")).unwrap_or_default()
+    }
+
     /// Whether `text`, digits alone, is a whole number of another country that lacks
     /// its `+`: nobody here has it, and with the `+` somebody there does.
     pub fn lost_its_plus(self, text: &str) -> bool {
@@ -119,13 +125,29 @@ fn parsed(text: &str, region: Region) -> Option<String> {
 }
 
 /// The form in which a phone number is sent to Linq: E.164, where `text` is a valid number
-/// in `region`. An extension, which E.164 has no place for, stays where it is.
+/// in `region`, or one that has the length of a whole number there and that nobody in America
+/// has. An extension, which E.164 has no place for, stays where it is.
 pub(super) fn to_send(text: &str, region: Region) -> Option<String> {
     if is_north_american(text) {
         return Some(text.to_owned());
     }
     let number = PhoneNumber::parse(text, Some(region.0)).ok()?;
-    number.is_valid().then(|| number.format_as(PhoneNumberFormat::E164).into_owned())
+    let e164 = number.format_as(PhoneNumberFormat::E164).into_owned();
+    let is_possible = || {
+        let is_of_no_area = e164.starts_with("+1") && !is_north_american(&e164);
+        is_complete(&number, text) && !is_of_no_area && !is_anothers(text, region)
+    };
+    (number.is_valid() || is_possible()).then_some(e164)
+}
+
+/// Whether `text` is a valid number in `region`.
+pub(super) fn is_valid(text: &str, region: Region) -> bool {
+    PhoneNumber::parse(text, Some(region.0)).is_ok_and(|number| number.is_valid())
+}
+
+/// Whether `text`, which is no valid number in `region`, is one in America.
+fn is_anothers(text: &str, region: Region) -> bool {
+    region != Region::US && PhoneNumber::parse(text, None).is_err() && is_valid(text, Region::US)
 }
 
 /// A canonical form without its extension.
@@ -263,7 +285,10 @@ mod tests {
             ("(415) 555-2671 ext. 5", "US", Some("+14155552671")),
             ("tel:+1-415-555-2671", "FR", Some("+14155552671")),
             ("06 12 34 56 78", "US", None),
-            ("(555) 123-4567", "US", None),
+            ("(555) 123-4567", "US", Some("+15551234567")),
+            ("07700 900123", "GB", Some("+447700900123")),
+            ("+44 7700 900123", "US", Some("+447700900123")),
+            ("415 555 2671", "GB", None),
             ("555-0101", "US", None),
             ("n/a", "FR", None),
             ("", "FR", None),

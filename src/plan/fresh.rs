@@ -4,7 +4,7 @@
 use crate::model::{Base, Field, Link, LinqContact, LinqId, Policy, Side, SourceRecord};
 
 use super::interrupted::base_of_create;
-use super::merge::{MISREAD, Memory, merge};
+use super::merge::{Memory, merge};
 use super::observation::{DoubtfulCreate, Observation};
 use super::pairs::{add_writes, subject};
 use super::step::{LinkPlan, LinqWrite, Reason, Rule, SourceWrite, Step, Tier, Wait};
@@ -143,7 +143,7 @@ pub(super) fn create_in_linq(
     let mut values = record.values.only(seen.source.mapped.iter().filter(sent).collect());
     for field in values.filled().iter() {
         if policy.canon.is_misread(field, &values[field]) {
-            step.waits.push(Wait::unsendable(Some(field), MISREAD));
+            step.waits.push(Wait::unsendable(Some(field), &policy.canon.misread()));
             values[field].clear();
         }
     }

@@ -132,10 +132,6 @@ pub(super) fn merge(
     merge
 }
 
-/// Why a phone number is not sent that is none where the source is at home.
-pub(super) const MISREAD: &str = "it is no valid number in the country that sync.region names, and Linq would take it for an \
-     American one; write it with its country code (+33 …), or correct sync.region";
-
 /// The `outcome`, unless it sends Linq a value that it would misread.
 fn sendable(field: Field, source: &str, outcome: Outcome, policy: &Policy) -> Outcome {
     let is_misread = match &outcome {
@@ -147,7 +143,7 @@ fn sendable(field: Field, source: &str, outcome: Outcome, policy: &Policy) -> Ou
         | Outcome::Decided(_, Decided::ToSource(_), _)
         | Outcome::Wait(_) => false,
     };
-    if is_misread { reject(field, MISREAD) } else { outcome }
+    if is_misread { reject(field, &policy.canon.misread()) } else { outcome }
 }
 
 fn change(field: Field, from: &str, to: &str) -> Change {

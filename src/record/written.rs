@@ -117,7 +117,7 @@ impl Recorder<'_> {
                     contact.map(|contact| &contact.values),
                     self.policy.canon,
                 );
-                self.agree(id, &agreed, Some(record))
+                keep_further(self.agree(id, &agreed, Some(record)), set, record)
             }
         });
         // A value that Linq is still to get is only half of what was decided.
@@ -203,6 +203,23 @@ impl Recorder<'_> {
         let update = LinkChange::Update { id, key, fingerprint, content, base };
         back.into_iter().chain([update]).map(only).collect()
     }
+}
+
+/// The link after Linq's value of a field was cleared in a record that has further ones: the
+/// next of them stays the source's alone, until a person edits it. Otherwise it would come
+/// into Linq in the place of what was cleared there.
+fn keep_further(link: LinkChange, set: &[Change], record: &SourceRecord) -> LinkChange {
+    let mut link = link;
+    if let LinkChange::Update { base, .. } = &mut link {
+        for change in set.iter().filter(|change| change.clears()) {
+            let mut others = record.others.iter().filter(|other| other.field == change.field);
+            if let Some(next) = others.next() {
+                let (source, linq) = (next.text.clone(), String::new());
+                base.set_apart(change.field, Agreement { source, linq });
+            }
+        }
+    }
+    link
 }
 
 /// What both sides agree on once `record` has taken `set`, of which Linq has `linq`. Nothing

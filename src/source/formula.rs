@@ -21,7 +21,7 @@ pub enum FormulaGuard {
 impl FormulaGuard {
     /// The value as it is to stand in the file.
     pub(crate) fn guarded(self, field: Field, value: &str) -> Cow<'_, str> {
-        let phone = field == Field::PhoneNumber && is_phone_number(value);
+        let phone = field == Field::PhoneNumber && are_phone_numbers(value);
         match self {
             FormulaGuard::On if looks_like_formula(value) && !phone => {
                 Cow::Owned(format!("'{value}"))
@@ -46,6 +46,21 @@ fn looks_like_formula(text: &str) -> bool {
     text.trim_start_matches('\'').starts_with(starts)
 }
 
+/// One phone number with its country code, or several numbers of which the first has it.
+fn are_phone_numbers(text: &str) -> bool {
+    let separators = [';', ',', '|', '\n', '\r'];
+    let mut numbers = text.split(separators).flat_map(|part| part.split(" ::: ")).map(str::trim);
+    let is_bare = |text: &str| {
+        text.starts_with(|c: char| c.is_ascii_digit() || c == '(')
+            && is_phone_number(&format!("+{text}"))
+    };
+    text.starts_with('+')
+        && numbers.next().is_some_and(is_phone_number)
+        && numbers
+            .filter(|part| !part.is_empty())
+            .all(|part| is_phone_number(part) || is_bare(part))
+}
+
 /// A phone number with its country code, such as `+1 (415) 555-2671`.
 fn is_phone_number(text: &str) -> bool {
     let Some(rest) = text.strip_prefix('+') else { return false };
@@ -63,6 +78,11 @@ mod tests {
     #[test]
     fn what_a_spreadsheet_would_run_gets_an_apostrophe_and_other_values_do_not() {
         let table = [
+            (Field::PhoneNumber, "+14155552671; +14155552672", "+14155552671; +14155552672"),
+            (Field::PhoneNumber, "+14155552671 ::: 415 555 2672", "+14155552671 ::: 415 555 2672"),
+            (Field::PhoneNumber, "+14155552671\n(415) 555-2672", "+14155552671\n(415) 555-2672"),
+            (Field::PhoneNumber, "+14155552671; =1+1", "'+14155552671; =1+1"),
+            (Field::PhoneNumber, "+1|' /C calc'!A0", "'+1|' /C calc'!A0"),
             (Field::Company, "=1+1", "'=1+1"),
             (Field::Company, "@SUM(1)", "'@SUM(1)"),
             (Field::Title, "-", "'-"),

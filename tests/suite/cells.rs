@@ -110,3 +110,45 @@ fn spaces_that_look_alike_make_no_difference_and_are_shown_where_they_do() {
     let list = world.run(&["list", "conflicts"]);
     assert!(list.stdout.contains("Bo<U+200B>ss!"), "{}", list.stdout);
 }
+
+#[test]
+fn several_numbers_in_a_cell_get_no_apostrophe() {
+    let world = World::synced("First Name,Phone\nAda,+14155552671; +14155552672\n");
+    world.change("Ada", "phone_number", "+14155552673");
+    world.once().expect(0);
+    assert_eq!(world.text(), "First Name,Phone\nAda,+14155552673; +14155552672\n");
+    world.expect_silence();
+}
+
+#[test]
+fn a_value_that_is_cleared_in_linq_is_not_replaced_by_the_next_one() {
+    for (text, after) in [
+        (
+            "First Name,Email,Title\nAda,ada@x.example; ada@home.example,Cook\n",
+            "First Name,Email,Title\nAda,ada@home.example,Cook\n",
+        ),
+        (
+            "First Name,Title,Work Email,Home Email\nAda,Cook,ada@x.example,ada@home.example\n",
+            "First Name,Title,Work Email,Home Email\nAda,Cook,,ada@home.example\n",
+        ),
+    ] {
+        let world = World::synced(text);
+        world.change("Ada", "email", "");
+        world.once().expect(0);
+        assert_eq!(world.text(), after);
+        world.expect_silence();
+        world.edit("Cook", "Chef");
+        world.once().expect(0);
+        let ada = world.contact("Ada");
+        assert_eq!(
+            (ada.email.unwrap_or_default(), ada.title.as_deref()),
+            (String::new(), Some("Chef"))
+        );
+        world.run(&["verify"]).expect(0);
+        // A person makes it Linq's.
+        world.edit("ada@home.example", "ada@new.example");
+        world.once().expect(0);
+        assert_eq!(world.contact("Ada").email.as_deref(), Some("ada@new.example"));
+        world.expect_silence();
+    }
+}

@@ -134,3 +134,19 @@ fn a_number_that_linq_would_take_for_an_american_one_is_not_sent() {
     assert_eq!(phone(&world, "Ida"), "+33612345678");
     world.expect_silence();
 }
+
+#[test]
+fn a_number_that_is_possible_in_the_region_is_sent_in_e164_also_where_nobody_has_it() {
+    let mut world = World::new();
+    world.set("sync.region", "\"GB\"");
+    world.write(HEADER.to_owned() + "Ida,ida@x.example,07700 900123,Chef\n");
+    world.once().expect(0);
+    assert_eq!(sent(&world, Kind::Create), ["+447700900123"]);
+    world.expect_silence();
+    // Nobody in Britain has it, and somebody in America does.
+    world.edit("07700 900123", "415 555 2671");
+    assert_eq!(world.once().expect(3).count("rejected"), 1);
+    let listed = world.run(&["list", "rejected"]).expect(0).stdout;
+    assert!(listed.contains("`Phone` in row 2") && listed.contains("(+44 …)"), "{listed}");
+    assert_eq!(phone(&world, "Ida"), "+447700900123");
+}
