@@ -204,16 +204,17 @@ pub(super) fn entry_text(row: &HistoryRow, source: &str) -> String {
         Action::Reject => format!("rejected by {side}"),
     };
     let when = format!("{}  run {}", instant(row.at), row.run);
-    let decided = entry.decided.as_ref().map(decided_text).unwrap_or_default();
+    let decided = entry.decided.as_ref().map(decided_text);
+    let decided = decided.map(|text| format!("; {text}")).unwrap_or_default();
     head_of(&entry.name, &place, &when, &format!("{what}: {}{decided}", entry.reason))
         + &changes(&entry.changes)
 }
 
-/// Who decided something: "; decided by anna with `approve` at 2026-11-30 09:00:00 UTC".
+/// Who decided something: "decided by anna with `approve` at 2026-11-30 09:00:00 UTC".
 fn decided_text(decided: &DecidedBy) -> String {
     let DecidedBy { by, command, at } = decided;
     let by = by.as_ref().map(|by| format!(" by {}", shown(by, 60))).unwrap_or_default();
-    format!("; decided{by} with `{command}` at {}", instant(*at))
+    format!("decided{by} with `{command}` at {}", instant(*at))
 }
 
 /// An instant, in UTC.

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use crate::config::Config;
 use crate::mirror::{State, StateError};
 use crate::model::{
-    Decision, Field, Fingerprint, LinkStatus, LinqId, RecordIndex, Side, SourceRecord, Values,
-    Waiting, WaitingKind,
+    Decided, DecidedBy, Field, Fingerprint, LinkStatus, LinqId, RecordIndex, Side, SourceRecord,
+    Values, Waiting, WaitingKind,
 };
 use crate::open;
 use crate::plan::duplicates;
@@ -112,7 +112,7 @@ struct Item {
 fn items(state: &State, config: &Config, wanted: ListState) -> Result<Vec<Item>, StateError> {
     let waiting = state.waiting()?;
     let decided = state.decided()?.into_iter();
-    let decisions = decided.map(|decided| (decided.about.what, decided.decision)).collect();
+    let decisions = decided.map(|decided| (decided.about.what, decided)).collect();
     let of = |is: fn(&WaitingKind) -> bool| {
         waiting.iter().filter(|w| is(&w.kind)).map(|w| item(w, &decisions)).collect()
     };
@@ -126,7 +126,7 @@ fn items(state: &State, config: &Config, wanted: ListState) -> Result<Vec<Item>,
     })
 }
 
-fn item(waiting: &Waiting, decisions: &BTreeMap<Fingerprint, Decision>) -> Item {
+fn item(waiting: &Waiting, decisions: &BTreeMap<Fingerprint, Decided>) -> Item {
     let decided = decisions.get(&waiting.what);
     let name = shown(&waiting.person.display_name(), 44);
     let place = match (&waiting.source_key, waiting.linq_id) {
@@ -147,12 +147,15 @@ fn item(waiting: &Waiting, decisions: &BTreeMap<Fingerprint, Decision>) -> Item 
     if let (Some(value), Some(cell)) = (&waiting.value, &waiting.cell) {
         let _ = writeln!(text, "    {:<13} {}", shown(cell, 60), quoted(value));
     }
-    if decided.is_some() {
-        text += "    decided; the next run carries it out\n";
+    if let Some(decided) = decided {
+        let DecidedBy { by, command, .. } = decided.decided_by();
+        let by = by.map(|by| format!(" by {}", shown(&by, 16))).unwrap_or_default();
+        let _ = writeln!(text, "    decided{by} with `{command}`; the next run carries it out");
     }
     let mut json = serde_json::to_value(waiting).unwrap_or_default();
     json["name"] = json!(waiting.person.display_name());
-    json["decided"] = json!(decided);
+    json["decided"] = json!(decided.map(|decided| &decided.decision));
+    json["decided_by"] = json!(decided.map(Decided::decided_by));
     Item { text, json, is_refused: waiting.kind.is_refused() }
 }
 

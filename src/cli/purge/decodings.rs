@@ -41,7 +41,10 @@ pub(super) fn decodings(bytes: &[u8]) -> impl Iterator<Item = String> + use<> {
         EUC_JP,
     ];
     forms.into_iter().flat_map(move |form| {
-        encodings.into_iter().flat_map(move |encoding| {
+        // What is ASCII says the same in all of them, but for those of two bytes.
+        let is_ascii = form.is_ascii() && !form.contains(&0);
+        let count = if is_ascii { 1 } else { encodings.len() };
+        encodings.into_iter().take(count).flat_map(move |encoding| {
             let text = encoding.decode_without_bom_handling(&form).0.into_owned();
             let plain = text.contains('\\').then(|| text.replace('\\', ""));
             std::iter::once(text).chain(plain)
