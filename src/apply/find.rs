@@ -1,4 +1,7 @@
 //! Whom Linq finds before a contact is created.
+//!
+//! Owns what is searched for, and with how many requests. Leaves who of those who were found it
+//! is to [`crate::plan`].
 
 use crate::linq::{Fetched, FindBy, Finding, LinqError};
 use crate::model::{Canon, Field, LinqContact, Values};

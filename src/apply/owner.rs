@@ -1,4 +1,7 @@
 //! For whom contacts are created: users whom Linq knows, as far as it has told.
+//!
+//! Owns which user a create names and that one contact is created first for a user of whom
+//! nothing is known. Leaves what follows from a refusal to [`super::refused`].
 
 use tokio::sync::MutexGuard;
 

@@ -1,5 +1,8 @@
 //! One update as a request: what it carries besides its changes, how it is sent again, and
 //! what Linq made of it.
+//!
+//! Owns the field that identifies the contact in each request, the owner who is sent along, and
+//! the comparison with the answer. Leaves which fields are sent to [`super::update`].
 
 use crate::linq::{Fetched, LinqError, Lookup, Reason, Update, UpdateError};
 use crate::model::{Canon, Change, Field, FieldSet, LinqId, Values};

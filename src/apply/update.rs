@@ -1,4 +1,8 @@
 //! Updates in Linq: the fields that changed, without those that Linq refuses.
+//!
+//! Owns the order of the attempts: as little as possible is left out, and what was certainly
+//! refused is tried in smaller parts. Leaves one attempt to [`super::patch`], and who is to
+//! blame to [`super::refused`].
 
 use crate::linq::{Fetched, Reason, Rejection};
 use crate::mirror::{IntentKind, IntentOutcome};

@@ -1,5 +1,6 @@
 //! E-mail addresses as people and programs spell them.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 /// Where in `text` the address itself is, if that is all it says: without a name before it,
@@ -24,7 +25,32 @@ pub fn bare_address(text: &str) -> Option<Range<usize>> {
         let end = range.start + 7 + address.find('?').unwrap_or(address.len());
         range = stripped(text, range.start + 7..end);
     }
-    is_address(&text[range.clone()]).then_some(range)
+    is_address(&decoded_address(text, range.clone())).then_some(range)
+}
+
+/// The address that stands at `bare` in `text`: in a `mailto:` some characters may be written
+/// as `%40`.
+pub fn decoded_address(text: &str, bare: Range<usize>) -> Cow<'_, str> {
+    let address = &text[bare.clone()];
+    let scheme = bare.start.checked_sub(7).and_then(|start| text.get(start..bare.start));
+    let is_mailto = scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("mailto:"));
+    if !is_mailto || !address.contains('%') {
+        return Cow::Borrowed(address);
+    }
+    percent_decoded(address).map_or(Cow::Borrowed(address), Cow::Owned)
+}
+
+fn percent_decoded(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [byte, behind @ ..] = rest {
+        let code = behind.get(..2).and_then(|code| std::str::from_utf8(code).ok());
+        let code = code.filter(|_| *byte == b'%');
+        let decoded = code.and_then(|code| u8::from_str_radix(code, 16).ok());
+        bytes.push(decoded.unwrap_or(*byte));
+        rest = decoded.map_or(behind, |_| &behind[2..]);
+    }
+    String::from_utf8(bytes).ok()
 }
 
 /// Whether `text` is a whole address and nothing else.
@@ -100,6 +126,16 @@ mod tests {
             "<a@x.example> <b@x.example>",
         ] {
             assert_eq!(bare_address(text), None, "{text}");
+        }
+        for (text, address) in [
+            ("mailto:ada%40x.example", "ada@x.example"),
+            ("MAILTO:ada%2Bnews@x.example?subject=Hi%20Ada", "ada+news@x.example"),
+            ("Ada <mailto:d%C3%B6rte@x.example>", "dörte@x.example"),
+            ("mailto:100%@x.example", "100%@x.example"),
+            ("ada%2Bnews@x.example", "ada%2Bnews@x.example"),
+        ] {
+            let bare = bare_address(text).map(|bare| decoded_address(text, bare));
+            assert_eq!(bare.as_deref(), Some(address), "{text}");
         }
         let quoted = "o'neill@x.example";
         assert_eq!(bare_address(quoted), Some(0..quoted.len()));

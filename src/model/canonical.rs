@@ -8,7 +8,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::phone::{self, Region};
 use super::text::folded;
-use super::{Field, FieldSet, Values, bare_address};
+use super::{Field, FieldSet, Values, bare_address, decoded_address};
 
 /// Compares values field by field. Carries what comparison depends on: the
 /// region in which phone numbers without a country code are read.
@@ -156,7 +156,8 @@ fn email(text: &str) -> String {
     if text.bytes().all(is_plain) && !text.ends_with('.') && !text.starts_with('.') {
         return text.to_ascii_lowercase();
     }
-    let text = bare_address(text).map_or(text, |range| &text[range]);
+    let bare = bare_address(text).map(|range| decoded_address(text, range));
+    let text = bare.as_deref().unwrap_or(text);
     if text.is_ascii() { text.to_ascii_lowercase() } else { international_email(text) }
 }
 

@@ -401,7 +401,7 @@ mod tests {
     fn how_a_name_was_told_is_remembered_in_the_base() {
         let mut base = Base::default();
         let (parts, whole) = (Fingerprint::of(b"parts"), Fingerprint::of(b"whole"));
-        base.names = Some(Box::new(NamesSeen { parts, whole, is_same: true }));
+        base.names = Some(Box::new(NamesSeen { parts, whole, is_same: true, told: None }));
         base.set(Field::Title, Agreement::default());
         let json = serde_json::to_string(&base).unwrap();
         assert_eq!(serde_json::from_str::<Base>(&json).unwrap(), base);

@@ -24,7 +24,7 @@ mod values;
 mod waiting;
 mod who;
 
-pub use address::bare_address;
+pub use address::{bare_address, decoded_address};
 pub use canonical::{Canon, canonical};
 pub use composed::{Composed, NameText, same_parts};
 pub use decided_by::DecidedBy;

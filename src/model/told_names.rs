@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Canon, Field, Fingerprint, Values};
+use super::{Canon, Field, Fingerprint, Values, name_contains};
 
 /// Both ways in which a record tells its name, as one reading found them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +17,9 @@ pub struct NamesSeen {
     pub whole: Fingerprint,
     /// Whether the whole told the same name as was agreed on.
     pub is_same: bool,
+    /// What the names that the whole told are known by; `None` in states of old.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<Fingerprint>,
 }
 
 /// A name that a record tells twice.
@@ -43,7 +46,18 @@ impl ToldNames {
     /// What is to be remembered where `values` were agreed on.
     pub fn seen(&self, values: &Values) -> NamesSeen {
         let is_same = NAMES.iter().zip(&self.by_whole).all(|(field, name)| values[*field] == *name);
-        NamesSeen { parts: self.parts, whole: self.whole, is_same }
+        NamesSeen { parts: self.parts, whole: self.whole, is_same, told: Some(self.told()) }
+    }
+
+    fn told(&self) -> Fingerprint {
+        Fingerprint::of(self.by_whole.join("\u{1f}").as_bytes())
+    }
+
+    /// Whether the whole tells less of the name than the parts, and nothing else. People and
+    /// programs shorten what is shown; that takes no name away.
+    fn is_shortened(&self, values: &Values) -> bool {
+        let parts = NAMES.map(|field| values[field].as_str()).join(" ");
+        name_contains(&parts, &self.by_whole.join(" "))
     }
 
     /// Whether the name is the one that the whole tells: the whole was changed since `seen`,
@@ -60,7 +74,13 @@ impl ToldNames {
         if self.parts != seen.parts {
             return false;
         }
-        if self.whole == seen.whole {
+        let is_agreed =
+            NAMES.iter().all(|field| canon.same(*field, &values[*field], &agreed[*field]));
+        if is_agreed && self.is_shortened(values) {
+            return false;
+        }
+        // A form of address that comes to a whole makes it no other name.
+        if self.whole == seen.whole || seen.told == Some(self.told()) {
             return both.all(|(field, name)| canon.same(*field, name, &agreed[*field]));
         }
         // A whole that has always said something else, such as a nickname, is no name unless

@@ -3,6 +3,8 @@
 //!
 //! A copy is nobody else, whatever it says: it waits until it is removed or has a key of
 //! its own, while the original goes on.
+//!
+//! Owns which record is the original. Leaves whether it is linked to [`super::recognise`].
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,7 @@
 //! What Linq answered to creates, updates and deletions.
+//!
+//! Owns how an answer becomes links, base and history. Leaves what the source holds to
+//! [`super::written`], and what was refused to [`super::refused`].
 
 use crate::linq::Fetched;
 use crate::mirror::{Action, ContactChange, IntentOutcome, LinkChange, Record, StateError};

@@ -1,9 +1,14 @@
 //! What Linq refused: kept until it changes, its time comes, or a person wants it to be sent
 //! again.
+//!
+//! Owns the one form in which a rejection is written down. Leaves what it is known by, and
+//! whether it still stands, to [`crate::plan`].
 
 use crate::mirror::{Action, IntentOutcome, Record, Rejection, RejectionChange, StateError};
 use crate::model::{Decision, Field, FieldSet, Fingerprint, IntentId, LinqId, Side, Timestamp};
-use crate::plan::{LinqWrite, Step, refused_field, refused_user, unknown_user};
+use crate::plan::{
+    CarriedOut, LinqWrite, Step, Subject, refused_field, refused_user, unknown_user,
+};
 
 use super::Recorder;
 
@@ -28,29 +33,20 @@ impl Recorder<'_> {
     ) -> Vec<Record> {
         let record = |one: &RefusedField| {
             let RefusedField { field, text, reason } = one;
-            let mut history = self.entry(step, Side::Linq, Action::Reject);
-            history.decided = self.decided_by(step, Some(*field));
-            history.linq_id = Some(id);
-            history.reason = format!("{field}: {reason}");
-            Record {
-                rejection: RejectionChange::Add(Rejection {
-                    fingerprint: refused_field(id, *field, text),
-                    fields: [*field].into_iter().collect(),
-                    linq_id: Some(id),
-                    source: step.subject.source_key.clone(),
-                    line: step.subject.line,
-                    reason: reason.clone(),
-                    at,
-                }),
-                history: vec![history],
-                decided: step
-                    .decided
-                    .iter()
-                    .filter(|decided| decided.field == Some(*field))
-                    .map(|decided| decided.what)
-                    .collect(),
-                ..Record::default()
+            let about = Refused {
+                fingerprint: refused_field(id, *field, text),
+                fields: [*field].into_iter().collect(),
+                linq_id: Some(id),
+                subject: Some(&step.subject),
+                reason,
+            };
+            let mut record = about.record(self, step, format!("{field}: {reason}"), at);
+            for history in &mut record.history {
+                history.decided = self.decided_by(step, Some(*field));
             }
+            let is_of_field = |decided: &&CarriedOut| decided.field == Some(*field);
+            record.decided = step.decided.iter().filter(is_of_field).map(|one| one.what).collect();
+            record
         };
         refused.iter().map(record).collect()
     }
@@ -75,23 +71,16 @@ impl Recorder<'_> {
         at: Timestamp,
     ) -> Result<(), StateError> {
         let reason = format!("{}, whom linq.owner names", unknown_user(email));
-        let mut history = self.entry(step, Side::Linq, Action::Reject);
-        history.reason.clone_from(&reason);
-        let rejection = Rejection {
+        let about = Refused {
             fingerprint: refused_user(email),
             fields: FieldSet::EMPTY,
             linq_id: None,
-            source: None,
-            line: None,
-            reason,
-            at,
+            subject: None,
+            reason: &reason,
         };
         let record = Record {
             intent: Some((intent, IntentOutcome::Refused)),
-            rejection: RejectionChange::Add(rejection),
-            history: vec![history],
-            decided: step.decided.iter().map(|one| one.what).collect(),
-            ..Record::default()
+            ..about.record(self, step, reason.clone(), at)
         };
         self.state.commit(self.run, at, &[record])
     }
@@ -127,24 +116,53 @@ impl Recorder<'_> {
         reason: &str,
         at: Timestamp,
     ) -> Result<(), StateError> {
-        let mut history = self.entry(step, Side::Linq, Action::Reject);
-        reason.clone_into(&mut history.reason);
-        let rejection = Rejection {
+        let about = Refused {
             fingerprint: write.fingerprint(),
             fields,
             linq_id: step.subject.linq_id,
-            source: step.subject.source_key.clone(),
-            line: step.subject.line,
-            reason: reason.to_owned(),
-            at,
+            subject: Some(&step.subject),
+            reason,
         };
         let record = Record {
             intent: Some((intent, IntentOutcome::Refused)),
+            ..about.record(self, step, reason.to_owned(), at)
+        };
+        self.state.commit(self.run, at, &[record])
+    }
+}
+
+/// Something that Linq refused.
+struct Refused<'a> {
+    fingerprint: Fingerprint,
+    fields: FieldSet,
+    linq_id: Option<LinqId>,
+    /// Whose record it is about, if it is about one.
+    subject: Option<&'a Subject>,
+    reason: &'a str,
+}
+
+impl Refused<'_> {
+    /// How it is written down; `told` is what the history says. All that `step` carries out is
+    /// decided with it.
+    fn record(self, recorder: &Recorder<'_>, step: &Step, told: String, at: Timestamp) -> Record {
+        let Refused { fingerprint, fields, linq_id, subject, reason } = self;
+        let mut history = recorder.entry(step, Side::Linq, Action::Reject);
+        history.linq_id = linq_id.or(history.linq_id);
+        history.reason = told;
+        let rejection = Rejection {
+            fingerprint,
+            fields,
+            linq_id,
+            source: subject.and_then(|subject| subject.source_key.clone()),
+            line: subject.and_then(|subject| subject.line),
+            reason: reason.to_owned(),
+            at,
+        };
+        Record {
             rejection: RejectionChange::Add(rejection),
             history: vec![history],
             decided: step.decided.iter().map(|one| one.what).collect(),
             ..Record::default()
-        };
-        self.state.commit(self.run, at, &[record])
+        }
     }
 }

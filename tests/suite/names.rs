@@ -322,3 +322,30 @@ fn an_edit_of_a_display_name_survives_a_run_that_cannot_carry_it() {
     assert_eq!(names(&world), pairs(&[("Ada", "Lovelace")]));
     vcards::expect_silence(&world);
 }
+
+#[test]
+fn a_display_name_that_is_shortened_takes_no_name_away() {
+    let world = vcards::world(&[("a.vcf", &card("N:Roy;Ida;;;\nFN:Ida Roy\n"))]);
+    world.once().expect(0);
+    vcards::edit(&world, "a.vcf", "FN:Ida Roy", "FN:Ida");
+    world.once().expect(0);
+    assert_eq!(names(&world), pairs(&[("Ida", "Roy")]));
+    vcards::expect_silence(&world);
+    vcards::edit(&world, "a.vcf", "FN:Ida", "FN:Ida Lovelace");
+    world.once().expect(0);
+    assert_eq!(names(&world), pairs(&[("Ida", "Lovelace")]));
+    vcards::expect_silence(&world);
+}
+
+#[test]
+fn a_form_of_address_before_an_old_display_name_brings_no_old_name_back() {
+    let world = vcards::world(&[("a.vcf", &card("N:Roy;Ida;;;\nFN:Ida Roy\n"))]);
+    world.once().expect(0);
+    vcards::edit(&world, "a.vcf", "N:Roy;Ida", "N:Byron;Ida");
+    world.once().expect(0);
+    assert_eq!(names(&world), pairs(&[("Ida", "Byron")]));
+    vcards::edit(&world, "a.vcf", "FN:Ida Roy", "FN:Dr. Ida Roy");
+    world.once().expect(0);
+    assert_eq!(names(&world), pairs(&[("Ida", "Byron")]));
+    vcards::expect_silence(&world);
+}

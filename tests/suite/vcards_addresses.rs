@@ -73,3 +73,36 @@ fn a_row_is_matched_by_each_of_its_addresses_too() {
     assert_eq!(world.text(), table.replace("kay@eniac.example", "kay@new.example"));
     world.expect_silence();
 }
+
+#[test]
+fn an_address_with_a_city_comes_before_one_without() {
+    let card = KAY.replace(
+        "TEL;TYPE=CELL",
+        "ADR;TYPE=WORK,PREF:;;1 Main St;;PA;;USA\nADR;TYPE=HOME:;;;Philadelphia;;;\nTEL;TYPE=CELL",
+    );
+    let world = world(&[("kay.vcf", &card)]);
+    world.once().expect(0);
+    assert_eq!(world.contact("Kay").location.as_deref(), Some("Philadelphia"));
+    expect_silence(&world);
+}
+
+#[test]
+fn an_address_of_the_web_is_read_without_its_encoding() {
+    let card = KAY.replace(
+        "EMAIL;TYPE=HOME:kay@home.example",
+        "EMAIL;VALUE=uri:mailto:kay%2Bhome%40x.example?subject=Hi",
+    );
+    let card = card.replace("EMAIL;TYPE=WORK:kay@eniac.example\n", "");
+    let world = world(&[("kay.vcf", &card)]);
+    world.once().expect(0);
+    assert_eq!(world.contact("Kay").email.as_deref(), Some("kay+home@x.example"));
+    expect_silence(&world);
+    world.change("Kay", "email", "kay@new.example");
+    world.once().expect(0);
+    assert!(
+        text(&world, "kay.vcf").contains("mailto:kay@new.example"),
+        "{}",
+        text(&world, "kay.vcf")
+    );
+    expect_silence(&world);
+}

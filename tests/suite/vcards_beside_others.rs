@@ -149,7 +149,7 @@ fn the_linked_address_stays_the_linked_one_wherever_it_moves() {
 }
 
 #[test]
-fn where_an_address_is_cleared_the_next_takes_its_place_on_both_sides() {
+fn an_address_that_is_cleared_in_linq_goes_from_the_card_and_the_next_stays_there_alone() {
     let world = world(&[("ada.vcf", ADA)]);
     world.sync();
     world.change("Ada", "email", "");
@@ -157,7 +157,11 @@ fn where_an_address_is_cleared_the_next_takes_its_place_on_both_sides() {
     let expected =
         "item1.EMAIL;type=INTERNET;type=pref:ada@engines.example\nitem1.X-ABLabel:_$!<Work>!$_\n";
     assert_eq!(text(&world, "ada.vcf"), ADA.replace(expected, ""));
-    assert_eq!(world.contact("Ada").email.as_deref(), Some("ada@home.example"));
+    assert_eq!(world.contact("Ada").email.unwrap_or_default(), "");
+    expect_silence(&world);
+    edit(&world, "ada.vcf", "ada@home.example", "ada@new.example");
+    world.once().expect(0);
+    assert_eq!(world.contact("Ada").email.as_deref(), Some("ada@new.example"));
     expect_silence(&world);
 }
 

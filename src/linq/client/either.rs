@@ -3,6 +3,8 @@
 //! The documents say that Linq answers with a contact that has either, so that nothing
 //! found means that no contact has one of them (API page "Find Contact"). That is tried
 //! with a contact that is known, once for each client, before it is relied on.
+//!
+//! Owns that trial and what was learned from it. Leaves the requests to [`super`].
 
 use std::sync::PoisonError;
 

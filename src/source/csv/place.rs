@@ -95,7 +95,7 @@ impl Place {
             Place::Column(column) => {
                 let written = row.written(*column);
                 let text = cell::meant(guard, &written);
-                cell::values(field, &text).into_iter().map(str::to_owned).collect()
+                cell::values(field, &text).into_iter().map(Cow::into_owned).collect()
             }
             Place::WholeName(column, usual) => {
                 let names = names(&row.written(*column), *usual, guard);

@@ -9,7 +9,9 @@ use std::ops::Range;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 
-use crate::model::{Field, Fingerprint, RejectedField, Timestamp, ToldNames, Values, bare_address};
+use crate::model::{
+    Field, Fingerprint, RejectedField, Timestamp, ToldNames, Values, bare_address, decoded_address,
+};
 use crate::source::full_name::{Names, Order, WholeName};
 
 use super::card::{Card, Undecodable};
@@ -183,7 +185,7 @@ impl Card<'_> {
         let mut emails = self.candidates(self.all("EMAIL").filter(|email| self.is_usual(email)))?;
         for email in &mut emails {
             if let Some(bare) = around_address(&email.text) {
-                email.text = email.text[bare].to_owned();
+                email.text = decoded_address(&email.text, bare).into_owned();
             }
         }
         Ok(sorted(emails, preference))
@@ -269,7 +271,8 @@ impl Card<'_> {
     }
 
     /// The address that the location is taken from, with the location: the preferred
-    /// one, then that of work and of home, among those that show a location if any does.
+    /// one, then that of work and of home, among those that have a city if any does, and else
+    /// among those that show a location.
     pub(super) fn address(&self) -> Result<Option<Candidate<'_>>, Undecodable> {
         let addresses = self.all("ADR").map(|property| {
             Ok(Candidate { property, text: location(&self.components(property)?) })
@@ -280,7 +283,13 @@ impl Card<'_> {
             () if address.is_of_type("home") => 1,
             () => 2,
         };
-        let addresses = sorted(addresses, |address| (preference(address), place(address)));
+        let has_no_city = |address: &Property| {
+            self.components(address).ok().is_none_or(|components| {
+                components.get(CITY).is_none_or(|city| city.trim().is_empty())
+            })
+        };
+        let rank = |address: &Property| (has_no_city(address), preference(address), place(address));
+        let addresses = sorted(addresses, rank);
         Ok(addresses.into_iter().next())
     }
 

@@ -389,7 +389,7 @@ fn recognise(
                 let halves = [Field::FirstName, Field::LastName];
                 // Beside one half, a column of that name has the other half as well.
                 let is_half = halves.iter().filter(|field| has(field)).count() == 1
-                    && !halves.iter().any(|field| is_configured(field));
+                    && !halves.iter().any(is_configured);
                 if is_half {
                     columns.retain(|(_, column)| names::is_surely_whole(&names[*column]));
                 }
