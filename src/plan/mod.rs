@@ -61,6 +61,7 @@ mod refusals;
 mod reidentify;
 mod reread;
 mod saved;
+mod shifted;
 mod similarity;
 mod slipped;
 mod step;

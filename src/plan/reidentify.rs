@@ -14,6 +14,7 @@ use crate::model::{
 };
 
 use super::observation::{DoubtfulCreate, HalfAdded};
+use super::shifted::shifted;
 use super::similarity::{Keyed, alike, has_nothing_of, likeness, likest_first, shared_weight};
 use super::slipped::{Claim, slipped};
 
@@ -102,6 +103,7 @@ pub(super) fn reidentify(
     search.by_shared(|values| canon.phone_key(values), Compatible::WithSameKey);
     search.by_shared(full_name_key, Compatible::WithSameKey);
     search.by_similarity();
+    search.by_shifted_cells();
     search.found
 }
 
@@ -456,12 +458,32 @@ impl Search<'_> {
         }
     }
 
+    /// Who is left on both sides.
+    fn left(&self) -> (Vec<(usize, Known<'_>)>, Vec<(usize, &SourceRecord)>) {
+        let known = self.unfound_or_edited().into_iter().map(|index| (index, self.known[index]));
+        let records = self.untaken().into_iter().map(|at| (at, &self.records[at]));
+        (known.collect(), records.collect())
+    }
+
+    /// What has most of its values in other columns than before.
+    fn by_shifted_cells(&mut self) {
+        let (known, records) = self.left();
+        for (index, position) in shifted(&known, &records) {
+            let (known, key) = (self.known[index], &self.records[position].key);
+            // The key may have moved like all others.
+            let is_value = |key: &SourceKey| {
+                let values = known.values();
+                values.filled().iter().any(|field| values[field].trim() == key.0.trim())
+            };
+            if self.keys_slipped || known.key().is_none() || key.as_ref().is_some_and(is_value) {
+                self.pair(index, position);
+            }
+        }
+    }
+
     /// What shares at least half of its values.
     fn by_similarity(&mut self) {
-        let known: Vec<(usize, Known<'_>)> =
-            self.unfound_or_edited().into_iter().map(|index| (index, self.known[index])).collect();
-        let records: Vec<(usize, &SourceRecord)> =
-            self.untaken().into_iter().map(|at| (at, &self.records[at])).collect();
+        let (known, records) = self.left();
         let keys = if self.keys_slipped { Keyed::AnyKey } else { Keyed::SameKey };
         let alike = alike(&known, &records, self.mapped, self.canon, keys);
         for (index, position) in likest_first(alike) {

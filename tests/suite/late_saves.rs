@@ -33,7 +33,7 @@ impl Editor {
 
 /// The version that the last write displaced.
 fn displaced(dir: &Path) -> PathBuf {
-    let paths = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    let paths = fs::read_dir(dir.join(".linqsync")).unwrap().map(|entry| entry.unwrap().path());
     let is_old = |path: &PathBuf| path.extension().is_some_and(|end| end == "old");
     paths.filter(is_old).max_by_key(|path| fs::metadata(path).unwrap().modified().unwrap()).unwrap()
 }

@@ -1,0 +1,62 @@
+//! Rows of which a cell was deleted or inserted, so that the others moved to other columns.
+//!
+//! Owns recognising whose they are. Leaves what becomes of their edits to
+//! [`super::crossed`].
+
+use std::collections::BTreeMap;
+
+use crate::model::{Field, SourceRecord, Values};
+
+use super::reidentify::Known;
+
+/// How many values of a known record must stand in other fields of a row, and how large a
+/// share of its values.
+const FEWEST: usize = 2;
+const SHARE: usize = 2;
+
+/// Pairs of a known record and a row that has most of its values, in other fields: where there
+/// is one such row, and that row is of nobody else.
+pub(super) fn shifted(
+    known: &[(usize, Known<'_>)],
+    records: &[(usize, &SourceRecord)],
+) -> Vec<(usize, usize)> {
+    if known.is_empty() || records.is_empty() {
+        return Vec::new();
+    }
+    let mut rows: BTreeMap<String, Vec<(usize, Field)>> = BTreeMap::new();
+    for (at, record) in records {
+        for (field, text) in texts(&record.values) {
+            rows.entry(text).or_default().push((*at, field));
+        }
+    }
+    let mut claims: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (index, known) in known {
+        let values = known.values();
+        let mut moved: BTreeMap<usize, usize> = BTreeMap::new();
+        let mut filled = 0;
+        for (field, text) in texts(&values) {
+            filled += 1;
+            let elsewhere = rows.get(&text).into_iter().flatten().filter(|(_, of)| *of != field);
+            for (at, _) in elsewhere {
+                *moved.entry(*at).or_default() += 1;
+            }
+        }
+        let is_most = |count: usize| count >= FEWEST && count * SHARE >= filled;
+        let mut likely = moved.into_iter().filter(|(_, count)| is_most(*count));
+        if let (Some((at, _)), None) = (likely.next(), likely.next()) {
+            claims.entry(at).or_default().push(*index);
+        }
+    }
+    let sole = |(at, of): (usize, Vec<usize>)| match of[..] {
+        [index] => Some((index, at)),
+        _ => None,
+    };
+    claims.into_iter().filter_map(sole).collect()
+}
+
+/// What is filled, without regard to spelling.
+fn texts(values: &Values) -> impl Iterator<Item = (Field, String)> {
+    let fields = Field::ALL.into_iter().filter(|field| *field != Field::Owner);
+    let text = |field: Field| (field, values[field].trim().to_lowercase());
+    fields.map(text).filter(|(_, text)| !text.is_empty())
+}
