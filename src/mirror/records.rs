@@ -17,12 +17,16 @@ use super::State;
 use super::columns::Json;
 use super::directory;
 use super::error::{Fault, StateError};
+use super::trial::Trial;
 use crate::model::{AsWritten, Fingerprint, LinkId, Values};
 
-const SCHEMA: &str = "
+const SETTINGS: &str = "
 PRAGMA journal_mode = TRUNCATE;
 PRAGMA secure_delete = ON;
 PRAGMA trusted_schema = OFF;
+";
+
+const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS records (
     link      INTEGER PRIMARY KEY,
     stamp     BLOB NOT NULL CHECK (length(stamp) = 32),
@@ -63,14 +67,14 @@ impl State {
         let path = self.records_path();
         let mut keep = || -> Result<(), Fault> {
             let known = stamps(conn)?;
-            let tx = conn.unchecked_transaction()?;
+            let part = Trial::begin(conn)?;
             for link in known.keys().filter(|link| linked.binary_search(link).is_err()) {
-                tx.prepare_cached("DELETE FROM records WHERE link = ?1")?.execute([link])?;
+                conn.prepare_cached("DELETE FROM records WHERE link = ?1")?.execute([link])?;
             }
             for (link, stamp) in there.iter().filter(|(link, stamp)| known.get(link) != Some(stamp))
             {
                 if let Some(KeptRecord { values, written }) = read(*link) {
-                    tx.prepare_cached(
+                    conn.prepare_cached(
                         "INSERT OR REPLACE INTO records (link, stamp, fields, text, place, bytes)
                          VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
                     )?
@@ -84,7 +88,7 @@ impl State {
                     ])?;
                 }
             }
-            Ok(tx.commit()?)
+            part.keep()
         };
         keep().map_err(|fault| fault.at(&path))
     }
@@ -142,10 +146,15 @@ impl State {
         self.dir.join(directory::RECORDS)
     }
 
-    /// The file, if this process works with the state. What is no such file is begun anew.
+    /// The file, if this process works with the state. What is no such file is begun anew. A
+    /// state that is in memory alone has its records there, too.
     fn records_db(&self) -> Result<Option<&Connection>, StateError> {
         if self.lock.is_none() {
-            return Ok(None);
+            if directory::exists(&self.database())? {
+                return Ok(None);
+            }
+            let made = self.conn.execute_batch(SCHEMA);
+            return made.map(|()| Some(&self.conn)).map_err(|e| Fault::from(e).at(&self.dir));
         }
         if let Some(conn) = self.records.0.get() {
             return Ok(Some(conn));
@@ -173,6 +182,7 @@ impl State {
 fn open(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(path, flags)?;
+    conn.execute_batch(SETTINGS)?;
     conn.execute_batch(SCHEMA)?;
     stamps(&conn)?;
     Ok(conn)

@@ -11,6 +11,9 @@ use crate::model::{Canon, Change, Field, Link, LinkId, Side};
 use super::observation::Observation;
 use super::step::Step;
 
+/// What is shorter, such as a grade, is the same by chance.
+const SHORTEST: usize = 2;
+
 /// The edits of a plan for one side, beside what was agreed on.
 pub(super) struct Crossings<'a> {
     side: Side,
@@ -29,13 +32,11 @@ impl<'a> Crossings<'a> {
     ) -> Crossings<'a> {
         let edited = steps.iter().filter(|step| !step.changes_on(side).is_empty());
         let edited: BTreeSet<LinkId> = edited.filter_map(|step| step.subject.link).collect();
-        let links = match edited.is_empty() {
-            true => BTreeMap::new(),
-            false => {
-                let edited = seen.links.iter().filter(|link| edited.contains(&link.id));
-                edited.map(|link| (link.id, link)).collect()
-            }
-        };
+        let mut links = BTreeMap::new();
+        if !edited.is_empty() {
+            let edited = seen.links.iter().filter(|link| edited.contains(&link.id));
+            links.extend(edited.map(|link| (link.id, link)));
+        }
         Crossings { side, seen, canon, links }
     }
 
@@ -44,7 +45,7 @@ impl<'a> Crossings<'a> {
     pub(super) fn from(&self, step: &Step, change: &Change) -> Option<Field> {
         let link = self.links.get(&step.subject.link?)?;
         let value = self.canon.value(change.field, &change.to);
-        if value.is_empty() {
+        if value.chars().count() < SHORTEST {
             return None;
         }
         let had = |field: Field| {

@@ -499,29 +499,30 @@ impl Merge {
     /// Takes out clearings that Linq cannot carry out: of the last name, e-mail or
     /// phone number that a contact has, and of its owner.
     fn refuse_impossible_clearings(&mut self, contact: &Values) {
-        let nameless = contact.with(&self.to_linq).lacks_identity();
-        let impossible = |change: &Change| {
-            change.to.trim().is_empty()
-                && (change.field == Field::Owner
-                    || nameless && Field::IDENTITY.contains(&change.field))
-        };
-        let (refused, kept) = std::mem::take(&mut self.to_linq).into_iter().partition(impossible);
-        self.to_linq = kept;
-        let refused: Vec<Change> = refused;
-        for Change { field, .. } in refused {
-            let reason = match field {
-                Field::Owner => "Linq has no contact without an owner",
-                Field::FirstName
-                | Field::LastName
-                | Field::Email
-                | Field::PhoneNumber
-                | Field::Company
-                | Field::Title
-                | Field::Location => "a contact in Linq needs a name, an e-mail or a phone number",
-            };
-            self.waits.push(Wait::unsendable(Some(field), reason));
+        let is_owner =
+            |change: &Change| change.field == Field::Owner && change.to.trim().is_empty();
+        if self.to_linq.iter().any(is_owner) {
+            self.to_linq.retain(|change| !is_owner(change));
+            let reason = "Linq has no contact without an owner";
+            self.waits.push(Wait::unsendable(Some(Field::Owner), reason));
         }
+        self.waits.extend(keep_an_identity(contact, &mut self.to_linq));
     }
+}
+
+/// Takes the clearings out of `set` that would leave `contact` without name, e-mail and phone
+/// number, and lets them wait.
+pub(super) fn keep_an_identity(contact: &Values, set: &mut Vec<Change>) -> Vec<Wait> {
+    if !contact.with(set).lacks_identity() {
+        return Vec::new();
+    }
+    let is_last =
+        |change: &Change| change.to.trim().is_empty() && Field::IDENTITY.contains(&change.field);
+    let (refused, kept): (Vec<Change>, Vec<Change>) =
+        std::mem::take(set).into_iter().partition(is_last);
+    *set = kept;
+    let reason = "a contact in Linq needs a name, an e-mail or a phone number";
+    refused.iter().map(|change| Wait::unsendable(Some(change.field), reason)).collect()
 }
 
 /// What happened to a half that is there: whether it has values that the other

@@ -13,6 +13,7 @@ use crate::model::{
     Change, Decision, Field, FieldSet, Fingerprint, LinqId, Policy, Side, Timestamp, WaitingKind,
 };
 
+use super::merge::keep_an_identity;
 use super::observation::Observation;
 use super::step::{CarriedOut, LinqWrite, Plan, Step, Subject, Wait};
 use super::waiting::{decided, what};
@@ -96,6 +97,10 @@ impl<'a> Refusals<'a> {
             kept.push(change);
         }
         *set = kept;
+        if let (false, Some(contact)) = (stand.is_empty(), self.seen.linq.contacts.get(id)) {
+            // What was refused may have been all that was left to know the contact by.
+            waits.extend(keep_an_identity(&contact.values, set));
+        }
         if set.is_empty() {
             step.linq = None;
         }

@@ -458,16 +458,19 @@ impl Search<'_> {
         }
     }
 
-    /// Who is left on both sides.
-    fn left(&self) -> (Vec<(usize, Known<'_>)>, Vec<(usize, &SourceRecord)>) {
-        let known = self.unfound_or_edited().into_iter().map(|index| (index, self.known[index]));
-        let records = self.untaken().into_iter().map(|at| (at, &self.records[at]));
-        (known.collect(), records.collect())
+    /// Who was not found, each with its place.
+    fn known_left(&self) -> Vec<(usize, Known<'_>)> {
+        self.unfound_or_edited().into_iter().map(|index| (index, self.known[index])).collect()
+    }
+
+    /// The records that are nobody yet, each with its place.
+    fn records_left(&self) -> Vec<(usize, &SourceRecord)> {
+        self.untaken().into_iter().map(|at| (at, &self.records[at])).collect()
     }
 
     /// What has most of its values in other columns than before.
     fn by_shifted_cells(&mut self) {
-        let (known, records) = self.left();
+        let (known, records) = (self.known_left(), self.records_left());
         for (index, position) in shifted(&known, &records) {
             let (known, key) = (self.known[index], &self.records[position].key);
             // The key may have moved like all others.
@@ -483,7 +486,7 @@ impl Search<'_> {
 
     /// What shares at least half of its values.
     fn by_similarity(&mut self) {
-        let (known, records) = self.left();
+        let (known, records) = (self.known_left(), self.records_left());
         let keys = if self.keys_slipped { Keyed::AnyKey } else { Keyed::SameKey };
         let alike = alike(&known, &records, self.mapped, self.canon, keys);
         for (index, position) in likest_first(alike) {

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Field, SourceRecord, Values};
+use crate::model::{Field, FieldSet, SourceRecord, Values};
 
 use super::reidentify::Known;
 
@@ -14,8 +14,9 @@ use super::reidentify::Known;
 const FEWEST: usize = 2;
 const SHARE: usize = 2;
 
-/// Pairs of a known record and a row that has most of its values, in other fields: where there
-/// is one such row, and that row is of nobody else.
+/// Pairs of a known record and a row that has most of its values in other fields, an e-mail
+/// address or a phone number among them: where there is one such row, and that row is of
+/// nobody else.
 pub(super) fn shifted(
     known: &[(usize, Known<'_>)],
     records: &[(usize, &SourceRecord)],
@@ -32,17 +33,22 @@ pub(super) fn shifted(
     let mut claims: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for (index, known) in known {
         let values = known.values();
-        let mut moved: BTreeMap<usize, usize> = BTreeMap::new();
+        let mut moved: BTreeMap<usize, FieldSet> = BTreeMap::new();
         let mut filled = 0;
         for (field, text) in texts(&values) {
             filled += 1;
             let elsewhere = rows.get(&text).into_iter().flatten().filter(|(_, of)| *of != field);
             for (at, _) in elsewhere {
-                *moved.entry(*at).or_default() += 1;
+                moved.entry(*at).or_default().insert(field);
             }
         }
-        let is_most = |count: usize| count >= FEWEST && count * SHARE >= filled;
-        let mut likely = moved.into_iter().filter(|(_, count)| is_most(*count));
+        let is_most = |fields: FieldSet| {
+            let count = fields.iter().count();
+            count >= FEWEST
+                && count * SHARE >= filled
+                && (fields.contains(Field::Email) || fields.contains(Field::PhoneNumber))
+        };
+        let mut likely = moved.into_iter().filter(|(_, fields)| is_most(*fields));
         if let (Some((at, _)), None) = (likely.next(), likely.next()) {
             claims.entry(at).or_default().push(*index);
         }

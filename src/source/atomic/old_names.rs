@@ -132,6 +132,7 @@ mod tests {
         assert!(!place.file.with_file_name(name).exists(), "{name}");
         place.recover();
         place.rescue(&Clock::still());
+        place.forget_late();
         place.files()
     }
 

@@ -147,7 +147,10 @@ impl Desk {
                         // A cell that says the value comes back as it was typed.
                         let name = self.world.column(field);
                         let was = was.as_ref().map(|was| was.cell(0, &name));
-                        let typed = was.filter(|was| *was == values[field]);
+                        let is_guarded = |cell: &str| {
+                            cell.strip_prefix('\'').is_some_and(|text| guarded(field, text) == cell)
+                        };
+                        let typed = was.filter(|was| *was == values[field] && !is_guarded(was));
                         let cell =
                             typed.map_or_else(|| guarded(field, &values[field]), str::to_owned);
                         expected.put(at, &name, &cell);
@@ -159,18 +162,19 @@ impl Desk {
             }
         }
         // A row that comes back may come anywhere among the others.
-        let mut rows = trimmed(&new);
         let mut restored = expected.clone();
         restored.rows = back.iter().map(|at| expected.rows[*at].clone()).collect();
-        let found = trimmed(&restored).into_iter().all(|row| {
-            let at = rows.iter().rposition(|now| *now == row);
-            at.map(|at| rows.remove(at)).is_some()
-        });
         gone.extend(back);
         gone.sort_unstable();
         gone.into_iter().rev().for_each(|at| drop(expected.rows.remove(at)));
         let heads = |sheet: &Sheet| (sheet.above.clone(), sheet.header.clone());
-        if heads(&expected) != heads(&new) || !found || trimmed(&expected) != rows {
+        let mut stayed = trimmed(&expected).into_iter().peekable();
+        let mut came = trimmed(&new);
+        came.retain(|row| stayed.next_if_eq(row).is_none());
+        let mut restored_rows = trimmed(&restored);
+        came.sort();
+        restored_rows.sort();
+        if heads(&expected) != heads(&new) || stayed.peek().is_some() || came != restored_rows {
             self.world.violation(&format!(
                 "the file is not what was asked for:\n{:?} and {:?}\n{:?}",
                 expected.rows, restored.rows, new.rows

@@ -66,7 +66,7 @@ impl Place {
         rescue_late_saves(&self.hidden(), Scope::File(&self.file), clock)
     }
 
-    fn forget_late(&self) {
+    pub(super) fn forget_late(&self) {
         forget_late(&self.hidden(), Scope::File(&self.file));
     }
 
