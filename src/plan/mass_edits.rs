@@ -160,7 +160,7 @@ fn hold(
     for change in take_changes(step, side, &is_held) {
         let reason = mass_of(&change)
             .map(|mass| mass.reason(change.field, side))
-            .or_else(|| is_slipped.then(|| SLIPPED.to_owned()))
+            .or_else(|| is_slipped.then(|| slipped(change.field, side)))
             .or_else(|| was_held(&change))
             .unwrap_or_default();
         step.waits.push(wait(side, change, reason));
@@ -348,8 +348,10 @@ impl Judge<'_> {
     }
 }
 
-/// Why the edits of a contact wait whose values are in other fields than before.
-const SLIPPED: &str = "its values moved from one field to another, so changing them is held";
+/// Why the edit of a field waits whose contact has its values in other fields than before.
+fn slipped(field: Field, side: Side) -> String {
+    format!("its values moved from one field to another, so changing {field} in {side} is held")
+}
 
 /// Names contacts whose values slipped to other fields.
 fn notice_slipped(side: Side, names: &[String]) -> Option<String> {
