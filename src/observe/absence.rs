@@ -29,9 +29,10 @@ const CONTROLS: usize = 5;
 /// one: as many as a run may delete unless something else is configured.
 const FEW: Limit = Limit::Percent { hundredths: 500 };
 
-/// In how many runs in a row, and over which time at least, a contact must be asked for in
-/// vain to count as gone, where no listing is complete because it moves.
+/// In how many runs in a row a contact must be asked for in vain at least to count as gone,
+/// where no listing is complete because it moves.
 const RUNS: u32 = 3;
+/// Over how many minutes at least.
 const MINUTES: i64 = 10;
 
 /// Contacts of links that a listing lacks.
@@ -219,10 +220,10 @@ impl Missing {
                 Ok(Lookup::Unproven(_)) => {}
             }
         }
-        let Some(answer) = (match &side.elusive {
-            none if none.is_empty() => None,
-            _ => somebody_answers(client, &listed).await?,
-        }) else {
+        if side.elusive.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        let Some(answer) = somebody_answers(client, &listed).await? else {
             return Ok(BTreeSet::new());
         };
         shown.insert(answer.contact.id, answer);

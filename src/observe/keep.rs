@@ -1,4 +1,7 @@
 //! Keeping the linked records whole, for the day on which one is gone.
+//!
+//! Owns which records are kept. Leaves where to [`crate::mirror`], and what a record is as it
+//! is written to [`crate::source`].
 
 use std::collections::BTreeMap;
 

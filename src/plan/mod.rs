@@ -240,19 +240,9 @@ fn notice_nobodies(plan: &mut Plan, seen: &Observation) {
 
 /// Names rows and cards that are there twice.
 fn notice_copies(plan: &mut Plan, cases: &[Case<'_>]) {
-    let copy = |case: &Case<'_>| match case {
-        Case::Copy { record, of } => Some(format!("{} of {}", record.label, of.label)),
-        Case::Pair { .. }
-        | Case::Replaced { .. }
-        | Case::OnBoth { .. }
-        | Case::InSource { .. }
-        | Case::InLinq { .. }
-        | Case::Orphan { .. }
-        | Case::Ambiguous { .. }
-        | Case::Candidate { .. }
-        | Case::Nobody { .. }
-        | Case::Suspect { .. }
-        | Case::OutOfScope { .. } => None,
+    let copy = |case: &Case<'_>| {
+        let Case::Copy { record, of } = case else { return None };
+        Some(format!("{} of {}", record.label, of.label))
     };
     let copies = cases.iter().filter_map(copy).collect();
     notice_some(plan, "identical copies, which are not synchronised", copies);

@@ -9,9 +9,9 @@ use crate::model::{Field, FieldSet, SourceRecord, Values};
 
 use super::reidentify::Known;
 
-/// How many values of a known record must stand in other fields of a row, and how large a
-/// share of its values.
+/// So many values of a known record must stand in other fields of a row at least.
 const FEWEST: usize = 2;
+/// One of so many of its values must.
 const SHARE: usize = 2;
 
 /// Pairs of a known record and a row that has most of its values in other fields, an e-mail

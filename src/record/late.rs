@@ -5,6 +5,8 @@
 //! field to what each side had before, an added record to a contact that is not linked, and a
 //! removed one to the link that it had. The next plan writes again what is still missing, and
 //! a person's own edit of the same field is a conflict.
+//!
+//! Owns what each kind of write had agreed on. Leaves finding late saves to [`crate::source`].
 
 use std::collections::BTreeSet;
 
