@@ -321,7 +321,7 @@ impl Writing<'_> {
         done: &mut SourceWrites,
     ) -> Option<SourceOutcome<'o>> {
         let Writing { step, write, intent, written, .. } = self;
-        let now_at = |index: RecordIndex| &reading.records[index.0 as usize];
+        let now_at = |index: RecordIndex| reading.record(index);
         let without: FieldSet = match outcome {
             EditOutcome::StandsWithout(_, refused) => refused.iter().map(|one| one.field).collect(),
             EditOutcome::Stands(_)

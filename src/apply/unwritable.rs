@@ -41,7 +41,7 @@ pub(super) fn refused_edits(
     };
     match outcome {
         EditOutcome::StandsWithout(at, refused) => {
-            let record = &reading.records[at.0 as usize];
+            let record = reading.record(*at);
             let is_refused = |change: &Change| refused.iter().any(|one| one.field == change.field);
             let left: Vec<Change> = changes(write).into_iter().filter(is_refused).collect();
             let is_left = |one: &&RejectedField| left.iter().any(|c| c.field == one.field);

@@ -17,6 +17,7 @@ mod name;
 mod phone;
 mod policy;
 mod record;
+mod rest;
 mod side;
 mod text;
 mod told_names;
@@ -44,6 +45,7 @@ pub use record::{
     AsWritten, LinqContact, OtherValue, RejectedField, SourceRecord, Timestamp, Unreadable,
     WHOLE_NAME,
 };
+pub use rest::{Digest, Mark, Rest};
 pub use side::Side;
 pub use text::is_invisible;
 pub use told_names::{NamesSeen, ToldNames};

@@ -69,6 +69,12 @@ pub struct SourceRecord {
 }
 
 impl SourceRecord {
+    /// The position in `records`, which are in the order of the source, of the one whose
+    /// index is `at`.
+    pub fn position(records: &[SourceRecord], at: RecordIndex) -> usize {
+        records.partition_point(|record| record.index < at)
+    }
+
     /// How reports name the record: its key, else its place.
     pub fn name_in_source(&self) -> String {
         self.key.as_ref().map_or_else(|| self.label.clone(), ToString::to_string)

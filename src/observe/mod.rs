@@ -24,7 +24,7 @@ use crate::model::{
     Scope, Sends, Side, SourceRecord, Timestamp,
 };
 use crate::plan::{
-    Decisions, DoubtfulCreate, HalfAdded, Hold, Incomplete, LinqSide, Observation, Outlook,
+    Census, Decisions, DoubtfulCreate, HalfAdded, Hold, Incomplete, LinqSide, Observation, Outlook,
     RecentDeletions, RecentEdits, Refusal, SourceSide, Written, choose, read_composed,
     unwritable_of, worth_asking,
 };
@@ -177,6 +177,7 @@ pub fn observation(
         },
         linq,
         links: Vec::new(),
+        census: Census::default(),
         doubtful: Vec::new(),
         half_added: Vec::new(),
         refused: BTreeMap::new(),
@@ -338,5 +339,5 @@ fn recent_edits(
 
 /// The record of the source that `index` names.
 pub(crate) fn record(seen: &Observation, index: crate::model::RecordIndex) -> &SourceRecord {
-    &seen.source.records[index.0 as usize]
+    seen.source.record(index)
 }

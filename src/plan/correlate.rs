@@ -361,7 +361,7 @@ impl<'a, 'p> Sorting<'a, 'p> {
 
     fn judged(&mut self, seeker: &Seeker<'a>, verdict: Verdict) {
         let record = seeker.record;
-        let position = record.index.0 as usize;
+        let position = SourceRecord::position(&self.seen.source.records, record.index);
         match (verdict, seeker.standing) {
             (Verdict::Is(id, _), Standing::Bereft(link)) => {
                 self.placed_links.insert(link.id);

@@ -67,10 +67,7 @@ impl<'a> Crossings<'a> {
     /// What the edited side shows of a field by now.
     fn shown(&self, step: &Step, field: Field) -> Option<&'a str> {
         match self.side {
-            Side::Linq => {
-                let at = usize::try_from(step.subject.record?.0).ok()?;
-                Some(&self.seen.source.records.get(at)?.values[field])
-            }
+            Side::Linq => Some(&self.seen.source.record(step.subject.record?).values[field]),
             Side::Source => {
                 Some(&self.seen.linq.contacts.get(&step.subject.linq_id?)?.values[field])
             }

@@ -150,6 +150,22 @@ impl Decisions {
         Some(Resolution { what, source, linq, decision: &decided.decision })
     }
 
+    /// The contacts that the decisions are about, or name.
+    pub fn contacts(&self) -> impl Iterator<Item = LinqId> {
+        self.by_question.values().flat_map(|decided| {
+            let named = match decided.decision {
+                Decision::Link { linq_id } => Some(linq_id),
+                Decision::Approve
+                | Decision::Reject
+                | Decision::Take { .. }
+                | Decision::Value { .. }
+                | Decision::Separate
+                | Decision::Retry => None,
+            };
+            decided.about.linq_id.into_iter().chain(named)
+        })
+    }
+
     /// Whether nothing was decided.
     pub fn is_empty(&self) -> bool {
         self.by_question.is_empty()

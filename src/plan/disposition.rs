@@ -173,7 +173,7 @@ pub(super) fn standings(
     let steps = plan.steps.iter().filter_map(|step| Some((step.subject.link?, step)));
     let steps: BTreeMap<LinkId, &Step> = steps.collect();
     let judge = Judge { plan, seen, policy };
-    let mut standings = Standings::default();
+    let mut standings = Standings { in_sync: seen.census.pairs, ..Standings::default() };
     for case in cases {
         let Some(link) = case.link() else {
             standings.unlinked += usize::from(judge.is_open(case));
@@ -188,6 +188,17 @@ pub(super) fn standings(
         }
     }
     standings
+}
+
+/// How the pair of `case` stands; `None` where nobody is linked.
+pub(super) fn disposition_of(
+    case: &Case<'_>,
+    plan: &Plan,
+    seen: &Observation,
+    policy: &Policy,
+) -> Option<Disposition> {
+    let step = |link: &Link| plan.steps.iter().find(|step| step.subject.link == Some(link.id));
+    case.link().map(|link| Judge { plan, seen, policy }.disposition(case, link, step(link)))
 }
 
 struct Judge<'a> {

@@ -47,7 +47,7 @@ impl Missing {
     pub(super) fn in_cases(cases: &[Case<'_>], seen: &Observation, policy: &Policy) -> Missing {
         // Where the other side is not written, nothing follows from what is missing here.
         let follows = Side::ALL.map(|side| policy.writes(side.other()));
-        let mut missing = Missing { follows, ..Missing::default() };
+        let mut missing = Missing { links: seen.census.pairs, follows, ..Missing::default() };
         let mut suspects = 0;
         let ambiguous = cases.iter().any(|case| matches!(case, Case::Ambiguous { .. }));
         let links = seen.links.iter().filter(|_| ambiguous);
@@ -102,8 +102,8 @@ impl Missing {
             return Some("Linq shows none of the known contacts any more".to_owned());
         }
         for (side, lacking, empty) in [
-            (Side::Source, in_source, seen.source.records.is_empty()),
-            (Side::Linq, in_linq, seen.linq.contacts.is_empty()),
+            (Side::Source, in_source, seen.source.records.is_empty() && seen.census.pairs == 0),
+            (Side::Linq, in_linq, seen.linq.contacts.is_empty() && seen.census.pairs == 0),
         ] {
             if lacking == links && empty {
                 return Some(format!("{side} is empty, and {links} contacts were there before"));
@@ -231,7 +231,8 @@ fn approve(steps: &mut [Step], side: Side, seen: &Observation) {
 /// has taken of that aside. The share is one of what was linked when the day began, so that
 /// a run which finishes what another began has the limit of that.
 pub(super) fn deletes_limit(side: Side, seen: &Observation, policy: &Policy) -> usize {
-    let links = seen.links.iter().filter(|link| link.status == LinkStatus::Linked).count();
+    let linked = seen.links.iter().filter(|link| link.status == LinkStatus::Linked).count();
+    let links = linked + seen.census.pairs;
     policy.deletes_limit().allows(links + seen.recent_deletions.on(side))
 }
 

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::model::{Canon, Change, Field, LinkId, LinkStatus, LinqId, Policy, Side, WaitingKind};
 
 use super::case::Case;
+use super::census::{Holders, agreed_on};
 use super::crossed::Crossings;
 use super::guard::{deletes_limit, take_changes};
 use super::observation::{Observation, RecentEdits};
@@ -18,7 +19,7 @@ use super::step::{CarriedOut, Plan, Step, Wait};
 use super::waiting::{approved, what};
 
 /// From how many edits on they can be a mass edit, however small the address book is.
-const FEW: usize = 5;
+pub(super) const FEW: usize = 5;
 
 /// How many edits of a mass edit a notice names.
 const EXAMPLES: usize = 3;
@@ -271,7 +272,7 @@ impl Judge<'_> {
             let agreed = || case.link()?.base.get(field).map(|agreed| &agreed.linq);
             takes_part && shown.or_else(agreed).is_some_and(|text| !text.trim().is_empty())
         };
-        self.cases.iter().filter(has).count()
+        self.cases.iter().filter(has).count() + self.seen.census.filled(self.side, field)
     }
 
     /// Whether at least four in five of the new values of `field` were other contacts'
@@ -295,15 +296,21 @@ impl Judge<'_> {
             return false;
         }
         let holders = self.holders(field, canon);
-        let distinct = holders.values().filter(|links| links.len() == 1).count();
-        let all: usize = holders.values().map(Vec::len).sum();
+        let nobody = Holders::default();
+        let at_rest = self.seen.census.holders.get(&(self.side, field)).unwrap_or(&nobody);
+        let alone =
+            |(value, links): &(&String, &Vec<LinkId>)| links.len() + at_rest.of_value(value) == 1;
+        let distinct = holders.iter().filter(alone).count() + at_rest.of_their_own(holders.keys());
+        let all = holders.values().map(Vec::len).sum::<usize>() + at_rest.len();
         let is_copy = distinct * 2 >= all || edits.len() * 5 >= all;
         let mut left = taken(edits, field, canon);
         let moved = new
             .iter()
             .filter(|(link, value)| {
                 let others = holders.get(value).into_iter().flatten();
-                if !others.clone().any(|other| Some(*other) != *link) {
+                let is_anothers = others.clone().any(|other| Some(*other) != *link)
+                    || at_rest.of_value(value) > 0;
+                if !is_anothers {
                     return false;
                 }
                 match left.get_mut(value) {
@@ -335,11 +342,7 @@ impl Judge<'_> {
     fn holders(&self, field: Field, canon: Canon) -> BTreeMap<String, Vec<LinkId>> {
         let mut holders: BTreeMap<String, Vec<LinkId>> = BTreeMap::new();
         for link in &self.seen.links {
-            let Some(agreed) = link.base.get(field) else { continue };
-            let text = match self.side {
-                Side::Linq => &agreed.source,
-                Side::Source => &agreed.linq,
-            };
+            let Some(text) = agreed_on(link, self.side, field) else { continue };
             if !text.trim().is_empty() {
                 holders.entry(canon.value(field, text)).or_default().push(link.id);
             }

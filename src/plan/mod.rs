@@ -37,6 +37,7 @@
 //! A test renders both tables by planning each cell.
 
 mod case;
+mod census;
 mod choice;
 mod copies;
 mod correlate;
@@ -85,6 +86,7 @@ use refusals::{leave_out_refused, notice_unknown_user};
 use unwritable::leave_out_unwritable;
 
 pub use case::Unaccounted;
+pub use census::{Census, Holders, Wanted, at_rest, much_edited, wanted};
 pub use choice::{choose, read_composed};
 pub use decisions::{Decisions, Over, over};
 pub use disposition::{Disposition, Standings, Unknown};
@@ -226,7 +228,7 @@ fn drop_writes_to_read_only_source(plan: &mut Plan, seen: &Observation) {
 
 /// Names rows that have something and nobody whose it is.
 fn notice_nobodies(plan: &mut Plan, seen: &Observation) {
-    let records = plan.nobodies.iter().map(|at| &seen.source.records[at.0 as usize]);
+    let records = plan.nobodies.iter().map(|at| seen.source.record(*at));
     let filled = records
         .filter(|record| !record.values.filled().is_empty())
         .map(|record| record.label.clone())

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    Change, Field, FieldSet, Fingerprint, IntentId, Link, LinqContact, LinqId, Side, SourceKey,
-    SourceRecord, Timestamp, Unreadable, Values,
+    Change, Field, FieldSet, Fingerprint, IntentId, Link, LinqContact, LinqId, RecordIndex, Side,
+    SourceKey, SourceRecord, Timestamp, Unreadable, Values,
 };
 
+use super::census::Census;
 use super::decisions::Decisions;
 use super::holds::Hold;
 use super::refusals::AllRefusals;
@@ -21,8 +22,10 @@ pub struct Observation {
     pub source: SourceSide,
     /// Linq.
     pub linq: LinqSide,
-    /// Every link, ordered by id.
+    /// The links, ordered by id.
     pub links: Vec<Link>,
+    /// Those who are at rest, and part of neither of the three.
+    pub census: Census,
     /// Creates in Linq whose outcome is not known, ordered by intent.
     pub doubtful: Vec<DoubtfulCreate>,
     /// Records that an interrupted run may have added to the source.
@@ -54,7 +57,7 @@ pub struct SourceSide {
     pub mapped: FieldSet,
     /// Where they stand: the columns of a table by name.
     pub columns: BTreeMap<Field, String>,
-    /// Its records, each at the position that its index names.
+    /// Its records, in the order of the source.
     pub records: Vec<SourceRecord>,
     /// What could not be read. Unless empty, no record counts as gone.
     pub unreadable: Vec<Unreadable>,
@@ -67,6 +70,13 @@ pub struct SourceSide {
     pub read_only: Option<String>,
     /// What people should know of it besides.
     pub notices: Vec<String>,
+}
+
+impl SourceSide {
+    /// The record whose index is `at`.
+    pub fn record(&self, at: RecordIndex) -> &SourceRecord {
+        &self.records[SourceRecord::position(&self.records, at)]
+    }
 }
 
 /// Linq as the walk found it.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{Link, LinkId, LinkStatus, LinqId, Policy, SourceRecord};
 
+use super::census::Census;
 use super::copies::copies;
 use super::observation::{DoubtfulCreate, HalfAdded, Observation};
 use super::reidentify::{Known, reidentify};
@@ -46,7 +47,7 @@ pub(super) fn recognise<'a>(seen: &'a Observation, policy: &Policy) -> Recognise
     for copy in copies.keys() {
         taken[*copy] = true;
     }
-    let found = reidentify(&known, records, &taken, mapped, canon);
+    let found = reidentify(&known, records, &taken, &seen.census, mapped, canon);
     let (linked, added) = found.split_at(sorted.len());
     let mut links: Vec<(&Link, Option<usize>)> =
         sorted.into_iter().zip(linked.iter().copied()).collect();
@@ -56,7 +57,7 @@ pub(super) fn recognise<'a>(seen: &'a Observation, policy: &Policy) -> Recognise
     for position in linked.chain(additions.iter().map(|added| added.1)).flatten() {
         taken[position] = true;
     }
-    let found = reidentify(&created, records, &taken, mapped, canon);
+    let found = reidentify(&created, records, &taken, &Census::default(), mapped, canon);
     Recognised { links, creates: creates.into_iter().zip(found).collect(), additions, copies }
 }
 

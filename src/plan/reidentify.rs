@@ -13,6 +13,7 @@ use crate::model::{
     full_name_key, names_contradict,
 };
 
+use super::census::Census;
 use super::observation::{DoubtfulCreate, HalfAdded};
 use super::shifted::shifted;
 use super::similarity::{Keyed, alike, has_nothing_of, likeness, likest_first, shared_weight};
@@ -80,17 +81,19 @@ impl<'a> Known<'a> {
 }
 
 /// For each known record its position in `records`, where it was found among those
-/// that are not `taken`. No position occurs twice.
+/// that are not `taken`. No position occurs twice. The `census` counts those who are where
+/// they were.
 pub(super) fn reidentify(
     known: &[Known<'_>],
     records: &[SourceRecord],
     taken: &[bool],
+    census: &Census,
     mapped: FieldSet,
     canon: Canon,
 ) -> Vec<Option<usize>> {
     let (found, taken) = (vec![None; known.len()], taken.to_vec());
     let keys_slipped = false;
-    let mut search = Search { known, records, mapped, canon, found, taken, keys_slipped };
+    let mut search = Search { known, records, census, mapped, canon, found, taken, keys_slipped };
     if known.is_empty() {
         return search.found;
     }
@@ -124,6 +127,7 @@ struct Content {
 struct Search<'a> {
     known: &'a [Known<'a>],
     records: &'a [SourceRecord],
+    census: &'a Census,
     mapped: FieldSet,
     canon: Canon,
     found: Vec<Option<usize>>,
@@ -307,8 +311,16 @@ impl Search<'_> {
         let strangers: Vec<usize> =
             self.untaken().into_iter().filter(|at| !claims.contains_key(at)).collect();
         let claims: Vec<Claim> = claims.into_iter().map(|(at, index)| (index, at)).collect();
-        let slipped =
-            slipped(self.known, self.records, &claims, &strangers, self.mapped, self.canon);
+        let at_rest = self.census.known_by_key;
+        let slipped = slipped(
+            self.known,
+            self.records,
+            &claims,
+            &strangers,
+            at_rest,
+            self.mapped,
+            self.canon,
+        );
         self.keys_slipped = slipped.most;
         for (index, position) in claims {
             if !slipped.claims.contains(&index) {
@@ -320,7 +332,7 @@ impl Search<'_> {
     /// Whether most of those who were recognised have another key than before: then it says
     /// nothing about the others either.
     fn most_keys_differ(&self) -> bool {
-        let (mut same, mut other) = (0, 0);
+        let (mut same, mut other) = (self.census.with_keys, 0);
         for (known, found) in self.known.iter().zip(&self.found) {
             let now = found.and_then(|position| self.records[position].key.as_ref());
             match (known.key(), now) {

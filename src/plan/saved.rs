@@ -269,7 +269,7 @@ impl<'a> Listed<'a> {
 }
 
 fn expects(step: &Step, seen: &Observation) -> Expects {
-    let record = step.subject.record.map(|index| &seen.source.records[index.0 as usize]);
+    let record = step.subject.record.map(|index| seen.source.record(index));
     let contact = step.subject.linq_id.and_then(|id| seen.linq.contacts.get(&id));
     let link = step.subject.link.and_then(|id| seen.links.iter().find(|link| link.id == id));
     let base = |base: &Base| serde_json::to_string(base).unwrap_or_default();
@@ -294,7 +294,7 @@ fn deeds(step: &Step, seen: &Observation) -> Vec<SavedDeed> {
         SourceWrite::Create { values, .. } => SavedDeed::CreateInSource { values },
         SourceWrite::Update { set, linq_id, .. } => SavedDeed::UpdateInSource { set, linq_id },
         SourceWrite::Delete { at } => {
-            SavedDeed::DeleteInSource { was: seen.source.records[at.0 as usize].values.clone() }
+            SavedDeed::DeleteInSource { was: seen.source.record(at).values.clone() }
         }
     });
     let memory = match &step.link {

@@ -25,12 +25,14 @@ pub(super) struct Slipped {
 }
 
 /// Finds the `claims` whose key has slipped. `strangers` are the positions of further
-/// records, whose key nobody is known to have had.
+/// records, whose key nobody is known to have had; `at_rest` says how many more claims there
+/// are whose key has not.
 pub(super) fn slipped(
     known: &[Known<'_>],
     records: &[SourceRecord],
     claims: &[Claim],
     strangers: &[usize],
+    at_rest: usize,
     mapped: FieldSet,
     canon: Canon,
 ) -> Slipped {
@@ -46,7 +48,7 @@ pub(super) fn slipped(
     let mut slipped = moved.by_content(&changed);
     let displaced = moved.displaced(&changed, &slipped);
     slipped.extend(displaced);
-    let most = slipped.len() >= 2 && slipped.len() * 2 >= claims.len();
+    let most = slipped.len() >= 2 && slipped.len() * 2 >= claims.len() + at_rest;
     if most {
         let foreign = |(index, position): &&Claim| {
             has_nothing_of(canon, &records[*position].values, &known[*index].values())

@@ -41,8 +41,7 @@ pub fn unwritable_field(
 
 /// What it is known by that the source cannot take a write as a whole.
 pub fn unwritable_write(id: LinqId, write: &SourceWrite, seen: &Observation) -> Fingerprint {
-    let bytes =
-        |at: crate::model::RecordIndex| seen.source.records[at.0 as usize].fingerprint.to_hex();
+    let bytes = |at: crate::model::RecordIndex| seen.source.record(at).fingerprint.to_hex();
     let mut parts = vec!["in source".to_owned(), id.to_string()];
     match write {
         SourceWrite::Create { values, .. } => {
@@ -86,7 +85,7 @@ pub(super) fn leave_out_unwritable(step: &mut Step, seen: &Observation) {
     let Some(id) = written_id(step) else { return };
     match &mut step.source {
         Some(SourceWrite::Update { at, set, linq_id }) if !set.is_empty() => {
-            let record = &seen.source.records[at.0 as usize];
+            let record = seen.source.record(*at);
             let all = std::mem::take(set);
             let fills_id = linq_id.is_some();
             let mut kept = Vec::new();

@@ -40,7 +40,7 @@ pub fn waiting(plan: &Plan, seen: &Observation) -> Vec<Waiting> {
 
 fn listed(step: &Step, kind: WaitingKind, wait: &Wait, seen: &Observation) -> Waiting {
     let Subject { linq_id, record, ref source_key, line, .. } = step.subject;
-    let record = record.map(|index| &seen.source.records[index.0 as usize]);
+    let record = record.map(|index| seen.source.record(index));
     let contact = linq_id.and_then(|id| seen.linq.contacts.get(&id));
     let known = || {
         let link = seen.links.iter().find(|link| Some(link.id) == step.subject.link);
@@ -136,7 +136,7 @@ pub(super) fn what(kind: &WaitingKind, subject: &Subject, seen: &Observation) ->
     let record = match kind {
         WaitingKind::Rejected { refusal: Some(_), .. } if subject.linq_id.is_some() => None,
         WaitingKind::Ambiguous { .. } | WaitingKind::Rejected { .. } => {
-            subject.record.map(|index| &seen.source.records[index.0 as usize])
+            subject.record.map(|index| seen.source.record(index))
         }
         WaitingKind::Conflict { .. }
         | WaitingKind::HeldDeletion { .. }

@@ -139,6 +139,11 @@ fn number(records: &mut [SourceRecord]) {
 }
 
 impl Reading {
+    /// The record whose index is `at`.
+    pub fn record(&self, at: RecordIndex) -> &SourceRecord {
+        &self.records[SourceRecord::position(&self.records, at)]
+    }
+
     /// Takes what was just written for the values of the records, where a field has
     /// several places: it stands in the place in which the old value stood.
     fn keep_choices(&mut self, asked: &[Edit], done: &[EditOutcome]) {
@@ -146,8 +151,8 @@ impl Reading {
             let (EditOutcome::Stands(at) | EditOutcome::StandsWithout(at, _)) = outcome else {
                 continue;
             };
-            let record = usize::try_from(at.0).ok().and_then(|at| self.records.get_mut(at));
-            let Some(record) = record else { continue };
+            let at = SourceRecord::position(&self.records, *at);
+            let Some(record) = self.records.get_mut(at) else { continue };
             match edit {
                 Edit::Update { changes, .. } => {
                     for change in changes {

@@ -1,6 +1,7 @@
 //! Tests of the planner: the decision table, matching, the guard, and the laws.
 
 mod carry_out;
+mod census;
 mod changed_back;
 mod decisions;
 mod drawn;

@@ -10,7 +10,7 @@ use crate::model::{
     LinqContact, LinqId, Policy, RecordIndex, Side, SourceRecord, Timestamp, Values, Waiting,
 };
 use crate::plan::{
-    DoubtfulCreate, HalfAdded, Hold, Incomplete, LinqSide, Observation, Outlook, Plan,
+    Census, DoubtfulCreate, HalfAdded, Hold, Incomplete, LinqSide, Observation, Outlook, Plan,
     RecentDeletions, SourceSide, Step, Written, plan, waiting,
 };
 
@@ -148,6 +148,7 @@ impl World {
                 known_since: self.known_since(),
             },
             links: self.links.clone(),
+            census: Census::default(),
             doubtful: self.doubtful.clone(),
             half_added: self.half_added.clone(),
             refused: BTreeMap::new(),
