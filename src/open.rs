@@ -7,6 +7,8 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use chrono::Utc;
+
 use crate::config::{
     Config, CsvConfig, Delimiter, Encoding, SourceKind, VcardConfig, VcardVersion,
 };
@@ -182,11 +184,22 @@ fn clock(quiet: Duration) -> Clock {
 ///
 /// # Errors
 /// When another process holds it, it belongs to another pair, or cannot be used.
+#[expect(clippy::disallowed_methods, reason = "below this edge, time is an argument")]
 pub fn state(config: &Config) -> Result<State, OpenError> {
-    bound(State::open(&config.state.dir)?, config)
+    bound(State::open(&config.state.dir, Utc::now())?, config)
 }
 
-/// A copy of the state in memory: for everything that only reads.
+/// The state as it is at this moment, to be read.
+///
+/// # Errors
+/// When the state belongs to another pair, or cannot be read.
+pub fn reading(config: &Config) -> Result<State, OpenError> {
+    let state = State::reading(&config.state.dir)?;
+    state.refuse_other(&pair(config))?;
+    Ok(state)
+}
+
+/// A copy of the state in memory, for what would be done with it.
 ///
 /// # Errors
 /// When the state belongs to another pair, or cannot be read.

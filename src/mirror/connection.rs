@@ -3,13 +3,16 @@
 //! Owns the order in which that happens: a file that is refused has not been
 //! changed.
 
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
+use super::checked;
 use super::error::{Fault, StateError};
 use super::schema;
 
@@ -19,15 +22,24 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// More than the statements of this module, so that each is prepared once.
 const STATEMENTS: usize = 64;
 
+/// How much of a file is looked at before it is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Look {
+    /// Whose it is, and of which version.
+    Head,
+    /// Also whether all of it is sound, which takes reading all of it.
+    Whole,
+}
+
 /// Opens the database at `path`, an existing file that may be empty.
-pub(super) fn file(path: &Path) -> Result<Connection, Fault> {
+pub(super) fn file(path: &Path, look: Look) -> Result<Connection, Fault> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut conn = Connection::open_with_flags(path, flags)?;
     // Until the file is known to be ours and sound, closing it moves nothing
     // from the write-ahead log into it.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     harden(&conn)?;
-    examine(&conn, path)?;
+    examine(&conn, path, look)?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
     conn.execute_batch(schema::WRITE_AHEAD)?;
     migrate(&mut conn, path)?;
@@ -43,18 +55,69 @@ pub(super) fn examined(path: &Path) -> Result<Connection, Fault> {
 }
 
 /// Copies the database at `path` into memory. The file is only read.
-pub(super) fn copy(path: &Path) -> Result<Connection, Fault> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let file = Connection::open_with_flags(path, flags)?;
-    harden(&file)?;
-    examine(&file, path)?;
+pub(super) fn copy(path: &Path, look: Look) -> Result<Connection, Fault> {
+    let file = read_only(path)?;
+    examine(&file, path, look)?;
+    in_memory(&file, path)
+}
+
+/// Opens the database at `path` to read what it is at this moment. One that an older version
+/// wrote is copied into memory, where it can be brought up to date.
+pub(super) fn reading(path: &Path, look: Look) -> Result<Connection, Fault> {
+    let file = read_only(path)?;
+    examine(&file, path, look)?;
+    if number(&file, "user_version")? == i64::try_from(schema::VERSION).unwrap_or(i64::MAX) {
+        Ok(file)
+    } else {
+        in_memory(&file, path)
+    }
+}
+
+/// Copies what `file` shows into memory, and brings the copy up to date.
+fn in_memory(file: &Connection, path: &Path) -> Result<Connection, Fault> {
     let mut memory = Connection::open_in_memory()?;
-    if Backup::new(&file, &mut memory)?.step(-1)? != StepResult::Done {
+    if Backup::new(file, &mut memory)?.step(-1)? != StepResult::Done {
         return Err(StateError::Busy { path: path.to_owned() }.into());
     }
     harden(&memory)?;
     migrate(&mut memory, path)?;
     Ok(memory)
+}
+
+/// Opens the file at `path` so that it shows the same for as long as it is open.
+fn read_only(path: &Path) -> Result<Connection, Fault> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    match standing_still(Connection::open_with_flags(path, flags)?) {
+        // There is no write-ahead log, and none can be made: on a read-only file system, for
+        // example. Then nobody writes to the file either.
+        Err(error)
+            if error.sqlite_error_code() == Some(ErrorCode::CannotOpen)
+                && !checked::has_log(path) =>
+        {
+            let flags = flags | OpenFlags::SQLITE_OPEN_URI;
+            Ok(standing_still(Connection::open_with_flags(immutable(path), flags)?)?)
+        }
+        opened => Ok(opened?),
+    }
+}
+
+fn standing_still(conn: Connection) -> rusqlite::Result<Connection> {
+    harden(&conn)?;
+    conn.execute_batch("BEGIN; SELECT count(*) FROM sqlite_schema;")?;
+    Ok(conn)
+}
+
+/// The file at `path` as one that nobody writes to, as SQLite's URIs have it.
+fn immutable(path: &Path) -> OsString {
+    let mut uri = b"file:".to_vec();
+    for byte in path.as_os_str().as_bytes() {
+        match byte {
+            b'%' | b'?' | b'#' => uri.extend(format!("%{byte:02x}").into_bytes()),
+            other => uri.push(*other),
+        }
+    }
+    uri.extend(b"?immutable=1");
+    OsString::from_vec(uri)
 }
 
 /// Makes an empty database in memory; `path` stands for it in errors.
@@ -66,21 +129,24 @@ pub(super) fn empty(path: &Path) -> Result<Connection, Fault> {
 }
 
 /// Sets what belongs to the connection alone, before the file is read.
-fn harden(conn: &Connection) -> Result<(), Fault> {
+fn harden(conn: &Connection) -> rusqlite::Result<()> {
     conn.busy_timeout(PATIENCE)?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS);
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DDL, false)?;
-    Ok(conn.execute_batch(schema::CONNECTION)?)
+    conn.execute_batch(schema::CONNECTION)
 }
 
-/// Refuses a file that is not ours, newer than this program, or damaged. An empty
-/// one is ours to fill.
-fn examine(conn: &Connection, path: &Path) -> Result<(), Fault> {
+fn number(conn: &Connection, name: &str) -> rusqlite::Result<i64> {
+    conn.pragma_query_value(None, name, |row| row.get(0))
+}
+
+/// Refuses a file that is not ours, newer than this program, or, as far as it is looked at,
+/// damaged. An empty one is ours to fill.
+fn examine(conn: &Connection, path: &Path, look: Look) -> Result<(), Fault> {
     let path = || path.to_owned();
-    let number = |name| conn.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
-    let (application, found) = (number("application_id")?, number("user_version")?);
+    let (application, found) = (number(conn, "application_id")?, number(conn, "user_version")?);
     let objects: i64 =
         conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     if (application, found, objects) == (0, 0, 0) {
@@ -91,6 +157,9 @@ fn examine(conn: &Connection, path: &Path) -> Result<(), Fault> {
     }
     if usize::try_from(found).is_ok_and(|found| found > schema::VERSION) {
         return Err(StateError::Newer { path: path(), found, known: schema::VERSION }.into());
+    }
+    if look == Look::Head {
+        return Ok(());
     }
     let verdict: String = conn.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     if verdict != "ok" {
@@ -133,16 +202,18 @@ mod tests {
     }
 
     fn refusal(path: &Path) -> StateError {
-        let refusal = file(path).map(drop).unwrap_err().at(path);
-        let of_the_copy = copy(path).map(drop).unwrap_err().at(path);
-        assert_eq!(refusal.to_string(), of_the_copy.to_string(), "both openings agree");
+        let refusal = file(path, Look::Whole).map(drop).unwrap_err().at(path);
+        for look in [copy, reading] {
+            let other = look(path, Look::Whole).map(drop).unwrap_err().at(path);
+            assert_eq!(refusal.to_string(), other.to_string(), "all openings agree");
+        }
         refusal
     }
 
     #[test]
     fn every_setting_is_in_force() {
         let place = fresh();
-        let conn = file(&place.path).unwrap();
+        let conn = file(&place.path, Look::Whole).unwrap();
         let numbers = [
             ("trusted_schema", 0),
             ("cell_size_check", 1),
@@ -177,7 +248,7 @@ mod tests {
     #[test]
     fn a_truncated_or_overwritten_database_is_damaged_and_left_alone() {
         let place = fresh();
-        drop(file(&place.path).unwrap());
+        drop(file(&place.path, Look::Whole).unwrap());
         let whole = fs::read(&place.path).unwrap();
         let page = 4096;
         let mut spoiled = whole.clone();
@@ -191,9 +262,59 @@ mod tests {
     }
 
     #[test]
+    fn damage_that_nobody_looked_for_is_told_where_it_is_met() {
+        let place = fresh();
+        let root = {
+            let conn = file(&place.path, Look::Whole).unwrap();
+            let sql = "SELECT rootpage FROM sqlite_schema WHERE name = 'links'";
+            conn.query_row(sql, [], |row| row.get::<_, u32>(0)).unwrap()
+        };
+        let mut bytes = fs::read(&place.path).unwrap();
+        bytes[(root as usize - 1) * 4096] = 0x77;
+        fs::write(&place.path, &bytes).unwrap();
+        for open in [file, copy, reading] {
+            let conn = open(&place.path, Look::Head).unwrap();
+            let links = conn.query_row("SELECT max(id) FROM links", [], |_| Ok(()));
+            let error = Fault::from(links.unwrap_err()).at(&place.path);
+            assert!(matches!(error, StateError::Corrupt { .. }), "{error}");
+        }
+        assert!(matches!(refusal(&place.path), StateError::Corrupt { .. }));
+        assert_eq!(fs::read(&place.path).unwrap(), bytes);
+    }
+
+    #[test]
+    fn a_file_that_an_older_version_wrote_is_read_as_if_it_was_brought_up_to_date() {
+        let place = fresh();
+        {
+            let mut old = Connection::open(&place.path).unwrap();
+            old.execute_batch(schema::WRITE_AHEAD).unwrap();
+            schema::MIGRATIONS.to_version(&mut old, 1).unwrap();
+            old.execute_batch("INSERT INTO runs (started_at) VALUES (7)").unwrap();
+        }
+        let before = fs::read(&place.path).unwrap();
+        let conn = reading(&place.path, Look::Whole).unwrap();
+        let sql = "SELECT started_at, asked_by FROM runs";
+        let row = conn.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        assert_eq!(row, (7, None::<String>));
+        assert_eq!(fs::read(&place.path).unwrap(), before);
+    }
+
+    #[test]
+    fn a_file_on_a_medium_that_is_read_only_is_read() {
+        let place = fresh();
+        // Of what such names mean in a URI, nothing is meant.
+        let path = place.path.with_file_name("100%20 of state?.db#1");
+        fs::rename(&place.path, &path).unwrap();
+        drop(file(&path, Look::Whole).unwrap());
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+        let conn = Connection::open_with_flags(immutable(&path), flags).unwrap();
+        examine(&standing_still(conn).unwrap(), &path, Look::Whole).unwrap();
+    }
+
+    #[test]
     fn a_newer_schema_is_refused_by_number() {
         let place = fresh();
-        file(&place.path).unwrap().pragma_update(None, "user_version", 99).unwrap();
+        file(&place.path, Look::Whole).unwrap().pragma_update(None, "user_version", 99).unwrap();
         assert!(matches!(
             refusal(&place.path),
             StateError::Newer { found: 99, known: schema::VERSION, .. }
@@ -233,9 +354,9 @@ mod tests {
             }
             drop(conn);
             let unharmed = Connection::open(&place.path).unwrap();
-            examine(&unharmed, &place.path).unwrap();
+            examine(&unharmed, &place.path, Look::Whole).unwrap();
         }
         assert!(failures > 5, "room ran out at {failures} places");
-        file(&place.path).unwrap();
+        file(&place.path, Look::Whole).unwrap();
     }
 }

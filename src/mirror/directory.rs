@@ -86,6 +86,13 @@ pub(super) fn make_backups(dir: &Path) -> Result<(), StateError> {
     refuse_shared(&backups)
 }
 
+/// The companion of the file at `path` whose name ends so.
+pub(super) fn beside(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(end);
+    PathBuf::from(name)
+}
+
 /// Whether there is something at `path`.
 pub(super) fn exists(path: &Path) -> Result<bool, StateError> {
     path.try_exists().map_err(at(path))
@@ -112,6 +119,7 @@ mod tests {
 
     use super::*;
     use crate::mirror::State;
+    use crate::mirror::testing::at;
 
     const TARGET: &str = "LINQSYNC_TEST_STATE_DIR";
 
@@ -124,7 +132,7 @@ mod tests {
     #[test]
     fn every_file_is_private_whatever_the_umask() {
         if let Some(dir) = std::env::var_os(TARGET) {
-            let _open = State::open(Path::new(&dir)).unwrap();
+            drop(State::open(Path::new(&dir), at(0)).unwrap());
             return;
         }
         let name = "mirror::directory::tests::every_file_is_private_whatever_the_umask";
@@ -140,7 +148,7 @@ mod tests {
                 .unwrap();
             assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stdout));
             assert_eq!(mode(&state), 0o700, "umask {umask}");
-            for file in ["state.db", "lock"] {
+            for file in ["state.db", "state.db-checked", "lock"] {
                 assert_eq!(mode(&state.join(file)), 0o600, "{file} under umask {umask}");
             }
         }
@@ -149,7 +157,7 @@ mod tests {
     #[test]
     fn the_companions_that_sqlite_makes_are_private_too() {
         let dir = tempfile::tempdir().unwrap();
-        let state = State::open(&dir.path().join("a/b")).unwrap();
+        let state = State::open(&dir.path().join("a/b"), at(0)).unwrap();
         let dir = dir.path().join("a/b");
         for file in ["state.db", "state.db-wal", "state.db-shm", "lock"] {
             assert_eq!(mode(&dir.join(file)), 0o600, "{file}");
@@ -163,7 +171,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         for wide in [0o750, 0o705, 0o701, 0o770] {
             fs::set_permissions(dir.path(), Permissions::from_mode(wide)).unwrap();
-            for outcome in [State::open(dir.path()), State::scratch(dir.path())] {
+            for outcome in [
+                State::open(dir.path(), at(0)),
+                State::scratch(dir.path()),
+                State::reading(dir.path()),
+            ] {
                 let Err(StateError::Permissions { path, .. }) = outcome else {
                     panic!("mode {wide:o} was accepted");
                 };
@@ -177,10 +189,10 @@ mod tests {
     fn a_database_copied_back_with_wide_permissions_is_made_private_again() {
         let dir = tempfile::tempdir().unwrap();
         fs::set_permissions(dir.path(), Permissions::from_mode(0o700)).unwrap();
-        drop(State::open(dir.path()).unwrap());
+        drop(State::open(dir.path(), at(0)).unwrap());
         let path = dir.path().join(DATABASE);
         fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
-        let _open = State::open(dir.path()).unwrap();
+        let _open = State::open(dir.path(), at(0)).unwrap();
         assert_eq!(mode(&path), 0o600);
     }
 
@@ -189,7 +201,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("state");
         fs::write(&file, "").unwrap();
-        for outcome in [State::open(&file), State::scratch(&file)] {
+        for outcome in [State::open(&file, at(0)), State::scratch(&file), State::reading(&file)] {
             let Err(StateError::Io { path, source }) = outcome else {
                 panic!("a file was taken for a directory");
             };

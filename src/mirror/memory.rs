@@ -29,6 +29,15 @@ impl fmt::Display for Pair {
     }
 }
 
+/// Whether a state has a pair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bound {
+    /// It has this one.
+    Yes,
+    /// It has none so far.
+    No,
+}
+
 const PAIR: &str = "pair";
 const MAPPING: &str = "mapping";
 const STALE: &str = "stale_intents";
@@ -43,11 +52,21 @@ impl State {
     /// # Errors
     /// [`StateError::Foreign`] names both pairs when they differ.
     pub fn bind(&self, pair: &Pair) -> Result<(), StateError> {
-        self.write(|tx| match recall::<Pair>(tx, PAIR)? {
-            None => remember(tx, PAIR, pair),
-            Some(remembered) if remembered == *pair => Ok(()),
-            Some(remembered) => Err(StateError::Foreign { remembered, asked: pair.clone() }.into()),
+        if self.refuse_other(pair)? == Bound::Yes {
+            return Ok(());
+        }
+        self.write(|tx| match bound(tx, pair)? {
+            Bound::Yes => Ok(()),
+            Bound::No => remember(tx, PAIR, pair),
         })
+    }
+
+    /// Whether this is the state of `pair` already, or of none so far. Nothing is written.
+    ///
+    /// # Errors
+    /// [`StateError::Foreign`] names both pairs when it is the state of another one.
+    pub fn refuse_other(&self, pair: &Pair) -> Result<Bound, StateError> {
+        bound(&self.conn, pair).map_err(|fault| fault.at(&self.database()))
     }
 
     /// What the readings meant that were remembered last.
@@ -132,6 +151,15 @@ impl State {
     /// When the state cannot be written.
     pub fn remember_backup(&self, at: Timestamp) -> Result<(), StateError> {
         self.write(|tx| remember(tx, BACKED_UP_AT, &at))
+    }
+}
+
+/// Whether `pair` is remembered; another one is refused.
+fn bound(conn: &Connection, pair: &Pair) -> Result<Bound, Fault> {
+    match recall::<Pair>(conn, PAIR)? {
+        None => Ok(Bound::No),
+        Some(remembered) if remembered == *pair => Ok(Bound::Yes),
+        Some(remembered) => Err(StateError::Foreign { remembered, asked: pair.clone() }.into()),
     }
 }
 

@@ -22,6 +22,7 @@
 //! | `records` | the linked records of the source as they were last read, in a file of its own |
 //! | `commit` | the one transaction in which the base advances |
 //! | `trial` | writing that is taken back |
+//! | `checked` | when the whole file was checked last, and whether that still counts |
 //! | `connection`, `directory`, `columns`, `error` | opening, modes, encodings, refusals |
 //!
 //! What holds: an intent is durable before its write is on its way; the base is
@@ -29,6 +30,7 @@
 //! [`State::commit`], together with the end of the intent; a transaction stands
 //! whole or not at all, also when the disk is full or the power fails.
 
+mod checked;
 mod columns;
 mod commit;
 mod connection;
@@ -65,7 +67,7 @@ pub use error::StateError;
 pub use history::{Action, HistoryEntry, HistoryRow};
 pub use intent::{Intent, IntentKind, IntentOutcome, IntentState, IntentStep, NewIntent};
 pub use links::{LinkChange, LinkKey};
-pub use memory::Pair;
+pub use memory::{Bound, Pair};
 pub use not_found::NotFound;
 pub use purge::Traces;
 pub use records::KeptRecord;
@@ -78,6 +80,9 @@ pub use weather::{LinqDown, WhyDown};
 pub use crate::lock::Holder;
 
 use crate::lock::{self, Lock};
+use crate::model::Timestamp;
+use checked::OrderlyEnd;
+use connection::Look;
 use error::Fault;
 use records::Records;
 
@@ -86,6 +91,8 @@ use records::Records;
 pub struct State {
     // Closed before the lock goes: fields are dropped in order.
     conn: Connection,
+    /// `None` for a state that is only read, and where another process holds it.
+    _end: Option<OrderlyEnd>,
     dir: PathBuf,
     /// The linked records as they were last read.
     records: Records,
@@ -95,7 +102,9 @@ pub struct State {
 
 impl State {
     /// Opens the state in `dir` for writing and holds it until it is dropped. What
-    /// is missing is made: the directory with mode 0700, its files with 0600.
+    /// is missing is made: the directory with mode 0700, its files with 0600. The whole
+    /// database is checked unless that was done within a day of `now` and it has been left
+    /// alone since.
     ///
     /// # Errors
     /// [`StateError::Held`] when another process works with it,
@@ -103,36 +112,57 @@ impl State {
     /// another user owns it, [`StateError::Corrupt`], [`StateError::Newer`] and
     /// [`StateError::NotOurs`] when the file is not one to work with; it is then
     /// left as it is.
-    pub fn open(dir: &Path) -> Result<State, StateError> {
+    pub fn open(dir: &Path, now: Timestamp) -> Result<State, StateError> {
         let dir = absolute(dir)?;
         directory::prepare(&dir)?;
         let lock = directory::lock(&dir)?;
         let path = dir.join(directory::DATABASE);
         directory::make_file(&path)?;
-        let conn = connection::file(&path).map_err(|fault| fault.at(&path))?;
-        Ok(State { conn, dir, records: Records::default(), lock: Some(lock) })
+        let counts = |at: &Timestamp| checked::still_counts(*at, now);
+        let checked_at = checked::last_check(&path).filter(counts);
+        let look = checked_at.map_or(Look::Whole, |_| Look::Head);
+        let conn = connection::file(&path, look).map_err(|fault| fault.at(&path))?;
+        let end = OrderlyEnd { path, checked_at: checked_at.unwrap_or(now) };
+        Ok(State { conn, _end: Some(end), dir, records: Records::default(), lock: Some(lock) })
     }
 
-    /// Copies the state in `dir` into memory, for dry runs and commands that only
-    /// read; where there is none, the copy is empty. It works beside a running
-    /// daemon, takes no lock, and neither creates nor changes anything on disk
-    /// (SQLite's own `-wal` and `-shm` aside). What is written to the copy is lost.
+    /// Copies the state in `dir` into memory, for runs that are only tried; where there is
+    /// none, the copy is empty. It works beside a running daemon, takes no lock, and neither
+    /// creates nor changes anything on disk (SQLite's own `-wal` and `-shm` aside). What is
+    /// written to the copy is lost.
     ///
     /// # Errors
     /// As [`State::open`], except that nobody's lock and no other owner matters.
     pub fn scratch(dir: &Path) -> Result<State, StateError> {
+        State::seen(dir, connection::copy)
+    }
+
+    /// Opens the state in `dir` to read it as it is at this moment, whatever others write to
+    /// it meanwhile; where there is none, it is empty. As with [`State::scratch`], nothing on
+    /// disk is changed. Nothing can be written to it.
+    ///
+    /// # Errors
+    /// As [`State::scratch`].
+    pub fn reading(dir: &Path) -> Result<State, StateError> {
+        State::seen(dir, connection::reading)
+    }
+
+    fn seen(
+        dir: &Path,
+        open: fn(&Path, Look) -> Result<Connection, Fault>,
+    ) -> Result<State, StateError> {
         let dir = absolute(dir)?;
         let path = dir.join(directory::DATABASE);
         if directory::exists(&dir)? {
             directory::refuse_shared(&dir)?;
         }
-        let copied = if directory::exists(&path)? {
-            connection::copy(&path)
+        let opened = if directory::exists(&path)? {
+            open(&path, look_beside(&dir, &path))
         } else {
             connection::empty(&path)
         };
-        let conn = copied.map_err(|fault| fault.at(&path))?;
-        Ok(State { conn, dir, records: Records::default(), lock: None })
+        let conn = opened.map_err(|fault| fault.at(&path))?;
+        Ok(State { conn, _end: None, dir, records: Records::default(), lock: None })
     }
 
     /// Opens the state in `dir` beside whoever holds it, for decisions alone: they are
@@ -147,8 +177,11 @@ impl State {
             return Ok(None);
         }
         directory::refuse_shared(&dir)?;
-        let conn = connection::file(&path).map_err(|fault| fault.at(&path))?;
-        Ok(Some(State { conn, dir, records: Records::default(), lock: None }))
+        let checked_at = checked::last_check(&path);
+        let look = look_beside(&dir, &path);
+        let conn = connection::file(&path, look).map_err(|fault| fault.at(&path))?;
+        let end = checked_at.map(|checked_at| OrderlyEnd { path, checked_at });
+        Ok(Some(State { conn, _end: end, dir, records: Records::default(), lock: None }))
     }
 
     /// Opens the state in `dir` that another process holds and shares its `lock`: that
@@ -160,7 +193,8 @@ impl State {
         let dir = absolute(dir)?;
         let path = dir.join(directory::DATABASE);
         let conn = connection::examined(&path).map_err(|fault| fault.at(&path))?;
-        Ok(State { conn, dir, records: Records::default(), lock: Some(Lock::entrusted(lock)) })
+        let lock = Some(Lock::entrusted(lock));
+        Ok(State { conn, _end: None, dir, records: Records::default(), lock })
     }
 
     /// The lock on the directory, for a child to which the state is entrusted; `None`
@@ -221,6 +255,16 @@ impl State {
 
     fn database(&self) -> PathBuf {
         self.dir.join(directory::DATABASE)
+    }
+}
+
+/// How much of the database somebody looks at who does not hold it: whoever holds it has
+/// checked it.
+fn look_beside(dir: &Path, path: &Path) -> Look {
+    if checked::last_check(path).is_some() || State::holder(dir).is_some() {
+        Look::Head
+    } else {
+        Look::Whole
     }
 }
 

@@ -174,7 +174,7 @@ mod tests {
     fn no_file_holds_what_was_erased_and_the_pair_is_released() {
         let dir = tempfile::tempdir().unwrap();
         let dir = dir.path().join("state");
-        let state = State::open(&dir).unwrap();
+        let state = State::open(&dir, at(0)).unwrap();
         let run = state.begin_run(at(0)).unwrap();
         let raw = r#"{"id":7,"email":"ada@example.org"}"#.to_owned();
         let record = Record {

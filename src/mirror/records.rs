@@ -197,7 +197,7 @@ fn stamps(conn: &Connection) -> rusqlite::Result<BTreeMap<LinkId, Fingerprint>> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mirror::testing::ada;
+    use crate::mirror::testing::{ada, at};
 
     fn record(text: &str) -> KeptRecord {
         let place = "..".to_owned();
@@ -211,7 +211,7 @@ mod tests {
     fn records_are_kept_while_their_link_is_there_and_read_only_when_they_are_others() {
         let dir = tempfile::tempdir().unwrap();
         let dir = dir.path().join("state");
-        let state = State::open(&dir).unwrap();
+        let state = State::open(&dir, at(0)).unwrap();
         let links = [LinkId(1), LinkId(2)];
         let mut read = Vec::new();
         let mut keep = |links: &[LinkId], there: &[(LinkId, &[u8])], text: &str| {
@@ -240,10 +240,10 @@ mod tests {
     fn a_damaged_file_is_begun_anew() {
         let dir = tempfile::tempdir().unwrap();
         let dir = dir.path().join("state");
-        drop(State::open(&dir).unwrap());
+        drop(State::open(&dir, at(0)).unwrap());
         fs::write(dir.join(directory::RECORDS), "no database, whatever else it is ".repeat(99))
             .unwrap();
-        let state = State::open(&dir).unwrap();
+        let state = State::open(&dir, at(0)).unwrap();
         let there = BTreeMap::from([(LinkId(1), Fingerprint::of(b"a"))]);
         state.keep_records(&[LinkId(1)], &there, &mut |_| Some(record("new"))).unwrap();
         assert_eq!(state.kept_record(LinkId(1)).unwrap(), Some(record("new")));

@@ -28,7 +28,7 @@ fn record(id: u64) -> Record {
 #[test]
 fn everything_is_there_again_after_reopening() {
     let (dir, _outer) = place();
-    let state = State::open(&dir).unwrap();
+    let state = State::open(&dir, at(0)).unwrap();
     let run = state.begin_run(at(0)).unwrap();
     let kind = IntentKind::AddToSource { linq_id: LinqId(7), values: ada() };
     let intents = state.plan_intents(run, at(1), &[NewIntent { link: None, kind }]).unwrap();
@@ -43,7 +43,7 @@ fn everything_is_there_again_after_reopening() {
     );
     drop(state);
 
-    let state = State::open(&dir).unwrap();
+    let state = State::open(&dir, at(0)).unwrap();
     let after = (
         state.links().unwrap(),
         state.contacts().unwrap(),
@@ -58,19 +58,19 @@ fn everything_is_there_again_after_reopening() {
 #[test]
 fn a_second_opening_names_the_process_that_holds_the_state() {
     let (dir, _outer) = place();
-    let first = State::open(&dir).unwrap();
-    let Err(StateError::Held { dir: held, holder: Some(holder) }) = State::open(&dir) else {
+    let first = State::open(&dir, at(0)).unwrap();
+    let Err(StateError::Held { dir: held, holder: Some(holder) }) = State::open(&dir, at(0)) else {
         panic!("the state was opened twice");
     };
     assert_eq!((held, holder.pid), (dir.clone(), std::process::id()));
     drop(first);
-    State::open(&dir).unwrap();
+    State::open(&dir, at(0)).unwrap();
 }
 
 #[test]
 fn another_process_that_holds_the_state_is_named() {
     let (dir, _outer) = place();
-    drop(State::open(&dir).unwrap());
+    drop(State::open(&dir, at(0)).unwrap());
     let mut other = Command::new("flock")
         .arg(dir.join("lock"))
         .args(["sh", "-c", "echo held; cat"])
@@ -81,7 +81,7 @@ fn another_process_that_holds_the_state_is_named() {
     let mut line = String::new();
     BufReader::new(other.stdout.take().unwrap()).read_line(&mut line).unwrap();
     assert_eq!(line, "held\n");
-    let outcome = State::open(&dir);
+    let outcome = State::open(&dir, at(0));
     drop(other.stdin.take());
     other.wait().unwrap();
     let Err(StateError::Held { holder: Some(holder), .. }) = outcome else {
@@ -106,7 +106,7 @@ fn contents(dir: &Path) -> BTreeMap<PathBuf, (Vec<u8>, SystemTime)> {
 #[test]
 fn a_scratch_copy_changes_nothing_on_disk_and_can_be_written() {
     let (dir, _outer) = place();
-    let state = State::open(&dir).unwrap();
+    let state = State::open(&dir, at(0)).unwrap();
     commit(&state, [record(7)]).unwrap();
     let links = state.links().unwrap();
     drop(state);
@@ -120,13 +120,13 @@ fn a_scratch_copy_changes_nothing_on_disk_and_can_be_written() {
     drop(scratch);
 
     assert_eq!(contents(&dir), before);
-    assert_eq!(State::open(&dir).unwrap().links().unwrap(), links);
+    assert_eq!(State::open(&dir, at(0)).unwrap().links().unwrap(), links);
 }
 
 #[test]
 fn a_scratch_copy_beside_the_daemon_sees_what_it_last_committed() {
     let (dir, _outer) = place();
-    let daemon = State::open(&dir).unwrap();
+    let daemon = State::open(&dir, at(0)).unwrap();
     commit(&daemon, [record(7)]).unwrap();
     let before = contents(&dir);
     let scratch = State::scratch(&dir).unwrap();
@@ -135,6 +135,124 @@ fn a_scratch_copy_beside_the_daemon_sees_what_it_last_committed() {
     commit(&daemon, [record(8)]).unwrap();
     assert_eq!(scratch.links().unwrap().len(), 1, "a copy stands still");
     assert_eq!(State::scratch(&dir).unwrap().links().unwrap().len(), 2);
+}
+
+#[test]
+fn a_state_that_is_read_stands_still_keeps_nobody_waiting_and_cannot_be_written() {
+    let (dir, _outer) = place();
+    let daemon = State::open(&dir, at(0)).unwrap();
+    commit(&daemon, [record(7)]).unwrap();
+    let before = contents(&dir);
+    let reading = State::reading(&dir).unwrap();
+    daemon.conn.busy_timeout(std::time::Duration::ZERO).unwrap();
+    commit(&daemon, [record(8)]).unwrap();
+    assert_eq!(reading.links().unwrap().len(), 1, "all of it is of one moment");
+    assert_eq!(reading.contacts().unwrap().len(), 1);
+    assert_eq!(State::reading(&dir).unwrap().links().unwrap().len(), 2);
+    assert!(reading.begin_run(at(1)).is_err());
+    drop(reading);
+    assert_eq!(contents(&dir), before, "what was committed is still in the log");
+}
+
+#[test]
+fn reading_a_state_that_nobody_holds_changes_nothing_on_disk() {
+    let (dir, outer) = place();
+    assert_eq!(State::reading(&dir).unwrap().links().unwrap(), []);
+    assert_eq!(fs::read_dir(outer.path()).unwrap().count(), 0);
+    drop(State::open(&dir, at(0)).unwrap());
+    let before = contents(&dir);
+    let pair = Pair { base_url: "http://a".to_owned(), source: "/b".to_owned() };
+    let reading = State::reading(&dir).unwrap();
+    assert_eq!(reading.refuse_other(&pair).unwrap(), Bound::No);
+    drop(reading);
+    assert_eq!(contents(&dir), before);
+}
+
+/// Damages a page of the history, which is read by nobody who opens the state.
+fn damage(dir: &Path) {
+    let path = dir.join("state.db");
+    let root: u32 = Connection::open(&path)
+        .unwrap()
+        .query_row("SELECT rootpage FROM sqlite_schema WHERE name = 'history'", [], |r| r.get(0))
+        .unwrap();
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[(root as usize - 1) * 4096] = 0x77;
+    fs::write(&path, bytes).unwrap();
+}
+
+/// Makes the state pass for one that was checked at `at(0)` and left in order.
+fn pass_as_checked(dir: &Path) {
+    drop(checked::OrderlyEnd { path: dir.join("state.db"), checked_at: at(0) });
+}
+
+#[test]
+fn all_of_the_state_is_checked_once_a_day_and_whenever_the_clock_is_wrong() {
+    let (dir, _outer) = place();
+    drop(State::open(&dir, at(0)).unwrap());
+    damage(&dir);
+    pass_as_checked(&dir);
+    let state = State::open(&dir, at(86_399)).unwrap();
+    let met = state.whole_history().unwrap_err();
+    assert!(matches!(met, StateError::Corrupt { .. }), "{met}");
+    drop(state);
+    for now in [at(86_400), at(-1)] {
+        assert!(matches!(State::open(&dir, now), Err(StateError::Corrupt { .. })), "{now}");
+    }
+}
+
+#[test]
+fn a_check_counts_from_one_opening_to_the_next_and_is_made_anew_in_time() {
+    let (dir, _outer) = place();
+    for hour in 0..60 {
+        let state = State::open(&dir, at(hour * 3_600)).unwrap();
+        commit(&state, [record(u64::try_from(hour).unwrap())]).unwrap();
+        drop(state);
+        let checked = checked::last_check(&dir.join("state.db"));
+        assert_eq!(checked, Some(at(hour / 24 * 86_400)), "hour {hour}");
+    }
+}
+
+#[test]
+fn whoever_opens_a_state_that_another_program_has_changed_checks_it_and_leaves_it() {
+    let (dir, _outer) = place();
+    drop(State::open(&dir, at(0)).unwrap());
+    damage(&dir);
+    let before = contents(&dir);
+    for opened in [
+        State::open(&dir, at(1)).map(drop),
+        State::beside(&dir).map(drop),
+        State::scratch(&dir).map(drop),
+        State::reading(&dir).map(drop),
+    ] {
+        assert!(matches!(opened, Err(StateError::Corrupt { .. })));
+    }
+    assert_eq!(contents(&dir), before);
+}
+
+#[test]
+fn a_state_whose_process_was_killed_is_checked() {
+    let (dir, outer) = place();
+    drop(State::open(&dir, at(0)).unwrap());
+    let state = State::open(&dir, at(1)).unwrap();
+    commit(&state, [record(7)]).unwrap();
+    // What a kill leaves behind, in another place.
+    let killed = outer.path().join("killed");
+    let status = Command::new("cp").args(["-a", "--"]).args([&dir, &killed]).status().unwrap();
+    assert!(status.success());
+    assert_eq!(checked::last_check(&killed.join("state.db")), None);
+    assert_eq!(checked::last_check(&dir.join("state.db")), None);
+    drop(state);
+    assert_eq!(checked::last_check(&dir.join("state.db")), Some(at(0)));
+}
+
+#[test]
+fn decisions_beside_nobody_leave_the_state_as_checked_as_they_found_it() {
+    let (dir, _outer) = place();
+    drop(State::open(&dir, at(0)).unwrap());
+    let state = State::beside(&dir).unwrap().unwrap();
+    state.begin_run(at(5)).unwrap();
+    drop(state);
+    assert_eq!(checked::last_check(&dir.join("state.db")), Some(at(0)));
 }
 
 #[test]
@@ -150,7 +268,7 @@ fn a_scratch_copy_of_nothing_is_empty_and_makes_nothing() {
 #[test]
 fn a_full_disk_is_said_to_be_full_and_what_was_committed_stays() {
     let (dir, _outer) = place();
-    let state = State::open(&dir).unwrap();
+    let state = State::open(&dir, at(0)).unwrap();
     commit(&state, [record(7)]).unwrap();
     let pages: i64 = state.conn.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
     state.conn.pragma_update(None, "max_page_count", pages + 1).unwrap();
@@ -169,7 +287,7 @@ fn a_full_disk_is_said_to_be_full_and_what_was_committed_stays() {
 #[test]
 fn another_program_that_writes_makes_the_state_busy() {
     let (dir, _outer) = place();
-    let state = State::open(&dir).unwrap();
+    let state = State::open(&dir, at(0)).unwrap();
     state.conn.busy_timeout(std::time::Duration::ZERO).unwrap();
     let other = Connection::open(dir.join("state.db")).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
@@ -182,7 +300,7 @@ fn another_program_that_writes_makes_the_state_busy() {
 #[test]
 fn a_row_that_another_program_spoiled_is_damage_and_not_a_guess() {
     let (dir, _outer) = place();
-    let state = State::open(&dir).unwrap();
+    let state = State::open(&dir, at(0)).unwrap();
     commit(&state, [record(7)]).unwrap();
     state.conn.execute("UPDATE links SET base = '{\"email\": \"ada@x.org\"}'", []).unwrap();
     let error = state.links().unwrap_err();
@@ -213,7 +331,7 @@ fn rows(state: &State, sql: &'static str) -> Vec<Vec<String>> {
 #[test]
 fn the_views_answer_people_in_their_own_words() {
     let (dir, _outer) = place();
-    let state = State::open(&dir).unwrap();
+    let state = State::open(&dir, at(0)).unwrap();
     let run = state.begin_run(at(0)).unwrap();
     let shown = contact(8, ada());
     state.store_contacts(run, at(0), [Shown { contact: &shown, raw: "{}" }]).unwrap();

@@ -143,7 +143,7 @@ impl<'a> Trial<'a> {
         std::fs::write(csv, text).unwrap();
         let random = fastrand::Rng::with_seed(seed);
         let people = Mutex::new(People { random, restless, came: 0, went: 0, missed: 0 });
-        let state = State::open(&csv.with_file_name("state")).unwrap();
+        let state = State::open(&csv.with_file_name("state"), present(start)).unwrap();
         Trial { linq: Arc::new(Drifting { linq, people }), csv, state, start, seed }
     }
 

@@ -12,7 +12,7 @@ const COPIES: usize = 6;
 impl World {
     /// Somebody decides about what waits, if anything of the kind does.
     pub(super) fn decide(&self, decide: Decide) {
-        let state = self.home.open_state();
+        let state = self.home.open_state(self.now());
         let waiting = state.waiting().unwrap();
         if matches!(decide, Decide::Reject { .. }) && self.setup().direction != "both" {
             // What is put back must be written on both sides.

@@ -228,7 +228,7 @@ impl Driver {
     async fn attempt(&self, errand: Option<Errand>) -> Ended {
         let world = &self.world;
         let saved = if errand == Some(Errand::Apply) { self.kept_plan().await } else { None };
-        let state = world.home.open_state();
+        let state = world.home.open_state(world.now());
         let undoing = match errand {
             Some(Errand::Undo(which)) => undoing_one(&state, which),
             Some(Errand::Apply) | None => None,

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use linqsync::lock::{Lock, LockError};
 use linqsync::mirror::{State, StateError};
-use linqsync::model::{AsWritten, Fingerprint, RecordIndex};
+use linqsync::model::{AsWritten, Fingerprint, RecordIndex, Timestamp};
 use linqsync::source::csv::{Access, CsvOptions, CsvSource, Table};
 use linqsync::source::{Edit, Reading, Source, SourceError, WriteError, Written};
 use tempfile::TempDir;
@@ -156,12 +156,12 @@ impl Home {
     /// Opens the state as a process does. A child process that another test starts has,
     /// for an instant, everything that is open here, the locks of the last process
     /// included.
-    pub(super) fn open_state(&self) -> Rc<State> {
+    pub(super) fn open_state(&self, now: Timestamp) -> Rc<State> {
         let Home::Disk(dir) = self else { return shared() };
         let is_held = |lock| matches!(lock, Err(LockError::Held { .. }));
         wait_until("the source is free", || !is_held(Lock::existing(&self.path())));
         let mut state = None;
-        wait_until("the state is free", || match State::open(&dir.path().join("state")) {
+        wait_until("the state is free", || match State::open(&dir.path().join("state"), now) {
             Err(StateError::Held { .. }) => false,
             opened => {
                 state = Some(opened.unwrap());
