@@ -100,7 +100,7 @@ async fn ask(config: &Config, now: &(dyn Fn() -> Timestamp + Sync)) -> Vec<Findi
 /// what it has answered to a create tells.
 fn owner(config: &Config) -> Option<Finding> {
     let owner = config.linq.owner.as_ref()?.as_str();
-    let state = open::scratch(config).ok();
+    let state = open::reading(config).ok();
     let refusals = state.as_ref().and_then(|state| state.rejections().ok()).unwrap_or_default();
     if refusals.iter().any(|refusal| refusal.fingerprint == refused_user(owner)) {
         let message = format!("{} (linq.owner)", unknown_user(owner));

@@ -16,7 +16,7 @@ const LITTLE: u64 = 100 * 1024 * 1024;
 
 pub(super) fn look(config: &Config) -> Vec<Finding> {
     let dir = &config.state.dir;
-    let state = match open::scratch(config) {
+    let state = match open::reading(config) {
         Ok(state) => state,
         Err(error) => return vec![Finding::error("state", error.reported())],
     };
@@ -34,7 +34,8 @@ fn known(state: &State, dir: &Path) -> Result<String, ReportedError> {
     let failed = |error: crate::mirror::StateError| {
         ReportedError::of(&error, crate::run::state_code(&error), error.hint().unwrap_or_default())
     };
-    let pairs = state.links().map_err(failed)?.len();
+    let counts = state.count_links().map_err(failed)?;
+    let pairs = counts.linked + counts.released;
     let runs = state.last_runs(1).map_err(failed)?;
     Ok(match runs.first() {
         None => format!("{}: nothing yet; the first run deletes nothing", dir.display()),

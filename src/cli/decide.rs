@@ -8,9 +8,7 @@ use std::collections::BTreeSet;
 
 use crate::config::Config;
 use crate::mirror::{State, StateError};
-use crate::model::{
-    Canon, Decision, Field, Fingerprint, Link, LinkStatus, LinqId, Side, Waiting, WaitingKind, Who,
-};
+use crate::model::{Canon, Decision, Field, Fingerprint, LinqId, Side, Waiting, WaitingKind, Who};
 
 use super::args::{HeldArgs, Output, ResolveArgs, RetryArgs, TakeSide};
 use super::named::named;
@@ -295,12 +293,10 @@ struct Linked {
 }
 
 fn linked(state: &State) -> Result<Linked, StateError> {
-    let there =
-        |link: &Link| link.status == LinkStatus::Linked && link.source_missing_since.is_none();
     let mut linked = Linked::default();
-    for link in state.links()?.into_iter().filter(there) {
-        linked.ids.insert(link.linq_id);
-        linked.keys.extend(link.key.map(|key| key.to_string()));
+    for (id, key) in state.linked_and_there()? {
+        linked.ids.insert(id);
+        linked.keys.extend(key.map(|key| key.to_string()));
     }
     Ok(linked)
 }

@@ -37,7 +37,7 @@ pub(super) async fn explain(
         Ok(planned) => planned,
         Err(error) => return refuse(output, &error),
     };
-    let state = match open::scratch(config) {
+    let state = match open::reading(config) {
         Ok(state) => state,
         Err(error) => return refuse(output, &error.reported()),
     };

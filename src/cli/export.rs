@@ -1,45 +1,128 @@
 //! `export`: Linq's contacts as the state knows them, as CSV, vCards or JSON.
 
-use std::fmt::Write;
+use std::cell::Cell;
+use std::io::{self, BufWriter, Write};
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::config::Config;
-use crate::model::{Field, LinqContact, Values};
-use crate::open;
+use crate::mirror::{State, StateError};
+use crate::model::{Field, LinqId, Needles, Values};
+use crate::open::{self, OpenError};
 use crate::report::ReportedError;
 use crate::source::FormulaGuard;
 use crate::source::vcard::uid_of;
 
 use super::args::{ExportArgs, ExportFormat, Output};
+use super::rows::Rows;
 use super::text::counted;
-use super::{complain, failed_command, file, print_bytes, say};
+use super::{complain, failed_command, file, say, written};
 
 /// Prints or saves the mirror. Returns the exit code.
 pub(super) fn export(output: Output, config: &Config, args: &ExportArgs) -> anyhow::Result<u8> {
-    let contacts = open::scratch(config).and_then(|state| Ok(state.contacts()?));
-    let contacts: Vec<LinqContact> = match contacts {
-        Ok(contacts) => contacts.into_values().collect(),
+    let state = match open::reading(config) {
+        Ok(state) => state,
         Err(error) => return refuse(output, &error.reported()),
     };
     let asked = if output.json { ExportFormat::Json } else { ExportFormat::Csv };
-    let text = match args.format.unwrap_or(asked) {
-        ExportFormat::Csv => csv(&contacts),
-        ExportFormat::Vcard => contacts.iter().map(vcard).collect(),
-        ExportFormat::Json => serde_json::to_string_pretty(&document(&contacts))? + "\n",
-    };
+    let format = args.format.unwrap_or(asked);
     let Some(path) = &args.out else {
-        print_bytes(text.as_bytes())?;
-        return Ok(0);
+        let mut out = BufWriter::new(io::stdout().lock());
+        return match write_contacts(&state, format, &mut out) {
+            Ok(_) => written(out.flush()).map(|()| 0),
+            Err(Failure::Unwritten(error)) => written(Err(error)).map(|()| 0),
+            Err(Failure::State(error)) => {
+                // What is printed already is no document in which an error has a place.
+                let error = OpenError::from(error).reported();
+                complain(&error);
+                Ok(error.code)
+            }
+        };
     };
-    if let Err(error) = file::save_private(path, text.as_bytes()) {
-        let message = format!("cannot write {}: {error}", path.display());
-        let hint = "check that the directory is there and may be written".to_owned();
-        return refuse(output, &ReportedError { code: 2, message, hint });
+    let mut text = Vec::new();
+    let saved = write_contacts(&state, format, &mut text)
+        .and_then(|count| Ok(file::save_private(path, &text).map(|()| count)?));
+    let error = match saved {
+        Ok(count) => {
+            let count = counted(count, "contact", "contacts");
+            say(&format!("{count} in {}, which nobody else can read", path.display()));
+            return Ok(0);
+        }
+        Err(Failure::State(error)) => OpenError::from(error).reported(),
+        Err(Failure::Unwritten(error)) => ReportedError {
+            code: 2,
+            message: format!("cannot write {}: {error}", path.display()),
+            hint: "check that the directory is there and may be written".to_owned(),
+        },
+    };
+    refuse(output, &error)
+}
+
+/// Why not all contacts were written.
+enum Failure {
+    State(StateError),
+    Unwritten(io::Error),
+}
+
+impl From<StateError> for Failure {
+    fn from(error: StateError) -> Failure {
+        Failure::State(error)
     }
-    let count = counted(contacts.len(), "contact", "contacts");
-    say(&format!("{count} in {}, which nobody else can read", path.display()));
-    Ok(0)
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Failure {
+        Failure::Unwritten(error)
+    }
+}
+
+/// Writes the contacts one by one. Returns how many there are.
+fn write_contacts(
+    state: &State,
+    format: ExportFormat,
+    out: &mut dyn Write,
+) -> Result<usize, Failure> {
+    let mut count = 0;
+    let everybody = Needles::default();
+    match format {
+        ExportFormat::Csv => {
+            out.write_all(head().as_bytes())?;
+            state.each_contact(&everybody, |id, values| {
+                count += 1;
+                Ok::<(), Failure>(out.write_all(line(id, &values).as_bytes())?)
+            })?;
+        }
+        ExportFormat::Vcard => state.each_contact(&everybody, |id, values| {
+            count += 1;
+            Ok::<(), Failure>(out.write_all(vcard(id, &values).as_bytes())?)
+        })?,
+        ExportFormat::Json => {
+            let listed = Cell::new(0);
+            let contacts = Rows::new(|each| {
+                state.each_contact(&everybody, |id, values| {
+                    listed.set(listed.get() + 1);
+                    each(document(id, &values))
+                })
+            });
+            let all = Document { schema: "linqsync.export/1", contacts: &contacts, error: None };
+            let result = serde_json::to_writer_pretty(&mut *out, &all);
+            if let Some(error) = contacts.failure() {
+                return Err(error.into());
+            }
+            result.map_err(io::Error::from)?;
+            out.write_all(b"\n")?;
+            count = listed.get();
+        }
+    }
+    Ok(count)
+}
+
+#[derive(Serialize)]
+struct Document<'a, T> {
+    schema: &'static str,
+    contacts: &'a T,
+    error: Option<()>,
 }
 
 fn refuse(output: Output, error: &ReportedError) -> anyhow::Result<u8> {
@@ -49,15 +132,14 @@ fn refuse(output: Output, error: &ReportedError) -> anyhow::Result<u8> {
 }
 
 /// The names of Linq's own fields, the id first.
-fn csv(contacts: &[LinqContact]) -> String {
-    let names = Field::ALL.map(Field::name);
-    let mut text = format!("id,{}\r\n", names.join(","));
-    for contact in contacts {
-        let cell = |field: Field| quoted(&FormulaGuard::On.guarded(field, &contact.values[field]));
-        let cells = Field::ALL.map(cell);
-        let _ = write!(text, "{},{}\r\n", contact.id, cells.join(","));
-    }
-    text
+fn head() -> String {
+    format!("id,{}\r\n", Field::ALL.map(Field::name).join(","))
+}
+
+/// A contact as a line of a table.
+fn line(id: LinqId, values: &Values) -> String {
+    let cell = |field: Field| quoted(&FormulaGuard::On.guarded(field, &values[field]));
+    format!("{id},{}\r\n", Field::ALL.map(cell).join(","))
 }
 
 /// A cell by RFC 4180, section 2.
@@ -69,26 +151,21 @@ fn quoted(cell: &str) -> String {
     }
 }
 
-fn document(contacts: &[LinqContact]) -> Value {
-    let contact = |contact: &LinqContact| {
-        let mut json = json!({ "id": contact.id });
-        for field in Field::ALL {
-            json[field.name()] = json!(contact.values[field]);
-        }
-        json
-    };
-    let contacts: Vec<Value> = contacts.iter().map(contact).collect();
-    json!({ "schema": "linqsync.export/1", "contacts": contacts, "error": null })
+fn document(id: LinqId, values: &Values) -> Value {
+    let mut json = json!({ "id": id });
+    for field in Field::ALL {
+        json[field.name()] = json!(values[field]);
+    }
+    json
 }
 
 /// A contact as a vCard 3.0 (RFC 2426).
-fn vcard(contact: &LinqContact) -> String {
-    let values: &Values = &contact.values;
+fn vcard(id: LinqId, values: &Values) -> String {
     let text = |field: Field| escaped(&values[field]);
     let mut lines = vec![
         "BEGIN:VCARD".to_owned(),
         "VERSION:3.0".to_owned(),
-        format!("UID:{}", uid_of(contact.id)),
+        format!("UID:{}", uid_of(id)),
         format!("FN:{}", escaped(&values.display_name())),
         format!("N:{};{};;;", text(Field::LastName), text(Field::FirstName)),
     ];
@@ -137,11 +214,11 @@ fn folded(line: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::LinqId;
 
-    fn contact(fields: &[(Field, &str)]) -> LinqContact {
-        let values = fields.iter().map(|(field, text)| (*field, (*text).to_owned())).collect();
-        LinqContact { id: LinqId(7), values, created_at: None, updated_at: None }
+    const ID: LinqId = LinqId(7);
+
+    fn contact(fields: &[(Field, &str)]) -> Values {
+        fields.iter().map(|(field, text)| (*field, (*text).to_owned())).collect()
     }
 
     #[test]
@@ -151,7 +228,7 @@ mod tests {
             (Field::PhoneNumber, "+14155552671"),
             (Field::Title, "=1+1"),
         ]);
-        let text = csv(&[hostile]);
+        let text = head() + &line(ID, &hostile);
         let mut reader = csv::Reader::from_reader(text.as_bytes());
         assert_eq!(&reader.headers().unwrap()[0], "id");
         let row = reader.records().next().unwrap().unwrap();
@@ -166,7 +243,7 @@ mod tests {
             (Field::LastName, "a;b,c\\d"),
             (Field::Title, &"é".repeat(100)),
         ]);
-        let card = vcard(&hostile);
+        let card = vcard(ID, &hostile);
         assert!(card.contains("\r\nN:a\\;b\\,c\\\\d;x\\nTEL:+666;;;\r\n"), "{card}");
         assert!(card.split("\r\n").all(|line| line.len() <= 75));
         let unfolded = card.replace("\r\n ", "");

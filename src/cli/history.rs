@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::config::Config;
@@ -13,6 +14,7 @@ use crate::report::ReportedError;
 use super::args::{HistoryArgs, Output};
 use super::named::named;
 use super::once::file_name;
+use super::rows::{Rows, Stop, print_rows};
 use super::show::{changes, head_of};
 use super::text::{counted, shown};
 use super::{complain, failed_command, print, print_json, undo, whose};
@@ -22,29 +24,59 @@ const RUNS: usize = 20;
 
 /// Tells what was changed. Returns the exit code.
 pub(super) fn history(output: Output, config: &Config, args: &HistoryArgs) -> anyhow::Result<u8> {
-    let found = open::scratch(config).and_then(|state| found(&state, config, args));
-    let found = match found {
+    let found = open::reading(config)
+        .and_then(|state| Ok(found(&state, config, args)?.map(|found| (state, found))));
+    let (state, found) = match found {
         Ok(Ok(found)) => found,
         Ok(Err(error)) => return refuse(output, &error),
         Err(error) => return refuse(output, &error.reported()),
     };
-    if output.json {
-        print_json(&json!({
-            "schema": "linqsync.history/1",
-            "runs": found.runs.iter().map(run_json).collect::<Vec<_>>(),
-            "entries": found.entries,
-            "error": null,
-        }))?;
-        return Ok(0);
-    }
     let source = file_name(&config.source.path);
-    let everything = args.run.is_none() && args.contact.is_none();
-    print(&if everything {
-        runs_text(&found.runs, &source)
+    let failure = if output.json {
+        let entries = Rows::new(|each| {
+            found.each_entry(&state, |row| each(serde_json::to_value(row).unwrap_or_default()))
+        });
+        let printed = print_json(&Document {
+            schema: "linqsync.history/1",
+            runs: found.runs.iter().map(run_json).collect(),
+            entries: &entries,
+            error: None,
+        });
+        let failure = entries.failure();
+        if failure.is_none() {
+            printed?;
+        }
+        failure
+    } else if args.run.is_none() && args.contact.is_none() {
+        print(&runs_text(&found.runs, &source))?;
+        None
     } else {
-        failures_text(&found.runs, args) + &entries_text(&found.entries, &source)
-    })?;
-    Ok(0)
+        print_rows(|print| {
+            print(&failures_text(&found.runs, args))?;
+            let mut told = 0;
+            found.each_entry(&state, |row| {
+                told += 1;
+                print(&entry_text(row, &source))
+            })?;
+            print(&format!("{}, newest first\n", counted(told, "entry", "entries")))
+        })?
+    };
+    match failure {
+        None => Ok(0),
+        Some(error) => {
+            let error = OpenError::from(error).reported();
+            complain(&error);
+            Ok(error.code)
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Document<'a, T> {
+    schema: &'static str,
+    runs: Vec<Value>,
+    entries: &'a T,
+    error: Option<()>,
 }
 
 fn refuse(output: Output, error: &ReportedError) -> anyhow::Result<u8> {
@@ -56,7 +88,28 @@ fn refuse(output: Output, error: &ReportedError) -> anyhow::Result<u8> {
 /// What there is to tell, newest first.
 struct Found {
     runs: Vec<Run>,
-    entries: Vec<HistoryRow>,
+    entries: Entries,
+}
+
+enum Entries {
+    /// All of one run.
+    OfRun(RunId),
+    /// These.
+    These(Vec<HistoryRow>),
+}
+
+impl Found {
+    /// Hands on the entries, newest first.
+    fn each_entry(
+        &self,
+        state: &State,
+        mut each: impl FnMut(&HistoryRow) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
+        match &self.entries {
+            Entries::OfRun(run) => state.each_of_run(*run, |row| each(&row)),
+            Entries::These(rows) => rows.iter().try_for_each(each),
+        }
+    }
 }
 
 fn found(
@@ -70,7 +123,7 @@ fn found(
     {
         return Ok(Err(error));
     }
-    let mut entries = match (&args.contact, run) {
+    let entries = match (&args.contact, run) {
         (Some(text), run) => {
             let name = match named(state, config, text)? {
                 Ok(name) => name,
@@ -82,12 +135,12 @@ fn found(
             if rows.is_empty() {
                 return Ok(Err(nothing_about(text)));
             }
-            rows
+            rows.reverse();
+            Entries::These(rows)
         }
-        (None, Some(run)) => state.history(run)?,
-        (None, None) => Vec::new(),
+        (None, Some(run)) => Entries::OfRun(run),
+        (None, None) => Entries::These(Vec::new()),
     };
-    entries.reverse();
     let runs = match run {
         Some(run) => state.run(run)?.into_iter().collect(),
         None => state.runs_with_history(RUNS)?,
@@ -172,12 +225,6 @@ fn done(counts: &Value) -> Option<String> {
     });
     let words: Vec<String> = words.collect();
     (!words.is_empty()).then(|| words.join(", "))
-}
-
-fn entries_text(entries: &[HistoryRow], source: &str) -> String {
-    let mut text: String = entries.iter().map(|row| entry_text(row, source)).collect();
-    let _ = writeln!(text, "{}, newest first", counted(entries.len(), "entry", "entries"));
-    text
 }
 
 /// One entry in words.

@@ -3,43 +3,47 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::config::Config;
 use crate::mirror::{State, StateError};
 use crate::model::{
-    Decided, DecidedBy, Field, Fingerprint, LinkStatus, LinqId, RecordIndex, Side, SourceRecord,
-    Values, Waiting, WaitingKind,
+    Decided, DecidedBy, Field, Fingerprint, LinqId, RecordIndex, Side, SourceRecord, Values,
+    Waiting, WaitingKind,
 };
-use crate::open;
+use crate::open::{self, OpenError};
 use crate::plan::duplicates;
 use crate::report::ReportedError;
 use crate::run::RunError;
 use crate::source::csv::Access;
 
 use super::args::{ListArgs, ListState, Output};
+use super::rows::{Rows, Stop, print_rows};
 use super::text::{counted, shown, wrapped};
 use super::{complain, print, print_json};
 
 /// Lists what is in one state, or whatever needs attention, as the last run left it. Returns
 /// the exit code.
 pub(super) fn list(output: Output, config: &Config, args: &ListArgs) -> anyhow::Result<u8> {
+    let state = match open::reading(config) {
+        Ok(state) => state,
+        Err(error) => return refuse(output, &error.reported()),
+    };
+    if args.state == Some(ListState::InSync) {
+        return list_in_sync(output, &state);
+    }
     let states = args.state.map_or(ListState::ATTENTION.to_vec(), |state| vec![state]);
     let mut lists = Vec::new();
-    for state in states {
-        match gathered(config, state) {
-            Ok(items) => lists.push((state, items)),
+    for wanted in states {
+        match gathered(&state, config, wanted) {
+            Ok(items) => lists.push((wanted, items)),
             Err(error) => return refuse(output, &error),
         }
     }
     if output.json {
         let items = lists.into_iter().flat_map(|(_, items)| items).map(|item| item.json);
-        print_json(&json!({
-            "schema": "linqsync.list/1",
-            "state": args.state.map(ListState::name),
-            "items": items.collect::<Vec<Value>>(),
-            "error": null,
-        }))?;
+        print_json(&document(args.state, items.collect::<Vec<Value>>()))?;
         return Ok(0);
     }
     if args.state.is_none() {
@@ -57,6 +61,48 @@ pub(super) fn list(output: Output, config: &Config, args: &ListArgs) -> anyhow::
     Ok(0)
 }
 
+/// Lists whoever is in sync, as the last run left it. Returns the exit code.
+fn list_in_sync(output: Output, state: &State) -> anyhow::Result<u8> {
+    let failure = if output.json {
+        let rows = Rows::new(|each| each_in_sync(state, |item| each(item.json)));
+        let printed = print_json(&document(Some(ListState::InSync), &rows));
+        let failure = rows.failure();
+        if failure.is_none() {
+            printed?;
+        }
+        failure
+    } else {
+        print_rows(|print| {
+            let mut listed = 0;
+            each_in_sync(state, |item| {
+                listed += 1;
+                print(&item.text)
+            })?;
+            print(&(count(ListState::InSync, listed) + "\n"))
+        })?
+    };
+    match failure {
+        None => Ok(0),
+        Some(error) => {
+            let error = OpenError::from(error).reported();
+            complain(&error);
+            Ok(error.code)
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Document<T> {
+    schema: &'static str,
+    state: Option<&'static str>,
+    items: T,
+    error: Option<()>,
+}
+
+fn document<T>(state: Option<ListState>, items: T) -> Document<T> {
+    Document { schema: "linqsync.list/1", state: state.map(ListState::name), items, error: None }
+}
+
 fn refuse(output: Output, error: &ReportedError) -> anyhow::Result<u8> {
     complain(error);
     super::failed_command(output, error)?;
@@ -64,9 +110,9 @@ fn refuse(output: Output, error: &ReportedError) -> anyhow::Result<u8> {
 }
 
 /// What the state knows, and for duplicates what the source holds by now.
-fn gathered(config: &Config, wanted: ListState) -> Result<Vec<Item>, ReportedError> {
-    let found = open::scratch(config).and_then(|state| Ok(items(&state, config, wanted)?));
-    let mut items = found.map_err(|error| error.reported())?;
+fn gathered(state: &State, config: &Config, wanted: ListState) -> Result<Vec<Item>, ReportedError> {
+    let reported = |error: StateError| OpenError::from(error).reported();
+    let mut items = items(state, config, wanted).map_err(reported)?;
     if wanted == ListState::Duplicates {
         items.extend(in_source_twice(config)?);
     }
@@ -110,20 +156,22 @@ struct Item {
 }
 
 fn items(state: &State, config: &Config, wanted: ListState) -> Result<Vec<Item>, StateError> {
-    let waiting = state.waiting()?;
+    let kinds: &[&str] = match wanted {
+        ListState::Conflicts => &["conflict"],
+        ListState::Ambiguous => &["ambiguous"],
+        ListState::Rejected => &["rejected"],
+        ListState::Held => &["held_deletion", "held_clearing", "held_change"],
+        ListState::InSync => &[],
+        ListState::Duplicates => return in_linq_twice(state, config),
+    };
     let decided = state.decided()?.into_iter();
     let decisions = decided.map(|decided| (decided.about.what, decided)).collect();
-    let of = |is: fn(&WaitingKind) -> bool| {
-        waiting.iter().filter(|w| is(&w.kind)).map(|w| item(w, &decisions)).collect()
-    };
-    Ok(match wanted {
-        ListState::Conflicts => of(|kind| matches!(kind, WaitingKind::Conflict { .. })),
-        ListState::Ambiguous => of(|kind| matches!(kind, WaitingKind::Ambiguous { .. })),
-        ListState::Rejected => of(|kind| matches!(kind, WaitingKind::Rejected { .. })),
-        ListState::Held => of(WaitingKind::is_held),
-        ListState::InSync => in_sync(state, &waiting)?,
-        ListState::Duplicates => in_linq_twice(state, config)?,
-    })
+    let mut items = Vec::new();
+    state.each_waiting(kinds, |waiting| {
+        items.push(item(&waiting, &decisions));
+        Ok::<(), StateError>(())
+    })?;
+    Ok(items)
 }
 
 fn item(waiting: &Waiting, decisions: &BTreeMap<Fingerprint, Decided>) -> Item {
@@ -182,20 +230,16 @@ fn details(kind: &WaitingKind) -> Vec<(&'static str, String)> {
     }
 }
 
-fn in_sync(state: &State, waiting: &[Waiting]) -> Result<Vec<Item>, StateError> {
-    let contacts = state.contacts()?;
+/// Hands on whoever is linked and about whom nothing waits.
+fn each_in_sync(state: &State, mut each: impl FnMut(Item) -> Result<(), Stop>) -> Result<(), Stop> {
+    let waiting = state.waiting()?;
     let waits: BTreeSet<_> = waiting.iter().filter_map(|waiting| waiting.linq_id).collect();
-    let links = state.links()?;
-    let synced = links
-        .iter()
-        .filter(|link| link.status == LinkStatus::Linked && !waits.contains(&link.linq_id));
-    Ok(synced
-        .map(|link| {
-            let base = link.base.linq_values();
-            let values = contacts.get(&link.linq_id).map_or(&base, |contact| &contact.values);
-            person(link.linq_id, values, json!({ "source_key": link.key }))
-        })
-        .collect())
+    state.each_pair(|(id, key, values)| {
+        if waits.contains(&id) {
+            return Ok(());
+        }
+        each(person(id, &values, json!({ "source_key": key })))
+    })
 }
 
 /// Contacts in Linq that look like one another: each group is one item.

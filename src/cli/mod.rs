@@ -19,6 +19,7 @@ mod once;
 mod progress;
 mod purge;
 mod reference;
+mod rows;
 mod sandbox;
 pub(crate) mod show;
 mod signals;

@@ -2,13 +2,14 @@
 //!
 //! Owns the way from a name to something that names one contact and no other: its id in Linq,
 //! or its place in the source. Every command that takes a WHO goes through [`named`]. Leaves
-//! ids, addresses, numbers, keys and places to [`Who`], which come first.
+//! ids, addresses, numbers, keys and places to [`Who`], which come first; but whoever the state
+//! knows by the name comes before a record that it does not know and whose key is that name.
 
 use std::collections::BTreeMap;
 
 use crate::config::Config;
 use crate::mirror::State;
-use crate::model::{Field, Link, LinkStatus, LinqId, Values, Who, is_called};
+use crate::model::{Field, LinkStatus, LinqId, Values, Who, is_called, name_needles};
 use crate::open::{self, OpenError};
 use crate::report::ReportedError;
 use crate::source::Access;
@@ -46,11 +47,15 @@ pub(super) fn named(
     text: &str,
 ) -> Result<Result<String, SameName>, OpenError> {
     let who = Who::new(text, config.policy().canon);
-    if !text.chars().any(char::is_alphabetic) || is_known(state, config, &who)? {
+    if !text.chars().any(char::is_alphabetic) || is_known(state, text, &who)? {
         return Ok(Ok(text.to_owned()));
     }
+    // Whoever the state knows by this name is found without reading the source.
     let mut found = in_state(state, text)?;
     if found.is_empty() {
+        if whose::is_a_place(config, &who) {
+            return Ok(Ok(text.to_owned()));
+        }
         found = in_source(config, text);
     }
     if found.is_empty() {
@@ -66,16 +71,19 @@ pub(super) fn named(
 /// What names a contact, and what it is to be recognised by in a list.
 type Found = BTreeMap<String, String>;
 
-/// Whether `text` says who is meant without being a name.
-fn is_known(state: &State, config: &Config, who: &Who<'_>) -> Result<bool, OpenError> {
-    let contacts = state.contacts()?;
-    if contacts.iter().any(|(id, contact)| who.is_contact(Some(*id), &contact.values))
-        || state.waiting()?.iter().any(|waiting| who.is(waiting))
-    {
+/// Whether the state knows who is meant without it being a name.
+fn is_known(state: &State, text: &str, who: &Who<'_>) -> Result<bool, OpenError> {
+    let waits = state.waiting()?.iter().any(|waiting| who.is(waiting));
+    if waits || !state.linked_with_key(text.trim())?.is_empty() {
         return Ok(true);
     }
-    let has_key = |link: &Link| link.key.as_ref().is_some_and(|key| who.is_place(&key.to_string()));
-    Ok(state.links()?.iter().any(has_key) || whose::is_a_place(config, who))
+    let Some(needles) = who.needles() else { return Ok(false) };
+    let mut is_known = false;
+    state.each_contact(&needles, |id, values| {
+        is_known |= who.is_contact(Some(id), &values);
+        Ok::<(), OpenError>(())
+    })?;
+    Ok(is_known)
 }
 
 /// The contacts that are called so, of those that the state knows at present.
@@ -86,17 +94,21 @@ fn in_state(state: &State, text: &str) -> Result<Found, OpenError> {
     };
     let mut add_contact =
         |id: LinqId, values: &Values| add(id.to_string(), &format!("id {id}"), values);
-    for (id, contact) in state.contacts()? {
-        if is_called(&contact.values, text) {
-            add_contact(id, &contact.values);
+    let needles = name_needles(text);
+    state.each_contact(&needles, |id, values| {
+        if is_called(&values, text) {
+            add_contact(id, &values);
         }
-    }
-    for link in state.links()?.iter().filter(|link| link.status == LinkStatus::Linked) {
+        Ok::<(), OpenError>(())
+    })?;
+    state.each_link(&needles, |link| {
         let known = [link.base.source_values(), link.base.linq_values()];
-        if let Some(values) = known.iter().find(|values| is_called(values, text)) {
+        let called = known.iter().find(|values| is_called(values, text));
+        if let (LinkStatus::Linked, Some(values)) = (link.status, called) {
             add_contact(link.linq_id, values);
         }
-    }
+        Ok::<(), OpenError>(())
+    })?;
     for waiting in state.waiting()?.iter().filter(|waiting| is_called(&waiting.person, text)) {
         match (waiting.linq_id, &waiting.label) {
             (Some(id), _) => add(id.to_string(), &format!("id {id}"), &waiting.person),
@@ -117,13 +129,15 @@ fn in_source(config: &Config, text: &str) -> Found {
 
 /// The contacts that were called so.
 fn in_history(state: &State, text: &str) -> Result<Found, OpenError> {
-    let rows = state.whole_history()?;
-    let were = rows.iter().filter_map(|row| {
-        let values = whose::texts(&row.entry).into_iter().find(|values| is_called(values, text))?;
-        let id = row.entry.linq_id?;
-        Some((id.to_string(), described(&format!("id {id}"), &values)))
-    });
-    Ok(were.collect())
+    let mut found = Found::new();
+    state.each_in_history((None, ""), Some(&name_needles(text)), |row| {
+        let called = whose::texts(&row.entry).into_iter().find(|values| is_called(values, text));
+        if let (Some(values), Some(id)) = (called, row.entry.linq_id) {
+            found.insert(id.to_string(), described(&format!("id {id}"), &values));
+        }
+        Ok::<(), OpenError>(())
+    })?;
+    Ok(found)
 }
 
 fn described(place: &str, values: &Values) -> String {

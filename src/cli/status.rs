@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 use crate::config::Config;
 use crate::daemon::control::{Standing, standing};
-use crate::mirror::{Ending, Failures, Holder, LinqDown, Run, State};
-use crate::model::{LinkStatus, Timestamp, WaitingKind};
+use crate::mirror::{Ending, Failures, Holder, LinkCounts, LinqDown, Run, State};
+use crate::model::Timestamp;
 use crate::open::{self, OpenError};
 use crate::report::{LeftAlone, Outcome, RunReport};
 
@@ -27,7 +27,7 @@ const WAITS: Style = AnsiColor::Magenta.on_default();
 
 /// Tells how things stand. Returns the exit code.
 pub(super) async fn status(output: Output, config: &Config) -> anyhow::Result<u8> {
-    let mut status = match open::scratch(config).and_then(|state| Status::of(&state, config)) {
+    let mut status = match open::reading(config).and_then(|state| Status::of(&state, config)) {
         Ok(status) => status,
         Err(error) => {
             let error = error.reported();
@@ -67,17 +67,16 @@ struct Status {
 
 impl Status {
     fn of(state: &State, config: &Config) -> Result<Status, OpenError> {
-        let links = state.links()?;
-        let linked = links.iter().filter(|link| link.status == LinkStatus::Linked).count();
+        let LinkCounts { linked, released } = state.count_links()?;
         Ok(Status {
             linked,
-            released: links.len() - linked,
+            released,
             last: state.last_runs(1)?.pop(),
             last_good: state.last_good_run()?,
             failures: state.failures()?,
             waiting: waiting(state)?,
-            decided: state.decided()?.len(),
-            open_intents: state.open_intents()?.len(),
+            decided: state.count_decided()?,
+            open_intents: state.count_open_intents()?,
             holder: State::holder(&config.state.dir),
             standing: None,
             down: state.linq_down()?,
@@ -264,41 +263,26 @@ const DECIDE_HELD: &str = "`linqsync list held`, then `approve WHO` or `reject W
 type Waits = (usize, &'static str, &'static str, &'static str);
 
 fn waiting(state: &State) -> Result<Vec<Waits>, OpenError> {
-    let waiting = state.waiting()?;
-    let count = |is: fn(&WaitingKind) -> bool| waiting.iter().filter(|w| is(&w.kind)).count();
+    let waiting = state.count_waiting()?;
+    let count = |kind: &str| waiting.get(kind).copied().unwrap_or_default();
     let all: [Waits; 6] = [
+        (count("held_deletion"), "held deletion", "held deletions", DECIDE_HELD),
+        (count("held_clearing"), "held clearing", "held clearings", DECIDE_HELD),
+        (count("held_change"), "held change", "held changes", DECIDE_HELD),
         (
-            count(|kind| matches!(kind, WaitingKind::HeldDeletion { .. })),
-            "held deletion",
-            "held deletions",
-            DECIDE_HELD,
-        ),
-        (
-            count(|kind| matches!(kind, WaitingKind::HeldClearing { .. })),
-            "held clearing",
-            "held clearings",
-            DECIDE_HELD,
-        ),
-        (
-            count(|kind| matches!(kind, WaitingKind::HeldChange { .. })),
-            "held change",
-            "held changes",
-            DECIDE_HELD,
-        ),
-        (
-            count(|kind| matches!(kind, WaitingKind::Conflict { .. })),
+            count("conflict"),
             "conflict",
             "conflicts",
             "`linqsync list conflicts`, then `resolve WHO --take source|linq`",
         ),
         (
-            count(|kind| matches!(kind, WaitingKind::Ambiguous { .. })),
+            count("ambiguous"),
             "ambiguous match",
             "ambiguous matches",
             "`linqsync list ambiguous`, then `resolve WHO --link ID|--separate`",
         ),
         (
-            count(|kind| matches!(kind, WaitingKind::Rejected { .. })),
+            count("rejected"),
             "rejected",
             "rejected",
             "`linqsync list rejected` says why; correct the value, or `retry WHO`",

@@ -6,6 +6,9 @@ use crate::model::is_invisible;
 /// cut to `width` characters. A control character is `�`; others are named, such as
 /// `<U+00A0>` for a no-break space, by which two texts that look alike can be told apart.
 pub(crate) fn shown(text: &str, width: usize) -> String {
+    if text.len() <= width && text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return text.to_owned();
+    }
     let mut shown: Vec<String> = Vec::new();
     let mut used = 0;
     for c in text.chars() {

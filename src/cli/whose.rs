@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::config::Config;
 use crate::mirror::{HistoryEntry, HistoryRow, State};
-use crate::model::{BaseChange, Change, LinqId, Values, Who};
+use crate::model::{BaseChange, Change, Fingerprint, LinqId, Needles, Values, Who};
 use crate::open::{self, OpenError};
 use crate::source::Access;
 
@@ -18,22 +18,36 @@ pub(super) fn ids(
     text: &str,
 ) -> Result<BTreeSet<LinqId>, OpenError> {
     let who = Who::new(text, config.policy().canon);
-    let mut ids = BTreeSet::new();
-    for (id, contact) in state.contacts()? {
-        ids.extend(who.is_contact(Some(id), &contact.values).then_some(id));
+    let key = text.trim();
+    let needles = who.needles();
+    let mut ids: BTreeSet<LinqId> = state.linked_with_key(key)?.into_iter().collect();
+    if let Some(id) = who.linq_id()
+        && state.knows(id)?
+    {
+        ids.insert(id);
     }
-    let in_source = at_place(config, &who);
-    for link in state.links()? {
-        let by_key = link.key.as_ref().is_some_and(|key| who.is_place(&key.to_string()));
-        let values = [link.base.source_values(), link.base.linq_values()];
-        let by_values = values.iter().any(|values| who.is_contact(Some(link.linq_id), values));
-        let by_place = in_source.contains(&link.fingerprint);
-        ids.extend((by_key || by_values || by_place).then_some(link.linq_id));
+    if let Some(needles) = &needles {
+        state.each_contact(needles, |id, values| {
+            ids.extend(who.is_contact(Some(id), &values).then_some(id));
+            Ok::<(), OpenError>(())
+        })?;
+        state.each_link(needles, |link| {
+            let values = [link.base.source_values(), link.base.linq_values()];
+            let is_theirs = values.iter().any(|one| who.is_contact(Some(link.linq_id), one));
+            ids.extend(is_theirs.then_some(link.linq_id));
+            Ok::<(), OpenError>(())
+        })?;
     }
-    for row in state.whole_history()? {
+    if ids.is_empty() {
+        for record in at_place(config, &who) {
+            ids.extend(state.linked_with_bytes(record)?);
+        }
+    }
+    state.each_in_history((who.linq_id(), key), needles.as_ref(), |row| {
         let is_it = is_about(&row.entry, &who);
         ids.extend(row.entry.linq_id.filter(|_| is_it));
-    }
+        Ok::<(), OpenError>(())
+    })?;
     ids.extend(earlier(state, config, &ids)?);
     Ok(ids)
 }
@@ -46,26 +60,33 @@ fn earlier(
     ids: &BTreeSet<LinqId>,
 ) -> Result<BTreeSet<LinqId>, OpenError> {
     let canon = config.policy().canon;
-    let contacts = state.contacts()?;
-    let rows = state.whole_history()?;
-    let here = |id: &LinqId| contacts.contains_key(id);
-    let of = |row: &HistoryRow| row.entry.linq_id.filter(|id| ids.contains(id));
     let mut emails: BTreeSet<String> = BTreeSet::new();
-    for values in ids.iter().filter_map(|id| Some(&contacts.get(id)?.values)) {
-        emails.extend(canon.email_key(values));
+    for id in ids {
+        emails.extend(state.contact(*id)?.and_then(|contact| canon.email_key(&contact.values)));
+        for row in state.history_of(*id)? {
+            emails.extend(texts(&row.entry).iter().filter_map(|values| canon.email_key(values)));
+        }
     }
-    for row in rows.iter().filter(|row| of(row).is_some()) {
-        emails.extend(texts(&row.entry).iter().filter_map(|values| canon.email_key(values)));
+    let mut gone = BTreeSet::new();
+    if emails.is_empty() {
+        return Ok(gone);
     }
-    let shares = |row: &HistoryRow| {
-        texts(&row.entry).iter().filter_map(|v| canon.email_key(v)).any(|e| emails.contains(&e))
-    };
-    let gone = rows.iter().filter(|row| shares(row)).filter_map(|row| row.entry.linq_id);
-    Ok(gone.filter(|id| !here(id)).collect())
+    let needles = Needles::new(emails.iter().map(|email| [email.clone()]));
+    state.each_in_history((None, ""), Some(&needles), |row| {
+        let mut known = texts(&row.entry).into_iter().filter_map(|v| canon.email_key(&v));
+        gone.extend(row.entry.linq_id.filter(|_| known.any(|email| emails.contains(&email))));
+        Ok::<(), OpenError>(())
+    })?;
+    let mut still_there = BTreeSet::new();
+    for id in &gone {
+        still_there.extend(state.has_contact(*id)?.then_some(*id));
+    }
+    gone.retain(|id| !still_there.contains(id));
+    Ok(gone)
 }
 
 /// The records that stand at the place that is named, if it is one.
-fn at_place(config: &Config, who: &Who<'_>) -> BTreeSet<crate::model::Fingerprint> {
+fn at_place(config: &Config, who: &Who<'_>) -> BTreeSet<Fingerprint> {
     let reading = open::source(config, Access::ReadOnly).read().ok();
     let records = reading.into_iter().flat_map(|reading| reading.records);
     records.filter(|record| who.is_place(&record.label)).map(|record| record.fingerprint).collect()

@@ -31,6 +31,10 @@ pub(super) enum Look {
     Whole,
 }
 
+/// Whoever only reads goes through a table once, and comes back to little of it: in KiB, below
+/// zero as SQLite has it.
+const READER_CACHE: &str = "PRAGMA cache_size = -512;";
+
 /// Opens the database at `path`, an existing file that may be empty.
 pub(super) fn file(path: &Path, look: Look) -> Result<Connection, Fault> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -90,10 +94,7 @@ fn read_only(path: &Path) -> Result<Connection, Fault> {
     match standing_still(Connection::open_with_flags(path, flags)?) {
         // There is no write-ahead log, and none can be made: on a read-only file system, for
         // example. Then nobody writes to the file either.
-        Err(error)
-            if error.sqlite_error_code() == Some(ErrorCode::CannotOpen)
-                && !checked::has_log(path) =>
-        {
+        Err(error) if finds_no_log(&error) && !checked::has_log(path) => {
             let flags = flags | OpenFlags::SQLITE_OPEN_URI;
             Ok(standing_still(Connection::open_with_flags(immutable(path), flags)?)?)
         }
@@ -101,8 +102,14 @@ fn read_only(path: &Path) -> Result<Connection, Fault> {
     }
 }
 
+/// Whether a file was not opened since its companions are not there and cannot be made.
+fn finds_no_log(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly))
+}
+
 fn standing_still(conn: Connection) -> rusqlite::Result<Connection> {
     harden(&conn)?;
+    conn.execute_batch(READER_CACHE)?;
     conn.execute_batch("BEGIN; SELECT count(*) FROM sqlite_schema;")?;
     Ok(conn)
 }

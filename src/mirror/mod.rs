@@ -18,6 +18,7 @@
 //! | `not_found` | who is asked for in vain while the listing is in parts |
 //! | `weather` | a Linq that does not work, and when it may be asked again |
 //! | `memory` | the pair, what readings mean and the first backup |
+//! | `reading` | what commands that only read ask: row by row, and counted where it is kept |
 //! | `purge` | erasing a person for good |
 //! | `records` | the linked records of the source as they were last read, in a file of its own |
 //! | `commit` | the one transaction in which the base advances |
@@ -44,6 +45,7 @@ mod links;
 mod memory;
 mod not_found;
 mod purge;
+mod reading;
 mod records;
 mod rejections;
 mod repeated;
@@ -70,6 +72,7 @@ pub use links::{LinkChange, LinkKey};
 pub use memory::{Bound, Pair};
 pub use not_found::NotFound;
 pub use purge::Traces;
+pub use reading::{LinkCounts, LinkSeen, WaitingKinds};
 pub use records::KeptRecord;
 pub use rejections::{Rejection, RejectionChange};
 pub use repeated::RepeatedWrite;

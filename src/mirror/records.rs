@@ -3,7 +3,7 @@
 //! A record that a person removes is gone by the time that anybody knows: so each is kept
 //! from one run to the next, until its link is no more. When its contact is deleted it moves
 //! into the history, and comes back with an undo. All of this is in a file of its own,
-//! `records.db`: the state is copied into memory by whoever looks at it, and cards may have
+//! `records.db`: dry runs copy the state into memory, and cards may have
 //! pictures. Nothing else depends on it. One that is lost or damaged is begun anew.
 
 use std::cell::OnceCell;

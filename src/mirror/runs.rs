@@ -158,12 +158,16 @@ impl State {
     pub fn runs_with_history(&self, count: usize) -> Result<Vec<Run>, StateError> {
         self.read(|conn| {
             conn.prepare_cached(
-                "SELECT id, started_at, finished_at, outcome, report, undoes, asked_by, command
-                 FROM runs
-                 WHERE id IN (SELECT run FROM history) ORDER BY id DESC",
+                // From one to the one before it, without a look at all that each of them did.
+                "WITH RECURSIVE doing (id) AS (
+                     SELECT max(run) FROM history
+                     UNION ALL
+                     SELECT (SELECT max(run) FROM history WHERE run < doing.id) FROM doing
+                     WHERE doing.id IS NOT NULL)
+                 SELECT id, started_at, finished_at, outcome, report, undoes, asked_by, command
+                 FROM doing CROSS JOIN runs USING (id) LIMIT ?1",
             )?
-            .query_map([], run)?
-            .take(count)
+            .query_map([i64::try_from(count).unwrap_or(i64::MAX)], run)?
             .collect()
         })
     }
@@ -262,7 +266,9 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::mirror::testing::{at, state};
+    use crate::mirror::Record;
+    use crate::mirror::testing::{at, deletion, state};
+    use crate::model::Side;
 
     #[test]
     fn runs_are_listed_latest_first_with_how_they_ended() {
@@ -291,6 +297,28 @@ mod tests {
         };
         assert_eq!(state.last_runs(9).unwrap(), [killed.clone(), finished]);
         assert_eq!(state.last_runs(1).unwrap(), [killed]);
+    }
+
+    #[test]
+    fn only_runs_that_did_something_are_listed_and_no_more_than_asked_for() {
+        let state = state();
+        let mut did = Vec::new();
+        for n in 0..5 {
+            let run = state.begin_run(at(n)).unwrap();
+            if n != 2 {
+                let record =
+                    Record { history: vec![deletion(Side::Linq, 7); 3], ..Record::default() };
+                state.commit(run, at(n), &[record]).unwrap();
+                did.insert(0, run);
+            }
+        }
+        let listed = |count| {
+            let runs = state.runs_with_history(count).unwrap();
+            runs.into_iter().map(|run| run.id).collect::<Vec<RunId>>()
+        };
+        assert_eq!(listed(9), did);
+        assert_eq!(listed(2), did[..2]);
+        assert_eq!(listed(0), []);
     }
 
     #[test]

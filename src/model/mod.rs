@@ -14,6 +14,7 @@ mod id;
 mod link;
 mod meaning;
 mod name;
+mod needles;
 mod phone;
 mod policy;
 mod record;
@@ -34,9 +35,10 @@ pub use id::{Fingerprint, IntentId, LinkId, LinqId, RecordIndex, RunId, SourceKe
 pub use link::{Agreement, Base, BaseChange, Link, LinkStatus};
 pub use meaning::{Manner, Meaning, MeaningChange, Sends, Setting, Stale};
 pub use name::{
-    first_names_agree, full_name_key, is_called, name_and_company_key, name_contains,
+    first_names_agree, full_name_key, is_called, name_and_company_key, name_contains, name_needles,
     names_contradict,
 };
+pub use needles::Needles;
 pub use phone::{Region, RegionError};
 pub use policy::{
     ConflictPolicy, DeletePolicy, Deletes, Direction, Limit, LimitError, Policy, Scope,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
-use super::{Field, Values};
+use super::{Field, Needles, Values};
 
 /// Whether both have a name and share no part of it.
 pub fn names_contradict(a: &Values, b: &Values) -> bool {
@@ -57,6 +57,11 @@ pub fn is_called(values: &Values, name: &str) -> bool {
     }
     let orders = [format!("{first} {last}"), format!("{last} {first}"), format!("{last}, {first}")];
     orders.iter().any(|full| full.trim() == name) || words(&values.display_name()) == name
+}
+
+/// What the values of whoever is called `name` have in them.
+pub fn name_needles(name: &str) -> Needles {
+    Needles::new([words(name).split([' ', ',']).filter(|word| !word.is_empty()).map(String::from)])
 }
 
 fn words(text: &str) -> String {

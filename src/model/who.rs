@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Canon, Field, LinqId, Values, Waiting};
+use super::{Canon, Field, LinqId, Needles, Values, Waiting};
 
 /// A contact as somebody named it: a Linq id, an e-mail address, a phone number, a
 /// key, or `row:N`.
@@ -45,6 +45,25 @@ impl<'a> Who<'a> {
         (self.linq_id.is_some() && self.linq_id == id)
             || (self.text.contains('@') && self.canon.same(Field::Email, email, self.text))
             || (self.phone.is_some() && self.phone == self.canon.phone_key(person))
+    }
+}
+
+impl Who<'_> {
+    /// The id, where that may be what is named.
+    pub const fn linq_id(&self) -> Option<LinqId> {
+        self.linq_id
+    }
+
+    /// What the values of the named contact have in them; `None` if it is not named by any.
+    pub fn needles(&self) -> Option<Needles> {
+        match (&self.phone, self.text.contains('@')) {
+            (Some(_), _) => Some(Needles::default()),
+            (None, true) => {
+                let as_email = Values::from_iter([(Field::Email, self.text.to_owned())]);
+                Some(Needles::new(self.canon.email_key(&as_email).map(|email| [email])))
+            }
+            (None, false) => None,
+        }
     }
 }
 

@@ -43,10 +43,9 @@ fn no_room_for_the_state_or_the_source_at_any_write_loses_and_doubles_nobody() {
     assert!(failed >= 5 && done >= 5, "{failed} failed, {done} did not");
 }
 
-/// A run that may write only where the modes of files say so, whoever runs the tests.
-fn without_privileges(stage: &Stage) -> Process {
-    let program = stage.world.command(&[]);
-    let arguments = ["--once", "--json"];
+/// A command that may write only where the modes of files say so, whoever runs the tests.
+fn without_privileges(world: &World, arguments: &[&str]) -> Process {
+    let program = world.command(&[]);
     let mut command = if rustix::process::geteuid().is_root() {
         let mut setpriv = Command::new("setpriv");
         setpriv.arg("--bounding-set=-dac_override,-dac_read_search").arg(program.get_program());
@@ -54,7 +53,7 @@ fn without_privileges(stage: &Stage) -> Process {
     } else {
         Command::new(program.get_program())
     };
-    let dir = stage.world.dir();
+    let dir = world.dir();
     command.args(arguments).current_dir(dir).env_clear();
     command.env("HOME", dir).env("TMPDIR", dir).env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
     Process::start(command)
@@ -73,7 +72,7 @@ fn nothing_is_sent_while_the_state_is_read_only() {
         let files = || std::fs::read_dir(&state).unwrap().map(|entry| entry.unwrap().path());
         files().filter(|path| path.is_file()).for_each(|path| set_mode(&path, file));
         set_mode(&state, directory);
-        let run = Run::of(without_privileges(&stage).ended());
+        let run = Run::of(without_privileges(&stage.world, &["--once", "--json"]).ended());
         set_mode(&state, 0o700);
         files().filter(|path| path.is_file()).for_each(|path| set_mode(&path, 0o600));
         let told = format!("{directory:o} {file:o}: {:#}\n{}", run.json, run.ended.stderr);
@@ -85,12 +84,49 @@ fn nothing_is_sent_while_the_state_is_read_only() {
 }
 
 #[test]
+fn a_state_that_is_read_only_can_be_looked_at() {
+    let world = World::synced(&people::csv(1..=3));
+    let state = world.path("state");
+    let database = state.join("state.db");
+    let whole = std::fs::read(&database).unwrap();
+    for companion in ["state.db-wal", "state.db-shm"] {
+        let _ = std::fs::remove_file(state.join(companion));
+    }
+    set_mode(&database, 0o400);
+    set_mode(&state, 0o500);
+    let commands = [&["status"][..], &["list"], &["list", "in-sync"], &["history"], &["export"]];
+    let ended = commands.map(|command| {
+        let ended = without_privileges(&world, command).ended();
+        (command, ended.code, ended.stdout, ended.stderr)
+    });
+    set_mode(&state, 0o700);
+    set_mode(&database, 0o600);
+    for (command, code, stdout, stderr) in ended {
+        assert_eq!(code, Some(0), "{command:?}: {stderr}");
+        assert!(!stdout.is_empty(), "{command:?}");
+    }
+    assert_eq!(std::fs::read(&database).unwrap(), whole);
+}
+
+#[test]
+fn looking_at_a_state_leaves_nothing_to_check_and_nothing_changed() {
+    let world = World::synced(&people::csv(1..=3));
+    let known = |name: &str| std::fs::read(world.path("state").join(name)).unwrap();
+    let before = [known("state.db"), known("state.db-checked")];
+    for command in [&["status"][..], &["list"], &["list", "in-sync"], &["history"], &["export"]] {
+        assert_eq!(world.run(command).code, Some(0), "{command:?}");
+    }
+    assert!([known("state.db"), known("state.db-checked")] == before);
+    world.expect_silence();
+}
+
+#[test]
 fn what_was_written_to_linq_is_remembered_when_the_source_is_read_only() {
     let stage = Stage::of_pairs();
     stage.reset();
     set_mode(&stage.world.csv(), 0o400);
     set_mode(stage.world.dir(), 0o500);
-    let run = Run::of(without_privileges(&stage).ended());
+    let run = Run::of(without_privileges(&stage.world, &["--once", "--json"]).ended());
     set_mode(stage.world.dir(), 0o700);
     set_mode(&stage.world.csv(), 0o600);
     let told = format!("{:#}\n{}", run.json, run.ended.stderr);

@@ -205,6 +205,12 @@ macro_rules! rows {
     };
 }
 
+/// The statement that reads all of the history, in order.
+pub(super) const WHOLE: &str = rows!("ORDER BY id");
+
+/// The statement that reads what a run did, the last first.
+pub(super) const OF_RUN_BACKWARDS: &str = rows!("WHERE run = ?1 ORDER BY id DESC");
+
 impl State {
     /// What `run` did, in order.
     ///
@@ -268,9 +274,7 @@ impl State {
     /// # Errors
     /// When the state cannot be read.
     pub fn whole_history(&self) -> Result<Vec<HistoryRow>, StateError> {
-        self.read(|conn| {
-            conn.prepare_cached(rows!("ORDER BY id"))?.query_map([], history_row)?.collect()
-        })
+        self.read(|conn| conn.prepare_cached(WHOLE)?.query_map([], history_row)?.collect())
     }
 
     /// The contacts that were deleted since then, on either side.
@@ -388,7 +392,7 @@ pub(super) fn append(
     Ok(())
 }
 
-fn history_row(row: &Row<'_>) -> rusqlite::Result<HistoryRow> {
+pub(super) fn history_row(row: &Row<'_>) -> rusqlite::Result<HistoryRow> {
     let Millis(at) = row.get(2)?;
     let (Json(changes), Json(bases)) = (row.get(8)?, row.get(12)?);
     let entry = HistoryEntry {
