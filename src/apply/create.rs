@@ -33,10 +33,15 @@ impl Apply<'_> {
         if user_email.as_deref().is_some_and(|email| self.is_hopeless(step, email)) {
             return self.not_sent(step);
         }
-        let news = |fetched: &Fetched| !self.knows(fetched.contact.id, fetched, progress);
-        if let Some(found) = self.find(values).await?.into_iter().find(news)
-            && let Lookup::Found(fetched) = self.client.get(found.contact.id).await?
-            && news(&fetched)
+        let mut news = None;
+        for found in self.find(values).await? {
+            if news.is_none() && !self.knows(&found, progress)? {
+                news = Some(found.contact.id);
+            }
+        }
+        if let Some(id) = news
+            && let Lookup::Found(fetched) = self.client.get(id).await?
+            && !self.knows(&fetched, progress)?
         {
             return self.stale(*fetched);
         }
@@ -243,12 +248,24 @@ impl Apply<'_> {
 
     /// Whether the plan has judged this contact already: it was seen as it is, or
     /// was created meanwhile for another record of the same plan.
-    fn knows(&self, id: LinqId, fetched: &Fetched, progress: &Progress) -> bool {
-        let known = self.seen.linq.contacts.get(&id).map(|contact| contact.values.clone());
-        let known = known.or_else(|| progress.created.borrow().get(&id).cloned());
-        known.is_some_and(|known| {
+    fn knows(&self, fetched: &Fetched, progress: &Progress) -> Result<bool, StateError> {
+        let id = fetched.contact.id;
+        let seen = self.seen.linq.contacts.get(&id).map(|contact| contact.values.clone());
+        let known = match seen.or_else(|| progress.created.borrow().get(&id).cloned()) {
+            Some(known) => Some(known),
+            None => self.at_rest(id)?,
+        };
+        Ok(known.is_some_and(|known| {
             let shown = &fetched.contact.values;
             self.policy.canon.differing(FieldSet::ALL, &known, shown).is_empty()
-        })
+        }))
+    }
+
+    /// What a contact has that is not part of the plan, because its pair is at rest.
+    fn at_rest(&self, id: LinqId) -> Result<Option<Values>, StateError> {
+        if self.seen.links.iter().any(|link| link.linq_id == id) || !self.state.is_linked(id)? {
+            return Ok(None);
+        }
+        Ok(self.state.contact(id)?.map(|contact| contact.values))
     }
 }

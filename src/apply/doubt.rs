@@ -1,15 +1,14 @@
 //! Creates whose answer was lost: looked for until it is certain what became of
 //! them, and only then sent again.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::gauge::Stage;
 use crate::linq::{Completeness, Doubt, Fetched, LinqError, Listing, Lookup, walk};
-use crate::mirror::IntentOutcome;
-use crate::model::{IntentId, LinqId, Values};
+use crate::mirror::{IntentOutcome, StateError};
+use crate::model::{IntentId, LinqId, Resting, Values};
 use crate::plan::{Likeness, LinqWrite, Step, trace_of};
 
 use super::create::Sent;
@@ -98,13 +97,17 @@ impl Apply<'_> {
         let mut taken: Vec<LinqId> = Vec::new();
         let mut still = Vec::new();
         for mut doubt in in_doubt {
-            let trace = listing
-                .contacts
-                .iter()
-                .filter(|fetched| !taken.contains(&fetched.contact.id))
-                .filter_map(|fetched| Some((self.trace(&doubt, fetched)?, fetched)))
-                .min_by_key(|(likeness, _)| *likeness);
-            if let Some((_, trace)) = trace {
+            let mut best: Option<(Likeness, &Fetched)> = None;
+            for fetched in listing.contacts.values() {
+                let is_taken = taken.contains(&fetched.contact.id);
+                let likeness = if is_taken { None } else { self.trace(&doubt, fetched)? };
+                if let Some(likeness) = likeness
+                    && best.is_none_or(|(known, _)| likeness < known)
+                {
+                    best = Some((likeness, fetched));
+                }
+            }
+            if let Some((_, trace)) = best {
                 taken.push(trace.contact.id);
                 // The plan decides what it is: the record may have been edited since.
                 done.add(self.stale(trace.clone())?);
@@ -143,21 +146,20 @@ impl Apply<'_> {
     /// A listing in which to look for creates in doubt. For whom find cannot see it is all
     /// there is, and two in a row must show the same people.
     async fn listing(&self, in_doubt: &[InDoubt]) -> Result<Listing, LinqError> {
-        let first = walk(self.client, |_| false).await?;
+        let nobody = Resting::default();
+        let first = walk(self.client, &nobody, |_| false).await?;
         if in_doubt.iter().all(|doubt| doubt.expected.can_be_found()) {
             return Ok(first);
         }
-        let ids = |listing: &Listing| -> BTreeSet<LinqId> {
-            listing.contacts.iter().map(|fetched| fetched.contact.id).collect()
-        };
-        let mut second = walk(self.client, |_| false).await?;
-        let known = ids(&second);
-        if known != ids(&first) && second.completeness == Completeness::Complete {
+        let mut second = walk(self.client, &nobody, |_| false).await?;
+        if !second.contacts.keys().eq(first.contacts.keys())
+            && second.completeness == Completeness::Complete
+        {
             second.completeness = Completeness::Partial(Doubt::TotalsDiffer);
         }
-        let only_first =
-            first.contacts.into_iter().filter(|fetched| !known.contains(&fetched.contact.id));
-        second.contacts.extend(only_first);
+        for (id, fetched) in first.contacts {
+            second.contacts.entry(id).or_insert(fetched);
+        }
         Ok(second)
     }
 
@@ -175,25 +177,27 @@ impl Apply<'_> {
     /// The contact that a create in doubt has made, if find shows exactly that.
     pub(super) async fn trace_by_find(&self, doubt: &InDoubt) -> Result<Option<Fetched>, Halt> {
         let found = self.find(&doubt.expected).await?;
-        let Some(trace) = found.iter().find(|fetched| self.trace(doubt, fetched).is_some()) else {
-            return Ok(None);
-        };
+        let mut traces = Vec::new();
+        for fetched in &found {
+            traces.extend(self.trace(doubt, fetched)?.map(|_| fetched.contact.id));
+        }
+        let Some(id) = traces.first() else { return Ok(None) };
         // A link is for good: the contact itself must say the same under its id.
-        match self.client.get(trace.contact.id).await? {
-            Lookup::Found(fetched) if self.trace(doubt, &fetched).is_some() => Ok(Some(*fetched)),
+        match self.client.get(*id).await? {
+            Lookup::Found(fetched) if self.trace(doubt, &fetched)?.is_some() => Ok(Some(*fetched)),
             Lookup::Found(_) | Lookup::Absent | Lookup::Unproven(_) => Ok(None),
         }
     }
 
     /// How much a contact looks like what a create in doubt would have made, if it is
     /// nobody's yet.
-    fn trace(&self, doubt: &InDoubt, fetched: &Fetched) -> Option<Likeness> {
+    fn trace(&self, doubt: &InDoubt, fetched: &Fetched) -> Result<Option<Likeness>, StateError> {
         let id = fetched.contact.id;
-        let free = !self.seen.linq.contacts.contains_key(&id)
-            && !self.seen.links.iter().any(|link| link.linq_id == id);
-        if !free {
-            return None;
+        let trace = trace_of(&fetched.contact, &doubt.expected, self.policy.canon);
+        if trace.is_none() || self.seen.linq.contacts.contains_key(&id) {
+            return Ok(None);
         }
-        trace_of(&fetched.contact, &doubt.expected, self.policy.canon)
+        let is_linked = self.state.is_linked(id)?;
+        Ok(trace.filter(|_| !is_linked))
     }
 }

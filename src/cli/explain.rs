@@ -10,7 +10,7 @@ use crate::model::{Canon, Field, LinkStatus, Side, SourceRecord, Values, Who};
 use crate::open;
 use crate::plan::{Observation, Plan, Somebody, Step, everybody};
 use crate::report::{ReportedError, rows};
-use crate::run::Aim;
+use crate::run::{Aim, Extent};
 
 use super::args::{ExplainArgs, Output};
 use super::history::entry_text;
@@ -33,10 +33,11 @@ pub(super) async fn explain(
         Ok(opened) => opened,
         Err(error) => return refuse(output, &error.reported()),
     };
-    let (plan, seen, _) = match foresee(output, config, opened, Aim::Sync).await? {
-        Ok(planned) => planned,
-        Err(error) => return refuse(output, &error),
-    };
+    let (plan, seen, _) =
+        match foresee(output, config, opened, Aim::Sync, Extent::Everybody).await? {
+            Ok(planned) => planned,
+            Err(error) => return refuse(output, &error),
+        };
     let state = match open::reading(config) {
         Ok(state) => state,
         Err(error) => return refuse(output, &error.reported()),

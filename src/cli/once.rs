@@ -19,7 +19,7 @@ use crate::model::{Policy, Timestamp};
 use crate::open::{self, Linq, OpenError};
 use crate::plan::{Observation, Plan};
 use crate::report::{PlanDocument, ReportedError, RunReport};
-use crate::run::{Aim, Ran, RunError, Sides, Terms, preview_for, run_for};
+use crate::run::{Aim, Extent, Ran, RunError, Sides, Terms, preview_for, run_for};
 use crate::source::{Access, Source};
 use crate::users;
 
@@ -277,7 +277,7 @@ pub(super) async fn plan(output: Output, config: &Config, args: &PlanArgs) -> an
         Ok(opened) => opened,
         Err(error) => return refuse(output, error.reported()),
     };
-    let planned = match foresee(output, config, opened, Aim::Sync).await? {
+    let planned = match foresee(output, config, opened, Aim::Sync, Extent::Restless).await? {
         Ok(planned) => planned,
         Err(error) => return refuse(output, error),
     };
@@ -293,12 +293,13 @@ pub(super) async fn plan(output: Output, config: &Config, args: &PlanArgs) -> an
 /// A plan, what it was made from, and the run that it would be.
 pub(super) type Planned = (Plan, Observation, RunReport);
 
-/// Makes the plan of a run, and changes nothing.
+/// Makes the plan of a run from as much as `extent` says at least, and changes nothing.
 pub(super) async fn foresee(
     output: Output,
     config: &Config,
     opened: Opened,
     aim: Aim<'_>,
+    extent: Extent,
 ) -> anyhow::Result<Result<Planned, ReportedError>> {
     let Opened { linq, mut source, state } = opened;
     let signals = Signals::listen()?;
@@ -308,7 +309,7 @@ pub(super) async fn foresee(
     let terms = terms(config, &policy, &signals, &by);
     let mut sides = Sides { linq: &client, source: &mut *source, state: &state };
     let planned = tokio::select! {
-        planned = telling(output, &client, preview_for(aim, &mut sides, &terms)) => planned,
+        planned = telling(output, &client, preview_for(aim, extent, &mut sides, &terms)) => planned,
         () = signals.stop().cancelled() => Err(RunError::Stopped),
     };
     Ok(planned.map_err(|error| {

@@ -5,7 +5,7 @@ use crate::mirror::{State, StateError};
 use crate::model::{RunId, Who};
 use crate::open::OpenError;
 use crate::report::ReportedError;
-use crate::run::Aim;
+use crate::run::{Aim, Extent};
 use crate::undo::undoing;
 
 use super::args::{Output, UndoArgs};
@@ -44,7 +44,7 @@ pub(super) async fn undo(output: Output, config: &Config, args: &UndoArgs) -> an
     if !args.dry_run {
         return carry_out(output, config, opened, Aim::Undo(&undoing)).await;
     }
-    match foresee(output, config, opened, Aim::Undo(&undoing)).await? {
+    match foresee(output, config, opened, Aim::Undo(&undoing), Extent::Everybody).await? {
         Ok(planned) => show_plan(output, config, &planned).map(|_| 0),
         Err(error) => refuse(output, error),
     }

@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::model::{Field, LinkStatus, Policy, Side, SourceRecord};
 use crate::plan::{Meant, Observation, Somebody, everybody, meant};
 use crate::report::ReportedError;
-use crate::run::Aim;
+use crate::run::{Aim, Extent};
 
 use super::args::Output;
 use super::once::{file_name, foresee, open_to_look};
@@ -29,7 +29,7 @@ pub(super) async fn verify(output: Output, config: &Config) -> anyhow::Result<u8
         Ok(opened) => opened,
         Err(error) => return refuse(output, &error.reported()),
     };
-    let (_, seen, _) = match foresee(output, config, opened, Aim::Sync).await? {
+    let (_, seen, _) = match foresee(output, config, opened, Aim::Sync, Extent::Everybody).await? {
         Ok(planned) => planned,
         Err(error) => return refuse(output, &error),
     };

@@ -3,7 +3,7 @@
 //! Owns the table `linq_contacts`. A contact is stored with the JSON it came in,
 //! so that what linqsync does not understand is kept as well.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -34,6 +34,69 @@ impl State {
                  FROM linq_contacts ORDER BY linq_id",
             )?
             .query_map([], |row| contact(row).map(|contact| (contact.id, contact)))?
+            .collect()
+        })
+    }
+
+    /// Those of these contacts that the mirror has, by id.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn contacts_of(
+        &self,
+        ids: impl IntoIterator<Item = LinqId>,
+    ) -> Result<BTreeMap<LinqId, LinqContact>, StateError> {
+        self.read(|conn| {
+            let mut statement = conn.prepare_cached(
+                "SELECT linq_id, first_name, last_name, email, phone_number, company, title,
+                        location, owner_email, created_at, updated_at
+                 FROM linq_contacts WHERE linq_id = ?1",
+            )?;
+            let mut contacts = BTreeMap::new();
+            for id in ids {
+                let found = statement.query_row([id], contact).optional()?;
+                contacts.extend(found.map(|contact| (id, contact)));
+            }
+            Ok(contacts)
+        })
+    }
+
+    /// The contacts of the mirror that are not linked.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn unlinked(&self) -> Result<BTreeSet<LinqId>, StateError> {
+        self.read(|conn| {
+            conn.prepare_cached(
+                "SELECT linq_id FROM linq_contacts
+                 WHERE linq_id NOT IN (SELECT linq_id FROM links)",
+            )?
+            .query_map([], |row| row.get(0))?
+            .collect()
+        })
+    }
+
+    /// Whether the mirror has any contact.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn has_contacts(&self) -> Result<bool, StateError> {
+        self.read(|conn| conn.prepare_cached("SELECT 1 FROM linq_contacts")?.exists([]))
+    }
+
+    /// Some contacts that have an e-mail address and a phone number.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn some_with_addresses(&self) -> Result<Vec<LinqContact>, StateError> {
+        self.read(|conn| {
+            conn.prepare_cached(
+                "SELECT linq_id, first_name, last_name, email, phone_number, company, title,
+                        location, owner_email, created_at, updated_at
+                 FROM linq_contacts WHERE email <> '' AND phone_number <> ''
+                 ORDER BY linq_id LIMIT 20",
+            )?
+            .query_map([], contact)?
             .collect()
         })
     }

@@ -3,7 +3,9 @@
 //!
 //! Owns the table `links`. The base advances only through [`State::commit`].
 
-use rusqlite::{CachedStatement, Connection, Params, Row, params};
+use std::collections::BTreeSet;
+
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row, params};
 
 use super::State;
 use super::columns::{Json, Millis};
@@ -75,6 +77,72 @@ impl State {
             )?
             .query_map([], link)?
             .collect()
+        })
+    }
+}
+
+impl State {
+    /// The links of these contacts, those that have one, in the order of the links' ids.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn links_of(&self, ids: &BTreeSet<LinqId>) -> Result<Vec<Link>, StateError> {
+        self.read(|conn| {
+            let mut statement = conn.prepare_cached(
+                "SELECT id, linq_id, status, source_key, fingerprint, base,
+                        source_missing_since, linq_missing_since, content
+                 FROM links WHERE linq_id = ?1",
+            )?;
+            let mut links = Vec::new();
+            for id in ids {
+                links.extend(statement.query_row([id], link).optional()?);
+            }
+            links.sort_by_key(|link| link.id);
+            Ok(links)
+        })
+    }
+
+    /// Whether the contact is linked, or was and is released.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn is_linked(&self, id: LinqId) -> Result<bool, StateError> {
+        self.read(|conn| {
+            conn.prepare_cached("SELECT 1 FROM links WHERE linq_id = ?1")?.exists([id])
+        })
+    }
+
+    /// The contacts of all links but those of pairs at rest.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn restless(&self) -> Result<BTreeSet<LinqId>, StateError> {
+        self.read(|conn| {
+            conn.prepare_cached(
+                "SELECT linq_id FROM links WHERE linq_id NOT IN (SELECT linq_id FROM rests)",
+            )?
+            .query_map([], |row| row.get(0))?
+            .collect()
+        })
+    }
+
+    /// Which of these links are no more.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn removed_links(
+        &self,
+        links: impl IntoIterator<Item = LinkId>,
+    ) -> Result<Vec<LinkId>, StateError> {
+        self.read(|conn| {
+            let mut statement = conn.prepare_cached("SELECT 1 FROM links WHERE id = ?1")?;
+            let mut removed = Vec::new();
+            for link in links {
+                if !statement.exists([link])? {
+                    removed.push(link);
+                }
+            }
+            Ok(removed)
         })
     }
 }
@@ -181,7 +249,7 @@ fn to_one(
     Ok(())
 }
 
-fn link(row: &Row<'_>) -> rusqlite::Result<Link> {
+pub(super) fn link(row: &Row<'_>) -> rusqlite::Result<Link> {
     let Json(base) = row.get(5)?;
     Ok(Link {
         id: row.get(0)?,

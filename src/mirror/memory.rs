@@ -43,6 +43,8 @@ const MAPPING: &str = "mapping";
 const STALE: &str = "stale_intents";
 const BACKED_UP_AT: &str = "backed_up_at";
 const NOBODIES: &str = "nobodies";
+pub(super) const EPOCH: &str = "epoch";
+pub(super) const READING: &str = "reading_at_rest";
 const COUNTED: &str = "counted";
 
 impl State {
@@ -191,6 +193,7 @@ pub(super) fn recall<T: DeserializeOwned>(
         .map(|found| found.map(|Json(value)| value))
 }
 
+/// Remembers `value` under `name`.
 pub(super) fn remember<T: Serialize>(
     conn: &Connection,
     name: &str,

@@ -12,6 +12,7 @@
 //! | `schema` | tables, views, settings; says what people may query |
 //! | `contacts` | the mirror of Linq's contacts |
 //! | `links` | pairs and their base |
+//! | `rests` | pairs that need not be read while they stay as they are |
 //! | `intent`, `journal` | what is about to be written, its legal transitions, and keeping it |
 //! | `history`, `runs`, `rejections` | what happened, when, and what Linq refused |
 //! | `waiting` | what waits for a person, and what was decided about it |
@@ -49,6 +50,7 @@ mod reading;
 mod records;
 mod rejections;
 mod repeated;
+mod rests;
 mod runs;
 mod schema;
 #[cfg(test)]

@@ -51,28 +51,33 @@ pub struct KeptRecord {
 pub(super) struct Records(OnceCell<Connection>);
 
 impl State {
-    /// Keeps the linked records that are there, each with its `stamp`, and forgets those
-    /// without a link. Those whose record is not there stay as they are. Only what has another
-    /// stamp than before is `read`, and written. A scratch copy keeps nothing.
+    /// Keeps the linked records that are `there`, each with its stamp, and forgets those whose
+    /// link is no more. All others stay as they are. Only what has another stamp than before
+    /// is `read`, and written. A scratch copy keeps nothing.
     ///
     /// # Errors
     /// When they cannot be written.
     pub fn keep_records(
         &self,
-        linked: &[LinkId],
         there: &BTreeMap<LinkId, Fingerprint>,
         read: &mut dyn FnMut(LinkId) -> Option<KeptRecord>,
     ) -> Result<(), StateError> {
         let Some(conn) = self.records_db()? else { return Ok(()) };
         let path = self.records_path();
+        let unlinked = self.unlinked_records()?;
         let mut keep = || -> Result<(), Fault> {
-            let known = stamps(conn)?;
             let part = Trial::begin(conn)?;
-            for link in known.keys().filter(|link| linked.binary_search(link).is_err()) {
+            for link in &unlinked {
                 conn.prepare_cached("DELETE FROM records WHERE link = ?1")?.execute([link])?;
             }
-            for (link, stamp) in there.iter().filter(|(link, stamp)| known.get(link) != Some(stamp))
-            {
+            for (link, stamp) in there {
+                let known: Option<Fingerprint> = conn
+                    .prepare_cached("SELECT stamp FROM records WHERE link = ?1")?
+                    .query_row([link], |row| row.get(0))
+                    .optional()?;
+                if known == Some(*stamp) {
+                    continue;
+                }
                 if let Some(KeptRecord { values, written }) = read(*link) {
                     conn.prepare_cached(
                         "INSERT OR REPLACE INTO records (link, stamp, fields, text, place, bytes)
@@ -90,7 +95,23 @@ impl State {
             }
             part.keep()
         };
-        keep().map_err(|fault| fault.at(&path))
+        keep().map_err(|fault| fault.at(&path))?;
+        self.write(|tx| {
+            let mut done = tx.prepare_cached("DELETE FROM unlinked WHERE link = ?1")?;
+            for link in &unlinked {
+                done.execute([link])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// The links that are no more, and whose records are still to be forgotten.
+    fn unlinked_records(&self) -> Result<Vec<LinkId>, StateError> {
+        self.read(|conn| {
+            conn.prepare_cached("SELECT link FROM unlinked")?
+                .query_map([], |row| row.get(0))?
+                .collect()
+        })
     }
 
     /// The record of `link` as it was last read; `None` where none was kept.
@@ -184,20 +205,17 @@ fn open(path: &Path) -> rusqlite::Result<Connection> {
     let conn = Connection::open_with_flags(path, flags)?;
     conn.execute_batch(SETTINGS)?;
     conn.execute_batch(SCHEMA)?;
-    stamps(&conn)?;
+    // Whatever is no such table shows here.
+    conn.prepare("SELECT link, stamp, fields, text, place, bytes FROM records")?.exists([])?;
     Ok(conn)
-}
-
-fn stamps(conn: &Connection) -> rusqlite::Result<BTreeMap<LinkId, Fingerprint>> {
-    conn.prepare_cached("SELECT link, stamp FROM records")?
-        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
-        .collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mirror::testing::{ada, at};
+    use crate::mirror::testing::{ada, at, commit, insert};
+    use crate::mirror::{LinkChange, Record};
+    use crate::model::LinqId;
 
     fn record(text: &str) -> KeptRecord {
         let place = "..".to_owned();
@@ -212,28 +230,34 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let dir = dir.path().join("state");
         let state = State::open(&dir, at(0)).unwrap();
-        let links = [LinkId(1), LinkId(2)];
+        let links = [7, 8].map(|id| {
+            commit(&state, [Record { link: insert(id), ..Record::default() }]).unwrap();
+            state.links_of(&[LinqId(id)].into()).unwrap()[0].id
+        });
         let mut read = Vec::new();
-        let mut keep = |links: &[LinkId], there: &[(LinkId, &[u8])], text: &str| {
+        let mut keep = |there: &[(LinkId, &[u8])], text: &str| {
             let there = there.iter().map(|(link, stamp)| (*link, Fingerprint::of(stamp)));
             read.clear();
             let mut note = |link| {
                 read.push(link);
                 Some(record(text))
             };
-            state.keep_records(links, &there.collect(), &mut note).unwrap();
+            state.keep_records(&there.collect(), &mut note).unwrap();
             read.clone()
         };
-        let both: [(LinkId, &[u8]); 2] = [(LinkId(1), b"a"), (LinkId(2), b"b")];
-        assert_eq!(keep(&links, &both, "old"), links);
-        assert_eq!(keep(&links, &both, "new"), []);
-        let one: [(LinkId, &[u8]); 1] = [(LinkId(1), b"c")];
-        assert_eq!(keep(&links, &one, "new"), [LinkId(1)]);
-        assert_eq!(state.kept_record(LinkId(1)).unwrap(), Some(record("new")));
-        assert_eq!(state.kept_record(LinkId(2)).unwrap(), Some(record("old")), "it is gone");
-        keep(&[LinkId(1)], &one, "new");
-        assert_eq!(state.kept_record(LinkId(2)).unwrap(), None);
-        assert_eq!(State::scratch(&dir).unwrap().kept_record(LinkId(1)).unwrap(), None);
+        let both: [(LinkId, &[u8]); 2] = [(links[0], b"a"), (links[1], b"b")];
+        assert_eq!(keep(&both, "old"), links);
+        assert_eq!(keep(&both, "new"), []);
+        let one: [(LinkId, &[u8]); 1] = [(links[0], b"c")];
+        assert_eq!(keep(&one, "new"), [links[0]]);
+        assert_eq!(state.kept_record(links[0]).unwrap(), Some(record("new")));
+        assert_eq!(state.kept_record(links[1]).unwrap(), Some(record("old")), "it is gone");
+        for link in [LinkChange::Remove(links[1]), LinkChange::Release(links[0])] {
+            commit(&state, [Record { link, ..Record::default() }]).unwrap();
+            keep(&[], "new");
+        }
+        assert_eq!(links.map(|link| state.kept_record(link).unwrap()), [None, None]);
+        assert_eq!(State::scratch(&dir).unwrap().kept_record(links[0]).unwrap(), None);
     }
 
     #[test]
@@ -245,7 +269,7 @@ mod tests {
             .unwrap();
         let state = State::open(&dir, at(0)).unwrap();
         let there = BTreeMap::from([(LinkId(1), Fingerprint::of(b"a"))]);
-        state.keep_records(&[LinkId(1)], &there, &mut |_| Some(record("new"))).unwrap();
+        state.keep_records(&there, &mut |_| Some(record("new"))).unwrap();
         assert_eq!(state.kept_record(LinkId(1)).unwrap(), Some(record("new")));
     }
 }

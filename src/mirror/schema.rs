@@ -19,7 +19,7 @@
 //!
 //! | table | one row for each |
 //! |---|---|
-//! | `meta` | thing remembered of the configuration: `pair`, `mapping`, `backed_up_at`, `linq_down`, `counted`; values are JSON |
+//! | `meta` | thing remembered of the configuration: `pair`, `mapping`, `backed_up_at`, `linq_down`, `counted`, `epoch`, `reading_at_rest`; values are JSON |
 //! | `runs` | run: when, how it ended, its report as JSON; unfinished while it runs or when it was killed |
 //! | `linq_contacts` | contact as Linq last showed it, with its JSON as it came in `raw` |
 //! | `links` | pair of a source record and a contact; `base` is `{"email": ["text in the source", "text in Linq"], …}`, with a third `"apart"` where the two are meant to differ, and `null` for what was read under other settings; `names` holds fingerprints of how a card told its name |
@@ -27,6 +27,7 @@
 //! | `history` | thing that was done or decided; rows are never changed; `bases` is what there is to know to put it back, `decided` who decided it, with which command and when |
 //! | `rejections` | field or write that Linq refused, kept until what would be sent changes or it is sent again; `fields` are those that Linq named |
 //! | `not_found` | linked contact that Linq said does not exist while its listing was in parts: since when, and in how many runs |
+//! | `rests` | pair that need not be read again while both halves are as they were; `files_at_rest` the same of files of cards, `unlinked` the pairs whose record is still to be forgotten |
 //! | `waiting` | thing that waits for a person, as the last run left it, as JSON |
 //! | `applied` | saved plan that was applied: no plan is applied twice |
 //! | `decisions` | decision of a person about one of them, with what was shown, until it is carried out or void |
@@ -71,6 +72,7 @@ const STEPS: &[M<'static>] = &[
     M::up(DECIDED),
     M::up(GONE),
     M::up(VERSIONS),
+    M::up(RESTS),
 ];
 
 /// The migrations, applied in one transaction.
@@ -298,6 +300,50 @@ ALTER TABLE history ADD COLUMN record TEXT; -- as it was written
 const VERSIONS: &str = "
 ALTER TABLE history ADD COLUMN version TEXT; -- of the file that was written
 CREATE INDEX history_by_version ON history (version) WHERE version IS NOT NULL;
+";
+
+/// What there is to know to leave out of a run what comes to nothing.
+const RESTS: &str = "
+CREATE INDEX released ON links (id) WHERE status = 'released';
+CREATE TABLE rests (
+    linq_id INTEGER PRIMARY KEY,
+    link    INTEGER NOT NULL,
+    contact BLOB NOT NULL CHECK (length(contact) = 16), -- digest of it as Linq shows it
+    record  BLOB NOT NULL CHECK (length(record) = 16),  -- digest of it as it is written
+    counted INTEGER NOT NULL,                           -- what of it is filled
+    marks   BLOB NOT NULL                               -- by what it can be recognised
+) STRICT;
+CREATE TABLE files_at_rest (
+    path        BLOB PRIMARY KEY,
+    stamp       BLOB NOT NULL CHECK (length(stamp) = 56), -- size, times and inode
+    fingerprint BLOB NOT NULL CHECK (length(fingerprint) = 32),
+    records     BLOB NOT NULL                             -- their digests, one after another
+) STRICT, WITHOUT ROWID;
+CREATE TABLE unlinked (
+    link INTEGER PRIMARY KEY -- whose record is still to be forgotten
+) STRICT;
+CREATE TRIGGER a_changed_link_is_not_at_rest AFTER UPDATE ON links
+BEGIN
+    DELETE FROM rests WHERE linq_id = old.linq_id;
+END;
+CREATE TRIGGER a_removed_link_is_not_at_rest AFTER DELETE ON links
+BEGIN
+    DELETE FROM rests WHERE linq_id = old.linq_id;
+    INSERT OR IGNORE INTO unlinked (link) VALUES (old.id);
+END;
+CREATE TRIGGER a_released_link_keeps_no_record AFTER UPDATE OF status ON links
+WHEN new.status = 'released'
+BEGIN
+    INSERT OR IGNORE INTO unlinked (link) VALUES (old.id);
+END;
+CREATE TRIGGER a_changed_contact_is_not_at_rest AFTER UPDATE ON linq_contacts
+BEGIN
+    DELETE FROM rests WHERE linq_id = old.linq_id;
+END;
+CREATE TRIGGER a_forgotten_contact_is_not_at_rest AFTER DELETE ON linq_contacts
+BEGIN
+    DELETE FROM rests WHERE linq_id = old.linq_id;
+END;
 ";
 
 #[cfg(test)]

@@ -117,6 +117,16 @@ impl FieldSet {
         self.0.count_ones() as usize
     }
 
+    /// The set as bits, the first field in the lowest.
+    pub const fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// The set of which these are the bits.
+    pub const fn of_bits(bits: u8) -> FieldSet {
+        FieldSet(bits)
+    }
+
     /// Adds `field`.
     pub fn insert(&mut self, field: Field) {
         self.0 |= field.bit();

@@ -19,6 +19,7 @@ mod phone;
 mod policy;
 mod record;
 mod rest;
+mod resting;
 mod side;
 mod text;
 mod told_names;
@@ -48,6 +49,7 @@ pub use record::{
     WHOLE_NAME,
 };
 pub use rest::{Digest, Mark, Rest};
+pub use resting::{Counted, FileAtRest, Positions, ReadingAtRest, Resting, SourceAtRest};
 pub use side::Side;
 pub use text::is_invisible;
 pub use told_names::{NamesSeen, ToldNames};

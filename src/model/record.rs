@@ -70,9 +70,16 @@ pub struct SourceRecord {
 
 impl SourceRecord {
     /// The position in `records`, which are in the order of the source, of the one whose
-    /// index is `at`.
-    pub fn position(records: &[SourceRecord], at: RecordIndex) -> usize {
-        records.partition_point(|record| record.index < at)
+    /// index is `at`, if there is one.
+    pub fn position(records: &[SourceRecord], at: RecordIndex) -> Option<usize> {
+        records.binary_search_by_key(&at, |record| record.index).ok()
+    }
+
+    /// The one of `records`, which are in the order of the source, whose index is `at`. It
+    /// must be one of them.
+    pub fn at(records: &[SourceRecord], at: RecordIndex) -> &SourceRecord {
+        // Rather a defect that is told than another person's record.
+        &records[SourceRecord::position(records, at).unwrap_or(usize::MAX)]
     }
 
     /// How reports name the record: its key, else its place.

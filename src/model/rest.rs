@@ -9,7 +9,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Canon, FieldSet, Fingerprint, Link, LinkId, LinqContact, LinqId, SourceKey, SourceRecord,
+    Canon, Counted, Fingerprint, Link, LinkId, LinqContact, LinqId, SourceKey, SourceRecord,
     Values, full_name_key,
 };
 
@@ -123,12 +123,8 @@ pub struct Rest {
     pub contact: Digest,
     /// The record as it is written.
     pub record: Digest,
-    /// The fields that are not blank in the source, and in Linq.
-    pub filled: [FieldSet; 2],
-    /// Whether the record has a key.
-    pub has_key: bool,
-    /// Whether the record says which contact is its own.
-    pub has_id: bool,
+    /// What is counted of it.
+    pub counted: Counted,
     /// All by which the pair could be taken for somebody else, each once, in order.
     pub marks: Vec<Mark>,
 }
@@ -166,9 +162,11 @@ impl Rest {
             linq_id: contact.id,
             contact: Digest::of_contact(contact),
             record: Digest::of_record(record),
-            filled: [record.values.filled(), contact.values.filled()],
-            has_key: record.key.is_some(),
-            has_id: record.linq_id.is_some(),
+            counted: Counted {
+                filled: [record.values.filled(), contact.values.filled()],
+                has_key: record.key.is_some(),
+                has_id: record.linq_id.is_some(),
+            },
             marks: marks.into_iter().collect(),
         })
     }

@@ -14,16 +14,16 @@ use futures_util::stream::{self, Stream, StreamExt};
 
 use crate::gauge::Stage;
 use crate::linq::{Client, Fetched, LinqError, Lookup};
-use crate::mirror::{LinkKey, NotFound, State, StateError};
+use crate::mirror::{NotFound, State, StateError};
 use crate::model::{
-    Canon, Decided, Fingerprint, Limit, LinkStatus, LinqId, Side, SourceRecord, Timestamp, Values,
-    WaitingKind,
+    Canon, Decided, Fingerprint, Limit, Link, LinkStatus, LinqId, Positions, Resting, Side,
+    SourceRecord, Timestamp, Values, WaitingKind,
 };
 use crate::plan::{Incomplete, LinqSide, Outlook};
 use crate::source::Reading;
 
 /// How many contacts are asked for at most to see whether any still answers.
-const CONTROLS: usize = 5;
+pub(super) const CONTROLS: usize = 5;
 
 /// How many linked contacts that a listing in parts does not show are asked for one by
 /// one: as many as a run may delete unless something else is configured.
@@ -52,12 +52,15 @@ pub(super) struct Missing {
     pub(super) links: usize,
 }
 
-/// Who is missing from what was `shown`; `reading` is the source's.
+/// Who is missing from a listing that `shown` these, and those of the pairs `resting` that are
+/// `at_rest`; `reading` is the source's.
 pub(super) fn missing(
     state: &State,
     canon: Canon,
     reading: &Reading,
+    resting: &Resting,
     shown: &BTreeMap<LinqId, Fetched>,
+    at_rest: &Positions,
 ) -> Result<Missing, StateError> {
     let records: BTreeMap<Fingerprint, &SourceRecord> =
         reading.records.iter().map(|record| (record.fingerprint, record)).collect();
@@ -65,7 +68,10 @@ pub(super) fn missing(
         reading.records.iter().map(|record| record.content).collect();
     let decided = decided_deletions(state)?;
     let mut missing = Missing::default();
-    let links = state.link_keys()?;
+    let links = links_to_judge(state, resting, shown, at_rest)?;
+    // The others are listed.
+    missing.links =
+        resting.len() - links.iter().filter(|link| resting.of_id(link.linq_id).is_some()).count();
     // About whom a question is open but whether it is gone.
     let waiting: BTreeSet<LinqId> = (state.waiting()?.into_iter())
         .chain(state.decided()?.into_iter().map(|decided| decided.about))
@@ -82,15 +88,14 @@ pub(super) fn missing(
                 missing.links += 1;
                 missing.linked.extend(lacks.then_some(id));
                 let is_edited = || link.content.is_some_and(|content| !contents.contains(&content));
+                let newcomers =
+                    || newcomers.get_or_init(|| Newcomers::among(shown, resting, &links, canon));
+                let is_at_rest = resting.of_id(id).is_some_and(|at| reading.at_rest.contains(at));
                 let is_due = || match records.get(&link.fingerprint) {
+                    _ if waiting.contains(&id) => true,
+                    None if is_at_rest => newcomers().has(&link.base.known_values()),
                     None => true,
-                    Some(_) if waiting.contains(&id) => true,
-                    Some(record) => {
-                        is_edited()
-                            || newcomers
-                                .get_or_init(|| Newcomers::among(shown, &links, canon))
-                                .has(&record.values)
-                    }
+                    Some(record) => is_edited() || newcomers().has(&record.values),
                 };
                 missing.changed.extend((lacks && is_due()).then_some(id));
             }
@@ -103,6 +108,24 @@ pub(super) fn missing(
     Ok(missing)
 }
 
+/// The links but those whose contact is listed as it was at rest.
+fn links_to_judge(
+    state: &State,
+    resting: &Resting,
+    shown: &BTreeMap<LinqId, Fetched>,
+    at_rest: &Positions,
+) -> Result<Vec<Link>, StateError> {
+    if resting.is_empty() {
+        return state.links();
+    }
+    let mut ids = state.restless()?;
+    ids.extend(
+        (0..resting.len()).filter(|at| !at_rest.contains(*at)).map(|at| resting.linq_id(at)),
+    );
+    ids.extend(shown.keys().filter(|id| resting.of_id(**id).is_some()));
+    state.links_of(&ids)
+}
+
 /// The addresses of contacts that are not linked.
 struct Newcomers {
     canon: Canon,
@@ -110,9 +133,15 @@ struct Newcomers {
 }
 
 impl Newcomers {
-    fn among(shown: &BTreeMap<LinqId, Fetched>, links: &[LinkKey], canon: Canon) -> Newcomers {
+    fn among(
+        shown: &BTreeMap<LinqId, Fetched>,
+        resting: &Resting,
+        links: &[Link],
+        canon: Canon,
+    ) -> Newcomers {
         let linked: BTreeSet<LinqId> = links.iter().map(|link| link.linq_id).collect();
-        let new = shown.iter().filter(|(id, _)| !linked.contains(id));
+        let is_linked = |id: &LinqId| linked.contains(id) || resting.of_id(*id).is_some();
+        let new = shown.iter().filter(|(id, _)| !is_linked(id));
         let addresses = new.flat_map(|(_, one)| addresses(&one.contact.values, canon)).collect();
         Newcomers { canon, addresses }
     }
@@ -145,10 +174,10 @@ impl Missing {
     pub(super) async fn ask(
         &self,
         client: &Client,
+        listed: &[LinqId],
         shown: &mut BTreeMap<LinqId, Fetched>,
         side: &mut LinqSide,
     ) -> Result<(), LinqError> {
-        let listed: Vec<LinqId> = shown.keys().take(CONTROLS).copied().collect();
         let mut absent = BTreeSet::new();
         let Missing { linked, changed, released, vouched_for, .. } = self;
         let unvouched: Vec<LinqId> = if side.unasked {
@@ -179,7 +208,7 @@ impl Missing {
             return Ok(());
         }
         let nobody_to_ask = listed.is_empty() && unvouched.is_empty();
-        let answer = somebody_answers(client, &listed).await?;
+        let answer = somebody_answers(client, listed).await?;
         if nobody_to_ask || answer.is_some() {
             side.gone = absent;
         } else {
@@ -198,13 +227,13 @@ impl Missing {
         &self,
         client: &Client,
         few: bool,
+        listed: &[LinqId],
         shown: &mut BTreeMap<LinqId, Fetched>,
         side: &mut LinqSide,
     ) -> Result<BTreeSet<LinqId>, LinqError> {
         if !few && self.linked.len() > FEW.allows(self.links) {
             return Ok(BTreeSet::new());
         }
-        let listed: Vec<LinqId> = shown.keys().take(CONTROLS).copied().collect();
         client.gauge().begin(Stage::Asking, u64::try_from(self.linked.len()).ok());
         let mut answers = pin!(each(client, self.linked.iter().copied()));
         while let Some((id, lookup)) = answers.next().await {
@@ -223,7 +252,7 @@ impl Missing {
         if side.elusive.is_empty() {
             return Ok(BTreeSet::new());
         }
-        let Some(answer) = somebody_answers(client, &listed).await? else {
+        let Some(answer) = somebody_answers(client, listed).await? else {
             return Ok(BTreeSet::new());
         };
         shown.insert(answer.contact.id, answer);
@@ -300,6 +329,7 @@ mod tests {
             contacts: BTreeMap::new(),
             incomplete: Some(Incomplete { why: "it moves".to_owned(), outlook }),
             gone: BTreeSet::new(),
+            at_rest: Positions::default(),
             elusive: [LinqId(7)].into(),
             notices: Vec::new(),
             unasked: false,

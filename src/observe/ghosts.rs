@@ -25,7 +25,8 @@ pub(super) async fn leave_out(
     if suspects.is_empty() {
         return Ok(());
     }
-    let linked: BTreeSet<LinqId> = state.link_keys()?.iter().map(|link| link.linq_id).collect();
+    let linked: BTreeSet<LinqId> =
+        state.links_of(&suspects)?.iter().map(|link| link.linq_id).collect();
     let concurrency = client.settings().concurrency.get();
     let mut asked = stream::iter(suspects.difference(&linked).copied())
         .map(async |id| (id, client.get(id).await))

@@ -3,28 +3,35 @@
 //! Owns which records are kept. Leaves where to [`crate::mirror`], and what a record is as it
 //! is written to [`crate::source`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::SourceRead;
 use crate::mirror::{KeptRecord, State, StateError};
-use crate::model::{Fingerprint, LinkId, LinkStatus, Policy};
+use crate::model::{Fingerprint, LinkId, LinkStatus, Policy, RecordIndex, SourceRecord};
 use crate::plan::{Observation, records_of_links};
-use crate::source::Source;
 
-/// Keeps the linked records of what was `seen`, which is what `source` has read last. A
-/// source that cannot be read as a whole keeps what was kept before.
+/// Keeps the linked records of what was `seen`, which is what was `read` last, and those that
+/// stand beside one of them: a record is kept with its place. A source that cannot be read as
+/// a whole keeps what was kept before.
 ///
 /// # Errors
 /// When they cannot be written.
 pub(crate) fn keep_records(
     state: &State,
-    source: &dyn Source,
+    read: SourceRead<'_>,
     seen: &Observation,
     policy: &Policy,
 ) -> Result<(), StateError> {
+    let SourceRead { source, resting, .. } = read;
     let linked = seen.links.iter().filter(|link| link.status == LinkStatus::Linked);
-    let linked: Vec<LinkId> = linked.map(|link| link.id).collect();
-    let mut records = records_of_links(seen, policy);
-    records.retain(|link, _| linked.binary_search(link).is_ok());
+    let linked: BTreeSet<LinkId> = linked.map(|link| link.id).collect();
+    let mut records: BTreeMap<LinkId, SourceRecord> =
+        records_of_links(seen, policy).into_iter().map(|(link, one)| (link, one.clone())).collect();
+    records.retain(|link, _| linked.contains(link));
+    let there: Vec<RecordIndex> = seen.source.records.iter().map(|record| record.index).collect();
+    for (at, record) in source.beside(&there) {
+        records.entry(resting.link(at)).or_insert(record);
+    }
     let stamps = records.iter().map(|(link, record)| (*link, source.stamp(record.index)));
     let there: BTreeMap<LinkId, Fingerprint> = stamps.collect();
     let mut read = |link: LinkId| {
@@ -34,5 +41,5 @@ pub(crate) fn keep_records(
         let is_there = !written.text.is_empty();
         is_there.then(|| KeptRecord { values: record.values.clone(), written })
     };
-    state.keep_records(&linked, &there, &mut read)
+    state.keep_records(&there, &mut read)
 }

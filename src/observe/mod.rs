@@ -6,6 +6,7 @@
 //! to [`crate::plan`].
 
 mod absence;
+mod gather;
 mod ghosts;
 mod keep;
 mod twice;
@@ -20,16 +21,17 @@ use crate::mirror::{
     IntentKind, IntentState, LinkKey, Rejection, RepeatedWrite, Shown, State, StateError,
 };
 use crate::model::{
-    Field, FieldSet, Fingerprint, Link, LinkStatus, LinqContact, LinqId, Meaning, Policy, RunId,
-    Scope, Sends, Side, SourceRecord, Timestamp,
+    Field, FieldSet, Fingerprint, Link, LinkStatus, LinqContact, LinqId, Meaning, Policy,
+    Positions, Resting, RunId, Scope, Sends, Side, SourceRecord, Timestamp,
 };
 use crate::plan::{
-    Census, Decisions, DoubtfulCreate, HalfAdded, Hold, Incomplete, LinqSide, Observation, Outlook,
+    Census, DoubtfulCreate, HalfAdded, Hold, Incomplete, LinqSide, Observation, Outlook,
     RecentDeletions, RecentEdits, Refusal, SourceSide, Written, choose, read_composed,
     unwritable_of, worth_asking,
 };
-use crate::source::Reading;
-use absence::{missing, settle_elusive};
+use crate::source::{Reading, Source};
+use absence::{CONTROLS, missing, settle_elusive};
+use gather::Gathering;
 pub(crate) use keep::keep_records;
 pub(crate) use twice::{creates_unfindable, look_twice};
 
@@ -49,7 +51,8 @@ pub enum ObserveError {
 
 /// Walks Linq's listing into the mirror, and asks for linked contacts that it
 /// lacks one by one, unless there are too many: if it is whole, for evidence that they
-/// are gone, and otherwise to know what they have. `reading` is the source's.
+/// are gone, and otherwise to know what they have. `reading` is the source's. Of the pairs
+/// `resting` that are listed as they were only that is known afterwards.
 ///
 /// # Errors
 /// When Linq or the state fails; nothing is believed then.
@@ -58,18 +61,34 @@ pub async fn read_linq(
     state: &State,
     policy: &Policy,
     reading: &Reading,
+    resting: &Resting,
     run: RunId,
     now: Timestamp,
 ) -> Result<LinqSide, ObserveError> {
-    let linked = linked(state)?;
-    let all_seen = |seen: &BTreeMap<LinqId, Fetched>| linked.iter().all(|id| seen.contains_key(id));
-    let Listing { contacts: listed, completeness } = walk(client, all_seen).await?;
-    let mut shown: BTreeMap<LinqId, Fetched> =
-        listed.into_iter().map(|fetched| (fetched.contact.id, fetched)).collect();
-    unshown::complete(client, state, &mut shown).await?;
+    let others = if resting.is_empty() { linked(state)? } else { BTreeSet::new() };
+    let all_seen = |seen: &Listing| {
+        let is_shown =
+            |at| seen.at_rest.contains(at) || seen.contacts.contains_key(&resting.linq_id(at));
+        (0..resting.len()).all(is_shown) && others.iter().all(|id| seen.contacts.contains_key(id))
+    };
+    let Listing { contacts: mut shown, mut at_rest, mentioned, completeness } =
+        walk(client, resting, all_seen).await?;
+    unshown::complete(client, state, mentioned, &mut shown).await?;
+    // What was completed may be as it was.
+    shown.retain(|_, fetched| {
+        let same = resting.of_contact(&fetched.contact);
+        match same {
+            Some(at) => {
+                at_rest.insert(at);
+                false
+            }
+            None => true,
+        }
+    });
     ghosts::leave_out(client, state, now - DAY, &mut shown).await?;
     let mut side = LinqSide {
         contacts: BTreeMap::new(),
+        at_rest: Positions::default(),
         incomplete: match completeness {
             Completeness::Complete => None,
             Completeness::Partial(doubt) => Some(Incomplete {
@@ -84,20 +103,25 @@ pub async fn read_linq(
         nobody_answers: false,
         known_since: BTreeMap::new(),
     };
-    let missing = missing(state, policy.canon, reading, &shown)?;
+    let missing = missing(state, policy.canon, reading, resting, &shown, &at_rest)?;
+    let listed: Vec<LinqId> = (shown.keys().copied())
+        .chain(at_rest.iter().map(|at| resting.linq_id(at)))
+        .take(CONTROLS)
+        .collect();
     let recent = state.deletions_since(Side::Source, now - DAY)?;
     let few = worth_asking(missing.linked.len(), missing.links, recent, policy);
     if side.incomplete.is_some() {
-        let in_vain = missing.look_for_few(client, few, &mut shown, &mut side).await?;
+        let in_vain = missing.look_for_few(client, few, &listed, &mut shown, &mut side).await?;
         let not_found = state.count_not_found(run, now, &in_vain)?;
         settle_elusive(&mut side, &not_found, now);
     } else {
         state.count_not_found(run, now, &BTreeSet::new())?;
         side.unasked = !few;
-        missing.ask(client, &mut shown, &mut side).await?;
+        missing.ask(client, &listed, &mut shown, &mut side).await?;
     }
     store(state, run, now, &shown, &side)?;
     side.contacts = shown.into_iter().map(|(id, fetched)| (id, fetched.contact)).collect();
+    side.at_rest = at_rest;
     Ok(side)
 }
 
@@ -116,7 +140,7 @@ fn store(
     shown: &BTreeMap<LinqId, Fetched>,
     side: &LinqSide,
 ) -> Result<(), StateError> {
-    let mirrored = state.contacts()?;
+    let mirrored = state.contacts_of(shown.keys().copied())?;
     let changed = shown
         .values()
         .filter(|fetched| {
@@ -130,14 +154,10 @@ fn store(
     if side.incomplete.is_some() {
         return Ok(());
     }
-    let mut unlisted: Vec<LinqId> =
-        mirrored.into_keys().filter(|id| !shown.contains_key(id)).collect();
+    let mut unlisted = state.unlinked()?;
+    unlisted.retain(|id| !shown.contains_key(id));
     if !unlisted.is_empty() {
-        let linked: BTreeSet<LinqId> = state.link_keys()?.iter().map(|link| link.linq_id).collect();
-        unlisted.retain(|id| !linked.contains(id));
-    }
-    if !unlisted.is_empty() {
-        state.forget_contacts(&unlisted)?;
+        state.forget_contacts(&unlisted.into_iter().collect::<Vec<LinqId>>())?;
     }
     Ok(())
 }
@@ -149,41 +169,59 @@ fn differs(known: &LinqContact, shown: &LinqContact) -> bool {
     known.values != shown.values || millis(known.updated_at) != millis(shown.updated_at)
 }
 
-/// Puts together what was seen of both sides and what the state remembers.
+/// What was read of the source: the reading, where it comes from, and the pairs at rest whose
+/// records it leaves out.
+#[derive(Clone, Copy)]
+pub struct SourceRead<'a> {
+    /// Where it was read.
+    pub source: &'a dyn Source,
+    /// What was read.
+    pub reading: &'a Reading,
+    /// The pairs that were at rest before.
+    pub resting: &'a Resting,
+}
+
+/// Puts together what was seen of both sides and what the state remembers: whoever is not at
+/// rest, and whoever they could be taken for.
 ///
 /// # Errors
 /// When the state cannot be read.
 pub fn observation(
     state: &State,
     policy: &Policy,
-    reading: &Reading,
+    read: SourceRead<'_>,
     linq: LinqSide,
     now: Timestamp,
 ) -> Result<Observation, StateError> {
-    let Reading { mapped, places, records, unreadable, keeps_ids, read_only, notices, .. } =
-        reading.clone();
+    let SourceRead { source, reading, resting } = read;
     let waiting = state.waiting()?;
+    let (doubtful, half_added) = open_intents(state)?;
+    let rejections = state.rejections()?;
+    let refusal = |one: Rejection| {
+        let Rejection { fingerprint, fields, reason, at, .. } = one;
+        (fingerprint, Refusal { fields, reason, at })
+    };
     let mut seen = Observation {
         now,
         source: SourceSide {
-            mapped,
-            columns: places,
-            records,
-            unreadable,
+            mapped: reading.mapped,
+            columns: reading.places.clone(),
+            records: reading.records.clone(),
+            unreadable: reading.unreadable.clone(),
             known_nobodies: state.nobodies()?,
-            keeps_ids,
-            read_only,
-            notices,
+            keeps_ids: reading.keeps_ids,
+            read_only: reading.read_only.clone(),
+            notices: reading.notices.clone(),
         },
         linq,
         links: Vec::new(),
         census: Census::default(),
-        doubtful: Vec::new(),
-        half_added: Vec::new(),
-        refused: BTreeMap::new(),
+        doubtful,
+        half_added,
+        refused: rejections.into_iter().map(refusal).collect(),
         unwritable: waiting.iter().filter_map(unwritable_of).collect(),
         written: BTreeMap::new(),
-        decisions: Decisions::default(),
+        decisions: state.decided()?.into_iter().collect(),
         recent_deletions: RecentDeletions {
             source: state.deletions_since(Side::Source, now - DAY)?,
             linq: state.deletions_since(Side::Linq, now - DAY)?,
@@ -192,11 +230,40 @@ pub fn observation(
         held: waiting.into_iter().filter_map(Hold::of).collect(),
         changed_meaning: None,
     };
-    recall(state, policy, &mut seen)?;
+    if !seen.doubtful.is_empty() {
+        seen.linq.known_since = state.known_since()?;
+    }
+    let gathering = Gathering { state, source, reading, resting };
+    gathering.restless(&mut seen)?;
+    gathering.others(&mut seen, policy)?;
     choose(&mut seen, policy);
     read_composed(&mut seen, policy);
+    gathering.holders(&mut seen, policy)?;
     seen.written = written(state, &seen)?;
     Ok(seen)
+}
+
+/// Brings what was `seen` up to what the state knows by now.
+///
+/// # Errors
+/// When the state cannot be read.
+pub fn see_again(
+    state: &State,
+    policy: &Policy,
+    read: SourceRead<'_>,
+    seen: &mut Observation,
+) -> Result<(), StateError> {
+    // Not both of them in memory at once, the old ones and the new ones.
+    (seen.links, seen.source.records) = (Vec::new(), Vec::new());
+    let contacts = std::mem::take(&mut seen.linq.contacts);
+    let linq = LinqSide { contacts, ..seen.linq.clone() };
+    let again = observation(state, policy, read, linq, seen.now)?;
+    let before = std::mem::replace(seen, again);
+    // What this run has found out stays known.
+    (seen.unwritable, seen.held) = (before.unwritable, before.held);
+    (seen.recent_edits, seen.recent_deletions) = (before.recent_edits, before.recent_deletions);
+    seen.changed_meaning = before.changed_meaning;
+    Ok(())
 }
 
 /// What was last written to people who have been changed since.
@@ -221,31 +288,6 @@ fn written(
         }
     }
     Ok(written)
-}
-
-/// Reads the links, the journal, the decisions and what Linq refused into `seen` again,
-/// after some of it was written. What records say in a composed form is read as their
-/// contacts have it by now.
-///
-/// # Errors
-/// When the state cannot be read.
-pub fn recall(state: &State, policy: &Policy, seen: &mut Observation) -> Result<(), StateError> {
-    // Not both of them in memory at once, the old ones and the new ones.
-    seen.links = Vec::new();
-    seen.links = state.links()?;
-    let rejections = state.rejections()?;
-    let refusal = |one: Rejection| {
-        let Rejection { fingerprint, fields, reason, at, .. } = one;
-        (fingerprint, Refusal { fields, reason, at })
-    };
-    seen.refused = rejections.into_iter().map(refusal).collect();
-    (seen.doubtful, seen.half_added) = open_intents(state)?;
-    if !seen.doubtful.is_empty() {
-        seen.linq.known_since = state.known_since()?;
-    }
-    seen.decisions = state.decided()?.into_iter().collect();
-    read_composed(seen, policy);
-    Ok(())
 }
 
 fn open_intents(state: &State) -> Result<(Vec<DoubtfulCreate>, Vec<HalfAdded>), StateError> {
@@ -303,22 +345,16 @@ pub(crate) fn meaning(policy: &Policy, reading: &Reading) -> Meaning {
     }
 }
 
-/// Takes the links as they are after a change of meaning, and the records for what they
-/// mean by now.
-///
-/// # Errors
-/// When the state cannot be read.
-pub(crate) fn see_anew(
-    state: &State,
-    policy: &Policy,
-    reading: &Reading,
-    seen: &mut Observation,
-) -> Result<(), StateError> {
-    recall(state, policy, seen)?;
-    seen.source.records.clone_from(&reading.records);
-    choose(seen, policy);
-    read_composed(seen, policy);
-    Ok(())
+/// Stands for all that decides what values mean, how they are compared and who takes part:
+/// what was found at rest under another one has to be planned again.
+pub(crate) fn epoch(policy: &Policy, meaning: Option<&Meaning>) -> Fingerprint {
+    /// Counted up with each release that compares, reads or plans otherwise than before.
+    const COMPARISON: u32 = 1;
+    let Policy { canon, direction, field_directions, on_conflict, deletes, scope, .. } = policy;
+    let rules = (COMPARISON, canon, direction, field_directions, on_conflict, deletes, scope);
+    let version = env!("CARGO_PKG_VERSION");
+    let meaning = serde_json::to_string(&meaning).unwrap_or_default();
+    Fingerprint::of(format!("{version} {rules:?} {meaning}").as_bytes())
 }
 
 /// Whose values were taken away or replaced since then, by side and field.

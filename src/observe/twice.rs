@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::linq::{Client, Completeness, Fetched, LinqError, Listing, Lookup, walk};
-use crate::model::{Field, LinqContact, LinqId};
+use crate::model::{Field, LinqContact, LinqId, Positions, Resting};
 use crate::plan::{Incomplete, LinqWrite, Observation, Outlook, Plan};
 
 /// How often the listing is read again at most.
@@ -30,16 +30,22 @@ pub(crate) fn creates_unfindable(plan: &Plan) -> bool {
 /// [`LinqError`] when a page does not come.
 pub(crate) async fn look_twice(
     client: &Client,
+    resting: &Resting,
     seen: &mut Observation,
 ) -> Result<Vec<Fetched>, LinqError> {
     let mut shown: BTreeMap<LinqId, Fetched> = BTreeMap::new();
-    let mut before: BTreeSet<LinqId> = seen.linq.contacts.keys().copied().collect();
+    let all = |contacts: &mut dyn Iterator<Item = LinqId>, at_rest: &Positions| {
+        let at_rest = at_rest.iter().map(|at| resting.linq_id(at));
+        contacts.chain(at_rest).collect::<BTreeSet<LinqId>>()
+    };
+    let mut before = all(&mut seen.linq.contacts.keys().copied(), &seen.linq.at_rest);
     let mut why = String::new();
     let mut is_whole = false;
     for _ in 0..LOOKS {
-        let Listing { contacts, completeness } = walk(client, |_| false).await?;
-        let ids = contacts.iter().map(|fetched| fetched.contact.id).collect();
-        shown.extend(contacts.into_iter().map(|fetched| (fetched.contact.id, fetched)));
+        let Listing { contacts, at_rest, completeness, mentioned: _ } =
+            walk(client, resting, |_| false).await?;
+        let ids = all(&mut contacts.keys().copied(), &at_rest);
+        shown.extend(contacts);
         match completeness {
             Completeness::Complete if ids == before => {
                 is_whole = true;

@@ -22,19 +22,23 @@ use super::ObserveError;
 /// How many are asked for at most to see whether a field is blank or not shown.
 const WITNESSES: usize = 3;
 
-/// Completes what was `listed` with what the listing does not show.
+/// Completes what was `listed`, of which none says anything of the fields that are not
+/// `mentioned`, with what the listing does not show. Those at rest are as they were, so that
+/// nothing of them is missing.
 pub(super) async fn complete(
     client: &Client,
     state: &State,
+    mentioned: FieldSet,
     listed: &mut BTreeMap<LinqId, Fetched>,
 ) -> Result<(), ObserveError> {
-    let silent = unmentioned(listed);
+    let silent: FieldSet =
+        FieldSet::ALL.iter().filter(|field| !mentioned.contains(*field)).collect();
     if silent.is_empty() || listed.is_empty() {
         return Ok(());
     }
-    let known = state.contacts()?;
+    let known = state.contacts_of(listed.keys().copied())?;
     let mut unshown = FieldSet::EMPTY;
-    for id in witnesses(silent, listed, &known) {
+    for id in witnesses(silent, listed, &known, !state.has_contacts()?) {
         if let Some(witness) = found(client, id).await? {
             let shown = witness.contact.values.filled();
             silent.intersection(shown).iter().for_each(|field| unshown.insert(field));
@@ -71,23 +75,15 @@ pub(super) async fn complete(
     Ok(())
 }
 
-/// Fields of which no contact says anything.
-fn unmentioned(listed: &BTreeMap<LinqId, Fetched>) -> FieldSet {
-    let is_silent = |fetched: &Fetched, field| {
-        fetched.contact.values[field].is_empty() && !fetched.mentions(field)
-    };
-    let silent = |field: &_| listed.values().all(|fetched| is_silent(fetched, *field));
-    FieldSet::ALL.iter().filter(silent).collect()
-}
-
 /// Whom to ask: for each field some who had it. Of a Linq of which nothing is known, the
 /// first and the last.
 fn witnesses(
     silent: FieldSet,
     listed: &BTreeMap<LinqId, Fetched>,
     known: &BTreeMap<LinqId, LinqContact>,
+    nobody_is_known: bool,
 ) -> BTreeSet<LinqId> {
-    if known.is_empty() {
+    if nobody_is_known {
         let ids = || listed.keys().copied();
         return ids().next().into_iter().chain(ids().next_back()).collect();
     }

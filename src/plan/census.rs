@@ -11,7 +11,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    Canon, Field, Link, LinkId, LinqId, Mark, Policy, Rest, Side, SourceRecord, Values,
+    Canon, Counted, Field, Link, LinkId, LinqId, Mark, Policy, Rest, Side, SourceRecord, Values,
 };
 
 #[cfg(test)]
@@ -43,11 +43,11 @@ pub struct Census {
 
 impl Census {
     /// Counts one more pair.
-    pub fn add(&mut self, rest: &Rest) {
+    pub fn add(&mut self, pair: Counted) {
         self.pairs += 1;
-        self.with_keys += usize::from(rest.has_key);
-        self.known_by_key += usize::from(rest.has_key && !rest.has_id);
-        for (counts, filled) in self.filled.iter_mut().zip(rest.filled) {
+        self.with_keys += usize::from(pair.has_key);
+        self.known_by_key += usize::from(pair.has_key && !pair.has_id);
+        for (counts, filled) in self.filled.iter_mut().zip(pair.filled) {
             filled.iter().for_each(|field| counts[field as usize] += 1);
         }
     }
@@ -66,13 +66,16 @@ pub struct Holders {
 }
 
 impl Holders {
-    /// Of the values `agreed` in `field`, blanks aside.
-    pub fn of<'a>(field: Field, agreed: impl Iterator<Item = &'a str>, canon: Canon) -> Holders {
-        let filled = agreed.filter(|text| !text.trim().is_empty());
-        let mut marks: Vec<Mark> =
-            filled.map(|text| Mark::of_value(&canon.value(field, text))).collect();
-        marks.sort_unstable();
-        Holders { marks }
+    /// Adds one who has `text` in `field`, unless that is blank.
+    pub fn add(&mut self, field: Field, text: &str, canon: Canon) {
+        if !text.trim().is_empty() {
+            self.marks.push(Mark::of_value(&canon.value(field, text)));
+        }
+    }
+
+    /// Puts them in order, once all were added.
+    pub fn sort(&mut self) {
+        self.marks.sort_unstable();
     }
 
     /// How many have a value.
@@ -222,19 +225,26 @@ pub(super) fn reduce(
     let wanted = wanted(&without(&rests), canon);
     rests.retain(|rest| !wanted.has(rest));
     let mut left = without(&rests);
-    rests.iter().for_each(|rest| left.census.add(rest));
+    for rest in &rests {
+        left.census.add(rest.counted);
+    }
     let links: BTreeSet<LinkId> = rests.iter().map(|rest| rest.link).collect();
     for (side, field) in much_edited(&left, policy) {
-        let of_rest = seen.links.iter().filter(|link| links.contains(&link.id));
-        let agreed = of_rest.filter_map(|link| agreed_on(link, side, field));
-        left.census.holders.insert((side, field), Holders::of(field, agreed, canon));
+        let mut holders = Holders::default();
+        for link in seen.links.iter().filter(|link| links.contains(&link.id)) {
+            if let Some(text) = agreed_on(link, side, field) {
+                holders.add(field, text, canon);
+            }
+        }
+        holders.sort();
+        left.census.holders.insert((side, field), holders);
     }
     left
 }
 
 /// What `link` agreed on in a field, on the side where it would be edited to be written on
 /// `side`.
-pub(super) fn agreed_on(link: &Link, side: Side, field: Field) -> Option<&str> {
+pub fn agreed_on(link: &Link, side: Side, field: Field) -> Option<&str> {
     let agreed = link.base.get(field)?;
     Some(match side {
         Side::Linq => &agreed.source,

@@ -122,6 +122,11 @@ impl<'a, 'p> Sorting<'a, 'p> {
         &self.seen.source.records[position]
     }
 
+    /// Where `record` is among all.
+    fn position(&self, record: &SourceRecord) -> usize {
+        SourceRecord::position(&self.seen.source.records, record.index).unwrap_or(usize::MAX)
+    }
+
     /// Records that have the key of another one. Those that say the same, to the last
     /// column, ask nothing of anybody.
     fn copies(&mut self, recognised: &Recognised<'a>) {
@@ -361,7 +366,7 @@ impl<'a, 'p> Sorting<'a, 'p> {
 
     fn judged(&mut self, seeker: &Seeker<'a>, verdict: Verdict) {
         let record = seeker.record;
-        let position = SourceRecord::position(&self.seen.source.records, record.index);
+        let position = self.position(record);
         match (verdict, seeker.standing) {
             (Verdict::Is(id, _), Standing::Bereft(link)) => {
                 self.placed_links.insert(link.id);

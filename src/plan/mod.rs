@@ -86,7 +86,7 @@ use refusals::{leave_out_refused, notice_unknown_user};
 use unwritable::leave_out_unwritable;
 
 pub use case::Unaccounted;
-pub use census::{Census, Holders, Wanted, at_rest, much_edited, wanted};
+pub use census::{Census, Holders, Wanted, agreed_on, at_rest, much_edited, wanted};
 pub use choice::{choose, read_composed};
 pub use decisions::{Decisions, Over, over};
 pub use disposition::{Disposition, Standings, Unknown};

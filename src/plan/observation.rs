@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    Change, Field, FieldSet, Fingerprint, IntentId, Link, LinqContact, LinqId, RecordIndex, Side,
-    SourceKey, SourceRecord, Timestamp, Unreadable, Values,
+    Change, Field, FieldSet, Fingerprint, IntentId, Link, LinqContact, LinqId, Positions,
+    RecordIndex, Side, SourceKey, SourceRecord, Timestamp, Unreadable, Values,
 };
 
 use super::census::Census;
@@ -75,7 +75,7 @@ pub struct SourceSide {
 impl SourceSide {
     /// The record whose index is `at`.
     pub fn record(&self, at: RecordIndex) -> &SourceRecord {
-        &self.records[SourceRecord::position(&self.records, at)]
+        SourceRecord::at(&self.records, at)
     }
 }
 
@@ -84,6 +84,8 @@ impl SourceSide {
 pub struct LinqSide {
     /// The contacts, by id.
     pub contacts: BTreeMap<LinqId, LinqContact>,
+    /// The pairs at rest whose contact was listed as it was.
+    pub at_rest: Positions,
     /// Why the listing proves no absence, if so.
     pub incomplete: Option<Incomplete>,
     /// Linked ids that are proven gone: a complete listing lacks them, and asking

@@ -257,8 +257,8 @@ impl RunReport {
             reason: reason.to_string(),
         };
         self.unknown = plan.standings.unknown.iter().map(left_alone).collect();
-        self.linq.seen = seen.linq.contacts.len();
-        self.source.seen = seen.source.records.len();
+        self.linq.seen = seen.linq.contacts.len() + seen.census.pairs;
+        self.source.seen = seen.source.records.len() + seen.census.pairs;
     }
 
     /// How much the run changed so far.

@@ -12,8 +12,8 @@ use crate::apply::{
     Apply, GivenUp, Learned, LinqOutcome, RefusedEdit, Removed, SourceHalt, sample, write_source,
 };
 use crate::linq::LinqError;
-use crate::model::{Fingerprint, RunId, Timestamp, WaitingKind};
-use crate::observe;
+use crate::model::{Fingerprint, Resting, RunId, Timestamp, WaitingKind};
+use crate::observe::{self, SourceRead};
 use crate::plan::{
     AllUnwritable, Hold, LinkPlan, LinqWrite, Observation, Plan, Step, Wait, waiting,
 };
@@ -22,6 +22,7 @@ use crate::report::RunReport;
 use crate::source::{Reading, WriteError};
 use crate::weather::meet;
 
+use super::extent::{Extent, read_source, rouse};
 use super::late::late;
 use super::meaning::settle_meaning;
 use super::{Aim, RunError, Sides, Terms};
@@ -97,6 +98,8 @@ pub(super) struct Making<'s, 'a, 't> {
     failed: Option<LinqError>,
     /// When the run began to read Linq.
     began: Instant,
+    /// The pairs that are at rest, and that this run does not read.
+    resting: Arc<Resting>,
 }
 
 impl<'s, 'a, 't> Making<'s, 'a, 't> {
@@ -124,6 +127,7 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
             learned: Learned::default(),
             failed: None,
             began: Instant::now(),
+            resting: Arc::default(),
         }
     }
 
@@ -163,6 +167,17 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
         self.held.extend(edits.filter_map(Hold::of));
     }
 
+    /// What `reading` is one of.
+    fn read<'r>(&'r self, reading: &'r Reading) -> SourceRead<'r> {
+        SourceRead { source: &*self.sides.source, reading, resting: &self.resting }
+    }
+
+    /// Brings what was seen up to what the state knows by now.
+    fn see_again(&self, seen: &mut Seen, reading: &Reading) -> Result<(), RunError> {
+        let (state, policy) = (self.sides.state, self.terms.policy);
+        Ok(observe::see_again(state, policy, self.read(reading), seen.change())?)
+    }
+
     fn recorder<'r>(&'r self, run: RunId, seen: &'r Observation) -> Recorder<'r> {
         Recorder { state: self.sides.state, run, policy: self.terms.policy, seen }
     }
@@ -170,24 +185,27 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
     /// Goes through all of it.
     pub(super) async fn all(&mut self) -> Result<(), RunError> {
         // The source first: what is wrong with it costs no request.
-        let mut reading = self.sides.source.read()?;
-        self.report.source.seen = reading.records.len();
+        let (state, policy) = (self.sides.state, self.terms.policy);
+        let extent = Extent::of(self.aim, state)?;
+        let (mut reading, resting) = read_source(self.sides.source, state, policy, extent)?;
+        self.resting = resting;
+        self.report.source.seen = reading.count;
         let now = self.report.started_at;
         let run = self.aim.begin(self.sides.state, now, self.terms.by)?;
         self.report.run = Some(run);
         tracing::Span::current().record("run", run.0);
-        let state = self.sides.state;
-        let policy = self.terms.policy;
         meet(self.sides.linq, state, now).await?;
         // Each reading counts from when the first page was asked for: what was edited while
         // the listing went on is looked at again.
         self.began = Instant::now();
-        let linq = observe::read_linq(self.sides.linq, state, policy, &reading, run, now).await?;
-        self.report.linq.seen = linq.contacts.len();
-        let seen = observe::observation(state, self.terms.policy, &reading, linq, now)?;
+        let resting = Arc::clone(&self.resting);
+        let linq = observe::read_linq(self.sides.linq, state, policy, &reading, &resting, run, now)
+            .await?;
+        self.report.linq.seen = linq.contacts.len() + linq.at_rest.len();
+        let seen = observe::observation(state, policy, self.read(&reading), linq, now)?;
         let mut seen = Seen::new(seen);
         if self.recorder(run, &seen).settle_interrupted(self.now())? {
-            observe::recall(state, policy, seen.change())?;
+            self.see_again(&mut seen, &reading)?;
         }
         self.settle_late(run, &mut seen, &reading)?;
         self.settle_meaning(run, &mut seen, &reading)?;
@@ -199,7 +217,7 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
             let left = self.plan(&mut seen)?;
             let is_over = !left.steps.iter().any(Step::acts) || self.report.changes() == before;
             if is_over || pass == PASSES {
-                self.close(run, seen, Arc::unwrap_or_clone(left))?;
+                self.close(run, seen, &reading, Arc::unwrap_or_clone(left))?;
                 break;
             }
         }
@@ -214,10 +232,10 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
         reading: &mut Reading,
     ) -> Result<(), RunError> {
         for save in 1.. {
-            self.write_linq(run, seen).await?;
+            self.write_linq(run, seen, reading).await?;
             match self.write_source(run, seen, reading) {
                 Err(RunError::Write(WriteError::Changed { .. })) if save < SAVES => {
-                    *reading = self.sides.source.read()?;
+                    *reading = self.sides.source.read_beside(&self.resting)?;
                     self.see_source(run, seen, reading)?;
                 }
                 // A file of many was saved by somebody else: its records are planned anew.
@@ -229,11 +247,16 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
     }
 
     /// Links, creates and updates, planned anew until nothing is left to write.
-    async fn write_linq(&mut self, run: RunId, seen: &mut Seen) -> Result<(), RunError> {
+    async fn write_linq(
+        &mut self,
+        run: RunId,
+        seen: &mut Seen,
+        reading: &Reading,
+    ) -> Result<(), RunError> {
         for _ in 0..ROUNDS {
-            let plan = self.link(run, seen)?;
+            let plan = self.link(run, seen, reading)?;
             if !self.looked_twice && observe::creates_unfindable(&plan) {
-                self.look_twice(run, seen).await?;
+                self.look_twice(run, seen, reading).await?;
                 continue;
             }
             let writes = |write: &LinqWrite| {
@@ -246,14 +269,19 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
             let result = self.apply(run, seen).write_linq(&plan, &mut done).await;
             self.count(&mut done);
             result?;
-            self.after_linq(seen, done)?;
+            self.after_linq(seen, reading, done)?;
         }
         Ok(())
     }
 
     /// Carries out what becomes of links, until the plan has nothing left of that: where a
     /// link is let go of, its record may get another contact.
-    fn link(&mut self, run: RunId, seen: &mut Seen) -> Result<Arc<Plan>, RunError> {
+    fn link(
+        &mut self,
+        run: RunId,
+        seen: &mut Seen,
+        reading: &Reading,
+    ) -> Result<Arc<Plan>, RunError> {
         for _ in 0..ROUNDS {
             let plan = self.plan(seen)?;
             let joined = self.recorder(run, seen).links(&plan, self.now())?;
@@ -263,19 +291,29 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
             if plan.steps.iter().all(|step| step.link == LinkPlan::Keep) {
                 return Ok(plan);
             }
-            observe::recall(self.sides.state, self.terms.policy, seen.change())?;
+            self.see_again(seen, reading)?;
         }
         self.plan(seen)
     }
 
     /// Makes sure that nobody is created whom a listing that moved did not show.
-    async fn look_twice(&mut self, run: RunId, seen: &mut Seen) -> Result<(), RunError> {
+    async fn look_twice(
+        &mut self,
+        run: RunId,
+        seen: &mut Seen,
+        reading: &Reading,
+    ) -> Result<(), RunError> {
         self.looked_twice = true;
-        for fetched in observe::look_twice(self.sides.linq, seen.change()).await? {
+        let (linq, resting) = (self.sides.linq, Arc::clone(&self.resting));
+        let shown = observe::look_twice(linq, &resting, seen.change()).await?;
+        if shown.is_empty() {
+            return Ok(());
+        }
+        for fetched in shown {
             self.recorder(run, seen).shown(&fetched, self.now())?;
             seen.change().linq.contacts.insert(fetched.contact.id, fetched.contact);
         }
-        Ok(())
+        self.see_again(seen, reading)
     }
 
     fn apply<'r>(&'r self, run: RunId, seen: &'r Observation) -> Apply<'r> {
@@ -313,17 +351,25 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
     }
 
     /// Brings what was seen up to what Linq answered.
-    fn after_linq(&mut self, seen: &mut Seen, done: LinqOutcome) -> Result<(), RunError> {
-        let seen = seen.change();
+    fn after_linq(
+        &mut self,
+        seen: &mut Seen,
+        reading: &Reading,
+        done: LinqOutcome,
+    ) -> Result<(), RunError> {
+        let linq = &mut seen.change().linq;
         for (id, fetched) in done.shown {
-            seen.linq.contacts.insert(id, fetched.contact);
+            linq.contacts.insert(id, fetched.contact);
         }
         for id in done.gone {
-            seen.linq.contacts.remove(&id);
-            seen.linq.elusive.insert(id);
+            linq.contacts.remove(&id);
+            if let Some(at) = self.resting.of_id(id) {
+                linq.at_rest.remove(at);
+            }
+            linq.elusive.insert(id);
         }
         self.notices.extend(done.notices);
-        Ok(observe::recall(self.sides.state, self.terms.policy, seen)?)
+        self.see_again(seen, reading)
     }
 
     /// Writes the source once, with all that is due.
@@ -364,11 +410,17 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
         &mut self,
         run: RunId,
         seen: &mut Seen,
-        reading: &Reading,
+        reading: &mut Reading,
     ) -> Result<(), RunError> {
-        let (linq, at) = (seen.linq.clone(), seen.now);
-        *seen.change() =
-            observe::observation(self.sides.state, self.terms.policy, reading, linq, at)?;
+        let (state, policy) = (self.sides.state, self.terms.policy);
+        let (mut linq, at) = (seen.linq.clone(), seen.now);
+        let meaning = Some(observe::meaning(policy, reading));
+        if !self.resting.is_empty() && (!reading.late.is_empty() || state.meaning()? != meaning) {
+            rouse(state, &self.resting, &mut linq)?;
+            self.resting = Arc::default();
+            *reading = self.sides.source.read()?;
+        }
+        *seen.change() = observe::observation(state, policy, self.read(reading), linq, at)?;
         self.settle_late(run, seen, reading)?;
         self.settle_meaning(run, seen, reading)
     }
@@ -387,9 +439,8 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
         let notice = late(self.recorder(run, seen), &reading.late, at)?;
         if let Some((notice, gone)) = notice {
             self.notices.push(notice);
-            let seen = seen.change();
-            seen.linq.elusive.extend(gone);
-            observe::recall(self.sides.state, self.terms.policy, seen)?;
+            seen.change().linq.elusive.extend(gone);
+            self.see_again(seen, reading)?;
         }
         self.sides.source.forget_late();
         Ok(())
@@ -404,7 +455,8 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
         reading: &Reading,
     ) -> Result<(), RunError> {
         let (state, policy, now) = (self.sides.state, self.terms.policy, self.now());
-        let change = settle_meaning(state, policy, run, reading, seen.change(), now)?;
+        let read = self.read(reading);
+        let change = settle_meaning(state, policy, run, read, seen.change(), now)?;
         self.changed_meaning = change.or_else(|| self.changed_meaning.take());
         if seen.changed_meaning != self.changed_meaning {
             seen.change().changed_meaning.clone_from(&self.changed_meaning);
@@ -424,7 +476,7 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
         if !self.plan(seen)?.steps.iter().any(deletes) {
             return Ok(());
         }
-        let now = self.sides.source.read()?;
+        let now = self.sides.source.read_beside(&self.resting)?;
         if now.fingerprint != reading.fingerprint {
             *reading = now;
             self.see_source(run, seen, reading)?;
@@ -437,7 +489,7 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
         let result = self.apply(run, seen).delete_in_linq(&plan, &mut done).await;
         self.count(&mut done);
         result?;
-        self.after_linq(seen, done)
+        self.after_linq(seen, reading, done)
     }
 
     /// What people should know about a run with a purpose of its own.

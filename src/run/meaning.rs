@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use crate::mirror::State;
 use crate::model::{LinqId, Meaning, Policy, RunId, Timestamp};
-use crate::observe;
+use crate::observe::{self, SourceRead};
 use crate::plan::Observation;
 use crate::record::Recorder;
 use crate::source::Reading;
 
 use super::RunError;
 
-/// Remembers what `reading` means, and brings what was `seen` up to it. Returns what has
+/// Remembers what the reading means, and brings what was `seen` up to it. Returns what has
 /// changed since the last run, for people.
 ///
 /// # Errors
@@ -21,15 +21,15 @@ pub(super) fn settle_meaning(
     state: &State,
     policy: &Policy,
     run: RunId,
-    reading: &Reading,
+    read: SourceRead<'_>,
     seen: &mut Observation,
     now: Timestamp,
 ) -> Result<Option<String>, RunError> {
-    let meaning = observe::meaning(policy, reading);
-    check_id_column(state.meaning()?.as_ref(), &meaning, reading, seen)?;
+    let meaning = observe::meaning(policy, read.reading);
+    check_id_column(state.meaning()?.as_ref(), &meaning, read.reading, seen)?;
     let change = Recorder { state, run, policy, seen }.meaning(&meaning, now)?;
     if change.is_some() {
-        observe::see_anew(state, policy, reading, seen)?;
+        observe::see_again(state, policy, read, seen)?;
     }
     Ok(change)
 }

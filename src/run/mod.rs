@@ -9,6 +9,7 @@ mod aim;
 #[cfg(debug_assertions)]
 mod defect;
 mod error;
+mod extent;
 mod late;
 mod making;
 mod meaning;
@@ -25,7 +26,7 @@ use crate::apply::{Clock, Removed};
 use crate::linq::Client;
 use crate::mirror::{Ending, State};
 use crate::model::{Policy, RunId, Timestamp};
-use crate::observe;
+use crate::observe::{self, SourceRead};
 use crate::plan::{Observation, Plan};
 use crate::record::Recorder;
 use crate::report::RunReport;
@@ -35,7 +36,9 @@ use crate::weather::{remember_weather, watching};
 pub use aim::Aim;
 pub use error::RunError;
 pub(crate) use error::{STATE_HINT, state_code};
+pub use extent::Extent;
 
+use extent::read_source;
 use late::late;
 use making::Making;
 use meaning::settle_meaning;
@@ -161,38 +164,43 @@ pub async fn preview(
     sides: &mut Sides<'_>,
     terms: &Terms<'_>,
 ) -> Result<(Plan, Observation, RunReport), RunError> {
-    preview_for(Aim::Sync, sides, terms).await
+    preview_for(Aim::Sync, Extent::Restless, sides, terms).await
 }
 
-/// Makes the plan of a run for a purpose of its own, and writes nothing: `state` must
-/// be a scratch copy.
+/// Makes the plan of a run for a purpose of its own, from as much as `extent` says at least,
+/// and writes nothing: `state` must be a scratch copy.
 ///
 /// # Errors
 /// When a side or the state cannot be read.
 pub async fn preview_for(
     aim: Aim<'_>,
+    extent: Extent,
     sides: &mut Sides<'_>,
     terms: &Terms<'_>,
 ) -> Result<(Plan, Observation, RunReport), RunError> {
     let now = (terms.clock)();
-    let run = sides.state.begin_run(now)?;
-    let reading = sides.source.read()?;
-    let linq =
-        observe::read_linq(sides.linq, sides.state, terms.policy, &reading, run, now).await?;
-    let mut seen = observe::observation(sides.state, terms.policy, &reading, linq, now)?;
-    let recorder = Recorder { state: sides.state, run, policy: terms.policy, seen: &seen };
+    let (state, policy) = (sides.state, terms.policy);
+    let run = state.begin_run(now)?;
+    let extent = match extent {
+        Extent::Restless => Extent::of(aim, state)?,
+        Extent::Everybody => extent,
+    };
+    let (reading, resting) = read_source(sides.source, state, policy, extent)?;
+    let linq = observe::read_linq(sides.linq, state, policy, &reading, &resting, run, now).await?;
+    let read = SourceRead { source: &*sides.source, reading: &reading, resting: &resting };
+    let mut seen = observe::observation(state, policy, read, linq, now)?;
+    let recorder = Recorder { state, run, policy, seen: &seen };
     if recorder.settle_interrupted(now)? {
-        observe::recall(sides.state, terms.policy, &mut seen)?;
+        observe::see_again(state, policy, read, &mut seen)?;
     }
-    let recorder = Recorder { state: sides.state, run, policy: terms.policy, seen: &seen };
+    let recorder = Recorder { state, run, policy, seen: &seen };
     if let Some((_, gone)) = late(recorder, &reading.late, now)? {
         seen.linq.elusive.extend(gone);
-        observe::recall(sides.state, terms.policy, &mut seen)?;
+        observe::see_again(state, policy, read, &mut seen)?;
     }
-    seen.changed_meaning =
-        settle_meaning(sides.state, terms.policy, run, &reading, &mut seen, now)?;
+    seen.changed_meaning = settle_meaning(state, policy, run, read, &mut seen, now)?;
     let mut plan = aim.plan(&seen, terms.policy)?;
-    let losses = Removed::of(&plan, sides.state)?.losses(&plan, &*sides.source);
+    let losses = Removed::of(&plan, state)?.losses(&plan, &*sides.source);
     plan.notices.extend(losses);
     let mut report = RunReport::new(now);
     report.dry_run = true;

@@ -15,25 +15,51 @@ pub mod vcard;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 pub use files::Clock;
 pub use formula::FormulaGuard;
 
 use crate::lock::LockError;
 use crate::model::{
-    AsWritten, Change, Field, FieldSet, Fingerprint, LinqId, Manner, RecordIndex, RejectedField,
-    SourceRecord, Unreadable, Values,
+    AsWritten, Change, Field, FieldSet, Fingerprint, LinqId, Manner, Positions, ReadingAtRest,
+    RecordIndex, RejectedField, Resting, SourceAtRest, SourceRecord, Unreadable, Values,
 };
 
 /// A source of contacts: something that can be read whole and edited in place.
 pub trait Source {
     /// Reads the source and remembers what was read, for [`Source::write`] to
-    /// compare with.
+    /// compare with. Of records that are as they were when their pair was among those
+    /// `resting` only that is told, by this reading and those after writes.
     ///
     /// # Errors
     /// [`SourceError`] when there is nothing that can be read as a source. Bad
     /// records are no error: they are in [`Reading::unreadable`].
-    fn read(&mut self) -> Result<Reading, SourceError>;
+    fn read_beside(&mut self, resting: &Arc<Resting>) -> Result<Reading, SourceError>;
+
+    /// Reads the source with all its records.
+    ///
+    /// # Errors
+    /// As [`Source::read_beside`].
+    fn read(&mut self) -> Result<Reading, SourceError> {
+        self.read_beside(&Arc::default())
+    }
+
+    /// What is to be remembered of what was last read, so that it need not be read again
+    /// while it is as it was: `is_at_rest` says of a record whether it is one half of a pair
+    /// at rest by now.
+    fn to_remember(
+        &self,
+        reading: &Reading,
+        is_at_rest: &dyn Fn(&SourceRecord) -> bool,
+    ) -> SourceAtRest;
+
+    /// The records of these pairs at rest, as they were last read, in the order of the source.
+    fn at_rest(&self, pairs: &Positions) -> Vec<SourceRecord>;
+
+    /// The records at rest that stand directly before or after one of these, each with the
+    /// position of its pair. `at` is in order.
+    fn beside(&self, at: &[RecordIndex]) -> Vec<(usize, SourceRecord)>;
 
     /// Carries out `edits` against what was last read, in one atomic replacement
     /// of each file. With no edits it writes nothing. What cannot be written because
@@ -97,8 +123,15 @@ pub struct Reading {
     pub places: BTreeMap<Field, String>,
     /// How it was read besides.
     pub manner: Manner,
-    /// The records, in the order of the source; each one's `index` is its position.
+    /// The records, in the order of the source; each one's `index` is its position among
+    /// all, those at rest included.
     pub records: Vec<SourceRecord>,
+    /// How many records there are, those at rest included.
+    pub count: usize,
+    /// The pairs at rest of which there is a record that is as it was.
+    pub at_rest: Positions,
+    /// Those of which there are several.
+    pub doubled: Positions,
     /// What could not be read as a record. Where this is not empty the reading is
     /// incomplete: good for updates, never for deletions.
     pub unreadable: Vec<Unreadable>,
@@ -127,32 +160,153 @@ pub enum Access {
     ReadOnly,
 }
 
-/// Numbers `records`, which are those of one reading in their order.
-fn number(records: &mut [SourceRecord]) {
-    let mut written: BTreeMap<Fingerprint, u32> = BTreeMap::new();
-    for (index, record) in (0..).zip(records) {
-        record.index = RecordIndex(index);
-        let twins = written.entry(record.fingerprint).or_insert(0);
+/// Numbers the records of one reading, and leaves out those at rest.
+struct Counting<'a> {
+    resting: &'a Resting,
+    /// How many were written with the same bytes so far.
+    written: BTreeMap<Fingerprint, u32>,
+    records: Vec<SourceRecord>,
+    next: u32,
+    places: AtRest,
+    at_rest: Positions,
+    doubled: Positions,
+}
+
+/// Where the records at rest are: the index of each with the position of its pair, in the order
+/// of the source.
+#[derive(Debug, Default)]
+struct AtRest(Vec<(RecordIndex, u32)>);
+
+impl AtRest {
+    /// The records of these pairs.
+    fn of<'a>(&'a self, pairs: &'a Positions) -> impl Iterator<Item = RecordIndex> + 'a {
+        self.0.iter().filter(|(_, at)| pairs.contains(*at as usize)).map(|(index, _)| *index)
+    }
+
+    /// Those next to one of these records, with the positions of their pairs.
+    fn beside<'a>(
+        &'a self,
+        at: &'a [RecordIndex],
+    ) -> impl Iterator<Item = (RecordIndex, usize)> + 'a {
+        let is_beside = |index: RecordIndex| {
+            let near = at.partition_point(|other| other.0 + 1 < index.0);
+            at.get(near).is_some_and(|other| other.0.abs_diff(index.0) == 1)
+                || at.get(near + 1).is_some_and(|other| other.0.abs_diff(index.0) == 1)
+        };
+        let beside = self.0.iter().filter(move |(index, _)| is_beside(*index));
+        beside.map(|(index, at)| (*index, *at as usize))
+    }
+}
+
+impl<'a> Counting<'a> {
+    fn new(resting: &'a Resting) -> Counting<'a> {
+        Counting {
+            resting,
+            written: BTreeMap::new(),
+            records: Vec::new(),
+            next: 0,
+            places: AtRest::default(),
+            at_rest: Positions::none(resting.len()),
+            doubled: Positions::none(resting.len()),
+        }
+    }
+
+    /// Takes the next record, which is as it was when it was at rest.
+    fn take_at_rest(&mut self, at: usize) {
+        let index = RecordIndex(self.next);
+        self.next += 1;
+        if !self.at_rest.insert(at) {
+            self.doubled.insert(at);
+        }
+        self.places.0.push((index, u32::try_from(at).unwrap_or(u32::MAX)));
+    }
+
+    /// Takes the next record.
+    fn take(&mut self, mut record: SourceRecord) {
+        let twins = self.written.entry(record.fingerprint).or_insert(0);
         record.twin = *twins;
         *twins += 1;
+        if let Some(at) = self.resting.of_record(&record) {
+            self.take_at_rest(at);
+        } else {
+            record.index = RecordIndex(self.next);
+            self.next += 1;
+            self.records.push(record);
+        }
     }
 }
 
 impl Reading {
+    /// A reading of `count` pairs at rest, like one that was `known`.
+    fn known(known: &ReadingAtRest, count: usize) -> Reading {
+        Reading {
+            mapped: known.mapped,
+            places: known.places.clone(),
+            manner: known.manner.clone(),
+            records: Vec::new(),
+            count: known.count,
+            at_rest: Positions::all(count),
+            doubled: Positions::default(),
+            unreadable: Vec::new(),
+            other_ids: 0,
+            keeps_ids: known.keeps_ids,
+            read_only: None,
+            notices: known.notices.clone(),
+            fingerprint: known.fingerprint,
+            late: BTreeSet::new(),
+        }
+    }
+
+    /// What is to be known of it if each of its records is at rest, and it was read with the
+    /// `options` for which that stands; `None` if there is more to it than that.
+    fn to_remember(&self, options: Fingerprint) -> Option<ReadingAtRest> {
+        let is_plain = self.unreadable.is_empty()
+            && self.read_only.is_none()
+            && self.other_ids == 0
+            && self.late.is_empty();
+        is_plain.then(|| ReadingAtRest {
+            fingerprint: self.fingerprint,
+            options,
+            count: self.count,
+            mapped: self.mapped,
+            places: self.places.clone(),
+            manner: self.manner.clone(),
+            keeps_ids: self.keeps_ids,
+            notices: self.notices.clone(),
+        })
+    }
+
     /// The record whose index is `at`.
     pub fn record(&self, at: RecordIndex) -> &SourceRecord {
-        &self.records[SourceRecord::position(&self.records, at)]
+        SourceRecord::at(&self.records, at)
+    }
+
+    /// Adds the records that were asked to be edited and are as they were at rest.
+    fn add_edited(
+        &mut self,
+        done: &[EditOutcome],
+        record: impl Fn(RecordIndex) -> Option<SourceRecord>,
+    ) {
+        for outcome in done {
+            if let EditOutcome::Stands(at) | EditOutcome::StandsWithout(at, _) = outcome
+                && SourceRecord::position(&self.records, *at).is_none()
+            {
+                self.records.extend(record(*at));
+                self.records.sort_by_key(|record| record.index);
+            }
+        }
     }
 
     /// Takes what was just written for the values of the records, where a field has
     /// several places: it stands in the place in which the old value stood.
     fn keep_choices(&mut self, asked: &[Edit], done: &[EditOutcome]) {
         for (edit, outcome) in asked.iter().zip(done) {
-            let (EditOutcome::Stands(at) | EditOutcome::StandsWithout(at, _)) = outcome else {
+            let (EditOutcome::Stands(index) | EditOutcome::StandsWithout(index, _)) = outcome
+            else {
                 continue;
             };
-            let at = SourceRecord::position(&self.records, *at);
-            let Some(record) = self.records.get_mut(at) else { continue };
+            let Some(at) = SourceRecord::position(&self.records, *index) else { continue };
+            let record = &mut self.records[at];
             match edit {
                 Edit::Update { changes, .. } => {
                     for change in changes {

@@ -107,3 +107,4 @@ mod vcards_beside_others;
 mod vcards_links;
 mod walk;
 mod who;
+mod work;

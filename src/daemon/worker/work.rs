@@ -6,6 +6,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream as Socket;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
@@ -26,7 +27,9 @@ use crate::daemon::progress::Beat;
 use crate::daemon::watch::Place;
 use crate::linq::{Client, Verdict};
 use crate::mirror::State;
-use crate::model::{AsWritten, Fingerprint, RecordIndex, Timestamp};
+use crate::model::{
+    AsWritten, Fingerprint, Positions, RecordIndex, Resting, SourceAtRest, SourceRecord, Timestamp,
+};
 use crate::open::{self, Linq};
 use crate::report::{ReportedError, RunReport};
 use crate::run::{Ran, RunError, Sides, Terms, run};
@@ -244,10 +247,26 @@ impl Watched {
 }
 
 impl Source for Watched {
-    fn read(&mut self) -> Result<Reading, SourceError> {
+    fn read_beside(&mut self, resting: &Arc<Resting>) -> Result<Reading, SourceError> {
         // Before reading: what is saved meanwhile differs from it.
         self.tell();
-        self.source.read()
+        self.source.read_beside(resting)
+    }
+
+    fn to_remember(
+        &self,
+        reading: &Reading,
+        is_at_rest: &dyn Fn(&SourceRecord) -> bool,
+    ) -> SourceAtRest {
+        self.source.to_remember(reading, is_at_rest)
+    }
+
+    fn at_rest(&self, pairs: &Positions) -> Vec<SourceRecord> {
+        self.source.at_rest(pairs)
+    }
+
+    fn beside(&self, at: &[RecordIndex]) -> Vec<(usize, SourceRecord)> {
+        self.source.beside(at)
     }
 
     fn write(&mut self, edits: &[Edit]) -> Result<Written, WriteError> {

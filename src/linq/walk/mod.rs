@@ -25,22 +25,24 @@ use super::answer::{Fetched, Page, Pagination};
 use super::client::Client;
 use super::error::{Failure, LinqError, Verdict};
 use crate::gauge::Stage;
-use crate::model::LinqId;
+use crate::model::{Field, FieldSet, LinqId, Positions, Resting};
 
 /// Contacts asked for at a time; the most that Linq documents.
 const PER_PAGE: u32 = 100;
-/// Most pages that are read in one walk.
-const MAX_PAGES: u32 = 2_000;
-/// Most contacts that are read in one walk.
-const MAX_CONTACTS: usize = 200_000;
+/// Contacts that Linq gives at a time where it is not asked for a number.
+const USUAL: u32 = 25;
 /// Most walks before an incomplete listing is accepted as one.
 const MAX_WALKS: u32 = 3;
 
 /// The contacts in Linq.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listing {
-    /// Each contact once, ordered by id.
-    pub contacts: Vec<Fetched>,
+    /// The contacts that are not as they were at rest, by id.
+    pub contacts: BTreeMap<LinqId, Fetched>,
+    /// The pairs at rest whose contact is as it was.
+    pub at_rest: Positions,
+    /// The fields of which any contact says something.
+    pub mentioned: FieldSet,
     /// Whether these are all.
     pub completeness: Completeness,
 }
@@ -60,9 +62,10 @@ pub enum Doubt {
     /// Linq does not say how many contacts there are.
     #[error("the listing does not say how many contacts there are")]
     NoTotals,
-    /// There is more than is read.
-    #[error("the listing is longer than {MAX_CONTACTS} contacts or {MAX_PAGES} pages")]
-    TooLong,
+    /// Linq names far more pages than its contacts fill, or gives more contacts on one than
+    /// it was asked for.
+    #[error("the pages of the listing are not as long or as many as they should be")]
+    OddPages,
     /// Some contacts could not be read.
     #[error("{0} contacts in the listing cannot be read")]
     Unreadable(usize),
@@ -89,7 +92,7 @@ impl Doubt {
     /// Whether another walk may be complete.
     pub const fn may_pass(self) -> bool {
         match self {
-            Doubt::NoTotals | Doubt::TooLong | Doubt::Unreadable(_) => false,
+            Doubt::NoTotals | Doubt::OddPages | Doubt::Unreadable(_) => false,
             Doubt::TotalsDiffer
             | Doubt::NoSuchPage(_)
             | Doubt::Changed(_)
@@ -98,155 +101,264 @@ impl Doubt {
     }
 }
 
-/// Reads every contact in Linq, in up to three walks. `all_seen` says of the contacts of a
-/// walk that drifted whether nobody is looked for among those whom it may not show.
+impl Listing {
+    /// How many contacts there are in it.
+    pub fn len(&self) -> usize {
+        self.contacts.len() + self.at_rest.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.contacts.is_empty() && self.at_rest.is_empty()
+    }
+}
+
+/// Reads every contact in Linq, in up to three walks. Of those that are as they were when
+/// their pair was among those `resting` only that is kept. `all_seen` says of a walk that
+/// drifted whether nobody is looked for among those whom it may not show.
 ///
 /// # Errors
 /// [`LinqError`] when a page does not come after all attempts. Nothing that was
 /// read until then is kept.
 pub async fn walk(
     client: &Client,
-    all_seen: impl Fn(&BTreeMap<LinqId, Fetched>) -> bool,
+    resting: &Resting,
+    all_seen: impl Fn(&Listing) -> bool,
 ) -> Result<Listing, LinqError> {
-    let mut seen: BTreeMap<LinqId, Fetched> = BTreeMap::new();
+    let mut seen: Option<Listing> = None;
     let mut walks = 1;
     loop {
-        let pages = read_pages(client).await?;
-        let total = most_in_total(&pages);
-        let (contacts, completeness) = join(pages);
-        let listing = |contacts: BTreeMap<LinqId, Fetched>| Listing {
-            contacts: contacts.into_values().collect(),
-            completeness,
-        };
-        match completeness {
-            Completeness::Complete => return Ok(listing(contacts)),
-            Completeness::Partial(doubt) => {
-                tracing::debug!(%doubt, walks, "the listing is not complete");
-                seen.extend(contacts);
-                let is_enough = || seen.len() >= total && all_seen(&seen);
-                if walks == MAX_WALKS || !doubt.may_pass() || is_enough() {
-                    return Ok(listing(seen));
-                }
-            }
+        let walked = read_pages(client, resting).await?;
+        let (mut listing, most) = walked.finish();
+        let Completeness::Partial(doubt) = listing.completeness else { return Ok(listing) };
+        tracing::debug!(%doubt, walks, "the listing is not complete");
+        if let Some(before) = seen.take() {
+            listing.add_earlier(before, resting);
         }
+        let is_enough = || listing.len() >= most && all_seen(&listing);
+        if walks == MAX_WALKS || !doubt.may_pass() || is_enough() {
+            return Ok(listing);
+        }
+        seen = Some(listing);
         walks += 1;
     }
 }
 
-/// A page and the number under which it was asked for; `None` if there is none.
-type Asked = (u32, Option<Page>);
+impl Listing {
+    /// Adds whom an `earlier` walk saw and this one did not.
+    fn add_earlier(&mut self, earlier: Listing, resting: &Resting) {
+        let Listing { contacts, mut at_rest, mentioned, completeness: _ } = earlier;
+        for id in self.contacts.keys() {
+            if let Some(at) = resting.of_id(*id) {
+                at_rest.remove(at);
+            }
+        }
+        for (id, fetched) in contacts {
+            let is_at_rest = resting.of_id(id).is_some_and(|at| self.at_rest.contains(at));
+            if !is_at_rest {
+                self.contacts.entry(id).or_insert(fetched);
+            }
+        }
+        self.at_rest.extend(&at_rest);
+        self.mentioned.extend(mentioned.iter());
+    }
+}
+
+/// One walk, as far as it has come. Pages come in any order.
+struct Walk<'a> {
+    resting: &'a Resting,
+    /// What the first page says of all.
+    pagination: Pagination,
+    /// How many pages are read.
+    last: u32,
+    is_odd: bool,
+    unreadable: usize,
+    /// The first page that did not come.
+    no_such_page: Option<u32>,
+    totals_differ: bool,
+    /// The first contact that was listed twice and did not look the same.
+    changed: Option<LinqId>,
+    /// The most contacts that any page says there are.
+    most: u64,
+    /// Those that are not as they were at rest, each with the page that it was on.
+    contacts: BTreeMap<LinqId, (u32, Fetched)>,
+    at_rest: Positions,
+    mentioned: FieldSet,
+}
 
 /// Asks for every page once: the first, then those between at the same time, then
-/// the last. In the order of their numbers.
-async fn read_pages(client: &Client) -> Result<Vec<Asked>, LinqError> {
+/// the last.
+async fn read_pages<'a>(client: &Client, resting: &'a Resting) -> Result<Walk<'a>, LinqError> {
     let gauge = client.gauge();
     gauge.begin(Stage::Listing, None);
     let first = client.list_page(1, PER_PAGE).await?;
     gauge.begin(Stage::Listing, first.pagination.total_count);
     gauge.advance(first.contacts.len());
-    let last = last_page(&first).min(MAX_PAGES);
-    let mut contacts = first.contacts.len();
-    let mut pages = vec![(1, Some(first))];
+    let mut walk = Walk::beginning(resting, &first);
+    walk.take(1, Some(first));
     let concurrency = client.settings().concurrency.get();
-    let mut between =
-        stream::iter(2..last).map(|number| read_page(client, number)).buffer_unordered(concurrency);
-    while contacts <= MAX_CONTACTS
-        && let Some(asked) = between.next().await
-    {
-        let asked = asked?;
-        let more = asked.1.as_ref().map_or(0, |page| page.contacts.len());
-        gauge.advance(more);
-        contacts += more;
-        pages.push(asked);
+    let mut between = stream::iter(2..walk.last)
+        .map(async |number| read_page(client, number).await.map(|page| (number, page)))
+        .buffer_unordered(concurrency);
+    while let Some(asked) = between.next().await {
+        let (number, page) = asked?;
+        gauge.advance(page.as_ref().map_or(0, |page| page.contacts.len()));
+        walk.take(number, page);
     }
-    if last > 1 && contacts <= MAX_CONTACTS {
-        pages.push(read_page(client, last).await?);
+    if walk.last > 1 {
+        let page = read_page(client, walk.last).await?;
+        walk.take(walk.last, page);
     }
-    pages.sort_by_key(|(number, _)| *number);
-    Ok(pages)
+    Ok(walk)
+}
+
+impl<'a> Walk<'a> {
+    fn beginning(resting: &'a Resting, first: &Page) -> Walk<'a> {
+        let (last, is_odd) = last_page(first);
+        Walk {
+            resting,
+            pagination: first.pagination,
+            last,
+            is_odd,
+            unreadable: 0,
+            no_such_page: None,
+            totals_differ: false,
+            changed: None,
+            most: 0,
+            contacts: BTreeMap::new(),
+            at_rest: Positions::none(resting.len()),
+            mentioned: FieldSet::EMPTY,
+        }
+    }
+
+    /// Takes what came for the page `number`; `None` if there is no such page.
+    fn take(&mut self, number: u32, page: Option<Page>) {
+        if !is_page(number, page.as_ref()) {
+            self.no_such_page = Some(self.no_such_page.map_or(number, |first| first.min(number)));
+        }
+        let Some(Page { contacts, unreadable, pagination }) = page else { return };
+        self.unreadable += unreadable;
+        self.totals_differ |= totals(&pagination) != totals(&self.pagination);
+        self.most = self.most.max(pagination.total_count.unwrap_or(0));
+        if contacts.len() > PER_PAGE as usize {
+            self.is_odd = true;
+            return;
+        }
+        for fetched in contacts {
+            self.show(number, fetched);
+        }
+    }
+
+    /// Takes a contact. Of two versions of one the one that Linq changed later counts, and of
+    /// equals the one on the later page.
+    fn show(&mut self, number: u32, fetched: Fetched) {
+        if self.mentioned != FieldSet::ALL {
+            self.mentioned.extend(FieldSet::ALL.iter().filter(|field| is_told(&fetched, *field)));
+        }
+        let id = fetched.contact.id;
+        let at = self.resting.of_id(id);
+        let is_at_rest = at.is_some() && self.resting.of_contact(&fetched.contact).is_some();
+        let was_at_rest = at.filter(|at| self.at_rest.contains(*at));
+        match (self.contacts.get(&id), was_at_rest) {
+            (None, None) => self.put(number, fetched, at.filter(|_| is_at_rest)),
+            (None, Some(_)) if is_at_rest => {}
+            (None, Some(was)) => {
+                // The contact as it was at rest is not at hand: what differs from it counts.
+                self.is_changed(id);
+                self.at_rest.remove(was);
+                self.put(number, fetched, None);
+            }
+            (Some((_, known)), _) if known.contact == fetched.contact => {}
+            (Some((page, known)), _) => {
+                let versions =
+                    [(known.contact.updated_at, *page), (fetched.contact.updated_at, number)];
+                self.is_changed(id);
+                if versions[1] >= versions[0] && !is_at_rest {
+                    self.put(number, fetched, None);
+                }
+            }
+        }
+    }
+
+    fn put(&mut self, number: u32, fetched: Fetched, at_rest: Option<usize>) {
+        match at_rest {
+            Some(at) => drop(self.at_rest.insert(at)),
+            None => drop(self.contacts.insert(fetched.contact.id, (number, fetched))),
+        }
+    }
+
+    fn is_changed(&mut self, id: LinqId) {
+        self.changed = Some(self.changed.map_or(id, |first| first.min(id)));
+    }
+
+    /// The listing, once all pages were taken, and how many contacts there are at most.
+    fn finish(self) -> (Listing, usize) {
+        let listed = self.contacts.len() + self.at_rest.len();
+        let doubt = self.doubt(listed);
+        let contacts = self.contacts.into_iter().map(|(id, (_, fetched))| (id, fetched));
+        let listing = Listing {
+            contacts: contacts.collect(),
+            at_rest: self.at_rest,
+            mentioned: self.mentioned,
+            completeness: doubt.map_or(Completeness::Complete, Completeness::Partial),
+        };
+        (listing, usize::try_from(self.most).unwrap_or(usize::MAX))
+    }
+
+    /// What speaks against the walk, if anything does: first what another one cannot mend.
+    fn doubt(&self, listed: usize) -> Option<Doubt> {
+        let Some(total) = self.pagination.total_count else { return Some(Doubt::NoTotals) };
+        if self.is_odd {
+            Some(Doubt::OddPages)
+        } else if self.unreadable > 0 {
+            Some(Doubt::Unreadable(self.unreadable))
+        } else if let Some(number) = self.no_such_page {
+            Some(Doubt::NoSuchPage(number))
+        } else if self.totals_differ {
+            Some(Doubt::TotalsDiffer)
+        } else if let Some(id) = self.changed {
+            Some(Doubt::Changed(id))
+        } else {
+            let equal = u64::try_from(listed) == Ok(total);
+            (!equal).then_some(Doubt::CountDiffers { listed, total })
+        }
+    }
+}
+
+/// Whether a contact says something of `field`.
+fn is_told(fetched: &Fetched, field: Field) -> bool {
+    !fetched.contact.values[field].is_empty() || fetched.mentions(field)
 }
 
 /// How many pages there are: as many as Linq says, or as the contacts on the first
 /// page let expect. A Linq that counts pages of 100 and gives its usual 25 has four
-/// times as many; a first page that is shorter still is a fault, and not followed.
-fn last_page(first: &Page) -> u32 {
-    const USUAL: u64 = 25;
+/// times as many; a first page that is shorter still is a fault, and not followed. Neither
+/// are many times as many pages as the contacts fill, which is odd.
+fn last_page(first: &Page) -> (u32, bool) {
     let on_first = u64::try_from(first.contacts.len() + first.unreadable).unwrap_or(u64::MAX);
     let total = first.pagination.total_count.unwrap_or(0);
     let by_count = if on_first == 0 { 0 } else { total.div_ceil(on_first) };
+    let times = u64::from(PER_PAGE / USUAL);
     let last = match first.pagination.total_pages {
-        Some(pages) => by_count.clamp(pages, pages.saturating_mul(u64::from(PER_PAGE) / USUAL)),
+        Some(pages) => by_count.clamp(pages, pages.saturating_mul(times)),
         None => by_count,
     };
-    u32::try_from(last).unwrap_or(u32::MAX)
+    let most = by_count.max(total.div_ceil(u64::from(USUAL))).max(1).saturating_mul(times);
+    let is_odd = last > most && first.pagination.total_count.is_some();
+    (u32::try_from(last.min(most)).unwrap_or(u32::MAX), is_odd)
 }
 
 /// Asks for a page after the first. One that Linq refuses to give is no longer
 /// there: the listing shrank meanwhile.
-async fn read_page(client: &Client, number: u32) -> Result<Asked, LinqError> {
+async fn read_page(client: &Client, number: u32) -> Result<Option<Page>, LinqError> {
     match client.list_page(number, PER_PAGE).await {
-        Ok(page) => Ok((number, Some(page))),
+        Ok(page) => Ok(Some(page)),
         Err(LinqError { verdict: Verdict::Failed(Failure::Status(answered)), .. })
             if matches!(answered.status.as_u16(), 400 | 404 | 416 | 422) =>
         {
-            Ok((number, None))
+            Ok(None)
         }
         Err(error) => Err(error),
-    }
-}
-
-/// Puts the pages of one walk together: each contact once, and whether they are
-/// all. Of two versions of a contact the one that Linq changed later counts.
-fn join(pages: Vec<Asked>) -> (BTreeMap<LinqId, Fetched>, Completeness) {
-    let doubt = doubt_about_pages(&pages);
-    let total = pages.first().and_then(|(_, page)| page.as_ref()?.pagination.total_count);
-    let mut contacts: BTreeMap<LinqId, Fetched> = BTreeMap::new();
-    let mut changed = None;
-    for fetched in pages.into_iter().filter_map(|(_, page)| page).flat_map(|page| page.contacts) {
-        let id = fetched.contact.id;
-        match contacts.get(&id).map(|known| &known.contact) {
-            Some(known) if *known == fetched.contact => {}
-            Some(known) => {
-                changed.get_or_insert(Doubt::Changed(id));
-                if fetched.contact.updated_at >= known.updated_at {
-                    contacts.insert(id, fetched);
-                }
-            }
-            None => {
-                contacts.insert(id, fetched);
-            }
-        }
-    }
-    let doubt = doubt.or(changed).or_else(|| doubt_about_count(contacts.len(), total));
-    (contacts, doubt.map_or(Completeness::Complete, Completeness::Partial))
-}
-
-/// The most contacts that any of the pages says there are.
-fn most_in_total(pages: &[Asked]) -> usize {
-    let totals = pages.iter().filter_map(|(_, page)| page.as_ref()?.pagination.total_count);
-    totals.max().map_or(0, |total| usize::try_from(total).unwrap_or(usize::MAX))
-}
-
-/// What speaks against the pages themselves: first what another walk cannot mend.
-fn doubt_about_pages(pages: &[Asked]) -> Option<Doubt> {
-    let there = || pages.iter().filter_map(|(_, page)| page.as_ref());
-    let unreadable: usize = there().map(|page| page.unreadable).sum();
-    let contacts: usize = there().map(|page| page.contacts.len()).sum();
-    let first = there().next()?;
-    if first.pagination.total_count.is_none() {
-        Some(Doubt::NoTotals)
-    } else if contacts > MAX_CONTACTS || last_page(first) > MAX_PAGES {
-        Some(Doubt::TooLong)
-    } else if unreadable > 0 {
-        Some(Doubt::Unreadable(unreadable))
-    } else if let Some((number, _)) =
-        pages.iter().find(|(number, page)| !is_page(*number, page.as_ref()))
-    {
-        Some(Doubt::NoSuchPage(*number))
-    } else if there().any(|page| totals(&page.pagination) != totals(&first.pagination)) {
-        Some(Doubt::TotalsDiffer)
-    } else {
-        None
     }
 }
 
@@ -259,12 +371,6 @@ fn is_page(number: u32, page: Option<&Page>) -> bool {
 /// What every page of one listing has in common.
 const fn totals(pagination: &Pagination) -> [Option<u64>; 2] {
     [pagination.total_pages, pagination.total_count]
-}
-
-fn doubt_about_count(listed: usize, total: Option<u64>) -> Option<Doubt> {
-    let total = total?;
-    let equal = u64::try_from(listed) == Ok(total);
-    (!equal).then_some(Doubt::CountDiffers { listed, total })
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::linq::scripted::{End, Scripted, answer, client};
+use crate::model::{Counted, Digest, LinkId, LinqContact, Rest};
 
 fn asked_page(uri: &Uri) -> usize {
     let (_, page) = uri.query().unwrap().split_once("page=").unwrap();
@@ -48,11 +49,11 @@ fn linq(
 }
 
 fn ids(listing: &Listing) -> Vec<u64> {
-    listing.contacts.iter().map(|fetched| fetched.contact.id.0).collect()
+    listing.contacts.keys().map(|id| id.0).collect()
 }
 
 async fn walked(linq: &Arc<Scripted>) -> Listing {
-    walk(&client(linq), |_| false).await.unwrap()
+    walk(&client(linq), &Resting::default(), |_| false).await.unwrap()
 }
 
 #[tokio::test(start_paused = true)]
@@ -102,7 +103,10 @@ async fn an_empty_first_page_is_not_an_empty_listing() {
 #[tokio::test(start_paused = true)]
 async fn a_walk_can_be_a_task_of_its_own() {
     let linq = linq(250, 100, |_, _, _| {});
-    let task = tokio::spawn(async move { walk(&client(&linq), |_| false).await.unwrap() });
+    let task =
+        tokio::spawn(
+            async move { walk(&client(&linq), &Resting::default(), |_| false).await.unwrap() },
+        );
     assert_eq!(task.await.unwrap().contacts.len(), 250);
 }
 
@@ -171,8 +175,8 @@ async fn a_listing_that_cannot_be_trusted_is_partial_and_ends() {
                 }
                 body["pagination"]["total_pages"] = json!(u64::MAX);
             },
-            Doubt::TooLong,
-            2_000,
+            Doubt::OddPages,
+            12,
         ),
     ];
     for (alter, doubt, requests) in cases {
@@ -206,7 +210,7 @@ async fn a_page_that_is_gone_is_a_drift_and_a_first_page_that_is_gone_an_error()
     assert_eq!(walked(&linq).await.completeness, Completeness::Complete);
     assert_eq!(linq.count(), 6);
     let linq = Scripted::new(|_, _| answer(404, ""));
-    let error = walk(&client(&linq), |_| false).await.unwrap_err();
+    let error = walk(&client(&linq), &Resting::default(), |_| false).await.unwrap_err();
     assert!(matches!(error.verdict, Verdict::Failed(Failure::Status(_))), "{error}");
 }
 
@@ -219,7 +223,7 @@ async fn a_page_that_fails_after_all_attempts_fails_the_walk() {
             current => answer(200, page(&ids_25, current, 10).to_string()),
         }
     });
-    let error = walk(&client(&linq), |_| false).await.unwrap_err();
+    let error = walk(&client(&linq), &Resting::default(), |_| false).await.unwrap_err();
     assert_eq!(error.to_string(), "list page 2: 500 (after 6 attempts)");
 }
 
@@ -247,7 +251,7 @@ async fn of_two_versions_the_later_changed_one_counts() {
     });
     let listing = walked(&linq).await;
     assert_eq!(listing.completeness, Completeness::Partial(Doubt::Changed(LinqId(1))));
-    assert!(listing.contacts[0].raw.contains(r#""title":"20""#));
+    assert!(listing.contacts[&LinqId(1)].raw.contains(r#""title":"20""#));
 }
 
 #[tokio::test(start_paused = true)]
@@ -321,9 +325,70 @@ async fn a_walk_that_drifted_is_not_repeated_where_all_who_are_looked_for_were_s
         || linq(250, 100, |n, _, body| body["pagination"]["total_count"] = json!(248 + n % 3));
     for (looked_for, requests) in [(1, 3), (251, 9)] {
         let linq = moving();
-        let all_seen = |seen: &BTreeMap<LinqId, Fetched>| seen.contains_key(&LinqId(looked_for));
-        let listing = walk(&client(&linq), all_seen).await.unwrap();
+        let all_seen = |seen: &Listing| seen.contacts.contains_key(&LinqId(looked_for));
+        let listing = walk(&client(&linq), &Resting::default(), all_seen).await.unwrap();
         assert_eq!(listing.completeness, Completeness::Partial(Doubt::TotalsDiffer));
         assert_eq!((ids(&listing).len(), linq.count()), (250, requests));
     }
+}
+
+/// The pairs of contacts with these ids, at rest as `linq` shows them.
+async fn at_rest(linq: &Arc<Scripted>, ids: impl Fn(u64) -> bool) -> Resting {
+    let contacts = walked(linq).await.contacts.into_values().map(|fetched| fetched.contact);
+    let rest = |contact: LinqContact| Rest {
+        link: LinkId(1),
+        linq_id: contact.id,
+        contact: Digest::of_contact(&contact),
+        record: Digest([0; 16]),
+        counted: Counted { filled: [FieldSet::EMPTY; 2], has_key: false, has_id: false },
+        marks: Vec::new(),
+    };
+    contacts.filter(|contact| ids(contact.id.0)).map(rest).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_who_is_as_they_were_at_rest_only_that_is_kept() {
+    let quiet = linq(250, 100, |_, _, _| {});
+    let resting = at_rest(&quiet, |id| id > 10).await;
+    let edited = linq(250, 100, |_, page, body| {
+        if page == 2 {
+            body["contacts"][0]["title"] = json!("Countess");
+            body["contacts"].as_array_mut().unwrap().remove(1);
+            body["contacts"].as_array_mut().unwrap().push(json!({"id": 999}));
+        }
+    });
+    let listing = walk(&client(&edited), &resting, |_| false).await.unwrap();
+    assert_eq!(listing.completeness, Completeness::Complete);
+    let kept: Vec<u64> = (1..=10).chain([101, 999]).collect();
+    assert_eq!((ids(&listing), listing.len()), (kept, 250));
+    let missing = |id: u64| !listing.at_rest.contains(resting.of_id(LinqId(id)).unwrap());
+    assert!(missing(101) && missing(102) && !missing(103));
+    assert!(listing.mentioned.contains(Field::Title));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_at_rest_on_one_page_and_another_on_a_later_one_has_changed() {
+    let quiet = linq(25, 10, |_, _, _| {});
+    let resting = at_rest(&quiet, |_| true).await;
+    let moved = linq(25, 10, |_, page, body| {
+        let list = body["contacts"].as_array_mut().unwrap();
+        if page > 1 {
+            list.push(json!({"id": 7, "title": "Countess"}));
+        }
+    });
+    let listing = walk(&client(&moved), &resting, |_| false).await.unwrap();
+    assert_eq!(listing.completeness, Completeness::Partial(Doubt::Changed(LinqId(7))));
+    assert_eq!((ids(&listing), listing.len()), (vec![7], 25));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_with_more_contacts_than_were_asked_for_is_not_taken() {
+    let linq = linq(25, 10, |_, page, body| {
+        if page == 2 {
+            body["contacts"] = (1_000..1_101).map(|id| json!({"id": id})).collect();
+        }
+    });
+    let listing = walked(&linq).await;
+    assert_eq!(listing.completeness, Completeness::Partial(Doubt::OddPages));
+    assert_eq!(ids(&listing).len(), 15);
 }

@@ -139,6 +139,7 @@ impl World {
             },
             linq: LinqSide {
                 contacts: self.contacts.keys().map(|id| (*id, self.contact(*id))).collect(),
+                at_rest: crate::model::Positions::default(),
                 incomplete: None,
                 gone: self.missing(),
                 elusive: BTreeSet::new(),

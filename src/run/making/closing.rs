@@ -1,10 +1,13 @@
 //! The end of a run: what is remembered of it, and what people are told.
 
 use crate::apply::RefusedEdit;
-use crate::model::{Fingerprint, RunId, Waiting};
-use crate::observe::keep_records;
-use crate::plan::{Observation, Plan, Skipped, over, plan, waiting};
+use std::collections::BTreeSet;
+
+use crate::model::{Digest, Fingerprint, LinqId, RunId, SourceRecord, Waiting};
+use crate::observe::{self, keep_records};
+use crate::plan::{Observation, Plan, Skipped, at_rest, over, plan, waiting};
 use crate::run::{Aim, RunError};
+use crate::source::Reading;
 
 use super::{Making, Seen};
 
@@ -14,7 +17,13 @@ const NAMED_VOID: usize = 3;
 impl Making<'_, '_, '_> {
     /// Remembers the reading, and tells what is still open: what is `left` of the run's
     /// aim, and whatever else waits.
-    pub(super) fn close(&mut self, run: RunId, seen: Seen, left: Plan) -> Result<(), RunError> {
+    pub(super) fn close(
+        &mut self,
+        run: RunId,
+        seen: Seen,
+        reading: &Reading,
+        left: Plan,
+    ) -> Result<(), RunError> {
         let seen = seen.observation;
         let mut undone = left.steps.iter().filter(|step| step.acts()).count();
         let mut skipped = left.skipped.clone();
@@ -34,7 +43,8 @@ impl Making<'_, '_, '_> {
             self.notices.push(format!("{}: {why}", subject.name));
         }
         self.recorder(run, &seen).reading(&open, self.now())?;
-        self.keep_records(&seen);
+        self.keep_records(&seen, reading);
+        self.remember_rests(&seen, reading, &open)?;
         let waits = waiting(&open, &seen);
         self.sides.state.replace_waiting(&waits)?;
         self.end_decisions(&open, &waits, &seen)?;
@@ -51,15 +61,38 @@ impl Making<'_, '_, '_> {
 
     /// Keeps the linked records as they were read, for the day on which one is gone. Nothing
     /// that a run has to do depends on it.
-    fn keep_records(&mut self, seen: &Observation) {
-        if let Err(error) =
-            keep_records(self.sides.state, &*self.sides.source, seen, self.terms.policy)
-        {
+    fn keep_records(&mut self, seen: &Observation, reading: &Reading) {
+        let read = self.read(reading);
+        if let Err(error) = keep_records(self.sides.state, read, seen, self.terms.policy) {
             self.notices.push(format!(
                 "the rows or cards could not be kept whole, so that what is removed from now on \
                  comes back with its fields alone: {error}"
             ));
         }
+    }
+
+    /// Remembers which of the pairs that were planned are at rest, so that the next run need
+    /// not read them. What changed within this run is planned once more.
+    fn remember_rests(
+        &self,
+        seen: &Observation,
+        reading: &Reading,
+        open: &Plan,
+    ) -> Result<(), RunError> {
+        let (state, policy) = (self.sides.state, self.terms.policy);
+        let rests = at_rest(seen, policy, open);
+        let planned: Vec<LinqId> = seen.links.iter().map(|link| link.linq_id).collect();
+        let epoch = observe::epoch(policy, Some(&observe::meaning(policy, reading)));
+        let digests: BTreeSet<Digest> = rests.iter().map(|rest| rest.record).collect();
+        // Those that were at rest before and were planned may be so no longer.
+        let roused: BTreeSet<usize> =
+            planned.iter().filter_map(|id| self.resting.of_id(*id)).collect();
+        let is_at_rest = |record: &SourceRecord| {
+            digests.contains(&Digest::of_record(record))
+                || self.resting.of_record(record).is_some_and(|at| !roused.contains(&at))
+        };
+        let source = self.sides.source.to_remember(reading, &is_at_rest);
+        Ok(state.remember_rests(epoch, &planned, &rests, &source)?)
     }
 
     /// Tells once of each edit that the source could not take.

@@ -35,12 +35,17 @@ mod table;
 mod text;
 mod wording;
 
+use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::lock::Lock;
-use crate::model::{AsWritten, Field, Fingerprint, RecordIndex, Region};
+use crate::model::{
+    AsWritten, Field, Fingerprint, Positions, RecordIndex, Region, Resting, SourceAtRest,
+    SourceRecord,
+};
 
 use super::atomic::{self, Scope};
 use super::files::{Hidden, Stillness};
@@ -85,6 +90,26 @@ pub struct CsvOptions {
 }
 
 impl CsvOptions {
+    /// Stands for all by which the bytes of a file become records.
+    fn fingerprint(&self) -> Fingerprint {
+        let CsvOptions {
+            path: _,
+            key,
+            id_column,
+            encoding,
+            delimiter,
+            formula_guard,
+            columns,
+            full_name,
+            region,
+            clock: _,
+            access: _,
+        } = self;
+        let columns = (key, id_column, columns, full_name);
+        let how = (encoding, delimiter, formula_guard, region);
+        Fingerprint::of(format!("{columns:?} {how:?}").as_bytes())
+    }
+
     /// The defaults for the file at `path`: everything is found out.
     pub fn new(path: impl Into<PathBuf>) -> CsvOptions {
         CsvOptions {
@@ -134,6 +159,8 @@ pub struct CsvSource {
     options: CsvOptions,
     lock: Option<Lock>,
     last: Option<Last>,
+    /// The pairs whose records are left out of readings.
+    resting: Arc<Resting>,
     /// What was seen of the file's changes.
     stillness: Stillness,
     /// Our versions of the file that a late save has replaced.
@@ -143,7 +170,7 @@ pub struct CsvSource {
 /// The file as it was last read.
 struct Last {
     target: PathBuf,
-    table: Table,
+    content: Content,
     /// Why it is not to be written, though it can be read: because a program had it open, or
     /// something is in the place of our directory.
     obstacle: Option<String>,
@@ -151,7 +178,33 @@ struct Last {
 
 impl std::fmt::Debug for Last {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Last({:?})", self.table)
+        write!(f, "Last({})", self.target.display())
+    }
+}
+
+/// What is in a file. One that is as it was when each of its records was at rest is taken
+/// apart only if something of it is needed.
+struct Content {
+    /// All bytes, until they are taken apart.
+    raw: RefCell<Vec<u8>>,
+    /// `None` if they turned out to be no table any more, as they never should.
+    table: OnceCell<Option<Table>>,
+}
+
+impl Content {
+    fn known(raw: Vec<u8>) -> Content {
+        Content { raw: RefCell::new(raw), table: OnceCell::new() }
+    }
+
+    fn table(&self, options: &CsvOptions, resting: &Resting) -> Option<&Table> {
+        let parse = || Table::parse_beside(self.raw.take(), options, resting).ok();
+        self.table.get_or_init(|| parse().map(|(table, _)| table)).as_ref()
+    }
+}
+
+impl From<Table> for Content {
+    fn from(table: Table) -> Content {
+        Content { raw: RefCell::default(), table: OnceCell::from(Some(table)) }
     }
 }
 
@@ -179,7 +232,7 @@ impl CsvSource {
     /// A source that has not been read yet.
     pub fn new(options: CsvOptions) -> CsvSource {
         let (stillness, late) = (Stillness::default(), BTreeSet::new());
-        CsvSource { options, lock: None, last: None, stillness, late }
+        CsvSource { options, lock: None, last: None, resting: Arc::default(), stillness, late }
     }
 
     /// Reads the file while it is locked.
@@ -188,12 +241,18 @@ impl CsvSource {
             self.rescue_late_saves();
         }
         for _ in 0..TRIES {
+            let is_exclusive = self.options.access == Access::Exclusive;
+            // Before it is read. What cannot be read is told by the reading.
+            if is_exclusive
+                && !self.lock_is_in_place()
+                && let Ok(target) = open::target(&self.options.path)
+            {
+                self.take_lock(&target)?;
+            }
             let CsvOptions { path, clock, .. } = &self.options;
             let opened = open::open(path, clock, &mut self.stillness)?;
-            match self.options.access {
-                Access::ReadOnly => return Ok(opened),
-                Access::Exclusive if self.lock_is_in_place() => return Ok(opened),
-                Access::Exclusive => self.take_lock(&opened.target)?,
+            if !is_exclusive || self.lock_is_in_place() {
+                return Ok(opened);
             }
         }
         let source = io::Error::new(io::ErrorKind::ResourceBusy, "it is replaced again and again");
@@ -223,6 +282,20 @@ impl CsvSource {
         }
     }
 
+    /// What was last read.
+    fn table(&self) -> Option<&Table> {
+        self.last.as_ref()?.content.table(&self.options, &self.resting)
+    }
+
+    /// The reading of a file that consists of `raw`, if it is as it was when each of its
+    /// records was at rest.
+    fn as_ever(&self, raw: &[u8]) -> Option<Reading> {
+        let known = self.resting.reading()?;
+        let fingerprint = Fingerprint::of(raw);
+        let is_it = known.fingerprint == fingerprint && known.options == self.options.fingerprint();
+        is_it.then(|| Reading::known(known, self.resting.len()))
+    }
+
     /// Which program has the file open, if one has.
     fn editor(&self, target: &Path) -> Option<String> {
         editors::open_in_editor([target, &self.options.path])
@@ -240,18 +313,19 @@ impl CsvSource {
     fn replace(&mut self, table: Table) -> Result<(), WriteError> {
         self.rescue_late_saves();
         let Some(last) = &self.last else { return Ok(()) };
+        let Some(before) = self.table() else { return Ok(()) };
         if self.editor(&last.target).is_some() {
             // Somebody opened it meanwhile: it is read again, and not written.
             return Err(WriteError::Changed { path: self.options.path.clone(), kept: None });
         }
-        let was = Fingerprint::of(last.table.raw());
+        let was = Fingerprint::of(before.raw());
         let hidden = Hidden::beside(&last.target);
         let replaced = atomic::replace(&hidden, &last.target, was, table.raw());
         hidden.remove_if_empty();
         let lock = replaced.map_err(|error| error.at(&self.options.path))?;
         let target = last.target.clone();
         self.lock = Some(lock);
-        self.last = Some(Last { target, table, obstacle: None });
+        self.last = Some(Last { target, content: table.into(), obstacle: None });
         Ok(())
     }
 
@@ -261,16 +335,22 @@ impl CsvSource {
 }
 
 impl Source for CsvSource {
-    fn read(&mut self) -> Result<Reading, SourceError> {
+    fn read_beside(&mut self, resting: &Arc<Resting>) -> Result<Reading, SourceError> {
         let open::Opened { target, raw } = self.open()?;
-        let (table, mut reading) = Table::parse(raw, &self.options)?;
+        self.resting = Arc::clone(resting);
+        let (content, mut reading) = if let Some(reading) = self.as_ever(&raw) {
+            (Content::known(raw), reading)
+        } else {
+            let (table, reading) = Table::parse_beside(raw, &self.options, resting)?;
+            (table.into(), reading)
+        };
         let obstacle = self.editor(&target).or_else(|| Hidden::beside(&target).obstacle());
         reading.read_only = reading.read_only.or_else(|| obstacle.clone());
         if self.options.access == Access::ReadOnly {
             self.late = atomic::undone(&Hidden::beside(&target), Scope::File(&target));
         }
         reading.late.clone_from(&self.late);
-        self.last = Some(Last { target, table, obstacle });
+        self.last = Some(Last { target, content, obstacle });
         Ok(reading)
     }
 
@@ -278,7 +358,10 @@ impl Source for CsvSource {
         let Some(last) = &self.last else {
             return Err(self.read_only("it has not been read".to_owned()));
         };
-        let (next, written) = last.table.edited(&self.options, edits)?;
+        let Some(table) = self.table() else {
+            return Err(self.read_only("it cannot be read any more".to_owned()));
+        };
+        let (next, written) = table.edited_beside(&self.options, edits, &self.resting)?;
         if let Some(next) = next {
             if let Some(reason) = self.obstacle(last) {
                 return Err(self.read_only(reason));
@@ -288,20 +371,41 @@ impl Source for CsvSource {
         Ok(written)
     }
 
+    fn to_remember(
+        &self,
+        reading: &Reading,
+        is_at_rest: &dyn Fn(&SourceRecord) -> bool,
+    ) -> SourceAtRest {
+        let is_all = reading.records.iter().all(is_at_rest) && reading.doubled.is_empty();
+        let reading = || reading.to_remember(self.options.fingerprint());
+        SourceAtRest { reading: if is_all { reading() } else { None }, ..SourceAtRest::default() }
+    }
+
+    fn at_rest(&self, pairs: &Positions) -> Vec<SourceRecord> {
+        self.table().map(|table| table.at_rest(pairs, &self.options)).unwrap_or_default()
+    }
+
+    fn beside(&self, at: &[RecordIndex]) -> Vec<(usize, SourceRecord)> {
+        if at.is_empty() {
+            return Vec::new();
+        }
+        self.table().map(|table| table.beside(at, &self.options)).unwrap_or_default()
+    }
+
     fn shape(&self) -> Option<Shape> {
-        self.last.as_ref().map(|last| last.table.shape())
+        self.table().map(Table::shape)
     }
 
     fn as_written(&self, at: RecordIndex) -> AsWritten {
-        self.last.as_ref().map(|last| last.table.as_written(at)).unwrap_or_default()
+        self.table().map(|table| table.as_written(at)).unwrap_or_default()
     }
 
     fn stamp(&self, at: RecordIndex) -> Fingerprint {
-        self.last.as_ref().map_or_else(|| Fingerprint::of(&[]), |last| last.table.stamp(at))
+        self.table().map_or_else(|| Fingerprint::of(&[]), |table| table.stamp(at))
     }
 
     fn lost(&self, was: &AsWritten) -> Vec<String> {
-        self.last.as_ref().map(|last| last.table.lost(was)).unwrap_or_default()
+        self.table().map(|table| table.lost(was)).unwrap_or_default()
     }
 
     fn forget_late(&mut self) {
@@ -321,9 +425,9 @@ impl Source for CsvSource {
 
     fn back_up(&self, into: &Path) -> io::Result<PathBuf> {
         let unread = || io::Error::new(io::ErrorKind::NotFound, "the source has not been read");
-        let last = self.last.as_ref().ok_or_else(unread)?;
+        let table = self.table().ok_or_else(unread)?;
         let name = self.options.path.file_name().unwrap_or_default();
-        atomic::create_beside_others(into, name, last.table.raw())
+        atomic::create_beside_others(into, name, table.raw())
     }
 }
 

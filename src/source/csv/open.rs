@@ -12,12 +12,12 @@ use std::time::Duration;
 
 use crate::model::Fingerprint;
 use crate::source::SourceError;
-use crate::source::files::{Clock, ReadError, Stamp, Stillness, Waited, read_stable};
+use crate::source::files::{Clock, ReadError, Stamp, Stillness, Waited, follow, read_stable};
 
 use super::Defect;
 
 /// The largest file that is read.
-pub(super) const MAX_BYTES: u64 = 64 * 1024 * 1024;
+pub(super) const MAX_BYTES: u64 = 512 * 1024 * 1024;
 
 /// A file as it was at one instant.
 pub(super) struct Opened {
@@ -25,6 +25,12 @@ pub(super) struct Opened {
     pub(super) target: PathBuf,
     /// All its bytes.
     pub(super) raw: Vec<u8>,
+}
+
+/// The file that `path` names, if it is one that is read as a table.
+pub(super) fn target(path: &Path) -> Result<PathBuf, ReadError> {
+    let target = fs::canonicalize(follow(path)?)?;
+    if fs::metadata(&target)?.is_file() { Ok(target) } else { Err(ReadError::NotRegular) }
 }
 
 /// Reads the file that `path` names, once it has been left alone for the quiet time.

@@ -28,13 +28,14 @@ use super::header::{Columns, told};
 use super::place::Place;
 use super::quotes::{is_whole_row, mark};
 use super::scan::{Cell, Row, line_breaks};
+use super::text::Flaw;
 use crate::model::Unreadable;
 use crate::model::{
-    Composed, Field, FieldSet, Fingerprint, LinqId, OtherValue, RecordIndex, RejectedField,
-    SourceKey, SourceRecord, Values,
+    Composed, Field, FieldSet, Fingerprint, LinqId, OtherValue, Positions, RecordIndex,
+    RejectedField, Resting, SourceKey, SourceRecord, Values,
 };
 use crate::source::full_name::WholeName;
-use crate::source::number;
+use crate::source::{AtRest, Counting};
 
 /// Turns the rows of a file into records, one after the other.
 pub(super) struct RowReader<'a> {
@@ -49,6 +50,7 @@ pub(super) struct RowReader<'a> {
     number: u32,
     /// The line of another header, below which columns mean something else.
     other_header: Option<u32>,
+    counting: Counting<'a>,
     contents: Contents,
 }
 
@@ -61,11 +63,24 @@ pub(super) enum Ending {
     Cut,
 }
 
+impl Ending {
+    /// How a text with this flaw ends.
+    pub(super) const fn of(flaw: Option<Flaw>) -> Ending {
+        match flaw {
+            Some(Flaw::Cut) => Ending::Cut,
+            Some(Flaw::Inexact) | None => Ending::Whole,
+        }
+    }
+}
+
 /// What the rows of a file hold.
 #[derive(Debug, Default)]
 pub(super) struct Contents {
-    /// The records.
+    /// The records that are not at rest, and those that are.
     pub(super) records: Vec<SourceRecord>,
+    pub(super) at_rest: Positions,
+    pub(super) doubled: Positions,
+    pub(super) places: AtRest,
     /// For each record its position among the rows of the file.
     pub(super) rows: Vec<usize>,
     /// The rows that could not be read, from top to bottom.
@@ -86,7 +101,7 @@ impl<'a> RowReader<'a> {
         (body, delimiter): (&'a [u8], u8),
         columns: &'a Columns,
         options: &'a CsvOptions,
-        ending: Ending,
+        (ending, resting): (Ending, &'a Resting),
         number: u32,
     ) -> RowReader<'a> {
         RowReader {
@@ -98,6 +113,7 @@ impl<'a> RowReader<'a> {
             by_name: columns.by_name(),
             number,
             other_header: None,
+            counting: Counting::new(resting),
             contents: Contents::default(),
         }
     }
@@ -135,7 +151,7 @@ impl<'a> RowReader<'a> {
                 let is_other =
                     record.linq_id.is_none() && id.is_some_and(|cell| !cell.is_blank(self.body));
                 self.contents.other_ids += usize::from(is_other);
-                self.contents.records.push(record);
+                self.counting.take(record);
                 self.contents.rows.push(position);
             }
             Err(reason) => {
@@ -154,10 +170,15 @@ impl<'a> RowReader<'a> {
         })
     }
 
+    /// The record in a row of which is known that it holds one.
+    pub(super) fn again(&self, row: Row, cells: &[Cell]) -> Option<SourceRecord> {
+        self.record(row, cells, &format!("row:{}", self.number)).ok()
+    }
+
     /// The records, after all rows were taken.
-    pub(super) fn finish(mut self) -> Contents {
-        number(&mut self.contents.records);
-        self.contents
+    pub(super) fn finish(self) -> Contents {
+        let Counting { records, places, at_rest, doubled, .. } = self.counting;
+        Contents { records, at_rest, doubled, places, ..self.contents }
     }
 
     /// Why rows after this one may be missing, if they may.
@@ -408,7 +429,7 @@ mod tests {
     }
 
     fn read_bytes(file: &[u8]) -> Reading {
-        Sheet::parse(file.to_vec(), &options()).unwrap().1
+        Sheet::parse(file.to_vec(), &options(), &Resting::default()).unwrap().1
     }
 
     fn reason(reading: &Reading) -> &str {
@@ -465,7 +486,7 @@ mod tests {
     fn the_content_of_a_row_is_what_is_written_in_it_and_not_how() {
         let content = |header: &str, row: &str| {
             let file = format!("{header}\n{row}\n").into_bytes();
-            Sheet::parse(file, &options()).unwrap().1.records[0].content
+            Sheet::parse(file, &options(), &Resting::default()).unwrap().1.records[0].content
         };
         let header = "No,First Name,Phone,Notes,linq_id";
         let as_it_was = content(header, "1,Ann,555,likes tea,7");

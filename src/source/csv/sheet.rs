@@ -6,9 +6,12 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use crate::model::{AsWritten, Fingerprint, Manner, RecordIndex, Setting, Unreadable};
-use crate::source::Reading;
+use crate::model::{
+    AsWritten, Fingerprint, Manner, Positions, RecordIndex, Resting, Setting, SourceRecord,
+    Unreadable,
+};
 use crate::source::formula::FormulaGuard;
+use crate::source::{AtRest, Reading};
 
 use super::cell::meant;
 use super::dialect::{Delimiter, Dialect, name};
@@ -16,7 +19,7 @@ use super::header::{Columns, Name, Profile, Profiles};
 use super::preamble::persons;
 use super::rows::{Contents, Ending, RowReader};
 use super::scan::{Cell, Row, Scanner};
-use super::text::{Charset, Flaw, Text};
+use super::text::{Flaw, Text};
 use super::{CsvOptions, Defect};
 
 /// A file that was read.
@@ -35,6 +38,8 @@ pub(super) struct Sheet {
     header: usize,
     /// For each record its position in `rows`.
     pub(super) record_rows: Vec<usize>,
+    /// Where the records at rest are.
+    at_rest: AtRest,
     /// Position in `rows` of the last row that is not blank.
     pub(super) last_filled: usize,
     /// Why it must not be written, if it must not.
@@ -46,8 +51,12 @@ impl Sheet {
     ///
     /// # Errors
     /// [`Defect`] when it cannot be read as a table of contacts at all.
-    pub(super) fn parse(raw: Vec<u8>, options: &CsvOptions) -> Result<(Sheet, Reading), Defect> {
-        Sheet::parse_like(raw, options, None)
+    pub(super) fn parse(
+        raw: Vec<u8>,
+        options: &CsvOptions,
+        resting: &Resting,
+    ) -> Result<(Sheet, Reading), Defect> {
+        Sheet::parse_like(raw, options, None, resting)
     }
 
     /// The same, with the columns of `before` where the header is the same: what is written
@@ -56,6 +65,7 @@ impl Sheet {
         raw: Vec<u8>,
         options: &CsvOptions,
         before: Option<&Columns>,
+        resting: &Resting,
     ) -> Result<(Sheet, Reading), Defect> {
         check_delimiter(options.delimiter)?;
         if raw.is_empty() {
@@ -71,10 +81,11 @@ impl Sheet {
         let mut walk = Walk::new(text.body(), dialect);
         let columns = walk.header(dialect, options, before)?;
         let header = walk.rows.len() - 1;
-        let mut contents = walk.contents(&columns, options, text.flaw);
+        let mut contents = walk.contents(&columns, options, text.flaw, resting);
         contents.unreadable.splice(0..0, walk.persons_above(header, &columns));
         let rows = walk.rows;
         let manner = manner(&text, dialect, &columns, options);
+        let at_rest = std::mem::take(&mut contents.places);
         let (reading, record_rows, last_filled) = reading(&text, &columns, manner, contents);
         let sheet = Sheet {
             dialect,
@@ -82,12 +93,40 @@ impl Sheet {
             rows,
             header,
             record_rows,
+            at_rest,
             last_filled: last_filled.unwrap_or(header),
             read_only: reading.read_only.clone(),
             columns,
             text,
         };
         Ok((sheet, reading))
+    }
+
+    /// The records of these pairs at rest.
+    pub(super) fn at_rest(&self, pairs: &Positions, options: &CsvOptions) -> Vec<SourceRecord> {
+        self.at_rest.of(pairs).filter_map(|index| self.record(index, options)).collect()
+    }
+
+    /// The records at rest next to one of these.
+    pub(super) fn beside(
+        &self,
+        at: &[RecordIndex],
+        options: &CsvOptions,
+    ) -> Vec<(usize, SourceRecord)> {
+        let record = |(index, at)| Some((at, self.record(index, options)?));
+        self.at_rest.beside(at).filter_map(record).collect()
+    }
+
+    /// The record at `index` once more.
+    pub(super) fn record(&self, index: RecordIndex, options: &CsvOptions) -> Option<SourceRecord> {
+        let (text, nobody) = ((self.text.body(), self.dialect.delimiter), Resting::default());
+        let ending = Ending::of(self.text.flaw);
+        let position = *self.record_rows.get(usize::try_from(index.0).ok()?)?;
+        let number = row_number(position);
+        let reader = RowReader::new(text, &self.columns, options, (ending, &nobody), number);
+        let row = self.rows[position];
+        let record = reader.again(row, &self.cells(row))?;
+        Some(SourceRecord { index, ..record })
     }
 
     /// The cells of `row`.
@@ -155,6 +194,11 @@ impl Sheet {
 /// What a row with these bytes is called by its neighbours.
 pub(super) fn row_name(bytes: &[u8]) -> String {
     Fingerprint::of(bytes).to_hex()[..16].to_owned()
+}
+
+/// The number, counted as a spreadsheet counts, of the row at `position`.
+fn row_number(position: usize) -> u32 {
+    u32::try_from(position).unwrap_or(u32::MAX).saturating_add(1)
 }
 
 fn check_delimiter(delimiter: Delimiter) -> Result<(), Defect> {
@@ -262,14 +306,11 @@ impl<'a> Walk<'a> {
         columns: &Columns,
         options: &CsvOptions,
         flaw: Option<Flaw>,
+        resting: &Resting,
     ) -> Contents {
-        let ending = match flaw {
-            Some(Flaw::Cut) => Ending::Cut,
-            Some(Flaw::Inexact) | None => Ending::Whole,
-        };
-        let number = u32::try_from(self.rows.len()).unwrap_or(u32::MAX).saturating_add(1);
-        let mut reader =
-            RowReader::new((self.body, self.scanner.delimiter()), columns, options, ending, number);
+        let (text, ending) = ((self.body, self.scanner.delimiter()), Ending::of(flaw));
+        let number = row_number(self.rows.len());
+        let mut reader = RowReader::new(text, columns, options, (ending, resting), number);
         while let Some(row) = self.next() {
             reader.take(self.rows.len() - 1, row, &self.cells);
         }
@@ -315,10 +356,7 @@ fn manner(text: &Text, dialect: Dialect, columns: &Columns, options: &CsvOptions
         key: name(columns.key),
         id_column: name(columns.id),
         encoding: Setting {
-            asked: match &options.encoding {
-                Charset::Auto => "auto".to_owned(),
-                Charset::Named(name) => name.clone(),
-            },
+            asked: options.encoding.to_string(),
             found: text.encoding().to_owned(),
         },
         delimiter: Setting {
@@ -338,14 +376,27 @@ fn reading(
     manner: Manner,
     contents: Contents,
 ) -> (Reading, Vec<usize>, Option<usize>) {
-    let Contents { records, rows, unreadable, other_ids, last_filled, read_only, beside } =
-        contents;
+    let Contents {
+        records,
+        at_rest,
+        doubled,
+        rows,
+        unreadable,
+        other_ids,
+        last_filled,
+        read_only,
+        beside,
+        ..
+    } = contents;
     let inexact = (text.flaw == Some(Flaw::Inexact)).then(|| {
         format!("its encoding {} cannot be written back exactly; save it as UTF-8", text.encoding())
     });
     let reading = Reading {
         mapped: columns.mapped(),
         records,
+        count: rows.len(),
+        at_rest,
+        doubled,
         unreadable,
         places: columns.places(),
         manner,

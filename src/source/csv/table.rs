@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::model::{AsWritten, Fingerprint, RecordIndex};
+use crate::model::{AsWritten, Fingerprint, Positions, RecordIndex, Resting, SourceRecord};
 use crate::source::atomic;
 use crate::source::{Edit, Reading, SourceError, WriteError, Written};
 
@@ -33,9 +33,31 @@ impl Table {
     /// # Errors
     /// [`SourceError::Unusable`] when it cannot be read as a table of contacts.
     pub fn parse(raw: Vec<u8>, options: &CsvOptions) -> Result<(Table, Reading), SourceError> {
-        let parsed = Sheet::parse(raw, options);
+        Table::parse_beside(raw, options, &Resting::default())
+    }
+
+    /// The same, without the records of the pairs that are `resting`.
+    ///
+    /// # Errors
+    /// As [`Table::parse`].
+    pub fn parse_beside(
+        raw: Vec<u8>,
+        options: &CsvOptions,
+        resting: &Resting,
+    ) -> Result<(Table, Reading), SourceError> {
+        let parsed = Sheet::parse(raw, options, resting);
         let (sheet, reading) = parsed.map_err(|defect| defect.at(&options.path))?;
         Ok((Table { sheet }, reading))
+    }
+
+    /// The records of these pairs, which were at rest when it was read.
+    pub fn at_rest(&self, pairs: &Positions, options: &CsvOptions) -> Vec<SourceRecord> {
+        self.sheet.at_rest(pairs, options)
+    }
+
+    /// The records at rest next to one of these, each with the position of its pair.
+    pub fn beside(&self, at: &[RecordIndex], options: &CsvOptions) -> Vec<(usize, SourceRecord)> {
+        self.sheet.beside(at, options)
     }
 
     /// All its bytes.
@@ -92,6 +114,19 @@ impl Table {
         options: &CsvOptions,
         edits: &[Edit],
     ) -> Result<(Option<Table>, Written), WriteError> {
+        self.edited_beside(options, edits, &Resting::default())
+    }
+
+    /// The same, read without the records of the pairs that are `resting`.
+    ///
+    /// # Errors
+    /// As [`Table::edited`].
+    pub fn edited_beside(
+        &self,
+        options: &CsvOptions,
+        edits: &[Edit],
+        resting: &Resting,
+    ) -> Result<(Option<Table>, Written), WriteError> {
         let path = || options.path.clone();
         let read_only = |reason| WriteError::ReadOnly { path: path(), reason };
         let unfaithful = |problem| WriteError::Unfaithful { path: path(), problem };
@@ -100,7 +135,7 @@ impl Table {
         }
         let draft = Draft::new(&self.sheet, edits);
         let changes = !draft.is_empty();
-        let (next, written) = rewritten(&draft, options, edits).map_err(unfaithful)?;
+        let (next, written) = rewritten(&draft, options, edits, resting).map_err(unfaithful)?;
         if changes {
             check_encoding(&next, options).map_err(read_only)?;
         }
@@ -108,20 +143,25 @@ impl Table {
     }
 }
 
-/// The file after the edits that were `asked` for and that `draft` has taken up, read
+/// The file after the edits that are `wanted` and that `draft` has taken up, read
 /// like any other, and what became of them.
 fn rewritten(
     draft: &Draft<'_>,
     options: &CsvOptions,
-    asked: &[Edit],
+    wanted: &[Edit],
+    resting: &Resting,
 ) -> Result<(Sheet, Written), String> {
     let text = &draft.sheet.text;
     let raw = if draft.is_empty() { text.raw().to_vec() } else { text.encode(&draft.render()) };
+    let asked = options;
     let options = CsvOptions { encoding: encoding(text, options), ..options.clone() };
-    let parsed = Sheet::parse_like(raw, &options, Some(&draft.sheet.columns));
+    let parsed = Sheet::parse_like(raw, &options, Some(&draft.sheet.columns), resting);
     let (after, mut reading) = parsed.map_err(|defect| defect.problem)?;
+    // That it is read so is nothing that anybody has configured.
+    reading.manner.encoding.asked = asked.encoding.to_string();
     let edits = draft.verify(&after)?;
-    reading.keep_choices(asked, &edits);
+    reading.add_edited(&edits, |at| after.record(at, &options));
+    reading.keep_choices(wanted, &edits);
     let version = (!draft.is_empty()).then(|| atomic::version(reading.fingerprint));
     let versions = vec![version; edits.len()];
     Ok((after, Written { edits, versions, reading, failed: None }))

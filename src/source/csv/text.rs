@@ -5,6 +5,8 @@
 //! as a whole, and may only be written if encoding it again gives the same bytes.
 //! Leaves rows and cells to [`super::scan`].
 
+use std::fmt;
+
 use encoding_rs::{DecoderResult, Encoding, UTF_8, WINDOWS_1252};
 
 use crate::source::charset::{
@@ -23,6 +25,15 @@ pub enum Charset {
     /// This one, by its name in the WHATWG Encoding Standard, such as
     /// `windows-1252`. A byte order mark wins over it.
     Named(String),
+}
+
+impl fmt::Display for Charset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Charset::Auto => "auto",
+            Charset::Named(name) => name,
+        })
+    }
 }
 
 /// A file and its text.

@@ -82,6 +82,19 @@ impl Stamp {
         self.modified.0 < limit && self.changed.0 < limit
     }
 
+    /// Everything that tells one state from another.
+    pub(in crate::source) fn to_bytes(self) -> [u8; 56] {
+        let [modified, changed] =
+            [self.modified, self.changed].map(|(s, ns)| [s.cast_unsigned(), ns.cast_unsigned()]);
+        let all =
+            [self.place.0, self.place.1, self.size].into_iter().chain(modified).chain(changed);
+        let mut bytes = [0; 56];
+        for (into, number) in bytes.as_chunks_mut::<8>().0.iter_mut().zip(all) {
+            *into = number.to_le_bytes();
+        }
+        bytes
+    }
+
     /// Puts everything that tells one state from another into `hasher`.
     pub(in crate::source) fn add_to(self, hasher: &mut blake3::Hasher) {
         for number in [self.place.0, self.place.1, self.size] {

@@ -11,7 +11,10 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Access, access};
 use rustix::io::Errno;
 
-use crate::model::{AsWritten, Change, Fingerprint, LinqId, RecordIndex, RejectedField, Values};
+use crate::model::{
+    AsWritten, Change, Fingerprint, LinqId, RecordIndex, RejectedField, Resting, SourceRecord,
+    Values,
+};
 use crate::source::atomic::{self, ReplaceError, by_way_of};
 use crate::source::files::{Hidden, read_stable};
 use crate::source::{Edit, EditOutcome, WriteError, Written};
@@ -19,12 +22,13 @@ use crate::source::{Edit, EditOutcome, WriteError, Written};
 use super::folder::{CardFile, LARGEST};
 use super::listing::Depth;
 use super::new_file::{CardEdit, NewFile};
-use super::reading::{Place, assembled};
+use super::reading::{Place, assembled, record_at, uids};
 use super::{Last, VcardVersion, fresh, restore};
 
 /// The directory while it is written.
-pub(super) struct Batch {
+pub(super) struct Batch<'a> {
     last: Last,
+    resting: &'a Resting,
     version: VcardVersion,
     depth: Depth,
     outcomes: Vec<Outcome>,
@@ -45,9 +49,15 @@ pub(super) enum Outcome {
     Undone,
 }
 
-impl Batch {
-    pub(super) fn new(last: Last, version: VcardVersion, depth: Depth) -> Batch {
-        Batch { last, version, depth, outcomes: Vec::new(), files: BTreeMap::new(), failed: None }
+impl<'a> Batch<'a> {
+    pub(super) fn new(
+        last: Last,
+        resting: &'a Resting,
+        version: VcardVersion,
+        depth: Depth,
+    ) -> Batch<'a> {
+        let (outcomes, files) = (Vec::new(), BTreeMap::new());
+        Batch { last, resting, version, depth, outcomes, files, failed: None }
     }
 
     /// Carries out `edits`, as far as it is possible.
@@ -79,13 +89,9 @@ impl Batch {
     }
 
     fn add_all(&mut self, edits: &[Edit]) {
-        let mut uids: BTreeSet<String> = self
-            .last
-            .reading
-            .records
-            .iter()
-            .filter_map(|r| Some(r.key.as_ref()?.0.clone()))
-            .collect();
+        let brings_back = |edit: &Edit| matches!(edit, Edit::Add { was: Some(_), .. });
+        let root = edits.iter().any(brings_back).then_some(&*self.last.root);
+        let mut uids = uids(&self.last.files, root);
         let mut directories: BTreeSet<PathBuf> = BTreeSet::new();
         for (number, edit) in edits.iter().enumerate() {
             let Edit::Add { values, linq_id, was } = edit else { continue };
@@ -196,7 +202,7 @@ impl Batch {
 
     /// Reads a file that somebody else has written.
     fn read_anew(&mut self, file: &Path) {
-        match CardFile::read(&self.last.root.join(file), None) {
+        match CardFile::read(&self.last.root.join(file), None, None) {
             Some(read) => self.last.files.insert(file.to_owned(), read),
             None => self.last.files.remove(file),
         };
@@ -257,14 +263,15 @@ impl Batch {
     /// What the directory holds now: what was written, even where somebody else has
     /// changed it since. That is read next time.
     pub(super) fn finish(self, asked: &[Edit]) -> (Last, Written) {
-        let Batch { mut last, outcomes, files, failed, .. } = self;
+        let Batch { mut last, resting, outcomes, files, failed, .. } = self;
         let version = |number: usize| {
             let file = last.files.get(files.get(&number)?)?;
             Some(atomic::version(file.fingerprint))
         };
         let versions = (0..outcomes.len()).map(version).collect();
         Hidden::in_directory(&last.root).remove_if_empty();
-        let (places, mut reading) = assembled(&last.files, &last.unreadable);
+        let (places, at_rest, mut reading) =
+            assembled(&last.root, &last.files, &last.unreadable, resting);
         let positions: BTreeMap<&Place, usize> = places.iter().zip(0..).collect();
         let edits = outcomes.into_iter().map(|outcome| match outcome {
             Outcome::Stands(place, refused) => match positions.get(&place) {
@@ -279,11 +286,15 @@ impl Batch {
             Outcome::Undone => EditOutcome::Undone,
         });
         let edits: Vec<EditOutcome> = edits.collect();
+        reading.add_edited(&edits, |at| {
+            let place = places.get(usize::try_from(at.0).ok()?)?;
+            let record = record_at(&last.root, &last.files, place)?;
+            Some(SourceRecord { index: at, ..record })
+        });
         reading.keep_choices(asked, &edits);
-        reading.places.clone_from(&last.reading.places);
-        reading.read_only.clone_from(&last.reading.read_only);
-        last.places = places;
-        last.reading = reading.clone();
+        reading.places = last.fields(&reading);
+        reading.read_only.clone_from(&last.obstacle);
+        (last.places, last.at_rest) = (places, at_rest);
         (last, Written { edits, versions, reading, failed })
     }
 }

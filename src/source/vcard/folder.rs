@@ -9,9 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use crate::model::Fingerprint;
+use crate::model::{Digest, FileAtRest, Fingerprint, Resting};
 use crate::source::files::{Clock, ReadError, Stamp, TRIES, follow, read_stable};
 
 use super::card::Card;
@@ -35,7 +35,17 @@ pub(super) struct CardFile {
     is_settled: bool,
     /// All its bytes; of a file that cannot be read, of nothing.
     pub(super) fingerprint: Fingerprint,
-    pub(super) contents: Arc<Contents>,
+    pub(super) contents: Held,
+}
+
+/// What is known of the contents of a file.
+#[derive(Clone, Debug)]
+pub(super) enum Held {
+    /// What is in it.
+    Read(Arc<Contents>),
+    /// Its cards are as they were when each was at rest: what is in it is read where it is
+    /// needed.
+    AtRest(Arc<[Digest]>, Arc<OnceLock<Arc<Contents>>>),
 }
 
 /// What is in a file.
@@ -100,19 +110,50 @@ impl CardFile {
             stamp: None,
             is_settled: false,
             fingerprint: Fingerprint::of(raw),
-            contents: Arc::new(Contents::of(raw)),
+            contents: Held::Read(Arc::new(Contents::of(raw))),
         }
+    }
+
+    /// What is in the file at `path`, which is read now if it was not. Of one that is another
+    /// by now there is nothing.
+    pub(super) fn contents(&self, path: &Path) -> Arc<Contents> {
+        match &self.contents {
+            Held::Read(contents) => Arc::clone(contents),
+            Held::AtRest(_, read) => Arc::clone(read.get_or_init(|| {
+                let raw = read_stable(path, LARGEST).map(|(raw, _)| raw).unwrap_or_default();
+                let is_it = Fingerprint::of(&raw) == self.fingerprint;
+                Arc::new(if is_it { Contents::of(&raw) } else { Contents::default() })
+            })),
+        }
+    }
+
+    /// What there is to remember of the file, if its cards are at rest by now: `is_at_rest`
+    /// says so of each.
+    pub(super) fn to_remember(
+        &self,
+        is_at_rest: impl FnMut(&FoundCard) -> Option<Digest>,
+    ) -> Option<FileAtRest> {
+        let Held::Read(contents) = &self.contents else { return None };
+        let stamp = self.stamp.filter(|_| self.is_settled && contents.broken.is_empty())?;
+        let records = contents.cards.iter().map(is_at_rest).collect::<Option<Vec<Digest>>>()?;
+        Some(FileAtRest { stamp: stamp.to_bytes(), fingerprint: self.fingerprint, records })
     }
 
     fn unreadable(reason: String) -> CardFile {
         let contents = Contents { broken: vec![(1, reason)], ..Contents::default() };
         let fingerprint = Fingerprint::of(&[]);
-        CardFile { stamp: None, is_settled: false, fingerprint, contents: Arc::new(contents) }
+        let contents = Held::Read(Arc::new(contents));
+        CardFile { stamp: None, is_settled: false, fingerprint, contents }
     }
 
-    /// Reads the file at `path`, unless it is the `known` one; `None` if it is gone.
-    pub(super) fn read(path: &Path, known: Option<&CardFile>) -> Option<CardFile> {
-        match CardFile::read_as_it_is(path, known) {
+    /// Reads the file at `path`, unless it is the `known` one, or as it was `at_rest`; `None`
+    /// if it is gone.
+    pub(super) fn read(
+        path: &Path,
+        known: Option<&CardFile>,
+        at_rest: Option<&FileAtRest>,
+    ) -> Option<CardFile> {
+        match CardFile::read_as_it_is(path, known, at_rest) {
             Ok(file) => Some(file),
             Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
                 leads_nowhere(path).then(|| {
@@ -123,12 +164,26 @@ impl CardFile {
         }
     }
 
-    fn read_as_it_is(path: &Path, known: Option<&CardFile>) -> Result<CardFile, ReadError> {
-        if let Some(known) = known
-            && known.is_settled
-            && known.stamp == Some(Stamp::of(&fs::metadata(follow(path)?)?))
-        {
-            return Ok(known.clone());
+    fn read_as_it_is(
+        path: &Path,
+        known: Option<&CardFile>,
+        at_rest: Option<&FileAtRest>,
+    ) -> Result<CardFile, ReadError> {
+        let known =
+            known.filter(|known| known.is_settled && matches!(known.contents, Held::Read(_)));
+        if known.is_some() || at_rest.is_some() {
+            let stamp = Stamp::of(&fs::metadata(follow(path)?)?);
+            if let Some(at_rest) = at_rest.filter(|file| file.stamp == stamp.to_bytes()) {
+                return Ok(CardFile {
+                    stamp: Some(stamp),
+                    is_settled: true,
+                    fingerprint: at_rest.fingerprint,
+                    contents: Held::AtRest(at_rest.records.clone().into(), Arc::default()),
+                });
+            }
+            if let Some(known) = known.filter(|known| known.stamp == Some(stamp)) {
+                return Ok(known.clone());
+            }
         }
         let (raw, stamp) = read_stable(path, LARGEST)?;
         let is_settled = stamp.is_settled();
@@ -163,13 +218,19 @@ pub(super) struct Scanned {
     directories: BTreeMap<PathBuf, Stamp>,
 }
 
-/// Reads the files of `root`, of which some may be `known`. What cannot be read is told
-/// with its path.
+/// Reads the files of `root`, of which some may be `known`, or at rest. What cannot be read is
+/// told with its path.
 ///
 /// # Errors
 /// When the directory itself cannot be read.
-pub(super) fn scan(root: &Path, depth: Depth, known: &Files) -> io::Result<Scanned> {
-    let mut scan = Scan { root, depth, known, scanned: Scanned::default(), open: Vec::new() };
+pub(super) fn scan(
+    root: &Path,
+    depth: Depth,
+    known: &Files,
+    resting: &Resting,
+) -> io::Result<Scanned> {
+    let (scanned, open) = (Scanned::default(), Vec::new());
+    let mut scan = Scan { root, depth, known, resting, scanned, open };
     let mut read = BTreeSet::new();
     scan.open.push(PathBuf::new());
     while let Some(below) = scan.open.pop() {
@@ -189,6 +250,7 @@ struct Scan<'a> {
     root: &'a Path,
     depth: Depth,
     known: &'a Files,
+    resting: &'a Resting,
     scanned: Scanned,
     /// The directories that are still to be read.
     open: Vec<PathBuf>,
@@ -231,7 +293,8 @@ impl Scan<'_> {
             match kind {
                 Kind::Cards => {
                     let known = self.known.get(&path);
-                    match CardFile::read(&self.root.join(&path), known) {
+                    let at_rest = self.resting.file(path.as_os_str().as_encoded_bytes());
+                    match CardFile::read(&self.root.join(&path), known, at_rest) {
                         Some(file) => drop(found.files.insert(path, file)),
                         None => found.vanished += 1,
                     }

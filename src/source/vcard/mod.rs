@@ -26,17 +26,22 @@ mod splice;
 mod text;
 mod whole;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::lock::Lock;
-use crate::model::{AsWritten, Fingerprint, RecordIndex};
+use crate::model::{
+    AsWritten, Field, Fingerprint, Positions, RecordIndex, Resting, SourceAtRest, SourceRecord,
+};
 
 use super::atomic::{self, Scope};
 use super::files::{Hidden, ReadError, Stillness, Waited, follow};
-use super::{Access, Clock, Edit, Leftover, Reading, Source, SourceError, WriteError, Written};
+use super::{
+    Access, AtRest, Clock, Edit, Leftover, Reading, Source, SourceError, WriteError, Written,
+};
 
 use batch::Batch;
 use folder::{Files, Scanned};
@@ -103,6 +108,8 @@ pub struct VcardSource {
     options: VcardOptions,
     lock: Option<Lock>,
     last: Option<Last>,
+    /// The pairs whose records are left out of readings.
+    resting: Arc<Resting>,
     /// What was seen of its changes.
     stillness: Stillness,
     /// Our versions of cards that late saves have replaced.
@@ -118,7 +125,26 @@ struct Last {
     unreadable: Vec<(PathBuf, String)>,
     /// Where each record is.
     places: Vec<Place>,
-    reading: Reading,
+    /// Where the records at rest are.
+    at_rest: AtRest,
+    /// Whether subdirectories took part.
+    depth: Depth,
+    /// Why nothing is to be written, though it can be read.
+    obstacle: Option<String>,
+}
+
+impl Last {
+    /// The record at `index`.
+    fn record(&self, index: RecordIndex) -> Option<SourceRecord> {
+        let place = self.places.get(usize::try_from(index.0).ok()?)?;
+        Some(SourceRecord { index, ..reading::record_at(&self.root, &self.files, place)? })
+    }
+
+    /// Where the fields of a reading stand.
+    fn fields(&self, reading: &Reading) -> BTreeMap<Field, String> {
+        let depth = self.depth.name();
+        reading.mapped.iter().map(|field| (field, depth.to_owned())).collect()
+    }
 }
 
 impl std::fmt::Debug for Last {
@@ -131,7 +157,7 @@ impl VcardSource {
     /// A source that has not been read yet.
     pub fn new(options: VcardOptions) -> VcardSource {
         let (stillness, late) = (Stillness::default(), BTreeSet::new());
-        VcardSource { options, lock: None, last: None, stillness, late }
+        VcardSource { options, lock: None, last: None, resting: Arc::default(), stillness, late }
     }
 
     fn root(&self) -> Result<PathBuf, SourceError> {
@@ -190,10 +216,10 @@ impl VcardSource {
 
     /// Reads the directory once it has been left alone for the quiet time. Where that does
     /// not happen, what is being changed is not read, and nothing counts as missing.
-    fn scan(&mut self, root: &Path, mut known: Files) -> io::Result<Scanned> {
+    fn scan(&mut self, root: &Path, mut known: Files, resting: &Resting) -> io::Result<Scanned> {
         let clock = self.options.clock.clone();
         loop {
-            let mut scanned = folder::scan(root, self.depth(), &known)?;
+            let mut scanned = folder::scan(root, self.depth(), &known, resting)?;
             let rest = self.stillness.rest(&clock, scanned.state(), scanned.stamps());
             let Some(rest) = rest else { return Ok(scanned) };
             if self.stillness.wait(&clock, rest) == Waited::LongEnough {
@@ -210,23 +236,26 @@ impl VcardSource {
 }
 
 impl Source for VcardSource {
-    fn read(&mut self) -> Result<Reading, SourceError> {
+    fn read_beside(&mut self, resting: &Arc<Resting>) -> Result<Reading, SourceError> {
         let root = self.root()?;
         self.take_lock(&root)?;
         let known = self.last.take().filter(|last| last.root == root);
         let known = known.map(|last| last.files).unwrap_or_default();
         let Scanned { files, unreadable, .. } = self
-            .scan(&root, known)
+            .scan(&root, known, resting)
             .map_err(|source| SourceError::Io { path: self.options.path.clone(), source })?;
         self.stillness.has_been_read();
-        let (places, mut reading) = reading::assembled(&files, &unreadable);
-        reading.read_only = Hidden::in_directory(&root).obstacle();
-        let depth = self.depth().name();
-        reading.places = reading.mapped.iter().map(|field| (field, depth.to_owned())).collect();
+        let (places, at_rest, mut reading) =
+            reading::assembled(&root, &files, &unreadable, resting);
+        self.resting = Arc::clone(resting);
+        let obstacle = Hidden::in_directory(&root).obstacle();
+        let depth = self.depth();
+        let last = Last { root, files, unreadable, places, at_rest, depth, obstacle };
+        reading.read_only.clone_from(&last.obstacle);
+        reading.places = last.fields(&reading);
         reading.late.clone_from(&self.late);
-        let read = reading.clone();
-        self.last = Some(Last { root, files, unreadable, places, reading });
-        Ok(read)
+        self.last = Some(last);
+        Ok(reading)
     }
 
     fn write(&mut self, edits: &[Edit]) -> Result<Written, WriteError> {
@@ -243,11 +272,32 @@ impl Source for VcardSource {
         if !edits.is_empty() {
             self.rescue_late_saves(&directories(&last.root, self.depth()));
         }
-        let mut batch = Batch::new(last, self.options.version, self.depth());
+        let mut batch = Batch::new(last, &self.resting, self.options.version, self.depth());
         batch.carry_out(edits);
         let (last, written) = batch.finish(edits);
         self.last = Some(last);
         Ok(written)
+    }
+
+    fn to_remember(
+        &self,
+        _reading: &Reading,
+        is_at_rest: &dyn Fn(&SourceRecord) -> bool,
+    ) -> SourceAtRest {
+        let files = self.last.as_ref().map(|last| &last.files);
+        files
+            .map(|files| reading::to_remember(files, &self.resting, is_at_rest))
+            .unwrap_or_default()
+    }
+
+    fn at_rest(&self, pairs: &Positions) -> Vec<SourceRecord> {
+        let Some(last) = &self.last else { return Vec::new() };
+        last.at_rest.of(pairs).filter_map(|index| last.record(index)).collect()
+    }
+
+    /// A card has a place of its own, wherever others are.
+    fn beside(&self, _at: &[RecordIndex]) -> Vec<(usize, SourceRecord)> {
+        Vec::new()
     }
 
     fn as_written(&self, at: RecordIndex) -> AsWritten {

@@ -4,17 +4,20 @@
 //! what cards say to [`super::person`].
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::model::{
-    AsWritten, Field, FieldSet, Fingerprint, Manner, OtherValue, RecordIndex, SourceKey,
-    SourceRecord, Unreadable,
+    AsWritten, Digest, Field, FieldSet, Fingerprint, Manner, OtherValue, RecordIndex, Resting,
+    SourceAtRest, SourceKey, SourceRecord, Unreadable,
 };
-use crate::source::{Reading, number};
+use crate::source::{AtRest, Counting, Reading};
 
 use super::Last;
-use super::folder::{Files, FoundCard};
+use super::folder::{Contents, Files, FoundCard, Held};
 use super::fresh;
 use super::person::Person;
 use super::scan::Layout;
@@ -34,17 +37,36 @@ fn mapped() -> FieldSet {
 }
 
 /// What was read, as records with their places.
-pub(super) fn assembled(files: &Files, unreadable: &[(PathBuf, String)]) -> (Vec<Place>, Reading) {
-    let mut found: Vec<(Place, SourceRecord)> = Vec::with_capacity(files.len());
+pub(super) fn assembled(
+    root: &Path,
+    files: &Files,
+    unreadable: &[(PathBuf, String)],
+    resting: &Resting,
+) -> (Vec<Place>, AtRest, Reading) {
+    let mut places = Vec::with_capacity(files.len());
+    let mut counting = Counting::new(resting);
     let mut broken: Vec<Unreadable> =
         unreadable.iter().map(|(path, why)| no_directory(path, why)).collect();
     for (path, file) in files {
-        let contents = &file.contents;
-        let several = contents.cards.len() > 1;
-        for (card, one) in contents.cards.iter().enumerate() {
-            if let Some(person) = &one.person {
-                let label = label(path, one.line, several && card > 0);
-                found.push((Place { file: path.clone(), card }, record(label, one, person)));
+        let contents = match &file.contents {
+            Held::Read(contents) => contents,
+            Held::AtRest(records, _)
+                if records.iter().all(|one| resting.of_digest(*one).is_some()) =>
+            {
+                for (card, at) in
+                    records.iter().filter_map(|one| resting.of_digest(*one)).enumerate()
+                {
+                    places.push(Place { file: path.clone(), card });
+                    counting.take_at_rest(at);
+                }
+                continue;
+            }
+            Held::AtRest(..) => &file.contents(&root.join(path)),
+        };
+        for card in 0..contents.cards.len() {
+            if let Some(record) = record_of(path, contents, card) {
+                places.push(Place { file: path.clone(), card });
+                counting.take(record);
             }
         }
         broken.extend(contents.broken.iter().map(|(line, reason)| Unreadable {
@@ -54,13 +76,15 @@ pub(super) fn assembled(files: &Files, unreadable: &[(PathBuf, String)]) -> (Vec
         }));
     }
     broken.sort_by(|a, b| (&a.label, a.line).cmp(&(&b.label, b.line)));
-    let (places, mut records): (Vec<Place>, Vec<SourceRecord>) = found.into_iter().unzip();
-    number(&mut records);
+    let Counting { records, places: rows_at_rest, at_rest, doubled, .. } = counting;
     let reading = Reading {
         places: BTreeMap::new(),
         manner: Manner { kind: "vcard".to_owned(), ..Manner::default() },
         mapped: mapped(),
         records,
+        count: places.len(),
+        at_rest,
+        doubled,
         unreadable: broken,
         other_ids: 0,
         keeps_ids: false,
@@ -69,7 +93,63 @@ pub(super) fn assembled(files: &Files, unreadable: &[(PathBuf, String)]) -> (Vec
         fingerprint: fingerprint(files),
         late: BTreeSet::new(),
     };
-    (places, reading)
+    (places, rows_at_rest, reading)
+}
+
+/// The record at `place`.
+pub(super) fn record_at(root: &Path, files: &Files, place: &Place) -> Option<SourceRecord> {
+    let contents = files.get(&place.file)?.contents(&root.join(&place.file));
+    record_of(&place.file, &contents, place.card)
+}
+
+/// The record of a card of the file at `path`, unless it is a list of contacts.
+fn record_of(path: &Path, contents: &Contents, card: usize) -> Option<SourceRecord> {
+    let cards = &contents.cards;
+    let one = cards.get(card)?;
+    let label = label(path, one.line, cards.len() > 1 && card > 0);
+    Some(record(label, one, one.person.as_ref()?))
+}
+
+/// The UIDs of all cards; of those at rest, which are not read, only below `root`. A card that
+/// is made for a contact has another one than a card of somebody else.
+pub(super) fn uids(files: &Files, root: Option<&Path>) -> BTreeSet<String> {
+    let mut uids = BTreeSet::new();
+    for (path, file) in files {
+        let contents = match (&file.contents, root) {
+            (Held::Read(contents), _) => Arc::clone(contents),
+            (Held::AtRest(..), Some(root)) => file.contents(&root.join(path)),
+            (Held::AtRest(..), None) => continue,
+        };
+        uids.extend(contents.cards.iter().filter_map(|card| card.person.as_ref()?.uid.clone()));
+    }
+    uids
+}
+
+/// What is to be remembered of the `files`, of which those in `resting` were at rest before.
+pub(super) fn to_remember(
+    files: &Files,
+    resting: &Resting,
+    is_at_rest: &dyn Fn(&SourceRecord) -> bool,
+) -> SourceAtRest {
+    let mut remembered = SourceAtRest::default();
+    for (path, file) in files {
+        let Held::Read(contents) = &file.contents else { continue };
+        let mut card = 0;
+        let digest = |_: &FoundCard| {
+            card += 1;
+            let record = record_of(path, contents, card - 1)?;
+            is_at_rest(&record).then(|| Digest::of_record(&record))
+        };
+        let name = path.as_os_str().as_encoded_bytes();
+        match file.to_remember(digest) {
+            Some(file) => remembered.files.push((name.to_owned(), file)),
+            None if resting.has_file(name) => remembered.other_files.push(name.to_owned()),
+            None => {}
+        }
+    }
+    let is_gone = |name: &&[u8]| !files.contains_key(Path::new(OsStr::from_bytes(name)));
+    remembered.other_files.extend(resting.files().filter(is_gone).map(<[u8]>::to_owned));
+    remembered
 }
 
 fn label(path: &Path, line: u32, with_line: bool) -> String {

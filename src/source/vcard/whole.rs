@@ -7,7 +7,7 @@
 use crate::model::{Change, Field, Values};
 
 use super::check::proven;
-use super::folder::{CardFile, FoundCard};
+use super::folder::{Contents, FoundCard};
 use super::person::Person;
 use super::put::put;
 use super::scan::{self, Layout};
@@ -26,13 +26,13 @@ pub struct Whole {
 
 /// The cards of a file.
 pub fn cards_of(raw: &[u8]) -> Whole {
-    let file = CardFile::written(raw);
+    let contents = Contents::of(raw);
     let person = |card: &FoundCard| card.person.clone();
-    let people: Vec<Option<Person>> = file.contents.cards.iter().map(person).collect();
+    let people: Vec<Option<Person>> = contents.cards.iter().map(person).collect();
     Whole {
         uids: people.iter().map(|person| person.as_ref().and_then(|p| p.uid.clone())).collect(),
         people: people.into_iter().map(|person| person.map(|person| person.values)).collect(),
-        broken: file.contents.broken.iter().map(|(line, _)| *line).collect(),
+        broken: contents.broken.iter().map(|(line, _)| *line).collect(),
     }
 }
 

@@ -1,11 +1,15 @@
 //! Between the runs and the file: what linqsync may do to it.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use linqsync::mirror::IntentKind;
-use linqsync::model::{AsWritten, Field, Fingerprint, LinqId, RecordIndex, Side};
+use linqsync::model::{
+    AsWritten, Field, Fingerprint, LinqId, Positions, RecordIndex, Resting, Side, SourceAtRest,
+    SourceRecord,
+};
 use linqsync::source::{Edit, EditOutcome, Reading, Source, SourceError, WriteError, Written};
 
 use super::check::mass;
@@ -19,12 +23,12 @@ pub(super) struct Desk {
     pub(super) world: Arc<World>,
     pub(super) inner: Box<dyn Source>,
     /// For each record that was last read, the number of its row.
-    rows: Vec<usize>,
+    rows: BTreeMap<RecordIndex, usize>,
 }
 
 impl Desk {
     pub(super) fn new(world: &Arc<World>, inner: Box<dyn Source>) -> Desk {
-        Desk { world: Arc::clone(world), inner, rows: Vec::new() }
+        Desk { world: Arc::clone(world), inner, rows: BTreeMap::new() }
     }
 
     /// What is asked of a record is not asked without reason.
@@ -185,7 +189,7 @@ impl Desk {
 
     /// The row of a record: rows without any text are no records.
     fn row_of(&self, sheet: &Sheet, at: RecordIndex) -> usize {
-        let row = self.rows[at.0 as usize];
+        let row = self.rows[&at];
         let row = sheet.row_of(row);
         assert!(row < sheet.rows.len());
         row
@@ -231,15 +235,31 @@ impl Desk {
 }
 
 impl Source for Desk {
-    fn read(&mut self) -> Result<Reading, SourceError> {
+    fn read_beside(&mut self, resting: &Arc<Resting>) -> Result<Reading, SourceError> {
         self.world.event("before reading the source");
-        let reading = self.inner.read()?;
+        let reading = self.inner.read_beside(resting)?;
         let sheet = self.world.sheet();
         let mut inner = self.world.inner();
         inner.ledger.read_source();
         inner.run.sheet = Some(sheet);
-        self.rows = rows(&reading);
+        self.rows = rows(&*self.inner, &reading);
         Ok(reading)
+    }
+
+    fn to_remember(
+        &self,
+        reading: &Reading,
+        is_at_rest: &dyn Fn(&SourceRecord) -> bool,
+    ) -> SourceAtRest {
+        self.inner.to_remember(reading, is_at_rest)
+    }
+
+    fn at_rest(&self, pairs: &Positions) -> Vec<SourceRecord> {
+        self.inner.at_rest(pairs)
+    }
+
+    fn beside(&self, at: &[RecordIndex]) -> Vec<(usize, SourceRecord)> {
+        self.inner.beside(at)
     }
 
     fn write(&mut self, edits: &[Edit]) -> Result<Written, WriteError> {
@@ -256,7 +276,7 @@ impl Source for Desk {
                 self.count(edits, written);
                 let sheet = self.world.sheet();
                 self.world.inner().run.sheet = Some(sheet);
-                self.rows = rows(&written.reading);
+                self.rows = rows(&*self.inner, &written.reading);
             }
             Err(error) => self.world.log(format_args!("* the source is not written: {error}")),
         }
@@ -287,9 +307,11 @@ impl Source for Desk {
 }
 
 /// For each record the number of its row.
-fn rows(reading: &Reading) -> Vec<usize> {
+fn rows(source: &dyn Source, reading: &Reading) -> BTreeMap<RecordIndex, usize> {
     let number = |label: &str| label.strip_prefix("row:").unwrap().parse().unwrap();
-    reading.records.iter().map(|record| number(&record.label)).collect()
+    let at_rest = source.at_rest(&reading.at_rest);
+    let all = reading.records.iter().chain(&at_rest);
+    all.map(|record| (record.index, number(&record.label))).collect()
 }
 
 fn described(edit: &Edit) -> String {

@@ -1,7 +1,7 @@
 //! Plays a history: people edit, time passes, runs are made and killed, and in the
 //! end everything becomes quiet.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -12,11 +12,11 @@ use futures_util::FutureExt;
 use linqsync::linq::{BaseUrl, Client, Rate, Settings, TokenSource};
 use linqsync::mirror::State;
 use linqsync::model::{
-    Canon, ConflictPolicy, DeletePolicy, Deletes, Direction, Field, Link, LinkStatus, Policy,
-    Region,
+    Canon, ConflictPolicy, DeletePolicy, Deletes, Direction, Field, Link, LinkStatus, LinqId,
+    Policy, Region,
 };
-use linqsync::plan::{Observation, Plan, SavedPlan, Undoing};
-use linqsync::run::{Aim, Ran, Sides, Terms, preview, run_for};
+use linqsync::plan::{Census, Observation, Plan, SavedPlan, Undoing, choose, read_composed};
+use linqsync::run::{Aim, Extent, Ran, Sides, Terms, preview_for, run_for};
 use linqsync::source::csv::{Access, CsvOptions};
 use linqsync::undo::undoing;
 use tokio::runtime::{Builder, Runtime};
@@ -264,10 +264,34 @@ impl Driver {
         };
         let mut sides = Sides { linq: &client, source: &mut source, state: &state };
         match AssertUnwindSafe(run_for(aim, &mut sides, &terms)).catch_unwind().await {
-            Ok(ran) => Ended::Ran(Box::new(ran)),
+            Ok(mut ran) => {
+                ran.left = ran.left.map(|(plan, seen)| (plan, self.with_those_at_rest(seen)));
+                Ended::Ran(Box::new(ran))
+            }
             Err(cause) if cause.is::<Killed>() => Ended::Killed,
             Err(_) => Ended::Panicked,
         }
+    }
+
+    /// What a run has seen, with those whom it did not read because they are at rest.
+    fn with_those_at_rest(&self, seen: Observation) -> Observation {
+        if seen.census.pairs == 0 {
+            return seen;
+        }
+        let state = self.world.state();
+        let mut all = seen;
+        let known: BTreeSet<LinqId> = all.links.iter().map(|link| link.linq_id).collect();
+        all.links = state.links().unwrap();
+        let others = all.links.iter().map(|link| link.linq_id).filter(|id| !known.contains(id));
+        all.linq.contacts.extend(state.contacts_of(others).unwrap());
+        let mut source = self.world.home.source(self.options(Access::ReadOnly));
+        if let Ok(reading) = source.read() {
+            all.source.records = reading.records;
+        }
+        all.census = Census::default();
+        choose(&mut all, &self.policy());
+        read_composed(&mut all, &self.policy());
+        all
     }
 
     /// A plan of what is to be done now.
@@ -285,8 +309,49 @@ impl Driver {
         let files = |world: &World| (world.bytes(), world.home.state_files());
         let (before, contacts) = (files(world), world.linq.contacts());
         let late_before = world.inner().late;
+        let planned = self.previewed(Extent::Restless).await;
+        let is_still = before == files(world) && world.has_contacts(&contacts);
+        if !is_still && late_before == world.inner().late {
+            world.violation("a dry run changed something");
+        }
+        world.log(format_args!("a dry run"));
+        for step in planned.iter().flat_map(|(plan, _)| &plan.steps) {
+            world.remark(format_args!("  foreseen: {step:?}"));
+        }
+        if let Some((plan, seen)) = planned.as_ref().filter(|(_, seen)| seen.census.pairs > 0) {
+            self.check_those_at_rest(plan, seen).await;
+        }
+        planned
+    }
+
+    /// A plan that is made without those who are at rest is the same as one of everybody.
+    async fn check_those_at_rest(&self, plan: &Plan, seen: &Observation) {
+        let world = &self.world;
+        // Each look may show somebody who was not shown before.
+        if check::shows_late(world) || seen.linq.incomplete.is_some() {
+            return;
+        }
+        let Some((all, everybody)) = self.previewed(Extent::Everybody).await else {
+            world.violation("everybody cannot be read, and those who are not at rest can");
+            return;
+        };
+        let steps = |plan: &Plan| -> Vec<String> {
+            plan.steps.iter().map(|step| format!("{step:?}")).collect()
+        };
+        if everybody.linq.incomplete.is_none()
+            && (steps(plan), &plan.standings) != (steps(&all), &all.standings)
+        {
+            world.log(format_args!("of everybody: {:#?}\nand not: {:#?}", all.steps, plan.steps));
+            world.violation("without those at rest something else is planned");
+        }
+        world.met("a plan without those at rest");
+    }
+
+    /// The plan that a run would begin with.
+    async fn previewed(&self, extent: Extent) -> Option<(Plan, Observation)> {
+        let world = &self.world;
         let state = world.state();
-        let trial = state.trial().unwrap();
+        let _trial = state.trial().unwrap();
         let mut source = world.home.source(self.options(Access::ReadOnly));
         let client = self.client(Traffic::DryRun);
         let stop = CancellationToken::new();
@@ -302,16 +367,7 @@ impl Driver {
             by: Some("anna"),
         };
         let mut sides = Sides { linq: &client, source: &mut *source, state: &state };
-        let planned = preview(&mut sides, &terms).await;
-        drop(trial);
-        let is_still = before == files(world) && world.has_contacts(&contacts);
-        if !is_still && late_before == world.inner().late {
-            world.violation("a dry run changed something");
-        }
-        world.log(format_args!("a dry run"));
-        for step in planned.iter().flat_map(|(plan, _, _)| &plan.steps) {
-            world.remark(format_args!("  foreseen: {step:?}"));
-        }
+        let planned = preview_for(Aim::Sync, extent, &mut sides, &terms).await;
         planned.ok().map(|(plan, seen, _)| (plan, seen))
     }
 

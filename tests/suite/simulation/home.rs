@@ -15,7 +15,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use linqsync::lock::{Lock, LockError};
 use linqsync::mirror::{State, StateError};
-use linqsync::model::{AsWritten, Fingerprint, RecordIndex, Timestamp};
+use linqsync::model::{
+    AsWritten, Fingerprint, Positions, RecordIndex, Resting, SourceAtRest, SourceRecord, Timestamp,
+};
 use linqsync::source::csv::{Access, CsvOptions, CsvSource, Table};
 use linqsync::source::{Edit, Reading, Source, SourceError, WriteError, Written};
 use tempfile::TempDir;
@@ -149,7 +151,12 @@ impl Home {
     pub(super) fn source(&self, options: CsvOptions) -> Box<dyn Source> {
         match self {
             Home::Disk(_) => Box::new(CsvSource::new(options)),
-            Home::Memory(file) => Box::new(Value { file: Arc::clone(file), options, last: None }),
+            Home::Memory(file) => Box::new(Value {
+                file: Arc::clone(file),
+                options,
+                last: None,
+                resting: Arc::default(),
+            }),
         }
     }
 
@@ -204,17 +211,20 @@ struct Value {
     file: Arc<Mutex<File>>,
     options: CsvOptions,
     last: Option<Table>,
+    resting: Arc<Resting>,
 }
 
 impl Source for Value {
-    fn read(&mut self) -> Result<Reading, SourceError> {
+    fn read_beside(&mut self, resting: &Arc<Resting>) -> Result<Reading, SourceError> {
         let bytes = locked(&self.file).bytes.clone();
         let missing = || SourceError::Io {
             path: self.options.path.clone(),
             source: io::Error::from_raw_os_error(rustix::io::Errno::NOENT.raw_os_error()),
         };
-        let (table, reading) = Table::parse(bytes.ok_or_else(missing)?, &self.options)?;
+        let (table, reading) =
+            Table::parse_beside(bytes.ok_or_else(missing)?, &self.options, resting)?;
         self.last = Some(table);
+        self.resting = Arc::clone(resting);
         Ok(reading)
     }
 
@@ -222,7 +232,7 @@ impl Source for Value {
         let path = || self.options.path.clone();
         let read_only = |reason: &str| WriteError::ReadOnly { path: path(), reason: reason.into() };
         let Some(last) = &self.last else { return Err(read_only("it has not been read")) };
-        let (next, written) = last.edited(&self.options, edits)?;
+        let (next, written) = last.edited_beside(&self.options, edits, &self.resting)?;
         if let Some(next) = next {
             if self.options.access == Access::ReadOnly {
                 return Err(read_only("it was opened for reading only"));
@@ -235,6 +245,18 @@ impl Source for Value {
             self.last = Some(next);
         }
         Ok(written)
+    }
+
+    fn to_remember(&self, _: &Reading, _: &dyn Fn(&SourceRecord) -> bool) -> SourceAtRest {
+        SourceAtRest::default()
+    }
+
+    fn at_rest(&self, pairs: &Positions) -> Vec<SourceRecord> {
+        self.last.as_ref().map(|last| last.at_rest(pairs, &self.options)).unwrap_or_default()
+    }
+
+    fn beside(&self, at: &[RecordIndex]) -> Vec<(usize, SourceRecord)> {
+        self.last.as_ref().map(|last| last.beside(at, &self.options)).unwrap_or_default()
     }
 
     fn as_written(&self, at: RecordIndex) -> AsWritten {

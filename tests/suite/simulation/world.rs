@@ -128,6 +128,8 @@ pub(super) struct Past {
     /// What people edited since both sides were last in sync: fields of contacts, and
     /// of rows by their notes.
     pub(super) edited_contacts: BTreeSet<(u64, Field)>,
+    /// Fields of contacts that Linq did not take from the source.
+    pub(super) refused: BTreeSet<(u64, Field)>,
     pub(super) edited_rows: BTreeSet<(String, Field)>,
     /// Contacts that were created in Linq to put something back.
     pub(super) recreated: BTreeSet<u64>,

@@ -3,7 +3,7 @@
 use super::super::draft::Draft;
 use super::super::sheet::Sheet;
 use super::super::{Charset, CsvOptions};
-use crate::model::{Change, Field, LinqId, RecordIndex};
+use crate::model::{Change, Field, LinqId, RecordIndex, Resting};
 use crate::source::{Edit, EditOutcome, Reading};
 
 fn options() -> CsvOptions {
@@ -11,7 +11,7 @@ fn options() -> CsvOptions {
 }
 
 fn parse(file: &[u8], options: &CsvOptions) -> (Sheet, Reading) {
-    Sheet::parse(file.to_vec(), options).unwrap()
+    Sheet::parse(file.to_vec(), options, &Resting::default()).unwrap()
 }
 
 /// The file after the edits, and what became of them.

@@ -213,6 +213,7 @@ impl File {
             .iter()
             .enumerate()
             .all(|(at, cell)| !cell.dangles && !(cell.is_stray && (!is_whole || is_ours(at))))
+            && !is_between_marks(cells.iter().map(|cell| &*cell.value), &self.names)
     }
 
     /// Whether rows may be hidden in a cell.

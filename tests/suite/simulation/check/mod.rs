@@ -302,10 +302,13 @@ fn no_conflict_of_our_own(world: &World, plan: &Plan, seen: &Observation) {
         .collect();
     for step in &plan.steps {
         for wait in &step.waits {
-            let Wait::Conflict { field, source, linq, .. } = wait else { continue };
             let (Some(index), Some(id)) = (step.subject.record, step.subject.linq_id) else {
                 continue;
             };
+            if let Wait::Rejected { field: Some(field), side: Side::Linq, .. } = wait {
+                world.inner().past.refused.insert((id.0, *field));
+            }
+            let Wait::Conflict { field, source, linq, .. } = wait else { continue };
             let row = row_of(&sheet, &seen.source.records[index.0 as usize].label);
             let tag = tags[row].clone().unwrap_or_default();
             let by_people = {
@@ -328,8 +331,12 @@ fn no_conflict_of_our_own(world: &World, plan: &Plan, seen: &Observation) {
                     && !past.linked.contains_key(&id.0)
                     && (past.posted.contains(&id.0)
                         || past.edited_contacts.contains(&(id.0, *field)));
+                // What was typed in the source, and Linq did not take, is still there.
+                let refused = past.refused.contains(&(id.0, *field))
+                    && past.edited_contacts.contains(&(id.0, *field));
                 past.conflicts.contains(&(id.0, *field))
                     || given
+                    || refused
                     || asked.contains(&id)
                     || taken_for
                     || rejoined

@@ -1,0 +1,63 @@
+//! How much of both sides a run reads.
+
+use std::sync::Arc;
+
+use crate::mirror::State;
+use crate::model::{Policy, Resting};
+use crate::observe::{epoch, meaning};
+use crate::plan::LinqSide;
+use crate::source::{Reading, Source};
+
+use super::{Aim, RunError};
+
+/// How much a plan is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// What may have to be done: whoever is at rest is only counted.
+    Restless,
+    /// Everybody.
+    Everybody,
+}
+
+impl Extent {
+    /// What a run for `aim` needs. What an interrupted run left, and what is put back, may
+    /// concern anybody.
+    pub(super) fn of(aim: Aim<'_>, state: &State) -> Result<Extent, RunError> {
+        let is_sync = matches!(aim, Aim::Sync);
+        let is_quiet = is_sync && state.open_intents()?.is_empty();
+        Ok(if is_quiet { Extent::Restless } else { Extent::Everybody })
+    }
+}
+
+/// Reads the source, beside the pairs at rest that are returned with the reading. Where it
+/// means something else than before, or a late save has undone what was written, nobody is
+/// at rest.
+pub(super) fn read_source(
+    source: &mut dyn Source,
+    state: &State,
+    policy: &Policy,
+    extent: Extent,
+) -> Result<(Reading, Arc<Resting>), RunError> {
+    let remembered = state.meaning()?;
+    let resting = match extent {
+        Extent::Restless => Arc::new(state.resting(epoch(policy, remembered.as_ref()))?),
+        Extent::Everybody => Arc::default(),
+    };
+    let reading = source.read_beside(&resting)?;
+    let is_as_ever =
+        remembered.as_ref() == Some(&meaning(policy, &reading)) && reading.late.is_empty();
+    if resting.is_empty() || is_as_ever {
+        return Ok((reading, resting));
+    }
+    Ok((source.read()?, Arc::default()))
+}
+
+/// Adds to what Linq showed the contacts of the pairs `resting`, which it showed as they were:
+/// nobody is at rest any more.
+pub(super) fn rouse(state: &State, resting: &Resting, linq: &mut LinqSide) -> Result<(), RunError> {
+    let at_rest = std::mem::take(&mut linq.at_rest);
+    let ids = at_rest.iter().map(|at| resting.linq_id(at));
+    let ids: Vec<_> = ids.filter(|id| !linq.contacts.contains_key(id)).collect();
+    linq.contacts.extend(state.contacts_of(ids)?);
+    Ok(())
+}
