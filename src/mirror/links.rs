@@ -125,26 +125,6 @@ impl State {
             .collect()
         })
     }
-
-    /// Which of these links are no more.
-    ///
-    /// # Errors
-    /// When the state cannot be read.
-    pub fn removed_links(
-        &self,
-        links: impl IntoIterator<Item = LinkId>,
-    ) -> Result<Vec<LinkId>, StateError> {
-        self.read(|conn| {
-            let mut statement = conn.prepare_cached("SELECT 1 FROM links WHERE id = ?1")?;
-            let mut removed = Vec::new();
-            for link in links {
-                if !statement.exists([link])? {
-                    removed.push(link);
-                }
-            }
-            Ok(removed)
-        })
-    }
 }
 
 /// What there is to know of a link without what was agreed on.

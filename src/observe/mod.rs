@@ -65,7 +65,7 @@ pub async fn read_linq(
     run: RunId,
     now: Timestamp,
 ) -> Result<LinqSide, ObserveError> {
-    let others = if resting.is_empty() { linked(state)? } else { BTreeSet::new() };
+    let others = linked(state, resting)?;
     let all_seen = |seen: &Listing| {
         let is_shown =
             |at| seen.at_rest.contains(at) || seen.contacts.contains_key(&resting.linq_id(at));
@@ -125,10 +125,16 @@ pub async fn read_linq(
     Ok(side)
 }
 
-/// The contacts that are kept the same.
-fn linked(state: &State) -> Result<BTreeSet<LinqId>, StateError> {
-    let is_linked = |link: &LinkKey| link.status == LinkStatus::Linked;
-    Ok(state.link_keys()?.iter().filter(|link| is_linked(link)).map(|link| link.linq_id).collect())
+/// The contacts that are kept the same and are not among those at rest.
+fn linked(state: &State, resting: &Resting) -> Result<BTreeSet<LinqId>, StateError> {
+    if resting.is_empty() {
+        let is_linked = |link: &LinkKey| link.status == LinkStatus::Linked;
+        let links = state.link_keys()?;
+        return Ok(links.iter().filter(|link| is_linked(link)).map(|link| link.linq_id).collect());
+    }
+    let is_linked = |link: &Link| link.status == LinkStatus::Linked;
+    let links = state.links_of(&state.restless()?)?;
+    Ok(links.iter().filter(|link| is_linked(link)).map(|link| link.linq_id).collect())
 }
 
 /// Brings the mirror up to what Linq showed. Contacts that are not listed and not

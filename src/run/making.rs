@@ -12,7 +12,7 @@ use crate::apply::{
     Apply, GivenUp, Learned, LinqOutcome, RefusedEdit, Removed, SourceHalt, sample, write_source,
 };
 use crate::linq::LinqError;
-use crate::model::{Fingerprint, Resting, RunId, Timestamp, WaitingKind};
+use crate::model::{Fingerprint, LinqContact, Resting, RunId, Timestamp, WaitingKind};
 use crate::observe::{self, SourceRead};
 use crate::plan::{
     AllUnwritable, Hold, LinkPlan, LinqWrite, Observation, Plan, Step, Wait, waiting,
@@ -100,6 +100,8 @@ pub(super) struct Making<'s, 'a, 't> {
     began: Instant,
     /// The pairs that are at rest, and that this run does not read.
     resting: Arc<Resting>,
+    /// Contacts with which a search can be tried, where those of most pairs are not read.
+    searchable: Vec<LinqContact>,
 }
 
 impl<'s, 'a, 't> Making<'s, 'a, 't> {
@@ -128,6 +130,7 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
             failed: None,
             began: Instant::now(),
             resting: Arc::default(),
+            searchable: Vec::new(),
         }
     }
 
@@ -203,6 +206,9 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
             .await?;
         self.report.linq.seen = linq.contacts.len() + linq.at_rest.len();
         let seen = observe::observation(state, policy, self.read(&reading), linq, now)?;
+        if seen.census.pairs > 0 {
+            self.searchable = state.some_with_addresses()?;
+        }
         let mut seen = Seen::new(seen);
         if self.recorder(run, &seen).settle_interrupted(self.now())? {
             self.see_again(&mut seen, &reading)?;
@@ -330,7 +336,8 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
             learned: &self.learned,
             stop: self.terms.stop,
             sample: if self.sides.linq.may_try_either() {
-                sample(seen.linq.contacts.values(), self.terms.policy.canon)
+                let contacts = seen.linq.contacts.values().chain(&self.searchable);
+                sample(contacts, self.terms.policy.canon)
             } else {
                 None
             },

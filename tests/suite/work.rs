@@ -202,6 +202,34 @@ async fn whoever_shares_an_address_with_somebody_new_is_read() {
 }
 
 #[tokio::test]
+async fn whether_one_search_finds_whom_two_find_is_tried_with_somebody_at_rest() {
+    let mut office = Office::new(20, false).await;
+    let text = fs::read_to_string(office.path("contacts.csv")).unwrap();
+    let mut rows =
+        text.replacen(",Title\n", ",Title,Phone\n", 1).replace(",Works,\n", ",Works,,\n");
+    for n in 1..=20 {
+        let before = format!("p{n}@people.example,Works,,\n");
+        assert!(rows.contains(&before));
+        let after = format!("p{n}@people.example,Works,,+1415555{:04}\n", 2000 + n);
+        rows = rows.replacen(&before, &after, 1);
+    }
+    fs::write(office.path("contacts.csv"), &rows).unwrap();
+    for _ in 0..2 {
+        office.run().await;
+    }
+    assert_eq!(read(&office.run().await.1), [0, 0, 0, 20]);
+    for n in 1..=10 {
+        writeln!(rows, "N{n},New,n{n}@people.example,Works,,+1415555{:04}", 3000 + n).unwrap();
+    }
+    fs::write(office.path("contacts.csv"), &rows).unwrap();
+    let before = office.linq.requests().len();
+    assert_eq!(office.run().await.0.report.linq.created, 10);
+    // The listing, a search and a POST each, and the trial of that search.
+    let requests = office.linq.requests().len() - before;
+    assert!(requests <= 1 + 2 * 10 + 2, "{requests}");
+}
+
+#[tokio::test]
 async fn other_rules_have_everybody_planned_once() {
     let mut office = Office::new(40, false).await;
     office.region = "DE".parse().unwrap();

@@ -286,7 +286,10 @@ impl Driver {
         all.linq.contacts.extend(state.contacts_of(others).unwrap());
         let mut source = self.world.home.source(self.options(Access::ReadOnly));
         if let Ok(reading) = source.read() {
-            all.source.records = reading.records;
+            let there: BTreeSet<_> = all.source.records.iter().map(|one| one.index).collect();
+            let others = reading.records.into_iter().filter(|one| !there.contains(&one.index));
+            all.source.records.extend(others);
+            all.source.records.sort_by_key(|one| one.index);
         }
         all.census = Census::default();
         choose(&mut all, &self.policy());

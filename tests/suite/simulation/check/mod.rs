@@ -309,7 +309,7 @@ fn no_conflict_of_our_own(world: &World, plan: &Plan, seen: &Observation) {
                 world.inner().past.refused.insert((id.0, *field));
             }
             let Wait::Conflict { field, source, linq, .. } = wait else { continue };
-            let row = row_of(&sheet, &seen.source.records[index.0 as usize].label);
+            let row = row_of(&sheet, &seen.source.record(index).label);
             let tag = tags[row].clone().unwrap_or_default();
             let by_people = {
                 let past = &world.inner().past;
