@@ -55,7 +55,7 @@ fn timed<T>(what: &str, work: impl FnOnce() -> T) -> T {
 
 fn edit(record: &SourceRecord) -> Edit {
     let from = record.values[Field::Title].clone();
-    let change = Change { field: Field::Title, from, to: "Chief, of \"all\"".to_owned() };
+    let change = Change { field: Field::Title, from, to: "Chief, of \"all\"".into() };
     Edit::Update { at: record.index, changes: vec![change], linq_id: None }
 }
 

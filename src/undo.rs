@@ -3,6 +3,8 @@
 //! Owns the way from rows of the history to [`plan::Undoing`](crate::plan::Undoing).
 //! Leaves what is to be put back to the planner.
 
+use ecow::EcoString;
+
 use crate::mirror::{Action, HistoryEntry, State, StateError};
 use crate::model::{Agreement, BaseChange, Change, RunId, Values, Who};
 use crate::plan::{Deed, Done, Undoing};
@@ -41,7 +43,7 @@ fn done(entry: HistoryEntry) -> Option<Done> {
     Some(Done { linq_id, source_key, name, deed })
 }
 
-fn texts(changes: &[Change], text: fn(&Change) -> &String) -> Values {
+fn texts(changes: &[Change], text: fn(&Change) -> &EcoString) -> Values {
     changes.iter().map(|change| (change.field, text(change).clone())).collect()
 }
 
@@ -52,7 +54,7 @@ fn last_known(entry: &HistoryEntry) -> [Values; 2] {
         let values = texts(&entry.changes, |change| &change.from);
         return [values.clone(), values];
     }
-    let half = |half: fn(&Agreement) -> &String| {
+    let half = |half: fn(&Agreement) -> &EcoString| {
         entry.bases.iter().map(|change| (change.field, half(&change.before).clone())).collect()
     };
     [half(|before| &before.source), half(|before| &before.linq)]
@@ -64,7 +66,7 @@ fn bases(entry: &HistoryEntry) -> Vec<BaseChange> {
     if !entry.bases.is_empty() {
         return entry.bases.clone();
     }
-    let both = |text: &String| Agreement { source: text.clone(), linq: text.clone() };
+    let both = |text: &EcoString| Agreement { source: text.clone(), linq: text.clone() };
     let base = |change: &Change| BaseChange {
         field: change.field,
         before: both(&change.from),

@@ -99,7 +99,7 @@ impl Apply<'_> {
         let mut fields: Vec<(Field, String)> =
             changed.map(|change| (change.field, canon.to_send(change.field, &change.to))).collect();
         let carried = carried(set, current, avoided);
-        fields.extend(carried.map(|field| (field, current[field].clone())));
+        fields.extend(carried.map(|field| (field, current[field].to_string())));
         let owner = set.iter().find(|change| change.field == Field::Owner);
         let owner = owner.map_or(&current[Field::Owner], |change| &change.to).trim();
         Update::new(fields, (!owner.is_empty()).then(|| owner.to_owned()))
@@ -174,11 +174,8 @@ mod tests {
 
     #[test]
     fn an_update_without_an_answer_is_judged_by_what_the_contact_looks_like() {
-        let change = |from: &str, to: &str| Change {
-            field: Field::Title,
-            from: from.to_owned(),
-            to: to.to_owned(),
-        };
+        let change =
+            |from: &str, to: &str| Change { field: Field::Title, from: from.into(), to: to.into() };
         let look = |change: Change, shown: &str| {
             let shown = Values::from_iter([(Field::Title, shown.to_owned())]);
             match look_of(&[change], &shown, Canon::new(Region::US)) {

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use crate::mirror::{HistoryEntry, IntentKind, IntentOutcome, NewIntent, State};
 use crate::model::{
-    AsWritten, Change, Field, FieldSet, Fingerprint, IntentId, LinkId, LinqId, Policy, RecordIndex,
-    Side, Timestamp, Values,
+    AsWritten, Change, Field, FieldSet, IntentId, LinkId, LinqId, Policy, RecordIndex, Side,
+    Timestamp, Values,
 };
 use crate::observe::record;
 use crate::plan::{Observation, Plan, Reason, SourceWrite, Step};
@@ -18,6 +18,9 @@ use crate::source::{Edit, EditOutcome, Reading, Source, WriteError, Written};
 
 use super::unwritable::{RefusedEdit, refused_edits};
 use super::{Clock, StateError};
+
+/// How many writes are put down in the journal, and recorded, at once.
+const TOGETHER: usize = 1_000;
 
 /// Why the source was not written.
 #[derive(Debug, thiserror::Error)]
@@ -60,13 +63,14 @@ pub(crate) fn write_source(
     plan: &Plan,
     clock: Clock<'_>,
 ) -> Result<SourceWrites, SourceHalt> {
-    let mut writings = writings(plan, source, recorder)?;
+    let (mut writings, edits) = writings(plan, source, recorder)?;
     if writings.is_empty() {
         return Ok(SourceWrites::default());
     }
     back_up_once(source, state, clock())?;
-    intend(&mut writings, state, recorder, clock())?;
-    let edits: Vec<Edit> = writings.iter().map(|writing| writing.edit.clone()).collect();
+    for (writings, edits) in writings.chunks_mut(TOGETHER).zip(edits.chunks(TOGETHER)) {
+        intend(writings, edits, state, recorder, clock())?;
+    }
     let Written { edits, versions, reading, failed } = match source.write(&edits) {
         Ok(written) => written,
         Err(error) => {
@@ -78,20 +82,25 @@ pub(crate) fn write_source(
         }
     };
     let mut done = SourceWrites::default();
-    let mut outcomes = Vec::new();
-    for ((writing, outcome), version) in writings.iter().zip(&edits).zip(versions) {
-        let refused = refused_edits(writing.step, writing.write, recorder.seen, outcome, &reading);
-        if !refused.is_empty() {
-            recorder.tried_in_vain(writing.step, clock())?;
+    let each: Vec<_> = writings.iter().zip(&edits).zip(versions).collect();
+    // What an interruption leaves unrecorded is in the journal.
+    for each in each.chunks(TOGETHER) {
+        let mut outcomes = Vec::new();
+        for ((writing, outcome), version) in each {
+            let refused =
+                refused_edits(writing.step, writing.write, recorder.seen, outcome, &reading);
+            if !refused.is_empty() {
+                recorder.tried_in_vain(writing.step, clock())?;
+            }
+            done.refused.extend(refused);
+            if let Some(outcome) = writing.outcome(recorder.seen, outcome, &reading, &mut done) {
+                outcomes.push((outcome, version.clone()));
+            } else if let Some(intent) = writing.intent {
+                state.close_intent(intent, unmade(outcome))?;
+            }
         }
-        done.refused.extend(refused);
-        if let Some(outcome) = writing.outcome(recorder.seen, outcome, &reading, &mut done) {
-            outcomes.push((outcome, version));
-        } else if let Some(intent) = writing.intent {
-            state.close_intent(intent, unmade(outcome))?;
-        }
+        recorder.source_written(&outcomes, clock())?;
     }
-    recorder.source_written(&outcomes, clock())?;
     done.reading = Some(reading);
     done.failed = failed;
     Ok(done)
@@ -122,33 +131,28 @@ fn back_up_once(source: &dyn Source, state: &State, now: Timestamp) -> Result<()
 struct Writing<'a> {
     step: &'a Step,
     write: &'a SourceWrite,
-    edit: Edit,
     intent: Option<IntentId>,
-    /// The record as it was, where it is removed, and its bytes.
-    written: AsWritten,
-    fingerprint: Option<Fingerprint>,
+    /// The record as it was, where it is removed.
+    written: Option<Box<AsWritten>>,
 }
 
+/// The writes of `plan`, and beside each what the source is asked for.
 fn writings<'a>(
     plan: &'a Plan,
     source: &dyn Source,
     recorder: Recorder<'_>,
-) -> Result<Vec<Writing<'a>>, StateError> {
+) -> Result<(Vec<Writing<'a>>, Vec<Edit>), StateError> {
     let removed = Removed::of(plan, recorder.state)?;
     let writes = plan.steps.iter().filter_map(|step| Some((step, step.source.as_ref()?)));
     let written = |write: &SourceWrite| match write {
-        SourceWrite::Delete { at } => source.as_written(*at),
-        SourceWrite::Create { .. } | SourceWrite::Update { .. } => AsWritten::default(),
+        SourceWrite::Delete { at } => Some(Box::new(source.as_written(*at))),
+        SourceWrite::Create { .. } | SourceWrite::Update { .. } => None,
     };
     let writing = |(step, write)| {
         let edit = with_whole_name(removed.edit(write, recorder.policy), recorder.seen);
-        let fingerprint = match write {
-            SourceWrite::Delete { at } => Some(record(recorder.seen, *at).fingerprint),
-            SourceWrite::Create { .. } | SourceWrite::Update { .. } => None,
-        };
-        Writing { step, write, edit, intent: None, written: written(write), fingerprint }
+        (Writing { step, write, intent: None, written: written(write) }, edit)
     };
-    Ok(writes.map(writing).collect())
+    Ok(writes.map(writing).unzip())
 }
 
 /// An edit of a name that says which other name stands beside it: a record that tells its
@@ -258,14 +262,17 @@ fn had(entry: &HistoryEntry) -> Values {
 /// Makes durable in the journal what is about to be written.
 fn intend(
     writings: &mut [Writing<'_>],
+    edits: &[Edit],
     state: &State,
     recorder: Recorder<'_>,
     now: Timestamp,
 ) -> Result<(), StateError> {
     let (intended, intents): (Vec<&mut Writing<'_>>, Vec<NewIntent>) = writings
         .iter_mut()
-        .filter_map(|writing| {
-            let intent = NewIntent { link: writing.link(), kind: writing.intent(recorder)? };
+        .zip(edits)
+        .filter_map(|(writing, edit)| {
+            let kind = writing.intent(edit, recorder)?;
+            let intent = NewIntent { link: writing.link(), kind };
             Some((writing, intent))
         })
         .unzip();
@@ -290,9 +297,9 @@ impl Writing<'_> {
     }
 
     /// What the journal says of it; filling in an id is worth no word.
-    fn intent(&self, recorder: Recorder<'_>) -> Option<IntentKind> {
+    fn intent(&self, edit: &Edit, recorder: Recorder<'_>) -> Option<IntentKind> {
         let linq_id = self.step.subject.linq_id;
-        match &self.edit {
+        match edit {
             Edit::Add { values, linq_id, .. } => {
                 Some(IntentKind::AddToSource { linq_id: *linq_id, values: values.clone() })
             }
@@ -304,9 +311,9 @@ impl Writing<'_> {
                 let linq = recorder.not_taken(linq_id, &changes);
                 Some(IntentKind::UpdateInSource { linq_id, changes, linq })
             }
-            Edit::Remove { .. } => {
-                let fingerprint = self.fingerprint;
-                let written = self.written.clone();
+            Edit::Remove { at } => {
+                let fingerprint = Some(record(recorder.seen, *at).fingerprint);
+                let written = self.written.as_deref().cloned().unwrap_or_default();
                 Some(IntentKind::RemoveFromSource { linq_id: linq_id?, fingerprint, written })
             }
         }
@@ -360,7 +367,7 @@ impl Writing<'_> {
                 EditOutcome::Removed | EditOutcome::Stands(_) | EditOutcome::StandsWithout(_, _),
             ) => {
                 done.deleted += 1;
-                let record = record(seen, *at);
+                let (record, written) = (record(seen, *at), written.as_deref()?);
                 Some(SourceOutcome::Removed { step, intent: *intent, record, written })
             }
             (_, EditOutcome::Refused(_))

@@ -3,6 +3,8 @@
 //! Owns by what each such field is known when the next plan is made: by the record as it is
 //! by then. Leaves to [`crate::plan`] what follows.
 
+use ecow::EcoString;
+
 use crate::model::{Change, Field, Fingerprint, RejectedField, SourceRecord};
 use crate::observe::record;
 use crate::plan::{Observation, SourceWrite, Step, unwritable_field, unwritable_write};
@@ -69,7 +71,8 @@ fn changes(write: &SourceWrite) -> Vec<Change> {
     match write {
         SourceWrite::Update { set, .. } => set.clone(),
         SourceWrite::Create { values, .. } => {
-            let change = |field| Change { field, from: String::new(), to: values[field].clone() };
+            let change =
+                |field| Change { field, from: EcoString::new(), to: values[field].clone() };
             values.filled().iter().map(change).collect()
         }
         SourceWrite::Delete { .. } => Vec::new(),

@@ -149,7 +149,7 @@ impl Apply<'_> {
             self.state.close_intent(intent, IntentOutcome::Refused)?;
             let kept = |change: Change| RefusedField {
                 field: change.field,
-                text: change.to,
+                text: change.to.into(),
                 reason: KEPT.to_owned(),
             };
             updating.refused.extend(part.into_iter().map(kept));

@@ -132,7 +132,7 @@ impl Verdict {
             let (mine, theirs) = (&record.values[field], &contact.values[field]);
             let link = person.link;
             let is_meant = link.and_then(|link| meant(field, link, record, contact, policy));
-            let values = Some((field, mine.clone(), theirs.clone()));
+            let values = Some((field, mine.to_string(), theirs.to_string()));
             self.differ(person, "different values", values, is_meant);
         }
     }

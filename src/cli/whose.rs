@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use ecow::EcoString;
+
 use crate::config::Config;
 use crate::mirror::{HistoryEntry, HistoryRow, State};
 use crate::model::{BaseChange, Change, Fingerprint, LinqId, Needles, Values, Who};
@@ -112,10 +114,10 @@ pub(super) fn is_about(entry: &HistoryEntry, who: &Who<'_>) -> bool {
 
 /// What an entry tells of a person: before and after, in Linq and in the source.
 pub(super) fn texts(entry: &HistoryEntry) -> [Values; 4] {
-    let changes = |text: fn(&Change) -> &String| {
+    let changes = |text: fn(&Change) -> &EcoString| {
         entry.changes.iter().map(|change| (change.field, text(change).clone())).collect()
     };
-    let bases = |half: fn(&BaseChange) -> &String| {
+    let bases = |half: fn(&BaseChange) -> &EcoString| {
         entry.bases.iter().map(|base| (base.field, half(base).clone())).collect()
     };
     [

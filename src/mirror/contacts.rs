@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ecow::EcoString;
+
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::State;
@@ -196,14 +198,14 @@ pub(super) fn store(
     )?
     .execute(params![
         id,
-        values[Field::FirstName],
-        values[Field::LastName],
-        values[Field::Email],
-        values[Field::PhoneNumber],
-        values[Field::Company],
-        values[Field::Title],
-        values[Field::Location],
-        values[Field::Owner],
+        values[Field::FirstName].as_str(),
+        values[Field::LastName].as_str(),
+        values[Field::Email].as_str(),
+        values[Field::PhoneNumber].as_str(),
+        values[Field::Company].as_str(),
+        values[Field::Title].as_str(),
+        values[Field::Location].as_str(),
+        values[Field::Owner].as_str(),
         created_at.map(Millis),
         updated_at.map(Millis),
         shown.raw,
@@ -228,10 +230,15 @@ fn contact(row: &Row<'_>) -> rusqlite::Result<LinqContact> {
     })
 }
 
+/// A text of a row.
+pub(super) fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<EcoString> {
+    Ok(row.get_ref(column)?.as_str()?.into())
+}
+
 fn values(row: &Row<'_>) -> rusqlite::Result<Values> {
     let mut values = Values::default();
     for (column, field) in (1..).zip(Field::ALL) {
-        values[field] = row.get(column)?;
+        values[field] = text(row, column)?;
     }
     Ok(values)
 }
@@ -252,7 +259,7 @@ mod tests {
             state.store_contacts(run, at(0), [Shown { contact, raw }]).unwrap();
         };
         store(&contact, r#"{"id":7,"nickname":"countess"}"#);
-        contact.values[Field::Title] = "Countess".to_owned();
+        contact.values[Field::Title] = "Countess".into();
         store(&contact, r#"{"id":7}"#);
         store(&linq_contact(8, ada()), "{}");
         assert_eq!(state.contacts().unwrap().get(&LinqId(7)), Some(&contact));

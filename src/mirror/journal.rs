@@ -201,7 +201,7 @@ mod tests {
         ) {
             let linq_id = LinqId(linq_id);
             let changes =
-                vec![Change { field: Field::Title, from: String::new(), to: text.clone() }];
+                vec![Change { field: Field::Title, from: "".into(), to: text.clone().into() }];
             let kinds = [
                 IntentKind::CreateInLinq {
                     values: values.clone(),

@@ -10,6 +10,7 @@ use rusqlite::{Params, Row};
 
 use super::State;
 use super::columns::Json;
+use super::contacts::text;
 use super::error::{Fault, StateError};
 use super::history::{HistoryRow, OF_RUN_BACKWARDS, WHOLE, history_row};
 use crate::model::{
@@ -215,8 +216,8 @@ impl State {
                 base.linq_values()
             } else {
                 let texts = Field::ALL.into_iter().enumerate();
-                let text = |(column, field)| Ok((field, row.get(column)?));
-                texts.map(text).collect::<rusqlite::Result<_>>()?
+                let value = |(column, field)| Ok((field, text(row, column)?));
+                texts.map(value).collect::<rusqlite::Result<_>>()?
             };
             Ok(Some((row.get(8)?, row.get(9)?, values)))
         };

@@ -68,11 +68,8 @@ mod tests {
     fn the_same_write_again_counts_and_another_begins_anew() {
         let state = state();
         let run = state.begin_run(at(0)).unwrap();
-        let change = |from: &str, to: &str| Change {
-            field: Field::Title,
-            from: from.to_owned(),
-            to: to.to_owned(),
-        };
+        let change =
+            |from: &str, to: &str| Change { field: Field::Title, from: from.into(), to: to.into() };
         let write = |side, from, to| HistoryEntry {
             action: Action::Update,
             changes: vec![change(from, to)],

@@ -28,7 +28,7 @@ pub(super) fn contact(id: u64, values: Values) -> LinqContact {
 
 /// A new link to the contact `id`.
 pub(super) fn insert(id: u64) -> LinkChange {
-    let agreement = Agreement { source: "Ada".to_owned(), linq: "ADA".to_owned() };
+    let agreement = Agreement { source: "Ada".into(), linq: "ADA".into() };
     LinkChange::Insert {
         linq_id: LinqId(id),
         key: None,
@@ -91,7 +91,8 @@ pub(super) fn any_values() -> impl Strategy<Value = Values> {
 }
 
 pub(super) fn any_base() -> impl Strategy<Value = Base> {
-    let agreement = (any_text(), any_text()).prop_map(|(source, linq)| Agreement { source, linq });
+    let agreement = (any_text(), any_text())
+        .prop_map(|(source, linq)| Agreement { source: source.into(), linq: linq.into() });
     let agreed = proptest::collection::vec((any_field(), agreement), 0..8);
     let void = proptest::collection::vec((any_field(), any_side(), any_text()), 0..3);
     (agreed, void).prop_map(|(agreed, void)| {

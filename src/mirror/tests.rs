@@ -336,8 +336,7 @@ fn the_views_answer_people_in_their_own_words() {
     let shown = contact(8, ada());
     state.store_contacts(run, at(0), [Shown { contact: &shown, raw: "{}" }]).unwrap();
     let mut updated = record(7);
-    let change =
-        |field, from: &str, to: &str| Change { field, from: from.to_owned(), to: to.to_owned() };
+    let change = |field, from: &str, to: &str| Change { field, from: from.into(), to: to.into() };
     updated.history[0].changes =
         vec![change(Field::Title, "", "Countess"), change(Field::Company, "Engine", "")];
     updated.history.push(deletion(Side::Source, 9));

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use ecow::EcoString;
 use serde::de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -18,9 +19,9 @@ use super::{
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Agreement {
     /// The text in the source.
-    pub source: String,
+    pub source: EcoString,
     /// The text in Linq.
-    pub linq: String,
+    pub linq: EcoString,
 }
 
 impl fmt::Debug for Agreement {
@@ -92,8 +93,8 @@ impl Base {
     /// was known of it.
     pub fn make_void(&mut self, side: Side, field: Field, other: &str) {
         let agreement = self.agreements[field as usize].get_or_insert_with(|| match side {
-            Side::Source => Agreement { source: String::new(), linq: other.to_owned() },
-            Side::Linq => Agreement { source: other.to_owned(), linq: String::new() },
+            Side::Source => Agreement { source: EcoString::new(), linq: other.into() },
+            Side::Linq => Agreement { source: other.into(), linq: EcoString::new() },
         });
         match side {
             Side::Source => agreement.source.clear(),
@@ -190,7 +191,7 @@ impl Base {
 }
 
 fn halves<'a>(half: impl Fn(Field) -> Option<&'a str>) -> Values {
-    Field::ALL.into_iter().filter_map(|field| Some((field, half(field)?.to_owned()))).collect()
+    Field::ALL.into_iter().filter_map(|field| Some((field, half(field)?))).collect()
 }
 
 impl FromIterator<(Field, Agreement)> for Base {
@@ -229,7 +230,7 @@ impl Serialize for Base {
 
 /// What stands in JSON for one field.
 struct Halves {
-    each: [Option<String>; 2],
+    each: [Option<EcoString>; 2],
     is_apart: bool,
 }
 
@@ -264,7 +265,11 @@ impl Base {
     fn read(&mut self, field: Field, halves: Halves) {
         let Halves { each, is_apart } = halves;
         let void = each.each_ref().map(Option::is_none);
-        let [source, linq] = each.map(Option::unwrap_or_default);
+        let [source, mut linq] = each.map(Option::unwrap_or_default);
+        if source == linq {
+            // One text for both.
+            linq = source.clone();
+        }
         self.set(field, Agreement { source, linq });
         for (side, is_void) in Side::ALL.into_iter().zip(void) {
             if is_void {
@@ -388,7 +393,7 @@ mod tests {
 
     #[test]
     fn a_base_is_read_from_the_json_that_it_is_written_as() {
-        let agreed = |text: &str| Agreement { source: text.to_owned(), linq: "b\n".to_owned() };
+        let agreed = |text: &str| Agreement { source: text.into(), linq: "b\n".into() };
         let mut base = Base::default();
         base.set(Field::Title, agreed("a \"quoted\" text"));
         base.set_apart(Field::Company, agreed(APART));

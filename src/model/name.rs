@@ -144,7 +144,7 @@ mod tests {
     fn name_and_company_are_a_key_only_together() {
         let mut ada = person("Ada", "King  Noel");
         assert_eq!(name_and_company_key(&ada), None);
-        ada[Field::Company] = "ÉNGINE".to_owned();
+        ada[Field::Company] = "ÉNGINE".into();
         assert_eq!(name_and_company_key(&ada).as_deref(), Some("ada\u{1f}king noel\u{1f}engine"));
     }
 }

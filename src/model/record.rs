@@ -117,9 +117,9 @@ impl SourceRecord {
         };
         let rejected = self.rejected.iter().position(|rejected| rejected.field == field);
         let reason = rejected.map(|position| self.rejected.remove(position).reason);
-        let text = std::mem::replace(&mut self.values[field], chosen.text);
+        let text = std::mem::replace(&mut self.values[field], chosen.text.into());
         if !text.trim().is_empty() {
-            self.others.push(OtherValue { field, text, reason });
+            self.others.push(OtherValue { field, text: text.into(), reason });
         }
         self.rejected.extend(chosen.reason.map(|reason| RejectedField { field, reason }));
     }

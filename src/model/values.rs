@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::{Index, IndexMut};
 
+use ecow::EcoString;
 use serde::de::{MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -15,7 +16,7 @@ use super::{Field, FieldSet};
 /// Serialises as an object of the non-blank fields. `Debug` shows which fields
 /// are filled, never with what.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Values([String; 8]);
+pub struct Values([EcoString; 8]);
 
 impl Values {
     /// The same values with every field outside `fields` blank.
@@ -67,24 +68,24 @@ impl Values {
 }
 
 impl Index<Field> for Values {
-    type Output = String;
+    type Output = EcoString;
 
-    fn index(&self, field: Field) -> &String {
+    fn index(&self, field: Field) -> &EcoString {
         &self.0[field as usize]
     }
 }
 
 impl IndexMut<Field> for Values {
-    fn index_mut(&mut self, field: Field) -> &mut String {
+    fn index_mut(&mut self, field: Field) -> &mut EcoString {
         &mut self.0[field as usize]
     }
 }
 
-impl FromIterator<(Field, String)> for Values {
-    fn from_iter<I: IntoIterator<Item = (Field, String)>>(pairs: I) -> Values {
+impl<T: Into<EcoString>> FromIterator<(Field, T)> for Values {
+    fn from_iter<I: IntoIterator<Item = (Field, T)>>(pairs: I) -> Values {
         let mut values = Values::default();
         for (field, text) in pairs {
-            values[field] = text;
+            values[field] = text.into();
         }
         values
     }
@@ -119,7 +120,7 @@ impl<'de> Deserialize<'de> for Values {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Values, A::Error> {
                 let mut values = Values::default();
-                while let Some((field, text)) = map.next_entry::<Field, String>()? {
+                while let Some((field, text)) = map.next_entry::<Field, EcoString>()? {
                     values[field] = text;
                 }
                 Ok(values)
@@ -135,9 +136,9 @@ pub struct Change {
     /// The field that changes.
     pub field: Field,
     /// Its text before; empty for a blank.
-    pub from: String,
+    pub from: EcoString,
     /// Its text afterwards; empty to clear it.
-    pub to: String,
+    pub to: EcoString,
 }
 
 impl Change {

@@ -25,12 +25,13 @@ pub(crate) fn keep_records(
     let SourceRead { source, resting, .. } = read;
     let linked = seen.links.iter().filter(|link| link.status == LinkStatus::Linked);
     let linked: BTreeSet<LinkId> = linked.map(|link| link.id).collect();
-    let mut records: BTreeMap<LinkId, SourceRecord> =
-        records_of_links(seen, policy).into_iter().map(|(link, one)| (link, one.clone())).collect();
+    let mut records: BTreeMap<LinkId, &SourceRecord> =
+        records_of_links(seen, policy).into_iter().collect();
     records.retain(|link, _| linked.contains(link));
     let there: Vec<RecordIndex> = seen.source.records.iter().map(|record| record.index).collect();
-    for (at, record) in source.beside(&there) {
-        records.entry(resting.link(at)).or_insert(record);
+    let beside = source.beside(&there);
+    for (at, record) in &beside {
+        records.entry(resting.link(*at)).or_insert(record);
     }
     let stamps = records.iter().map(|(link, record)| (*link, source.stamp(record.index)));
     let there: BTreeMap<LinkId, Fingerprint> = stamps.collect();

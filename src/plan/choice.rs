@@ -59,7 +59,7 @@ pub fn choose(seen: &mut Observation, policy: &Policy) {
     }
     for (position, told) in names {
         for (field, name) in told.by_field() {
-            name.clone_into(&mut seen.source.records[position].values[field]);
+            seen.source.records[position].values[field] = name.into();
         }
     }
 }
@@ -113,7 +113,7 @@ fn keep_a_half(record: &SourceRecord, agreed: &Values, values: &mut Values) {
     let is_kept = values[first] == agreed[first] || values[last] == agreed[last];
     let near = |name: &NameText| name.near(&agreed[first], &agreed[last]);
     if let Some([a, b]) = record.composed.name.as_ref().filter(|_| !is_kept).and_then(near) {
-        (values[first], values[last]) = (a, b);
+        (values[first], values[last]) = (a.into(), b.into());
     }
 }
 

@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use ecow::EcoString;
+
 use crate::model::{
     Agreement, Base, Canon, Change, ConflictPolicy, Field, FieldSet, Fingerprint, LinqContact,
     Policy, Side, SourceRecord, Values, WaitingKind, name_contains,
@@ -49,8 +51,8 @@ enum Outcome {
 
 /// What a person has decided about a field.
 enum Decided {
-    ToLinq(String),
-    ToSource(String),
+    ToLinq(EcoString),
+    ToSource(EcoString),
 }
 
 /// What the state remembers of a pair besides its base.
@@ -147,7 +149,7 @@ fn sendable(field: Field, source: &str, outcome: Outcome, policy: &Policy) -> Ou
 }
 
 fn change(field: Field, from: &str, to: &str) -> Change {
-    Change { field, from: from.to_owned(), to: to.to_owned() }
+    Change { field, from: from.into(), to: to.into() }
 }
 
 fn outcome(
@@ -382,10 +384,10 @@ fn resolved(
     let decided = |decided| Some(Outcome::Decided(resolution.what, decided, why));
     match (same(source, wanted), same(linq, wanted)) {
         (false, _) if policy.writes_field(Side::Source, field) => {
-            decided(Decided::ToSource(wanted.to_owned()))
+            decided(Decided::ToSource(wanted.into()))
         }
         (true, false) if policy.writes_field(Side::Linq, field) => {
-            decided(Decided::ToLinq(wanted.to_owned()))
+            decided(Decided::ToLinq(wanted.into()))
         }
         // The side that loses is not written: a decision means that each keeps what it has.
         (true, _) | (_, true) => Some(Outcome::Agree),
@@ -446,8 +448,8 @@ fn ask(
         Some(Side::Source | Side::Linq) | None => Outcome::Wait(Wait::Conflict {
             field,
             base: base.half(Side::Linq, field).unwrap_or_default().to_owned(),
-            source: record.values[field].clone(),
-            linq: contact.values[field].clone(),
+            source: record.values[field].to_string(),
+            linq: contact.values[field].to_string(),
             clash,
         }),
     }

@@ -235,7 +235,7 @@ impl Pair<'_> {
             if let Some(agreed) = agreed.filter(|_| writes && is(what, &model::Decision::Reject)) {
                 step.decided.push(CarriedOut { what, field: Some(*field) });
                 step.why.insert(*field, FieldReason::Rejected(side));
-                let (from, to) = (values[*field].clone(), agreed.to_owned());
+                let (from, to) = (values[*field].clone(), agreed.into());
                 set.push(Change { field: *field, from, to });
             }
         }

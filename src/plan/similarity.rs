@@ -3,6 +3,8 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
+use ecow::EcoString;
+
 use encoding_rs::WINDOWS_1252;
 
 use crate::model::{Canon, Field, FieldSet, SourceRecord, Values, names_contradict};
@@ -36,7 +38,7 @@ struct Compared {
 }
 
 impl Compared {
-    fn filled(&self) -> impl Iterator<Item = (Field, &String)> {
+    fn filled(&self) -> impl Iterator<Item = (Field, &EcoString)> {
         let value = |field| (field, &self.values[field]);
         Field::ALL.into_iter().map(value).filter(|(_, text)| !text.is_empty())
     }
@@ -208,7 +210,7 @@ fn restored(known: &Values, text: &Values) -> Option<Values> {
 /// Pairs, by their places in the slices, that share a value which is not common, or one
 /// that has lost letters.
 fn sharing_a_value(known: &[Compared], records: &[Compared]) -> BTreeSet<(usize, usize)> {
-    let mut rows: BTreeMap<(Field, &String), Vec<usize>> = BTreeMap::new();
+    let mut rows: BTreeMap<(Field, &EcoString), Vec<usize>> = BTreeMap::new();
     for (row, record) in records.iter().enumerate() {
         for value in record.filled() {
             rows.entry(value).or_default().push(row);

@@ -533,7 +533,7 @@ impl LinqWrite {
     /// refused as a whole.
     pub fn fingerprint(&self) -> Fingerprint {
         let mut content: BTreeMap<&str, String> = BTreeMap::new();
-        let mut put = |field: Field, text: &String| content.insert(field.name(), text.clone());
+        let mut put = |field: Field, text: &str| content.insert(field.name(), text.to_owned());
         match self {
             LinqWrite::Create { values, user_email, .. } => {
                 for field in values.filled().iter() {

@@ -35,7 +35,7 @@ pub fn unwritable_field(
     let mut parts = vec!["in source".to_owned(), id.to_string(), field.name().to_owned()];
     parts.push(record.fingerprint.to_hex());
     parts.extend(place.cloned());
-    parts.extend(beside.map(|other| after[other].clone()));
+    parts.extend(beside.map(|other| after[other].to_string()));
     of_parts(&parts)
 }
 
@@ -55,7 +55,7 @@ pub fn unwritable_write(id: LinqId, write: &SourceWrite, seen: &Observation) -> 
 }
 
 fn texts(values: &Values) -> impl Iterator<Item = String> {
-    Field::ALL.into_iter().map(|field| values[field].clone())
+    Field::ALL.into_iter().map(|field| values[field].to_string())
 }
 
 fn of_parts(parts: &[String]) -> Fingerprint {

@@ -74,7 +74,7 @@ fn rejected_value(
     match kind {
         WaitingKind::Rejected { field, side: Side::Linq, .. } => {
             let (field, record) = ((*field)?, record?);
-            Some((record.values[field].clone(), cell(field, record, seen)))
+            Some((record.values[field].to_string(), cell(field, record, seen)))
         }
         WaitingKind::Rejected { field, side: Side::Source, .. } => {
             let (field, contact) = ((*field)?, contact?);
@@ -87,7 +87,7 @@ fn rejected_value(
                 },
                 |record| cell(field, record, seen),
             );
-            Some((contact.values[field].clone(), cell))
+            Some((contact.values[field].to_string(), cell))
         }
         WaitingKind::Conflict { .. }
         | WaitingKind::Ambiguous { .. }

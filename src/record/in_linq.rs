@@ -3,6 +3,8 @@
 //! Owns how an answer becomes links, base and history. Leaves what the source holds to
 //! [`super::written`], and what was refused to [`super::refused`].
 
+use ecow::EcoString;
+
 use crate::linq::Fetched;
 use crate::mirror::{Action, ContactChange, IntentOutcome, LinkChange, Record, StateError};
 use crate::model::{
@@ -101,7 +103,7 @@ impl Recorder<'_> {
         let owner = record.values[Field::Owner].trim();
         let has_own = fields.contains(Field::Owner) && !owner.is_empty();
         if has_own && sent.user_email.map(str::trim) != Some(owner) {
-            let (source, linq) = (String::new(), answer[Field::Owner].clone());
+            let (source, linq) = (EcoString::new(), answer[Field::Owner].clone());
             base.set(Field::Owner, Agreement { source, linq });
         }
         base

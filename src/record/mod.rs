@@ -15,6 +15,8 @@ mod written;
 
 use std::collections::BTreeSet;
 
+use ecow::EcoString;
+
 use crate::linq::Fetched;
 use crate::mirror::{
     Action, ContactChange, HistoryEntry, IntentOutcome, KeptRecord, LinkChange, Record,
@@ -327,13 +329,13 @@ fn carried_out(step: &Step, set: Option<&[Change]>) -> Vec<Fingerprint> {
 }
 
 fn emptied(values: &Values) -> Vec<Change> {
-    let change = |field| Change { field, from: values[field].clone(), to: String::new() };
+    let change = |field| Change { field, from: values[field].clone(), to: EcoString::new() };
     values.filled().iter().map(change).collect()
 }
 
 fn filled(values: &Values) -> Vec<Change> {
     let fields = values.filled();
-    let change = |field| Change { field, from: String::new(), to: values[field].clone() };
+    let change = |field| Change { field, from: EcoString::new(), to: values[field].clone() };
     fields.iter().map(change).collect()
 }
 

@@ -1,5 +1,7 @@
 //! What the source holds after it was written.
 
+use ecow::EcoString;
+
 use crate::mirror::{
     Action, ContactChange, HistoryEntry, IntentOutcome, LinkChange, Record, StateError,
 };
@@ -214,7 +216,7 @@ fn keep_further(link: LinkChange, set: &[Change], record: &SourceRecord) -> Link
         for change in set.iter().filter(|change| change.clears()) {
             let mut others = record.others.iter().filter(|other| other.field == change.field);
             if let Some(next) = others.next() {
-                let (source, linq) = (next.text.clone(), String::new());
+                let (source, linq) = (next.text.clone().into(), EcoString::new());
                 base.set_apart(change.field, Agreement { source, linq });
             }
         }

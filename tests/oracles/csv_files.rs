@@ -103,7 +103,7 @@ fn look(file: &Path, raw: &[u8], options: &CsvOptions, tally: &mut Tally) {
         for field in reading.mapped.iter() {
             let from = record.values[field].clone();
             let to = "Zed \"Z\", Z; \r\nX".to_owned();
-            let changes = vec![Change { field, from, to }];
+            let changes = vec![Change { field, from, to: to.into() }];
             let edit = Edit::Update { at: record.index, changes, linq_id: None };
             told(csv_laws::edits(raw, options, &[edit]));
             tally.edits += 1;

@@ -161,7 +161,7 @@ pub(crate) fn wishes(raw: &[u8], options: &CsvOptions, chosen: &[u8]) -> Vec<Edi
             (2, _) => Edit::Remove { at: RecordIndex(u32::from(at)) },
             (_, Some(record)) => {
                 let from = record.values[field].clone();
-                let changes = vec![Change { field, from, to }];
+                let changes = vec![Change { field, from, to: to.into() }];
                 let linq_id = (id % 2 == 1).then_some(LinqId(99));
                 Edit::Update { at: record.index, changes, linq_id }
             }

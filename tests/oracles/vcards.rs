@@ -94,9 +94,8 @@ fn look(file: &Path, raw: &[u8], tally: &mut Tally) {
     for (card, values) in whole.people.iter().enumerate().step_by(step) {
         let Some(values) = values else { continue };
         for field in Field::ALL.into_iter().filter(|field| *field != Field::Owner) {
-            let change = |from: &str, to: &str| {
-                vec![Change { field, from: from.to_owned(), to: to.to_owned() }]
-            };
+            let change =
+                |from: &str, to: &str| vec![Change { field, from: from.into(), to: to.into() }];
             match edited(raw, card, &change(&values[field], &values[field])) {
                 Ok(same) if same != raw => wrong(&format!("card {card}: {field} put as it is")),
                 Ok(_) | Err(_) => {}

@@ -96,7 +96,10 @@ fn overwritten(world: &World, side: Side) -> Vec<(String, String)> {
     let history = world.state().history_of(LinqId(world.contact("Ada").id)).unwrap();
     let updates = history.into_iter().map(|row| row.entry);
     let updates = updates.filter(|entry| entry.side == side && entry.action == Action::Update);
-    updates.flat_map(|entry| entry.changes).map(|change| (change.from, change.to)).collect()
+    updates
+        .flat_map(|entry| entry.changes)
+        .map(|change| (change.from.into(), change.to.into()))
+        .collect()
 }
 
 #[test]

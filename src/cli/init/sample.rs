@@ -31,7 +31,7 @@ pub(super) fn text(
     row(&mut text, "Linq", if shape.is_some() { "column" } else { "" }, labels);
     for field in Field::ALL.into_iter().filter(|field| reading.mapped.contains(*field)) {
         let column = shape.and_then(|shape| shape.columns.get(&field)).map_or("", String::as_str);
-        let values = examples.iter().map(|record| record.values[field].clone());
+        let values = examples.iter().map(|record| record.values[field].to_string());
         row(&mut text, field.name(), column, values);
     }
     if let Some(key) = key {

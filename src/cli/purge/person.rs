@@ -85,7 +85,7 @@ impl Person {
         others.extend(links.flat_map(|link| [link.base.source_values(), link.base.linq_values()]));
         let texts = |values: &Values| {
             let number = canon.phone_key(values).unwrap_or_default();
-            let plain = [&values[Field::Email], &values[Field::PhoneNumber], &number];
+            let plain = [&*values[Field::Email], &*values[Field::PhoneNumber], &number];
             let plain = plain.map(|text| text.trim().to_lowercase());
             let name = values.display_name().to_lowercase();
             let is_whole = [Field::FirstName, Field::LastName]

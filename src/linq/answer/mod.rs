@@ -14,6 +14,8 @@ mod complaint;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use ecow::EcoString;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
@@ -288,15 +290,15 @@ fn read_contact(raw: &RawValue) -> Result<Fetched, Unreadable> {
 }
 
 /// A text, or a whole number as it is written; `None` for anything else.
-fn text(member: Option<&RawValue>) -> Option<String> {
+fn text(member: Option<&RawValue>) -> Option<EcoString> {
     let Some(raw) = member.map(RawValue::get) else {
-        return Some(String::new());
+        return Some(EcoString::new());
     };
     let digits = raw.strip_prefix('-').unwrap_or(raw);
     if digits.bytes().all(|b| b.is_ascii_digit()) {
-        return Some(raw.to_owned());
+        return Some(raw.into());
     }
-    serde_json::from_str::<Option<String>>(raw).ok().map(Option::unwrap_or_default)
+    serde_json::from_str::<Option<EcoString>>(raw).ok().map(Option::unwrap_or_default)
 }
 
 /// A whole number that is not negative, also if it is written as a text.

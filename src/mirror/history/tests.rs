@@ -111,13 +111,13 @@ proptest! {
             source_key: Some(text.clone()),
             name: text.clone(),
             changes: vec![Change {
-                field: Field::Owner, from: text.clone(), to: String::new(),
+                field: Field::Owner, from: text.clone().into(), to: "".into(),
             }],
             bases: vec![BaseChange {
                 field: Field::Owner,
-                before: Agreement { source: text.clone(), linq: String::new() },
+                before: Agreement { source: text.clone().into(), linq: "".into() },
                 agreed: true,
-                after: Agreement { source: text.clone(), linq: text.clone() },
+                after: Agreement { source: text.clone().into(), linq: text.clone().into() },
             }],
             before: Some(text.clone()),
             place: Some(text.clone()),

@@ -116,7 +116,7 @@ impl World {
         match step.linq.as_ref().unwrap() {
             LinqWrite::Create { values, user_email, doubt } => {
                 let mut answer = self.rewritten(values);
-                answer[Field::Owner] = user_email.clone().unwrap_or_default();
+                answer[Field::Owner] = user_email.as_deref().unwrap_or_default().into();
                 let id = self.appear(answer.clone());
                 self.created.insert(id);
                 let row = self.rows[step.subject.record.unwrap().0 as usize].clone();

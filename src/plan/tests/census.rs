@@ -70,7 +70,7 @@ fn crowded(choices: &mut Choices<'_>) -> World {
             // Sorted alone, or pasted off by one.
             0 => {
                 let texts: Vec<String> =
-                    rows.iter().map(|at| world.rows[*at][field].clone()).collect();
+                    rows.iter().map(|at| world.rows[*at][field].to_string()).collect();
                 for (at, text) in rows.iter().zip(texts.iter().cycle().skip(1)) {
                     world.set_row(*at, field, text);
                 }
@@ -86,7 +86,7 @@ fn crowded(choices: &mut Choices<'_>) -> World {
                 let ids: Vec<LinqId> = world.contacts.keys().copied().collect();
                 for at in &rows {
                     let id = ids[*at % ids.len()];
-                    world.contacts.get_mut(&id).unwrap()[field] = "same".to_owned();
+                    world.contacts.get_mut(&id).unwrap()[field] = "same".into();
                 }
             }
             6 if world.contacts.len() > 3 => {
@@ -95,7 +95,7 @@ fn crowded(choices: &mut Choices<'_>) -> World {
             }
             7 => {
                 let mut row = world.rows[rows[0]].clone();
-                row[field] = "other".to_owned();
+                row[field] = "other".into();
                 if choices.below(2) == 0 {
                     world.rows.push(row);
                 } else {

@@ -11,7 +11,7 @@ fn changed_back(side: Side, times: usize) -> World {
     let ada = "first_name=Ada email=ada@x.example title=b";
     let mut world = World::in_sync(&[ada, others[0], others[1]]);
     set(&mut world, side, "a");
-    let change = Change { field: Field::Title, from: "a".to_owned(), to: "b".to_owned() };
+    let change = Change { field: Field::Title, from: "a".into(), to: "b".into() };
     world.written.insert((world.id(0), side, Field::Title), Written { change, times });
     world
 }
@@ -28,7 +28,7 @@ fn writes(world: &World) -> (Option<String>, Option<String>) {
     let plan = world.plan();
     let title = |set: &[Change]| {
         let title = set.iter().find(|change| change.field == Field::Title);
-        title.map(|change| change.to.clone())
+        title.map(|change| change.to.to_string())
     };
     let to_source = plan.steps.iter().find_map(|step| match &step.source {
         Some(SourceWrite::Update { set, .. }) => title(set),
@@ -103,8 +103,7 @@ fn another_write_than_the_last_is_no_reason_to_wait() {
     for (from, to) in [("x", "b"), ("a", "x")] {
         let mut world = changed_back(Side::Linq, 3);
         for written in world.written.values_mut() {
-            written.change =
-                Change { field: Field::Title, from: from.to_owned(), to: to.to_owned() };
+            written.change = Change { field: Field::Title, from: from.into(), to: to.into() };
         }
         assert_eq!(writes(&world), only(Side::Source, "a"), "{from} to {to}");
     }

@@ -130,7 +130,7 @@ fn is(values: &Values, who: usize) -> bool {
 
 fn edit<'a>(people: impl Iterator<Item = &'a mut Values>, who: usize, field: Field, text: &str) {
     for person in people.filter(|person| is(person, who)) {
-        text.clone_into(&mut person[field]);
+        person[field] = text.into();
     }
 }
 
@@ -180,7 +180,7 @@ fn change(person: &mut Values, field: Field, choices: &mut Choices<'_>) {
         Field::PhoneNumber => choices.one_of(&PHONE),
         Field::Title | Field::Company | Field::Location | Field::Owner => choices.one_of(&TITLE),
     }
-    .to_owned();
+    .into();
 }
 
 /// A world in which people look like one another: they share mailboxes, numbers and

@@ -30,8 +30,8 @@ fn held(plan: &Plan) -> (usize, usize) {
 /// Edits a field of everybody on a side.
 fn edit(world: &mut World, side: Side, field: Field, new: impl Fn(usize, &[String]) -> String) {
     let old: Vec<String> = match side {
-        Side::Source => world.rows.iter().map(|row| row[field].clone()).collect(),
-        Side::Linq => world.contacts.values().map(|contact| contact[field].clone()).collect(),
+        Side::Source => world.rows.iter().map(|row| row[field].to_string()).collect(),
+        Side::Linq => world.contacts.values().map(|contact| contact[field].to_string()).collect(),
     };
     for position in 0..old.len() {
         let text = new(position, &old);

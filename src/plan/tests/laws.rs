@@ -67,7 +67,9 @@ pub(super) fn check(share: u64, law: impl Fn(&mut Choices<'_>) + Sync) {
 
 pub(super) fn typed(world: &World) -> BTreeSet<(Field, String)> {
     let people = world.rows.iter().chain(world.contacts.values());
-    people.flat_map(|v| v.filled().iter().map(|f| (f, v[f].clone())).collect::<Vec<_>>()).collect()
+    people
+        .flat_map(|v| v.filled().iter().map(|f| (f, v[f].to_string())).collect::<Vec<_>>())
+        .collect()
 }
 
 /// What a plan says it takes away: it would be in the history.
@@ -75,18 +77,18 @@ pub(super) fn said_to_go(plan: &Plan, world: &World) -> BTreeSet<(Field, String)
     let mut gone = BTreeSet::new();
     for step in &plan.steps {
         if let Some(LinqWrite::Update { set, .. }) = &step.linq {
-            gone.extend(set.iter().map(|change| (change.field, change.from.clone())));
+            gone.extend(set.iter().map(|change| (change.field, change.from.to_string())));
         }
         if let Some(LinqWrite::Delete { expected, .. }) = &step.linq {
-            gone.extend(expected.filled().iter().map(|f| (f, expected[f].clone())));
+            gone.extend(expected.filled().iter().map(|f| (f, expected[f].to_string())));
         }
         match &step.source {
             Some(SourceWrite::Update { set, .. }) => {
-                gone.extend(set.iter().map(|change| (change.field, change.from.clone())));
+                gone.extend(set.iter().map(|change| (change.field, change.from.to_string())));
             }
             Some(SourceWrite::Delete { at }) => {
                 let row = &world.rows[at.0 as usize];
-                gone.extend(row.filled().iter().map(|f| (f, row[f].clone())));
+                gone.extend(row.filled().iter().map(|f| (f, row[f].to_string())));
             }
             Some(SourceWrite::Create { .. }) | None => {}
         }

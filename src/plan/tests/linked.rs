@@ -244,7 +244,7 @@ fn a_refused_clearing_is_said_and_not_repeated() {
     let mut before = world.contacts.clone();
     world.apply(&plan);
     std::mem::swap(&mut world.contacts, &mut before);
-    let agreement = crate::model::Agreement { source: String::new(), linq: "Engines".to_owned() };
+    let agreement = crate::model::Agreement { source: "".into(), linq: "Engines".into() };
     world.links[0].base.set(Field::Company, agreement);
     let step = only_step(&world);
     assert!(!step.acts());

@@ -394,7 +394,7 @@ fn nobody_is_deleted_whom_an_ambiguous_row_may_be() {
     let mut seen = world.observe();
     seen.links[0].key = Some(SourceKey("1".to_owned()));
     seen.source.records[0].key = Some(SourceKey("4".to_owned()));
-    seen.source.records[0].values[Field::Title] = "CEO".to_owned();
+    seen.source.records[0].values[Field::Title] = "CEO".into();
     seen.source.records[0].fingerprint = Fingerprint::of(b"another row");
     let plan = plan(&seen, &world.policy).unwrap();
     assert_eq!(plan.steps.len(), 1, "{:#?}", plan.steps);
@@ -410,7 +410,7 @@ fn ids_that_slipped_to_other_rows_make_nobody_somebody_else() {
         seen.source.records[row].linq_id = Some(LinqId(id.into()));
         seen.source.records[row].fingerprint = Fingerprint::of(&[id]);
     }
-    seen.source.records[2].values[Field::Title] = "CTO".to_owned();
+    seen.source.records[2].values[Field::Title] = "CTO".into();
     let plan = plan(&seen, &world.policy).unwrap();
     let written: Vec<_> = plan.steps.iter().filter_map(|step| step.linq.as_ref()).collect();
     assert!(

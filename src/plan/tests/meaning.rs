@@ -67,7 +67,7 @@ fn other_columns(world: &mut World, choices: &mut Choices<'_>) -> MeaningChange 
     }
     for row in &mut world.rows {
         for field in fields.iter() {
-            choices.one_of(&TEXTS).clone_into(&mut row[field]);
+            row[field] = choices.one_of(&TEXTS).into();
         }
     }
     MeaningChange { read_anew: fields, ..MeaningChange::default() }
@@ -100,7 +100,7 @@ fn a_field_without_a_column_for_a_while_has_no_agreement_when_it_is_back() {
         settle_harmlessly(&mut world);
         world.mapped.insert(field);
         for row in &mut world.rows {
-            choices.one_of(&TEXTS).clone_into(&mut row[field]);
+            row[field] = choices.one_of(&TEXTS).into();
         }
         change(&mut world, &read_anew(&[field]));
         settle_harmlessly(&mut world);
@@ -185,7 +185,7 @@ fn a_blank_is_filled_and_another_value_is_a_conflict() {
     // The same value on both sides is an agreement again.
     other.set_row(0, Field::Title, "CEO");
     other.settle();
-    let agreement = Agreement { source: "CEO".to_owned(), linq: "CEO".to_owned() };
+    let agreement = Agreement { source: "CEO".into(), linq: "CEO".into() };
     assert_eq!(other.links[0].base.get(Field::Title), Some(&agreement));
 }
 
@@ -200,7 +200,7 @@ fn a_setting_brings_nobody_back_who_was_deleted_on_the_other_side() {
             Side::Source => world.contacts.retain(|_, who| who[Field::FirstName] != "Ada"),
             Side::Linq => world.rows.retain(|who| who[Field::FirstName] != "Ada"),
         }
-        world.rows.iter_mut().for_each(|row| "1".clone_into(&mut row[Field::Title]));
+        world.rows.iter_mut().for_each(|row| row[Field::Title] = "1".into());
         change(&mut world, &read_anew(&[Field::Title, Field::Company]));
         let plan = world.plan();
         let creates = |step: &Step| {

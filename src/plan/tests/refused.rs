@@ -68,7 +68,7 @@ fn a_refused_field_waits_and_the_others_of_its_contact_are_sent() {
     assert_eq!(waiting(&plan, &seen)[0].cell.as_deref(), Some("`Phone` in row 2"));
     assert_eq!(plan.refused.len(), 1);
 
-    seen.source.records[0].values[Field::PhoneNumber] = "+14155550199".to_owned();
+    seen.source.records[0].values[Field::PhoneNumber] = "+14155550199".into();
     let plan = planned(&seen, &world.policy);
     assert_eq!(sent(&plan), [Field::PhoneNumber, Field::Title], "another value is sent");
     assert!(plan.refused.is_empty());
@@ -95,7 +95,7 @@ fn a_person_has_it_sent_again() {
     assert_eq!(sent(&plan), [Field::PhoneNumber, Field::Title]);
     assert_eq!(plan.steps[0].decided.len(), 1);
     // What was shown is another value now.
-    seen.source.records[0].values[Field::PhoneNumber] = "nobody".to_owned();
+    seen.source.records[0].values[Field::PhoneNumber] = "nobody".into();
     let other = refused_field(world.id(0), Field::PhoneNumber, "nobody");
     refuse(&mut seen, other, &[], TimeDelta::hours(1));
     assert_eq!(sent(&planned(&seen, &world.policy)), [Field::Title]);
@@ -154,7 +154,7 @@ fn answered(source: &str, linq: &str) -> (World, Observation, LinqId) {
     world.policy.canon = Canon::new("FR".parse().unwrap());
     world.set_row(0, Field::PhoneNumber, source);
     let mut seen = world.observe();
-    let each = Agreement { source: source.to_owned(), linq: linq.to_owned() };
+    let each = Agreement { source: source.into(), linq: linq.into() };
     seen.links[0].base.set(Field::PhoneNumber, each);
     seen.links[0].fingerprint = seen.source.records[0].fingerprint;
     let id = world.id(0);

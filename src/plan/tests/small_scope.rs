@@ -16,6 +16,8 @@ use super::carry_out::{Recorded, effects};
 use super::laws::{said, said_to_go, text, turned, typed};
 use super::reference::{Agreed, Basis, Bond, Cell, End, FIELDS, Person, Start, Terms, end, end_on};
 use super::world::{World, at, content, values};
+use ecow::EcoString;
+
 use crate::model::{
     Agreement, Base, ConflictPolicy, DeletePolicy, Deletes, Direction, Field, Limit, Link, LinkId,
     LinkStatus, MeaningChange, Policy, Scope, Side, Values,
@@ -169,13 +171,13 @@ fn name(who: usize) -> String {
 fn somebody(who: usize, cells: [Cell; 2]) -> Values {
     let mut person = values(&name(who));
     for (field, cell) in FIELDS.into_iter().zip(cells) {
-        person[field] = cell.map(String::from).unwrap_or_default();
+        person[field] = cell.map(EcoString::from).unwrap_or_default();
     }
     person
 }
 
 fn base_of(who: usize, agreed: [Agreed; 2]) -> Base {
-    let both = |text: &String| Agreement { source: text.clone(), linq: text.clone() };
+    let both = |text: &EcoString| Agreement { source: text.clone(), linq: text.clone() };
     let person = values(&name(who));
     let mut base: Base = [Field::FirstName, Field::Email]
         .map(|field| (field, both(&person[field])))
@@ -183,7 +185,7 @@ fn base_of(who: usize, agreed: [Agreed; 2]) -> Base {
         .collect();
     for (field, agreed) in FIELDS.into_iter().zip(agreed) {
         if let Agreed::On(cell) = agreed {
-            base.set(field, both(&cell.map(String::from).unwrap_or_default()));
+            base.set(field, both(&cell.map(EcoString::from).unwrap_or_default()));
         }
     }
     base
@@ -204,7 +206,7 @@ fn world_of(starts: &[Start], policy: &Policy) -> World {
         world.rows.extend(start.source.map(|cells| {
             let mut row = somebody(who, cells);
             // A field that is not mapped stands for all that Linq does not know.
-            row[Field::Location] = if start.note { "a note" } else { "" }.to_owned();
+            row[Field::Location] = if start.note { "a note" } else { "" }.into();
             row
         }));
         let id = world.appear(start.linq.map(|cells| somebody(who, cells)).unwrap_or_default());
@@ -300,7 +302,7 @@ fn cells(values: &Values) -> [Cell; 2] {
 fn ends(count: usize, world: &World, plan: &Plan) -> Vec<End> {
     let rows = by_email(world.rows.iter());
     let contacts = by_email(world.contacts.values());
-    let mut bonds: BTreeMap<String, Bond> = BTreeMap::new();
+    let mut bonds: BTreeMap<EcoString, Bond> = BTreeMap::new();
     for link in &world.links {
         let bond = match link.status {
             LinkStatus::Linked => Bond::Linked,
@@ -343,7 +345,7 @@ fn ends(count: usize, world: &World, plan: &Plan) -> Vec<End> {
     (0..count).map(end).collect()
 }
 
-fn by_email<'a>(people: impl Iterator<Item = &'a Values>) -> BTreeMap<String, [Cell; 2]> {
+fn by_email<'a>(people: impl Iterator<Item = &'a Values>) -> BTreeMap<EcoString, [Cell; 2]> {
     let mut found = BTreeMap::new();
     for person in people {
         let twice = found.insert(person[Field::Email].clone(), cells(person));
@@ -367,7 +369,7 @@ fn check_against_reference(starts: &[Start], conditions: &Conditions) {
     let owner = if terms.is_outside { "else@acme.example" } else { OWNER };
     for (id, contact) in &mut world.contacts {
         let is_meant = id.0 <= starts.len() as u64;
-        (if is_meant { owner } else { OWNER }).clone_into(&mut contact[Field::Owner]);
+        contact[Field::Owner] = if is_meant { owner } else { OWNER }.into();
     }
     let last = settle(&mut world);
     for (start, found) in starts.iter().zip(ends(starts.len(), &world, &last)) {

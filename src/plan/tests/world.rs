@@ -112,12 +112,12 @@ impl World {
     }
 
     pub(super) fn set_row(&mut self, position: usize, field: Field, text: &str) {
-        self.rows[position][field] = text.to_owned();
+        self.rows[position][field] = text.into();
     }
 
     pub(super) fn set_contact(&mut self, position: usize, field: Field, text: &str) {
         let id = self.id(position);
-        self.contacts.get_mut(&id).unwrap()[field] = text.to_owned();
+        self.contacts.get_mut(&id).unwrap()[field] = text.into();
     }
 
     pub(super) fn plan(&self) -> Plan {

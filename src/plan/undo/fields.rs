@@ -144,7 +144,7 @@ impl<'a> Undo<'a, '_> {
 }
 
 fn put(field: Field, from: &str, to: &str) -> Change {
-    Change { field, from: from.to_owned(), to: to.to_owned() }
+    Change { field, from: from.into(), to: to.into() }
 }
 
 impl Back {

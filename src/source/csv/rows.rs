@@ -233,7 +233,7 @@ impl<'a> RowReader<'a> {
             }
             let (first, further) = self.values(field, places, cells);
             rejected.extend(first.reason.map(|reason| RejectedField { field, reason }));
-            values[field] = first.text;
+            values[field] = first.text.into();
             others.extend(further);
         }
         let key = self.columns.key.map(|column| self.text(cells, column)).transpose()?;

@@ -72,7 +72,7 @@ fn write(directory: &Path, name: &str, title: &str) {
 }
 
 fn titles(reading: &Reading) -> Vec<String> {
-    reading.records.iter().map(|record| record.values[Field::Title].clone()).collect()
+    reading.records.iter().map(|record| record.values[Field::Title].to_string()).collect()
 }
 
 const LONG_AGO: Duration = Duration::from_hours(1);

@@ -78,7 +78,7 @@ fn is_intended(field: Field, was: &Person, is: &Person, changes: &[Change]) -> b
         | Field::Company
         | Field::Title
         | Field::Location
-        | Field::Owner => vec![person.values[field].clone()],
+        | Field::Owner => vec![person.values[field].to_string()],
     };
     let text = |values: &Values| unified(&values[field]).into_owned();
     match changes.iter().find(|change| change.field == field) {
@@ -87,7 +87,7 @@ fn is_intended(field: Field, was: &Person, is: &Person, changes: &[Change]) -> b
         None => several(was) == several(is) && text(&was.values) == text(&is.values),
         // Another one of the card's may take the place of what is cleared.
         Some(change) if change.to.trim().is_empty() => {
-            !several(is).contains(&change.from) || change.from.trim().is_empty()
+            !several(is).iter().any(|one| *one == change.from) || change.from.trim().is_empty()
         }
         Some(change) => several(is).contains(&unified(&change.to).into_owned()),
     }

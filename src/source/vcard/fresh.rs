@@ -4,6 +4,8 @@
 //! bytes every time, so that a run that is repeated makes no second card. Its UID is
 //! made of Linq's id, and its file name of the UID.
 
+use ecow::EcoString;
+
 use crate::model::{Change, Field, LinqId, Values};
 
 use super::VcardVersion;
@@ -35,7 +37,7 @@ pub(super) fn card(id: LinqId, values: &Values, version: VcardVersion) -> Result
     let frame =
         format!("BEGIN:VCARD\r\nVERSION:{number}\r\nUID:{uid}\r\nN:;;;;\r\nFN:\r\nEND:VCARD\r\n");
     let filled = values.filled().iter().filter(|field| *field != Field::Owner);
-    let change = |field| Change { field, from: String::new(), to: values[field].clone() };
+    let change = |field| Change { field, from: EcoString::new(), to: values[field].clone() };
     let filled = put(frame.as_bytes(), &filled.map(change).collect::<Vec<_>>())?;
     match stand_in(values) {
         "" => Ok(filled),

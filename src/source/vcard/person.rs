@@ -81,7 +81,7 @@ impl Card<'_> {
         let name = self.name();
         person.told_names = self.told_names();
         let mut take = |field, read: Result<String, Undecodable>| match read {
-            Ok(text) => person.values[field] = text,
+            Ok(text) => person.values[field] = text.into(),
             Err(Undecodable(reason)) => person.rejected.push(RejectedField { field, reason }),
         };
         take(Field::FirstName, name.clone().map(|name| name.first));

@@ -111,7 +111,7 @@ impl Name {
     fn take(&mut self, change: &Change) -> Result<(), Refused> {
         let part = if change.field == Field::FirstName { &mut self.first } else { &mut self.last };
         check(change, part)?;
-        part.clone_from(&change.to);
+        *part = change.to.to_string();
         Ok(())
     }
 }
@@ -352,14 +352,14 @@ fn spelled(change: &Change, old: &str) -> String {
     {
         let whole = format!("{}{}{}", &old[..bare.start], change.to, &old[bare.end..]);
         let says = around_address(&whole).is_some_and(|bare| whole[bare] == change.to);
-        return if says { whole } else { change.to.clone() };
+        return if says { whole } else { change.to.to_string() };
     }
     let is_uri =
         |text: &str| text.get(..4).is_some_and(|scheme| scheme.eq_ignore_ascii_case("tel:"));
     if change.field == Field::PhoneNumber && (is_uri(old) || is_uri(&change.to)) {
         to_tel_uri(&change.to)
     } else {
-        change.to.clone()
+        change.to.to_string()
     }
 }
 

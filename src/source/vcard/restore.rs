@@ -46,8 +46,8 @@ fn only_person(raw: &[u8]) -> Option<(&[u8], Person)> {
 /// What makes the card say `values`; of several addresses any may be theirs.
 fn changes(person: &Person, values: &Values) -> Vec<Change> {
     let says = |field: Field| match field {
-        Field::Email => person.emails.contains(&values[field]),
-        Field::PhoneNumber => person.phones.contains(&values[field]),
+        Field::Email => person.emails.iter().any(|one| *one == values[field]),
+        Field::PhoneNumber => person.phones.iter().any(|one| *one == values[field]),
         Field::FirstName
         | Field::LastName
         | Field::Company

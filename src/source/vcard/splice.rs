@@ -97,7 +97,7 @@ mod tests {
     /// What `field` of a card is changed to, or why not.
     fn put_title(card: &[u8], to: &str) -> Result<Vec<u8>, String> {
         let from = cards_of(card).people[0].as_ref().unwrap()[Field::Title].clone();
-        put(card, &[Change { field: Field::Title, from, to: to.to_owned() }])
+        put(card, &[Change { field: Field::Title, from, to: to.into() }])
     }
 
     fn lines(lines: &[&[u8]], ending: &[u8]) -> Vec<u8> {
@@ -177,8 +177,7 @@ mod tests {
             assert_eq!(probe(&card), Ok(()));
         }
         let card = lines(&[b"N;ENCODING=b:S2luZztBZGE7QXVndXN0YTs7"], b"\n");
-        let change =
-            Change { field: Field::FirstName, from: "Ada".to_owned(), to: "Eve".to_owned() };
+        let change = Change { field: Field::FirstName, from: "Ada".into(), to: "Eve".into() };
         let expected = lines(&[b"N;ENCODING=b:S2luZztFdmU7QXVndXN0YTs7"], b"\n");
         assert_eq!(put(&card, &[change]), Ok(expected));
     }
@@ -232,8 +231,8 @@ mod tests {
     #[test]
     fn a_company_that_is_called_like_the_person_takes_no_name_away() {
         let card = lines(&[b"FN:Ada King"], b"\r\n");
-        let to = "Ada King".to_owned();
-        let change = Change { field: Field::Company, from: String::new(), to };
+        let to = "Ada King".into();
+        let change = Change { field: Field::Company, from: "".into(), to };
         let new = put(&card, &[change]).unwrap();
         let expected: &[&[u8]] = &[b"FN:Ada King", b"ORG:Ada King", b"N:King;Ada;;;"];
         assert_eq!(new, lines(expected, b"\r\n"));

@@ -23,7 +23,7 @@ fn values(card: &[u8]) -> Values {
 }
 
 fn change(card: &[u8], field: Field, to: &str) -> Change {
-    Change { field, from: values(card)[field].clone(), to: to.to_owned() }
+    Change { field, from: values(card)[field].clone(), to: to.into() }
 }
 
 /// A property in one of the shapes in which programs write it.
@@ -104,7 +104,7 @@ fn several(card: &[u8], field: Field) -> Vec<String> {
         | Field::Company
         | Field::Title
         | Field::Location
-        | Field::Owner => vec![person.values[field].clone()],
+        | Field::Owner => vec![person.values[field].to_string()],
     }
 }
 
@@ -117,7 +117,7 @@ proptest! {
         let new = put(&card, std::slice::from_ref(&change)).unwrap();
         prop_assert_eq!(check::proven(&card, &new, std::slice::from_ref(&change)), Ok(()));
         if to.trim().is_empty() {
-            prop_assert!(change.from.is_empty() || !several(&new, field).contains(&change.from));
+            prop_assert!(change.from.is_empty() || several(&new, field).iter().all(|one| *one != change.from));
         } else {
             prop_assert!(several(&new, field).contains(&to), "{:?}", String::from_utf8_lossy(&new));
         }
@@ -131,7 +131,7 @@ proptest! {
         let same: Vec<Change> = FIELDS.map(|field| change(&card, field, &values(&card)[field])).into();
         prop_assert_eq!(put(&card, &same).unwrap(), card.clone());
         let once = put(&card, &[change(&card, field, &to)]).unwrap();
-        let again = Change { field, from: to.clone(), to: to.clone() };
+        let again = Change { field, from: to.as_str().into(), to: to.as_str().into() };
         prop_assert_eq!(put(&once, &[again]).unwrap(), once);
     }
 

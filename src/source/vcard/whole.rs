@@ -74,7 +74,7 @@ pub fn probe(raw: &[u8]) -> Result<(), String> {
     }
     each_field(raw, |card, field, from| {
         for to in [from, "Plain", "Z\u{f6}e; \\B, K", "\"a\": b=", ""] {
-            let change = [Change { field, from: from.to_owned(), to: to.to_owned() }];
+            let change = [Change { field, from: from.into(), to: to.into() }];
             // What cannot be written is refused, and nothing is written then.
             let Ok(new) = put(card, &change) else { continue };
             if to == from && new != card {

@@ -152,7 +152,7 @@ impl Stage {
 
     fn people_in_cards(&self) -> Vec<Vec<String>> {
         let members = |values: Values| {
-            people::MEMBERS.map(|name| values[Field::from_name(name).unwrap()].clone()).to_vec()
+            people::MEMBERS.map(|name| values[Field::from_name(name).unwrap()].to_string()).to_vec()
         };
         let files = self.bytes().into_iter().filter(|(name, _)| is_card(name));
         let cards = files.flat_map(|(_, raw)| cards_of(&raw).people);

@@ -152,7 +152,7 @@ fn synchronise(source: &mut CsvSource, count: usize) -> String {
     let bo = reading.records.iter().find(|record| record.values[Field::FirstName] == "Bo");
     let edit = bo.map(|record| {
         let from = record.values[Field::Title].clone();
-        let changes = vec![Change { field: Field::Title, from, to: count.to_string() }];
+        let changes = vec![Change { field: Field::Title, from, to: count.to_string().into() }];
         Edit::Update { at: record.index, changes, linq_id: None }
     });
     match source.write(edit.as_slice()) {

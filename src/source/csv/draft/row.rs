@@ -98,8 +98,8 @@ impl<'a> RowDraft<'a> {
         let (mut had, mut names) = (Names::new(&first, &last), Names { first, last });
         for Change { field, from, to } in changes {
             let is_first = *field == Field::FirstName;
-            (if is_first { &mut had.first } else { &mut had.last }).clone_from(from);
-            (if is_first { &mut names.first } else { &mut names.last }).clone_from(to);
+            *(if is_first { &mut had.first } else { &mut had.last }) = from.to_string();
+            *(if is_first { &mut names.first } else { &mut names.last }) = to.to_string();
         }
         let texts = place.put_names((&had, &names), self, guard, self.order);
         let texts = texts.map_err(|why| format!("its {field} {why}"))?;
@@ -135,7 +135,10 @@ impl<'a> RowDraft<'a> {
                 continue;
             }
             let guard = self.sheet.guard;
-            if places.iter().any(|place| place.values(field, self, guard).contains(value)) {
+            if places
+                .iter()
+                .any(|place| place.values(field, self, guard).iter().any(|one| one == value))
+            {
                 continue;
             }
             let from = places[0].values(field, self, guard).swap_remove(0);

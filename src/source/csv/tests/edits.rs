@@ -29,7 +29,7 @@ fn text_after(file: &str, edits: &[Edit]) -> String {
 }
 
 fn change(field: Field, from: &str, to: &str) -> Change {
-    Change { field, from: from.to_owned(), to: to.to_owned() }
+    Change { field, from: from.into(), to: to.into() }
 }
 
 fn update(at: u32, changes: &[Change]) -> Edit {

@@ -363,8 +363,8 @@ fn edit(file: &File, record: usize, row: usize, wish: &Wish) -> Option<Edit> {
         Wish::Fields(fields, id) => {
             let change = |(field, to): &(usize, String)| {
                 let (field, name) = FIELDS[*field];
-                let from = unguarded(file.value(row, file.column(name))).to_owned();
-                Change { field, from, to: to.clone() }
+                let from = unguarded(file.value(row, file.column(name)));
+                Change { field, from: from.into(), to: to.into() }
             };
             let changes = fields.iter().map(change).collect();
             Some(Edit::Update { at, changes, linq_id: id.then_some(LinqId(ID)) })

@@ -62,7 +62,7 @@ impl Place {
 }
 
 fn rename_ann() -> Edit {
-    let change = Change { field: Field::FirstName, from: "Ann".to_owned(), to: "Anna".to_owned() };
+    let change = Change { field: Field::FirstName, from: "Ann".into(), to: "Anna".into() };
     Edit::Update { at: RecordIndex(0), changes: vec![change], linq_id: None }
 }
 

@@ -29,7 +29,7 @@ pub(in crate::simulation) fn agreed(world: &World) -> Agreed {
     let each = linked.map(|link| {
         let fields = Field::ALL.into_iter().filter_map(|field| {
             let agreed = link.base.get(field)?;
-            Some((field, [agreed.source.clone(), agreed.linq.clone()]))
+            Some((field, [agreed.source.to_string(), agreed.linq.to_string()]))
         });
         (link.linq_id.0, fields.collect())
     });
@@ -195,7 +195,7 @@ pub(super) fn remember_held(world: &World, plan: &Plan) {
     });
     let held = waits.filter_map(|(id, wait)| match wait {
         Wait::HeldChange { side, change, .. } | Wait::HeldClearing(side, change) => {
-            Some(((id, *side, change.field), change.to.clone()))
+            Some(((id, *side, change.field), change.to.to_string()))
         }
         Wait::Conflict { .. }
         | Wait::Ambiguous { .. }
@@ -238,11 +238,11 @@ pub(super) fn decisions(world: &World, state: &State, ran: &Ran) {
                 WaitingKind::HeldClearing { side: Side::Linq, change }
                 | WaitingKind::HeldChange { side: Side::Linq, change },
                 Decision::Approve,
-            ) => &change.to,
+            ) => change.to.as_str(),
             (
                 WaitingKind::HeldClearing { change, .. } | WaitingKind::HeldChange { change, .. },
                 Decision::Reject,
-            ) => &change.from,
+            ) => change.from.as_str(),
             (WaitingKind::Conflict { source, .. }, Decision::Take { side: Side::Source }) => source,
             (WaitingKind::Conflict { linq, .. }, Decision::Take { side: Side::Linq }) => linq,
             (WaitingKind::Conflict { .. }, Decision::Value { value }) => value,

@@ -145,10 +145,10 @@ fn on_both_sides(world: &World) -> Vec<String> {
 
 /// What the history, the journal and the backups hold.
 fn remembered(world: &World, state: &State) -> Vec<String> {
-    let mut found = Vec::new();
+    let mut found: Vec<String> = Vec::new();
     for row in state.whole_history().unwrap() {
         let changes = row.entry.changes.into_iter();
-        found.extend(changes.flat_map(|change| [change.from, change.to]));
+        found.extend(changes.flat_map(|change| [change.from, change.to]).map(String::from));
         if let Some(before) = row.entry.before {
             let json = serde_json::from_str::<Value>(&before);
             let cells = || Sheet::parse(before.as_bytes()).texts();
@@ -159,7 +159,8 @@ fn remembered(world: &World, state: &State) -> Vec<String> {
         found.extend(match intent.kind {
             IntentKind::UpdateInLinq { changes, .. }
             | IntentKind::UpdateInSource { changes, .. } => {
-                changes.into_iter().flat_map(|change| [change.from, change.to]).collect()
+                let both = changes.into_iter().flat_map(|change| [change.from, change.to]);
+                both.map(String::from).collect()
             }
             IntentKind::RemoveFromSource { written, .. } => {
                 Sheet::parse(written.text.as_bytes()).texts()
