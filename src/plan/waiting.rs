@@ -3,7 +3,7 @@
 //! A decision is bound to exactly what was shown: who it is about, and every value
 //! involved. With other values it is another question.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
     Canon, Decision, Field, FieldSet, Fingerprint, LinqContact, Side, SourceRecord, Values,
@@ -189,21 +189,36 @@ pub(super) fn rejected(kind: &WaitingKind, subject: &Subject, seen: &Observation
 
 /// Groups of contacts within one side that look like one: they share a key by which
 /// records and contacts are matched, or their full name. Each group has at least two
-/// members, in the order given.
+/// members, in order.
 pub fn duplicates<Id: Copy + Ord>(contacts: &[(Id, &Values)], canon: Canon) -> Vec<Vec<Id>> {
     let by_key = Key::ALL.into_iter().flat_map(|key| {
         let alike = move |a: &Values, b: &Values| key.counts(a, b) && !names_contradict(a, b);
         sharing(contacts, |values| key.of(values, canon), alike)
     });
-    let mut found: Vec<Vec<Id>> = Vec::new();
+    let mut found: Vec<Option<BTreeSet<Id>>> = Vec::new();
+    // Which groups each contact is in: others have nothing to do with one of its groups.
+    let mut groups_of: BTreeMap<Id, Vec<usize>> = BTreeMap::new();
     for group in by_key.chain(sharing(contacts, full_name_key, |_, _| true)) {
-        if !found.iter().any(|other| group.iter().all(|id| other.contains(id))) {
-            found.retain(|other| !other.iter().all(|id| group.contains(id)));
-            found.push(group);
+        let group: BTreeSet<Id> = group.into_iter().collect();
+        let near = group.iter().filter_map(|id| groups_of.get(id)).flatten();
+        let near: BTreeSet<usize> = near.copied().collect();
+        let is_within =
+            |other: &usize| found[*other].as_ref().is_some_and(|other| group.is_subset(other));
+        if near.iter().any(is_within) {
+            continue;
         }
+        for other in near {
+            found[other].take_if(|other| other.is_subset(&group));
+        }
+        for id in &group {
+            groups_of.entry(*id).or_default().push(found.len());
+        }
+        found.push(Some(group));
     }
-    found.sort();
-    found
+    let groups = found.into_iter().flatten().map(|group| group.into_iter().collect());
+    let mut groups: Vec<Vec<Id>> = groups.collect();
+    groups.sort();
+    groups
 }
 
 /// Those of `contacts` that share a key and look like the first of them with it.
