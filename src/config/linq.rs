@@ -5,9 +5,10 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::str::FromStr;
 use std::time::Duration;
 
+use figment::value::Value;
 use url::Url;
 
-use super::parse;
+use super::parse::{self, Wrong};
 use super::settings::{Noted, Settings};
 use super::token::TokenSource;
 use crate::model::Scope;
@@ -21,7 +22,7 @@ pub struct LinqConfig {
     pub token: TokenSource,
     /// `user_email` for contacts that are created; without it Linq chooses.
     pub owner: Option<OwnerEmail>,
-    /// Which contacts take part. `Scope::Owner` names [`LinqConfig::owner`].
+    /// Which contacts take part. With `owner` it names [`LinqConfig::owner`].
     pub scope: Scope,
     /// How many requests may be on their way at the same time, at most 32.
     pub concurrency: NonZeroUsize,
@@ -73,13 +74,24 @@ impl FromStr for OwnerEmail {
 }
 
 /// Who takes part, before it is known who the owner is.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 enum ScopeName {
     All,
     Owner,
+    Owners(Vec<OwnerEmail>),
 }
 
 impl LinqConfig {
+    /// Who is to own a contact whose record names nobody: `owner`, else the first of those
+    /// whose contacts take part; `None` leaves that to Linq.
+    pub(super) fn owner_of_new(&self) -> Option<String> {
+        match (&self.owner, &self.scope) {
+            (Some(owner), _) => Some(owner.0.clone()),
+            (None, Scope::Owners(owners)) => owners.first().cloned(),
+            (None, Scope::All) => None,
+        }
+    }
+
     pub(super) fn read(settings: &mut Settings<'_>) -> Result<LinqConfig, Noted> {
         let base_url = settings.required("linq.base_url", parse::base_url);
         let token = TokenSource::from_settings(settings);
@@ -109,17 +121,40 @@ fn scope(
     settings: &mut Settings<'_>,
     owner: &Result<Option<OwnerEmail>, Noted>,
 ) -> Result<Scope, Noted> {
-    let names = [("all", ScopeName::All), ("owner", ScopeName::Owner)];
-    match settings.required("linq.scope", |value| parse::choice(value, &names))? {
-        ScopeName::All => Ok(Scope::All),
-        ScopeName::Owner => match owner {
-            Ok(Some(owner)) => Ok(Scope::Owner(owner.0.clone())),
-            Ok(None) => {
-                let title = "`linq.scope` is `owner`, and `linq.owner` is not set".to_owned();
-                let hint = "set `owner` to the e-mail address whose contacts take part".to_owned();
-                Err(settings.note("linq.scope", title, Some(hint)))
-            }
-            Err(Noted) => Err(Noted),
-        },
+    match (settings.required("linq.scope", scope_name)?, owner) {
+        (ScopeName::All, _) => Ok(Scope::All),
+        (ScopeName::Owners(owners), Ok(Some(owner))) if !owners.contains(owner) => {
+            let title = "`linq.owner` is not among the addresses of `linq.scope`".to_owned();
+            let hint = "whoever is created for that owner would take no part: add the address to \
+                        `scope`, or leave `owner` out";
+            Err(settings.note("linq.scope", title, Some(hint.to_owned())))
+        }
+        (ScopeName::Owners(owners), Ok(_)) => {
+            Ok(Scope::Owners(owners.into_iter().map(|owner| owner.0).collect()))
+        }
+        (ScopeName::Owner, Ok(Some(owner))) => Ok(Scope::Owners(vec![owner.0.clone()])),
+        (ScopeName::Owner, Ok(None)) => {
+            let title = "`linq.scope` is `owner`, and `linq.owner` is not set".to_owned();
+            let hint = "set `owner` to the e-mail address whose contacts take part".to_owned();
+            Err(settings.note("linq.scope", title, Some(hint)))
+        }
+        (ScopeName::Owner | ScopeName::Owners(_), Err(Noted)) => Err(Noted),
+    }
+}
+
+/// `all`, `owner`, or the e-mail addresses of several owners.
+fn scope_name(value: &Value) -> Result<ScopeName, Wrong> {
+    const EXPECTED: &str = "`all`, `owner` or an array of e-mail addresses";
+    match value.as_array() {
+        Some([]) => Err(Wrong::new(EXPECTED)),
+        Some(several) => {
+            let owners = several.iter().map(|one| parse::parsed(one, EXPECTED));
+            owners.collect::<Result<Vec<OwnerEmail>, Wrong>>().map(ScopeName::Owners)
+        }
+        None => {
+            let names = [("all", ScopeName::All), ("owner", ScopeName::Owner)];
+            parse::choice(value, &names)
+                .map_err(|wrong| Wrong { expected: EXPECTED.to_owned(), ..wrong })
+        }
     }
 }

@@ -165,6 +165,7 @@ impl Config {
             direction: self.sync.direction,
             field_directions: self.sync.fields.clone(),
             on_conflict: self.sync.on_conflict,
+            field_conflicts: self.sync.field_conflicts.clone(),
             deletes: self.sync.deletes,
             max_deletes: self.sync.max_deletes,
             max_deletes_of_run: self.sync.max_deletes_of_run,
@@ -175,7 +176,7 @@ impl Config {
                 .map(|after| TimeDelta::from_std(after).unwrap_or(TimeDelta::MAX)),
             delete_grace: TimeDelta::from_std(self.sync.delete_grace).unwrap_or(TimeDelta::MAX),
             scope: self.linq.scope.clone(),
-            default_owner: self.linq.owner.as_ref().map(|owner| owner.as_str().to_owned()),
+            default_owner: self.linq.owner_of_new(),
         }
     }
 }

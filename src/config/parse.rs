@@ -52,7 +52,7 @@ pub(super) fn switch(value: &Value) -> Result<bool, Wrong> {
 }
 
 /// One of the named choices.
-pub(super) fn choice<T: Copy>(value: &Value, choices: &[(&str, T)]) -> Result<T, Wrong> {
+pub(super) fn choice<T: Clone>(value: &Value, choices: &[(&str, T)]) -> Result<T, Wrong> {
     let names: Vec<String> = choices.iter().map(|(name, _)| format!("`{name}`")).collect();
     let wrong = Wrong::new(match names.split_last() {
         Some((last, [])) => last.clone(),
@@ -61,7 +61,7 @@ pub(super) fn choice<T: Copy>(value: &Value, choices: &[(&str, T)]) -> Result<T,
     });
     let Some(text) = value.as_str() else { return Err(wrong) };
     if let Some((_, chosen)) = choices.iter().find(|(name, _)| *name == text) {
-        return Ok(*chosen);
+        return Ok(chosen.clone());
     }
     Err(match super::keys::nearest(text, choices.iter().map(|(name, _)| *name)) {
         Some(nearest) => wrong.hint(format!("did you mean `{nearest}`?")),

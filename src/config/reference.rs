@@ -7,6 +7,7 @@
 use serde_json::{Map, Value, json};
 
 use super::keys;
+use crate::model::Field;
 
 /// The commented example.
 pub const EXAMPLE: &str = include_str!("../../sync.toml.example");
@@ -134,8 +135,16 @@ fn property(section: &str, entry: &Entry) -> Value {
 fn kind(name: &str, example: &str) -> Value {
     let direction = json!({ "enum": ["both", "push", "pull"] });
     let deletion = json!({ "enum": ["propagate", "keep"] });
+    let conflict = json!({ "enum": ["hold", "source", "linq", "newest"] });
+    let named = Field::ALL.map(Field::name).into_iter().chain(["default"]);
+    let conflicts: Map<String, Value> =
+        named.map(|name| (name.to_owned(), conflict.clone())).collect();
     match name {
-        "linq.scope" => json!({ "enum": ["all", "owner"] }),
+        "linq.scope" => json!({ "anyOf": [{ "enum": ["all", "owner"] }, {
+            "type": "array",
+            "items": { "type": "string", "format": "email" },
+            "minItems": 1,
+        }]}),
         "linq.requests_per_second" => json!({ "type": "number", "exclusiveMinimum": 0 }),
         "source.kind" => json!({ "enum": ["csv", "vcard"] }),
         "source.encoding" => {
@@ -148,7 +157,11 @@ fn kind(name: &str, example: &str) -> Value {
         }]}),
         "source.vcard_version" => json!({ "enum": ["3.0", "4.0"] }),
         "sync.direction" => direction,
-        "sync.on_conflict" => json!({ "enum": ["hold", "source", "linq", "newest"] }),
+        "sync.on_conflict" => json!({ "anyOf": [conflict, {
+            "type": "object",
+            "additionalProperties": false,
+            "properties": conflicts,
+        }]}),
         "sync.deletes" => json!({ "anyOf": [deletion, {
             "type": "object",
             "additionalProperties": false,

@@ -28,6 +28,8 @@ pub struct SyncConfig {
     pub watch: bool,
     /// What happens to a field that both sides edited.
     pub on_conflict: ConflictPolicy,
+    /// What happens to one of these fields.
+    pub field_conflicts: BTreeMap<Field, ConflictPolicy>,
     /// Whether deletions are carried over.
     pub deletes: Deletes,
     /// How many deletions a run may carry out on one side.
@@ -117,9 +119,7 @@ impl SyncConfig {
         let schedule = settings.required("sync.schedule", schedule);
         let jitter = settings.required("sync.jitter", parse::duration);
         let watch = settings.required("sync.watch", parse::switch);
-        let on_conflict = settings.required("sync.on_conflict", |value| {
-            parse::choice(value, &ConflictPolicy::ALL.map(|policy| (policy.name(), policy)))
-        });
+        let on_conflict = settings.required("sync.on_conflict", on_conflict);
         let deletes = settings.required("sync.deletes", deletes);
         let max_deletes = settings.required("sync.max_deletes", limit);
         let max_changes = settings.required("sync.max_changes", limit);
@@ -129,12 +129,14 @@ impl SyncConfig {
             parse::parsed(value, "a region of two letters such as `US`, `GB` or `DE`")
         });
         let fields = fields(settings, direction.as_ref().ok().copied());
+        let (on_conflict, field_conflicts) = on_conflict?;
         Ok(SyncConfig {
             direction: direction?,
             schedule: schedule?,
             jitter: jitter?,
             watch: watch?,
-            on_conflict: on_conflict?,
+            on_conflict,
+            field_conflicts,
             deletes: deletes?,
             max_deletes: max_deletes?,
             max_deletes_of_run: None,
@@ -180,6 +182,39 @@ fn duration_or_never(value: &Value) -> Result<Option<Duration>, Wrong> {
         expected: "a duration such as \"24h\", or \"never\"".to_owned(),
         ..wrong
     })
+}
+
+/// One policy for all fields, or a table of them, in which `default` is that of fields that it
+/// does not name: without it they hold.
+fn on_conflict(value: &Value) -> Result<(ConflictPolicy, BTreeMap<Field, ConflictPolicy>), Wrong> {
+    let policy = |value: &Value| {
+        parse::choice(value, &ConflictPolicy::ALL.map(|policy| (policy.name(), policy)))
+    };
+    let wrong = |error: Wrong| {
+        let expected = "`hold`, `source`, `linq`, `newest`, or a table such as \
+                        { default = \"hold\", title = \"linq\" }";
+        Wrong { expected: expected.to_owned(), ..error }
+    };
+    let Some(table) = value.as_dict() else {
+        return policy(value).map(|all| (all, BTreeMap::new()));
+    };
+    let (mut all, mut fields) = (ConflictPolicy::Hold, BTreeMap::new());
+    for (name, value) in table {
+        let chosen = policy(value).map_err(wrong)?;
+        if name == "default" {
+            all = chosen;
+        } else if let Some(field) = Field::from_name(name) {
+            fields.insert(field, chosen);
+        } else {
+            let names = Field::ALL.map(Field::name).into_iter().chain(["default"]);
+            let hint = match keys::nearest(name, names) {
+                Some(nearest) => format!("`{name}` is no field: did you mean `{nearest}`?"),
+                None => format!("`{name}` is no field"),
+            };
+            return Err(wrong(Wrong::new("").hint(hint)));
+        }
+    }
+    Ok((all, fields))
 }
 
 /// One policy for both sides, or a table of them; a side that the table does not

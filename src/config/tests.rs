@@ -229,8 +229,24 @@ fn the_scope_of_an_owner_needs_the_owner() {
           |         ^^^^^^^ set `owner` to the e-mail address whose contacts take part
         "#);
     let config = load(&format!("{text}\nowner = \"sam@acme.example\""));
-    assert_eq!(config.policy().scope, Scope::Owner("sam@acme.example".to_owned()));
+    assert_eq!(config.policy().scope, Scope::Owners(vec!["sam@acme.example".to_owned()]));
     assert!(!format!("{config:?}").contains("sam@acme"));
+}
+
+#[test]
+fn a_scope_of_several_owners_gives_new_contacts_to_the_first_or_to_the_owner_among_them() {
+    let scope = "scope = [\"sam@acme.example\", \"ida@acme.example\"]";
+    let text = format!("{MINIMAL}[linq]\n{scope}");
+    let policy = load(&text).policy();
+    let both = ["sam@acme.example", "ida@acme.example"].map(str::to_owned);
+    assert_eq!(policy.scope, Scope::Owners(both.to_vec()));
+    assert_eq!(policy.default_owner.as_deref(), Some("sam@acme.example"));
+    let policy = load(&format!("{text}\nowner = \"ida@acme.example\"")).policy();
+    assert_eq!(policy.default_owner.as_deref(), Some("ida@acme.example"));
+    let outside = Case::of(&format!("{text}\nowner = \"bo@acme.example\"")).error();
+    assert!(outside.contains("`linq.owner` is not among the addresses of `linq.scope`"));
+    let name = Case::of(&format!("{MINIMAL}[linq]\nscope = [\"sam\"]")).error();
+    assert!(name.contains("must be `all`, `owner` or an array of e-mail addresses"), "{name}");
 }
 
 #[test]

@@ -20,8 +20,10 @@ pub struct Policy {
     pub direction: Direction,
     /// Narrower directions of single fields; [`Policy::writes_field`] reads them.
     pub field_directions: BTreeMap<Field, Direction>,
-    /// What happens to a field that both sides edited.
+    /// What happens to a field that both sides edited; [`Policy::conflict_policy`] reads it.
     pub on_conflict: ConflictPolicy,
+    /// Another policy for single fields.
+    pub field_conflicts: BTreeMap<Field, ConflictPolicy>,
     /// Whether deletions are carried over to the other side.
     pub deletes: Deletes,
     /// How many deletions a run may carry out on one side.
@@ -59,6 +61,11 @@ impl Policy {
         self.max_deletes_of_run.unwrap_or(self.max_deletes)
     }
 
+    /// What happens to `field` where both sides edited it.
+    pub fn conflict_policy(&self, field: Field) -> ConflictPolicy {
+        self.field_conflicts.get(&field).copied().unwrap_or(self.on_conflict)
+    }
+
     /// Whether the value of `field` may be written on `side`.
     pub fn writes_field(&self, side: Side, field: Field) -> bool {
         let own = self.field_directions.get(&field).copied().unwrap_or(Direction::Both);
@@ -74,6 +81,7 @@ impl Default for Policy {
             direction: Direction::Both,
             field_directions: BTreeMap::new(),
             on_conflict: ConflictPolicy::Hold,
+            field_conflicts: BTreeMap::new(),
             deletes: Deletes { linq: DeletePolicy::Propagate, source: DeletePolicy::Propagate },
             max_deletes: Limit::Percent { hundredths: 500 },
             max_deletes_of_run: None,
@@ -285,15 +293,15 @@ fn number(text: &str) -> Result<u64, LimitError> {
 pub enum Scope {
     /// All of them.
     All,
-    /// Those whose owner has this e-mail address.
-    Owner(String),
+    /// Those whose owner has one of these e-mail addresses, at least one.
+    Owners(Vec<String>),
 }
 
 impl fmt::Debug for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Scope::All => f.write_str("All"),
-            Scope::Owner(_) => f.write_str("Owner(…)"),
+            Scope::Owners(owners) => write!(f, "Owners({})", owners.len()),
         }
     }
 }
@@ -356,7 +364,7 @@ mod tests {
 
     #[test]
     fn debug_output_does_not_show_the_owner() {
-        let scope = Scope::Owner("sam@acme.example".to_owned());
-        assert_eq!(format!("{scope:?}"), "Owner(…)");
+        let scope = Scope::Owners(vec!["sam@acme.example".to_owned()]);
+        assert_eq!(format!("{scope:?}"), "Owners(1)");
     }
 }

@@ -337,7 +337,11 @@ fn open_intents(state: &State) -> Result<(Vec<DoubtfulCreate>, Vec<HalfAdded>), 
 pub(crate) fn meaning(policy: &Policy, reading: &Reading) -> Meaning {
     let scope = match &policy.scope {
         Scope::All => "all".to_owned(),
-        Scope::Owner(owner) => format!("owner {owner}"),
+        Scope::Owners(owners) => {
+            let mut owners = owners.clone();
+            owners.sort();
+            format!("owner {}", owners.join(", "))
+        }
     };
     let sent_to = |side: Side| -> FieldSet {
         Field::ALL.into_iter().filter(|field| policy.writes_field(side, *field)).collect()
@@ -356,8 +360,9 @@ pub(crate) fn meaning(policy: &Policy, reading: &Reading) -> Meaning {
 pub(crate) fn epoch(policy: &Policy, meaning: Option<&Meaning>) -> Fingerprint {
     /// Counted up with each release that compares, reads or plans otherwise than before.
     const COMPARISON: u32 = 1;
-    let Policy { canon, direction, field_directions, on_conflict, deletes, scope, .. } = policy;
-    let rules = (COMPARISON, canon, direction, field_directions, on_conflict, deletes, scope);
+    let Policy { canon, direction, field_directions, deletes, scope, .. } = policy;
+    let conflicts = Field::ALL.map(|field| policy.conflict_policy(field));
+    let rules = (COMPARISON, canon, direction, field_directions, conflicts, deletes, scope);
     let version = env!("CARGO_PKG_VERSION");
     let meaning = serde_json::to_string(&meaning).unwrap_or_default();
     Fingerprint::of(format!("{version} {rules:?} {meaning}").as_bytes())

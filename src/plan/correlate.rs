@@ -554,8 +554,11 @@ fn by_id<'a>(pairs: Vec<(&LinqId, &'a LinqContact)>) -> BTreeMap<LinqId, &'a Lin
 fn in_scope(contact: &LinqContact, policy: &Policy) -> bool {
     match &policy.scope {
         Scope::All => true,
-        Scope::Owner(owner) => {
-            policy.canon.same(Field::Owner, owner, &contact.values[Field::Owner])
+        Scope::Owners(owners) => {
+            let is_of = |owner: &String| {
+                policy.canon.same(Field::Owner, owner, &contact.values[Field::Owner])
+            };
+            owners.iter().any(is_of)
         }
     }
 }

@@ -433,11 +433,13 @@ fn ask(
     clash: Clash,
 ) -> Outcome {
     let winner = match clash {
-        Clash::BothEdited | Clash::NeverAgreed => by_policy(record, contact, policy),
+        Clash::BothEdited | Clash::NeverAgreed => {
+            by_policy(policy.conflict_policy(field), record, contact)
+        }
         // No policy was made for values that settings brought together.
         Clash::ReadAnew | Clash::ChangedBack(_) => None,
     };
-    let why = |winner| FieldReason::Policy(clash, policy.on_conflict, winner);
+    let why = |winner| FieldReason::Policy(clash, policy.conflict_policy(field), winner);
     match winner {
         Some(Side::Source) if policy.writes_field(Side::Linq, field) => {
             Outcome::ToLinq(why(Side::Source))
@@ -456,8 +458,8 @@ fn ask(
 }
 
 /// The side that wins a clash by the configured policy; `None` when it waits.
-fn by_policy(record: &SourceRecord, contact: &LinqContact, policy: &Policy) -> Option<Side> {
-    match policy.on_conflict {
+fn by_policy(policy: ConflictPolicy, record: &SourceRecord, contact: &LinqContact) -> Option<Side> {
+    match policy {
         ConflictPolicy::Hold => None,
         ConflictPolicy::Source => Some(Side::Source),
         ConflictPolicy::Linq => Some(Side::Linq),

@@ -436,7 +436,7 @@ impl fmt::Display for Rule {
                 "deleted in Linq and edited in the source: the edit wins"
             }
             Rule::DeletedOnBoth => "deleted on both sides",
-            Rule::LeftScope => "no longer owned by the configured owner",
+            Rule::LeftScope => "no longer owned by anybody in `linq.scope`",
             Rule::Rejected => "put back: a person rejected what was done",
             Rule::BackAgain => "back on both sides",
             Rule::Unchanged => "unchanged",

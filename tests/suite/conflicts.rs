@@ -108,3 +108,26 @@ fn the_newest_holds_for_a_csv_file_which_does_not_tell_its_time() {
     world.once().expect(3);
     assert_eq!(titles(&world), both("Lady", "Dame"));
 }
+
+#[test]
+fn a_field_with_a_policy_of_its_own_goes_by_that_and_the_others_by_the_default() {
+    for (policy, title, exit) in [
+        ("{ title = \"linq\" }", both("Dame", "Dame"), 3),
+        ("{ default = \"source\", title = \"linq\" }", both("Dame", "Dame"), 0),
+        ("{ default = \"linq\", title = \"hold\" }", both("Lady", "Dame"), 3),
+    ] {
+        let mut world = World::synced(TEAM);
+        world.set("sync.on_conflict", policy);
+        world.edit("Ada,ada@engines.example,Countess", "Ada,ada@lace.example,Lady");
+        world.change("Ada", "title", "Dame");
+        world.change("Ada", "email", "ada@linq.example");
+        world.once().expect(exit);
+        assert_eq!(titles(&world), title, "{policy}");
+        let mail = match policy {
+            "{ title = \"linq\" }" => "ada@linq.example",
+            _ if exit == 0 => "ada@lace.example",
+            _ => "ada@linq.example",
+        };
+        assert_eq!(world.contact("Ada").email.as_deref(), Some(mail), "{policy}");
+    }
+}

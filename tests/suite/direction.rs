@@ -136,3 +136,25 @@ fn what_nothing_follows_from_stops_no_run() {
         assert!(world.text().contains("p30@x.example,Chief"), "{told}");
     }
 }
+
+#[test]
+fn of_three_owners_the_contacts_of_two_take_part_and_whoever_is_taken_out_is_left_alone() {
+    let mut world = World::with_csv(&people::csv(1..=1));
+    world.set("linq.scope", "[\"sam@linq.example\", \"Ada@Linq.example\"]");
+    for (name, owner) in [("Hers", "ada@linq.example"), ("Foreign", "olivia@linq.example")] {
+        let email = format!("{name}@people.example");
+        let values = [("first_name", name), ("email", &email), ("title", "Cook")];
+        world.linq().insert(values.into_iter().chain([("user_email", owner)])).unwrap();
+    }
+    world.once().expect(0);
+    // A new contact belongs to the first of them.
+    let owner = |name: &str| world.contact(name).contact_owner.map(|owner| owner.email);
+    assert_eq!(owner("First001").as_deref(), Some("sam@linq.example"));
+    let text = world.text();
+    assert!(text.contains("\nHers,") && !text.contains("Foreign"), "{text}");
+    world.set("linq.scope", "[\"sam@linq.example\"]");
+    world.edit("Cook", "Chef");
+    world.linq().forget_requests();
+    world.once().expect(0);
+    assert_eq!((world.writes(), world.text()), (vec![], text.replace("Cook", "Chef")));
+}

@@ -98,6 +98,7 @@ fn policy(choices: &mut Choices<'_>) -> Policy {
             ConflictPolicy::Source,
             ConflictPolicy::Linq,
         ]),
+        field_conflicts: [(Field::Title, choices.one_of(&ConflictPolicy::ALL))].into(),
         deletes: Deletes { linq: choices.one_of(&delete), source: choices.one_of(&delete) },
         ..Policy::default()
     }

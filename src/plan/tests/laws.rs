@@ -198,15 +198,18 @@ pub(super) fn turned(policy: &Policy) -> Policy {
         Direction::Push => Direction::Pull,
         Direction::Pull => Direction::Push,
     };
+    let conflict = |policy: ConflictPolicy| match policy {
+        ConflictPolicy::Source => ConflictPolicy::Linq,
+        ConflictPolicy::Linq => ConflictPolicy::Source,
+        same @ (ConflictPolicy::Hold | ConflictPolicy::Newest) => same,
+    };
     let fields = policy.field_directions.iter();
+    let conflicts = policy.field_conflicts.iter();
     Policy {
         direction: direction(&policy.direction),
         field_directions: fields.map(|(field, own)| (*field, direction(own))).collect(),
-        on_conflict: match policy.on_conflict {
-            ConflictPolicy::Source => ConflictPolicy::Linq,
-            ConflictPolicy::Linq => ConflictPolicy::Source,
-            same @ (ConflictPolicy::Hold | ConflictPolicy::Newest) => same,
-        },
+        on_conflict: conflict(policy.on_conflict),
+        field_conflicts: conflicts.map(|(field, own)| (*field, conflict(*own))).collect(),
         deletes: Deletes { linq: policy.deletes.source, source: policy.deletes.linq },
         ..policy.clone()
     }

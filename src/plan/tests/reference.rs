@@ -154,7 +154,7 @@ fn both(base: [Agreed; 2], source: [Cell; 2], linq: [Cell; 2], policy: &Policy) 
             Agreed::On(agreed) => (s != agreed, l != agreed),
             Agreed::Never => (s.is_some(), l.is_some()),
         };
-        let wins = match (source_edited, linq_edited, policy.on_conflict) {
+        let wins = match (source_edited, linq_edited, policy.conflict_policy(FIELDS[field])) {
             (true, false, _) | (true, true, ConflictPolicy::Source) => Some(Side::Source),
             (false, true, _) | (true, true, ConflictPolicy::Linq) => Some(Side::Linq),
             (true, true, ConflictPolicy::Hold | ConflictPolicy::Newest) | (false, false, _) => None,

@@ -146,7 +146,7 @@ fn on_all_terms(all: &[Conditions]) -> Vec<Conditions> {
         for missing_for in [None, Some(0), Some(7_200)] {
             found.extend(all.iter().cloned().map(|mut conditions| {
                 if let Some(is_outside) = scope {
-                    conditions.policy.scope = Scope::Owner(OWNER.to_owned());
+                    conditions.policy.scope = Scope::Owners(vec![OWNER.to_owned()]);
                     conditions.policy.default_owner = Some(OWNER.to_owned());
                     conditions.terms.is_outside = is_outside;
                 }
