@@ -94,6 +94,13 @@ impl Linq {
         Linq { transport: wrap(self.transport), ..self }
     }
 
+    /// The same, for clients that come after requests which ended so long ago.
+    #[must_use]
+    pub fn after(mut self, recent: Vec<Duration>) -> Linq {
+        self.settings.recent = recent;
+        self
+    }
+
     /// A client for one run; `seed` is where the randomness of its waits begins.
     pub fn client(&self, seed: u64) -> Client {
         let settings = Settings { seed, ..self.settings.clone() };

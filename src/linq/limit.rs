@@ -1,15 +1,19 @@
 //! How fast Linq is asked.
 //!
-//! Owns three limits: requests under way, fewer when Linq is in trouble; requests
-//! begun within any second; and a pause for everybody when Linq says that it is too
-//! much. Leaves what a pause costs to the caller.
+//! Owns three limits: requests under way, fewer when Linq is in trouble; requests within
+//! any second; and a pause for everybody when Linq says that it is too much. Leaves what a
+//! pause costs to the caller.
+//!
+//! When a request reaches Linq nobody here knows: at some instant between its beginning and
+//! its end. So a request counts from its beginning until a second after its end, and Linq
+//! sees no more in any second than it should, however long requests are on their way.
 
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep_until};
 
 use super::settings::Rate;
@@ -19,7 +23,10 @@ use super::width::{Change, Width};
 pub(super) struct Limiter {
     places: Semaphore,
     width: Mutex<Narrowing>,
+    /// Held by the request whose turn is next.
+    next: tokio::sync::Mutex<()>,
     queue: Mutex<Queue>,
+    ended: Notify,
 }
 
 /// The width, and how many places are to be given up as soon as they are free.
@@ -32,10 +39,15 @@ struct Narrowing {
 pub(super) struct Turn<'a> {
     place: Option<SemaphorePermit<'a>>,
     limiter: &'a Limiter,
+    has_begun: bool,
 }
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
+        if self.has_begun {
+            self.limiter.queue(|queue| queue.end(Instant::now()));
+            self.limiter.ended.notify_one();
+        }
         let mut narrowing = self.limiter.narrowing();
         if narrowing.owed > 0
             && let Some(place) = self.place.take()
@@ -47,12 +59,16 @@ impl Drop for Turn<'_> {
 }
 
 impl Limiter {
-    pub(super) fn new(concurrency: NonZeroUsize, rate: Rate) -> Limiter {
+    /// Nothing is under way. Requests of an earlier client ended so long ago, each of the
+    /// `recent`.
+    pub(super) fn new(concurrency: NonZeroUsize, rate: Rate, recent: &[Duration]) -> Limiter {
         let most = concurrency.get().min(Semaphore::MAX_PERMITS);
         Limiter {
             places: Semaphore::new(most),
             width: Mutex::new(Narrowing { width: Width::new(most), owed: 0 }),
-            queue: Mutex::new(Queue::new(rate)),
+            next: tokio::sync::Mutex::new(()),
+            queue: Mutex::new(Queue::new(rate, Instant::now(), recent)),
+            ended: Notify::new(),
         }
     }
 
@@ -61,12 +77,16 @@ impl Limiter {
     /// nothing closes them.
     pub(super) async fn turn(&self) -> Option<Turn<'_>> {
         let place = Some(self.places.acquire().await.ok()?);
-        let turn = Turn { place, limiter: self };
+        let mut turn = Turn { place, limiter: self, has_begun: false };
+        let _next = self.next.lock().await;
         loop {
-            let start = self.queue(|queue| queue.reserve(Instant::now()));
-            sleep_until(start).await;
-            if !self.queue(|queue| queue.is_paused(Instant::now())) {
-                return Some(turn);
+            match self.queue(|queue| queue.begin(Instant::now())) {
+                Begin::Now => {
+                    turn.has_begun = true;
+                    return Some(turn);
+                }
+                Begin::At(instant) => sleep_until(instant).await,
+                Begin::AfterAnother => self.ended.notified().await,
             }
         }
     }
@@ -114,33 +134,56 @@ impl Limiter {
     }
 }
 
+/// When the next request may begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Begin {
+    Now,
+    /// Not before this instant.
+    At(Instant),
+    /// As many are under way as may be within a span: not before one of them ends.
+    AfterAnother,
+}
+
 /// When the next request may begin, at some rate.
 struct Queue {
     most: usize,
     within: Duration,
-    /// When the latest requests begin, oldest first; never more than `most`.
-    begun: VecDeque<Instant>,
+    under_way: usize,
+    /// When the latest requests ended, oldest first; with those under way never more than
+    /// `most`.
+    ended: VecDeque<Instant>,
     paused_until: Option<Instant>,
     /// All pauses together, each instant counted once.
     paused: Duration,
 }
 
 impl Queue {
-    fn new(Rate { most, within }: Rate) -> Queue {
+    fn new(Rate { most, within }: Rate, now: Instant, recent: &[Duration]) -> Queue {
         let most = usize::try_from(most.get()).unwrap_or(usize::MAX);
-        let begun = VecDeque::new();
-        Queue { most, within, begun, paused_until: None, paused: Duration::ZERO }
+        let mut ages = recent.to_vec();
+        ages.sort_unstable();
+        ages.truncate(most);
+        let ended = ages.iter().rev().filter_map(|age| now.checked_sub(*age)).collect();
+        Queue { most, within, under_way: 0, ended, paused_until: None, paused: Duration::ZERO }
     }
 
-    fn reserve(&mut self, now: Instant) -> Instant {
-        let mut start = self.paused_until.map_or(now, |until| until.max(now));
-        if self.begun.len() >= self.most
-            && let Some(oldest) = self.begun.pop_front()
-        {
-            start = start.max(oldest + self.within);
+    fn begin(&mut self, now: Instant) -> Begin {
+        if let Some(until) = self.paused_until.filter(|until| *until > now) {
+            return Begin::At(until);
         }
-        self.begun.push_back(start);
-        start
+        while self.ended.front().is_some_and(|ended| *ended + self.within <= now) {
+            self.ended.pop_front();
+        }
+        if self.under_way + self.ended.len() < self.most {
+            self.under_way += 1;
+            return Begin::Now;
+        }
+        self.ended.front().map_or(Begin::AfterAnother, |oldest| Begin::At(*oldest + self.within))
+    }
+
+    fn end(&mut self, now: Instant) {
+        self.under_way = self.under_way.saturating_sub(1);
+        self.ended.push_back(now);
     }
 
     fn pause(&mut self, now: Instant, wait: Duration) {
@@ -148,10 +191,6 @@ impl Queue {
         let from = self.paused_until.map_or(now, |paused| paused.max(now));
         self.paused += until.saturating_duration_since(from);
         self.paused_until = self.paused_until.max(Some(until));
-    }
-
-    fn is_paused(&self, now: Instant) -> bool {
-        self.paused_until.is_some_and(|until| until > now)
     }
 }
 
@@ -168,45 +207,74 @@ mod tests {
     }
 
     proptest! {
+        /// Whenever each request reaches Linq between its beginning and its end.
         #[test]
         fn no_span_of_time_sees_more_requests_than_allowed(
             most in 1_u32..8,
             within in 200_u64..4_000,
-            gaps in proptest::collection::vec(0_u64..700, 1..60),
+            requests in proptest::collection::vec((0_u64..700, 0_u64..900, 0_u64..900), 1..60),
+            recent in proptest::collection::vec(0_u64..3_000, 0..12),
             pause_at in 0_usize..60,
         ) {
-            let start = Instant::now();
+            let start = Instant::now() + Duration::from_mins(1);
             let (most, within) = (NonZeroU32::new(most).unwrap(), Duration::from_millis(within));
-            let mut queue = Queue::new(Rate { most, within });
+            let ages: Vec<Duration> = recent.into_iter().map(Duration::from_millis).collect();
+            let mut queue = Queue::new(Rate { most, within }, start, &ages);
+            let mut reached = Vec::new();
+            let mut under_way: Vec<Instant> = Vec::new();
             let mut now = start;
-            let mut begun = Vec::new();
-            for (index, gap) in gaps.into_iter().enumerate() {
+            for (index, (gap, before, after)) in requests.into_iter().enumerate() {
                 now += Duration::from_millis(gap);
                 if index == pause_at {
                     queue.pause(now, Duration::from_secs(3));
                 }
-                begun.push(queue.reserve(now));
-                prop_assert!(*begun.last().unwrap() >= now);
+                loop {
+                    under_way.sort_unstable();
+                    while under_way.first().is_some_and(|end| *end <= now) {
+                        queue.end(under_way.remove(0));
+                    }
+                    match queue.begin(now) {
+                        Begin::Now => break,
+                        Begin::At(at) => {
+                            prop_assert!(at > now);
+                            now = under_way.first().map_or(at, |end| at.min(*end));
+                        }
+                        Begin::AfterAnother => now = under_way[0],
+                    }
+                }
+                reached.push(now + Duration::from_millis(before));
+                under_way.push(now + Duration::from_millis(before + after));
             }
+            reached.sort_unstable();
             let width = usize::try_from(most.get()).unwrap();
-            for pair in begun.windows(width + 1) {
+            for pair in reached.windows(width + 1) {
                 prop_assert!(pair[width] >= pair[0] + within);
             }
         }
     }
 
     #[test]
+    fn requests_of_an_earlier_client_count() {
+        let now = Instant::now() + Duration::from_mins(1);
+        let ages = [50, 900, 400, 2_000].map(Duration::from_millis);
+        let mut queue = Queue::new(per_second(3), now, &ages);
+        assert_eq!(queue.begin(now), Begin::At(now + Duration::from_millis(100)));
+        let mut queue = Queue::new(per_second(4), now, &ages);
+        assert_eq!(queue.begin(now), Begin::Now);
+    }
+
+    #[test]
     fn a_shorter_pause_does_not_end_a_longer_one() {
         let now = Instant::now();
-        let mut queue = Queue::new(per_second(1));
+        let mut queue = Queue::new(per_second(1), now, &[]);
         queue.pause(now, Duration::from_mins(1));
         queue.pause(now, Duration::from_secs(5));
-        assert_eq!(queue.reserve(now), now + Duration::from_mins(1));
+        assert_eq!(queue.begin(now), Begin::At(now + Duration::from_mins(1)));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_pause_that_begins_while_a_request_waits_holds_that_request_too() {
-        let limiter = Limiter::new(NonZeroUsize::MIN.saturating_add(1), per_second(1));
+        let limiter = Limiter::new(NonZeroUsize::MIN.saturating_add(1), per_second(1), &[]);
         let start = Instant::now();
         drop(limiter.turn().await);
         let (turn, ()) =
@@ -217,7 +285,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn after_trouble_fewer_requests_are_under_way_until_answers_are_good_again() {
-        let limiter = Limiter::new(NonZeroUsize::new(4).unwrap(), per_second(1_000));
+        let limiter = Limiter::new(NonZeroUsize::new(4).unwrap(), per_second(1_000), &[]);
         let under_way = async || {
             let mut turns = Vec::new();
             while let Ok(turn) = tokio::time::timeout(Duration::from_secs(9), limiter.turn()).await
@@ -239,7 +307,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn no_more_requests_are_under_way_than_there_are_places() {
-        let limiter = Limiter::new(NonZeroUsize::MIN, per_second(1_000));
+        let limiter = Limiter::new(NonZeroUsize::MIN, per_second(1_000), &[]);
         let first = limiter.turn().await;
         let second = tokio::time::timeout(Duration::from_mins(1), limiter.turn()).await;
         assert!(second.is_err());

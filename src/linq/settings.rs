@@ -73,7 +73,7 @@ impl BaseUrl {
     }
 }
 
-/// How many requests are begun at most: so many within any span of time.
+/// How many requests reach Linq at most: so many within any span of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
     /// So many.
@@ -112,6 +112,8 @@ pub struct Settings {
     pub concurrency: NonZeroUsize,
     /// How many requests are begun at most.
     pub rate: Rate,
+    /// How long ago the latest requests of an earlier client ended: they count, too.
+    pub recent: Vec<Duration>,
     /// Most attempts for one request, the first included.
     pub max_attempts: NonZeroU32,
     /// How long to wait between attempts.
@@ -132,6 +134,7 @@ impl Settings {
             base_url,
             concurrency: FOUR,
             rate: Rate::per_second(TEN),
+            recent: Vec::new(),
             max_attempts: SIX,
             backoff: Backoff::default(),
             seed,

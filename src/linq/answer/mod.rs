@@ -65,12 +65,15 @@ impl fmt::Debug for Fetched {
     }
 }
 
+/// The most contacts that Linq documents for one page.
+pub(super) const LONGEST_PAGE: usize = 100;
+
 /// One page of the listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
     /// The contacts that could be read, in Linq's order.
     pub contacts: Vec<Fetched>,
-    /// How many could not.
+    /// How many could not: all of them, if there are more than were asked for.
     pub unreadable: usize,
     /// What Linq says about the whole listing.
     pub pagination: Pagination,
@@ -93,6 +96,10 @@ pub struct Pagination {
 /// Why an answer is not believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Unreadable(pub(super) &'static str);
+
+/// The largest contact that is believed, in bytes. The members that Linq documents come to
+/// less than a tenth of it.
+const LARGEST_CONTACT: usize = 32 * 1024;
 
 const NOT_JSON: Unreadable = Unreadable("the body is not a JSON object");
 const NO_CONTACT: Unreadable = Unreadable("the body holds no contact");
@@ -191,7 +198,9 @@ pub(super) fn page(body: &[u8]) -> Result<Page, Unreadable> {
     let envelope = Envelope::of_success(body)?;
     let list = envelope.contacts.0.or(envelope.data.0).ok_or(NO_LIST)?;
     let list: Vec<&RawValue> = serde_json::from_str(list.get()).map_err(|_| NO_LIST)?;
-    let contacts: Vec<Fetched> = list.iter().filter_map(|raw| read_contact(raw).ok()).collect();
+    // More than Linq ever gives is not taken into memory.
+    let believed = if list.len() > LONGEST_PAGE { &[] } else { &list[..] };
+    let contacts: Vec<Fetched> = believed.iter().filter_map(|raw| read_contact(raw).ok()).collect();
     Ok(Page {
         unreadable: list.len() - contacts.len(),
         contacts,
@@ -258,6 +267,9 @@ fn bare_contact(body: &[u8]) -> Result<Fetched, Unreadable> {
 }
 
 fn read_contact(raw: &RawValue) -> Result<Fetched, Unreadable> {
+    if raw.get().len() > LARGEST_CONTACT {
+        return Err(Unreadable("the contact is larger than 32 KiB"));
+    }
     let shape: Shape<'_> = object(raw.get()).ok_or(MALFORMED)?;
     let id = shape.id.0.and_then(number).filter(|id| *id > 0 && i64::try_from(*id).is_ok());
     let members = [

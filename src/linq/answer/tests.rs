@@ -181,3 +181,21 @@ fn complaints_are_read_in_every_form() {
     let long = format!(r#"{{"errors":["{}"]}}"#, "é".repeat(1_000));
     assert_eq!(complaint(long.as_bytes()).texts[0].chars().count(), 300);
 }
+
+#[test]
+fn a_page_that_is_longer_than_was_asked_for_is_not_taken_into_memory() {
+    let body = |contacts: usize, name: usize| {
+        let contact =
+            |id: usize| format!(r#"{{"id":{},"first_name":"{}"}}"#, id + 1, "a".repeat(name));
+        let contacts: Vec<String> = (0..contacts).map(contact).collect();
+        format!(r#"{{"contacts":[{}],"pagination":{{"total_count":9}}}}"#, contacts.join(","))
+    };
+    let read = |text: String| {
+        let page = page(text.as_bytes()).unwrap();
+        (page.contacts.len(), page.unreadable)
+    };
+    assert_eq!(read(body(LONGEST_PAGE, 1)), (100, 0));
+    assert_eq!(read(body(LONGEST_PAGE + 1, 1)), (0, 101));
+    assert_eq!(read(body(2, 30_000)), (2, 0));
+    assert_eq!(read(body(2, LARGEST_CONTACT)), (0, 2));
+}

@@ -95,7 +95,7 @@ impl Client {
         Client {
             transport,
             tokens: Keeper::new(token),
-            limiter: Limiter::new(settings.concurrency, settings.rate),
+            limiter: Limiter::new(settings.concurrency, settings.rate, &settings.recent),
             counter: Counter::default(),
             halted: OnceLock::new(),
             asked_to_wait: watch::Sender::new(None),

@@ -240,7 +240,7 @@ impl<'a> Walk<'a> {
         self.unreadable += unreadable;
         self.totals_differ |= totals(&pagination) != totals(&self.pagination);
         self.most = self.most.max(pagination.total_count.unwrap_or(0));
-        if contacts.len() > PER_PAGE as usize {
+        if contacts.len() + unreadable > PER_PAGE as usize {
             self.is_odd = true;
             return;
         }
