@@ -318,6 +318,10 @@ impl CsvSource {
             // Somebody opened it meanwhile: it is read again, and not written.
             return Err(WriteError::Changed { path: self.options.path.clone(), kept: None });
         }
+        if u64::try_from(table.raw().len()).is_ok_and(|length| length > open::MAX_BYTES) {
+            let reason = "it would become larger than 512 MiB, which is not read".to_owned();
+            return Err(self.read_only(reason));
+        }
         let was = Fingerprint::of(before.raw());
         let hidden = Hidden::beside(&last.target);
         let replaced = atomic::replace(&hidden, &last.target, was, table.raw());

@@ -140,6 +140,14 @@ impl<'a> Batch<'a> {
                 return;
             }
         };
+        if u64::try_from(draft.raw.len()).is_ok_and(|length| length > LARGEST) {
+            // It could not be read afterwards.
+            let error = io::Error::from(io::ErrorKind::FileTooLarge);
+            for number in numbers {
+                self.outcomes[number] = Outcome::Refused(cannot_write(file, &error));
+            }
+            return;
+        }
         let root = &self.last.root;
         let replaced = if draft.raw == raw {
             Ok(())

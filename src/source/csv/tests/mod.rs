@@ -263,3 +263,19 @@ fn debug_output_shows_no_contact() {
     source.read().unwrap();
     assert!(!format!("{source:?}").contains("Ann"));
 }
+
+#[test]
+fn what_would_not_be_read_is_not_written() {
+    let most = usize::try_from(open::MAX_BYTES).unwrap();
+    let notes = "n".repeat(most - FILE.len());
+    let place = Place::new(format!("{FILE}Cy,cy@example.org,{notes}").get(..most).unwrap());
+    let mut source = place.source();
+    source.read().unwrap();
+    let before = place.text();
+    let change = Change { field: Field::FirstName, from: "Ann".into(), to: "Anna-Maria".into() };
+    let edit = Edit::Update { at: RecordIndex(0), changes: vec![change], linq_id: None };
+    let error = source.write(&[edit]).unwrap_err().to_string();
+    assert!(error.contains("larger than 512 MiB"), "{error}");
+    assert_eq!(place.text(), before);
+    source.read().unwrap();
+}
