@@ -1,11 +1,17 @@
 //! Commands that the configuration names: run as they are, never by a shell.
+//!
+//! Owns what they get of this process: its environment without what is meant for linqsync
+//! alone, and the directory of the configuration to begin in.
 
+use std::ffi::OsStr;
 use std::fmt;
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::process::Command;
 
 use figment::value::Value;
 
+use super::keys::PREFIX;
 use super::parse::Wrong;
 use super::settings::{Noted, Settings};
 
@@ -18,6 +24,8 @@ pub struct Argv {
     pub program: PathBuf,
     /// Its arguments.
     pub arguments: Vec<String>,
+    /// Where it begins: the directory of the configuration, if that is still there.
+    pub directory: PathBuf,
 }
 
 impl Argv {
@@ -25,6 +33,12 @@ impl Argv {
     pub fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         command.args(&self.arguments);
+        for (name, _) in std::env::vars_os().filter(|(name, _)| is_for_us_alone(name)) {
+            command.env_remove(name);
+        }
+        if self.directory.is_dir() {
+            command.current_dir(&self.directory);
+        }
         command
     }
 
@@ -38,9 +52,26 @@ impl Argv {
             let (program, arguments) = words.split_first()?;
             let is_path = program.contains('/');
             let program = if is_path { settings.absolute(program) } else { program.into() };
-            Some(Argv { program, arguments: arguments.to_vec() })
+            let directory = settings.absolute(".");
+            Some(Argv { program, arguments: arguments.to_vec(), directory })
         }))
     }
+}
+
+/// Whether a variable of the environment holds a secret of ours, or speaks of this process
+/// to whoever started it.
+fn is_for_us_alone(name: &OsStr) -> bool {
+    let name = name.as_bytes();
+    let is_ours = name == b"LINQ_TOKEN" || name.starts_with(PREFIX.as_bytes());
+    let is_of_systemd = matches!(
+        name,
+        b"NOTIFY_SOCKET"
+            | b"WATCHDOG_USEC"
+            | b"WATCHDOG_PID"
+            | b"INVOCATION_ID"
+            | b"JOURNAL_STREAM"
+    ) || name.starts_with(b"LISTEN_");
+    is_ours || is_of_systemd
 }
 
 fn words(value: &Value) -> Result<Vec<String>, Wrong> {

@@ -179,10 +179,15 @@ fn harmless(line: &str) -> usize {
 /// Replaces the bytes in `masks`, line ends aside, by as many asterisks, so that
 /// every other byte stays at its line and column.
 fn mask(text: &str, masks: &[Range<usize>]) -> String {
-    let covered = |byte: usize| masks.iter().any(|mask| mask.contains(&byte));
+    let mut masks: Vec<Range<usize>> = masks.to_vec();
+    masks.sort_by_key(|mask| mask.start);
+    let (mut ahead, mut covered_until) = (masks.iter().peekable(), 0);
     let mut shown = String::with_capacity(text.len());
     for (start, c) in text.char_indices() {
-        if c == '\n' || c == '\r' || !covered(start) {
+        while let Some(mask) = ahead.next_if(|mask| mask.start <= start) {
+            covered_until = covered_until.max(mask.end);
+        }
+        if c == '\n' || c == '\r' || start >= covered_until {
             shown.push(c);
         } else {
             shown.extend(std::iter::repeat_n('*', c.len_utf8()));

@@ -17,6 +17,7 @@ mod keys;
 mod linq;
 mod parse;
 pub mod reference;
+mod said;
 mod service;
 mod settings;
 mod source;
@@ -35,6 +36,7 @@ pub use argv::Argv;
 pub use environment::Environment;
 pub use error::{ConfigError, Invalid, Warning};
 pub use linq::{LinqConfig, OwnerEmail, OwnerEmailError};
+pub use said::{MOST_SAID, masked};
 pub use service::{HooksConfig, StateConfig, StatusConfig};
 pub use source::{
     CsvConfig, Delimiter, Encoding, SourceConfig, SourceKind, VcardConfig, VcardVersion,
@@ -125,7 +127,7 @@ impl Config {
         overrides: &Overrides,
     ) -> Result<Config, ConfigError> {
         let path = match file {
-            Some(file) => environment.absolute(file),
+            Some(file) => settled(&environment.absolute(file)),
             None => first_existing(environment.config_places())?,
         };
         let (text, mode) = read(&path)?;
@@ -181,6 +183,17 @@ impl Config {
     }
 }
 
+/// `path` without any `..`, which leads through directories that may be removed while this
+/// process lives.
+fn settled(path: &Path) -> PathBuf {
+    let is_roundabout = path.components().any(|part| part == std::path::Component::ParentDir);
+    let settled = || Some(path.parent()?.canonicalize().ok()?.join(path.file_name()?));
+    if is_roundabout { settled() } else { None }.unwrap_or_else(|| path.to_owned())
+}
+
+/// The most that is read of a configuration.
+const MOST_BYTES: u64 = 1024 * 1024;
+
 fn first_existing(places: Vec<PathBuf>) -> Result<PathBuf, ConfigError> {
     let found = places.iter().find(|place| place.exists()).cloned();
     found.ok_or(ConfigError::NotFound { searched: places })
@@ -192,7 +205,13 @@ fn read(path: &Path) -> Result<(String, u32), ConfigError> {
     let mut file = std::fs::File::open(path).map_err(failed)?;
     let mode = file.metadata().map_err(failed)?.permissions().mode() & 0o7777;
     let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes).map_err(failed)?;
+    (&mut file).take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if u64::try_from(bytes.len()).is_ok_and(|read| read > MOST_BYTES) {
+        let title = "larger than 1 MiB, which no configuration is".to_owned();
+        let hint = "name sync.toml with -c, and the source in it as `source.path`".to_owned();
+        let problem = Problem { place: Place::File, title, hint: Some(hint) };
+        return Err(invalid(path, String::new(), vec![problem]));
+    }
     let text = String::from_utf8(bytes).map_err(|error| {
         let line =
             error.as_bytes()[..error.utf8_error().valid_up_to()].split(|b| *b == b'\n').count();
@@ -214,7 +233,7 @@ fn from_text(
     let base = path.parent().unwrap_or(path);
     let mut settings = Settings::new(text, &file, base, environment, overrides);
     settings.problems.extend(unknown);
-    if settings.is_from_file("linq.token") && token::others_can_read(mode) {
+    if settings.is_from_file("linq.token") && mode & 0o044 != 0 {
         settings.warnings.push(Warning::TokenReadable { path: path.to_owned(), mode });
     }
     let config = read_sections(&mut settings, path, text);

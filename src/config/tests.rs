@@ -605,3 +605,17 @@ fn a_file_in_another_encoding_is_named_with_its_line() {
 fn a_file_with_a_byte_order_mark_loads() {
     load(&format!("\u{feff}{MINIMAL}"));
 }
+
+#[test]
+fn what_is_no_configuration_is_refused_at_once() {
+    // A table of many lines in the place of sync.toml, below what is read at most and above.
+    for lines in [20_000, 100_000] {
+        let table = "Ann,Bell,ann@people.example,+447700900123,Acme\n".repeat(lines);
+        let directory = directory(table.as_bytes(), 0o600);
+        let began = std::time::Instant::now();
+        let error = Config::load_in(&environment(&directory), None, &Overrides::default());
+        let text = error.unwrap_err().render();
+        assert!(!text.contains("people.example"), "{text}");
+        assert!(began.elapsed() < std::time::Duration::from_secs(20), "{lines}");
+    }
+}

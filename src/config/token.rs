@@ -7,7 +7,7 @@
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus, Stdio};
@@ -19,6 +19,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::argv::Argv;
 use super::parse;
+use super::said::{MOST_SAID, masked};
 use super::settings::{Noted, Settings};
 
 /// Where the token comes from. `Display` names the place for people.
@@ -55,12 +56,13 @@ pub enum TokenError {
         /// What the system said.
         source: io::Error,
     },
-    /// Others can read the file.
+    /// Others can read or change the file.
     #[error(
-        "the token file {path} can be read by others (mode {mode:04o}); run: chmod 600 {path}",
-        path = path.display()
+        "the token file {path} can be {what} by others (mode {mode:04o}); run: chmod 600 {path}",
+        path = path.display(),
+        what = if *mode & 0o022 == 0 { "read" } else { "changed" }
     )]
-    ReadableByOthers {
+    OpenToOthers {
         /// The file.
         path: PathBuf,
         /// Its mode.
@@ -75,12 +77,14 @@ pub enum TokenError {
         source: io::Error,
     },
     /// The command failed.
-    #[error("the token command {} failed: {status}", program.display())]
+    #[error("the token command {} failed: {status}{}{said}", program.display(), if said.is_empty() { "" } else { ": " })]
     CommandFailed {
         /// The program.
         program: PathBuf,
         /// How it ended.
         status: ExitStatus,
+        /// The beginning of what it said on standard error, without secrets.
+        said: String,
     },
     /// The command did not end in time and was killed.
     #[error("the token command {} did not end within {}", program.display(), humantime::format_duration(*limit))]
@@ -155,6 +159,14 @@ impl TokenSource {
         Ok(first.unwrap_or(TokenSource::Unset))
     }
 
+    /// Whether another token can come from there while this process lives.
+    pub fn may_change(&self) -> bool {
+        match self {
+            TokenSource::Credential(_) | TokenSource::File(_) | TokenSource::Command(_) => true,
+            TokenSource::Environment(_) | TokenSource::Inline(_) | TokenSource::Unset => false,
+        }
+    }
+
     /// Reads the token; a file or command anew each time. Blocks, for a command
     /// up to ten seconds.
     ///
@@ -186,9 +198,13 @@ impl fmt::Display for TokenSource {
     }
 }
 
-/// Whether `mode` lets the group or others read.
-pub(super) fn others_can_read(mode: u32) -> bool {
-    mode & 0o044 != 0
+/// Whether a file of this owner and mode is open to others. Nobody else may change it; and
+/// nobody else may read it, except that root may let a group read what is root's: so
+/// Kubernetes hands out secrets.
+pub(super) fn is_open_to_others(owner: u32, mode: u32) -> bool {
+    const ROOT: u32 = 0;
+    let readable = if owner == ROOT { 0o004 } else { 0o044 };
+    mode & (readable | 0o022) != 0
 }
 
 /// The token in `text`, which may stand between spaces and line ends.
@@ -220,9 +236,10 @@ enum Access {
 fn read_file(path: &Path, access: Access) -> Result<SecretString, TokenError> {
     let failed = |source| TokenError::File { path: path.to_owned(), source };
     let file = File::open(path).map_err(failed)?;
-    let mode = file.metadata().map_err(failed)?.permissions().mode() & 0o7777;
-    if access == Access::OwnerOnly && others_can_read(mode) {
-        return Err(TokenError::ReadableByOthers { path: path.to_owned(), mode });
+    let metadata = file.metadata().map_err(failed)?;
+    let mode = metadata.mode() & 0o7777;
+    if access == Access::OwnerOnly && is_open_to_others(metadata.uid(), mode) {
+        return Err(TokenError::OpenToOthers { path: path.to_owned(), mode });
     }
     read_to_end(file).map_err(failed)
 }
@@ -236,12 +253,13 @@ fn read_to_end(reader: impl Read) -> io::Result<SecretString> {
 }
 
 /// Runs the command in a process group of its own, so that whatever it started
-/// ends with it when time is up. Its messages go to our standard error.
+/// ends with it when time is up. What it says on standard error is shown when it fails,
+/// without what may be a secret.
 fn run(argv: &Argv, limit: Duration) -> Result<SecretString, TokenError> {
     let program = || argv.program.clone();
     let failed = |source| TokenError::Command { program: program(), source };
     let mut command = argv.command();
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).process_group(0);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     let child = command.spawn().map_err(failed)?;
     let group = Pid::from_child(&child);
 
@@ -252,25 +270,45 @@ fn run(argv: &Argv, limit: Duration) -> Result<SecretString, TokenError> {
         let _ = kill_process_group(group, Signal::KILL);
         return Err(TokenError::CommandTooSlow { program: program(), limit });
     };
-    let (text, status) = output.map_err(failed)?;
+    let Output { text, said, status } = output.map_err(failed)?;
     if status.success() {
-        Ok(text)
-    } else {
-        Err(TokenError::CommandFailed { program: program(), status })
+        return Ok(text);
     }
+    let printed: Vec<&str> = text.expose_secret().split_whitespace().collect();
+    let said = masked(&said, &printed);
+    Err(TokenError::CommandFailed { program: program(), status, said })
 }
 
-fn output_of(mut child: Child) -> io::Result<(SecretString, ExitStatus)> {
+/// What a command has printed and said, and how it ended.
+struct Output {
+    text: SecretString,
+    said: Vec<u8>,
+    status: ExitStatus,
+}
+
+fn output_of(mut child: Child) -> io::Result<Output> {
+    let stderr = child.stderr.take();
+    let hearing = std::thread::spawn(move || {
+        let mut said = Vec::new();
+        if let Some(mut stderr) = stderr {
+            let _ = (&mut stderr).take(MOST_SAID).read_to_end(&mut said);
+            // The rest is read, so that the command never waits.
+            let _ = io::copy(&mut stderr, &mut io::sink());
+        }
+        said
+    });
     let text = match child.stdout.take() {
         Some(stdout) => read_to_end(stdout)?,
         None => SecretString::default(),
     };
-    Ok((text, child.wait()?))
+    let status = child.wait()?;
+    Ok(Output { text, said: hearing.join().unwrap_or_default(), status })
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
 
     use super::*;
 
@@ -282,7 +320,11 @@ mod tests {
     }
 
     fn sh(script: &str) -> Argv {
-        Argv { program: "sh".into(), arguments: vec!["-c".to_owned(), script.to_owned()] }
+        Argv {
+            program: "sh".into(),
+            arguments: vec!["-c".to_owned(), script.to_owned()],
+            directory: "/".into(),
+        }
     }
 
     fn read(source: &TokenSource) -> Result<String, String> {
@@ -300,14 +342,38 @@ mod tests {
     }
 
     #[test]
-    fn a_token_file_that_others_can_read_is_refused_and_a_credential_is_not() {
+    fn a_token_file_that_others_can_read_or_change_is_refused_and_a_credential_is_not() {
         let directory = tempfile::tempdir().unwrap();
-        for mode in [0o640, 0o604, 0o644, 0o660] {
+        for (mode, what) in
+            [(0o604, "read"), (0o644, "read"), (0o660, "changed"), (0o602, "changed")]
+        {
             let path = file(directory.path(), b"s3cr3t", mode);
             let error = read(&TokenSource::File(path.clone())).unwrap_err();
-            let fix = format!("(mode {mode:04o}); run: chmod 600 {}", path.display());
+            let fix = format!(
+                "can be {what} by others (mode {mode:04o}); run: chmod 600 {}",
+                path.display()
+            );
             assert!(error.ends_with(&fix), "{error}");
             assert_eq!(read(&TokenSource::Credential(path)).unwrap(), "s3cr3t");
+        }
+    }
+
+    #[test]
+    fn a_group_may_read_what_is_roots_and_nothing_else() {
+        for (owner, mode, is_open) in [
+            (0, 0o440, false),
+            (0, 0o640, false),
+            (0, 0o600, false),
+            (0, 0o460, true),
+            (0, 0o444, true),
+            (0, 0o442, true),
+            (1_000, 0o600, false),
+            (1_000, 0o400, false),
+            (1_000, 0o440, true),
+            (1_000, 0o602, true),
+            (1_000, 0o620, true),
+        ] {
+            assert_eq!(is_open_to_others(owner, mode), is_open, "{owner} {mode:o}");
         }
     }
 
@@ -344,7 +410,11 @@ mod tests {
 
     #[test]
     fn a_command_is_run_without_a_shell_and_its_output_trimmed() {
-        let argv = Argv { program: "printf".into(), arguments: vec!["$HOME\\n".to_owned()] };
+        let argv = Argv {
+            program: "printf".into(),
+            arguments: vec!["$HOME\\n".to_owned()],
+            directory: "/".into(),
+        };
         assert_eq!(read(&TokenSource::Command(argv)).unwrap(), "$HOME");
         assert_eq!(read(&TokenSource::Command(sh("echo; echo t0ken"))).unwrap(), "t0ken");
     }
@@ -353,7 +423,15 @@ mod tests {
     fn a_command_that_fails_gives_no_token_and_shows_none() {
         let source = TokenSource::Command(sh("echo s3cr3t; exit 3"));
         assert_eq!(read(&source).unwrap_err(), "the token command sh failed: exit status: 3");
-        let missing = Argv { program: "/nowhere/pass".into(), arguments: vec!["s3cr3t".into()] };
+        let script = "echo s3cr3t; echo locked: s3cr3t >&2; yes | head -c 300000 >&2; exit 3";
+        let error = read(&TokenSource::Command(sh(script))).unwrap_err();
+        assert!(error.starts_with("the token command sh failed: exit status: 3: locked: *** y y"));
+        assert!(error.chars().count() < 300, "{error}");
+        let missing = Argv {
+            program: "/nowhere/pass".into(),
+            arguments: vec!["s3cr3t".into()],
+            directory: "/".into(),
+        };
         let source = TokenSource::Command(missing);
         assert_eq!(read(&source).unwrap_err(), "cannot run the token command /nowhere/pass");
         assert!(!format!("{source:?}").contains("s3cr3t"));

@@ -142,3 +142,37 @@ fn the_dead_mans_switch_is_told_start_success_and_failure() {
         bodies.iter().map(|request| String::from_utf8_lossy(&request.body).into_owned()).collect();
     assert!(bodies.contains("2 in sync") && !bodies.contains("First0"), "{bodies}");
 }
+
+#[test]
+fn commands_do_not_inherit_the_secrets_of_this_process() {
+    let mut world = World::with_csv(&people::csv(1..=2));
+    world.unset("linq.token_file");
+    let script = "{ env; pwd; } > \"$1.tmp\" && mv \"$1.tmp\" \"$1\"";
+    let output = hook(&mut world, "on_change", script);
+    let mut once = world.command(&["--once"]);
+    once.env("LINQ_TOKEN", crate::harness::TOKEN)
+        .env("LINQSYNC_HOOKS__PING_URL", "http://127.0.0.1:9/secret-address")
+        .env("NOTIFY_SOCKET", "/nowhere/socket")
+        .env("LANG", "C.UTF-8")
+        .env("VAULT_ADDR", "https://vault.example");
+    Process::start(once).ended().expect(0);
+    let got = std::fs::read_to_string(&output).unwrap();
+    for gone in ["LINQ_TOKEN", "CANARY", "secret-address", "LINQSYNC_", "NOTIFY_SOCKET"] {
+        assert!(!got.contains(gone), "{gone} in {got}");
+    }
+    for there in ["LANG=C.UTF-8", "VAULT_ADDR=https://vault.example", "HOME="] {
+        assert!(got.contains(there), "{there} in {got}");
+    }
+    let directory = std::fs::canonicalize(world.dir()).unwrap();
+    assert!(got.trim_end().ends_with(directory.to_str().unwrap()), "{got}");
+}
+
+#[test]
+fn what_a_command_says_when_it_fails_is_logged_without_its_secrets() {
+    let mut world = World::with_csv(&people::csv(1..=2));
+    let script = "echo \"posting to https://hooks.example/T00/B00/x9y8z7 with key-0123456789abcdef\" >&2; exit 1";
+    hook(&mut world, "on_change", script);
+    let said = world.run(&["--once"]).expect(0).stderr;
+    assert!(said.contains("posting to https://hooks.example/*** with ***"), "{said}");
+    assert!(!said.contains("x9y8z7") && !said.contains("0123456789abcdef"), "{said}");
+}

@@ -2,7 +2,7 @@
 //!
 //! Owns its life: it runs in a process group of its own for at most half a minute, one
 //! after the other, and whatever it says is read and dropped, apart from the beginning
-//! of what it says on standard error when it fails.
+//! of what it says on standard error when it fails, without what looks like a secret.
 
 use std::os::unix::process::CommandExt;
 use std::process::{ExitStatus, Stdio};
@@ -17,14 +17,12 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Argv;
+use crate::config::{Argv, MOST_SAID, masked};
 
 /// How long a command may take.
 const LIMIT: Duration = Duration::from_secs(30);
 /// So many calls may wait for a slow one.
 const QUEUE: usize = 8;
-/// How much of what a command says is shown when it fails.
-const SHOWN: u64 = 200;
 
 /// The queue of a command.
 pub(super) struct Command {
@@ -79,8 +77,8 @@ async fn run(
     match ended {
         Some(Ok(status)) if status.success() => tracing::debug!(hook = name, "done"),
         Some(Ok(status)) => {
-            let said = String::from_utf8_lossy(&said);
-            tracing::warn!(hook = name, %status, said = ?said.trim(), "failed");
+            let said = masked(&said, &[]);
+            tracing::warn!(hook = name, %status, said, "failed");
         }
         Some(Err(error)) => tracing::warn!(hook = name, %error, "failed"),
         None => {
@@ -109,7 +107,7 @@ async fn attend(child: &mut Child, text: &str, said: &mut Vec<u8>) -> std::io::R
 /// the command has left running may go on talking for as long as the command itself may.
 async fn hear(stderr: Option<ChildStderr>, said: &mut Vec<u8>) {
     let Some(mut stderr) = stderr else { return };
-    let _ = (&mut stderr).take(SHOWN).read_to_end(said).await;
+    let _ = (&mut stderr).take(MOST_SAID).read_to_end(said).await;
     let _ = tokio::io::copy(&mut stderr, &mut tokio::io::sink()).await;
 }
 
@@ -120,7 +118,11 @@ mod tests {
     use super::*;
 
     fn sh(script: &str) -> Argv {
-        Argv { program: "sh".into(), arguments: vec!["-c".to_owned(), script.to_owned()] }
+        Argv {
+            program: "sh".into(),
+            arguments: vec!["-c".to_owned(), script.to_owned()],
+            directory: "/".into(),
+        }
     }
 
     async fn called(script: &str, limit: Duration) {

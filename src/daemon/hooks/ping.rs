@@ -2,7 +2,8 @@
 //! succeeded and when it failed (`/fail`).
 //!
 //! Owns the way that healthchecks.io and others understand. The URL is a secret of its
-//! own kind and is never shown.
+//! own kind: it is never shown, and goes to the host that it names and to no other, by
+//! redirect or as a referrer.
 
 use std::time::Duration;
 
@@ -91,7 +92,12 @@ impl Ping {
 
 fn client() -> reqwest::Result<reqwest::Client> {
     let agent = concat!("linqsync/", env!("CARGO_PKG_VERSION"));
-    reqwest::Client::builder().timeout(LIMIT).user_agent(agent).build()
+    reqwest::Client::builder()
+        .timeout(LIMIT)
+        .user_agent(agent)
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        .build()
 }
 
 fn address(url: &Url, word: Word) -> Url {
@@ -111,12 +117,15 @@ async fn tell(client: &reqwest::Client, url: Url, text: String) {
     for attempt in 1..=ATTEMPTS {
         let answer = client.post(url.clone()).body(text.clone()).send().await;
         let problem = match answer.and_then(reqwest::Response::error_for_status) {
+            Ok(answer) if answer.status().is_redirection() => {
+                format!("{}: redirects are not followed", answer.status())
+            }
             Ok(_) => return,
-            Err(error) => error.without_url(),
+            Err(error) => error.without_url().to_string(),
         };
-        tracing::debug!(attempt, error = %problem, "hooks.ping_url was not told");
+        tracing::debug!(attempt, error = problem, "hooks.ping_url was not told");
         if attempt == ATTEMPTS {
-            tracing::warn!(error = %problem, "hooks.ping_url was not told");
+            tracing::warn!(error = problem, "hooks.ping_url was not told");
             return;
         }
         #[expect(clippy::disallowed_methods, reason = "the pause between two attempts")]
@@ -161,5 +170,23 @@ mod tests {
         let told = server.received_requests().await.unwrap();
         let told: Vec<&str> = told.iter().map(|request| request.url.path()).collect();
         assert_eq!(told, ["/u/start", "/u", "/u/fail", "/u"]);
+    }
+
+    #[tokio::test]
+    async fn a_redirect_is_not_followed() {
+        let elsewhere = MockServer::start().await;
+        Mock::given(any()).respond_with(ResponseTemplate::new(200)).mount(&elsewhere).await;
+        for status in [301, 302, 303, 307, 308] {
+            let server = MockServer::start().await;
+            let away = ResponseTemplate::new(status).insert_header("location", elsewhere.uri());
+            Mock::given(any()).respond_with(away).mount(&server).await;
+            let url = Url::parse(&format!("{}/secret", server.uri())).unwrap();
+            let client = client().unwrap();
+            let telling = tell(&client, url, String::new());
+            // The pauses between attempts are not what this is about.
+            let _ = tokio::time::timeout(Duration::from_millis(300), telling).await;
+            assert!(!server.received_requests().await.unwrap().is_empty());
+        }
+        assert!(elsewhere.received_requests().await.unwrap().is_empty());
     }
 }
