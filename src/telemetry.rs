@@ -139,6 +139,8 @@ impl Telemetry {
         let base = tracing_subscriber::fmt()
             .with_env_filter(self.env_filter()?)
             .with_ansi(colors == Colors::On)
+            // Where the log cannot be written, standard error is the last place to say so.
+            .log_internal_errors(false)
             .with_writer(writer);
         Ok(match format {
             LogFormat::Text => Box::new(base.finish()),

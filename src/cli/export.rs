@@ -106,11 +106,11 @@ fn write_contacts(
                 })
             });
             let all = Document { schema: "linqsync.export/1", contacts: &contacts, error: None };
-            let result = serde_json::to_writer_pretty(&mut *out, &all);
+            let result = crate::report::write_json(&mut *out, &all);
             if let Some(error) = contacts.failure() {
                 return Err(error.into());
             }
-            result.map_err(io::Error::from)?;
+            result?;
             out.write_all(b"\n")?;
             count = listed.get();
         }

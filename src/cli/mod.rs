@@ -36,13 +36,14 @@ use std::process::ExitCode;
 use anyhow::Context;
 use chrono::{DateTime, Utc};
 use clap::Parser;
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use serde::Serialize;
 use tokio::runtime::Runtime;
 
 use crate::config::{Config, ConfigError, Overrides};
 use crate::daemon::{self, Outside};
 use crate::model::Timestamp;
-use crate::report::{ReportedError, RunReport};
+use crate::report::{ReportedError, RunReport, write_json};
 use crate::telemetry::{Telemetry, TelemetryError, Verbosity};
 use args::{Cli, Color, Command, Output};
 use progress::AboveTheLine;
@@ -50,6 +51,9 @@ use signals::Signals;
 
 /// Runs the program with this process's arguments.
 pub fn main() -> ExitCode {
+    // What is in memory is the token and people's data: no dump of it is left on a disk. It is
+    // not there either where the system does not know of this.
+    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
     let code = match Cli::try_parse() {
         Ok(cli) => {
             cli.output.color.choice().write_global();
@@ -282,7 +286,7 @@ impl Color {
 /// Prints text on stdout, with colours where a terminal takes them.
 pub(crate) fn print(text: &str) -> anyhow::Result<()> {
     let mut out = anstream::stdout().lock();
-    written(write!(out, "{text}").and_then(|()| out.flush()))
+    written(write!(out, "{}", text::harmless(text)).and_then(|()| out.flush()))
 }
 
 /// Prints text for other programs on stdout, as it is.
@@ -293,7 +297,7 @@ fn print_bytes(text: &[u8]) -> anyhow::Result<()> {
 
 fn print_json(document: &impl Serialize) -> anyhow::Result<()> {
     let mut out = BufWriter::new(std::io::stdout().lock());
-    let result = serde_json::to_writer_pretty(&mut out, document).map_err(std::io::Error::from);
+    let result = write_json(&mut out, document);
     written(result.and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush()))
 }
 
@@ -307,7 +311,7 @@ fn written(result: std::io::Result<()>) -> anyhow::Result<()> {
 
 /// Says something on stderr. Nobody is left to be told when that fails.
 fn say(text: &str) {
-    let _ = writeln!(anstream::stderr().lock(), "{text}");
+    let _ = writeln!(anstream::stderr().lock(), "{}", text::harmless(text));
 }
 
 /// Says what went wrong and what to do about it.

@@ -18,7 +18,7 @@ use crate::mirror::{State, StateError};
 use crate::model::{Policy, Timestamp};
 use crate::open::{self, Linq, OpenError};
 use crate::plan::{Observation, Plan};
-use crate::report::{PlanDocument, ReportedError, RunReport};
+use crate::report::{PlanDocument, ReportedError, RunReport, json_text};
 use crate::run::{Aim, Extent, Ran, RunError, Sides, Terms, preview_for, run_for};
 use crate::source::{Access, Source};
 use crate::users;
@@ -217,8 +217,7 @@ pub(super) fn shown(ran: Ran, config: &Config) -> Answer {
     let Ran { mut report, notices, left } = ran;
     let text = told(&report, &notices, left, &file_name(&config.source.path));
     report.notices = notices;
-    let mut document = serde_json::to_string_pretty(&report).unwrap_or_default();
-    document.push('\n');
+    let document = json_text(&report);
     let code = report.exit_code();
     let complaint = report.error.map(|error| (error.message, error.hint));
     Answer { code, document, text, complaint }

@@ -1,5 +1,7 @@
 //! Text for terminals: contacts cannot act on them, and lines stay short.
 
+use std::borrow::Cow;
+
 use crate::model::is_invisible;
 
 /// `text` with every character made visible that acts on a terminal or that nobody sees, and
@@ -25,6 +27,34 @@ pub(crate) fn shown(text: &str, width: usize) -> String {
         }
     }
     shown.concat()
+}
+
+/// `text` without anything that acts on a terminal but colours and line ends: the door
+/// through which everything goes that people see, whoever has put it together.
+pub(crate) fn harmless(text: &str) -> Cow<'_, str> {
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\n' | b'\t')) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let length = colour(rest).unwrap_or(c.len_utf8());
+        let (one, after) = rest.split_at(length);
+        if length > c.len_utf8() || matches!(c, '\n' | '\t') {
+            shown.push_str(one);
+        } else {
+            shown.push_str(&visible(c));
+        }
+        rest = after;
+    }
+    Cow::Owned(shown)
+}
+
+/// The length of the sequence for a colour or a style (SGR) with which `text` begins.
+fn colour(text: &str) -> Option<usize> {
+    let parameters = text.strip_prefix("\u{1b}[")?;
+    let end = parameters.find(|c: char| !(c.is_ascii_digit() || c == ';' || c == ':'))?;
+    parameters[end..].starts_with('m').then_some(end + 3)
 }
 
 /// `c` as it is shown.
@@ -82,6 +112,20 @@ mod tests {
     fn nothing_in_a_contact_can_act_on_the_terminal() {
         assert_eq!(shown("a\u{1b}[31mb\r\n\u{9b}\u{202e}c\u{7f}", 40), "a�[31mb���<U+202E>c�");
         assert_eq!(shown("Ægir الحسن", 40), "Ægir الحسن");
+    }
+
+    #[test]
+    fn through_the_door_come_colours_and_lines_and_nothing_else_that_acts() {
+        let good = "\u{1b}[1;31merror\u{1b}[0m: Ægir\n\tthe end\n";
+        assert_eq!(harmless(good), good);
+        for (text, shown) in [
+            ("a\u{1b}]0;title\u{7}b", "a�]0;title�b"),
+            ("a\u{1b}[2Jb\u{1b}[1", "a�[2Jb�[1"),
+            ("a\rb\u{9b}31mc", "a�b�31mc"),
+            ("x\u{202e}fdp.exe", "x<U+202E>fdp.exe"),
+        ] {
+            assert_eq!(harmless(text), shown);
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Owns the JSON documents `linqsync.run/1` and `linqsync.plan/1` and the exit code
 //! that follows from an outcome. Leaves printing to [`crate::cli`].
 
+mod json;
 mod plan;
 
 use serde::{Deserialize, Serialize};
@@ -11,6 +12,7 @@ use crate::linq::RequestCounts;
 use crate::model::{RunId, Timestamp};
 use crate::plan::{Observation, Plan, Unknown, Wait};
 
+pub use json::{json_text, write_json};
 pub use plan::PlanDocument;
 pub(crate) use plan::rows;
 

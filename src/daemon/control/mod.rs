@@ -25,7 +25,7 @@ pub(super) use desk::{Asked, Desk};
 
 use crate::mirror::Pair;
 use crate::model::Timestamp;
-use crate::report::{ReportedError, RunReport};
+use crate::report::{ReportedError, RunReport, json_text};
 
 const SOCKET: &str = "control";
 /// More than any request; answers have no limit, since they come from the daemon.
@@ -89,7 +89,7 @@ pub struct Answer {
 impl Answer {
     /// A run that failed before there was anything to tell of it.
     pub(super) fn of_a_failure(report: &RunReport) -> Answer {
-        let document = serde_json::to_string_pretty(report).unwrap_or_default() + "\n";
+        let document = json_text(report);
         let complaint = report.error.as_ref().map(|e| (e.message.clone(), e.hint.clone()));
         Answer { code: report.exit_code(), document, text: String::new(), complaint }
     }
