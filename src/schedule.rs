@@ -6,10 +6,10 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, NaiveDateTime, Offset, TimeDelta, TimeZone, Utc};
+use chrono::{DateTime, Local, NaiveDateTime, Offset, TimeDelta, TimeZone, Utc};
 use croner::{Cron, JobType};
 
-use crate::config::Schedule;
+use crate::config::{Config, Schedule};
 use crate::model::Timestamp;
 
 /// The times at which runs are due, one after the other.
@@ -87,6 +87,40 @@ impl Timetable {
 
 fn offset<Tz: TimeZone>(zone: &Tz, at: Timestamp) -> i32 {
     zone.offset_from_utc_datetime(&at.naive_utc()).fix().local_minus_utc()
+}
+
+/// How many times of a pattern are looked at for its longest pause: two years of Mondays.
+const TIMES: usize = 104;
+/// However often runs are due, an hour without a success is no reason to call somebody.
+const AT_LEAST: Duration = Duration::from_hours(1);
+
+/// The longest pause between two times of a schedule, as far as they can be foreseen at
+/// `now`; `None` if there is no further time.
+pub fn longest_pause<Tz: TimeZone>(
+    schedule: &Schedule,
+    zone: &Tz,
+    now: Timestamp,
+) -> Option<Duration> {
+    match schedule {
+        Schedule::Every(pause) => Some(*pause),
+        Schedule::Cron(pattern) => {
+            let after = |from: &Timestamp| next_after(pattern.times(), zone, *from);
+            let times: Vec<Timestamp> =
+                std::iter::successors(after(&now), after).take(TIMES).collect();
+            let first = times.first()?;
+            let pauses = times.windows(2).map(|two| two[1] - two[0]);
+            pauses.max().unwrap_or(*first - now).to_std().ok()
+        }
+    }
+}
+
+/// For how long no run may have succeeded: what `status.stale_after` says, else three times
+/// the longest pause of the schedule, and at least an hour.
+pub fn stale_after(config: &Config, now: Timestamp) -> Duration {
+    config.status.stale_after.unwrap_or_else(|| {
+        let pause = longest_pause(&config.sync.schedule, &Local, now);
+        pause.map_or(AT_LEAST, |pause| pause.saturating_mul(3).max(AT_LEAST))
+    })
 }
 
 /// The first time after `after` at which `times` and the clocks of `zone` agree.

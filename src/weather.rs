@@ -50,18 +50,26 @@ fn note(until: Option<Instant>, state: &State, now: Timestamp) {
     tracing::warn!("{down}");
 }
 
+/// Keeps the wait that Linq asked for in an earlier run.
+pub(crate) fn keep_wait(linq: &Client, state: &State, now: Timestamp) -> Result<(), RunError> {
+    if let Some(down) = state.linq_down()?
+        && down.why == WhyDown::AskedToWait
+        && down.wait(now) > TimeDelta::zero()
+    {
+        tracing::warn!("{down}");
+        linq.pause(down.wait(now).to_std().unwrap_or_default());
+    }
+    Ok(())
+}
+
 /// Before anything else is asked of a Linq that did not work: keeps the wait that it
 /// asked for, or finds out with one cheap request whether it works again.
 pub(crate) async fn meet(linq: &Client, state: &State, now: Timestamp) -> Result<(), RunError> {
     let Some(down) = state.linq_down()? else { return Ok(()) };
     match down.why {
-        WhyDown::AskedToWait if down.wait(now) > TimeDelta::zero() => {
-            tracing::warn!("{down}");
-            linq.pause(down.wait(now).to_std().unwrap_or_default());
-            Ok(())
-        }
+        WhyDown::AskedToWait => keep_wait(linq, state, now),
         WhyDown::Failing => Ok(linq.probe().await?),
-        WhyDown::AskedToWait | WhyDown::TokenRefused => Ok(()),
+        WhyDown::TokenRefused => Ok(()),
     }
 }
 

@@ -8,6 +8,7 @@ use chrono::TimeDelta;
 
 use crate::config::{Config, TokenSource};
 use crate::linq::{Sending, Transport};
+use crate::mirror::{LinqDown, WhyDown};
 use crate::model::{Field, LinqContact, Timestamp};
 use crate::open::{self, Linq};
 use crate::plan::{refused_user, unknown_user};
@@ -67,6 +68,10 @@ fn token(source: &TokenSource) -> Finding {
 
 /// Asks for one contact, as every run does first.
 async fn ask(config: &Config, now: &(dyn Fn() -> Timestamp + Sync)) -> Vec<Finding> {
+    if let Some(down) = asked_to_wait(config, now()) {
+        let hint = "a run waits until then; check again after that";
+        return vec![Finding::warning("linq", format!("not asked: {down}"), hint)];
+    }
     let linq = match Linq::of(config) {
         Ok(linq) => linq,
         Err(error) => return vec![Finding::error("linq", error.reported())],
@@ -94,6 +99,12 @@ async fn ask(config: &Config, now: &(dyn Fn() -> Timestamp + Sync)) -> Vec<Findi
         }
         Err(error) => vec![Finding::error("linq", RunError::from(error).reported())],
     }
+}
+
+/// Whether Linq wants to be left alone at `now`, as an earlier run has learnt.
+fn asked_to_wait(config: &Config, now: Timestamp) -> Option<LinqDown> {
+    let down = open::reading(config).ok()?.linq_down().ok()??;
+    (down.why == WhyDown::AskedToWait && down.wait(now) > TimeDelta::zero()).then_some(down)
 }
 
 /// Whether Linq knows the user whom `linq.owner` names: it can be asked for no user, so only

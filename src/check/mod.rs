@@ -51,7 +51,7 @@ impl Grade {
 /// What one look at one thing has found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// The thing: `configuration`, `schedule`, `source`, `columns`, `phones`, `writing`,
+    /// The thing: `configuration`, `schedule`, `health`, `source`, `columns`, `phones`, `writing`,
     /// `state`, `token`, `linq`, `owner`, `clock` or `service`.
     pub check: &'static str,
     /// How it is.
@@ -106,6 +106,7 @@ pub async fn check(
 ) -> Vec<Finding> {
     let mut findings = configuration(config);
     findings.push(schedule::look(&config.sync.schedule, now()));
+    findings.push(schedule::look_at_silence(config, now()));
     findings.extend(source::look(config));
     findings.extend(state::look(config));
     findings.extend(linq::look(config, reach, now).await);

@@ -1,10 +1,10 @@
-//! When the daemon would begin its next runs.
+//! When the daemon would begin its next runs, and when silence is taken for trouble.
 
 use chrono::{DateTime, Local};
 
-use crate::config::{CronPattern, Schedule};
+use crate::config::{Config, CronPattern, Schedule};
 use crate::model::Timestamp;
-use crate::schedule::next_after;
+use crate::schedule::{longest_pause, next_after, stale_after};
 
 use super::Finding;
 
@@ -28,6 +28,32 @@ pub(super) fn look(schedule: &Schedule, now: Timestamp) -> Finding {
                 times.iter().map(|time| time.format("%a %d %b %H:%M:%S").to_string()).collect();
             Finding::ok("schedule", format!("at the start, then {}", times.join(", ")))
         }
+    }
+}
+
+/// After how long without a success the daemon is unhealthy.
+pub(super) fn look_at_silence(config: &Config, now: Timestamp) -> Finding {
+    let after = stale_after(config, now);
+    let told = humantime::format_duration(after);
+    let pause = longest_pause(&config.sync.schedule, &Local, now);
+    match (config.status.stale_after, pause) {
+        (Some(_), Some(pause)) if after <= pause => {
+            let message = format!(
+                "unhealthy after {told} without a success (status.stale_after), and the schedule \
+                 pauses for up to {}",
+                humantime::format_duration(pause)
+            );
+            let hint = "take status.stale_after out, or set it to more than one pause";
+            Finding::warning("health", message, hint)
+        }
+        (Some(_), _) => Finding::ok(
+            "health",
+            format!("unhealthy after {told} without a success (status.stale_after)"),
+        ),
+        (None, _) => Finding::ok(
+            "health",
+            format!("unhealthy after {told} without a success, by the schedule"),
+        ),
     }
 }
 

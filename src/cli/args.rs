@@ -160,7 +160,7 @@ pub(super) enum Command {
     /// Carries out exactly a plan that `plan --out` kept, once
     Apply(ApplyArgs),
     /// In sync? When last? What waits, and what decides it? What next?
-    Status,
+    Status(StatusArgs),
     /// Shows one contact: both sides, its history, what the next run would do and why
     Explain(ExplainArgs),
     /// Shows what was changed, when, where, by which run and why
@@ -235,6 +235,13 @@ fn column(text: &str) -> Result<(String, String), String> {
     let (field, column) = text.split_once('=').ok_or("write FIELD=COLUMN")?;
     let field = if field == "full_name" { field.to_owned() } else { field_name(field)? };
     Ok((field, column.to_owned()))
+}
+
+#[derive(Debug, Args)]
+pub(super) struct StatusArgs {
+    /// Only tells whether a daemon answers and its runs do what they should: exit code 0 or 1
+    #[arg(long, conflicts_with = "json")]
+    pub(super) healthy: bool,
 }
 
 #[derive(Debug, Args)]

@@ -30,7 +30,10 @@ mod usage;
 mod verify;
 mod whose;
 
+use std::ffi::OsStr;
 use std::io::{BufWriter, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -119,8 +122,8 @@ fn carry_out(cli: &Cli, runtime: &Runtime) -> anyhow::Result<u8> {
         Some(Command::Apply(args)) => {
             configured(cli, |config| runtime.block_on(apply::apply(cli.output, &config, args)))
         }
-        Some(Command::Status) => {
-            configured(cli, |config| runtime.block_on(status::status(cli.output, &config)))
+        Some(Command::Status(args)) => {
+            configured(cli, |config| runtime.block_on(status::status(cli.output, &config, args)))
         }
         Some(Command::Explain(args)) => {
             configured(cli, |config| runtime.block_on(explain::explain(cli.output, &config, args)))
@@ -161,12 +164,16 @@ fn carry_out(cli: &Cli, runtime: &Runtime) -> anyhow::Result<u8> {
 async fn serve(cli: &Cli, config: Config) -> anyhow::Result<u8> {
     let signals = Signals::listen_for_the_daemon()?;
     let file = config.file.clone();
+    let program = this_program();
     let outside = Outside {
         clock: now,
         stop: signals.stop(),
         reload: &|| Config::load(Some(&file), &overrides(cli)),
-        worker: &|| worker(cli),
+        worker: &|| worker(cli, &program),
+        is_daemon,
     };
+    // Nothing is relative from here on, and no directory is kept from being removed.
+    let _ = std::env::set_current_dir("/");
     match Box::pin(daemon::run(config, outside)).await {
         Ok(()) => Ok(0),
         Err(error) => {
@@ -178,14 +185,39 @@ async fn serve(cli: &Cli, config: Config) -> anyhow::Result<u8> {
 
 /// This program as the daemon starts it for each run, also after it was replaced by
 /// another version.
-fn worker(cli: &Cli) -> std::process::Command {
-    let mut command = std::process::Command::new("/proc/self/exe");
+fn worker(cli: &Cli, program: &Path) -> std::process::Command {
+    let exe = Path::new("/proc/self/exe");
+    let mut command = std::process::Command::new(if exe.exists() { exe } else { program });
     command.args(cli.output.arguments());
     if let Some(limit) = cli.max_deletes() {
         command.arg("--max-deletes").arg(limit.to_string());
     }
     command.arg("worker");
     command
+}
+
+/// Where this program is, for when the system does not say (no `/proc`).
+fn this_program() -> PathBuf {
+    let called = std::env::args_os().next().map(PathBuf::from).unwrap_or_default();
+    let found = std::env::current_exe().ok();
+    let is_path = called.components().count() > 1;
+    found.or_else(|| is_path.then(|| std::path::absolute(&called).ok()).flatten()).unwrap_or(called)
+}
+
+/// Whether a process is linqsync as a daemon, or a worker of one: what it was called with
+/// tells.
+fn is_daemon(pid: u32) -> bool {
+    let Ok(line) = std::fs::read(format!("/proc/{pid}/cmdline")) else { return false };
+    let mut words = line.split(|byte| *byte == 0).map(OsStr::from_bytes).collect::<Vec<_>>();
+    words.pop();
+    let program = words.first().and_then(|program| Path::new(program).file_name());
+    let is_ours =
+        program.is_some_and(|name| name == "exe" || name.as_bytes().starts_with(b"linqsync"));
+    is_ours
+        && Cli::try_parse_from(words).is_ok_and(|cli| match cli.command {
+            None => !cli.once,
+            Some(command) => matches!(command, Command::Worker),
+        })
 }
 
 fn overrides(cli: &Cli) -> Overrides {

@@ -103,12 +103,15 @@ impl Around {
         // What the state remembers includes this run.
         let state = State::beside(&config.state.dir).ok().flatten();
         let last_success = state.as_ref().and_then(daemon::last_success);
-        let mut health = Health::new(self.started_at, last_success, config.status.stale_after);
+        let stale_after = daemon::health::stale_after(config, self.started_at);
+        let mut health = Health::new(self.started_at, last_success, stale_after);
         health.after(report, report.finished_at);
         Status {
             started_at: self.started_at,
             configured_at: self.started_at,
             schedule: config.sync.schedule.to_string(),
+            ticked: tokio::time::Instant::now(),
+            waiting_for: None,
             running_since: None,
             far: None,
             next_run: None,
@@ -208,6 +211,9 @@ async fn have_made(
     };
     Ok(answered.map_err(|error| match error {
         NoAnswer::NobodyThere => None,
+        NoAnswer::OtherVersion => {
+            Some(ReportedError::of(&error, 7, "restart the daemon, or use its version of linqsync"))
+        }
         NoAnswer::Ended => Some(ReportedError::of(&error, 1, "look at the daemon's log")),
     }))
 }

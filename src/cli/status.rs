@@ -16,7 +16,7 @@ use crate::model::Timestamp;
 use crate::open::{self, OpenError};
 use crate::report::{LeftAlone, Outcome, RunReport};
 
-use super::args::Output;
+use super::args::{Output, StatusArgs};
 use super::history::instant;
 use super::once::file_name;
 use super::text::{counted, shown, wrapped};
@@ -26,7 +26,14 @@ const GOOD: Style = AnsiColor::Green.on_default();
 const WAITS: Style = AnsiColor::Magenta.on_default();
 
 /// Tells how things stand. Returns the exit code.
-pub(super) async fn status(output: Output, config: &Config) -> anyhow::Result<u8> {
+pub(super) async fn status(
+    output: Output,
+    config: &Config,
+    args: &StatusArgs,
+) -> anyhow::Result<u8> {
+    if args.healthy {
+        return healthy(config).await;
+    }
     let mut status = match open::reading(config).and_then(|state| Status::of(&state, config)) {
         Ok(status) => status,
         Err(error) => {
@@ -45,6 +52,17 @@ pub(super) async fn status(output: Output, config: &Config) -> anyhow::Result<u8
         print(&status.text(config, now()))?;
     }
     Ok(0)
+}
+
+/// Tells by the exit code whether a daemon is at work and its runs do what they should.
+async fn healthy(config: &Config) -> anyhow::Result<u8> {
+    let (healthy, line) = match standing(&config.state.dir).await {
+        Some(Standing { healthy: true, .. }) => (true, "healthy"),
+        Some(_) => (false, "unhealthy: see its log, or `linqsync status`"),
+        None => (false, "no daemon answers"),
+    };
+    print(&format!("{line}\n"))?;
+    Ok(u8::from(!healthy))
 }
 
 struct Status {

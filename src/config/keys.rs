@@ -149,7 +149,7 @@ pub(super) const KEYS: &[Key] = &[
     Key::text("state.history").or("400d"),
     Key::text("status.listen"),
     Key::text("status.textfile"),
-    Key::text("status.stale_after").or("1h"),
+    Key::text("status.stale_after"),
     Key::toml("hooks.on_change").hidden(),
     Key::toml("hooks.on_health").hidden(),
     // Whoever knows the address can silence the alarm.

@@ -26,8 +26,8 @@ pub struct StatusConfig {
     pub listen: Option<SocketAddr>,
     /// The file that the metrics are written to; absolute.
     pub textfile: Option<PathBuf>,
-    /// No successful run for this long is unhealthy.
-    pub stale_after: Duration,
+    /// No successful run for this long is unhealthy; unset: what the schedule allows.
+    pub stale_after: Option<Duration>,
 }
 
 /// What is called when something happens.
@@ -64,7 +64,7 @@ impl StatusConfig {
     pub(super) fn read(settings: &mut Settings<'_>) -> Result<StatusConfig, Noted> {
         let listen = settings.optional("status.listen", parse::listen);
         let textfile = settings.optional("status.textfile", parse::text);
-        let stale_after = settings.required("status.stale_after", parse::some_duration);
+        let stale_after = settings.optional("status.stale_after", parse::some_duration);
         Ok(StatusConfig {
             listen: listen?,
             textfile: textfile?.map(|path| settings.absolute(path)),

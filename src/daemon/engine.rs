@@ -10,15 +10,17 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use super::DaemonError;
 use super::far::Far;
 use super::metrics::Metrics;
 use super::progress::{Beat, Metered, Pulse};
+use super::recent::Recent;
 use super::token;
 use super::watch::{Known, Place};
-use super::worker::{Asked, Done, Hired, Made, NoWorker, Order, Task, hire};
+use super::worker::{Hired, Made, NoWorker, Order, hire};
 use crate::apply::Clock;
 use crate::config::Config;
-use crate::lock::Lock;
+use crate::lock::{Lock, LockError};
 use crate::mirror::{LinqDown, Pair, State};
 use crate::model::{Limit, Timestamp};
 use crate::open::{self, Linq, OpenError};
@@ -31,8 +33,18 @@ pub(super) struct Engine {
     pub(super) pulse: Pulse,
     pub(super) far: Far,
     pub(super) metrics: Arc<Metrics>,
+    recent: Recent,
     state: State,
     /// Held between runs, for another linqsync to see; the worker holds it meanwhile.
+    source: Option<Lock>,
+}
+
+/// What another configuration names, held.
+pub(super) struct Prepared {
+    pub(super) config: Config,
+    /// Its state, if that is another one.
+    state: Option<State>,
+    /// Its source, if that is another one.
     source: Option<Lock>,
 }
 
@@ -63,22 +75,52 @@ impl Engine {
             known: Known::default(),
             pulse: Pulse::default(),
             far: Far::default(),
+            recent: Recent::default(),
             metrics: Arc::new(metrics),
             config,
         })
     }
 
-    /// Puts `config` in the place of the one before, which stays on an error.
-    pub(super) fn replace(&mut self, config: Config) -> Result<(), OpenError> {
+    /// Takes hold of the source, so that another linqsync sees that it is kept in sync. One
+    /// that is not there is no reason not to start: the next run looks again.
+    ///
+    /// # Errors
+    /// [`LockError::Held`] when another process has it.
+    pub(super) fn take_source(&mut self) -> Result<(), LockError> {
+        self.source = lock_source(&self.config)?;
+        Ok(())
+    }
+
+    /// Takes hold of what `config` names besides what is held already; the configuration in
+    /// force stays.
+    pub(super) fn prepare(&self, config: Config) -> Result<Prepared, DaemonError> {
         open::address(&config)?;
-        if config.state.dir == self.config.state.dir {
+        let state = if config.state.dir == self.config.state.dir {
             open::bind(&self.state, &config)?;
+            None
         } else {
-            self.state = open::state(&config)?;
+            Some(open::state(&config)?)
+        };
+        let source = if config.source.path == self.config.source.path {
+            None
+        } else {
+            lock_source(&config).map_err(DaemonError::Source)?
+        };
+        Ok(Prepared { config, state, source })
+    }
+
+    /// Puts what was prepared in the place of the configuration before.
+    pub(super) fn replace(&mut self, prepared: Prepared) {
+        let Prepared { config, state, source } = prepared;
+        if let Some(state) = state {
+            self.state = state;
             self.metrics.state_is_in(&config.state.dir);
         }
-        (self.known, self.source, self.config) = (Known::default(), None, config);
-        Ok(())
+        if config.source.path != self.config.source.path {
+            self.source = source;
+        }
+        self.known = Known::default();
+        self.config = config;
     }
 
     /// The pair that it keeps the same.
@@ -101,21 +143,6 @@ impl Engine {
         self.state.linq_down().unwrap_or_default()
     }
 
-    /// Asks Linq for as little as possible.
-    pub(super) async fn ask(
-        &self,
-        worker: Command,
-        stop: &CancellationToken,
-    ) -> Result<Asked, NoWorker> {
-        match hire(worker, self.order(Task::Ask), &self.state, self.hired(stop)).await? {
-            Done::Asked(asked) => Ok(asked),
-            Done::Ran(made) => {
-                let message = made.report.error.map(|error| error.message);
-                Ok(Asked::Nothing(message.unwrap_or_default()))
-            }
-        }
-    }
-
     /// What the token's file looks like, where the token comes from one.
     pub(super) fn token_file(&self) -> Option<token::File> {
         token::file(&self.config.linq.token)
@@ -125,15 +152,14 @@ impl Engine {
     pub(super) async fn run(&mut self, terms: RunTerms<'_>) -> Made {
         let RunTerms { max_deletes, by, clock, stop, worker } = terms;
         let max_deletes = max_deletes.map(|limit| limit.to_string());
-        let order = self.order(Task::Run { max_deletes, by });
+        let order = self.order(max_deletes, by);
         self.source = None;
         self.far.set(None);
         let done = hire(worker, order, &self.state, self.hired(stop)).await;
         // Where it is not there, or somebody else has it, the next run finds out.
         self.source = Lock::existing(&self.config.source.path).ok();
         let made = match done {
-            Ok(Done::Ran(made)) => *made,
-            Ok(Done::Asked(_)) => failed("the process of the run made none", "", clock()),
+            Ok(made) => made,
             Err(error) => failed(&describe(&error), "look at the log before this", clock()),
         };
         self.metrics.count_run(&made.report, made.took, made.throttled);
@@ -143,14 +169,24 @@ impl Engine {
         made
     }
 
-    fn order(&self, task: Task) -> Order {
+    fn order(&self, max_deletes: Option<String>, by: Option<String>) -> Order {
         let Config { file, text, .. } = &self.config;
-        Order { task, file: file.clone(), text: text.as_str().to_owned() }
+        let (file, text) = (file.clone(), text.as_str().to_owned());
+        Order { max_deletes, by, recent: self.recent.ages(), file, text }
     }
 
     fn hired<'a>(&'a self, stop: &'a CancellationToken) -> Hired<'a> {
-        let Engine { pulse, metrics, far, known, .. } = self;
-        Hired { pulse, metrics, far, known, stop }
+        let Engine { pulse, metrics, recent, far, known, .. } = self;
+        Hired { pulse, metrics, recent, far, known, stop }
+    }
+}
+
+/// Locks the source; `None` if that cannot be told apart from one that is not there.
+fn lock_source(config: &Config) -> Result<Option<Lock>, LockError> {
+    match Lock::existing(&config.source.path) {
+        Ok(lock) => Ok(Some(lock)),
+        Err(error @ LockError::Held { .. }) => Err(error),
+        Err(LockError::Io { .. }) => Ok(None),
     }
 }
 

@@ -11,6 +11,7 @@ use chrono::TimeDelta;
 
 use crate::model::Timestamp;
 use crate::report::RunReport;
+pub use crate::schedule::stale_after;
 
 /// So many failed runs in a row are more than a hiccup.
 const FAILURES: u32 = 3;
@@ -142,6 +143,11 @@ impl Health {
     /// From when on silence is too long is told anew, after a reload.
     pub fn stale_after(&mut self, stale_after: Duration) {
         self.stale_after = TimeDelta::from_std(stale_after).unwrap_or(TimeDelta::MAX);
+    }
+
+    /// From when on silence is too long, in seconds.
+    pub fn stale_after_seconds(&self) -> f64 {
+        self.stale_after.as_seconds_f64()
     }
 
     /// When a run last succeeded.

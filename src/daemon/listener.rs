@@ -1,8 +1,14 @@
-//! The listener of `status.listen`: `/healthz`, `/readyz`, `/metrics`, `/status.json`.
+//! The listener of `status.listen`: `/livez`, `/readyz`, `/healthz`, `/metrics`,
+//! `/status.json`.
 //!
-//! Owns HTTP for whoever watches the daemon: it only tells, and only counts. Leaves
-//! what is told to [`Board`] and [`Metrics`].
+//! Owns HTTP for whoever watches the daemon: it only tells, and only counts. A caller has a
+//! few seconds for all of it, and the one that has been there longest goes when there are
+//! too many, so that no caller keeps others out. A name in `Host` that is none of this
+//! machine is refused where only this machine is served: a page in a browser here could
+//! ask in the name of a host of its own (DNS rebinding). Leaves what is told to [`Board`]
+//! and [`Metrics`].
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
@@ -17,20 +23,25 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::{AbortHandle, JoinHandle, JoinSet};
+use tokio::time::timeout;
 
-use super::metrics::Metrics;
+use super::metrics::{Form, Metrics};
 use super::status::Board;
 use crate::model::Timestamp;
 
 /// So many may ask at the same time.
 const PLACES: usize = 32;
-/// How long sending a request may take.
+/// How long asking and being told may take.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// The longest request line and headers.
+const LONGEST_HEAD: usize = 16 * 1024;
 
 /// What there is to tell.
 #[derive(Clone)]
 pub(super) struct Facts {
+    /// Where it is served.
+    pub(super) address: SocketAddr,
     pub(super) board: Board,
     pub(super) metrics: Arc<Metrics>,
     /// Tells the time.
@@ -39,7 +50,6 @@ pub(super) struct Facts {
 
 /// Serving, until it is dropped.
 pub(super) struct Listener {
-    pub(super) address: SocketAddr,
     serving: JoinHandle<()>,
 }
 
@@ -50,6 +60,11 @@ impl Drop for Listener {
 }
 
 impl Listener {
+    /// Whether it has come to an end by itself: a defect.
+    pub(super) fn has_ended(&self) -> bool {
+        self.serving.is_finished()
+    }
+
     /// Serves at `address` from now on.
     pub(super) async fn start(address: SocketAddr, facts: Facts) -> io::Result<Listener> {
         if !address.ip().is_loopback() {
@@ -58,25 +73,30 @@ impl Listener {
         let listener = TcpListener::bind(address).await?;
         // The port may have been left to the system.
         tracing::info!(address = %listener.local_addr()?, "telling the status");
-        Ok(Listener { address, serving: tokio::spawn(serve(listener, facts)) })
+        Ok(Listener { serving: tokio::spawn(serve(listener, facts)) })
     }
 }
 
 async fn serve(listener: TcpListener, facts: Facts) {
     let mut callers = JoinSet::new();
+    let mut oldest_first: VecDeque<AbortHandle> = VecDeque::new();
     loop {
         tokio::select! {
-            Some(_) = callers.join_next() => {}
-            accepted = listener.accept(), if callers.len() < PLACES => match accepted {
+            Some(_) = callers.join_next() => oldest_first.retain(|caller| !caller.is_finished()),
+            accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    callers.spawn(converse(stream, facts.clone()));
+                    if oldest_first.len() >= PLACES
+                        && let Some(oldest) = oldest_first.pop_front()
+                    {
+                        oldest.abort();
+                    }
+                    oldest_first.push_back(callers.spawn(converse(stream, facts.clone())));
                 }
                 // The caller has gone, or there are no descriptors for a while.
                 Err(error) => {
                     tracing::debug!(%error, "nobody was told");
-                    tokio::time::timeout(Duration::from_millis(100), std::future::pending::<()>())
-                        .await
-                        .unwrap_or_default();
+                    let pause = Duration::from_millis(100);
+                    timeout(pause, std::future::pending::<()>()).await.unwrap_or_default();
                 }
             },
         }
@@ -91,9 +111,13 @@ async fn converse(stream: TcpStream, facts: Facts) {
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(PATIENCE)
+        .max_buf_size(LONGEST_HEAD)
+        .keep_alive(false)
         .serve_connection(TokioIo::new(stream), service);
-    if let Err(error) = connection.await {
-        tracing::debug!(%error, "a connection to the status ended early");
+    match timeout(PATIENCE, connection).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "a connection to the status ended early"),
+        Err(_) => tracing::debug!("a connection to the status took too long"),
     }
 }
 
@@ -102,25 +126,46 @@ fn answer(request: &Request<Incoming>, facts: &Facts) -> Response<Full<Bytes>> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return reply(StatusCode::METHOD_NOT_ALLOWED, TEXT, "only GET and HEAD\n".to_owned());
     }
+    if facts.address.ip().is_loopback() && !is_this_machine(request) {
+        let refused = "this address answers to localhost and IP addresses only\n".to_owned();
+        return reply(StatusCode::MISDIRECTED_REQUEST, TEXT, refused);
+    }
     let now = (facts.now)();
     let status = facts.board.status().clone();
     let line = || status.line(now) + "\n";
     let good = |good| if good { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     match request.uri().path() {
+        "/livez" => {
+            let said = if status.is_alive() { "alive\n" } else { "stuck\n" };
+            reply(good(status.is_alive()), TEXT, said.to_owned())
+        }
         "/healthz" => reply(good(status.health.condition(now).is_good()), TEXT, line()),
         "/readyz" => reply(good(status.is_ready(now)), TEXT, line()),
         "/status.json" => {
             reply(StatusCode::OK, "application/json", format!("{:#}\n", status.json(now)))
         }
         "/metrics" => {
-            const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-            reply(StatusCode::OK, OPEN_METRICS, facts.metrics.text(&status, now))
+            let form = Form::wanted(request.headers().get_all(header::ACCEPT));
+            reply(StatusCode::OK, form.content_type(), facts.metrics.text(form, &status, now))
         }
         _ => {
-            let there = "there are /healthz, /readyz, /metrics and /status.json\n".to_owned();
+            let there =
+                "there are /livez, /readyz, /healthz, /metrics and /status.json\n".to_owned();
             reply(StatusCode::NOT_FOUND, TEXT, there)
         }
     }
+}
+
+/// Whether the request is for an address, for `localhost` or for no name at all.
+fn is_this_machine(request: &Request<Incoming>) -> bool {
+    let hosts = request.headers().get_all(header::HOST).iter();
+    let mut named = hosts.map(|host| host.to_str().unwrap_or("?"));
+    let in_target = request.uri().host().into_iter();
+    in_target.chain(&mut named).all(|host| {
+        let Ok(authority) = host.parse::<http::uri::Authority>() else { return false };
+        let name = authority.host().trim_start_matches('[').trim_end_matches(']');
+        name.parse::<std::net::IpAddr>().is_ok() || name.eq_ignore_ascii_case("localhost")
+    })
 }
 
 fn reply(status: StatusCode, content: &'static str, body: String) -> Response<Full<Bytes>> {

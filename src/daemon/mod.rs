@@ -16,6 +16,7 @@
 //! | `listener`, `metrics`, `hooks` | who is told, on request and unasked |
 //! | `progress`, `systemd` | the watchdog and the rest of sd_notify(3) |
 //! | `token`, `weather` | when Linq is asked again that refused the token, or is down |
+//! | `recent` | the requests of the run before, which count for the rate |
 //! | `start`, `running`, `reload` | beginning, the loop itself, another configuration |
 
 pub mod control;
@@ -26,6 +27,7 @@ pub(crate) mod hooks;
 mod listener;
 pub mod metrics;
 mod progress;
+mod recent;
 mod reload;
 mod running;
 mod start;
@@ -46,14 +48,15 @@ use tokio_cron_scheduler::JobSchedulerError;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, ConfigError, TokenError};
+use crate::lock::{Holder, LockError};
+use crate::mirror::StateError;
 use crate::model::Timestamp;
 use crate::open::OpenError;
-use crate::report::ReportedError;
 pub(crate) use engine::{last_success, metered, span};
 pub(crate) use far::how_far;
 pub(crate) use progress::{Beat, Progress, Pulse};
 pub(crate) use running::stopped;
-pub use worker::{NoWorker, work};
+pub use worker::work;
 
 /// How long a run that was asked to stop may still take for what is in flight.
 pub(crate) const GRACE: Duration = Duration::from_secs(3);
@@ -69,6 +72,9 @@ pub struct Outside<'a> {
     pub reload: &'a dyn Fn() -> Result<Config, ConfigError>,
     /// This program, to be started as a worker: [`work`].
     pub worker: &'a dyn Fn() -> Command,
+    /// Whether the process of this number is a daemon, which ends when it is told to, or its
+    /// worker. A command ends by itself.
+    pub is_daemon: fn(u32) -> bool,
 }
 
 /// Why the daemon did not start.
@@ -80,12 +86,9 @@ pub enum DaemonError {
     /// There is no token.
     #[error(transparent)]
     Token(#[from] TokenError),
-    /// Linq refuses the token, or cannot be asked at all.
-    #[error("{}", .0.message)]
-    Refused(ReportedError),
-    /// No run can be made.
+    /// Another daemon keeps the source in sync.
     #[error(transparent)]
-    Worker(NoWorker),
+    Source(LockError),
     /// The schedule could not be set up.
     #[error("cannot set up the schedule")]
     Schedule(#[from] JobSchedulerError),
@@ -105,8 +108,8 @@ impl DaemonError {
         match self {
             DaemonError::Open(error) => error.exit_code(),
             DaemonError::Token(_) => 2,
-            DaemonError::Refused(error) => error.code,
-            DaemonError::Worker(_) | DaemonError::Schedule(_) | DaemonError::Listen { .. } => 1,
+            DaemonError::Source(_) => 7,
+            DaemonError::Schedule(_) | DaemonError::Listen { .. } => 1,
         }
     }
 
@@ -117,13 +120,26 @@ impl DaemonError {
             DaemonError::Token(_) => {
                 "set linq.token_file in sync.toml, or the variable LINQ_TOKEN".to_owned()
             }
-            DaemonError::Refused(error) => error.hint.clone(),
+            DaemonError::Source(_) => "stop that one, or give this one another source".to_owned(),
             DaemonError::Listen { .. } => {
                 "end the program that listens there, or set status.listen to another address"
                     .to_owned()
             }
-            DaemonError::Worker(_) => "look at what the system says; try again".to_owned(),
             DaemonError::Schedule(_) => "please report this".to_owned(),
+        }
+    }
+
+    /// Whether another process holds what is needed, and `ends` says of it that it ends by
+    /// itself. Of one that the system does not name nobody knows better.
+    fn is_held_for_a_while(&self, ends: impl Fn(Holder) -> bool) -> bool {
+        match self {
+            DaemonError::Open(OpenError::State(StateError::Held { holder, .. }))
+            | DaemonError::Source(LockError::Held { holder, .. }) => holder.is_none_or(ends),
+            DaemonError::Open(_)
+            | DaemonError::Token(_)
+            | DaemonError::Source(_)
+            | DaemonError::Schedule(_)
+            | DaemonError::Listen { .. } => false,
         }
     }
 

@@ -1,13 +1,36 @@
 //! Reading the configuration again, between two runs: SIGHUP.
 //!
-//! Owns that the one before stays if there is anything wrong with the new one, and what
-//! begins anew with a new one.
+//! Owns that all of the one before stays if there is anything wrong with the new one, and
+//! what begins anew with a new one: everything that may fail is done before anything is
+//! given up.
 
 use super::control::Desk;
+use super::engine::Prepared;
 use super::hooks::Hooks;
+use super::listener::Listener;
 use super::running::Daemon;
 use super::status::{Reload, ReloadOutcome};
-use super::{start, systemd};
+use super::{DaemonError, start, systemd};
+use crate::config::Config;
+use crate::report::ReportedError;
+use crate::schedule::stale_after;
+
+/// What the new configuration needs, ready to be used.
+struct Taken {
+    prepared: Prepared,
+    /// Where requests are taken, if that is elsewhere.
+    desk: Option<Desk>,
+    /// Where the status is told.
+    listener: Telling,
+}
+
+/// Where the status is told from now on.
+enum Telling {
+    /// Where it was.
+    AsBefore,
+    /// Here, or nowhere.
+    Elsewhere(Option<Listener>),
+}
 
 impl Daemon<'_> {
     /// Reads the configuration again; the one before stays if there is anything wrong
@@ -18,7 +41,7 @@ impl Daemon<'_> {
         let outcome = if taken { ReloadOutcome::Taken } else { ReloadOutcome::Refused };
         self.board.status().reload = Some(Reload { at: self.now(), outcome });
         systemd::ready(&self.line());
-        if taken {
+        if taken && self.may_ask() {
             self.once(Vec::new()).await;
         }
     }
@@ -37,35 +60,72 @@ impl Daemon<'_> {
         for warning in &config.warnings {
             tracing::warn!("{warning}");
         }
-        if let Err(error) = config.linq.token.read() {
-            tracing::error!("{kept}: {error}");
-            return false;
+        match self.prepare(config).await {
+            Ok(taken) => {
+                self.settle_in(taken);
+                true
+            }
+            Err(error) => {
+                let hint = error.hint();
+                let message = ReportedError::of(&error, error.exit_code(), "").message;
+                tracing::error!(hint, "{kept}: {message}");
+                false
+            }
         }
-        let directory = self.engine.config.state.dir.clone();
-        if let Err(error) = self.engine.replace(config) {
-            let error = error.reported();
-            tracing::error!(hint = error.hint, "{kept}: {}", error.message);
-            return false;
-        }
-        self.settle_in(&directory).await;
-        true
     }
 
-    /// Goes on with a configuration that was just taken.
-    async fn settle_in(&mut self, before: &std::path::Path) {
-        let config = &self.engine.config;
-        if config.state.dir != before {
-            match Desk::open(&config.state.dir, self.board.tells()) {
-                Ok(desk) => self.ears.desk = desk,
-                Err(error) => tracing::warn!(%error, "cannot take requests for runs"),
-            }
+    /// Gets everything ready that may fail. The configuration in force stays.
+    async fn prepare(&mut self, config: Config) -> Result<Taken, DaemonError> {
+        config.linq.token.read()?;
+        let prepared = self.engine.prepare(config)?;
+        let (old, new) = (&self.engine.config, &prepared.config);
+        let desk = if new.state.dir == old.state.dir {
+            None
+        } else {
+            let desk = Desk::open(&new.state.dir, self.board.tells(self.outside.clock));
+            Some(desk.map_err(DaemonError::listen("requests for runs"))?)
+        };
+        let listener = if new.status.listen == old.status.listen {
+            Telling::AsBefore
+        } else {
+            Telling::Elsewhere(self.listen_elsewhere(&prepared.config).await?)
+        };
+        Ok(Taken { prepared, desk, listener })
+    }
+
+    /// Serves at the new address while the old one is served. Two addresses with one port may
+    /// exclude each other: then the old one is given up for the new one, and taken again if
+    /// that fails.
+    async fn listen_elsewhere(&mut self, new: &Config) -> Result<Option<Listener>, DaemonError> {
+        let started = start::listener(new, &self.engine, &self.board, self.outside).await;
+        let (Some(to), Some(from)) = (new.status.listen, self.engine.config.status.listen) else {
+            return started;
+        };
+        if started.is_ok() || to.port() != from.port() {
+            return started;
         }
-        if self.listener.as_ref().map(|listener| listener.address) != config.status.listen {
-            self.listener = None;
-            match start::listener(&self.engine, &self.board, self.outside).await {
-                Ok(listener) => self.listener = listener,
-                Err(error) => tracing::error!(%error, "the status is not told"),
-            }
+        self.listener = None;
+        let again = start::listener(new, &self.engine, &self.board, self.outside).await;
+        if again.is_err() {
+            let old = &self.engine.config;
+            let restored = start::listener(old, &self.engine, &self.board, self.outside).await;
+            self.listener = restored.unwrap_or_else(|error| {
+                tracing::error!(%error, "the status is not told");
+                None
+            });
+        }
+        again
+    }
+
+    /// Goes on with a configuration for which everything is ready.
+    fn settle_in(&mut self, taken: Taken) {
+        let Taken { prepared, desk, listener } = taken;
+        self.engine.replace(prepared);
+        if let Some(desk) = desk {
+            self.ears.desk = desk;
+        }
+        if let Telling::Elsewhere(listener) = listener {
+            self.listener = listener;
         }
         let config = &self.engine.config;
         self.hooks = Hooks::new(&config.hooks);
@@ -73,10 +133,13 @@ impl Daemon<'_> {
         self.watch = start::watch(&self.engine, &self.touch);
         self.timetable = start::timetable(config, self.outside);
         let now = self.now();
+        let linq_down = self.engine.linq_down();
         let mut status = self.board.status();
         status.configured_at = now;
         status.schedule = config.sync.schedule.to_string();
-        status.health.stale_after(config.status.stale_after);
+        status.waiting_for = None;
+        status.linq_down = linq_down;
+        status.health.stale_after(stale_after(config, now));
         tracing::info!(schedule = %config.sync.schedule, "the new configuration is in force");
     }
 }

@@ -3,6 +3,7 @@
 use chrono::Local;
 use tokio::signal::unix::Signal;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::control::{Answer, Asked, Desk};
 use super::engine::{Engine, RunTerms};
@@ -17,9 +18,9 @@ use super::token::Refusal;
 use super::watch::Watch;
 use super::weather::{self, Weather};
 use super::worker::Made;
-use super::{GRACE, Outside, metrics, systemd};
+use super::{GRACE, Outside, metrics, start, systemd};
 use crate::model::{Limit, Timestamp};
-use crate::report::RunReport;
+use crate::report::{ReportedError, RunReport};
 use crate::run::{Ran, RunError};
 use crate::schedule::Timetable;
 
@@ -86,7 +87,9 @@ impl Daemon<'_> {
                 Heard::Hangup => self.reload().await,
                 Heard::Tell => self.tell(),
                 Heard::Asked(asked) => self.asked(asked).await,
-                Heard::Touched if self.may_ask() => self.once(Vec::new()).await,
+                Heard::Touched if self.may_ask() && self.has_token().await => {
+                    self.once(Vec::new()).await;
+                }
                 Heard::Touched => {}
                 Heard::Tick => self.tick().await,
             }
@@ -115,7 +118,7 @@ impl Daemon<'_> {
     /// Makes the first run, unless Linq is still to be left alone.
     async fn begin(&mut self) {
         self.look_at_linq();
-        if self.is_to_be_left_alone() {
+        if self.is_to_be_left_alone() || self.refusal.is_some() {
             tracing::info!("no run yet: {}", self.line());
         } else {
             self.once(Vec::new()).await;
@@ -125,16 +128,61 @@ impl Daemon<'_> {
     /// A second has passed.
     async fn tick(&mut self) {
         systemd::alive();
+        self.board.status().ticked = Instant::now();
         self.look_at_health();
         self.look_at_linq();
+        self.mend().await;
         let now = self.now();
         let due = self.timetable.is_due(&Local, now);
         let token = &self.engine.config.linq.token;
-        let renewed = self.refusal.is_some_and(|refusal| refusal.has_new_token(token));
         let down = self.board.status().linq_down;
+        let again = self.refusal.is_some_and(|refusal| refusal.is_over(token, down, now));
         let probe = self.weather.is_probe_due(down, now);
-        if renewed || ((due || probe) && self.may_ask()) {
+        if (again || due || probe) && self.may_ask() && self.has_token().await {
             self.once(Vec::new()).await;
+        }
+    }
+
+    /// Whether there is a token, as far as one was missing.
+    async fn has_token(&mut self) -> bool {
+        if self.refusal.is_none_or(|refusal| !refusal.is_missing()) {
+            return true;
+        }
+        let (file, token) = (self.engine.token_file(), self.engine.config.linq.token.clone());
+        // A command may take a while.
+        let read = tokio::task::spawn_blocking(move || token.read().map(drop)).await;
+        match read {
+            Ok(Ok(())) => true,
+            Ok(Err(error)) => {
+                let why = ReportedError::of(&error, 2, "").message;
+                tracing::debug!("still waiting for the token: {why}");
+                self.board.status().waiting_for = Some(format!("waiting for the token: {why}"));
+                self.refusal = Some(Refusal::missing(self.now(), file));
+                false
+            }
+            // A defect, which the panic hook has told of.
+            Err(_) => false,
+        }
+    }
+
+    /// Starts again what should go on as long as the daemon does, and does not.
+    async fn mend(&mut self) {
+        if self.ears.desk.has_ended() {
+            let dir = &self.engine.config.state.dir;
+            match Desk::open(dir, self.board.tells(self.outside.clock)) {
+                Ok(desk) => self.ears.desk = desk,
+                Err(error) => tracing::debug!(%error, "cannot take requests for runs"),
+            }
+        }
+        if self.listener.as_ref().is_some_and(Listener::has_ended) {
+            let config = &self.engine.config;
+            match start::listener(config, &self.engine, &self.board, self.outside).await {
+                Ok(listener) => self.listener = listener,
+                Err(error) => tracing::debug!(%error, "the status is not told"),
+            }
+        }
+        if self.watch.as_ref().is_some_and(Watch::has_ended) {
+            self.watch = start::watch(&self.engine, &self.touch);
         }
     }
 
@@ -151,10 +199,11 @@ impl Daemon<'_> {
     }
 
     /// Whether Linq may be asked on our own account.
-    fn may_ask(&self) -> bool {
+    pub(super) fn may_ask(&self) -> bool {
         let token = &self.engine.config.linq.token;
-        if !self.refusal.is_none_or(|refusal| refusal.is_over(token, self.now())) {
-            tracing::debug!("no run: Linq refused the token a short while ago");
+        let down = self.board.status().linq_down;
+        if !self.refusal.is_none_or(|refusal| refusal.is_over(token, down, self.now())) {
+            tracing::debug!("no run: there was no token that Linq takes a short while ago");
             return false;
         }
         if self.is_to_be_left_alone() {
@@ -232,6 +281,7 @@ impl Daemon<'_> {
                 }
                 () = ears.ticker.tick() => {
                     if progress.is_real() {
+                        board.status().ticked = Instant::now();
                         systemd::alive_and_busy();
                     }
                     if let Some(far) = far.get() && !stopping {
@@ -254,6 +304,9 @@ impl Daemon<'_> {
         let linq_down = self.engine.linq_down();
         let mut status = self.board.status();
         (status.running_since, status.far) = (None, None);
+        if report.error.is_none() {
+            status.waiting_for = None;
+        }
         status.linq_down = linq_down;
         status.next_run = self.weather.next_run(linq_down, self.timetable.next());
         // A run that was stopped says nothing about anybody's health.

@@ -1,15 +1,17 @@
 //! The beginning: what must be good before the daemon says that it is ready.
 //!
-//! Owns the order: the state is taken, the token is read, and where systemd waits for
-//! the daemon to be ready, Linq is asked once whether it takes the token. A Linq that
-//! does not answer is no reason not to start.
+//! Owns the order: the state and the source are taken, and the token is looked for. What is
+//! wrong with the configuration ends the start, and so does another daemon that keeps the
+//! same pair; what passes by itself is waited for, and the status says what it is: a command
+//! that holds the state or the source for a while, a token that is not there yet. A Linq
+//! that does not answer, or refuses the token, is for the first run to find.
 
 use std::time::Duration;
 
 use chrono::Local;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::control::Desk;
 use super::engine::Engine;
@@ -19,35 +21,30 @@ use super::listener::{Facts, Listener};
 use super::running::{Daemon, Ears};
 use super::status::{Board, Status};
 use super::tick::Ticker;
+use super::token::Refusal;
 use super::watch::Watch;
 use super::weather::Weather;
-use super::worker::Asked;
 use super::{DaemonError, Outside, systemd};
-use crate::config::Config;
-use crate::schedule::Timetable;
+use crate::config::{Config, TokenError};
+use crate::report::ReportedError;
+use crate::schedule::{Timetable, stale_after};
 
-/// How long Linq may take to say whether it takes the token.
-const ANSWER: Duration = Duration::from_secs(5);
+/// How often it is looked whether what is waited for has passed.
+const ROUND: Duration = Duration::from_secs(1);
 
 /// Starts the daemon; `None` if it is told to stop meanwhile.
 pub(super) async fn start(
     config: Config,
     outside: Outside<'_>,
 ) -> Result<Option<Daemon<'_>>, DaemonError> {
-    let hangup = signal(SignalKind::hangup()).map_err(DaemonError::listen("SIGHUP"))?;
+    let mut hangup = signal(SignalKind::hangup()).map_err(DaemonError::listen("SIGHUP"))?;
     let tell = signal(SignalKind::user_defined1()).map_err(DaemonError::listen("SIGUSR1"))?;
-    let engine = Engine::open(config)?;
+    let Some(engine) = take_hold(config, outside, &mut hangup).await? else { return Ok(None) };
     let board = board(&engine, outside);
-    let desk = Desk::open(&engine.config.state.dir, board.tells())
+    let desk = Desk::open(&engine.config.state.dir, board.tells(outside.clock))
         .map_err(DaemonError::listen("requests for runs"))?;
-    engine.config.linq.token.read()?;
-    let listener = listener(&engine, &board, outside).await?;
-    if systemd::is_waiting() {
-        tokio::select! {
-            checked = check_token(&engine, outside) => checked?,
-            () = outside.stop.cancelled() => return Ok(None),
-        }
-    }
+    let refusal = look_for_token(&engine, &board, outside)?;
+    let listener = listener(&engine.config, &engine, &board, outside).await?;
     let (say, touched) = mpsc::channel(1);
     let ears = Ears { hangup, tell, desk, touched, ticker: Ticker::start().await? };
     let daemon = Daemon {
@@ -57,7 +54,7 @@ pub(super) async fn start(
         timetable: timetable(&engine.config, outside),
         watch: watch(&engine, &say),
         touch: say,
-        refusal: None,
+        refusal,
         weather: Weather::default(),
         condition: Condition::Good,
         engine,
@@ -68,40 +65,86 @@ pub(super) async fn start(
     Ok(Some(daemon))
 }
 
+/// Takes hold of the state and the source, and waits for a command that has them; `None` if
+/// it is told to stop meanwhile. Another configuration that is read meanwhile counts.
+async fn take_hold(
+    mut config: Config,
+    outside: Outside<'_>,
+    hangup: &mut Signal,
+) -> Result<Option<Engine>, DaemonError> {
+    let mut told = String::new();
+    loop {
+        let error = match Engine::open(config.clone()).map_err(DaemonError::from) {
+            Ok(mut engine) => match engine.take_source() {
+                Ok(()) => return Ok(Some(engine)),
+                Err(error) => DaemonError::Source(error),
+            },
+            Err(error) => error,
+        };
+        let passes = error.is_held_for_a_while(|holder| !(outside.is_daemon)(holder.pid));
+        if !passes {
+            return Err(error);
+        }
+        let why = ReportedError::of(&error, 7, "").message;
+        if told != why {
+            tracing::warn!("waiting: {why}");
+            // Nothing is wrong with the configuration: it has started, and waits.
+            systemd::ready(&format!("waiting: {why}"));
+            told = why;
+        }
+        systemd::alive();
+        tokio::select! {
+            () = outside.stop.cancelled() => return Ok(None),
+            Some(()) = hangup.recv() => match (outside.reload)() {
+                Ok(another) => config = another,
+                Err(error) => error.lines().iter().for_each(|line| tracing::error!("{line}")),
+            },
+            _ = timeout(ROUND, std::future::pending::<()>()) => {}
+        }
+    }
+}
+
+/// Looks for the token. One that may still come is waited for; which one is meant, and one
+/// that nobody can change as long as this process lives, is the configuration's.
+fn look_for_token(
+    engine: &Engine,
+    board: &Board,
+    outside: Outside<'_>,
+) -> Result<Option<Refusal>, DaemonError> {
+    let file = engine.token_file();
+    let Err(error) = engine.config.linq.token.read() else { return Ok(None) };
+    if matches!(error, TokenError::Unset) || !engine.config.linq.token.may_change() {
+        return Err(error.into());
+    }
+    let why = ReportedError::of(&error, 2, "").message;
+    tracing::error!("waiting for the token: {why}");
+    board.status().waiting_for = Some(format!("waiting for the token: {why}"));
+    Ok(Some(Refusal::missing((outside.clock)(), file)))
+}
+
 /// Serves what `status.listen` asks for.
 pub(super) async fn listener(
+    config: &Config,
     engine: &Engine,
     board: &Board,
     outside: Outside<'_>,
 ) -> Result<Option<Listener>, DaemonError> {
-    let Some(address) = engine.config.status.listen else { return Ok(None) };
+    let Some(address) = config.status.listen else { return Ok(None) };
     let metrics = std::sync::Arc::clone(&engine.metrics);
-    let facts = Facts { board: board.clone(), metrics, now: outside.clock };
+    let facts = Facts { address, board: board.clone(), metrics, now: outside.clock };
     let started = Listener::start(address, facts).await;
     let what = format!("questions at {address} (status.listen)");
     started.map(Some).map_err(DaemonError::listen(what))
 }
 
-/// Ends the start if Linq refuses the token or cannot be asked at all, and in no other
-/// case.
-async fn check_token(engine: &Engine, outside: Outside<'_>) -> Result<(), DaemonError> {
-    match timeout(ANSWER, engine.ask((outside.worker)(), outside.stop)).await {
-        Ok(Ok(Asked::Refuses(error))) => Err(DaemonError::Refused(error)),
-        Ok(Ok(Asked::Nothing(why))) => {
-            tracing::info!("Linq cannot be asked yet: {why}");
-            Ok(())
-        }
-        Ok(Err(error)) => Err(DaemonError::Worker(error)),
-        Ok(Ok(Asked::Takes)) | Err(_) => Ok(()),
-    }
-}
-
 fn board(engine: &Engine, outside: Outside<'_>) -> Board {
     let now = (outside.clock)();
-    let stale_after = engine.config.status.stale_after;
+    let stale_after = stale_after(&engine.config, now);
     Board::new(Status {
         started_at: now,
         configured_at: now,
+        ticked: Instant::now(),
+        waiting_for: None,
         schedule: engine.config.sync.schedule.to_string(),
         running_since: None,
         far: None,

@@ -4,15 +4,20 @@
 //! scripts. No contact's values are among them. Leaves serving and logging to others.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use chrono::{SecondsFormat, TimeDelta};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::control::Standing;
 use super::health::{Condition, Health};
 use crate::mirror::{LinqDown, WhyDown};
 use crate::model::Timestamp;
 use crate::report::{Open, RunReport};
+
+/// How long a daemon that is well takes at most to hear its clock tick.
+const STUCK: Duration = Duration::from_mins(2);
 
 /// The facts, shared between the daemon and those who tell them.
 #[derive(Clone, Debug)]
@@ -27,6 +32,10 @@ pub struct Status {
     pub configured_at: Timestamp,
     /// The schedule, as `sync.toml` writes it.
     pub schedule: String,
+    /// When the daemon last heard its clock tick, or a run went on.
+    pub ticked: Instant,
+    /// What is not there yet that runs need, in words.
+    pub waiting_for: Option<String>,
     /// When the run began that is being made.
     pub running_since: Option<Timestamp>,
     /// How far that run is, in words, once it takes long enough to say.
@@ -68,11 +77,12 @@ impl Board {
     }
 
     /// What tells those who ask at the desk.
-    pub(super) fn tells(&self) -> Arc<dyn Fn() -> Standing + Send + Sync> {
+    pub(super) fn tells(&self, now: fn() -> Timestamp) -> Arc<dyn Fn() -> Standing + Send + Sync> {
         let board = self.clone();
         Arc::new(move || {
-            let Status { running_since, next_run, .. } = *board.status();
-            Standing { running_since, next_run }
+            let status = board.status();
+            let healthy = status.health.condition(now()).is_good();
+            Standing { running_since: status.running_since, next_run: status.next_run, healthy }
         })
     }
 
@@ -90,6 +100,11 @@ impl Board {
 }
 
 impl Status {
+    /// Whether the daemon is not stuck, whatever becomes of its runs.
+    pub fn is_alive(&self) -> bool {
+        self.ticked.elapsed() < STUCK
+    }
+
     /// Whether the daemon has begun to do what it should, and does it.
     pub fn is_ready(&self, now: Timestamp) -> bool {
         self.health.condition(now).is_good()
@@ -114,6 +129,9 @@ impl Status {
     }
 
     fn state(&self, now: Timestamp) -> String {
+        if let Some(waiting) = &self.waiting_for {
+            return waiting.clone();
+        }
         let down = self.linq_down.filter(|down| down.why != WhyDown::TokenRefused);
         if let Some(down) = down {
             return down.to_string();
@@ -152,7 +170,9 @@ impl Status {
             "pid": std::process::id(),
             "healthy": condition.is_good(),
             "ready": self.is_ready(now),
+            "alive": self.is_alive(),
             "condition": condition.name(),
+            "waiting_for": self.waiting_for,
             "since": condition.since().map(second),
             "status": self.line(now),
             "started_at": second(self.started_at),
@@ -208,8 +228,6 @@ fn second(at: Timestamp) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::report::ReportedError;
 
@@ -222,6 +240,8 @@ mod tests {
             started_at: at(0),
             configured_at: at(0),
             schedule: "every 5m".to_owned(),
+            ticked: Instant::now(),
+            waiting_for: None,
             running_since: None,
             far: None,
             next_run: Some(at(300)),

@@ -10,12 +10,7 @@ use sd_notify::NotifyState;
 /// How much longer systemd shall wait each time that there is progress.
 const LONGER: Duration = Duration::from_mins(2);
 
-/// Whether somebody waits to be told that start-up is over.
-pub(super) fn is_waiting() -> bool {
-    std::env::var_os("NOTIFY_SOCKET").is_some()
-}
-
-/// Start-up is over: configuration, token and state are good.
+/// Start-up is over: the configuration is good.
 pub(super) fn ready(status: &str) {
     send(&[NotifyState::Ready, NotifyState::Status(status)]);
 }

@@ -1,41 +1,64 @@
-//! After Linq refused the token: when it may be asked again.
+//! After Linq refused the token, or where there is none yet: when Linq may be asked again.
 //!
-//! Owns the pause of a quarter of an hour, which ends early when the token's file
-//! changes. Leaves reading the token to the client, which does it anew for each run.
+//! Owns the pause, which ends early when the token's file changes or appears. Leaves reading
+//! the token to the client, which does it anew for each run.
 
 use std::os::unix::fs::MetadataExt;
 
 use chrono::TimeDelta;
 
 use crate::config::TokenSource;
+use crate::mirror::{LinqDown, WhyDown};
 use crate::model::Timestamp;
 
+/// How long a refused token is left alone.
 const PAUSE: TimeDelta = TimeDelta::minutes(15);
+/// How often it is looked for a token that is not there.
+const LOOK: TimeDelta = TimeDelta::minutes(1);
 
-/// A refusal, and what the token's file looked like then.
+/// There is no token that Linq takes, and what the token's file looked like then.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Refusal {
     at: Timestamp,
+    pause: TimeDelta,
     file: Option<File>,
 }
 
 /// What tells that a file was written or replaced.
-pub(super) type File = (u64, u64, i64, i64);
+pub(super) type File = (u64, u64, i64, i64, u32);
 
 impl Refusal {
     /// Linq refused the token from `token`, which was read after `file` was looked at.
     pub(super) fn new(at: Timestamp, file: Option<File>) -> Refusal {
-        Refusal { at, file }
+        Refusal { at, pause: PAUSE, file }
+    }
+
+    /// There is no token to be read.
+    pub(super) fn missing(at: Timestamp, file: Option<File>) -> Refusal {
+        Refusal { at, pause: LOOK, file }
+    }
+
+    /// Whether there was none to be read.
+    pub(super) fn is_missing(&self) -> bool {
+        self.pause == LOOK
     }
 
     /// Whether the token's file is another one than at the refusal.
-    pub(super) fn has_new_token(&self, token: &TokenSource) -> bool {
+    fn has_new_token(&self, token: &TokenSource) -> bool {
         file(token) != self.file
     }
 
-    /// Whether Linq may be asked again at `now`.
-    pub(super) fn is_over(&self, token: &TokenSource, now: Timestamp) -> bool {
-        (now - self.at).abs() >= PAUSE || self.has_new_token(token)
+    /// Whether Linq may be asked again at `now`, of which the state remembers `down`.
+    pub(super) fn is_over(
+        &self,
+        token: &TokenSource,
+        down: Option<LinqDown>,
+        now: Timestamp,
+    ) -> bool {
+        let is_time = down
+            .is_some_and(|down| down.why == WhyDown::TokenRefused && down.is_over(now))
+            || (now - self.at).abs() >= self.pause;
+        is_time || self.has_new_token(token)
     }
 }
 
@@ -43,7 +66,7 @@ impl Refusal {
 pub(super) fn file(token: &TokenSource) -> Option<File> {
     let (TokenSource::Credential(path) | TokenSource::File(path)) = token else { return None };
     let file = std::fs::metadata(path).ok()?;
-    Some((file.ino(), file.len(), file.mtime(), file.mtime_nsec()))
+    Some((file.ino(), file.len(), file.mtime(), file.mtime_nsec(), file.mode()))
 }
 
 #[cfg(test)]
@@ -58,12 +81,17 @@ mod tests {
         let at = |minute: i64| chrono::DateTime::from_timestamp(minute * 60, 0).unwrap();
         let token = TokenSource::File(path.clone());
         let refusal = Refusal::new(at(0), file(&token));
-        assert!(!refusal.is_over(&token, at(14)));
-        assert!(refusal.is_over(&token, at(15)));
-        assert!(refusal.is_over(&token, at(-15)), "the clock was set back");
+        assert!(!refusal.is_over(&token, None, at(14)));
+        assert!(refusal.is_over(&token, None, at(15)));
+        assert!(refusal.is_over(&token, None, at(-15)), "the clock was set back");
         std::fs::write(&path, "three").unwrap();
-        assert!(refusal.is_over(&token, at(1)));
+        assert!(refusal.is_over(&token, None, at(1)));
         let inline = Refusal::new(at(0), None);
-        assert!(!inline.is_over(&TokenSource::Unset, at(14)));
+        let missing = Refusal::missing(at(0), None);
+        assert!(!missing.is_over(&TokenSource::Unset, None, at(0)));
+        assert!(missing.is_over(&TokenSource::Unset, None, at(1)));
+        let down = Some(LinqDown::after(None, WhyDown::TokenRefused, at(0)));
+        assert!(!inline.is_over(&TokenSource::Unset, down, at(14)));
+        assert!(!inline.is_over(&TokenSource::Unset, None, at(14)));
     }
 }

@@ -2,8 +2,7 @@
 //!
 //! Owns that the time is kept which the state remembers, across restarts too, and that
 //! there is one run when it has come, whatever the schedule says. Pure: the time is an
-//! argument. Leaves a refused token to `token`, and how long Linq is left alone to the
-//! state.
+//! argument. Leaves a new token to `token`, and how long Linq is left alone to the state.
 
 use crate::mirror::{LinqDown, WhyDown};
 use crate::model::Timestamp;
@@ -36,8 +35,7 @@ impl Weather {
     /// Whether a run is due because the time has come to ask Linq again. A run that ends
     /// before it asks leaves the time as it was, and the next one to the schedule.
     pub(super) fn is_probe_due(&self, down: Option<LinqDown>, now: Timestamp) -> bool {
-        ours(down)
-            .is_some_and(|down| down.is_over(now) && self.asked_for != Some(down.next_attempt))
+        down.is_some_and(|down| down.is_over(now) && self.asked_for != Some(down.next_attempt))
     }
 
     /// When the next run comes, if the schedule says `scheduled`.
@@ -46,7 +44,7 @@ impl Weather {
         down: Option<LinqDown>,
         scheduled: Option<Timestamp>,
     ) -> Option<Timestamp> {
-        let probe = ours(down).map(|down| down.next_attempt);
+        let probe = down.map(|down| down.next_attempt);
         probe.filter(|at| self.asked_for != Some(*at)).or(scheduled)
     }
 }
@@ -75,11 +73,12 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_token_is_not_a_matter_of_time() {
+    fn a_refused_token_is_asked_for_again_in_time_and_never_keeps_a_start_from_asking() {
         let weather = Weather::default();
         let refused = Some(LinqDown::after(None, WhyDown::TokenRefused, at(0)));
-        assert!(!is_to_be_left_alone(refused, at(0)) && !weather.is_probe_due(refused, at(60)));
-        assert_eq!(weather.next_run(refused, Some(at(60))), Some(at(60)));
+        assert!(!is_to_be_left_alone(refused, at(0)) && !weather.is_probe_due(refused, at(14)));
+        assert!(weather.is_probe_due(refused, at(15)));
+        assert_eq!(weather.next_run(refused, Some(at(60))), Some(at(15)));
     }
 
     #[test]

@@ -31,6 +31,20 @@ pub enum WhyDown {
     AskedToWait,
 }
 
+impl WhyDown {
+    /// All of them.
+    pub const ALL: [WhyDown; 3] = [WhyDown::Failing, WhyDown::TokenRefused, WhyDown::AskedToWait];
+
+    /// The name for scripts.
+    pub const fn name(self) -> &'static str {
+        match self {
+            WhyDown::Failing => "failing",
+            WhyDown::TokenRefused => "token_refused",
+            WhyDown::AskedToWait => "asked_to_wait",
+        }
+    }
+}
+
 /// A Linq that does not work. As text: `Linq down since 12:04, next probe 12:09 UTC`,
 /// with the day if that was another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

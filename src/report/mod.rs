@@ -44,6 +44,10 @@ pub struct RunReport {
     /// out where there are none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unknown: Vec<LeftAlone>,
+    /// Whether the listing of Linq did not show all contacts, so that nothing counts as gone
+    /// from Linq.
+    #[serde(skip)]
+    pub listing_incomplete: bool,
     /// What waits after the run.
     #[serde(flatten)]
     pub open: Open,
@@ -199,6 +203,7 @@ impl RunReport {
             in_sync: 0,
             pending: 0,
             unknown: Vec::new(),
+            listing_incomplete: false,
             open: Open::default(),
             skipped: 0,
             requests: RequestCounts::default(),
@@ -252,8 +257,8 @@ impl RunReport {
         self.open = open(plan, seen);
         self.skipped += plan.standings.for_a_person() + plan.delayed;
         // Of a listing in parts it cannot be told whom it does not show.
-        let not_shown = usize::from(seen.linq.incomplete.is_some());
-        self.pending = plan.standings.pending().max(not_shown);
+        self.listing_incomplete = seen.linq.incomplete.is_some();
+        self.pending = plan.standings.pending().max(usize::from(self.listing_incomplete));
         let left_alone = |(reason, pairs): (&Unknown, &usize)| LeftAlone {
             pairs: *pairs,
             reason: reason.to_string(),

@@ -31,7 +31,7 @@ use crate::plan::{Observation, Plan};
 use crate::record::Recorder;
 use crate::report::RunReport;
 use crate::source::Source;
-use crate::weather::{remember_weather, watching};
+use crate::weather::{keep_wait, remember_weather, watching};
 
 pub use aim::Aim;
 pub use error::RunError;
@@ -186,6 +186,7 @@ pub async fn preview_for(
         Extent::Everybody => extent,
     };
     let (reading, resting) = read_source(sides.source, state, policy, extent)?;
+    keep_wait(sides.linq, state, now)?;
     let linq = observe::read_linq(sides.linq, state, policy, &reading, &resting, run, now).await?;
     let read = SourceRead { source: &*sides.source, reading: &reading, resting: &resting };
     let mut seen = observe::observation(state, policy, read, linq, now)?;

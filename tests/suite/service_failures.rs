@@ -101,15 +101,6 @@ fn a_token_that_is_replaced_in_the_middle_of_a_run_is_read_again() {
 }
 
 #[test]
-fn a_daemon_does_not_start_with_a_token_that_cannot_be_read() {
-    let world = World::synced(&people::csv(1..=2));
-    std::fs::remove_file(world.path("linq.token")).unwrap();
-    let ended = world.run(&[]).expect(2);
-    assert!(ended.stderr.contains("linq.token"), "{}", ended.stderr);
-    assert!(!world.path("state/control").exists());
-}
-
-#[test]
 fn a_daemon_that_starts_with_a_refused_token_asks_once_and_waits_for_another() {
     let world = World::synced(&people::csv(1..=2));
     std::fs::write(world.path("linq.token"), "revoked-token").unwrap();

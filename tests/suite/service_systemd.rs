@@ -54,7 +54,7 @@ impl Systemd {
 }
 
 #[test]
-fn it_is_ready_when_configuration_token_and_state_are_good_and_before_the_first_run() {
+fn it_is_ready_when_the_configuration_is_good_and_before_the_first_run() {
     let mut world = World::synced(&people::csv(1..=2));
     world.set("linq.timeout", "\"60s\"");
     let mut systemd = Systemd::listen(&world);
@@ -68,16 +68,35 @@ fn it_is_ready_when_configuration_token_and_state_are_good_and_before_the_first_
 }
 
 #[test]
-fn it_is_not_ready_with_a_bad_configuration_token_or_state() {
+fn it_is_not_ready_with_a_bad_configuration_or_state() {
     let mut world = World::synced(&people::csv(1..=2));
     let mut systemd = Systemd::listen(&world);
-    std::fs::write(world.path("linq.token"), "revoked").unwrap();
-    systemd.start(world.command(&[])).ended().expect(5);
     world.set("state.dir", "\"sync.toml\"");
     systemd.start(world.command(&[])).ended().expect(1);
     world.set("sync.direction", "\"sideways\"");
     systemd.start(world.command(&[])).ended().expect(2);
     assert_eq!(systemd.heard(), [] as [String; 0]);
+}
+
+#[test]
+fn what_it_waits_for_is_its_status() {
+    let mut world = World::synced(&people::csv(1..=2));
+    world.set("sync.schedule", "\"every 24h\"");
+    let mut systemd = Systemd::listen(&world);
+    std::fs::write(world.path("linq.token"), "revoked").unwrap();
+    let daemon = systemd.start(world.command(&[]));
+    systemd.wait_for("READY=1");
+    systemd.wait_for("STATUS=Linq has refused the token");
+    std::fs::remove_file(world.path("linq.token")).unwrap();
+    daemon.terminate();
+    daemon.ended().expect(0);
+    systemd.forget();
+    let daemon = systemd.start(world.command(&[]));
+    systemd.wait_for("STATUS=waiting for the token: cannot read the token file");
+    systemd.forget();
+    systemd.wait_for("WATCHDOG=1");
+    daemon.terminate();
+    daemon.ended().expect(0);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
-use super::{Answer, Call, Request, SOON, Standing, Word, address, line};
+use super::{Answer, Call, Request, SCHEMA, SOON, Said, Standing, Word, address, line};
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +15,9 @@ pub enum NoAnswer {
     /// Nobody takes requests: who holds the state is no daemon.
     #[error("nobody takes requests")]
     NobodyThere,
+    /// The daemon is of another version, which speaks otherwise.
+    #[error("the daemon is of another version and does not understand the request")]
+    OtherVersion,
     /// The daemon took the request and ended before the run did.
     #[error("the daemon ended before the run that it was asked for")]
     Ended,
@@ -27,7 +30,8 @@ pub enum NoAnswer {
 pub async fn ask(dir: &Path, request: &Request) -> Result<Answer, NoAnswer> {
     let taken = timeout(SOON, taken(dir, request)).await;
     let mut daemon = match taken {
-        Ok(Ok(daemon)) => daemon,
+        Ok(Ok(Some(daemon))) => daemon,
+        Ok(Ok(None)) => return Err(NoAnswer::OtherVersion),
         Ok(Err(error)) => {
             tracing::debug!(%error, "the daemon cannot be asked");
             return Err(NoAnswer::NobodyThere);
@@ -36,7 +40,9 @@ pub async fn ask(dir: &Path, request: &Request) -> Result<Answer, NoAnswer> {
     };
     match word(&mut daemon).await {
         Ok(Word::Answer(answer)) => Ok(answer),
-        Ok(Word::Taken | Word::Standing(_)) | Err(_) => Err(NoAnswer::Ended),
+        Ok(Word::Taken | Word::Standing(_) | Word::OtherVersion { .. }) | Err(_) => {
+            Err(NoAnswer::Ended)
+        }
     }
 }
 
@@ -44,32 +50,34 @@ pub async fn ask(dir: &Path, request: &Request) -> Result<Answer, NoAnswer> {
 /// says so soon.
 pub async fn standing(dir: &Path) -> Option<Standing> {
     let told = async {
-        let mut daemon = call(dir, &Call::Standing).await?;
+        let mut daemon = call(dir, Call::Standing).await?;
         word(&mut daemon).await
     };
     match timeout(SOON, told).await {
         Ok(Ok(Word::Standing(standing))) => Some(standing),
-        Ok(Ok(Word::Taken | Word::Answer(_)) | Err(_)) | Err(_) => None,
+        Ok(Ok(Word::Taken | Word::Answer(_) | Word::OtherVersion { .. }) | Err(_)) | Err(_) => None,
     }
 }
 
 /// Calls the daemon, which has not said anything yet.
-async fn call(dir: &Path, call: &Call) -> io::Result<BufReader<UnixStream>> {
+async fn call(dir: &Path, call: Call) -> io::Result<BufReader<UnixStream>> {
     let (address, _open) = address(dir)?;
     let mut daemon = BufReader::new(UnixStream::connect(address).await?);
-    let mut text = serde_json::to_string(call)?;
+    let mut text = serde_json::to_string(&Said { schema: SCHEMA.to_owned(), call })?;
     text.push('\n');
     daemon.write_all(text.as_bytes()).await?;
     Ok(daemon)
 }
 
-async fn taken(dir: &Path, request: &Request) -> io::Result<BufReader<UnixStream>> {
-    let mut daemon = call(dir, &Call::Run(request.clone())).await?;
+/// `None` if the daemon speaks another version.
+async fn taken(dir: &Path, request: &Request) -> io::Result<Option<BufReader<UnixStream>>> {
+    let mut daemon = call(dir, Call::Run(request.clone())).await?;
     match word(&mut daemon).await? {
         Word::Taken => {
             tracing::debug!("the daemon makes the run");
-            Ok(daemon)
+            Ok(Some(daemon))
         }
+        Word::OtherVersion { .. } => Ok(None),
         Word::Answer(_) | Word::Standing(_) => Err(io::ErrorKind::InvalidData.into()),
     }
 }

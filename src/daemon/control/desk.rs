@@ -16,10 +16,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::users;
 
-use super::{Answer, Call, LONGEST_REQUEST, Request, SOON, Standing, Word, address, line};
+use super::{
+    Answer, Call, LONGEST_REQUEST, Request, SCHEMA, SOON, Said, Spoken, Standing, Word, address,
+    line,
+};
 
 /// So many can wait for a run at the same time.
 const PLACES: usize = 64;
+/// How long nobody is taken after a failure, such as no descriptors being left.
+const PAUSE: Duration = Duration::from_millis(100);
 /// How long reading the last answers may take.
 const LAST: Duration = Duration::from_millis(500);
 
@@ -56,6 +61,11 @@ impl Desk {
         let closing = CancellationToken::new();
         let serving = tokio::spawn(serve(listener, say, tells, closing.clone()));
         Ok(Desk { requests, socket, _open: open, closing, serving })
+    }
+
+    /// Whether it has come to an end by itself: a defect.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.serving.is_finished()
     }
 
     /// Closes, once those who were answered have read their answer.
@@ -102,9 +112,10 @@ async fn serve(
                 Ok((caller, _)) => {
                     callers.spawn(listen_to(caller, say.clone(), Arc::clone(&tells)));
                 }
+                // The caller has gone, or there are no descriptors for a while.
                 Err(error) => {
-                    tracing::warn!(%error, "cannot take requests for runs any more");
-                    break;
+                    tracing::debug!(%error, "a request for a run was not taken");
+                    let _ = timeout(PAUSE, closing.cancelled()).await;
                 }
             },
         }
@@ -125,7 +136,13 @@ async fn converse(caller: UnixStream, say: mpsc::Sender<Asked>, tells: Tells) ->
     }
     let mut caller = BufReader::new(caller);
     let text = timeout(SOON, line(&mut caller, LONGEST_REQUEST)).await??;
-    let request = match serde_json::from_str(&text.unwrap_or_default())? {
+    let text = text.unwrap_or_default();
+    let Spoken { schema } = serde_json::from_str(&text)?;
+    if schema != SCHEMA {
+        return write(&mut caller, &Word::OtherVersion { ours: SCHEMA.to_owned() }).await;
+    }
+    let Said { call, .. } = serde_json::from_str(&text)?;
+    let request = match call {
         Call::Run(request) => request,
         Call::Standing => return write(&mut caller, &Word::Standing(tells())).await,
     };
@@ -164,7 +181,7 @@ mod tests {
     async fn whoever_asks_what_it_is_doing_is_told_also_while_a_run_is_made() {
         let dir = tempfile::tempdir().unwrap();
         let next_run = chrono::DateTime::from_timestamp(1_800_000_000, 0);
-        let told = Standing { running_since: None, next_run };
+        let told = Standing { running_since: None, next_run, healthy: true };
         assert_eq!(standing(dir.path()).await, None, "no daemon is there");
         let mut desk = Desk::open(dir.path(), Arc::new(move || told)).unwrap();
         let place = dir.path().to_owned();
@@ -209,6 +226,18 @@ mod tests {
         let asking = tokio::spawn(async move { ask(&place, &request()).await });
         drop(desk.requests.recv().await.unwrap());
         assert!(matches!(asking.await.unwrap(), Err(NoAnswer::Ended)));
+    }
+
+    #[tokio::test]
+    async fn a_caller_of_another_version_is_told_which_one_is_spoken() {
+        use tokio::io::AsyncReadExt;
+        let dir = tempfile::tempdir().unwrap();
+        let _desk = Desk::open(dir.path(), idle()).unwrap();
+        let mut caller = UnixStream::connect(dir.path().join("control")).await.unwrap();
+        caller.write_all(b"{\"schema\":\"linqsync.control/9\",\"bid\":{}}\n").await.unwrap();
+        let mut said = String::new();
+        caller.read_to_string(&mut said).await.unwrap();
+        assert_eq!(said, format!("{{\"other_version\":{{\"ours\":\"{SCHEMA}\"}}}}\n"));
     }
 
     #[tokio::test]

@@ -33,11 +33,13 @@ const LONGEST_REQUEST: u64 = 64 * 1024;
 /// How long taking a request may take.
 const SOON: Duration = Duration::from_secs(3);
 
+/// Names the words that are exchanged. A daemon of another version says so instead of
+/// guessing what is meant.
+const SCHEMA: &str = "linqsync.control/2";
+
 /// Asks for a run now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
-    /// `linqsync.control/1`
-    pub schema: String,
     /// The pair that the asking process is configured for.
     pub pair: Pair,
     /// `--max-deletes`, for this run only.
@@ -50,8 +52,21 @@ pub struct Request {
 impl Request {
     /// The request for a run of this pair.
     pub fn new(pair: Pair, max_deletes: Option<String>, sudo_user: Option<String>) -> Request {
-        Request { schema: "linqsync.control/1".to_owned(), pair, max_deletes, sudo_user }
+        Request { pair, max_deletes, sudo_user }
     }
+}
+
+/// The version of the words that a caller speaks: all that is read of another one.
+#[derive(Debug, Deserialize)]
+struct Spoken {
+    schema: String,
+}
+
+/// A call as it travels.
+#[derive(Debug, Serialize, Deserialize)]
+struct Said {
+    schema: String,
+    call: Call,
 }
 
 /// What the daemon is asked for.
@@ -71,6 +86,8 @@ pub struct Standing {
     pub running_since: Option<Timestamp>,
     /// When the next run is due.
     pub next_run: Option<Timestamp>,
+    /// Whether runs do what they should.
+    pub healthy: bool,
 }
 
 /// What came of a run that was asked for, as the asking process prints it.
@@ -114,6 +131,11 @@ enum Word {
     Answer(Answer),
     /// This is what it is doing.
     Standing(Standing),
+    /// It does not speak the version of the caller, but this one.
+    OtherVersion {
+        /// The version that it speaks.
+        ours: String,
+    },
 }
 
 /// The socket's address. A longer one than fits into an address (108 bytes) leads

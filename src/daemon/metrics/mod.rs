@@ -1,11 +1,13 @@
-//! The metrics, in OpenMetrics text.
+//! The metrics, in Prometheus' text format and in OpenMetrics.
 //!
 //! Owns their names, which alerts depend on, and the counting of runs and requests,
 //! which goes on from one process to the next by way of the state. What is true at a
 //! moment is taken from the [`Status`] when somebody looks. No label says anything of
-//! anybody. Leaves serving to the daemon's listener; `file` is for those who collect files.
+//! anybody. Leaves serving to the daemon's listener; `file` is for those who collect files,
+//! and `form` knows the two formats.
 
 mod file;
+mod form;
 mod process;
 mod tally;
 
@@ -22,10 +24,11 @@ use prometheus_client::registry::{Metric, Registry};
 use serde::{Deserialize, Serialize};
 
 use super::status::{ReloadOutcome, Status};
-use crate::mirror::State;
+use crate::mirror::{State, WhyDown};
 use crate::model::{Side, Timestamp};
 use crate::report::{Outcome, RunReport, SideCounts};
 pub(crate) use file::write;
+pub use form::Form;
 use tally::{Durations, Labels, Spread, Tally};
 
 type Number = Gauge<f64, AtomicU64>;
@@ -51,6 +54,9 @@ pub struct Metrics {
     throttled: Seconds,
     contacts: Family<Labels, Number>,
     waiting: Family<Labels, Number>,
+    held: Family<Labels, Number>,
+    listing_complete: Number,
+    linq_down: Family<Labels, Number>,
     moment: Moment,
 }
 
@@ -69,6 +75,9 @@ struct Totals {
 #[derive(Debug)]
 struct Moment {
     healthy: Number,
+    running: Number,
+    next_run: Number,
+    stale_after: Number,
     last_run: Number,
     last_success: Number,
     state_bytes: Number,
@@ -105,6 +114,17 @@ impl Metrics {
             throttled: add(r, "linqsync_throttled_seconds", "How long Linq asked for a pause"),
             contacts: add(r, "linqsync_contacts", "Contacts that the last run saw"),
             waiting: add(r, "linqsync_waiting", "What waits for a person"),
+            held: add(r, "linqsync_held", "What waits for approval"),
+            listing_complete: add(
+                r,
+                "linqsync_listing_complete",
+                "1 if the last good run saw all contacts in Linq, else 0: nothing is deleted then",
+            ),
+            linq_down: add(
+                r,
+                "linqsync_linq_down",
+                "1 while Linq is left alone for this reason, else 0",
+            ),
             moment: Moment::new(r, &mut process),
             registry,
             process,
@@ -181,22 +201,28 @@ impl Metrics {
         self.request_seconds.observe(took.as_secs_f64());
     }
 
-    /// Everything as text, with what is true at `now`.
-    pub fn text(&self, status: &Status, now: Timestamp) -> String {
+    /// Everything as text in this form, with what is true at `now`.
+    pub fn text(&self, form: Form, status: &Status, now: Timestamp) -> String {
         self.look(status, now);
-        text(&[&self.registry, &self.process])
+        form.of(text(&[&self.registry, &self.process]))
     }
 
     /// The same as a file tells it: without what is true of the process alone, which is
     /// mostly gone when the file is read, and whose names are those of the collector's own.
+    /// Collectors of files read the classic form alone.
     pub fn text_for_file(&self, status: &Status, now: Timestamp) -> String {
         self.look(status, now);
-        text(&[&self.registry])
+        Form::Classic.of(text(&[&self.registry]))
     }
 
     fn look(&self, status: &Status, now: Timestamp) {
         if let Some(run) = &status.last_run {
             self.look_at_run(run);
+        }
+        for why in WhyDown::ALL {
+            let labels = vec![("reason".to_owned(), why.name().to_owned())];
+            let is_why = status.linq_down.is_some_and(|down| down.why == why);
+            self.linq_down.get_or_create(&labels).set(flag(is_why));
         }
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner).clone();
         self.moment.look(status, &state, now);
@@ -211,7 +237,16 @@ impl Metrics {
             let labels = vec![("side".to_owned(), side.name().to_owned())];
             self.contacts.get_or_create(&labels).set(number(seen));
         }
+        self.listing_complete.set(flag(!run.listing_incomplete));
         let open = &run.open;
+        for (kind, count) in [
+            ("deletions", open.held_deletes),
+            ("clearings", open.held_clears),
+            ("changes", open.held_changes),
+        ] {
+            let labels = vec![("kind".to_owned(), kind.to_owned())];
+            self.held.get_or_create(&labels).set(number(count));
+        }
         for (state, count) in [
             ("conflicts", open.conflicts),
             ("ambiguous", open.ambiguous),
@@ -229,6 +264,17 @@ impl Moment {
         let reload = "linqsync_config_last_reload";
         Moment {
             healthy: add(r, "linqsync_healthy", "1 if runs do what they should, else 0"),
+            running: add(r, "linqsync_running", "1 while a run is being made, else 0"),
+            next_run: add(
+                r,
+                "linqsync_next_run_timestamp_seconds",
+                "When the next run is due, 0 for nobody knows",
+            ),
+            stale_after: add(
+                r,
+                "linqsync_stale_after_seconds",
+                "For how long no run may have succeeded (status.stale_after)",
+            ),
             last_run: add(r, "linqsync_last_run_timestamp_seconds", "When the last run ended"),
             last_success: add(
                 r,
@@ -255,12 +301,15 @@ impl Moment {
 
     fn look(&self, status: &Status, state: &Path, now: Timestamp) {
         let good = status.health.condition(now).is_good();
-        self.healthy.set(if good { 1.0 } else { 0.0 });
+        self.healthy.set(flag(good));
+        self.running.set(flag(status.running_since.is_some()));
+        self.next_run.set(status.next_run.map_or(0.0, second));
+        self.stale_after.set(status.health.stale_after_seconds());
         self.last_run.set(status.last_run.as_ref().map_or(0.0, |run| second(run.finished_at)));
         self.last_success.set(status.health.last_success().map_or(0.0, second));
         self.state_bytes.set(process::size_of_state(state));
         let refused = status.reload.is_some_and(|r| r.outcome == ReloadOutcome::Refused);
-        self.reload_successful.set(if refused { 0.0 } else { 1.0 });
+        self.reload_successful.set(flag(!refused));
         self.reload_success.set(second(status.configured_at));
         self.started_at.set(second(status.started_at));
         let usage = process::usage();
@@ -301,6 +350,10 @@ fn text(registries: &[&Registry]) -> String {
     }
     let _ = encode_eof(&mut text);
     text
+}
+
+fn flag(is_so: bool) -> f64 {
+    if is_so { 1.0 } else { 0.0 }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "exact up to 2^53, and for people")]

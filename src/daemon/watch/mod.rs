@@ -63,6 +63,11 @@ impl Drop for Watch {
 }
 
 impl Watch {
+    /// Whether it has come to an end by itself: a defect.
+    pub(super) fn has_ended(&self) -> bool {
+        self.0.is_finished()
+    }
+
     /// Watches `place` from now on, and says when it is no longer as it is `known`.
     pub(super) fn start(place: Place, known: Known, touched: mpsc::Sender<()>) -> Watch {
         Watch(tokio::spawn(watch(place, known, touched)))

@@ -12,16 +12,17 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::process::Child;
 use tokio_util::sync::CancellationToken;
 
-use super::{Asked, FromWorker, Made, Order, ToWorker};
+use super::{FromWorker, Made, Order, ToWorker};
 use crate::daemon::far::Far;
 use crate::daemon::metrics::Metrics;
 use crate::daemon::progress::Pulse;
+use crate::daemon::recent::Recent;
 use crate::daemon::watch::Known;
 use crate::mirror::State;
 
 /// Why nothing came of an order.
 #[derive(Debug, thiserror::Error)]
-pub enum NoWorker {
+pub(crate) enum NoWorker {
     /// It could not be started.
     #[error("cannot start a process for the run")]
     Start(#[from] io::Error),
@@ -36,20 +37,14 @@ pub(crate) struct Hired<'a> {
     pub(crate) pulse: &'a Pulse,
     /// Count each request.
     pub(crate) metrics: &'a Metrics,
+    /// Remembers when requests ended.
+    pub(crate) recent: &'a Recent,
     /// Remembers how far the run is.
     pub(crate) far: &'a Far,
     /// Remembers what the source looked like.
     pub(crate) known: &'a Known,
     /// Asks the worker to stop.
     pub(crate) stop: &'a CancellationToken,
-}
-
-/// What came of an order.
-pub(crate) enum Done {
-    /// A run.
-    Ran(Box<Made>),
-    /// A question.
-    Asked(Asked),
 }
 
 /// Has `command`, which is this program as a worker, carry out `order` on the state that
@@ -59,7 +54,7 @@ pub(crate) async fn hire(
     order: Order,
     state: &State,
     hired: Hired<'_>,
-) -> Result<Done, NoWorker> {
+) -> Result<Made, NoWorker> {
     let mut worker = Worker::start(command, state)?;
     let done = worker.carry_out(order, &hired).await;
     let status = worker.child.wait().await?;
@@ -87,7 +82,7 @@ impl Worker {
     }
 
     /// `None` if it hangs up before it is done.
-    async fn carry_out(&mut self, order: Order, hired: &Hired<'_>) -> io::Result<Option<Done>> {
+    async fn carry_out(&mut self, order: Order, hired: &Hired<'_>) -> io::Result<Option<Made>> {
         self.tell(&ToWorker::Order(Box::new(order))).await?;
         let mut stopping = false;
         loop {
@@ -104,12 +99,15 @@ impl Worker {
                 FromWorker::Begins => hired.pulse.beat(),
                 FromWorker::Ended(ended) => {
                     hired.pulse.beat();
+                    hired.recent.note();
                     hired.metrics.count_request(&ended.call, ended.status, ended.took);
                 }
                 FromWorker::Far(words) => hired.far.set(Some(words)),
                 FromWorker::Source(stamp) => hired.known.set(stamp),
-                FromWorker::Ran(made) => return Ok(Some(Done::Ran(made))),
-                FromWorker::Asked(asked) => return Ok(Some(Done::Asked(asked))),
+                FromWorker::Ran(mut made) => {
+                    made.report.listing_incomplete = made.listing_incomplete;
+                    return Ok(Some(*made));
+                }
             }
         }
     }

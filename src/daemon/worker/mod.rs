@@ -21,10 +21,9 @@ use serde::{Deserialize, Serialize};
 
 use super::control::Answer;
 use super::watch::Stamp;
-use crate::report::{ReportedError, RunReport};
+use crate::report::RunReport;
 
-pub use hire::NoWorker;
-pub(super) use hire::{Done, Hired, hire};
+pub(super) use hire::{Hired, NoWorker, hire};
 pub use work::work;
 
 /// What the daemon says.
@@ -36,29 +35,19 @@ enum ToWorker {
     Stop,
 }
 
-/// What a worker is to do.
+/// The run that a worker is to make.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Order {
-    /// What is to be done.
-    pub(super) task: Task,
+    /// The limit of whoever asked for it, for this run only.
+    pub(super) max_deletes: Option<String>,
+    /// The users who asked for it.
+    pub(super) by: Option<String>,
+    /// How long ago the latest requests of earlier runs ended.
+    pub(super) recent: Vec<Duration>,
     /// The configuration in force: its file may say something else by now.
     pub(super) file: PathBuf,
     /// What the file said.
     pub(super) text: String,
-}
-
-/// What there is to do.
-#[derive(Serialize, Deserialize)]
-pub(super) enum Task {
-    /// One run.
-    Run {
-        /// The limit of whoever asked for it, for this run only.
-        max_deletes: Option<String>,
-        /// The users who asked for it.
-        by: Option<String>,
-    },
-    /// Find out whether Linq takes the token.
-    Ask,
 }
 
 /// What a worker says.
@@ -74,8 +63,6 @@ enum FromWorker {
     Source(Option<Stamp>),
     /// The run has ended; nothing follows.
     Ran(Box<Made>),
-    /// Linq was asked; nothing follows.
-    Asked(Asked),
 }
 
 /// A request that has ended.
@@ -97,23 +84,20 @@ pub(super) struct Made {
     pub(super) took: Duration,
     /// How long Linq asked for a pause.
     pub(super) throttled: Duration,
+    /// Whether the listing of Linq did not show all contacts, which the report does not carry.
+    pub(super) listing_incomplete: bool,
 }
 
 impl Made {
     /// No run was made, or nobody knows what came of it.
     pub(super) fn without_a_run(report: RunReport) -> Made {
         let answer = Answer::of_a_failure(&report);
-        Made { report, answer, took: Duration::ZERO, throttled: Duration::ZERO }
+        Made {
+            report,
+            answer,
+            took: Duration::ZERO,
+            throttled: Duration::ZERO,
+            listing_incomplete: false,
+        }
     }
-}
-
-/// What Linq says about the token.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) enum Asked {
-    /// It takes it.
-    Takes,
-    /// It does not, or cannot be asked at all.
-    Refuses(ReportedError),
-    /// It does not answer.
-    Nothing(String),
 }

@@ -18,14 +18,14 @@ use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use super::{Asked, Ended, FromWorker, Made, Order, Task, ToWorker};
+use super::{Ended, FromWorker, Made, Order, ToWorker};
 use crate::config::{Config, Overrides};
 use crate::daemon::control::Answer;
 use crate::daemon::engine::{metered, span};
 use crate::daemon::far::how_far;
 use crate::daemon::progress::Beat;
 use crate::daemon::watch::Place;
-use crate::linq::{Client, Verdict};
+use crate::linq::Client;
 use crate::mirror::State;
 use crate::model::{
     AsWritten, Fingerprint, Positions, RecordIndex, Resting, SourceAtRest, SourceRecord, Timestamp,
@@ -64,7 +64,7 @@ pub async fn work(
     tokio::spawn(listen(hears, stop.clone()));
     let working = async {
         let last = match configured(&order, &overrides) {
-            Ok(config) => carry_out(order.task, &config, clock, show, &stop, &say).await,
+            Ok(config) => carry_out(order, &config, clock, show, &stop, &say).await,
             Err(error) => FromWorker::Ran(Box::new(failed(error, clock()))),
         };
         // Nobody listening means that the daemon is gone, and so is this process soon.
@@ -120,16 +120,14 @@ fn configured(order: &Order, overrides: &Overrides) -> Result<Config, ReportedEr
 }
 
 async fn carry_out(
-    task: Task,
+    order: Order,
     config: &Config,
     clock: fn() -> Timestamp,
     show: fn(Ran, &Config) -> Answer,
     stop: &CancellationToken,
     say: &Say,
 ) -> FromWorker {
-    let Task::Run { max_deletes, by } = task else {
-        return FromWorker::Asked(ask(config).await);
-    };
+    let Order { max_deletes, by, recent, file: _, text: _ } = order;
     let limit = max_deletes.and_then(|limit| limit.parse().ok());
     let mut policy = config.policy();
     policy.max_deletes_of_run = limit;
@@ -141,18 +139,19 @@ async fn carry_out(
         stop,
         by: by.as_deref(),
     };
-    let made = make(config, &terms, show, say).await;
+    let made = make(config, recent, &terms, show, say).await;
     FromWorker::Ran(Box::new(made.unwrap_or_else(|error| failed(error, clock()))))
 }
 
 async fn make(
     config: &Config,
+    recent: Vec<Duration>,
     terms: &Terms<'_>,
     show: fn(Ran, &Config) -> Answer,
     say: &Say,
 ) -> Result<Made, ReportedError> {
     let tell = say.clone();
-    let linq = Linq::of(config).map_err(|error| error.reported())?;
+    let linq = Linq::of(config).map_err(|error| error.reported())?.after(recent);
     let linq = metered(linq, move |beat| {
         let word = match beat {
             Beat::Begins => FromWorker::Begins,
@@ -176,7 +175,9 @@ async fn make(
     };
     let report = ran.report.clone();
     let took = (report.finished_at - report.started_at).to_std().unwrap_or_default();
-    Ok(Made { answer: show(ran, config), report, took, throttled: client.throttled() })
+    let listing_incomplete = report.listing_incomplete;
+    let throttled = client.throttled();
+    Ok(Made { answer: show(ran, config), report, took, throttled, listing_incomplete })
 }
 
 /// Says how far the run is, whenever that has changed for a while.
@@ -208,28 +209,6 @@ fn failed(error: ReportedError, now: Timestamp) -> Made {
     report.error = Some(error);
     report.conclude(now);
     Made::without_a_run(report)
-}
-
-/// Asks Linq for as little as possible.
-async fn ask(config: &Config) -> Asked {
-    let linq = match Linq::of(config) {
-        Ok(linq) => linq,
-        Err(error) => return Asked::Refuses(error.reported()),
-    };
-    match linq.client(fastrand::u64(..)).check().await {
-        Ok(()) => Asked::Takes,
-        Err(error) if is_refusal(&error.verdict) => {
-            Asked::Refuses(RunError::from(error).reported())
-        }
-        Err(error) => Asked::Nothing(error.to_string()),
-    }
-}
-
-fn is_refusal(verdict: &Verdict) -> bool {
-    match verdict {
-        Verdict::TokenRefused(_) | Verdict::Halted(_) => true,
-        Verdict::NoToken(_) | Verdict::Rejected(_) | Verdict::Failed(_) => false,
-    }
 }
 
 /// A source that tells what it looked like when it was last read or left behind, so that
