@@ -73,6 +73,7 @@ mod reports;
 mod retries;
 mod saved_plan;
 mod secrets;
+mod security;
 mod service_beside;
 mod service_endures;
 mod service_failures;
