@@ -14,6 +14,7 @@ mod file;
 mod history;
 mod init;
 mod list;
+mod log;
 mod named;
 mod once;
 mod progress;

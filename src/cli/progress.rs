@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use super::args::Output;
+use super::log;
 use super::text::harmless;
 use crate::daemon::how_far;
 use crate::gauge::Gauge;
@@ -108,15 +109,14 @@ fn style() -> ProgressStyle {
         .unwrap_or_else(|_| ProgressStyle::default_spinner())
 }
 
-/// Standard error, above the line: for logs. What cannot be written is lost: a full disk or
-/// a reader that has gone ends no run.
+/// Standard error, above the line: for logs.
 #[derive(Debug, Default)]
 pub(super) struct AboveTheLine;
 
 impl Write for AboveTheLine {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(bytes);
-        let _ = LINE.suspend(|| io::stderr().write_all(harmless(&text).as_bytes()));
+        LINE.suspend(|| log::write(harmless(&text).as_bytes()));
         Ok(bytes.len())
     }
 

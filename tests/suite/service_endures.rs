@@ -74,6 +74,29 @@ fn a_daemon_whose_log_cannot_be_written_goes_on() {
     assert_eq!(daemon.wait().unwrap().code(), Some(0));
 }
 
+/// A pipe that is full, and whose reader is there and does not read.
+fn stuck() -> (std::io::PipeReader, Stdio) {
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    rustix::io::ioctl_fionbio(&writer, true).unwrap();
+    while std::io::Write::write(&mut writer, &[b'.'; 512]).is_ok() {}
+    rustix::io::ioctl_fionbio(&writer, false).unwrap();
+    (reader, Stdio::from(writer))
+}
+
+#[test]
+fn a_log_that_nobody_reads_holds_nothing_up() {
+    let mut world = World::synced(&people::csv(1..=2));
+    world.set("sync.schedule", "\"every 1s\"");
+    let (reader, log) = stuck();
+    let mut command = world.command(&["-vv"]);
+    let mut daemon = command.stdout(Stdio::null()).stderr(log).spawn().unwrap();
+    world.edit("Title 001", "Chief");
+    wait_until("the edit arrived", || world.contact("First001").title.as_deref() == Some("Chief"));
+    rustix::process::kill_process(Pid::from_child(&daemon), rustix::process::Signal::TERM).unwrap();
+    assert_eq!(daemon.wait().unwrap().code(), Some(0));
+    drop(reader);
+}
+
 #[test]
 fn a_command_that_holds_the_state_for_a_while_is_waited_for() {
     let mut world = World::synced(&people::csv(1..=2));
