@@ -5,15 +5,17 @@ use clap::error::ErrorKind;
 
 use crate::report::ReportedError;
 
-use super::failed;
+use super::{failed, print, say};
 
 /// Prints what clap has to say: the help or the version that was asked for, or what
 /// is wrong with the arguments. Returns the exit code.
 pub(super) fn refuse(error: &clap::Error) -> anyhow::Result<u8> {
-    error.print()?;
+    let text = error.render().ansi().to_string();
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        print(&text)?;
         return Ok(0);
     }
+    say(text.trim_end());
     // The arguments could not be read, so this one is looked for by hand.
     if std::env::args_os().any(|argument| argument == "--json") {
         failed(reported(&error.to_string()))?;

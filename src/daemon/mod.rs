@@ -102,6 +102,16 @@ pub enum DaemonError {
     },
 }
 
+/// Who holds what the daemon needs.
+enum Held {
+    /// That is not what is wrong.
+    ByNobody,
+    /// A process that the system does not name.
+    BySomebody,
+    /// This process.
+    By(Holder),
+}
+
 impl DaemonError {
     /// The exit code.
     pub fn exit_code(&self) -> u8 {
@@ -129,17 +139,18 @@ impl DaemonError {
         }
     }
 
-    /// Whether another process holds what is needed, and `ends` says of it that it ends by
-    /// itself. Of one that the system does not name nobody knows better.
-    fn is_held_for_a_while(&self, ends: impl Fn(Holder) -> bool) -> bool {
+    /// Who holds what is needed.
+    fn held_by(&self) -> Held {
         match self {
             DaemonError::Open(OpenError::State(StateError::Held { holder, .. }))
-            | DaemonError::Source(LockError::Held { holder, .. }) => holder.is_none_or(ends),
+            | DaemonError::Source(LockError::Held { holder, .. }) => {
+                holder.map_or(Held::BySomebody, Held::By)
+            }
             DaemonError::Open(_)
             | DaemonError::Token(_)
             | DaemonError::Source(_)
             | DaemonError::Schedule(_)
-            | DaemonError::Listen { .. } => false,
+            | DaemonError::Listen { .. } => Held::ByNobody,
         }
     }
 

@@ -24,7 +24,7 @@ use super::tick::Ticker;
 use super::token::Refusal;
 use super::watch::Watch;
 use super::weather::Weather;
-use super::{DaemonError, Outside, systemd};
+use super::{DaemonError, Held, Outside, systemd};
 use crate::config::{Config, TokenError};
 use crate::report::ReportedError;
 use crate::schedule::{Timetable, stale_after};
@@ -72,7 +72,7 @@ async fn take_hold(
     outside: Outside<'_>,
     hangup: &mut Signal,
 ) -> Result<Option<Engine>, DaemonError> {
-    let mut told = String::new();
+    let (mut told, mut is_certain) = (String::new(), false);
     loop {
         let error = match Engine::open(config.clone()).map_err(DaemonError::from) {
             Ok(mut engine) => match engine.take_source() {
@@ -81,12 +81,17 @@ async fn take_hold(
             },
             Err(error) => error,
         };
-        let passes = error.is_held_for_a_while(|holder| !(outside.is_daemon)(holder.pid));
-        if !passes {
+        let passes = match error.held_by() {
+            Held::ByNobody => return Err(error),
+            Held::BySomebody => true,
+            Held::By(holder) => !(outside.is_daemon)(holder.pid),
+        };
+        // A daemon that was there a moment ago may have been about to end, as in a restart.
+        if !passes && std::mem::replace(&mut is_certain, true) {
             return Err(error);
         }
         let why = ReportedError::of(&error, 7, "").message;
-        if told != why {
+        if passes && told != why {
             tracing::warn!("waiting: {why}");
             // Nothing is wrong with the configuration: it has started, and waits.
             systemd::ready(&format!("waiting: {why}"));

@@ -154,6 +154,26 @@ fn a_second_daemon_on_one_source_with_a_state_of_its_own_ends_and_names_the_firs
 }
 
 #[test]
+fn a_daemon_that_takes_the_place_of_one_that_was_killed_in_a_run_starts() {
+    let mut world = World::synced(&people::csv(1..=2));
+    world.set("sync.schedule", "\"every 24h\"").set("linq.timeout", "\"60s\"");
+    for (before, title) in [("Title 001", "Chief"), ("Chief", "Pilot")] {
+        world.fault("list delay=60s times=1");
+        world.linq().forget_requests();
+        let first = world.start(&[]);
+        wait_until("a run is being made", || !world.requests(Kind::List).is_empty());
+        first.kill();
+        // The worker of the first has the state for an instant more.
+        let second = world.start(&[]);
+        world.edit(before, title);
+        wait_until("the edit arrived", || {
+            world.contact("First001").title.as_deref() == Some(title)
+        });
+        end(second);
+    }
+}
+
+#[test]
 fn a_token_that_is_not_there_yet_is_waited_for() {
     let mut world = World::synced(&people::csv(1..=2));
     world.set("sync.schedule", "\"every 24h\"");
