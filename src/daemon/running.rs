@@ -152,7 +152,10 @@ impl Daemon<'_> {
         // A command may take a while.
         let read = tokio::task::spawn_blocking(move || token.read().map(drop)).await;
         match read {
-            Ok(Ok(())) => true,
+            Ok(Ok(())) => {
+                self.board.status().waiting_for = None;
+                true
+            }
             Ok(Err(error)) => {
                 let why = ReportedError::of(&error, 2, "").message;
                 tracing::debug!("still waiting for the token: {why}");
@@ -249,8 +252,10 @@ impl Daemon<'_> {
         systemd::status(&self.line());
         self.hooks.begins();
         let token_file = self.engine.token_file();
-        let Made { report, answer: shown, .. } = self.make(max_deletes, askers(&asked)).await;
-        self.record(report, token_file);
+        let Made { report, answer: shown, no_token, .. } =
+            self.make(max_deletes, askers(&asked)).await;
+        let without_token = no_token.then(|| Refusal::missing(self.now(), token_file));
+        self.record(report, token_file, without_token);
         systemd::status(&self.line());
         answer(asked, &shown);
     }
@@ -294,19 +299,27 @@ impl Daemon<'_> {
     }
 
     /// Remembers how a run ended, and says so.
-    fn record(&mut self, mut report: RunReport, token_file: Option<super::token::File>) {
+    fn record(
+        &mut self,
+        mut report: RunReport,
+        token_file: Option<super::token::File>,
+        without_token: Option<Refusal>,
+    ) {
         // They name people, and are for whoever asked for the run.
         report.notices.clear();
         let report = &report;
         let now = self.now();
         let refused = report.error.as_ref().is_some_and(|error| error.code == TOKEN_REFUSED);
-        self.refusal = refused.then(|| Refusal::new(now, token_file));
+        self.refusal = refused.then(|| Refusal::new(now, token_file)).or(without_token);
         let linq_down = self.engine.linq_down();
         let mut status = self.board.status();
         (status.running_since, status.far) = (None, None);
-        if report.error.is_none() {
-            status.waiting_for = None;
-        }
+        status.waiting_for = match &report.error {
+            Some(error) if without_token.is_some() => {
+                Some(format!("waiting for the token: {}", error.message))
+            }
+            Some(_) | None => None,
+        };
         status.linq_down = linq_down;
         status.next_run = self.weather.next_run(linq_down, self.timetable.next());
         // A run that was stopped says nothing about anybody's health.

@@ -196,6 +196,41 @@ fn a_token_that_is_not_there_yet_is_waited_for() {
 }
 
 #[test]
+fn a_token_that_goes_for_a_while_is_waited_for_whatever_the_schedule() {
+    for place in ["file", "command"] {
+        let mut world = World::synced(&people::csv(1..=2));
+        world.set("sync.schedule", "\"every 24h\"").set("sync.watch", "false");
+        let token = world.path("linq.token");
+        if place == "command" {
+            let argv = format!("[\"cat\", \"{}\"]", token.display());
+            world.unset("linq.token_file").set("linq.token_command", &argv);
+        }
+        let daemon = world.start(&["-v"]);
+        wait_until("the first run is over", || daemon.stderr().contains("nothing to do"));
+        std::fs::remove_file(&token).unwrap();
+        world.edit("Title 001", "Chief");
+        world.once().expect(2);
+        daemon.ask_how_it_is();
+        wait_until("it waits", || daemon.stderr().contains("waiting for the token: "));
+        std::fs::write(&token, TOKEN).unwrap();
+        std::fs::set_permissions(&token, std::fs::Permissions::from_mode(0o600)).unwrap();
+        if place == "command" {
+            // It is run once a minute, and whenever a person asks.
+            world.once().expect(0);
+        }
+        wait_until("the edit arrived", || {
+            world.contact("First001").title.as_deref() == Some("Chief")
+        });
+        let told = daemon.stderr().len();
+        wait_until("it waits no more", || {
+            daemon.ask_how_it_is();
+            daemon.stderr()[told..].contains("2 contacts in sync; last run")
+        });
+        end(daemon);
+    }
+}
+
+#[test]
 fn a_token_that_can_never_come_ends_the_start() {
     let mut world = World::synced(&people::csv(1..=2));
     world.unset("linq.token_file");

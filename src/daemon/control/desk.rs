@@ -25,6 +25,8 @@ use super::{
 const PLACES: usize = 64;
 /// How long nobody is taken after a failure, such as no descriptors being left.
 const PAUSE: Duration = Duration::from_millis(100);
+/// How long reading an answer may take.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// How long reading the last answers may take.
 const LAST: Duration = Duration::from_millis(500);
 
@@ -158,8 +160,12 @@ async fn converse(caller: UnixStream, say: mpsc::Sender<Asked>, tells: Tells) ->
 async fn write(caller: &mut BufReader<UnixStream>, word: &Word) -> io::Result<()> {
     let mut text = serde_json::to_string(word)?;
     text.push('\n');
-    caller.write_all(text.as_bytes()).await?;
-    caller.flush().await
+    // One that asks and does not read has its place for a while, and not for good.
+    let telling = async {
+        caller.write_all(text.as_bytes()).await?;
+        caller.flush().await
+    };
+    timeout(PATIENCE, telling).await?
 }
 
 #[cfg(test)]

@@ -86,6 +86,8 @@ pub(super) struct Made {
     pub(super) throttled: Duration,
     /// Whether the listing of Linq did not show all contacts, which the report does not carry.
     pub(super) listing_incomplete: bool,
+    /// Whether it failed since there is no token.
+    pub(super) no_token: bool,
 }
 
 impl Made {
@@ -98,6 +100,7 @@ impl Made {
             took: Duration::ZERO,
             throttled: Duration::ZERO,
             listing_incomplete: false,
+            no_token: false,
         }
     }
 }

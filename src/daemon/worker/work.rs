@@ -177,7 +177,9 @@ async fn make(
     let took = (report.finished_at - report.started_at).to_std().unwrap_or_default();
     let listing_incomplete = report.listing_incomplete;
     let throttled = client.throttled();
-    Ok(Made { answer: show(ran, config), report, took, throttled, listing_incomplete })
+    let is_wrong = report.error.as_ref().is_some_and(|error| error.code == 2);
+    let no_token = is_wrong && config.linq.token.read().is_err();
+    Ok(Made { answer: show(ran, config), report, took, throttled, listing_incomplete, no_token })
 }
 
 /// Says how far the run is, whenever that has changed for a while.
