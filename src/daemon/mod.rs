@@ -17,7 +17,7 @@
 //! | `progress`, `systemd` | the watchdog and the rest of sd_notify(3) |
 //! | `token`, `weather` | when Linq is asked again that refused the token, or is down |
 //! | `recent` | the requests of the run before, which count for the rate |
-//! | `start`, `running`, `reload` | beginning, the loop itself, another configuration |
+//! | `start`, `running`, `reload`, `mend` | beginning, the loop itself, another configuration, what came to an end |
 
 pub mod control;
 mod engine;
@@ -25,6 +25,7 @@ mod far;
 pub mod health;
 pub(crate) mod hooks;
 mod listener;
+mod mend;
 pub mod metrics;
 mod progress;
 mod recent;

@@ -1,0 +1,60 @@
+//! What should go on as long as the daemon does, and is missing or has come to an end.
+//!
+//! Owns looking for a token that was missing, and starting again what a defect has ended.
+//! Leaves when that is looked at to the loop.
+
+use super::control::Desk;
+use super::listener::Listener;
+use super::running::Daemon;
+use super::start;
+use super::token::Refusal;
+use super::watch::Watch;
+use crate::report::ReportedError;
+
+impl Daemon<'_> {
+    /// Whether there is a token, as far as one was missing.
+    pub(super) async fn has_token(&mut self) -> bool {
+        if self.refusal.is_none_or(|refusal| !refusal.is_missing()) {
+            return true;
+        }
+        let (file, token) = (self.engine.token_file(), self.engine.config.linq.token.clone());
+        // A command may take a while.
+        let read = tokio::task::spawn_blocking(move || token.read().map(drop)).await;
+        match read {
+            Ok(Ok(())) => {
+                self.board.status().waiting_for = None;
+                true
+            }
+            Ok(Err(error)) => {
+                let why = ReportedError::of(&error, 2, "").message;
+                tracing::debug!("still waiting for the token: {why}");
+                self.board.status().waiting_for = Some(format!("waiting for the token: {why}"));
+                self.refusal = Some(Refusal::missing(self.now(), file));
+                false
+            }
+            // A defect, which the panic hook has told of.
+            Err(_) => false,
+        }
+    }
+
+    /// Starts again what should go on as long as the daemon does, and does not.
+    pub(super) async fn mend(&mut self) {
+        if self.ears.desk.has_ended() {
+            let dir = &self.engine.config.state.dir;
+            match Desk::open(dir, self.board.tells(self.outside.clock)) {
+                Ok(desk) => self.ears.desk = desk,
+                Err(error) => tracing::debug!(%error, "cannot take requests for runs"),
+            }
+        }
+        if self.listener.as_ref().is_some_and(Listener::has_ended) {
+            let config = &self.engine.config;
+            match start::listener(config, &self.engine, &self.board, self.outside).await {
+                Ok(listener) => self.listener = listener,
+                Err(error) => tracing::debug!(%error, "the status is not told"),
+            }
+        }
+        if self.watch.as_ref().is_some_and(Watch::has_ended) {
+            self.watch = start::watch(&self.engine, &self.touch);
+        }
+    }
+}
