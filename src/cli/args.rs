@@ -342,9 +342,13 @@ pub(super) struct PurgeArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct ListArgs {
-    /// What to list; without it, everything that needs attention
+    /// What to list; without it, everything that needs attention, a line for each thing
     #[arg(value_enum)]
     pub(super) state: Option<ListState>,
+
+    /// Prints a table for a spreadsheet; filled in, it goes back with `resolve --from`
+    #[arg(long)]
+    pub(super) csv: bool,
 }
 
 /// A state in which contacts are.
@@ -402,13 +406,17 @@ pub(super) struct UndoArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct HeldArgs {
-    /// Whom: a Linq id, e-mail, phone, full name, key or row:N
-    #[arg(value_name = "WHO", required_unless_present = "all")]
+    /// Whom: a Linq id, e-mail, phone, full name, key or row:N; without it, a terminal is asked
+    #[arg(value_name = "WHO")]
     pub(super) who: Vec<String>,
 
-    /// Everything that is held, as `list held` shows it
+    /// Everything that is held, as `list held` shows it; a terminal is asked first
     #[arg(long, conflicts_with = "who")]
     pub(super) all: bool,
+
+    /// With --all: does not ask
+    #[arg(long, requires = "all")]
+    pub(super) yes: bool,
 }
 
 #[derive(Debug, Args)]
@@ -423,15 +431,24 @@ pub(super) struct RetryArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(group = clap::ArgGroup::new("decision").required(true))]
+#[command(group = clap::ArgGroup::new("decision"))]
 pub(super) struct ResolveArgs {
-    /// Whom: a Linq id, e-mail, phone, full name, key or row:N
-    #[arg(value_name = "WHO", required_unless_present = "all")]
+    /// Whom: a Linq id, e-mail, phone, full name, key or row:N; without it, a terminal is asked
+    #[arg(value_name = "WHO")]
     pub(super) who: Vec<String>,
 
-    /// Everything that the decision fits
-    #[arg(long, conflicts_with = "who")]
+    /// Everything that the decision fits; a terminal is asked first
+    #[arg(long, conflicts_with = "who", requires = "decision")]
     pub(super) all: bool,
+
+    /// With --all: does not ask
+    #[arg(long, requires = "all")]
+    pub(super) yes: bool,
+
+    /// Takes the decisions from the table of `list --csv`, in which `decision` is filled in;
+    /// "-" reads it from stdin
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["who", "all", "decision", "field"])]
+    pub(super) from: Option<PathBuf>,
 
     /// Conflicts: this side's value is right
     #[arg(long, value_enum, group = "decision", value_name = "SIDE")]

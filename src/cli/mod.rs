@@ -5,6 +5,7 @@
 
 mod apply;
 mod args;
+mod attention;
 mod check;
 mod decide;
 mod demo;
@@ -17,6 +18,7 @@ mod list;
 mod log;
 mod named;
 mod once;
+mod pager;
 mod progress;
 mod purge;
 mod reference;
@@ -25,6 +27,7 @@ mod sandbox;
 pub(crate) mod show;
 mod signals;
 mod status;
+mod table;
 pub(crate) mod text;
 mod undo;
 mod usage;
@@ -278,6 +281,13 @@ fn failed_command(output: Output, error: &ReportedError) -> anyhow::Result<()> {
         print_json(&serde_json::json!({ "schema": "linqsync.error/1", "error": error }))?;
     }
     Ok(())
+}
+
+/// Says why another command than a run failed. Returns the exit code.
+fn refuse_command(output: Output, error: &ReportedError) -> anyhow::Result<u8> {
+    complain(error);
+    failed_command(output, error)?;
+    Ok(error.code)
 }
 
 /// The time by the system's clock: here it enters, everywhere else it is an argument.

@@ -9,6 +9,8 @@ use serde_json::Value;
 
 use crate::mirror::StateError;
 
+use super::pager::Pages;
+
 /// Why no more rows come.
 pub(super) enum Stop {
     /// The state cannot be read any further.
@@ -65,12 +67,13 @@ where
     }
 }
 
-/// Prints the texts that `each` hands on, with colours where a terminal takes them. Returns
+/// Prints the texts that `each` hands on, with colours where a terminal takes them, and there
+/// through a pager. Returns
 /// why they ended early, if that is due to the state.
 pub(super) fn print_rows(
     each: impl FnOnce(&mut dyn FnMut(&str) -> Result<(), Stop>) -> Result<(), Stop>,
 ) -> anyhow::Result<Option<StateError>> {
-    let mut out = BufWriter::new(anstream::stdout().lock());
+    let mut out = BufWriter::new(Pages::open());
     let mut result = Ok(());
     let outcome = each(&mut |text| {
         result = out.write_all(text.as_bytes());

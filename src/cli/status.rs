@@ -74,6 +74,8 @@ struct Status {
     failures: Option<Failures>,
     /// How many wait, what they are called, and what decides them.
     waiting: Vec<(usize, &'static str, &'static str, &'static str)>,
+    /// In how many fields there are conflicts.
+    conflict_fields: usize,
     decided: usize,
     open_intents: usize,
     holder: Option<Holder>,
@@ -93,6 +95,7 @@ impl Status {
             last_good: state.last_good_run()?,
             failures: state.failures()?,
             waiting: waiting(state)?,
+            conflict_fields: state.count_waiting()?.get("conflict").copied().unwrap_or_default(),
             decided: state.count_decided()?,
             open_intents: state.count_open_intents()?,
             holder: State::holder(&config.state.dir),
@@ -178,7 +181,13 @@ impl Status {
         }
         for (position, (count, one, many, command)) in self.waiting.iter().enumerate() {
             let name = if position == 0 { "waiting" } else { "" };
-            line(name, &format!("{}: {command}", counted(*count, one, many)));
+            let fields = match *many {
+                "conflicts" if self.conflict_fields > *count => {
+                    format!(" in {} fields", self.conflict_fields)
+                }
+                _ => String::new(),
+            };
+            line(name, &format!("{}{fields}: {command}", counted(*count, one, many)));
         }
         if self.decided > 0 {
             let decisions = counted(self.decided, "decision", "decisions");
@@ -288,7 +297,8 @@ fn waiting(state: &State) -> Result<Vec<Waits>, OpenError> {
         (count("held_clearing"), "held clearing", "held clearings", DECIDE_HELD),
         (count("held_change"), "held change", "held changes", DECIDE_HELD),
         (
-            count("conflict"),
+            // As in the report of a run: of a contact, in however many fields.
+            state.count_in_conflict()?,
             "conflict",
             "conflicts",
             "`linqsync list conflicts`, then `resolve WHO --take source|linq`",

@@ -15,6 +15,7 @@
 //! | `rests` | pairs that need not be read while they stay as they are |
 //! | `intent`, `journal` | what is about to be written, its legal transitions, and keeping it |
 //! | `history`, `runs`, `rejections` | what happened, when, and what Linq refused |
+//! | `attention` | what waits, counted by contact
 //! | `waiting` | what waits for a person, and what was decided about it |
 //! | `not_found` | who is asked for in vain while the listing is in parts |
 //! | `weather` | a Linq that does not work, and when it may be asked again |
@@ -32,6 +33,7 @@
 //! [`State::commit`], together with the end of the intent; a transaction stands
 //! whole or not at all, also when the disk is full or the power fails.
 
+mod attention;
 mod checked;
 mod columns;
 mod commit;

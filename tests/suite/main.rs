@@ -20,6 +20,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 mod accidents;
 mod agreements;
 mod as_found;
+mod asked;
+mod attention;
 mod cells;
 mod checks;
 mod configuration;

@@ -3,7 +3,8 @@
 //! [`World`] is a directory with a CSV file and a `sync.toml`, and a Linq to talk
 //! to. [`Process`] is a running linqsync, [`Ended`] one that has ended, [`Run`] and
 //! [`Plan`] are what it reported; everything that is printed as JSON is compared with the
-//! page about it. A [`Stage`] is a world to which one can go back. [`people`] makes CSV
+//! page about it. A [`Terminal`] is what a
+//! person sits before. A [`Stage`] is a world to which one can go back. [`people`] makes CSV
 //! text, and [`Files`] tells whether anything on disk was touched.
 //!
 //! Every process logs all there is, and none of it may name anybody or the token:
@@ -16,6 +17,7 @@ pub(crate) mod people;
 mod process;
 mod reports;
 mod stage;
+mod terminal;
 mod world;
 
 pub(crate) use documented::{Member, PAGE, anchor, expect_documented};
@@ -23,4 +25,5 @@ pub(crate) use files::{Files, names_in};
 pub(crate) use process::{Ended, Process, wait_until};
 pub(crate) use reports::{Plan, Run};
 pub(crate) use stage::Stage;
+pub(crate) use terminal::{Seen, Terminal};
 pub(crate) use world::{TOKEN, World};

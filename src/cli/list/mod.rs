@@ -1,63 +1,80 @@
 //! `list`: what waits, what is in sync, and who is there twice.
 
+mod lines;
+mod twice;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write;
+use std::fmt::Write as _;
+use std::io::Write as _;
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::config::Config;
 use crate::mirror::{State, StateError};
-use crate::model::{
-    Decided, DecidedBy, Field, Fingerprint, LinqId, RecordIndex, Side, SourceRecord, Values,
-    Waiting, WaitingKind,
-};
+use crate::model::{Decided, DecidedBy, Field, Fingerprint, LinqId, Values, Waiting, WaitingKind};
 use crate::open::{self, OpenError};
-use crate::plan::duplicates;
 use crate::report::ReportedError;
-use crate::run::RunError;
-use crate::source::csv::Access;
 
 use super::args::{ListArgs, ListState, Output};
+use super::attention::Entry;
+use super::pager::Pages;
 use super::rows::{Rows, Stop, print_rows};
 use super::text::{counted, shown, wrapped};
-use super::{complain, print, print_json};
+use super::{complain, print_json, refuse_command};
+use twice::{in_linq_twice, in_source_twice};
 
 /// Lists what is in one state, or whatever needs attention, as the last run left it. Returns
 /// the exit code.
 pub(super) fn list(output: Output, config: &Config, args: &ListArgs) -> anyhow::Result<u8> {
+    if output.json && args.csv {
+        let message = "--json and --csv exclude one another".to_owned();
+        let hint = "take one of them".to_owned();
+        return refuse_command(output, &ReportedError { code: 2, message, hint });
+    }
     let state = match open::reading(config) {
         Ok(state) => state,
-        Err(error) => return refuse(output, &error.reported()),
+        Err(error) => return refuse_command(output, &error.reported()),
     };
-    if args.state == Some(ListState::InSync) {
-        return list_in_sync(output, &state);
+    if args.csv {
+        return lines::list_table(output, config, &state, args.state);
     }
-    let states = args.state.map_or(ListState::ATTENTION.to_vec(), |state| vec![state]);
+    match args.state {
+        None if !output.json => lines::list_attention(output, &state),
+        Some(ListState::InSync) => list_in_sync(output, &state),
+        wanted => list_states(output, config, &state, wanted),
+    }
+}
+
+/// Lists what is in one state; as JSON, whatever needs attention too. Returns the exit code.
+fn list_states(
+    output: Output,
+    config: &Config,
+    state: &State,
+    wanted: Option<ListState>,
+) -> anyhow::Result<u8> {
+    let states = wanted.map_or(ListState::ATTENTION.to_vec(), |state| vec![state]);
     let mut lists = Vec::new();
-    for wanted in states {
-        match gathered(&state, config, wanted) {
-            Ok(items) => lists.push((wanted, items)),
-            Err(error) => return refuse(output, &error),
+    for list in states {
+        match gathered(state, config, list) {
+            Ok(items) => lists.push((list, items)),
+            Err(error) => return refuse_command(output, &error),
         }
     }
     if output.json {
         let items = lists.into_iter().flat_map(|(_, items)| items).map(|item| item.json);
-        print_json(&document(args.state, items.collect::<Vec<Value>>()))?;
+        print_json(&document(wanted, items.collect::<Vec<Value>>()))?;
         return Ok(0);
     }
-    if args.state.is_none() {
-        lists.retain(|(_, items)| !items.is_empty());
-        if lists.is_empty() {
-            print("nothing needs attention\n")?;
-        }
-    }
+    let mut text = String::new();
     for (state, items) in &lists {
-        for item in items {
-            print(&item.text)?;
-        }
-        print(&(count(*state, items.len()) + hint(*state, items) + "\n"))?;
+        text.extend(items.iter().map(|item| item.text.as_str()));
+        let is_refused = items.iter().any(|item| item.is_refused);
+        let hint = if items.is_empty() { "" } else { hint(*state, is_refused) };
+        text += &(count(*state, items) + hint + "\n");
     }
+    let mut pages = Pages::open();
+    super::written(pages.write_all(text.as_bytes()).and_then(|()| pages.flush()))?;
     Ok(0)
 }
 
@@ -78,7 +95,11 @@ fn list_in_sync(output: Output, state: &State) -> anyhow::Result<u8> {
                 listed += 1;
                 print(&item.text)
             })?;
-            print(&(count(ListState::InSync, listed) + "\n"))
+            let told = match listed {
+                0 => count::<Item>(ListState::InSync, &[]),
+                listed => counted(listed, "in sync", "in sync"),
+            };
+            print(&(told + "\n"))
         })?
     };
     match failure {
@@ -103,12 +124,6 @@ fn document<T>(state: Option<ListState>, items: T) -> Document<T> {
     Document { schema: "linqsync.list/1", state: state.map(ListState::name), items, error: None }
 }
 
-fn refuse(output: Output, error: &ReportedError) -> anyhow::Result<u8> {
-    complain(error);
-    super::failed_command(output, error)?;
-    Ok(error.code)
-}
-
 /// What the state knows, and for duplicates what the source holds by now.
 fn gathered(state: &State, config: &Config, wanted: ListState) -> Result<Vec<Item>, ReportedError> {
     let reported = |error: StateError| OpenError::from(error).reported();
@@ -119,8 +134,9 @@ fn gathered(state: &State, config: &Config, wanted: ListState) -> Result<Vec<Ite
     Ok(items)
 }
 
-/// How many there are, or that there are none.
-fn count(state: ListState, count: usize) -> String {
+/// How many there are, or that there are none. A conflict is one of a contact, as in the
+/// report of a run, in however many fields.
+fn count<T: OfContact>(state: ListState, listed: &[T]) -> String {
     let (none, one, many) = match state {
         ListState::InSync => ("nobody is linked and in sync", "in sync", "in sync"),
         ListState::Conflicts => ("no conflicts", "conflict", "conflicts"),
@@ -129,21 +145,47 @@ fn count(state: ListState, count: usize) -> String {
         ListState::Rejected => ("nothing is rejected", "rejected", "rejected"),
         ListState::Duplicates => ("nobody is there twice", "there twice", "there twice"),
     };
-    if count == 0 { none.to_owned() } else { counted(count, one, many) }
+    let lines = listed.len();
+    if lines == 0 {
+        return none.to_owned();
+    }
+    if state == ListState::Conflicts {
+        let contacts: BTreeSet<&str> = listed.iter().map(OfContact::contact).collect();
+        let fields =
+            if contacts.len() == lines { String::new() } else { format!(" in {lines} fields") };
+        return counted(contacts.len(), one, many) + &fields;
+    }
+    counted(lines, one, many)
 }
 
-fn hint(state: ListState, items: &[Item]) -> &'static str {
-    match (state, items) {
-        (_, []) | (ListState::InSync | ListState::Duplicates, _) => "",
-        (ListState::Rejected, items) if items.iter().any(|item| item.is_refused) => {
+/// Something that is about a contact.
+trait OfContact {
+    /// What tells the contact from others.
+    fn contact(&self) -> &str;
+}
+
+impl OfContact for Item {
+    fn contact(&self) -> &str {
+        &self.contact
+    }
+}
+
+impl OfContact for &Entry {
+    fn contact(&self) -> &str {
+        &self.linq_id
+    }
+}
+
+const fn hint(state: ListState, is_refused: bool) -> &'static str {
+    match state {
+        ListState::InSync | ListState::Duplicates => "",
+        ListState::Rejected if is_refused => {
             "; correct the value, or `linqsync retry WHO` sends again what was refused (--all)"
         }
-        (ListState::Rejected, _) => "",
-        (ListState::Conflicts, _) => "; decide with `linqsync resolve WHO --take source|linq`",
-        (ListState::Ambiguous, _) => "; decide with `linqsync resolve WHO --link ID|--separate`",
-        (ListState::Held, _) => {
-            "; decide with `linqsync approve WHO` or `linqsync reject WHO` (--all)"
-        }
+        ListState::Rejected => "; correct the value in the source",
+        ListState::Conflicts => "; decide with `linqsync resolve WHO --take source|linq`",
+        ListState::Ambiguous => "; decide with `linqsync resolve WHO --link ID|--separate`",
+        ListState::Held => "; decide with `linqsync approve WHO` or `linqsync reject WHO` (--all)",
     }
 }
 
@@ -153,25 +195,38 @@ struct Item {
     json: Value,
     /// Whether a side refused it, so that it can be sent again.
     is_refused: bool,
+    /// The contact's id in Linq, if it has one.
+    contact: String,
 }
 
 fn items(state: &State, config: &Config, wanted: ListState) -> Result<Vec<Item>, StateError> {
-    let kinds: &[&str] = match wanted {
-        ListState::Conflicts => &["conflict"],
-        ListState::Ambiguous => &["ambiguous"],
-        ListState::Rejected => &["rejected"],
-        ListState::Held => &["held_deletion", "held_clearing", "held_change"],
-        ListState::InSync => &[],
-        ListState::Duplicates => return in_linq_twice(state, config),
-    };
-    let decided = state.decided()?.into_iter();
-    let decisions = decided.map(|decided| (decided.about.what, decided)).collect();
+    if wanted == ListState::Duplicates {
+        return in_linq_twice(state, config);
+    }
+    let decisions = decisions(state)?;
     let mut items = Vec::new();
-    state.each_waiting(kinds, |waiting| {
+    state.each_waiting(kinds(wanted), |waiting| {
         items.push(item(&waiting, &decisions));
         Ok::<(), StateError>(())
     })?;
     Ok(items)
+}
+
+/// What was decided for the next run, by what it is about.
+fn decisions(state: &State) -> Result<BTreeMap<Fingerprint, Decided>, StateError> {
+    let decided = state.decided()?.into_iter();
+    Ok(decided.map(|decided| (decided.about.what, decided)).collect())
+}
+
+/// The kinds of what waits on a list.
+const fn kinds(list: ListState) -> &'static [&'static str] {
+    match list {
+        ListState::Conflicts => &["conflict"],
+        ListState::Ambiguous => &["ambiguous"],
+        ListState::Rejected => &["rejected"],
+        ListState::Held => &["held_deletion", "held_clearing", "held_change"],
+        ListState::InSync | ListState::Duplicates => &[],
+    }
 }
 
 fn item(waiting: &Waiting, decisions: &BTreeMap<Fingerprint, Decided>) -> Item {
@@ -204,7 +259,8 @@ fn item(waiting: &Waiting, decisions: &BTreeMap<Fingerprint, Decided>) -> Item {
     json["name"] = json!(waiting.person.display_name());
     json["decided"] = json!(decided.map(|decided| &decided.decision));
     json["decided_by"] = json!(decided.map(Decided::decided_by));
-    Item { text, json, is_refused: waiting.kind.is_refused() }
+    let contact = waiting.linq_id.map(|id| id.to_string()).unwrap_or_default();
+    Item { text, json, is_refused: waiting.kind.is_refused(), contact }
 }
 
 fn quoted(value: &str) -> String {
@@ -242,57 +298,15 @@ fn each_in_sync(state: &State, mut each: impl FnMut(Item) -> Result<(), Stop>) -
     })
 }
 
-/// Contacts in Linq that look like one another: each group is one item.
-fn in_linq_twice(state: &State, config: &Config) -> Result<Vec<Item>, StateError> {
-    let contacts = state.contacts()?;
-    let people: Vec<(_, &Values)> = contacts.iter().map(|(id, c)| (*id, &c.values)).collect();
-    let groups = duplicates(&people, config.policy().canon);
-    let member = |id: &LinqId| {
-        person(*id, &contacts[id].values, json!({ "side": Side::Linq.name(), "source_key": null }))
-    };
-    Ok(groups.iter().map(|ids| group(Side::Linq, ids.iter().map(member).collect())).collect())
-}
-
-/// Records of the source that look like one another: each group is one item.
-fn in_source_twice(config: &Config) -> Result<Vec<Item>, ReportedError> {
-    let mut source = open::source(config, Access::ReadOnly);
-    let reading = source.read().map_err(|error| RunError::from(error).reported())?;
-    let records: BTreeMap<RecordIndex, &SourceRecord> =
-        reading.records.iter().map(|record| (record.index, record)).collect();
-    let people: Vec<(_, &Values)> = records.iter().map(|(at, r)| (*at, &r.values)).collect();
-    let groups = duplicates(&people, config.policy().canon);
-    let member = |at: &RecordIndex| row(records[at]);
-    Ok(groups.iter().map(|rows| group(Side::Source, rows.iter().map(member).collect())).collect())
-}
-
-fn group(side: Side, members: Vec<Item>) -> Item {
-    let names: String = members.iter().flat_map(|one| ["    ", &one.text]).collect();
-    Item {
-        text: format!("perhaps one person, in {side}\n{names}"),
-        json: json!(members.into_iter().map(|member| member.json).collect::<Vec<_>>()),
-        is_refused: false,
-    }
-}
-
-fn row(record: &SourceRecord) -> Item {
-    let name = record.values.display_name();
-    let json = json!({
-        "side": Side::Source.name(),
-        "linq_id": null,
-        "source_key": record.name_in_source(),
-        "label": record.label,
-        "line": record.line,
-        "name": name,
-        "person": record.values.only(Field::IDENTITY.into_iter().collect()),
-    });
-    let place = shown(&record.name_in_source(), 24);
-    Item { text: format!("{} ({place})\n", shown(&name, 40)), json, is_refused: false }
-}
-
 fn person(id: LinqId, values: &Values, mut json: Value) -> Item {
     let name = values.display_name();
     json["linq_id"] = json!(id);
     json["name"] = json!(name);
     json["person"] = json!(values.only(Field::IDENTITY.into_iter().collect()));
-    Item { text: format!("{} (id {id})\n", shown(&name, 44)), json, is_refused: false }
+    Item {
+        text: format!("{} (id {id})\n", shown(&name, 44)),
+        json,
+        is_refused: false,
+        contact: String::new(),
+    }
 }

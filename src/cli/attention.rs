@@ -1,0 +1,290 @@
+//! What needs attention, in columns: one line for each thing.
+//!
+//! Owns which columns there are, their order and the order of the lines. Leaves where they come
+//! from to [`super::list`], and the form of the table to [`super::table`].
+
+use std::fmt::Write;
+
+use crate::model::{Decided, Decision, Field, Side, Waiting, WaitingKind};
+
+use super::args::ListState;
+use super::text::shown;
+
+/// One thing that needs attention.
+pub(super) struct Entry {
+    /// Stands for exactly this question, values and all.
+    pub(super) id: String,
+    /// Which list it is on.
+    pub(super) state: ListState,
+    /// The contact's name; empty where it is not known.
+    pub(super) name: String,
+    /// Its place in the source, or its Linq id.
+    pub(super) place: String,
+    /// Its id in Linq.
+    pub(super) linq_id: String,
+    /// The line of the source on which it begins.
+    pub(super) line: String,
+    /// Its e-mail address.
+    pub(super) email: String,
+    /// Its phone number.
+    pub(super) phone_number: String,
+    /// The field that it is about.
+    pub(super) field: String,
+    /// The value in the source, or the one that it would get.
+    pub(super) source_value: String,
+    /// The value in Linq, or the one that it would get.
+    pub(super) linq_value: String,
+    /// What both last agreed on.
+    pub(super) last_synced: String,
+    /// Where the value stands in the source.
+    pub(super) cell: String,
+    /// The contacts that it may be.
+    pub(super) candidates: String,
+    /// Why it waits.
+    pub(super) reason: String,
+    /// What may be decided.
+    pub(super) choices: String,
+    /// What was decided already, for the next run.
+    pub(super) decision: String,
+    /// The value that was decided on.
+    pub(super) value: String,
+    /// The values in words, for a line.
+    told: String,
+    /// Who decided it.
+    decided_by: String,
+}
+
+impl Entry {
+    /// What waits, and what was decided about it.
+    pub(super) fn of(waiting: &Waiting, decided: Option<&Decided>) -> Entry {
+        let Waiting { kind, person, .. } = waiting;
+        let id = waiting.linq_id.map(|id| id.to_string()).unwrap_or_default();
+        let place = match (&waiting.source_key, waiting.linq_id) {
+            (Some(key), _) => key.clone(),
+            (None, Some(id)) => format!("id {id}"),
+            (None, None) => String::new(),
+        };
+        let is_known = !person.filled().is_empty();
+        let [source_value, linq_value, last_synced] = values(waiting);
+        let (decision, value) = decided.map(|one| words(&one.decision)).unwrap_or_default();
+        let by = decided.and_then(|decided| decided.by.clone());
+        Entry {
+            id: question_id(waiting),
+            state: state(kind),
+            name: if is_known { person.display_name() } else { String::new() },
+            place,
+            linq_id: id,
+            line: waiting.line.map(|line| line.to_string()).unwrap_or_default(),
+            email: person[Field::Email].to_string(),
+            phone_number: person[Field::PhoneNumber].to_string(),
+            field: field(kind).map(|field| field.name().to_owned()).unwrap_or_default(),
+            told: told(waiting, [&source_value, &linq_value, &last_synced]),
+            source_value,
+            linq_value,
+            last_synced,
+            cell: waiting.cell.clone().unwrap_or_default(),
+            candidates: candidates(kind).join("; "),
+            reason: waiting.reason.clone(),
+            choices: choices(kind).join(" | "),
+            decision,
+            value,
+            decided_by: by.unwrap_or_default(),
+        }
+    }
+
+    /// Who it is, and where: "Ada King (row:2)".
+    pub(super) fn who(&self) -> String {
+        let line = if self.line.is_empty() { String::new() } else { format!("line {}", self.line) };
+        let place = shown(if self.place.is_empty() { &line } else { &self.place }, 24);
+        match (self.name.is_empty(), place.is_empty()) {
+            (true, _) => place,
+            (false, true) => shown(&self.name, 36),
+            (false, false) => format!("{} ({place})", shown(&self.name, 36)),
+        }
+    }
+
+    /// By state, then by name, place and field.
+    fn order(&self) -> (usize, String, &str, &str) {
+        let by_state = ListState::ATTENTION.iter().position(|state| *state == self.state);
+        let by_name = self.name.to_lowercase();
+        (by_state.unwrap_or(usize::MAX), by_name, &self.place, &self.field)
+    }
+}
+
+/// Sorts entries as they are listed.
+pub(super) fn sort(entries: &mut [Entry]) {
+    entries.sort_by(|a, b| a.order().cmp(&b.order()));
+}
+
+/// The entries, a line each, no wider than `width` if that is given.
+pub(super) fn lines(entries: &[Entry], width: Option<usize>) -> String {
+    let columns = |entry: &Entry| [label(entry.state).to_owned(), entry.who(), entry.field.clone()];
+    let mut widest = [0; 3];
+    for entry in entries {
+        for (widest, cell) in widest.iter_mut().zip(columns(entry)) {
+            *widest = (*widest).max(cell.chars().count());
+        }
+    }
+    let mut text = String::new();
+    for entry in entries {
+        let mut line = String::new();
+        for (cell, widest) in columns(entry).iter().zip(widest).filter(|(_, widest)| *widest > 0) {
+            let _ = write!(line, "{cell:widest$}  ");
+        }
+        line += &entry.told;
+        if !entry.decision.is_empty() {
+            let by = &entry.decided_by;
+            let by = if by.is_empty() { String::new() } else { format!(" by {}", shown(by, 16)) };
+            let _ = write!(line, " [decided{by}: {}]", entry.decision);
+        }
+        let line = line.trim_end();
+        text += &width.map_or_else(|| line.to_owned(), |width| shown(line, width));
+        text.push('\n');
+    }
+    text
+}
+
+/// What a question is called in a table: no spreadsheet takes it for a number.
+pub(super) fn question_id(waiting: &Waiting) -> String {
+    let digits: String = waiting.what.to_hex().chars().take(16).collect();
+    format!("q{digits}")
+}
+
+/// The state in which a line says that something is.
+const fn label(state: ListState) -> &'static str {
+    match state {
+        ListState::Conflicts => "conflict",
+        ListState::Ambiguous
+        | ListState::Held
+        | ListState::Rejected
+        | ListState::InSync
+        | ListState::Duplicates => state.name(),
+    }
+}
+
+/// On which list something is.
+const fn state(kind: &WaitingKind) -> ListState {
+    match kind {
+        WaitingKind::Conflict { .. } => ListState::Conflicts,
+        WaitingKind::Ambiguous { .. } => ListState::Ambiguous,
+        WaitingKind::HeldDeletion { .. }
+        | WaitingKind::HeldClearing { .. }
+        | WaitingKind::HeldChange { .. } => ListState::Held,
+        WaitingKind::Rejected { .. } => ListState::Rejected,
+    }
+}
+
+const fn field(kind: &WaitingKind) -> Option<Field> {
+    match kind {
+        WaitingKind::Conflict { field, .. } => Some(*field),
+        WaitingKind::HeldClearing { change, .. } | WaitingKind::HeldChange { change, .. } => {
+            Some(change.field)
+        }
+        WaitingKind::Rejected { field, .. } => *field,
+        WaitingKind::Ambiguous { .. } | WaitingKind::HeldDeletion { .. } => None,
+    }
+}
+
+/// The values in the source and in Linq, and what both last agreed on. Of an edit that is
+/// held, the side that it is held back from still has what both agreed on.
+fn values(waiting: &Waiting) -> [String; 3] {
+    let none = String::new;
+    match &waiting.kind {
+        WaitingKind::Conflict { base, source, linq, .. } => {
+            [source.clone(), linq.clone(), base.clone()]
+        }
+        WaitingKind::HeldClearing { side, change } | WaitingKind::HeldChange { side, change } => {
+            let (now, then) = (change.from.to_string(), change.to.to_string());
+            match side {
+                Side::Linq => [then, now.clone(), now],
+                Side::Source => [now.clone(), then, now],
+            }
+        }
+        WaitingKind::Rejected { side, .. } => {
+            let value = waiting.value.clone().unwrap_or_default();
+            match side {
+                Side::Linq => [value, none(), none()],
+                Side::Source => [none(), value, none()],
+            }
+        }
+        WaitingKind::Ambiguous { .. } | WaitingKind::HeldDeletion { .. } => {
+            [none(), none(), none()]
+        }
+    }
+}
+
+fn told(waiting: &Waiting, [source, linq, base]: [&str; 3]) -> String {
+    let reason = shown(&waiting.reason, 200);
+    match &waiting.kind {
+        WaitingKind::Conflict { .. } => format!(
+            "source {}, Linq {}, last synced {}: {reason}",
+            quoted(source),
+            quoted(linq),
+            quoted(base)
+        ),
+        WaitingKind::HeldClearing { change, .. } | WaitingKind::HeldChange { change, .. } => {
+            format!("{} → {}: {reason}", quoted(&change.from), quoted(&change.to))
+        }
+        WaitingKind::Rejected { .. } => match (&waiting.value, &waiting.cell) {
+            (Some(value), Some(cell)) => {
+                format!("{} in {}: {reason}", quoted(value), shown(cell, 60))
+            }
+            (_, _) => reason,
+        },
+        WaitingKind::Ambiguous { .. } | WaitingKind::HeldDeletion { .. } => reason,
+    }
+}
+
+/// A value in quotation marks, short enough to stand beside others.
+pub(super) fn quoted(value: &str) -> String {
+    if value.trim().is_empty() {
+        "(none)".to_owned()
+    } else {
+        format!("“{}”", shown(value, 50))
+    }
+}
+
+fn candidates(kind: &WaitingKind) -> Vec<String> {
+    match kind {
+        WaitingKind::Ambiguous { candidates } => {
+            candidates.iter().map(ToString::to_string).collect()
+        }
+        WaitingKind::Conflict { .. }
+        | WaitingKind::HeldDeletion { .. }
+        | WaitingKind::HeldClearing { .. }
+        | WaitingKind::HeldChange { .. }
+        | WaitingKind::Rejected { .. } => Vec::new(),
+    }
+}
+
+/// What may be filled in as a decision.
+pub(super) fn choices(kind: &WaitingKind) -> Vec<String> {
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+    match kind {
+        WaitingKind::Conflict { .. } => words(&["source", "linq", "value", "clear"]),
+        WaitingKind::Ambiguous { candidates } => {
+            let links = candidates.iter().map(|id| format!("link {id}"));
+            links.chain(["separate".to_owned()]).collect()
+        }
+        WaitingKind::HeldDeletion { .. }
+        | WaitingKind::HeldClearing { .. }
+        | WaitingKind::HeldChange { .. } => words(&["approve", "reject"]),
+        WaitingKind::Rejected { .. } if kind.is_refused() => words(&["retry"]),
+        WaitingKind::Rejected { .. } => Vec::new(),
+    }
+}
+
+/// A decision in the words of [`choices`], and its value.
+fn words(decision: &Decision) -> (String, String) {
+    let word = match decision {
+        Decision::Approve => "approve".to_owned(),
+        Decision::Reject => "reject".to_owned(),
+        Decision::Take { side } => side.name().to_owned(),
+        Decision::Value { value } if value.is_empty() => "clear".to_owned(),
+        Decision::Value { value } => return ("value".to_owned(), value.clone()),
+        Decision::Link { linq_id } => format!("link {linq_id}"),
+        Decision::Separate => "separate".to_owned(),
+        Decision::Retry => "retry".to_owned(),
+    };
+    (word, String::new())
+}
