@@ -3,25 +3,33 @@
 //! Owns the way from rows of the history to [`plan::Undoing`](crate::plan::Undoing).
 //! Leaves what is to be put back to the planner.
 
+use std::collections::BTreeSet;
+
 use ecow::EcoString;
 
-use crate::mirror::{Action, HistoryEntry, State, StateError};
+use crate::mirror::{Action, HistoryEntry, HistoryRow, State, StateError};
 use crate::model::{Agreement, BaseChange, Change, RunId, Values, Who};
 use crate::plan::{Deed, Done, Undoing};
 
-/// What `run` did, and what was put back of it so far; of everybody, or only of `whom`.
+/// What `run` did, and with `and_later` all runs after it, and what was put back of it so far;
+/// of everybody, or only of `whom`.
 ///
 /// # Errors
 /// When the state cannot be read.
 pub fn undoing<'a>(
     state: &State,
     run: RunId,
+    and_later: bool,
     whom: Option<Who<'a>>,
 ) -> Result<Undoing<'a>, StateError> {
-    let all = |rows: Vec<crate::mirror::HistoryRow>| {
-        rows.into_iter().filter_map(|row| done(row.entry)).collect()
-    };
-    Ok(Undoing { run, done: all(state.history(run)?), undone: all(state.undone(run)?), whom })
+    let all = |rows: Vec<HistoryRow>| rows.into_iter().filter_map(|row| done(row.entry)).collect();
+    let did = if and_later { state.history_since(run)? } else { state.history(run)? };
+    let runs: BTreeSet<RunId> = did.iter().map(|row| row.run).chain([run]).collect();
+    let mut undone = Vec::new();
+    for run in runs {
+        undone.extend(state.undone(run)?);
+    }
+    Ok(Undoing { run, and_later, done: all(did), undone: all(undone), whom })
 }
 
 fn done(entry: HistoryEntry) -> Option<Done> {

@@ -41,6 +41,11 @@ pub(super) struct Cli {
     #[arg(long, requires = "once")]
     pub(super) dry_run: bool,
 
+    /// With --once: only these contacts take part: a Linq id, e-mail, phone, full name, key
+    /// or row:N
+    #[arg(long, value_name = "WHO", num_args = 1.., requires = "once")]
+    pub(super) only: Vec<String>,
+
     #[command(flatten)]
     pub(super) limit: LimitArgs,
 
@@ -169,6 +174,8 @@ pub(super) enum Command {
     Verify,
     /// Prints Linq's contacts, as the last run saw them, as CSV, vCards or JSON
     Export(ExportArgs),
+    /// Shows the data quality of both sides: missing and unusable values, duplicates
+    Report(ReportArgs),
     /// Erases a person from history, backups and mirror
     Purge(PurgeArgs),
     /// Puts back what a run did, on both sides
@@ -271,6 +278,10 @@ pub(super) struct PlanArgs {
     #[arg(long)]
     pub(super) detailed_exitcode: bool,
 
+    /// Only these contacts: a Linq id, e-mail, phone, full name, key or row:N
+    #[arg(long, value_name = "WHO", num_args = 1..)]
+    pub(super) only: Vec<String>,
+
     /// Keeps the plan in this file, for `apply`; a file that is there is replaced
     #[arg(long, value_name = "FILE")]
     pub(super) out: Option<PathBuf>,
@@ -305,6 +316,18 @@ pub(super) struct HistoryArgs {
     /// Only this contact: a Linq id, e-mail, phone, full name, key or row:N
     #[arg(long, value_name = "WHO")]
     pub(super) contact: Option<String>,
+
+    /// From this time on: 2026-11-20, "2026-11-20 14:30", 2d (two days ago) or yesterday
+    #[arg(long, value_name = "TIME")]
+    pub(super) since: Option<String>,
+
+    /// Up to this time
+    #[arg(long, value_name = "TIME")]
+    pub(super) until: Option<String>,
+
+    /// All runs, and not only the last 20 lines of them
+    #[arg(long)]
+    pub(super) all: bool,
 }
 
 #[derive(Debug, Args)]
@@ -327,6 +350,13 @@ pub(super) enum ExportFormat {
     Vcard,
     /// One document.
     Json,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ReportArgs {
+    /// Prints a table for a spreadsheet
+    #[arg(long)]
+    pub(super) csv: bool,
 }
 
 #[derive(Debug, Args)]
@@ -389,8 +419,12 @@ impl ListState {
 #[derive(Debug, Args)]
 pub(super) struct UndoArgs {
     /// The number of the run, as `linqsync history` shows it
-    #[arg(value_name = "RUN")]
-    pub(super) run: i64,
+    #[arg(value_name = "RUN", required_unless_present = "since", conflicts_with = "since")]
+    pub(super) run: Option<i64>,
+
+    /// Puts back what this run and all runs after it did
+    #[arg(long, value_name = "RUN")]
+    pub(super) since: Option<i64>,
 
     /// Only what it did to this contact: a Linq id, e-mail, phone, full name, key or row:N
     #[arg(long, value_name = "WHO")]

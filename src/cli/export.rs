@@ -21,6 +21,11 @@ use super::{complain, failed_command, file, say, written};
 
 /// Prints or saves the mirror. Returns the exit code.
 pub(super) fn export(output: Output, config: &Config, args: &ExportArgs) -> anyhow::Result<u8> {
+    if output.json && args.format.is_some_and(|format| format != ExportFormat::Json) {
+        let message = "--json and another --format exclude one another".to_owned();
+        let hint = "take one of them; --json is --format json".to_owned();
+        return refuse(output, &ReportedError { code: 2, message, hint });
+    }
     let state = match open::reading(config) {
         Ok(state) => state,
         Err(error) => return refuse(output, &error.reported()),

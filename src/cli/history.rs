@@ -1,4 +1,7 @@
-//! `history`: what was changed, when, where, by which run and why.
+//! `history`: what was changed, when, where, by which run and why, and who decided it.
+//!
+//! Nothing is left out in silence: where not all runs are told, it says how many more there are
+//! and how to see them.
 
 use std::fmt::Write;
 
@@ -6,26 +9,36 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::config::Config;
-use crate::mirror::{Action, HistoryRow, Run, State};
+use crate::mirror::{Action, Deeds, HistoryRow, Run, Span, State, StateError};
 use crate::model::{DecidedBy, RunId, Side, Timestamp};
 use crate::open::{self, OpenError};
 use crate::report::ReportedError;
 
 use super::args::{HistoryArgs, Output};
+use super::moment::{End, moment};
 use super::named::named;
 use super::once::file_name;
 use super::rows::{Rows, Stop, print_rows};
 use super::show::{changes, head_of};
-use super::text::{counted, shown};
-use super::{complain, failed_command, print, print_json, undo, whose};
+use super::text::{counted, shown, wrapped};
+use super::{complain, failed_command, now, print_json, undo, whose};
 
-/// How many runs are told where nothing is asked for in particular.
-const RUNS: usize = 20;
+/// How many lines of runs are told where nothing is asked for in particular.
+const LINES: usize = 20;
+/// How many contacts of a run are named.
+const NAMES: usize = 5;
 
 /// Tells what was changed. Returns the exit code.
 pub(super) fn history(output: Output, config: &Config, args: &HistoryArgs) -> anyhow::Result<u8> {
+    let span = match span(args) {
+        Ok(span) => span,
+        Err(message) => {
+            let hint = "--since and --until take the same forms".to_owned();
+            return refuse(output, &ReportedError { code: 2, message, hint });
+        }
+    };
     let found = open::reading(config)
-        .and_then(|state| Ok(found(&state, config, args)?.map(|found| (state, found))));
+        .and_then(|state| Ok(found(&state, config, args, span)?.map(|found| (state, found))));
     let (state, found) = match found {
         Ok(Ok(found)) => found,
         Ok(Err(error)) => return refuse(output, &error),
@@ -38,7 +51,8 @@ pub(super) fn history(output: Output, config: &Config, args: &HistoryArgs) -> an
         });
         let printed = print_json(&Document {
             schema: "linqsync.history/1",
-            runs: found.runs.iter().map(run_json).collect(),
+            runs: found.groups.iter().flat_map(|group| &group.runs).map(run_json).collect(),
+            more: found.more,
             entries: &entries,
             error: None,
         });
@@ -48,11 +62,15 @@ pub(super) fn history(output: Output, config: &Config, args: &HistoryArgs) -> an
         }
         failure
     } else if args.run.is_none() && args.contact.is_none() {
-        print(&runs_text(&found.runs, &source))?;
-        None
+        print_rows(|print| {
+            for group in &found.groups {
+                print(&group.text(&state, &source)?)?;
+            }
+            print(&found.last_line())
+        })?
     } else {
         print_rows(|print| {
-            print(&failures_text(&found.runs, args))?;
+            print(&failures_text(&found.groups, args))?;
             let mut told = 0;
             found.each_entry(&state, |row| {
                 told += 1;
@@ -75,6 +93,8 @@ pub(super) fn history(output: Output, config: &Config, args: &HistoryArgs) -> an
 struct Document<'a, T> {
     schema: &'static str,
     runs: Vec<Value>,
+    /// How many earlier runs are not told.
+    more: usize,
     entries: &'a T,
     error: Option<()>,
 }
@@ -85,15 +105,34 @@ fn refuse(output: Output, error: &ReportedError) -> anyhow::Result<u8> {
     Ok(error.code)
 }
 
+/// The span of time that is asked for.
+fn span(args: &HistoryArgs) -> Result<Span, String> {
+    let now = now();
+    let at =
+        |text: &Option<String>, end| text.as_ref().map(|text| moment(text, now, end)).transpose();
+    Ok(Span { since: at(&args.since, End::First)?, until: at(&args.until, End::Last)? })
+}
+
 /// What there is to tell, newest first.
 struct Found {
-    runs: Vec<Run>,
+    groups: Vec<Group>,
+    /// How many earlier runs are not told.
+    more: usize,
     entries: Entries,
+    span: Span,
+}
+
+/// Runs that are told together: one, or several in a row that failed for the same reason.
+struct Group {
+    runs: Vec<Run>,
 }
 
 enum Entries {
+    None,
     /// All of one run.
     OfRun(RunId),
+    /// All of a span of time.
+    Within,
     /// These.
     These(Vec<HistoryRow>),
 }
@@ -105,9 +144,71 @@ impl Found {
         state: &State,
         mut each: impl FnMut(&HistoryRow) -> Result<(), Stop>,
     ) -> Result<(), Stop> {
+        let Span { since, until } = self.span;
+        let is_within = |row: &HistoryRow| {
+            since.is_none_or(|since| row.at >= since) && until.is_none_or(|until| row.at <= until)
+        };
         match &self.entries {
-            Entries::OfRun(run) => state.each_of_run(*run, |row| each(&row)),
-            Entries::These(rows) => rows.iter().try_for_each(each),
+            Entries::None => Ok(()),
+            Entries::OfRun(run) => {
+                state.each_of_run(*run, |row| if is_within(&row) { each(&row) } else { Ok(()) })
+            }
+            Entries::Within => state.each_within(self.span, |row| each(&row)),
+            Entries::These(rows) => rows.iter().filter(|row| is_within(row)).try_for_each(each),
+        }
+    }
+
+    /// What follows the runs.
+    fn last_line(&self) -> String {
+        let is_limited = self.span.since.is_some() || self.span.until.is_some();
+        if self.groups.is_empty() {
+            return if is_limited {
+                "no run has changed anything in that time\n".to_owned()
+            } else {
+                "no run has changed anything so far\n".to_owned()
+            };
+        }
+        let more = match self.more {
+            0 => String::new(),
+            more => {
+                let runs = counted(more, "earlier run", "earlier runs");
+                format!("… and {runs}; `linqsync history --all` shows all, `--since TIME` some\n")
+            }
+        };
+        more + "each change with `linqsync history --run N`; put back with `linqsync undo N`\n"
+    }
+}
+
+/// The runs within `span`, in groups; of the whole past only the last of them, unless `all` is
+/// asked for. And how many more there are.
+fn groups(state: &State, span: Span, all: bool) -> Result<(Vec<Group>, usize), StateError> {
+    enum Enough {
+        Told,
+        State(StateError),
+    }
+    impl From<StateError> for Enough {
+        fn from(error: StateError) -> Enough {
+            Enough::State(error)
+        }
+    }
+    let mut groups: Vec<Group> = Vec::new();
+    let done = state.each_past_run(span, |run| {
+        if groups.last().is_some_and(|group| group.goes_on_with(&run)) {
+            groups.last_mut().into_iter().for_each(|group| group.runs.push(run.clone()));
+        } else if !all && groups.len() == LINES {
+            return Err(Enough::Told);
+        } else {
+            groups.push(Group { runs: vec![run] });
+        }
+        Ok(())
+    });
+    match done {
+        Ok(()) => Ok((groups, 0)),
+        Err(Enough::State(error)) => Err(error),
+        Err(Enough::Told) => {
+            let last = groups.last().and_then(|group| group.runs.last());
+            let more = last.map(|run| state.count_past_runs(span, run.id)).transpose()?;
+            Ok((groups, more.unwrap_or_default()))
         }
     }
 }
@@ -116,6 +217,7 @@ fn found(
     state: &State,
     config: &Config,
     args: &HistoryArgs,
+    span: Span,
 ) -> Result<Result<Found, ReportedError>, OpenError> {
     let run = args.run.map(RunId);
     if let Some(run) = run
@@ -123,6 +225,7 @@ fn found(
     {
         return Ok(Err(error));
     }
+    let is_limited = span.since.is_some() || span.until.is_some();
     let entries = match (&args.contact, run) {
         (Some(text), run) => {
             let name = match named(state, config, text)? {
@@ -139,13 +242,17 @@ fn found(
             Entries::These(rows)
         }
         (None, Some(run)) => Entries::OfRun(run),
-        (None, None) => Entries::These(Vec::new()),
+        (None, None) if is_limited => Entries::Within,
+        (None, None) => Entries::None,
     };
-    let runs = match run {
-        Some(run) => state.run(run)?.into_iter().collect(),
-        None => state.runs_with_history(RUNS)?,
+    let (groups, more) = match run {
+        Some(run) => {
+            let runs: Vec<Run> = state.run(run)?.into_iter().collect();
+            (vec![Group { runs }], 0)
+        }
+        None => groups(state, span, args.all || is_limited)?,
     };
-    Ok(Ok(Found { runs, entries }))
+    Ok(Ok(Found { groups, more, entries, span }))
 }
 
 fn nothing_about(text: &str) -> ReportedError {
@@ -172,26 +279,75 @@ fn run_json(run: &Run) -> Value {
     })
 }
 
-fn runs_text(runs: &[Run], source: &str) -> String {
-    let mut text = String::new();
-    for run in runs {
-        let outcome = match (&run.ending, run.undoes) {
-            (None, _) => "interrupted".to_owned(),
-            (Some(ending), None) => ending.outcome.clone(),
-            (Some(ending), Some(undone)) => format!("{}, put back run {undone}", ending.outcome),
+impl Group {
+    /// Whether `earlier` failed for the same reason as these, and did nothing.
+    fn goes_on_with(&self, earlier: &Run) -> bool {
+        let Some(last) = self.runs.last() else { return false };
+        let reason = |run: &Run| {
+            let did = ["linq", "source"].into_iter().any(|side| {
+                run.ending.as_ref().is_some_and(|ending| done(&ending.report[side]).is_some())
+            });
+            failure(run).filter(|_| !did && run.undoes.is_none())
         };
-        let _ = writeln!(text, "run {:<6} {}  {outcome}", run.id.0, instant(run.started_at));
-        text += &asked_text(run);
-        for (name, side) in [("Linq", "linq"), (source, "source")] {
-            if let Some(done) = run.ending.as_ref().and_then(|e| done(&e.report[side])) {
-                let _ = writeln!(text, "    {:<20} {done}", shown(name, 20));
-            }
+        reason(last).is_some() && reason(last) == reason(earlier)
+    }
+
+    fn text(&self, state: &State, source: &str) -> Result<String, StateError> {
+        match self.runs.as_slice() {
+            [run] => run_text(state, run, source),
+            [last, .., first] => Ok(format!(
+                "runs {}–{}  {} to {}  failed {} times: {}\n",
+                first.id.0,
+                last.id.0,
+                instant(first.started_at),
+                instant(last.started_at),
+                self.runs.len(),
+                failure(last).map(|message| shown(&message, 200)).unwrap_or_default(),
+            )),
+            [] => Ok(String::new()),
         }
     }
-    if runs.is_empty() {
-        return "no run has changed anything so far\n".to_owned();
+}
+
+/// Why a run failed, if it did.
+fn failure(run: &Run) -> Option<String> {
+    let ending = run.ending.as_ref()?;
+    ending.report["error"]["message"].as_str().map(str::to_owned)
+}
+
+fn run_text(state: &State, run: &Run, source: &str) -> Result<String, StateError> {
+    let outcome = match (&run.ending, run.undoes) {
+        (None, _) => "interrupted, or at work".to_owned(),
+        (Some(ending), None) => ending.outcome.clone(),
+        (Some(ending), Some(undone)) => format!("{}, put back run {undone}", ending.outcome),
+    };
+    let why = failure(run).map(|why| format!(": {}", shown(&why, 200))).unwrap_or_default();
+    let mut text = format!("run {:<6} {}  {outcome}{why}\n", run.id.0, instant(run.started_at));
+    text += &asked_text(run);
+    for (name, side) in [("Linq", "linq"), (source, "source")] {
+        if let Some(done) = run.ending.as_ref().and_then(|e| done(&e.report[side])) {
+            let _ = writeln!(text, "    {:<20} {done}", shown(name, 20));
+        }
     }
-    text + "each change with `linqsync history --run N`; put back with `linqsync undo N`\n"
+    let Deeds { contacts, names, decided } = state.deeds(run.id, NAMES)?;
+    if contacts > 0 {
+        let told: Vec<String> = names.iter().map(|name| shown(name, 40)).collect();
+        let more = match contacts - names.len() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let names = wrapped(&(told.join(", ") + &more), 25);
+        let _ = writeln!(text, "    {:<20} {names}", "contacts");
+    }
+    // Who asked for all of the run is said already.
+    let decided =
+        decided.into_iter().filter(|(_, command, _)| Some(command) != run.command.as_ref());
+    for (by, command, count) in decided {
+        let by = by.map(|by| format!("by {} ", shown(&by, 40))).unwrap_or_default();
+        let changes = counted(count, "change", "changes");
+        let _ = writeln!(text, "    {:<20} {by}with `{command}`: {changes}", "decided");
+    }
+    Ok(text)
 }
 
 /// Who asked for a run that was not made to keep both sides the same.
@@ -205,7 +361,7 @@ fn asked_text(run: &Run) -> String {
 }
 
 /// Why the run that was asked for failed, if it did.
-fn failures_text(runs: &[Run], args: &HistoryArgs) -> String {
+fn failures_text(groups: &[Group], args: &HistoryArgs) -> String {
     let failed = |run: &Run| {
         let ending = run.ending.as_ref()?;
         let message = ending.report["error"]["message"].as_str()?;
@@ -213,7 +369,7 @@ fn failures_text(runs: &[Run], args: &HistoryArgs) -> String {
         Some(format!("run {} of {at} failed: {}\n", run.id, shown(message, 200)))
     };
     match args.run {
-        Some(_) => runs.iter().filter_map(failed).collect(),
+        Some(_) => groups.iter().flat_map(|group| &group.runs).filter_map(failed).collect(),
         None => String::new(),
     }
 }

@@ -12,15 +12,19 @@ mod demo;
 mod explain;
 mod export;
 mod file;
+mod foreword;
 mod history;
 mod init;
 mod list;
 mod log;
+mod moment;
 mod named;
 mod once;
+mod only;
 mod pager;
 mod progress;
 mod purge;
+mod quality;
 mod reference;
 mod rows;
 mod sandbox;
@@ -141,6 +145,9 @@ fn carry_out(cli: &Cli, runtime: &Runtime) -> anyhow::Result<u8> {
         Some(Command::Export(args)) => {
             configured(cli, |config| export::export(cli.output, &config, args))
         }
+        Some(Command::Report(args)) => {
+            configured(cli, |config| quality::report(cli.output, &config, args))
+        }
         Some(Command::Purge(args)) => {
             configured(cli, |config| purge::purge(cli.output, &config, args))
         }
@@ -156,9 +163,12 @@ fn carry_out(cli: &Cli, runtime: &Runtime) -> anyhow::Result<u8> {
         Some(Command::Completions(args)) => reference::completions(args),
         Some(Command::Man(args)) => reference::man(cli.output, args),
         None if cli.once && cli.dry_run => configured(cli, |config| {
-            let args = args::PlanArgs::default();
+            let args = args::PlanArgs { only: cli.only.clone(), ..Default::default() };
             runtime.block_on(once::plan(cli.output, &config, &args))
         }),
+        None if cli.once && !cli.only.is_empty() => {
+            configured(cli, |config| runtime.block_on(only::once(cli, &config)))
+        }
         None if cli.once => configured(cli, |config| runtime.block_on(once::once(cli, &config))),
         None => configured(cli, |config| runtime.block_on(serve(cli, config))),
     }

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Serialize;
 use tracing::Instrument;
 
 use crate::config::Config;
@@ -24,6 +25,8 @@ use crate::source::{Access, Source};
 use crate::users;
 
 use super::args::{Cli, Output, PlanArgs};
+use super::foreword::{Estimate, foreword};
+use super::only::only;
 use super::progress::telling;
 use super::signals::Signals;
 use super::{complain, now, print, print_json, refuse, show};
@@ -282,10 +285,18 @@ pub(super) async fn plan(output: Output, config: &Config, args: &PlanArgs) -> an
         Ok(opened) => opened,
         Err(error) => return refuse(output, error.reported()),
     };
-    let planned = match foresee(output, config, opened, Aim::Sync, Extent::Restless).await? {
+    let extent = if args.only.is_empty() { Extent::Restless } else { Extent::Everybody };
+    let mut planned = match foresee(output, config, opened, Aim::Sync, extent).await? {
         Ok(planned) => planned,
         Err(error) => return refuse(output, error),
     };
+    if !args.only.is_empty() {
+        let state = open::reading(config).map_err(|error| error.reported());
+        let done = state.and_then(|state| only(&state, config, &args.only, &mut planned));
+        if let Err(error) = done {
+            return refuse(output, error);
+        }
+    }
     if let Some(path) = &args.out
         && let Err(error) = super::apply::save(config, path, &planned.0, &planned.1)
     {
@@ -326,6 +337,14 @@ pub(super) async fn foresee(
     }))
 }
 
+/// A plan, with what it costs.
+#[derive(Serialize)]
+struct Foreseen<'a> {
+    #[serde(flatten)]
+    document: &'a PlanDocument<'a>,
+    estimate: Estimate,
+}
+
 /// Prints a plan. Returns whether there are steps.
 pub(super) fn show_plan(
     output: Output,
@@ -333,10 +352,13 @@ pub(super) fn show_plan(
     (plan, seen, report): &Planned,
 ) -> anyhow::Result<bool> {
     let document = PlanDocument::new(plan, seen, report);
+    let per_second = config.linq.requests_per_second;
+    let estimate = Estimate::of(plan, report, per_second);
     if output.json {
-        print_json(&document)?;
+        print_json(&Foreseen { document: &document, estimate })?;
     } else {
-        print(&show::plan_text(plan, seen, &file_name(&config.source.path)))?;
+        let text = show::plan_text(plan, seen, &file_name(&config.source.path));
+        print(&(foreword(plan, seen, estimate, per_second) + &text))?;
     }
     Ok(!document.is_empty())
 }

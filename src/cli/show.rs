@@ -249,7 +249,8 @@ pub(crate) fn quoted(value: &str) -> String {
     }
 }
 
-fn summary(plan: &Plan, seen: &Observation) -> String {
+/// What a plan comes to, in a line.
+pub(super) fn summary(plan: &Plan, seen: &Observation) -> String {
     let mut done = [SideCounts::default(), SideCounts::default()];
     for step in &plan.steps {
         for (side, counts) in [Side::Source, Side::Linq].into_iter().zip(&mut done) {

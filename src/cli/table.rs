@@ -41,13 +41,16 @@ pub(super) const COLUMNS: [&str; 18] = [
 /// The delimiters with which tables are saved.
 const DELIMITERS: [u8; 3] = [b',', b';', b'\t'];
 
-/// A table with these rows, as bytes.
-pub(super) fn written<'a>(rows: impl Iterator<Item = [Cow<'a, str>; 18]>) -> Vec<u8> {
+/// A table with these columns and rows, as bytes.
+pub(super) fn written<'a, const N: usize>(
+    columns: [&str; N],
+    rows: impl Iterator<Item = [Cow<'a, str>; N]>,
+) -> Vec<u8> {
     let mut writer = csv::WriterBuilder::new()
         .terminator(csv::Terminator::CRLF)
         .from_writer("\u{feff}".as_bytes().to_vec());
     // Writing into memory cannot fail, and all rows are of one length.
-    let _ = writer.write_record(COLUMNS);
+    let _ = writer.write_record(columns);
     for row in rows {
         let guarded = row.iter().map(|cell| guarded(cell));
         let _ = writer.write_record(guarded.map(|cell| cell.as_bytes().to_vec()));
@@ -275,7 +278,7 @@ mod tests {
     #[test]
     fn a_table_comes_back_in_every_form_in_which_spreadsheets_save_it() {
         let rows = [row("q1", "value", "=1+1"), row("q2", "source", "Chief, \"É\"")];
-        let bytes = written(rows.into_iter());
+        let bytes = written(COLUMNS, rows.into_iter());
         assert_eq!(told(&bytes), expected());
         let text = String::from_utf8(bytes).unwrap();
         assert!(text.starts_with('\u{feff}') && text.contains(",'=1+1\r\n"), "{text}");

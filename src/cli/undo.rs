@@ -1,4 +1,4 @@
-//! `undo`: puts back what a run did.
+//! `undo`: puts back what a run did, or all runs from one on.
 
 use crate::config::Config;
 use crate::mirror::{State, StateError};
@@ -23,7 +23,10 @@ pub(super) async fn undo(output: Output, config: &Config, args: &UndoArgs) -> an
         Ok(opened) => opened,
         Err(error) => return refuse(output, error.reported()),
     };
-    let run = RunId(args.run);
+    let (run, and_later) = match (args.since, args.run) {
+        (Some(run), _) => (RunId(run), true),
+        (None, run) => (RunId(run.unwrap_or_default()), false),
+    };
     let canon = config.policy().canon;
     let name = args.contact.as_deref().map(|text| named(&opened.state, config, text)).transpose();
     let name = match name.map(Option::transpose) {
@@ -34,7 +37,7 @@ pub(super) async fn undo(output: Output, config: &Config, args: &UndoArgs) -> an
     let whom = name.as_deref().map(|text| Who::new(text, canon));
     let known = unknown(&opened.state, run).and_then(|unknown| match unknown {
         Some(error) => Ok(Err(error)),
-        None => undoing(&opened.state, run, whom).map(Ok),
+        None => undoing(&opened.state, run, and_later, whom).map(Ok),
     });
     let undoing = match known {
         Ok(Ok(undoing)) => undoing,

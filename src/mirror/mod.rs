@@ -21,6 +21,7 @@
 //! | `weather` | a Linq that does not work, and when it may be asked again |
 //! | `memory` | the pair, what readings mean and the first backup |
 //! | `reading` | what commands that only read ask: row by row, and counted where it is kept |
+//! | `past` | the past as commands ask for it: runs, spans of time
 //! | `purge` | erasing a person for good |
 //! | `records` | the linked records of the source as they were last read, in a file of its own |
 //! | `commit` | the one transaction in which the base advances |
@@ -47,6 +48,7 @@ mod journal;
 mod links;
 mod memory;
 mod not_found;
+mod past;
 mod purge;
 mod reading;
 mod records;
@@ -75,6 +77,7 @@ pub use intent::{Intent, IntentKind, IntentOutcome, IntentState, IntentStep, New
 pub use links::{LinkChange, LinkKey};
 pub use memory::{Bound, Pair};
 pub use not_found::NotFound;
+pub use past::{Deeds, Span};
 pub use purge::Traces;
 pub use reading::{LinkCounts, LinkSeen, WaitingKinds};
 pub use records::KeptRecord;

@@ -279,7 +279,7 @@ impl State {
     }
 
     /// Hands on what `read` makes of each row, but for those of which it makes nothing.
-    fn each<T, E: From<StateError>>(
+    pub(super) fn each<T, E: From<StateError>>(
         &self,
         sql: &'static str,
         params: impl Params,

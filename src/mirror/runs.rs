@@ -248,7 +248,8 @@ fn finish(tx: &Connection, run: RunId, ending: &Ending) -> Result<(), Fault> {
     if found == 0 { Err(StateError::UnknownRun(run).into()) } else { Ok(()) }
 }
 
-fn run(row: &Row<'_>) -> rusqlite::Result<Run> {
+/// A row of the runs.
+pub(super) fn run(row: &Row<'_>) -> rusqlite::Result<Run> {
     let ending = match row.get(2)? {
         None => None,
         Some(Millis(at)) => {

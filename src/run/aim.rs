@@ -42,7 +42,7 @@ impl Aim<'_> {
     fn command(self) -> String {
         match self {
             Aim::Sync => "--once".to_owned(),
-            Aim::Undo(undoing) => format!("undo {}", undoing.run),
+            Aim::Undo(undoing) => undoing.command(),
             Aim::Apply(_) => "apply".to_owned(),
         }
     }

@@ -59,11 +59,14 @@ fn the_history_tells_the_runs_and_each_change_newest_first() {
         asked for by anna with `undo 2`
         Linq                 1 created, 1 updated
         contacts.csv         1 created, 1 updated
+        contacts             Ada King, Bo Wang
     run 2      YYYY-MM-DD hh:mm:ss UTC  clean
         Linq                 1 updated
         contacts.csv         1 updated, 1 deleted
+        contacts             Ada King, Bo Wang
     run 1      YYYY-MM-DD hh:mm:ss UTC  clean
         Linq                 2 created
+        contacts             Ada King, Bo Wang
     each change with `linqsync history --run N`; put back with `linqsync undo N`
     ");
     let text = timeless(&told(&world, &["history", "--run", "2"], 0));

@@ -49,6 +49,10 @@ fn eventful() -> World {
 #[test]
 fn a_plan_is_told_per_person_and_field_with_the_reason() {
     assert_snapshot!(shown(&eventful(), &["plan"], 0), @"
+    Plan: 2 to create, 2 to update, 2 to delete; 0 to link; 2 waiting
+    about 7 requests to Linq, 1s at 1000 per second (linq.requests_per_second)
+    + create  ~ update  - delete  ! waits  ? ambiguous
+
     to Linq
       ~ Ada King (row:2)
           edited in the source
@@ -213,6 +217,8 @@ fn the_help_and_the_version_are_on_stdout() {
                    differences
       export       Prints Linq's contacts, as the last run saw them, as CSV, vCards
                    or JSON
+      report       Shows the data quality of both sides: missing and unusable
+                   values, duplicates
       purge        Erases a person from history, backups and mirror
       undo         Puts back what a run did, on both sides
       sandbox      Runs a local server that behaves like Linq
@@ -228,6 +234,10 @@ fn the_help_and_the_version_are_on_stdout() {
 
           --dry-run
               With --once: shows what the run would do, as `plan` does
+
+          --only <WHO>...
+              With --once: only these contacts take part: a Linq id, e-mail, phone,
+              full name, key or row:N
 
           --max-deletes <N|P%>
               How many deletions this run may carry out on a side: a number or a

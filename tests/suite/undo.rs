@@ -272,6 +272,10 @@ fn a_dry_undo_shows_everything_and_writes_nothing() {
     let number = run.json["run"].to_string();
     let ended = world.run(&["undo", &number, "--dry-run", "-q"]).expect(0);
     insta::assert_snapshot!(ended.stdout, @"
+    Plan: 2 to create, 2 to update, 0 to delete; 0 to link; 0 waiting
+    about 5 requests to Linq, 1s at 1000 per second (linq.requests_per_second)
+    + create  ~ update
+
     to Linq
       ~ Ada King (row:2)
           put back as it was before run 2

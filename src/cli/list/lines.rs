@@ -59,9 +59,8 @@ pub(super) fn list_table(
     wanted: Option<ListState>,
 ) -> anyhow::Result<u8> {
     let table = match wanted {
-        Some(list @ (ListState::InSync | ListState::Duplicates)) => {
-            contacts(state, config, list).map(|rows| table::written(rows.into_iter()))
-        }
+        Some(list @ (ListState::InSync | ListState::Duplicates)) => contacts(state, config, list)
+            .map(|rows| table::written(table::COLUMNS, rows.into_iter())),
         Some(
             ListState::Conflicts | ListState::Ambiguous | ListState::Held | ListState::Rejected,
         )
@@ -69,7 +68,7 @@ pub(super) fn list_table(
             let wanted = wanted.map_or(ListState::ATTENTION.to_vec(), |state| vec![state]);
             let entries = entries(state, &wanted);
             entries
-                .map(|entries| table::written(entries.iter().map(Entry::row)))
+                .map(|entries| table::written(table::COLUMNS, entries.iter().map(Entry::row)))
                 .map_err(|error| OpenError::from(error).reported())
         }
     };

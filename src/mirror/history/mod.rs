@@ -211,6 +211,16 @@ pub(super) const WHOLE: &str = rows!("ORDER BY id");
 /// The statement that reads what a run did, the last first.
 pub(super) const OF_RUN_BACKWARDS: &str = rows!("WHERE run = ?1 ORDER BY id DESC");
 
+/// The statement that reads what was done in a span of time, the last first.
+pub(super) const WITHIN_BACKWARDS: &str = rows!("WHERE at BETWEEN ?1 AND ?2 ORDER BY id DESC");
+
+/// The statement that reads what a run and those after it did, in order, but for those that put
+/// back one of them.
+pub(super) const SINCE_RUN: &str = rows!(
+    "WHERE run >= ?1
+       AND run NOT IN (SELECT id FROM runs WHERE undoes >= ?1 AND id >= ?1) ORDER BY id"
+);
+
 impl State {
     /// What `run` did, in order.
     ///

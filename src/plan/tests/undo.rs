@@ -49,7 +49,7 @@ fn base(step: &Step, change: &Change, side: Side, seen: &Observation) -> BaseCha
 }
 
 fn undoing(done: Vec<Done>) -> Undoing<'static> {
-    Undoing { run: RunId(7), done, undone: Vec::new(), whom: None }
+    Undoing { run: RunId(7), and_later: false, done, undone: Vec::new(), whom: None }
 }
 
 /// Puts back what was done, write by write as a run would.

@@ -35,12 +35,22 @@ use restore::Crowd;
 pub struct Undoing<'a> {
     /// The run that did it.
     pub run: RunId,
+    /// Whether what later runs did goes back as well.
+    pub and_later: bool,
     /// What it did, in order.
     pub done: Vec<Done>,
     /// What was done to put it back so far, in order.
     pub undone: Vec<Done>,
     /// Only what was done to this person.
     pub whom: Option<Who<'a>>,
+}
+
+impl Undoing<'_> {
+    /// The command that asks for it: `undo 3`, or `undo --since 3`.
+    pub fn command(&self) -> String {
+        let since = if self.and_later { "--since " } else { "" };
+        format!("undo {since}{}", self.run)
+    }
 }
 
 /// Something that a run did to a person.
@@ -253,10 +263,10 @@ impl<'a> Undo<'a, '_> {
         guard_undo(&mut plan, cases, seen, policy);
         let held = |wait: &Wait| matches!(wait, Wait::HeldDeletion(_) | Wait::HeldClearing(..));
         if plan.steps.iter().any(|step| step.waits.iter().any(held)) {
-            let run = undoing.run;
             plan.notices.push(format!(
-                "the guard holds what it takes for too much; if it is meant: `linqsync undo {run} \
-                 --max-deletes N`"
+                "the guard holds what it takes for too much; if it is meant: `linqsync {} \
+                 --max-deletes N`",
+                undoing.command()
             ));
         }
         plan.steps.iter_mut().for_each(leave_what_is_held);

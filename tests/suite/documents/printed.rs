@@ -98,6 +98,7 @@ fn what_runs_and_lists_say(printed: &mut Printed) {
     }
     printed.by(&world, &["verify"]);
     printed.by(&world, &["status"]);
+    printed.by(&world, &["report"]);
     world.write("First Name,Last Name,Email,Phone,Company,Title,City,Key\n");
     printed.by(&world, &["--once"]);
 }

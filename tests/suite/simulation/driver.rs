@@ -101,7 +101,7 @@ pub(super) enum Ended {
 fn undoing_one(state: &State, which: u32) -> Option<Undoing<'static>> {
     let runs = state.runs_with_history(100).unwrap();
     let run = runs.get(which as usize % runs.len().max(1))?;
-    Some(undoing(state, run.id, None).unwrap())
+    Some(undoing(state, run.id, false, None).unwrap())
 }
 
 struct Driver {
