@@ -336,6 +336,11 @@ pub(super) struct ExportArgs {
     #[arg(long, value_enum)]
     pub(super) format: Option<ExportFormat>,
 
+    /// As they were at this time, as far as the history tells: 2026-11-20,
+    /// "2026-11-20 14:30", 2d (two days ago) or yesterday
+    #[arg(long, value_name = "TIME")]
+    pub(super) at: Option<String>,
+
     /// Saves it here, for nobody else to read; a file that is there is replaced
     #[arg(long, value_name = "FILE")]
     pub(super) out: Option<PathBuf>,

@@ -75,6 +75,18 @@ impl State {
         })
     }
 
+    /// When the first run began that is known.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn first_run(&self) -> Result<Option<Timestamp>, StateError> {
+        self.read(|conn| {
+            conn.prepare_cached("SELECT started_at FROM runs ORDER BY id LIMIT 1")?
+                .query_row([], |row| row.get(0).map(|Millis(at)| at))
+                .optional()
+        })
+    }
+
     /// Hands on what was done within `span`, the last first.
     ///
     /// # Errors

@@ -155,6 +155,45 @@ fn a_run_and_all_after_it_are_put_back_in_one_go() {
 }
 
 #[test]
+fn contacts_leave_as_they_were_at_an_earlier_time() {
+    let mut world = World::with_csv(&people::csv(1..=4));
+    world.set("linq.concurrency", "1");
+    world.sync();
+    let first = json(&world, &["export"])["contacts"].clone();
+    let at = |run: &str| {
+        json(&world, &["history", "--run", run])["runs"][0]["finished_at"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    let first_at = at("1");
+    // An edit and a deletion on either side, a new contact, and a conflict that is decided.
+    world.edit("Title 001", "Chief");
+    world.change("First002", "title", "Lady");
+    world.edit(&people::row(3), "");
+    world.write(world.text() + &people::row(9));
+    world.once().expect(0);
+    let (second, second_at) = (json(&world, &["export"])["contacts"].clone(), at("2"));
+    world.remove("First004");
+    world.edit("Chief", "Captain");
+    world.change("First001", "title", "CTO");
+    world.once().expect(3);
+    world.run(&["resolve", "--all", "--take", "source"]).expect(0);
+    world.once().expect(0);
+    let exported = |at: &str| json(&world, &["export", "--at", at]);
+    assert_eq!(exported(&second_at)["contacts"], second);
+    assert_eq!(exported(&first_at)["contacts"], first);
+    assert!(!exported(&first_at)["at"].is_null());
+    let now = json(&world, &["export"]);
+    assert_eq!((&now["at"], now["contacts"].as_array().unwrap().len()), (&Value::Null, 3));
+    let table = told(&world, &["export", "--at", &first_at]);
+    assert!(table.contains("Title 001") && table.contains("First003"), "{table}");
+    for wrong in ["2d", "soon", "500d"] {
+        world.run(&["export", "--at", wrong]).expect(2);
+    }
+}
+
+#[test]
 fn two_formats_at_once_are_refused() {
     let world = with_runs(1);
     for arguments in [["export", "--format", "csv"], ["export", "--format", "vcard"]] {

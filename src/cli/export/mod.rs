@@ -1,4 +1,7 @@
-//! `export`: Linq's contacts as the state knows them, as CSV, vCards or JSON.
+//! `export`: Linq's contacts as the state knows them, now or at an earlier time, as CSV, vCards
+//! or JSON.
+
+mod at;
 
 use std::cell::Cell;
 use std::io::{self, BufWriter, Write};
@@ -8,16 +11,17 @@ use serde_json::{Value, json};
 
 use crate::config::Config;
 use crate::mirror::{State, StateError};
-use crate::model::{Field, LinqId, Needles, Values};
+use crate::model::{Field, LinqId, Needles, Timestamp, Values};
 use crate::open::{self, OpenError};
 use crate::report::ReportedError;
 use crate::source::FormulaGuard;
 use crate::source::vcard::uid_of;
 
 use super::args::{ExportArgs, ExportFormat, Output};
+use super::moment::{End, moment};
 use super::rows::Rows;
 use super::text::counted;
-use super::{complain, failed_command, file, say, written};
+use super::{complain, failed_command, file, now, say, written};
 
 /// Prints or saves the mirror. Returns the exit code.
 pub(super) fn export(output: Output, config: &Config, args: &ExportArgs) -> anyhow::Result<u8> {
@@ -30,11 +34,16 @@ pub(super) fn export(output: Output, config: &Config, args: &ExportArgs) -> anyh
         Ok(state) => state,
         Err(error) => return refuse(output, &error.reported()),
     };
+    let past = match past(&state, config, args) {
+        Ok(past) => past,
+        Err(error) => return refuse(output, &error),
+    };
+    let contacts = Contacts { state: &state, past };
     let asked = if output.json { ExportFormat::Json } else { ExportFormat::Csv };
     let format = args.format.unwrap_or(asked);
     let Some(path) = &args.out else {
         let mut out = BufWriter::new(io::stdout().lock());
-        return match write_contacts(&state, format, &mut out) {
+        return match write_contacts(&contacts, format, &mut out) {
             Ok(_) => written(out.flush()).map(|()| 0),
             Err(Failure::Unwritten(error)) => written(Err(error)).map(|()| 0),
             Err(Failure::State(error)) => {
@@ -46,7 +55,7 @@ pub(super) fn export(output: Output, config: &Config, args: &ExportArgs) -> anyh
         };
     };
     let mut text = Vec::new();
-    let saved = write_contacts(&state, format, &mut text)
+    let saved = write_contacts(&contacts, format, &mut text)
         .and_then(|count| Ok(file::save_private(path, &text).map(|()| count)?));
     let error = match saved {
         Ok(count) => {
@@ -62,6 +71,41 @@ pub(super) fn export(output: Output, config: &Config, args: &ExportArgs) -> anyh
         },
     };
     refuse(output, &error)
+}
+
+/// The contacts of the time that is asked for, if it is an earlier one.
+fn past(
+    state: &State,
+    config: &Config,
+    args: &ExportArgs,
+) -> Result<Option<(Timestamp, at::Contacts)>, ReportedError> {
+    let Some(text) = &args.at else { return Ok(None) };
+    let now = now();
+    let at = moment(text, now, End::Last).map_err(|message| {
+        let hint = "`linqsync history` shows when runs were made".to_owned();
+        ReportedError { code: 2, message, hint }
+    })?;
+    Ok(Some((at, at::contacts_at(state, config, at, now)?)))
+}
+
+/// The contacts that leave.
+struct Contacts<'a> {
+    state: &'a State,
+    /// Those of an earlier time.
+    past: Option<(Timestamp, at::Contacts)>,
+}
+
+impl Contacts<'_> {
+    /// Hands on each of them, in the order of their ids.
+    fn each<E: From<StateError>>(
+        &self,
+        mut each: impl FnMut(LinqId, &Values) -> Result<(), E>,
+    ) -> Result<(), E> {
+        match &self.past {
+            Some((_, contacts)) => contacts.iter().try_for_each(|(id, values)| each(*id, values)),
+            None => self.state.each_contact(&Needles::default(), |id, values| each(id, &values)),
+        }
+    }
 }
 
 /// Why not all contacts were written.
@@ -84,35 +128,35 @@ impl From<io::Error> for Failure {
 
 /// Writes the contacts one by one. Returns how many there are.
 fn write_contacts(
-    state: &State,
+    contacts: &Contacts<'_>,
     format: ExportFormat,
     out: &mut dyn Write,
 ) -> Result<usize, Failure> {
     let mut count = 0;
-    let everybody = Needles::default();
     match format {
         ExportFormat::Csv => {
             out.write_all(head().as_bytes())?;
-            state.each_contact(&everybody, |id, values| {
+            contacts.each(|id, values| {
                 count += 1;
-                Ok::<(), Failure>(out.write_all(line(id, &values).as_bytes())?)
+                Ok::<(), Failure>(out.write_all(line(id, values).as_bytes())?)
             })?;
         }
-        ExportFormat::Vcard => state.each_contact(&everybody, |id, values| {
+        ExportFormat::Vcard => contacts.each(|id, values| {
             count += 1;
-            Ok::<(), Failure>(out.write_all(vcard(id, &values).as_bytes())?)
+            Ok::<(), Failure>(out.write_all(vcard(id, values).as_bytes())?)
         })?,
         ExportFormat::Json => {
             let listed = Cell::new(0);
-            let contacts = Rows::new(|each| {
-                state.each_contact(&everybody, |id, values| {
+            let rows = Rows::new(|each| {
+                contacts.each(|id, values| {
                     listed.set(listed.get() + 1);
-                    each(document(id, &values))
+                    each(document(id, values))
                 })
             });
-            let all = Document { schema: "linqsync.export/1", contacts: &contacts, error: None };
+            let at = contacts.past.as_ref().map(|past| past.0);
+            let all = Document { schema: "linqsync.export/1", at, contacts: &rows, error: None };
             let result = crate::report::write_json(&mut *out, &all);
-            if let Some(error) = contacts.failure() {
+            if let Some(error) = rows.failure() {
                 return Err(error.into());
             }
             result?;
@@ -126,6 +170,7 @@ fn write_contacts(
 #[derive(Serialize)]
 struct Document<'a, T> {
     schema: &'static str,
+    at: Option<Timestamp>,
     contacts: &'a T,
     error: Option<()>,
 }
