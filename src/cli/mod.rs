@@ -106,6 +106,8 @@ fn start(cli: &Cli) -> anyhow::Result<u8> {
 }
 
 fn carry_out(cli: &Cli, runtime: &Runtime) -> anyhow::Result<u8> {
+    // A pager that is started listens to signals.
+    let _within = runtime.enter();
     match &cli.command {
         Some(Command::Init(args)) => runtime.block_on(init::init(cli, args)),
         Some(Command::Check(args)) => runtime.block_on(check::check(cli, args)),

@@ -8,6 +8,7 @@ use std::io::{self, IsTerminal, Write};
 use std::process::{Child, Command, Stdio};
 
 use anstream::{AutoStream, ColorChoice};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Where a command prints what may be long.
 pub(super) enum Pages {
@@ -23,7 +24,7 @@ pub(super) enum Pages {
 }
 
 impl Pages {
-    /// Stdout, through a pager if it is a terminal.
+    /// Stdout, through a pager if it is a terminal. Must be called within the runtime.
     pub(super) fn open() -> Pages {
         started().unwrap_or_else(|| Pages::Straight(anstream::stdout()))
     }
@@ -74,6 +75,9 @@ fn started() -> Option<Pages> {
         ColorChoice::Auto | ColorChoice::AlwaysAnsi | ColorChoice::Always => ColorChoice::Always,
     };
     let mut pager = command.stdin(Stdio::piped()).spawn().ok()?;
+    // What is typed there is for the pager: it goes on after Ctrl-C, and so does who feeds it.
+    // The handler stays; there is nothing else to be done.
+    let _ = signal(SignalKind::interrupt());
     let to = pager.stdin.take()?;
     let to = Some(AutoStream::new(Box::new(to) as Box<dyn Write>, choice));
     Some(Pages::Paged { to, pager })

@@ -145,3 +145,15 @@ fn a_long_list_goes_through_the_pager_on_a_terminal_and_never_into_a_pipe() {
     let piped = String::from_utf8(command.output().unwrap().stdout).unwrap();
     assert!(piped.contains("First014") && !piped.contains("paged:"), "{piped}");
 }
+
+#[test]
+fn an_interrupt_is_the_pagers_and_leaves_no_pager_behind() {
+    let world = held();
+    let mut command = world.command(&["list"]);
+    command.env("PAGER", "cat; echo shown; read line <&1; echo went on");
+    let mut terminal = Terminal::start(command);
+    terminal.answer("shown", "");
+    terminal.interrupt();
+    terminal.answer("", "\r");
+    assert!(terminal.ended(0).sent.contains("went on"));
+}

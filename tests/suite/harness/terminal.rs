@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use rustix::fs::{Mode, OFlags};
+use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
@@ -64,6 +65,12 @@ impl Terminal {
         });
         self.answered = self.sent.lock().unwrap().len();
         self.keyboard.write_all(keys.as_bytes()).unwrap();
+    }
+
+    /// Interrupts the command, as Ctrl-C does.
+    pub(crate) fn interrupt(&self) {
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).unwrap();
+        kill_process(pid, Signal::INT).unwrap();
     }
 
     /// Waits for the end, which must have this exit code.
