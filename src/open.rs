@@ -4,13 +4,14 @@
 //! configuration. Leaves running to [`crate::run`].
 
 use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use chrono::Utc;
 
 use crate::config::{
-    Config, CsvConfig, Delimiter, Encoding, SourceKind, VcardConfig, VcardVersion,
+    Config, CsvConfig, Delimiter, Encoding, SourceKind, StateConfig, VcardConfig, VcardVersion,
 };
 use crate::linq::{
     BaseUrl, BaseUrlError, Client, Rate, Settings, TokenError, TokenSource, Transport, Wire,
@@ -187,13 +188,74 @@ fn clock(quiet: Duration) -> Clock {
     }
 }
 
+/// The configuration `config` with its state where it is: where nothing names a directory, and
+/// the state that earlier versions kept for all configurations is this pair's, that one.
+#[must_use]
+pub fn located(mut config: Config) -> Config {
+    let StateConfig { all, is_default, .. } = config.state.clone();
+    if let Some(all) = all.filter(|all| is_default && has_state(all)) {
+        // One that cannot be read is not passed over: its error says what to do about it.
+        let remembered = State::reading(&all).and_then(|state| state.pair());
+        let is_of_others = remembered.is_ok_and(|remembered| remembered != Some(pair(&config)));
+        if !is_of_others {
+            config.state.dir = all;
+        }
+    }
+    config
+}
+
+/// Whether there is a state in `dir`.
+pub fn has_state(dir: &Path) -> bool {
+    dir.join(crate::mirror::DATABASE).exists()
+}
+
+/// The pair of the state in `dir`, if there is a state that was used.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn pair_in(dir: &Path) -> Result<Option<Pair>, StateError> {
+    if has_state(dir) { State::reading(dir)?.pair() } else { Ok(None) }
+}
+
+/// The other states of the user, at the default place, that have the same source or the same
+/// Linq, in the order of their paths. One that cannot be read is none.
+pub fn other_states(config: &Config) -> Vec<(PathBuf, Pair)> {
+    let Some(all) = &config.state.all else { return Vec::new() };
+    let ours = pair(config);
+    let below = std::fs::read_dir(all).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut found: Vec<(PathBuf, Pair)> = std::iter::once(all.clone())
+        .chain(below)
+        .filter(|dir| *dir != config.state.dir)
+        .filter_map(|dir| pair_in(&dir).ok().flatten().map(|pair| (dir, pair)))
+        .filter(|(_, pair)| pair.source == ours.source || pair.base_url == ours.base_url)
+        .collect();
+    found.sort_by(|a, b| a.0.cmp(&b.0));
+    found
+}
+
+/// Another state of the user that seems to be this configuration's, which has none so far: it
+/// has the same source, or the same Linq with a source that is not found any more.
+pub fn left_behind(config: &Config) -> Option<(PathBuf, Pair)> {
+    if pair_in(&config.state.dir).ok()?.is_some() {
+        return None;
+    }
+    let ours = pair(config);
+    let is_ours = |other: &Pair| other.source == ours.source || !has_source(other);
+    other_states(config).into_iter().find(|(_, pair)| is_ours(pair))
+}
+
+/// Whether there is something where `pair` has its source.
+pub fn has_source(pair: &Pair) -> bool {
+    Path::new(&pair.source).exists()
+}
+
 /// The state, for this process alone.
 ///
 /// # Errors
 /// When another process holds it, it belongs to another pair, or cannot be used.
 #[expect(clippy::disallowed_methods, reason = "below this edge, time is an argument")]
 pub fn state(config: &Config) -> Result<State, OpenError> {
-    bound(State::open(&config.state.dir, Utc::now())?, config)
+    expecting(State::open(&config.state.dir, Utc::now())?, config)
 }
 
 /// The state as it is at this moment, to be read.
@@ -201,9 +263,7 @@ pub fn state(config: &Config) -> Result<State, OpenError> {
 /// # Errors
 /// When the state belongs to another pair, or cannot be read.
 pub fn reading(config: &Config) -> Result<State, OpenError> {
-    let state = State::reading(&config.state.dir)?;
-    state.refuse_other(&pair(config))?;
-    Ok(state)
+    expecting(State::reading(&config.state.dir)?, config)
 }
 
 /// A copy of the state in memory, for what would be done with it.
@@ -211,15 +271,15 @@ pub fn reading(config: &Config) -> Result<State, OpenError> {
 /// # Errors
 /// When the state belongs to another pair, or cannot be read.
 pub fn scratch(config: &Config) -> Result<State, OpenError> {
-    bound(State::scratch(&config.state.dir)?, config)
+    expecting(State::scratch(&config.state.dir)?, config)
 }
 
-/// Makes sure that an open state belongs to the pair that `config` names.
+/// Makes sure that an open state belongs to the pair that `config` names, or to none so far.
 ///
 /// # Errors
 /// When it belongs to another one.
-pub fn bind(state: &State, config: &Config) -> Result<(), OpenError> {
-    Ok(state.bind(&pair(config))?)
+pub fn expect(state: &State, config: &Config) -> Result<(), OpenError> {
+    Ok(state.expect(&pair(config))?)
 }
 
 /// The pair that `config` names.
@@ -230,7 +290,7 @@ pub fn pair(config: &Config) -> Pair {
     }
 }
 
-fn bound(state: State, config: &Config) -> Result<State, OpenError> {
-    bind(&state, config)?;
+fn expecting(state: State, config: &Config) -> Result<State, OpenError> {
+    expect(&state, config)?;
     Ok(state)
 }

@@ -25,6 +25,12 @@ pub(super) fn look(config: &Config) -> Vec<Finding> {
         Err(error) => return vec![Finding::error("state", error)],
     };
     let mut findings = vec![Finding::ok("state", known)];
+    findings.extend(open::left_behind(config).map(|(dir, pair)| {
+        let message = format!("{} has a state too, for {pair}", dir.display());
+        let hint = "if this is the same address book, renamed or moved: `linqsync adopt` keeps \
+                    links and history; else nothing";
+        Finding::warning("state", message, hint)
+    }));
     findings.extend(room(dir));
     findings
 }

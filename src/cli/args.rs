@@ -164,6 +164,9 @@ pub(super) enum Command {
     Retry(RetryArgs),
     /// Carries out exactly a plan that `plan --out` kept, once
     Apply(ApplyArgs),
+    /// Goes on with the state of a source that was renamed or moved, of another machine, or of
+    /// a Linq with another address
+    Adopt(AdoptArgs),
     /// In sync? When last? What waits, and what decides it? What next?
     Status(StatusArgs),
     /// Shows one contact: both sides, its history, what the next run would do and why
@@ -298,6 +301,24 @@ pub(super) struct ApplyArgs {
 
     #[command(flatten)]
     pub(super) limit: LimitArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Reads both sides and says how many linked contacts are recognised, and refuses \
+                        when less than half are. Whoever is not recognised is not deleted by the \
+                        next run.\n\nExamples:\n  linqsync adopt\n  linqsync adopt --yes \
+                        /backup/linqsync"
+)]
+pub(super) struct AdoptArgs {
+    /// The state directory to take over [default: the configuration's own, else the one at the
+    /// default place that has this source or this Linq]
+    #[arg(value_name = "DIR")]
+    pub(super) dir: Option<PathBuf>,
+
+    /// Does not ask
+    #[arg(short, long)]
+    pub(super) yes: bool,
 }
 
 #[derive(Debug, Args)]

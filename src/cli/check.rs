@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::check::{self, Finding, Grade, Reach};
 use crate::config::{Config, ConfigError, Overrides};
+use crate::open;
 
 use super::args::{CheckArgs, Cli, Output};
 use super::text::{counted, shown, wrapped};
@@ -18,7 +19,7 @@ const INDENT: usize = 24;
 /// Looks at everything and prints what it found. Returns the exit code.
 pub(super) async fn check(cli: &Cli, args: &CheckArgs) -> anyhow::Result<u8> {
     let overrides = Overrides { max_deletes: cli.max_deletes() };
-    let config = match Config::load(cli.config.as_deref(), &overrides) {
+    let config = match Config::load(cli.config.as_deref(), &overrides).map(open::located) {
         Ok(config) => config,
         Err(error) => return unusable(cli.output, &error),
     };

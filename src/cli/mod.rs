@@ -3,6 +3,7 @@
 //! Owns what people see. Leaves everything that is done to [`crate::run`],
 //! [`crate::daemon`] and [`crate::sandbox`].
 
+mod adopt;
 mod apply;
 mod args;
 mod attention;
@@ -54,6 +55,7 @@ use tokio::runtime::Runtime;
 use crate::config::{Config, ConfigError, Overrides};
 use crate::daemon::{self, Outside};
 use crate::model::Timestamp;
+use crate::open;
 use crate::report::{ReportedError, RunReport, write_json};
 use crate::telemetry::{Telemetry, TelemetryError, Verbosity};
 use args::{Cli, Color, Command, Output};
@@ -132,6 +134,9 @@ fn carry_out(cli: &Cli, runtime: &Runtime) -> anyhow::Result<u8> {
         Some(Command::Apply(args)) => {
             configured(cli, |config| runtime.block_on(apply::apply(cli.output, &config, args)))
         }
+        Some(Command::Adopt(args)) => {
+            configured(cli, |config| runtime.block_on(adopt::adopt(cli, &config, args)))
+        }
         Some(Command::Status(args)) => {
             configured(cli, |config| runtime.block_on(status::status(cli.output, &config, args)))
         }
@@ -184,7 +189,7 @@ async fn serve(cli: &Cli, config: Config) -> anyhow::Result<u8> {
     let outside = Outside {
         clock: now,
         stop: signals.stop(),
-        reload: &|| Config::load(Some(&file), &overrides(cli)),
+        reload: &|| Config::load(Some(&file), &overrides(cli)).map(open::located),
         worker: &|| worker(cli, &program),
         is_daemon,
     };
@@ -242,7 +247,7 @@ fn overrides(cli: &Cli) -> Overrides {
 
 /// Loads the configuration and goes on with it, or says what is wrong with it.
 fn configured(cli: &Cli, go_on: impl FnOnce(Config) -> anyhow::Result<u8>) -> anyhow::Result<u8> {
-    match Config::load(cli.config.as_deref(), &overrides(cli)) {
+    match Config::load(cli.config.as_deref(), &overrides(cli)).map(open::located) {
         Ok(config) => {
             for warning in &config.warnings {
                 tracing::warn!("{warning}");

@@ -31,7 +31,7 @@ impl SameName {
 
     /// The same as an error of a command.
     pub(super) fn reported(self) -> ReportedError {
-        let hint = "name one of them by its Linq id or its place instead".to_owned();
+        let hint = "copy the id, or the place, of the one that is meant".to_owned();
         ReportedError { code: 2, message: self.0, hint }
     }
 }

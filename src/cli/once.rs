@@ -29,7 +29,8 @@ use super::foreword::{Estimate, foreword};
 use super::only::only;
 use super::progress::telling;
 use super::signals::Signals;
-use super::{complain, now, print, print_json, refuse, show};
+use super::text::shown as printable;
+use super::{complain, now, print, print_json, refuse, say, show};
 
 /// How often systemd is asked for more time.
 const ROUND: Duration = Duration::from_secs(10);
@@ -37,6 +38,7 @@ const ROUND: Duration = Duration::from_secs(10);
 /// Makes one run and prints it, or has the daemon make it that holds the state.
 /// Returns the exit code.
 pub(super) async fn once(cli: &Cli, config: &Config) -> anyhow::Result<u8> {
+    tell_of_state_left_behind(config);
     match open_to_write(config) {
         Ok(opened) => carry_out(cli.output, config, opened, Aim::Sync).await,
         Err(error @ OpenError::State(StateError::Held { .. } | StateError::Permissions { .. })) => {
@@ -52,6 +54,17 @@ pub(super) async fn once(cli: &Cli, config: &Config) -> anyhow::Result<u8> {
             Around::new(config).refuse(&Signals::listen()?).await;
             refuse(cli.output, error.reported())
         }
+    }
+}
+
+/// Says so where a first run begins anew although there may be a state to go on with.
+fn tell_of_state_left_behind(config: &Config) {
+    if let Some((dir, pair)) = open::left_behind(config) {
+        say(&format!(
+            "note: this is a first run, and {} has a state for {pair}\n  help: if that is the \
+             same address book, renamed or moved: `linqsync adopt` keeps links and history",
+            printable(&dir.display().to_string(), 400)
+        ));
     }
 }
 
@@ -281,6 +294,7 @@ fn terms<'a>(config: &Config, policy: &'a Policy, signals: &'a Signals, by: &'a 
 
 /// Shows what a run would do. Returns the exit code.
 pub(super) async fn plan(output: Output, config: &Config, args: &PlanArgs) -> anyhow::Result<u8> {
+    tell_of_state_left_behind(config);
     let opened = match open_to_look(config) {
         Ok(opened) => opened,
         Err(error) => return refuse(output, error.reported()),

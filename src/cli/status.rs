@@ -201,6 +201,8 @@ impl Status {
             line("Linq", &down.to_string());
         }
         line("next", &self.next(config));
+        // Whole, to be copied.
+        let _ = writeln!(text, "{:<10} {}", "state", config.state.dir.display());
         text
     }
 
@@ -237,6 +239,7 @@ impl Status {
             "in_sync": self.in_sync(),
             "linq": config.linq.base_url.to_string(),
             "source": config.source.path,
+            "state": config.state.dir,
             "linked": self.linked,
             "released": self.released,
             "linq_down": self.down,

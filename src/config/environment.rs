@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// The environment variables and the working directory of a process.
 ///
@@ -55,9 +55,18 @@ impl Environment {
             .filter(move |name| name.starts_with(prefix))
     }
 
-    /// `path`, made absolute from the working directory.
+    /// `path`, made absolute from the working directory. One that leads upwards is that to
+    /// which it leads, so that a file has one path from wherever it is named.
     pub(super) fn absolute(&self, path: &Path) -> PathBuf {
-        self.directory.join(path).components().collect()
+        let path: PathBuf = self.directory.join(path).components().collect();
+        if !path.components().any(|part| part == Component::ParentDir) {
+            return path;
+        }
+        let whole = path
+            .parent()
+            .zip(path.file_name())
+            .and_then(|(parent, name)| Some(parent.canonicalize().ok()?.join(name)));
+        whole.unwrap_or(path)
     }
 
     /// Where `sync.toml` is looked for when nobody names it, first match first.
@@ -71,15 +80,15 @@ impl Environment {
             .collect()
     }
 
-    /// Where the state is kept when nobody says so: systemd's state directory,
-    /// else the user's.
-    pub(super) fn state_dir(&self) -> Option<PathBuf> {
-        let systemd = self.get("STATE_DIRECTORY").and_then(|dirs| {
-            // A unit with several state directories gets them joined by colons.
-            std::env::split_paths(dirs).next()
-        });
-        let user = || Some(self.directory_of("XDG_STATE_HOME", ".local/state")?.join("linqsync"));
-        systemd.or_else(user)
+    /// The state directory that systemd has made for this service.
+    pub(super) fn service_state(&self) -> Option<PathBuf> {
+        // A unit with several state directories gets them joined by colons.
+        std::env::split_paths(self.get("STATE_DIRECTORY")?).next()
+    }
+
+    /// The directory with the state of each configuration of the user.
+    pub(super) fn user_states(&self) -> Option<PathBuf> {
+        Some(self.directory_of("XDG_STATE_HOME", ".local/state")?.join("linqsync"))
     }
 
     /// A base directory as the XDG specification has it: a relative one in the
@@ -112,17 +121,22 @@ mod tests {
     }
 
     #[test]
-    fn the_state_is_kept_where_systemd_says_else_with_the_user() {
+    fn states_are_kept_where_systemd_says_and_with_the_user() {
         let home = ("HOME", "/home/sam");
         for (variables, expected) in [
             (&[home, ("STATE_DIRECTORY", "/var/lib/linqsync")][..], Some("/var/lib/linqsync")),
             (&[("STATE_DIRECTORY", "/var/lib/a:/var/lib/b")], Some("/var/lib/a")),
-            (&[home, ("XDG_STATE_HOME", "/state")], Some("/state/linqsync")),
+            (&[home, ("STATE_DIRECTORY", "")], None),
+        ] {
+            assert_eq!(environment(variables).service_state(), expected.map(PathBuf::from));
+        }
+        for (variables, expected) in [
+            (&[home, ("XDG_STATE_HOME", "/state")][..], Some("/state/linqsync")),
             (&[home, ("XDG_STATE_HOME", "")], Some("/home/sam/.local/state/linqsync")),
             (&[home], Some("/home/sam/.local/state/linqsync")),
             (&[], None),
         ] {
-            assert_eq!(environment(variables).state_dir(), expected.map(PathBuf::from));
+            assert_eq!(environment(variables).user_states(), expected.map(PathBuf::from));
         }
     }
 }

@@ -251,7 +251,7 @@ fn read_sections(settings: &mut Settings<'_>, path: &Path, text: &str) -> Result
     let linq = LinqConfig::read(settings);
     let source = SourceConfig::read(settings);
     let sync = SyncConfig::read(settings);
-    let state = StateConfig::read(settings);
+    let state = StateConfig::read(settings, path);
     let status = StatusConfig::read(settings);
     let hooks = HooksConfig::read(settings);
     Ok(Config {

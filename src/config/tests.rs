@@ -144,7 +144,10 @@ fn a_file_that_names_the_source_gets_the_defaults() {
     assert_eq!(config.linq.base_url.as_str(), "https://api.linqapp.com/");
     assert_eq!(config.linq.concurrency.get(), 4);
     assert_eq!(config.linq.timeout.as_secs(), 30);
-    assert_eq!(config.state.dir, Path::new("/home/sam/.local/state/linqsync"));
+    let states = Path::new("/home/sam/.local/state/linqsync");
+    assert_eq!(config.state.dir.parent(), Some(states));
+    assert_eq!(config.state.all.as_deref(), Some(states));
+    assert!(config.state.is_default);
     assert_eq!(config.sync.schedule.to_string(), "0 */5 * * * *");
     assert!(matches!(config.linq.token, TokenSource::Unset));
     assert!(config.warnings.is_empty());
@@ -188,7 +191,10 @@ fn a_variable_is_read_as_its_key_wants_it() {
     ])
     .load()
     .unwrap();
-    assert_eq!(config.state.dir, Path::new("/srv/123"));
+    assert_eq!(
+        (config.state.dir.as_path(), config.state.is_default),
+        (Path::new("/srv/123"), false)
+    );
     assert_eq!(config.linq.token.read().unwrap().expose_secret(), "12345");
     assert_eq!(config.linq.concurrency.get(), 8);
     assert!((config.linq.requests_per_second - 2.5).abs() < f64::EPSILON);

@@ -96,7 +96,7 @@ impl Engine {
     pub(super) fn prepare(&self, config: Config) -> Result<Prepared, DaemonError> {
         open::address(&config)?;
         let state = if config.state.dir == self.config.state.dir {
-            open::bind(&self.state, &config)?;
+            open::expect(&self.state, &config)?;
             None
         } else {
             Some(open::state(&config)?)

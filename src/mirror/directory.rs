@@ -12,7 +12,7 @@ use super::error::StateError;
 use crate::lock::Lock;
 
 /// The database.
-pub(super) const DATABASE: &str = "state.db";
+pub const DATABASE: &str = "state.db";
 pub(super) const LOCK: &str = "lock";
 /// The records of the source as they were last read.
 pub(super) const RECORDS: &str = "records.db";

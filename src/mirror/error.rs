@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::ErrorCode;
 
 use super::intent::{IntentState, IntentStep};
-use super::memory::Pair;
+use super::pair::Pair;
 use crate::lock::{Holder, LockError};
 use crate::model::{IntentId, LinkId, LinqId, RunId};
 
@@ -76,8 +76,10 @@ pub enum StateError {
         path: PathBuf,
     },
     /// The state belongs to another pair of Linq and source.
-    #[error("this state belongs to {remembered}, and the configuration names {asked}")]
+    #[error("the state in {} belongs to {remembered}, and the configuration names {asked}", dir.display())]
     Foreign {
+        /// The state directory.
+        dir: PathBuf,
         /// The pair that the state was made for.
         remembered: Pair,
         /// The pair that is asked for now.
@@ -136,7 +138,7 @@ impl StateError {
             }
             StateError::Full { .. } => Some("make room on the disk, then run again"),
             StateError::Foreign { .. } => Some(
-                "put the configuration back, name another directory in [state] dir, or move state.db aside to start anew with this pair",
+                "where the source was renamed or moved, or Linq has another address: `linqsync adopt` keeps links and history; else put the configuration back, or name another directory in [state] dir",
             ),
             StateError::NotWaiting => Some("look at `linqsync list` again"),
             StateError::Io { .. }

@@ -3,74 +3,25 @@
 //! Owns the table `meta`. Leaves what follows from a change to the planner.
 
 use std::collections::BTreeSet;
-use std::fmt;
 
 use rusqlite::{Connection, OptionalExtension};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 
 use super::State;
 use super::columns::Json;
 use super::error::{Fault, StateError};
 use crate::model::{FieldSet, Fingerprint, IntentId, Meaning, MeaningChange, Stale, Timestamp};
 
-/// The two places that a state keeps the same.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Pair {
-    /// Linq's base URL.
-    pub base_url: String,
-    /// The path of the source.
-    pub source: String,
-}
-
-impl fmt::Display for Pair {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} with {}", self.base_url, self.source)
-    }
-}
-
-/// Whether a state has a pair.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Bound {
-    /// It has this one.
-    Yes,
-    /// It has none so far.
-    No,
-}
-
-const PAIR: &str = "pair";
 const MAPPING: &str = "mapping";
 const STALE: &str = "stale_intents";
-const BACKED_UP_AT: &str = "backed_up_at";
+pub(super) const BACKED_UP_AT: &str = "backed_up_at";
 const NOBODIES: &str = "nobodies";
 pub(super) const EPOCH: &str = "epoch";
 pub(super) const READING: &str = "reading_at_rest";
 const COUNTED: &str = "counted";
 
 impl State {
-    /// Makes this the state of `pair`, unless it is the state of another one. The
-    /// first pair is remembered; a state is compared with it literally.
-    ///
-    /// # Errors
-    /// [`StateError::Foreign`] names both pairs when they differ.
-    pub fn bind(&self, pair: &Pair) -> Result<(), StateError> {
-        if self.refuse_other(pair)? == Bound::Yes {
-            return Ok(());
-        }
-        self.write(|tx| match bound(tx, pair)? {
-            Bound::Yes => Ok(()),
-            Bound::No => remember(tx, PAIR, pair),
-        })
-    }
-
-    /// Whether this is the state of `pair` already, or of none so far. Nothing is written.
-    ///
-    /// # Errors
-    /// [`StateError::Foreign`] names both pairs when it is the state of another one.
-    pub fn refuse_other(&self, pair: &Pair) -> Result<Bound, StateError> {
-        bound(&self.conn, pair).map_err(|fault| fault.at(&self.database()))
-    }
-
     /// What the readings meant that were remembered last.
     ///
     /// # Errors
@@ -156,15 +107,6 @@ impl State {
     }
 }
 
-/// Whether `pair` is remembered; another one is refused.
-fn bound(conn: &Connection, pair: &Pair) -> Result<Bound, Fault> {
-    match recall::<Pair>(conn, PAIR)? {
-        None => Ok(Bound::No),
-        Some(remembered) if remembered == *pair => Ok(Bound::Yes),
-        Some(remembered) => Err(StateError::Foreign { remembered, asked: pair.clone() }.into()),
-    }
-}
-
 /// Remembers `meaning`, and of the open intents that they were planned before `change`.
 pub(super) fn remember_change(
     tx: &Connection,
@@ -214,29 +156,6 @@ mod tests {
     use super::*;
     use crate::mirror::testing::{at, state};
     use crate::model::Field;
-
-    fn pair(base_url: &str, source: &str) -> Pair {
-        Pair { base_url: base_url.to_owned(), source: source.to_owned() }
-    }
-
-    #[test]
-    fn a_state_keeps_to_its_first_pair_and_names_both_when_asked_for_another() {
-        let state = state();
-        let first = pair("https://api.linqapp.com", "/srv/contacts.csv");
-        state.bind(&first).unwrap();
-        state.bind(&first).unwrap();
-        for other in [
-            pair("https://api.linqapp.com", "/srv/other.csv"),
-            pair("http://127.0.0.1:8080", "/srv/contacts.csv"),
-        ] {
-            let error = state.bind(&other).unwrap_err();
-            assert!(matches!(error, StateError::Foreign { .. }));
-            for part in [&first.base_url, &first.source, &other.base_url, &other.source] {
-                assert!(error.to_string().contains(part.as_str()), "{error}");
-            }
-        }
-        state.bind(&first).unwrap();
-    }
 
     #[test]
     fn the_mapping_the_nobodies_and_the_first_backup_are_remembered() {

@@ -19,7 +19,9 @@
 //! | `waiting` | what waits for a person, and what was decided about it |
 //! | `not_found` | who is asked for in vain while the listing is in parts |
 //! | `weather` | a Linq that does not work, and when it may be asked again |
-//! | `memory` | the pair, what readings mean and the first backup |
+//! | `pair` | whose state it is, and taking it over where both sides have moved |
+//! | `moving` | bringing a state from where it was used so far |
+//! | `memory` | what readings mean and the first backup |
 //! | `reading` | what commands that only read ask: row by row, and counted where it is kept |
 //! | `past` | the past as commands ask for it: runs, spans of time
 //! | `purge` | erasing a person for good |
@@ -47,7 +49,9 @@ mod intent;
 mod journal;
 mod links;
 mod memory;
+mod moving;
 mod not_found;
+mod pair;
 mod past;
 mod purge;
 mod reading;
@@ -71,12 +75,13 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 pub use commit::{ContactChange, Record};
 pub use contacts::Shown;
+pub use directory::DATABASE;
 pub use error::StateError;
 pub use history::{Action, HistoryEntry, HistoryRow};
 pub use intent::{Intent, IntentKind, IntentOutcome, IntentState, IntentStep, NewIntent};
 pub use links::{LinkChange, LinkKey};
-pub use memory::{Bound, Pair};
 pub use not_found::NotFound;
+pub use pair::{Pair, Unrecognised};
 pub use past::{Deeds, Span};
 pub use purge::Traces;
 pub use reading::{LinkCounts, LinkSeen, WaitingKinds};
@@ -94,6 +99,7 @@ use crate::model::Timestamp;
 use checked::OrderlyEnd;
 use connection::Look;
 use error::Fault;
+use pair::Expected;
 use records::Records;
 
 /// An open state. It is used by one task; each method is a transaction of its own.
@@ -108,6 +114,7 @@ pub struct State {
     records: Records,
     /// `None` for a scratch copy, which leaves the directory alone.
     lock: Option<Lock>,
+    expected: Expected,
 }
 
 impl State {
@@ -133,7 +140,14 @@ impl State {
         let look = checked_at.map_or(Look::Whole, |_| Look::Head);
         let conn = connection::file(&path, look).map_err(|fault| fault.at(&path))?;
         let end = OrderlyEnd { path, checked_at: checked_at.unwrap_or(now) };
-        Ok(State { conn, _end: Some(end), dir, records: Records::default(), lock: Some(lock) })
+        Ok(State {
+            conn,
+            _end: Some(end),
+            dir,
+            records: Records::default(),
+            lock: Some(lock),
+            expected: Expected::default(),
+        })
     }
 
     /// Copies the state in `dir` into memory, for runs that are only tried; where there is
@@ -172,7 +186,14 @@ impl State {
             connection::empty(&path)
         };
         let conn = opened.map_err(|fault| fault.at(&path))?;
-        Ok(State { conn, _end: None, dir, records: Records::default(), lock: None })
+        Ok(State {
+            conn,
+            _end: None,
+            dir,
+            records: Records::default(),
+            lock: None,
+            expected: Expected::default(),
+        })
     }
 
     /// Opens the state in `dir` beside whoever holds it, for decisions alone: they are
@@ -191,7 +212,14 @@ impl State {
         let look = look_beside(&dir, &path);
         let conn = connection::file(&path, look).map_err(|fault| fault.at(&path))?;
         let end = checked_at.map(|checked_at| OrderlyEnd { path, checked_at });
-        Ok(Some(State { conn, _end: end, dir, records: Records::default(), lock: None }))
+        Ok(Some(State {
+            conn,
+            _end: end,
+            dir,
+            records: Records::default(),
+            lock: None,
+            expected: Expected::default(),
+        }))
     }
 
     /// Opens the state in `dir` that another process holds and shares its `lock`: that
@@ -204,7 +232,14 @@ impl State {
         let path = dir.join(directory::DATABASE);
         let conn = connection::examined(&path).map_err(|fault| fault.at(&path))?;
         let lock = Some(Lock::entrusted(lock));
-        Ok(State { conn, _end: None, dir, records: Records::default(), lock })
+        Ok(State {
+            conn,
+            _end: None,
+            dir,
+            records: Records::default(),
+            lock,
+            expected: Expected::default(),
+        })
     }
 
     /// The lock on the directory, for a child to which the state is entrusted; `None`

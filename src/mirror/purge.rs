@@ -81,6 +81,9 @@ impl State {
     pub fn files(&self) -> Result<Vec<PathBuf>, StateError> {
         let mut files = Vec::new();
         list_files(&self.dir, &mut files)?;
+        // Below it may be the states of other configurations.
+        let backups = directory::backups(&self.dir);
+        files.retain(|path| path.parent() == Some(&self.dir) || path.starts_with(&backups));
         Ok(files)
     }
 

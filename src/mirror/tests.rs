@@ -163,7 +163,8 @@ fn reading_a_state_that_nobody_holds_changes_nothing_on_disk() {
     let before = contents(&dir);
     let pair = Pair { base_url: "http://a".to_owned(), source: "/b".to_owned() };
     let reading = State::reading(&dir).unwrap();
-    assert_eq!(reading.refuse_other(&pair).unwrap(), Bound::No);
+    reading.expect(&pair).unwrap();
+    assert_eq!(reading.pair().unwrap(), None);
     drop(reading);
     assert_eq!(contents(&dir), before);
 }

@@ -14,7 +14,7 @@ use super::error::StateError;
 use super::memory::{forget, recall, remember};
 use crate::model::Timestamp;
 
-const LINQ_DOWN: &str = "linq_down";
+pub(super) const LINQ_DOWN: &str = "linq_down";
 
 /// How long a refused token, or a Linq that fails again and again, is left alone.
 const LONGEST: TimeDelta = TimeDelta::minutes(15);

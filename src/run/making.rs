@@ -204,6 +204,8 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
         let resting = Arc::clone(&self.resting);
         let linq = observe::read_linq(self.sides.linq, state, policy, &reading, &resting, run, now)
             .await?;
+        // Both sides could be read: whoever finds nothing at a wrong address has no state.
+        state.claim()?;
         self.report.linq.seen = linq.contacts.len() + linq.at_rest.len();
         let seen = observe::observation(state, policy, self.read(&reading), linq, now)?;
         if seen.census.pairs > 0 {

@@ -18,6 +18,7 @@
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 mod accidents;
+mod adopt;
 mod agreements;
 mod as_found;
 mod asked;
@@ -99,6 +100,7 @@ mod simulation;
 mod spreadsheet;
 mod spreadsheets;
 mod state_loss;
+mod state_places;
 mod state_under_fire;
 mod terminal;
 mod tidy;

@@ -112,10 +112,12 @@ async fn listen(mut hears: Lines<BufReader<OwnedReadHalf>>, stop: CancellationTo
 
 /// The configuration in force, which was good when the daemon read it.
 fn configured(order: &Order, overrides: &Overrides) -> Result<Config, ReportedError> {
-    Config::again(&order.file, &order.text, overrides).map_err(|error| ReportedError {
-        code: 2,
-        message: error.lines().join("; "),
-        hint: "run `linqsync check`".to_owned(),
+    Config::again(&order.file, &order.text, overrides).map(open::located).map_err(|error| {
+        ReportedError {
+            code: 2,
+            message: error.lines().join("; "),
+            hint: "run `linqsync check`".to_owned(),
+        }
     })
 }
 
@@ -202,8 +204,10 @@ async fn tell_how_far(client: &Client, say: &Say) -> Infallible {
 fn state(config: &Config) -> Result<State, ReportedError> {
     let lock = io::stdin().as_fd().try_clone_to_owned();
     let lock = File::from(lock.map_err(|error| ReportedError::of(&error, 1, ""))?);
-    let state = State::entrusted(&config.state.dir, lock);
-    state.map_err(|error| RunError::from(error).reported())
+    let state = State::entrusted(&config.state.dir, lock)
+        .map_err(|error| RunError::from(error).reported())?;
+    open::expect(&state, config).map_err(|error| error.reported())?;
+    Ok(state)
 }
 
 fn failed(error: ReportedError, now: Timestamp) -> Made {

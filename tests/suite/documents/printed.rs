@@ -62,6 +62,11 @@ fn what_a_new_user_sees(printed: &mut Printed) {
     printed.by(&world, &[&["init", "contacts.csv", "-c", "new.toml"][..], &columns].concat());
     printed.by(&world, &["check", "--offline"]);
     printed.by(&world, &["status"]);
+    let mut world = World::synced(&people::csv(1..=2));
+    std::fs::rename(world.csv(), world.path("people.csv")).unwrap();
+    world.set("source.path", "\"people.csv\"");
+    printed.by(&world, &["adopt", "--yes"]);
+    printed.by(&world, &["adopt"]);
 }
 
 fn what_runs_and_lists_say(printed: &mut Printed) {

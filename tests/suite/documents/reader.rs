@@ -2,6 +2,9 @@
 
 use std::io::Read;
 use std::process::{Command, Stdio};
+use std::sync::LazyLock;
+
+use tempfile::TempDir;
 
 use crate::harness::{Process, World, wait_until};
 
@@ -10,7 +13,10 @@ use super::blocks::{Typed, is_as_said, typed};
 /// Where `linqsync sandbox` listens when nobody says where.
 const USUAL: &str = "127.0.0.1:8025";
 
-/// A directory of its own, and what is running in it.
+/// The home of all readers: what one document does is in the way of no other.
+static HOME: LazyLock<TempDir> = LazyLock::new(|| tempfile::tempdir().unwrap());
+
+/// A directory of its own, which is not the home, and what is running in it.
 pub(super) struct Reader {
     world: World,
     /// What the document starts in the background, with the address where it listens.
@@ -85,11 +91,17 @@ impl Reader {
         }
     }
 
+    fn start(&self, arguments: &[&str]) -> Process {
+        let mut command = self.world.command(arguments);
+        command.env("HOME", HOME.path());
+        Process::start(command)
+    }
+
     fn starts_sandbox(&mut self, arguments: &str) {
         let arguments = arguments.trim_end_matches('&').split_whitespace();
         let arguments: Vec<&str> =
             ["sandbox", "--listen", "127.0.0.1:0"].into_iter().chain(arguments).collect();
-        let process = self.world.start(&arguments);
+        let process = self.start(&arguments);
         wait_until("the sandbox says where it is", || process.stdout().contains("Ctrl-C"));
         let said = process.stdout();
         let address = said.split("http://").nth(1).and_then(|rest| rest.split_whitespace().next());
@@ -97,7 +109,7 @@ impl Reader {
     }
 
     fn starts_daemon(&mut self) {
-        let daemon = self.world.start(&[]);
+        let daemon = self.start(&[]);
         wait_until("the daemon has started", || daemon.stderr().contains("started"));
         self.daemon = Some(daemon);
     }
@@ -126,7 +138,7 @@ impl Reader {
         let path = format!("{}:/usr/bin:/bin", program.parent().unwrap().display());
         let mut shell = Command::new("sh");
         shell.args(["-c", command]).current_dir(self.world.dir()).env_clear();
-        shell.env("HOME", self.world.dir()).env("PATH", path).stdin(Stdio::null());
+        shell.env("HOME", HOME.path()).env("PATH", path).stdin(Stdio::null());
         shell.stdout(write.try_clone().unwrap()).stderr(write);
         let mut child = shell.spawn().unwrap();
         // The other ends of the pipe are the child's alone.
