@@ -120,6 +120,20 @@ impl Linq {
     }
 }
 
+/// `error` as it is told to whoever has to mend it: one about a refused token names where the
+/// token comes from.
+#[must_use]
+pub fn naming_token(error: ReportedError, config: &Config) -> ReportedError {
+    if error.code != TOKEN_REFUSED {
+        return error;
+    }
+    let hint = format!("the token comes from {}: {}", config.linq.token, error.hint);
+    ReportedError { hint, ..error }
+}
+
+/// The exit code where Linq refuses the token.
+const TOKEN_REFUSED: u8 = 5;
+
 /// Where Linq is.
 ///
 /// # Errors

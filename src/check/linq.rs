@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use chrono::TimeDelta;
 
-use crate::config::{Config, TokenSource};
+use crate::config::{Config, TokenSource, WHERE_FROM};
 use crate::linq::{Sending, Transport};
 use crate::mirror::{LinqDown, WhyDown};
 use crate::model::{Field, LinqContact, Timestamp};
@@ -58,10 +58,11 @@ fn token(source: &TokenSource) -> Finding {
         Err(error) => {
             let hint = if error.is_denied() {
                 "let this user read it; the service needs no access, systemd hands it the token"
+                    .to_owned()
             } else {
-                "put Linq's token there; the configuration's comments say how"
+                format!("put Linq's token there (chmod 600); {WHERE_FROM}")
             };
-            Finding::error("token", ReportedError::of(&error, 2, hint))
+            Finding::error("token", ReportedError::of(&error, 2, &hint))
         }
     }
 }
@@ -97,7 +98,10 @@ async fn ask(config: &Config, now: &(dyn Fn() -> Timestamp + Sync)) -> Vec<Findi
             findings.extend(watched.date().map(|theirs| clock(theirs - before)));
             findings
         }
-        Err(error) => vec![Finding::error("linq", RunError::from(error).reported())],
+        Err(error) => {
+            let error = open::naming_token(RunError::from(error).reported(), config);
+            vec![Finding::error("linq", error)]
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 //! configuration to [`crate::config`], which says it all at once, and the printing
 //! to [`crate::cli`].
 
+mod language;
 mod linq;
 mod region;
 mod schedule;

@@ -1,7 +1,7 @@
 //! The country of the phone numbers of a source.
 //!
 //! Owns what speaks for a country: its name in a column or an address, numbers that begin
-//! with its prefix, and e-mail addresses that end in its domain; and which numbers have no
+//! with its prefix, e-mail addresses that end in its domain, and headers in its `language`; and which numbers have no
 //! form in which they can be sent. Leaves the names of countries to `countries.txt`.
 
 use std::collections::BTreeMap;
@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 use crate::model::{Canon, Field, Region, SourceRecord};
 use crate::source::csv::Shape;
 use crate::source::{Reading, Source};
+
+use super::language::spoken;
 
 /// How many records are asked for their country.
 const SAMPLE: usize = 2_000;
@@ -79,11 +81,14 @@ struct Hints {
     names: BTreeMap<Region, usize>,
     prefixes: BTreeMap<Region, usize>,
     domains: BTreeMap<Region, usize>,
+    /// Headers in the language of a country, and what the language is called.
+    headers: BTreeMap<Region, usize>,
+    languages: BTreeMap<Region, &'static str>,
 }
 
 impl Hints {
     fn all(&self, region: Region) -> usize {
-        [&self.names, &self.prefixes, &self.domains]
+        [&self.names, &self.prefixes, &self.domains, &self.headers]
             .into_iter()
             .map(|hints| hints.get(&region).copied().unwrap_or_default())
             .sum()
@@ -91,7 +96,7 @@ impl Hints {
 
     /// The regions for which something speaks, with how much; most first.
     fn ranked(&self) -> Vec<(usize, Region)> {
-        let regions = [&self.names, &self.prefixes, &self.domains];
+        let regions = [&self.names, &self.prefixes, &self.domains, &self.headers];
         let mut regions: Vec<Region> =
             regions.into_iter().flat_map(|m| m.keys().copied()).collect();
         regions.sort();
@@ -111,6 +116,9 @@ impl Hints {
             count(&self.names, "country name", "country names"),
             count(&self.prefixes, "number with its prefix", "numbers with its prefix"),
             count(&self.domains, "e-mail address in its domain", "e-mail addresses in its domain"),
+            count(&self.headers, "header in", "headers in").map(|headers| {
+                format!("{headers} {}", self.languages.get(&region).unwrap_or(&"its language"))
+            }),
         ];
         hints.into_iter().flatten().collect::<Vec<_>>().join(", ")
     }
@@ -158,6 +166,12 @@ fn hints(source: &dyn Source, reading: &Reading) -> Hints {
     let countries = countries();
     let shape = source.shape();
     let mut hints = Hints::default();
+    for name in shape.iter().flat_map(|shape| &shape.header) {
+        for (region, language) in spoken(name) {
+            *hints.headers.entry(region).or_default() += 1;
+            hints.languages.insert(region, language);
+        }
+    }
     for record in reading.records.iter().take(SAMPLE) {
         let mut add = |to: fn(&mut Hints) -> &mut BTreeMap<Region, usize>,
                        region: Option<Region>| {

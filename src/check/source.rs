@@ -31,7 +31,8 @@ pub(super) fn look(config: &Config) -> Vec<Finding> {
     findings.extend(columns(&*source));
     findings.extend(phones(&numbers(&*source, &reading, config.sync.region), config.sync.region));
     findings.extend(unreadable(&reading.unreadable));
-    findings.extend(reading.notices.iter().map(|notice| Finding::ok("source", notice.clone())));
+    let notice = |notice: &String| Finding::warning("source", notice.clone(), "");
+    findings.extend(reading.notices.iter().map(notice));
     findings.push(written(config, &reading));
     findings
 }

@@ -76,6 +76,7 @@ impl Cli {
     /// The limit for this run, wherever on the line it stands.
     pub(super) fn max_deletes(&self) -> Option<Limit> {
         let of_command = match &self.command {
+            Some(Command::Run(args)) => args.limit.max_deletes,
             Some(Command::Plan(args)) => args.limit.max_deletes,
             Some(Command::Apply(args)) => args.limit.max_deletes,
             Some(Command::Undo(args)) => args.limit.max_deletes,
@@ -150,6 +151,9 @@ pub(super) enum Command {
     Init(InitArgs),
     /// Looks at configuration, source, state, token and Linq; changes nothing
     Check(CheckArgs),
+    /// Makes one run and exits, as --once does
+    #[command(visible_alias = "sync")]
+    Run(RunArgs),
     /// Shows what a run would do, per contact and field; changes nothing
     Plan(PlanArgs),
     /// Lists what waits, what is in sync, or who is there twice, as the last run left it
@@ -183,10 +187,10 @@ pub(super) enum Command {
     Purge(PurgeArgs),
     /// Puts back what a run did, on both sides
     Undo(UndoArgs),
-    /// Runs a local server that behaves like Linq
+    /// Runs a mock Linq server on this machine, or edits its contacts
     Sandbox(SandboxArgs),
-    /// Tells the whole story in a temporary directory, against the sandbox
-    Demo,
+    /// Shows the main steps in a temporary directory, against a mock server
+    Demo(DemoArgs),
     /// Makes a run for the daemon that starts it
     #[command(hide = true)]
     Worker,
@@ -259,6 +263,17 @@ pub(super) struct CheckArgs {
     /// Asks nobody on the network
     #[arg(long)]
     pub(super) offline: bool,
+
+    /// Exits with 3 when there are warnings
+    #[arg(long)]
+    pub(super) strict: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DemoArgs {
+    /// Leaves the directory with its files
+    #[arg(long)]
+    pub(super) keep: bool,
 }
 
 #[derive(Debug, Args)]
@@ -288,6 +303,16 @@ pub(super) struct PlanArgs {
     /// Keeps the plan in this file, for `apply`; a file that is there is replaced
     #[arg(long, value_name = "FILE")]
     pub(super) out: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(super) limit: LimitArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    /// Shows what the run would do, as `plan` does
+    #[arg(long)]
+    pub(super) dry_run: bool,
 
     #[command(flatten)]
     pub(super) limit: LimitArgs,
@@ -547,7 +572,15 @@ fn field_name(text: &str) -> Result<String, String> {
 }
 
 #[derive(Debug, Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "Examples:\n  linqsync sandbox --contacts 20 --data mock &\n  linqsync sandbox edit \
+                        \"Ada King\" title=Lady"
+)]
 pub(super) struct SandboxArgs {
+    #[command(subcommand)]
+    pub(super) command: Option<SandboxCommand>,
+
     /// Where to listen; port 0 takes a free one
     #[arg(long, default_value = "127.0.0.1:8025", value_name = "ADDRESS")]
     pub(super) listen: SocketAddr,
@@ -555,6 +588,11 @@ pub(super) struct SandboxArgs {
     /// How many invented contacts there are at the beginning
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub(super) contacts: usize,
+
+    /// Keeps the contacts in this directory from one start to the next; without it nothing is
+    /// kept
+    #[arg(long, value_name = "DIR")]
+    pub(super) data: Option<PathBuf>,
 
     /// The token that it accepts
     #[arg(long, default_value = "sandbox-token")]
@@ -571,4 +609,65 @@ pub(super) struct SandboxArgs {
     /// A different reading of the documents, such as owner-reset or truncate=50
     #[arg(long = "quirk", value_name = "QUIRK")]
     pub(super) quirks: Vec<Quirk>,
+}
+
+/// What a colleague does in a mock server that runs.
+#[derive(Debug, Subcommand)]
+pub(super) enum SandboxCommand {
+    /// Adds a contact to a mock server that runs
+    Add {
+        /// Fields and their values, such as first_name=Ada
+        #[arg(value_name = "FIELD=VALUE", required = true, value_parser = field_value)]
+        values: Vec<(Field, String)>,
+        #[command(flatten)]
+        server: ChangeArgs,
+    },
+    /// Edits a contact in a mock server that runs
+    Edit {
+        /// Whom: an id, e-mail, phone or full name
+        #[arg(value_name = "WHO")]
+        who: String,
+        /// Fields and their values, such as title=CTO; an empty one clears the field
+        #[arg(value_name = "FIELD=VALUE", required = true, value_parser = field_value)]
+        values: Vec<(Field, String)>,
+        #[command(flatten)]
+        server: ChangeArgs,
+    },
+    /// Deletes a contact in a mock server that runs
+    Delete {
+        /// Whom: an id, e-mail, phone or full name
+        #[arg(value_name = "WHO")]
+        who: String,
+        #[command(flatten)]
+        server: ChangeArgs,
+    },
+}
+
+impl SandboxCommand {
+    /// Which server is meant.
+    pub(super) fn server(&self) -> &ChangeArgs {
+        match self {
+            SandboxCommand::Add { server, .. }
+            | SandboxCommand::Edit { server, .. }
+            | SandboxCommand::Delete { server, .. } => server,
+        }
+    }
+}
+
+/// A mock server that runs.
+#[derive(Debug, Args)]
+pub(super) struct ChangeArgs {
+    /// Where it listens [default: as sync.toml says, else http://127.0.0.1:8025]
+    #[arg(long, value_name = "URL")]
+    pub(super) url: Option<String>,
+
+    /// The token that it accepts [default: as sync.toml says, else sandbox-token]
+    #[arg(long)]
+    pub(super) token: Option<String>,
+}
+
+fn field_value(text: &str) -> Result<(Field, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write FIELD=VALUE")?;
+    let field = Field::from_name(&field_name(name)?).filter(|field| *field != Field::Owner);
+    Ok((field.ok_or("the owner is not edited here")?, value.to_owned()))
 }

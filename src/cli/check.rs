@@ -13,6 +13,10 @@ use super::args::{CheckArgs, Cli, Output};
 use super::text::{counted, shown, wrapped};
 use super::{now, print, print_json, say};
 
+/// The exit code of a strict check with warnings: a run is possible, and something waits for a
+/// person.
+const WARNED: u8 = 3;
+
 /// Where the text of a finding begins.
 const INDENT: usize = 24;
 
@@ -30,7 +34,11 @@ pub(super) async fn check(cli: &Cli, args: &CheckArgs) -> anyhow::Result<u8> {
     } else {
         print(&text(&findings, &cli.command_line("plan")))?;
     }
-    Ok(check::exit_code(&findings))
+    let warns = findings.iter().any(|finding| finding.status == Grade::Warning);
+    Ok(match check::exit_code(&findings) {
+        0 if args.strict && warns => WARNED,
+        code => code,
+    })
 }
 
 /// Says everything that is wrong with the configuration; without one there is nothing

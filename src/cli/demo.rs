@@ -1,21 +1,21 @@
-//! `demo`: the whole story in a temporary directory, against the sandbox over HTTP.
+//! `demo`: the whole story in a temporary directory, against the mock server over HTTP.
+//!
+//! Every step is a command as a person would type it, made by this program, with what it
+//! prints. On a terminal each waits for Enter. The directory is removed at the end, unless
+//! it is to be kept.
 
+use std::io::{BufRead, IsTerminal};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context;
-use tokio_util::sync::CancellationToken;
+use tempfile::TempDir;
 
-use crate::config::{Config, Environment, Overrides};
-use crate::open::{self, Linq};
-use crate::plan::{Observation, Plan};
-use crate::report::RunReport;
-use crate::run::{Sides, Terms, preview, run};
 use crate::sandbox::{Options, Running, Sandbox};
-use crate::source::Access;
 
-use super::{now, print, show};
+use super::args::DemoArgs;
+use super::{now, print, say as on_stderr};
 
 const TOKEN: &str = "demo-token";
 
@@ -28,28 +28,30 @@ Léa,Rossi,lea@atelier.example,,Atelier,Designer,prefers e-mail
 Noor,Haddad,noor@harbour.example,,Harbour & Sons,Captain,
 ";
 
+/// What the environment of whoever tries it out must not decide.
+const PREFIXES: [&str; 4] = ["LINQ", "CREDENTIALS_DIRECTORY", "STATE_DIRECTORY", "NOTIFY_SOCKET"];
+
 /// Tells the story. Returns the exit code.
-pub(super) async fn demo() -> anyhow::Result<u8> {
-    let dir = tempfile::Builder::new().prefix("linqsync-demo-").tempdir()?.keep();
+pub(super) async fn demo(args: &DemoArgs) -> anyhow::Result<u8> {
+    let dir = tempfile::Builder::new().prefix("linqsync-demo-").tempdir()?;
     let demo = Demo::set_up(dir).await?;
     demo.first_sync().await?;
     demo.edits_on_both_sides().await?;
     demo.a_conflict().await?;
-    demo.a_deletion().await?;
+    demo.a_deletion_and_its_undo().await?;
     demo.nothing_to_do().await?;
-    demo.goodbye()?;
+    demo.goodbye(args.keep)?;
     Ok(0)
 }
 
 struct Demo {
-    dir: PathBuf,
+    dir: TempDir,
     csv: PathBuf,
-    config: Config,
     linq: Running,
 }
 
 impl Demo {
-    async fn set_up(dir: PathBuf) -> anyhow::Result<Demo> {
+    async fn set_up(dir: TempDir) -> anyhow::Result<Demo> {
         let sandbox = Sandbox::new(Options {
             token: TOKEN.to_owned(),
             now: Arc::new(now),
@@ -71,122 +73,125 @@ impl Demo {
         ] {
             sandbox.insert(person)?;
         }
-        let linq = sandbox.start().await.context("cannot start the sandbox")?;
-        let csv = dir.join("contacts.csv");
-        let file = dir.join("sync.toml");
+        let linq = sandbox.start().await.context("cannot start the mock server")?;
+        let csv = dir.path().join("contacts.csv");
+        let file = dir.path().join("sync.toml");
         write(&csv, PEOPLE)?;
         let url = &linq.url;
         write(
             &file,
             &format!(
-                "[linq]\nbase_url = \"{url}\"\ntoken = \"{TOKEN}\"\nrequests_per_second = 500\n\n\
+                "[linq]\nbase_url = \"{url}\"\ntoken = \"{TOKEN}\"\nrequests_per_second = 500\n\
+                 settle = \"2s\"\n\n\
                  [source]\npath = \"contacts.csv\"\nquiet = \"0s\"\n\n[state]\ndir = \"state\"\n"
             ),
         )?;
         set_private(&file)?;
-        let environment = Environment::new(&dir, std::iter::empty::<(String, String)>());
-        let config = Config::load_in(&environment, Some(&file), &Overrides::default())?;
-        Ok(Demo { dir, csv, config, linq })
+        Ok(Demo { dir, csv, linq })
     }
 
     async fn first_sync(&self) -> anyhow::Result<()> {
         say(&format!(
             "linqsync keeps contacts the same in two places. Here they are:\n\
-             - a spreadsheet with five people:  {}\n\
-             - Linq, played by a server on this machine, with two people: Léa, who is\n\
-             \x20 in the spreadsheet too, and Sam, who is not.\n\n\
-             1. The first run. It links who is the same, fills blanks, creates who is\n\
-             missing on either side, and deletes nobody. This is its plan:\n",
+             - a spreadsheet with five contacts:  {}\n\
+             - a mock Linq server on this machine with two contacts: Léa, who is in\n\
+             \x20 the spreadsheet too, and Sam, who is not.\n\n\
+             1. The first run. It links what is the same contact, fills blanks, creates\n\
+             what is missing on either side, and deletes nothing. Look first:\n",
             self.csv.display()
         ))?;
-        self.show_and_run().await?;
+        self.types(&["plan"]).await?;
+        self.types(&["run"]).await?;
         say(&format!("The spreadsheet now:\n\n{}", indented(&read(&self.csv)?)))
     }
 
     async fn edits_on_both_sides(&self) -> anyhow::Result<()> {
-        say("2. Edits on both sides. You change Ada's company in the spreadsheet; a colleague\n\
-             changes her title in Linq. Both edits are kept, on both sides:\n")?;
+        step(
+            "2. Edits on both sides. You change Ada's company in the spreadsheet; a colleague\n\
+             changes her title in Linq. Both edits are kept, on both sides:\n",
+        )?;
         self.edit_csv("Engines", "Engines Ltd")?;
         self.edit_linq("Ada", "title", "Lady")?;
-        self.show_and_run().await
+        self.types(&["plan"]).await?;
+        self.types(&["run"]).await
     }
 
     async fn a_conflict(&self) -> anyhow::Result<()> {
-        say("3. A conflict. Both sides change Bo's title, to different things. Neither value\n\
-             is overwritten: both stay where they are until somebody decides, and everything\n\
-             else goes on:\n")?;
+        step(
+            "3. A conflict. Both sides change Bo's title, to different things. Neither value\n\
+             is overwritten: both stay where they are until you decide, and everything else\n\
+             goes on, such as Kai's new title:\n",
+        )?;
         self.edit_csv("Engineer", "Chief Engineer")?;
         self.edit_linq("Bo", "title", "CTO")?;
-        self.edit_linq("Kai", "location", "Rotterdam")?;
-        self.show_and_run().await?;
-        say("Somebody decides, by giving both sides the same title:\n")?;
-        self.edit_linq("Bo", "title", "Chief Engineer")?;
-        self.show_and_run().await
+        self.edit_linq("Kai", "title", "Chief Pilot")?;
+        self.types(&["run"]).await?;
+        say("You decide, and the next run carries it out:\n")?;
+        self.types(&["resolve", "bo@lanterns.example", "--take", "source"]).await?;
+        self.types(&["run"]).await
     }
 
-    async fn a_deletion(&self) -> anyhow::Result<()> {
-        say("4. A deletion. You remove Noor's row. She was synced before and the whole file\n\
-             was read, so she is deleted in Linq, too. What she was is kept in the history:\n")?;
+    async fn a_deletion_and_its_undo(&self) -> anyhow::Result<()> {
+        step(
+            "4. A deletion, and a change of mind. You remove Noor's row. She was synced before\n\
+             and the whole file was read, so she is deleted in Linq, too:\n",
+        )?;
         let text = read(&self.csv)?;
         let kept: String =
             text.split_inclusive('\n').filter(|line| !line.starts_with("Noor,")).collect();
         write(&self.csv, &kept)?;
-        self.show_and_run().await
+        self.types(&["run"]).await?;
+        say("That was a mistake. What a run did can be put back, on both sides:\n")?;
+        self.types(&["undo", "5"]).await
     }
 
     async fn nothing_to_do(&self) -> anyhow::Result<()> {
-        say("5. One more run, without any edit. Nothing is written, anywhere:\n")?;
+        step("5. One more run, without any edit. Nothing is written, anywhere:\n")?;
         let before = read(&self.csv)?;
         self.linq.sandbox.forget_requests();
-        self.show_and_run().await?;
+        self.types(&["run"]).await?;
         let requests = self.linq.sandbox.requests();
         let writes = requests.iter().filter(|request| request.method != "GET").count();
         let same = if read(&self.csv)? == before { "the same to the byte" } else { "CHANGED" };
         say(&format!("Writes sent to Linq: {writes}. The spreadsheet is {same}.\n"))
     }
 
-    fn goodbye(&self) -> anyhow::Result<()> {
-        let dir = self.dir.display();
+    fn goodbye(self, keep: bool) -> anyhow::Result<()> {
+        let files = if keep {
+            format!("The files are in {}\n", self.dir.keep().display())
+        } else {
+            self.dir.close().context("cannot remove the directory")?;
+            "Its directory is removed again (--keep leaves it).\n".to_owned()
+        };
         say(&format!(
-            "That was all. The files are in {dir}\n\
-             \x20 contacts.csv    the spreadsheet, as the runs left it\n\
-             \x20 sync.toml       the configuration\n\
-             \x20 state/          the mirror of Linq, the history, the first copy of the file\n\
-             Nothing else was touched; remove the directory when you like.\n\n\
+            "That was all. {files}\n\
              Try your own file: `linqsync init FILE` looks at it and sets it up, `linqsync\n\
-             plan` shows what a run would do, and `linqsync --once` does it. Without an\n\
-             account, `linqsync sandbox` plays Linq.\n"
+             plan` shows what a run would do, and `linqsync run` does it. Without an\n\
+             account, `linqsync sandbox` is a mock Linq server.\n"
         ))
     }
 
-    async fn show_and_run(&self) -> anyhow::Result<()> {
-        let name = "contacts.csv";
-        let (plan, seen) = self.plan().await?;
-        print(&indented(&show::plan_text(&plan, &seen, name)))?;
-        let report = self.run().await?;
-        print(&format!("\n{}\n", indented(&show::run_text(&report, name))))
-    }
-
-    async fn plan(&self) -> anyhow::Result<(Plan, Observation)> {
-        let state = open::scratch(&self.config)?;
-        let mut source = open::source(&self.config, Access::ReadOnly);
-        let client = Linq::of(&self.config)?.client(1);
-        let mut sides = Sides { linq: &client, source: &mut *source, state: &state };
-        let stop = CancellationToken::new();
-        let (plan, seen, _) = preview(&mut sides, &terms(&self.config.policy(), &stop)).await?;
-        Ok((plan, seen))
-    }
-
-    async fn run(&self) -> anyhow::Result<RunReport> {
-        let state = open::state(&self.config)?;
-        let mut source = open::source(&self.config, Access::Exclusive);
-        let client = Linq::of(&self.config)?.client(1);
-        let mut sides = Sides { linq: &client, source: &mut *source, state: &state };
-        let stop = CancellationToken::new();
-        let ran = run(&mut sides, &terms(&self.config.policy(), &stop)).await;
-        match &ran.report.error {
-            Some(error) => anyhow::bail!("the demo's run failed: {}", error.message),
-            None => Ok(ran.report),
+    /// Makes a command and shows it with what it prints. An exit code of 3 is part of the story.
+    async fn types(&self, arguments: &[&str]) -> anyhow::Result<()> {
+        let color = if colored() { "always" } else { "never" };
+        let mut command = tokio::process::Command::new("/proc/self/exe");
+        command.args(arguments).args(["-q", "--color", color]).current_dir(self.dir.path());
+        for (name, _) in std::env::vars_os() {
+            let name = name.to_string_lossy().into_owned();
+            if PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
+                command.env_remove(name);
+            }
+        }
+        command.stdin(Stdio::null()).kill_on_drop(true);
+        let ended = command.output().await.context("cannot start linqsync")?;
+        print(&format!("    $ linqsync {}\n", arguments.join(" ")))?;
+        print(&format!("{}\n", indented(&String::from_utf8_lossy(&ended.stdout))))?;
+        match ended.status.code() {
+            Some(0 | 3) => Ok(()),
+            code => {
+                on_stderr(&String::from_utf8_lossy(&ended.stderr));
+                anyhow::bail!("the demo's `linqsync {}` ended with {code:?}", arguments.join(" "))
+            }
         }
     }
 
@@ -203,15 +208,21 @@ impl Demo {
     }
 }
 
-fn terms<'a>(policy: &'a crate::model::Policy, stop: &'a CancellationToken) -> Terms<'a> {
-    Terms {
-        policy,
-        settle: Duration::from_secs(2),
-        history: chrono::TimeDelta::days(400),
-        clock: &now,
-        stop,
-        by: None,
+/// Whether what a command prints is to be coloured: as this process prints it.
+fn colored() -> bool {
+    let choice = anstream::AutoStream::choice(&std::io::stdout());
+    choice != anstream::ColorChoice::Never
+}
+
+/// Begins a step, on a terminal once the one before has been read.
+fn step(text: &str) -> anyhow::Result<()> {
+    if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
+        print("(Enter goes on) ")?;
+        let mut line = String::new();
+        std::io::stdin().lock().read_line(&mut line)?;
+        print("\n")?;
     }
+    say(text)
 }
 
 fn say(text: &str) -> anyhow::Result<()> {

@@ -113,6 +113,13 @@ fn carry_out(cli: &Cli, runtime: &Runtime) -> anyhow::Result<u8> {
     match &cli.command {
         Some(Command::Init(args)) => runtime.block_on(init::init(cli, args)),
         Some(Command::Check(args)) => runtime.block_on(check::check(cli, args)),
+        Some(Command::Run(args)) if args.dry_run => configured(cli, |config| {
+            let args = args::PlanArgs::default();
+            runtime.block_on(once::plan(cli.output, &config, &args))
+        }),
+        Some(Command::Run(_)) => {
+            configured(cli, |config| runtime.block_on(once::once(cli, &config)))
+        }
         Some(Command::Plan(args)) => {
             configured(cli, |config| runtime.block_on(once::plan(cli.output, &config, args)))
         }
@@ -161,8 +168,8 @@ fn carry_out(cli: &Cli, runtime: &Runtime) -> anyhow::Result<u8> {
         Some(Command::Undo(args)) => {
             configured(cli, |config| runtime.block_on(undo::undo(cli.output, &config, args)))
         }
-        Some(Command::Sandbox(args)) => runtime.block_on(sandbox::serve(args)),
-        Some(Command::Demo) => runtime.block_on(demo::demo()),
+        Some(Command::Sandbox(args)) => runtime.block_on(sandbox::sandbox(cli, args)),
+        Some(Command::Demo(args)) => runtime.block_on(demo::demo(args)),
         Some(Command::Worker) => {
             runtime.block_on(daemon::work(overrides(cli), now, once::shown))?;
             Ok(0)
@@ -316,7 +323,7 @@ pub(crate) fn now() -> Timestamp {
 
 fn telemetry(output: Output, command: Option<&Command>) -> Telemetry {
     // The demo tells its story on stdout, which logs would interrupt.
-    let quiet = output.quiet || matches!(command, Some(Command::Demo));
+    let quiet = output.quiet || matches!(command, Some(Command::Demo(_)));
     let verbosity = match (quiet, output.verbose) {
         (true, 0) => Some(Verbosity::Quiet),
         (false, 0) => None,

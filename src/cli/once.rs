@@ -237,6 +237,7 @@ async fn have_made(
 /// A run as it is printed, here or by the process that asked the daemon for it.
 pub(super) fn shown(ran: Ran, config: &Config) -> Answer {
     let Ran { mut report, notices, left } = ran;
+    report.error = report.error.map(|error| open::naming_token(error, config));
     let text = told(&report, &notices, left, &file_name(&config.source.path));
     report.notices = notices;
     let document = json_text(&report);
@@ -343,7 +344,7 @@ pub(super) async fn foresee(
         () = signals.stop().cancelled() => Err(RunError::Stopped),
     };
     Ok(planned.map_err(|error| {
-        let mut error = error.reported();
+        let mut error = open::naming_token(error.reported(), config);
         if signals.stop().is_cancelled() {
             error.code = signals.code();
         }

@@ -1,6 +1,9 @@
 //! `completions` and `man`: what the command line says of itself, for shells and
 //! manuals.
 
+use std::io::{IsTerminal, Write};
+use std::process::{Command, Stdio};
+
 use clap::CommandFactory;
 use roff::{Roff, bold, roman};
 
@@ -22,7 +25,7 @@ pub(super) fn completions(args: &CompletionsArgs) -> anyhow::Result<u8> {
 /// Prints a manual page, in roff. Returns the exit code.
 pub(super) fn man(output: Output, args: &ManArgs) -> anyhow::Result<u8> {
     if args.page.as_deref() == Some(CONFIGURATION) {
-        return print_bytes(configuration().as_bytes()).map(|()| 0);
+        return page_through(configuration().as_bytes()).map(|()| 0);
     }
     let mut program = Cli::command();
     program.build();
@@ -35,8 +38,24 @@ pub(super) fn man(output: Output, args: &ManArgs) -> anyhow::Result<u8> {
     };
     let mut page = Vec::new();
     clap_mangen::Man::new(described).render(&mut page)?;
-    print_bytes(&page)?;
+    page_through(&page)?;
     Ok(0)
+}
+
+/// Shows a page to whoever sits at a terminal as `man` shows pages, where that is installed;
+/// else prints it as it is, for other programs.
+fn page_through(page: &[u8]) -> anyhow::Result<()> {
+    if std::io::stdout().is_terminal() {
+        let shown = Command::new("man").args(["-l", "-"]).stdin(Stdio::piped()).spawn();
+        if let Ok(mut shown) = shown {
+            // Whoever closes the pager has read enough.
+            let _ = shown.stdin.take().map(|mut input| input.write_all(page));
+            if shown.wait()?.success() {
+                return Ok(());
+            }
+        }
+    }
+    print_bytes(page)
 }
 
 fn unknown(program: &clap::Command, name: &str) -> ReportedError {

@@ -106,7 +106,9 @@ impl Status {
 
     /// Whether the last run left nothing of which `verify` would say otherwise.
     fn in_sync(&self) -> bool {
-        self.open_intents == 0 && self.last_report().is_some_and(|report| report.is_in_sync())
+        self.decided == 0
+            && self.open_intents == 0
+            && self.last_report().is_some_and(|report| report.is_in_sync())
     }
 
     fn last_report(&self) -> Option<RunReport> {

@@ -42,7 +42,7 @@ pub use source::{
     CsvConfig, Delimiter, Encoding, SourceConfig, SourceKind, VcardConfig, VcardVersion,
 };
 pub use sync::{CronPattern, Schedule, ScheduleError, SyncConfig};
-pub use token::{Malformed, TokenError, TokenSource, token_of};
+pub use token::{Malformed, TokenError, TokenSource, WHERE_FROM, token_of};
 
 use crate::model::{Canon, Limit, Policy};
 use error::{Place, Problem};

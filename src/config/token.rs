@@ -48,8 +48,14 @@ pub enum TokenError {
          credential `linq-token`"
     )]
     Unset,
+    /// There is no such file.
+    #[error("cannot read token file {}: not found", path.display())]
+    NotFound {
+        /// The file.
+        path: PathBuf,
+    },
     /// The file cannot be read.
-    #[error("cannot read the token file {}", path.display())]
+    #[error("cannot read token file {}", path.display())]
     File {
         /// The file.
         path: PathBuf,
@@ -128,6 +134,10 @@ pub enum Malformed {
     #[error("is longer than 64 KiB")]
     TooLong,
 }
+
+/// Where people get a token.
+pub const WHERE_FROM: &str = "an integration token comes from your Linq representative: \
+                              https://docs.linqapp.com/v2/authentication/";
 
 /// How long `linq.token_command` may take.
 const COMMAND_LIMIT: Duration = Duration::from_secs(10);
@@ -234,7 +244,14 @@ enum Access {
 }
 
 fn read_file(path: &Path, access: Access) -> Result<SecretString, TokenError> {
-    let failed = |source| TokenError::File { path: path.to_owned(), source };
+    let failed = |source: io::Error| {
+        let path = path.to_owned();
+        if source.kind() == io::ErrorKind::NotFound {
+            TokenError::NotFound { path }
+        } else {
+            TokenError::File { path, source }
+        }
+    };
     let file = File::open(path).map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;
     let mode = metadata.mode() & 0o7777;
@@ -380,7 +397,7 @@ mod tests {
     #[test]
     fn a_missing_token_file_is_named() {
         let error = read(&TokenSource::File("/nowhere/linq.token".into())).unwrap_err();
-        assert_eq!(error, "cannot read the token file /nowhere/linq.token");
+        assert_eq!(error, "cannot read token file /nowhere/linq.token: not found");
     }
 
     #[test]

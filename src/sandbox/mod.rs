@@ -27,6 +27,7 @@ mod quirk_text;
 mod quirks;
 mod request_log;
 mod routes;
+mod saved;
 mod serve;
 mod store;
 mod witness;
@@ -51,6 +52,7 @@ pub use quirks::{
 };
 pub use request_log::LoggedRequest;
 pub use routes::Kind;
+pub use saved::Saved;
 pub use serve::Running;
 pub use store::Now;
 pub use witness::{Moment, Witness};

@@ -100,11 +100,11 @@ fn what_was_recognised_is_shown_with_three_people() {
     assert_snapshot!(shown.join("\n"), @r#"
     contacts.csv: 4 contacts, UTF-8, separated by commas
 
-      Linq          column           row:2            row:3            row:4
-      first_name    First Name       Ada              Bo               Cy
-      last_name     Last Name        King             Wang             Young
-      email         E-mail Address   ada@engines.ex…  bo@lanterns.ex…  cy@lanterns.ex…
-      phone_number  Mobile Phone     +1 415 555 2671
+      Linq          column          row:2           row:3           row:4
+      first_name    First Name      Ada             Bo              Cy
+      last_name     Last Name       King            Wang            Young
+      email         E-mail Address  ada@engines.ex… bo@lanterns.ex… cy@lanterns.ex…
+      phone_number  Mobile Phone    +1 415 555 2671
     identifies rows: Employee ID
     phone numbers: read in United States (sync.region = "US"); all are valid there
     never touched: Birthday
@@ -119,11 +119,122 @@ fn nothing_that_is_there_is_overwritten() {
     assert!(ended.stderr.contains("sync.toml is there already"), "{}", ended.stderr);
     assert_eq!(Files::at(world.dir()), before);
 
+    assert!(
+        ended.stderr.contains("linqsync -c contacts.toml init contacts.csv"),
+        "{}",
+        ended.stderr
+    );
+
     std::fs::remove_file(world.path("sync.toml")).unwrap();
+    std::fs::write(world.path("linq.token"), "another-token\n").unwrap();
     let before = Files::at(world.dir());
     let ended = init(&world, TOKEN, &[]).expect(2);
     assert!(ended.stderr.contains("linq.token is there already"), "{}", ended.stderr);
     assert_eq!(Files::at(world.dir()), before);
+}
+
+#[test]
+fn a_second_pair_in_the_same_directory_takes_the_token_that_is_there() {
+    let world = fresh();
+    init(&world, TOKEN, &[]).expect(0);
+    std::fs::write(world.path("more.csv"), "First Name,Email\nEve,eve@x.example\n").unwrap();
+    let url = world.url();
+    let arguments = ["-c", "more.toml", "init", "more.csv", "--base-url", &url];
+    let ended = world.run(&arguments).expect(0);
+    assert!(ended.stdout.contains("linq.token"), "{}", ended.stdout);
+    assert!(!world.path("more.token").exists());
+    let check = world.run(&["-c", "more.toml", "check"]).expect(0);
+    assert!(check.stdout.contains("from the file"), "{}", check.stdout);
+}
+
+#[test]
+fn a_token_is_kept_where_linq_cannot_be_asked() {
+    let world = fresh();
+    let mut typed = tempfile::tempfile().unwrap();
+    typed.write_all(TOKEN.as_bytes()).unwrap();
+    typed.rewind().unwrap();
+    let arguments = ["init", "contacts.csv", "--token-stdin", "--base-url", "http://127.0.0.1:9"];
+    let mut command = world.command(&arguments);
+    command.stdin(Stdio::from(typed));
+    let ended = Process::start(command).ended().expect(0);
+    let said = ended.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(said.contains("Whether Linq takes the token is not known"), "{said}");
+    assert!(said.contains("linq.token, which only you can read"), "{said}");
+    assert_eq!((mode(&world, "sync.toml"), mode(&world, "linq.token")), (0o640, 0o600));
+}
+
+#[test]
+fn what_is_no_table_is_refused_with_the_way_out() {
+    let world = fresh();
+    for (name, bytes, way_out) in [
+        ("book.xlsx", &b"PK\x03\x04\x14\x00\x06\x00"[..], "Save As > CSV UTF-8"),
+        ("book.csv", b"PK\x03\x04\x14\x00\x06\x00", "Save As > CSV UTF-8"),
+        ("old.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "Save As > CSV UTF-8"),
+        (
+            "one.vcf",
+            b"BEGIN:VCARD\r\nVERSION:3.0\r\nFN:Ada\r\nEND:VCARD\r\n",
+            "linqsync init cards",
+        ),
+    ] {
+        std::fs::write(world.path(name), bytes).unwrap();
+        let ended = world.run(&["init", name]).expect(2);
+        assert!(ended.stderr.contains(way_out), "{name}: {}", ended.stderr);
+        assert!(!world.path("sync.toml").exists());
+    }
+}
+
+#[test]
+fn a_directory_without_cards_says_what_becomes_of_it() {
+    let world = fresh();
+    std::fs::create_dir(world.path("cards")).unwrap();
+    let ended = world.run(&["init", "cards", "-c", "cards.toml"]).expect(0);
+    let said = ended.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(said.contains("writes one for each contact in Linq"), "{said}");
+    std::fs::create_dir(world.path("mixed")).unwrap();
+    std::fs::copy(world.csv(), world.path("mixed/people.csv")).unwrap();
+    let ended = world.run(&["init", "mixed"]).expect(2);
+    assert!(ended.stderr.contains("linqsync init mixed/people.csv"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_file_that_a_spreadsheet_or_another_pair_works_with_is_told() {
+    let mut world = World::synced(EXPORT);
+    world.unset("state.dir");
+    world.sync();
+    std::fs::write(world.path(".~lock.contacts.csv#"), ",sam,host,;").unwrap();
+    let url = world.url();
+    let arguments = ["-c", "second.toml", "init", "contacts.csv", "--base-url", &url];
+    let ended = world.run(&arguments).expect(0);
+    let said = ended.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(said.contains("is open in LibreOffice"), "{said}");
+    assert!(said.contains("two pairs on one source"), "{said}");
+}
+
+#[test]
+fn a_table_in_another_script_is_shown_in_80_columns_and_speaks_for_its_country() {
+    let world = fresh();
+    world.write(
+        "氏名,メールアドレス,電話番号,会社名,役職\n\
+         山田 太郎,taro@x.example,090-1234-5678,株式会社山田製作所本社,代表取締役社長兼最高経営責任者\n\
+         鈴木 花子,hanako.suzuki@x.example,03-1234-5678,鈴木商店東京営業所分室,課長\n\
+         佐藤 次郎,jiro@x.example,03-1234-5679,佐藤,部長\n",
+    );
+    let ended = init(&world, TOKEN, &[]).expect(0);
+    let widths = ended.stdout.lines().take_while(|line| !line.starts_with("Wrote"));
+    let widest = widths.map(unicode_width::UnicodeWidthStr::width).max();
+    assert!(widest <= Some(80), "{widest:?}\n{}", ended.stdout);
+    assert!(ended.stdout.contains("sync.region = \"JP\""), "{}", ended.stdout);
+    let said = ended.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(said.contains("because of 1 header in Japanese"), "{said}");
+}
+
+#[test]
+fn a_check_warns_of_addresses_that_are_not_read() {
+    let world = World::with_csv("First Name,Kontakt\nAda,ada@x.example\nBo,bo@x.example\n");
+    let check = world.run(&["check", "--offline"]).expect(0).stdout;
+    let warns = check.lines().any(|line| line.starts_with("warning") && line.contains("email"));
+    assert!(warns, "{check}");
+    world.run(&["check", "--offline", "--strict"]).expect(3);
 }
 
 #[test]

@@ -47,6 +47,7 @@ mod edits;
 mod exporters;
 mod exports;
 mod faults;
+mod first_hour;
 mod first_sync;
 mod fuzz_targets;
 mod guarantees;

@@ -199,6 +199,7 @@ fn the_help_and_the_version_are_on_stdout() {
                    for it
       check        Looks at configuration, source, state, token and Linq; changes
                    nothing
+      run          Makes one run and exits, as --once does [alias: sync]
       plan         Shows what a run would do, per contact and field; changes nothing
       list         Lists what waits, what is in sync, or who is there twice, as the
                    last run left it
@@ -209,6 +210,8 @@ fn the_help_and_the_version_are_on_stdout() {
                    back what was done
       retry        Sends again what Linq or the source refused, in the next run
       apply        Carries out exactly a plan that `plan --out` kept, once
+      adopt        Goes on with the state of a source that was renamed or moved, of
+                   another machine, or of a Linq with another address
       status       In sync? When last? What waits, and what decides it? What next?
       explain      Shows one contact: both sides, its history, what the next run
                    would do and why
@@ -221,9 +224,9 @@ fn the_help_and_the_version_are_on_stdout() {
                    values, duplicates
       purge        Erases a person from history, backups and mirror
       undo         Puts back what a run did, on both sides
-      sandbox      Runs a local server that behaves like Linq
-      demo         Tells the whole story in a temporary directory, against the
-                   sandbox
+      sandbox      Runs a mock Linq server on this machine, or edits its contacts
+      demo         Shows the main steps in a temporary directory, against a mock
+                   server
       completions  Prints a script that completes commands in a shell
       man          Prints the manual page linqsync(1), or that of a command
       help         Print this message or the help of the given subcommand(s)

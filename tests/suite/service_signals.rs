@@ -135,7 +135,7 @@ fn sighup_keeps_the_old_configuration_and_says_what_is_wrong_with_the_new() {
     let wrong = [
         (good.clone() + "sync.direcshun = \"push\"\n", "did you mean `direction`"),
         (good.replace("contacts.csv", "others.csv"), "this state belongs to"),
-        (good.replace("linq.token\"", "nowhere.token\""), "cannot read the token file"),
+        (good.replace("linq.token\"", "nowhere.token\""), "cannot read token file"),
         ("source = [".to_owned(), "sync.toml:1:"),
     ];
     for (text, problem) in wrong {

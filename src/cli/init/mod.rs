@@ -2,8 +2,10 @@
 //!
 //! Owns the order: everything is looked at and checked before anything is written,
 //! and nothing that is there is ever replaced. `template` makes the text, `sample`
-//! shows what was recognised, `token` asks for the token.
+//! shows what was recognised, `place` knows what is to be said of where it is, `token` finds the
+//! token and has Linq look at it.
 
+mod place;
 mod sample;
 mod template;
 mod token;
@@ -11,6 +13,7 @@ mod token;
 use std::collections::BTreeSet;
 use std::fs::OpenOptions;
 use std::io::Write;
+use std::num::NonZeroU32;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -19,7 +22,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
 use crate::check::{Numbers, numbers};
-use crate::config::{Config, ConfigError, SourceKind, TokenSource};
+use crate::config::{Config, ConfigError, SourceKind, TokenSource, WHERE_FROM};
 use crate::open::{self, Linq};
 use crate::report::ReportedError;
 use crate::run::RunError;
@@ -27,8 +30,13 @@ use crate::source::csv::{Access, Shape};
 use crate::source::{Reading, SourceError};
 
 use super::args::{Cli, InitArgs, Output};
+use super::text::wrapped;
 use super::{print, print_json, refuse, unusable};
 use template::Template;
+use token::Token;
+
+/// How often Linq is asked about the token: whoever sets it up waits for the answer.
+const ATTEMPTS: NonZeroU32 = NonZeroU32::new(2).unwrap();
 
 /// The configuration: others may not read it, the service's group may.
 const CONFIG_MODE: u32 = 0o640;
@@ -40,40 +48,57 @@ pub(super) async fn init(cli: &Cli, args: &InitArgs) -> anyhow::Result<u8> {
     let target = std::path::absolute(cli.config.as_deref().unwrap_or(Path::new("sync.toml")))
         .context("there is no working directory")?;
     if target.exists() {
-        return refuse(cli.output, in_the_way(&target, "the configuration"));
+        let another = another(&args.path, &target);
+        let hint = format!(
+            "to look at it: {}; for another pair beside it: linqsync -c {another} init {}",
+            cli.command_line("check"),
+            args.path.display()
+        );
+        return refuse(cli.output, in_the_way(&target, "the configuration", &hint));
     }
     let mut proposal = match Proposal::of(args, &target) {
         Ok(proposal) => proposal,
         Err(refusal) => return refusal.tell(cli.output),
     };
-    if !cli.output.json {
-        print(&proposal.sample(&args.path))?;
+    let Proposal { config, reading, .. } = &proposal;
+    if let Some(error) = place::refuse_directory_of_a_table(&args.path, config, reading) {
+        return refuse(cli.output, error);
     }
-    let token = match token::ask(args, cli.output) {
+    let notes = place::notes(&args.path, config, reading);
+    if !cli.output.json {
+        print(&proposal.sample(&args.path, &notes))?;
+    }
+    let token = match token::settle(args, cli.output, &target, &mut proposal).await {
         Ok(token) => token,
         Err(error) => return refuse(cli.output, error),
     };
-    let token_file = template::token_file(&target);
-    if let Some(token) = &token {
-        if token_file.exists() {
-            return refuse(cli.output, in_the_way(&token_file, "a token"));
-        }
-        if let Err(error) = proposal.ask_linq(token).await {
-            return refuse(cli.output, error);
-        }
-        create(&token_file, TOKEN_MODE, &format!("{}\n", token.expose_secret()))?;
+    proposal.template.token_file(&token.file);
+    if let Some(new) = &token.new {
+        create(&token.file, TOKEN_MODE, &format!("{}\n", new.expose_secret()))?;
     }
     create(&target, CONFIG_MODE, proposal.template.text())?;
-    conclude(cli, &target, &proposal, token.is_some() || token_file.exists())?;
+    conclude(cli, &target, &proposal, &token)?;
     Ok(0)
 }
 
-fn in_the_way(path: &Path, what: &str) -> ReportedError {
+fn in_the_way(path: &Path, what: &str, hint: &str) -> ReportedError {
     ReportedError {
         code: 2,
         message: format!("{} is there already", path.display()),
-        hint: format!("{what} is never overwritten: move the file away, or name another with -c"),
+        hint: format!("{what} is never overwritten; {hint}"),
     }
+}
+
+/// A name for another configuration beside `target`, after the source.
+fn another(path: &Path, target: &Path) -> String {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let names = [format!("{stem}.toml"), format!("{stem}-sync.toml")];
+    let free = names.into_iter().find(|name| {
+        !stem.is_empty()
+            && !stem.contains(char::is_whitespace)
+            && !target.with_file_name(name).exists()
+    });
+    free.unwrap_or_else(|| "NAME.toml".to_owned())
 }
 
 /// Why nothing is proposed.
@@ -165,19 +190,20 @@ impl Proposal {
         Ok(Proposal { template, config, shape, reading, numbers, region_because: None })
     }
 
-    fn sample(&self, path: &Path) -> String {
+    fn sample(&self, path: &Path, notes: &[String]) -> String {
         let key = match &self.config.source.kind {
             SourceKind::Csv(csv) => csv.key.as_deref(),
             SourceKind::Vcard(_) => None,
         };
         let phones =
             sample::phones(&self.numbers, self.config.sync.region, self.region_because.as_deref());
-        sample::text(path, self.shape.as_ref(), key, &self.reading, &phones)
+        sample::text(path, self.shape.as_ref(), key, &self.reading, (&phones, notes))
     }
 
     /// Asks Linq whether it takes the token.
     async fn ask_linq(&mut self, token: &SecretString) -> Result<(), ReportedError> {
         self.config.linq.token = TokenSource::Inline(token.clone());
+        self.config.linq.max_attempts = ATTEMPTS;
         let linq = Linq::of(&self.config).map_err(|error| error.reported())?;
         linq.client(0).check().await.map_err(|error| RunError::from(error).reported())
     }
@@ -228,14 +254,16 @@ fn create(path: &Path, mode: u32, text: &str) -> anyhow::Result<()> {
 }
 
 /// Says what was written and what comes next.
-fn conclude(cli: &Cli, target: &Path, proposal: &Proposal, token: bool) -> anyhow::Result<()> {
+fn conclude(cli: &Cli, target: &Path, proposal: &Proposal, token: &Token) -> anyhow::Result<()> {
     let next = cli.command_line("plan");
     if cli.output.json {
         let columns = proposal.shape.as_ref().map(|shape| &shape.columns);
         return print_json(&json!({
             "schema": "linqsync.init/1",
             "config": target,
-            "token": token,
+            "token": token.is_there,
+            "token_file": token.file,
+            "note": token.note,
             "records": proposal.reading.records.len(),
             "unreadable": proposal.reading.unreadable.len(),
             "columns": columns,
@@ -248,16 +276,21 @@ fn conclude(cli: &Cli, target: &Path, proposal: &Proposal, token: bool) -> anyho
             "next": next,
         }));
     }
-    let missing = if token {
+    let file = token.file.display();
+    let written = token
+        .new
+        .as_ref()
+        .map_or(String::new(), |_| format!("Wrote {file}, which only you can read: the token.\n"));
+    let note = token.note.as_ref().map_or(String::new(), |note| wrapped(note, 0) + "\n");
+    let missing = if token.is_there {
         String::new()
     } else {
         format!(
-            "Put Linq's token into {} first (chmod 600), or set LINQ_TOKEN.\n",
-            template::token_file(target).display()
+            "Put Linq's token into {file} first (chmod 600), or set LINQ_TOKEN;\n{WHERE_FROM}\n"
         )
     };
     print(&format!(
-        "Wrote {}. Every setting is in it, with a word on what it does.\n{missing}\
+        "Wrote {}. Every setting is in it, with a word on what it does.\n{written}{note}{missing}\
          See what a run would do, without changing anything:\n\n  {next}\n",
         target.display()
     ))

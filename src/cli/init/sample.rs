@@ -3,15 +3,18 @@
 use std::fmt::Write;
 use std::path::Path;
 
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
 use crate::check::{NAMELESS, Numbers, country_name, delimiter_name};
 use crate::cli::text::{counted, shown, wrapped};
 use crate::model::{Field, Region, SourceRecord};
 use crate::source::Reading;
 use crate::source::csv::Shape;
 
-/// How many people are shown, and in how many columns of the terminal each.
+/// How many contacts are shown, and in how many columns of the terminal each: all of them fit
+/// into 80.
 const PEOPLE: usize = 3;
-const WIDTH: usize = 16;
+const WIDTH: usize = 15;
 
 /// The source in words: how it is written, which field is where, and examples.
 pub(super) fn text(
@@ -19,13 +22,18 @@ pub(super) fn text(
     shape: Option<&Shape>,
     key: Option<&str>,
     reading: &Reading,
-    phones: &str,
+    (phones, notes): (&str, &[String]),
 ) -> String {
     let people = counted(reading.records.len(), "contact", "contacts");
     let form = shape.map_or(String::new(), |shape| {
         format!(", {}, separated by {}", shape.encoding, delimiter_name(shape.delimiter))
     });
     let mut text = wrapped(&format!("{}: {people}{form}", path.display()), 0) + "\n\n";
+    if reading.records.is_empty() && shape.is_none() {
+        let notes = notes.iter().chain(&reading.notices);
+        return notes.fold(text, |text, note| text + &wrapped(&format!("note: {note}"), 0) + "\n")
+            + "\n";
+    }
     let examples: Vec<&SourceRecord> = reading.records.iter().take(PEOPLE).collect();
     let labels = examples.iter().map(|record| record.label.clone());
     row(&mut text, "Linq", if shape.is_some() { "column" } else { "" }, labels);
@@ -42,7 +50,7 @@ pub(super) fn text(
     if shape.is_some_and(|shape| !shape.has_names()) {
         text += &(wrapped(&format!("note: {NAMELESS}"), 0) + "\n");
     }
-    for notice in &reading.notices {
+    for notice in notes.iter().chain(&reading.notices) {
         text += &(wrapped(&format!("note: {notice}"), 0) + "\n");
     }
     for record in reading.unreadable.iter().take(PEOPLE) {
@@ -78,12 +86,32 @@ pub(super) fn phones(numbers: &Numbers, region: Region, because: Option<&str>) -
 }
 
 fn row(text: &mut String, field: &str, column: &str, values: impl Iterator<Item = String>) {
-    let _ = write!(text, "  {field:13} {:WIDTH$}", shown(column, WIDTH));
+    let _ = write!(text, "  {field:13} {}", fitted(column));
     for value in values {
-        let _ = write!(text, " {:WIDTH$}", shown(&value, WIDTH - 1));
+        let _ = write!(text, " {}", fitted(&value));
     }
     text.truncate(text.trim_end().len());
     text.push('\n');
+}
+
+/// `text` as it is shown in exactly [`WIDTH`] columns of the terminal, of which some characters
+/// take two.
+fn fitted(text: &str) -> String {
+    let text = shown(text, 10 * WIDTH);
+    if text.width() <= WIDTH {
+        return format!("{text}{}", " ".repeat(WIDTH - text.width()));
+    }
+    let (mut fitted, mut used) = (String::new(), 0);
+    for c in text.chars() {
+        let width = c.width().unwrap_or_default();
+        // The last column is for the sign that something is missing.
+        if used + width >= WIDTH {
+            break;
+        }
+        fitted.push(c);
+        used += width;
+    }
+    format!("{fitted}…{}", " ".repeat(WIDTH - used - 1))
 }
 
 /// The columns that are left alone.
@@ -101,4 +129,25 @@ fn others(shape: Option<&Shape>, key: Option<&str>) -> String {
         return String::new();
     }
     wrapped(&format!("never touched: {}", shown(&others.join(", "), 400)), 0) + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_takes_the_same_columns_in_every_script() {
+        for text in [
+            "Ada",
+            "",
+            "ada@engines.example",
+            "株式会社山田製作所本社",
+            "a株式会社山田製作",
+            "नमस्ते",
+        ] {
+            assert_eq!(fitted(text).width(), WIDTH, "{text}");
+        }
+        assert_eq!(fitted("株式会社山田製作所本社"), "株式会社山田製…");
+        assert_eq!(fitted("ada@engines.example"), "ada@engines.ex…");
+    }
 }

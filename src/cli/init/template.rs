@@ -7,9 +7,9 @@ use crate::config::reference::EXAMPLE;
 use crate::model::Field;
 use crate::source::csv::Shape;
 
-/// The file for the token, beside the configuration: each service has one of its own.
+/// The file for the token, beside the configuration: each pair has one of its own.
 pub(super) fn token_file(target: &Path) -> PathBuf {
-    match pair_of_a_service(target) {
+    match target.file_stem().and_then(|name| name.to_str()) {
         None | Some("sync") => target.with_file_name("linq.token"),
         Some(pair) => target.with_file_name(format!("{pair}.token")),
     }
@@ -64,7 +64,7 @@ impl Template {
         }
     }
 
-    /// Names the state and the token that the service has, where `target` is the
+    /// Names the state that the service has, where `target` is the
     /// configuration of one: whoever sets it up as root looks at the same state then.
     pub(super) fn places_of_a_service(&mut self, target: &Path) {
         let dir = match pair_of_a_service(target) {
@@ -73,8 +73,11 @@ impl Template {
             Some(pair) => format!("/var/lib/linqsync-{pair}"),
         };
         self.set("state", "dir", &dir);
-        let token = token_file(target);
-        if let Some(name) = token.file_name() {
+    }
+
+    /// Names the file of the token, which is beside the configuration.
+    pub(super) fn token_file(&mut self, file: &Path) {
+        if let Some(name) = file.file_name() {
             self.set("linq", "token_file", &name.to_string_lossy());
         }
     }
@@ -128,6 +131,7 @@ mod tests {
         let lines = |target: &str| {
             let mut template = Template::new();
             template.places_of_a_service(Path::new(target));
+            template.token_file(&token_file(Path::new(target)));
             let set = |line: &&str| line.starts_with("dir =") || line.starts_with("token_file =");
             template.text().lines().filter(set).map(String::from).collect::<Vec<_>>()
         };

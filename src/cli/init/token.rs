@@ -1,29 +1,168 @@
-//! Where a new configuration's token comes from.
+//! A new configuration's token: where it comes from, whether Linq takes it, and its file.
 
 use std::io::{IsTerminal, Read};
+use std::path::{Path, PathBuf};
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::cli::args::{InitArgs, Output};
-use crate::config::token_of;
+use crate::cli::say;
+use crate::config::{TokenSource, WHERE_FROM, token_of};
 use crate::report::ReportedError;
 
-/// The token from standard input, from `LINQ_TOKEN`, or from whoever sits at the
-/// terminal; `None` if nobody gives one. It is never an argument, which everybody on
-/// the machine could read.
-pub(super) fn ask(args: &InitArgs, output: Output) -> Result<Option<SecretString>, ReportedError> {
+use super::Proposal;
+use super::template;
+
+/// How often whoever sits at the terminal is asked.
+const TRIES: usize = 3;
+
+/// What is done about the token.
+pub(super) struct Token {
+    /// The file that the configuration names.
+    pub(super) file: PathBuf,
+    /// What is to be written into it; `None` where it is there, or is left to be made.
+    pub(super) new: Option<SecretString>,
+    /// Whether the file will have a token.
+    pub(super) is_there: bool,
+    /// What is to be known about it, for people.
+    pub(super) note: Option<String>,
+}
+
+/// Whether Linq takes a token.
+enum Answer {
+    Taken,
+    Refused(ReportedError),
+    /// Linq could not be asked.
+    Unknown(ReportedError),
+}
+
+/// Finds the token: given on standard input or in `LINQ_TOKEN`, in a file that is there
+/// already, or asked for. It is never an argument, which everybody on the machine could read.
+pub(super) async fn settle(
+    args: &InitArgs,
+    output: Output,
+    target: &Path,
+    proposal: &mut Proposal,
+) -> Result<Token, ReportedError> {
+    let own = template::token_file(target);
+    let there = [own.clone(), target.with_file_name("linq.token")];
+    let there = there.into_iter().find(|file| file.exists());
+    let given = given(args)?;
+    match (given, there) {
+        (Some(token), Some(file)) => {
+            let known = TokenSource::File(file.clone()).read().ok();
+            if known.is_some_and(|known| known.expose_secret() == token.expose_secret()) {
+                return checked(proposal, Token::in_file(file), token).await;
+            }
+            if own.exists() {
+                return Err(super::in_the_way(&own, "a token", "move the file away"));
+            }
+            checked(proposal, Token::new(own, &token), token).await
+        }
+        (Some(token), None) => checked(proposal, Token::new(own, &token), token).await,
+        (None, Some(file)) => match TokenSource::File(file.clone()).read() {
+            Ok(token) => checked(proposal, Token::in_file(file), token).await,
+            Err(error) => Err(ReportedError::of(&error, 2, "correct it, or move it away")),
+        },
+        (None, None) => asked(output, own, proposal).await,
+    }
+}
+
+impl Token {
+    fn new(file: PathBuf, token: &SecretString) -> Token {
+        Token { file, new: Some(token.clone()), is_there: true, note: None }
+    }
+
+    fn in_file(file: PathBuf) -> Token {
+        let note = Some(format!("The token is the one in {}.", file.display()));
+        Token { file, new: None, is_there: true, note }
+    }
+
+    fn none(file: PathBuf) -> Token {
+        Token { file, new: None, is_there: false, note: None }
+    }
+}
+
+/// Asks Linq about a token that nobody can be asked for again.
+async fn checked(
+    proposal: &mut Proposal,
+    mut token: Token,
+    secret: SecretString,
+) -> Result<Token, ReportedError> {
+    match answer(proposal, &secret).await {
+        Answer::Taken => Ok(token),
+        Answer::Refused(error) => {
+            let from = match token.new {
+                Some(_) => "it was not written down".to_owned(),
+                None => format!("it comes from {}", token.file.display()),
+            };
+            Err(ReportedError { hint: format!("{from}; {WHERE_FROM}"), ..error })
+        }
+        Answer::Unknown(error) => {
+            token.note = Some(unverified(&error));
+            Ok(token)
+        }
+    }
+}
+
+/// Asks whoever sits at the terminal, again where Linq refuses the token.
+async fn asked(
+    output: Output,
+    file: PathBuf,
+    proposal: &mut Proposal,
+) -> Result<Token, ReportedError> {
+    if output.json || !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
+        return Ok(Token::none(file));
+    }
+    say(&format!("Linq's token: {WHERE_FROM}"));
+    for _ in 0..TRIES {
+        let prompt = "Linq token (not shown; Enter to go on without one): ";
+        let text = rpassword::prompt_password(prompt).map_err(|error| unreadable(&error))?;
+        if text.trim().is_empty() {
+            return Ok(Token::none(file));
+        }
+        let secret = match token_of(&text) {
+            Ok(secret) => secret,
+            Err(problem) => {
+                say(&format!("the token {problem}; copy it whole and alone"));
+                continue;
+            }
+        };
+        match answer(proposal, &secret).await {
+            Answer::Taken => return Ok(Token::new(file, &secret)),
+            Answer::Refused(error) => say(&error.message),
+            Answer::Unknown(error) => {
+                let note = Some(unverified(&error));
+                return Ok(Token { note, ..Token::new(file, &secret) });
+            }
+        }
+    }
+    let note = Some(format!("Linq has refused {TRIES} tokens; none was written down."));
+    Ok(Token { note, ..Token::none(file) })
+}
+
+fn unverified(error: &ReportedError) -> String {
+    format!(
+        "Whether Linq takes the token is not known: {}. See with `linqsync check` later.",
+        error.message
+    )
+}
+
+async fn answer(proposal: &mut Proposal, token: &SecretString) -> Answer {
+    match proposal.ask_linq(token).await {
+        Ok(()) => Answer::Taken,
+        Err(error) if error.code == 5 => Answer::Refused(error),
+        Err(error) => Answer::Unknown(error),
+    }
+}
+
+/// The token that was given, if one was.
+fn given(args: &InitArgs) -> Result<Option<SecretString>, ReportedError> {
     let text = if args.token_stdin {
         let mut text = String::new();
         std::io::stdin().read_to_string(&mut text).map_err(|error| unreadable(&error))?;
         text
     } else if let Some(text) = std::env::var("LINQ_TOKEN").ok().filter(|text| !text.is_empty()) {
-        text
-    } else if !output.json && std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
-        let prompt = "Linq token (not shown; Enter to go on without one): ";
-        let text = rpassword::prompt_password(prompt).map_err(|error| unreadable(&error))?;
-        if text.trim().is_empty() {
-            return Ok(None);
-        }
         text
     } else {
         return Ok(None);
@@ -31,7 +170,7 @@ pub(super) fn ask(args: &InitArgs, output: Output) -> Result<Option<SecretString
     let token = token_of(&text).map_err(|problem| ReportedError {
         code: 2,
         message: format!("the token {problem}"),
-        hint: "copy it from Linq's settings, whole and alone".to_owned(),
+        hint: format!("copy it whole and alone; {WHERE_FROM}"),
     })?;
     Ok(Some(token))
 }

@@ -112,6 +112,25 @@ impl Store {
         }
     }
 
+    /// The id of the contact that is created next.
+    pub(super) fn next_id(&self) -> u64 {
+        self.next_id
+    }
+
+    /// Replaces all contacts, of an organisation in which ids have come to `next_id`.
+    pub(super) fn load(&mut self, next_id: u64, contacts: Vec<Contact>) {
+        let latest = contacts.iter().map(|contact| contact.updated_at).max();
+        self.last_write = self.last_write.max(latest.unwrap_or(self.last_write));
+        self.next_id = contacts.iter().map(|contact| contact.id + 1).fold(next_id, u64::max);
+        self.contacts.clear();
+        (self.by_email, self.by_phone) = (Index::new(), Index::new());
+        self.ghosts.clear();
+        self.listing = None;
+        for contact in contacts {
+            self.put(Entry { contact, seen_from: 0 });
+        }
+    }
+
     /// The present.
     pub(super) fn now(&self) -> DateTime<Utc> {
         (self.now)()

@@ -2,7 +2,7 @@
 //!
 //! Owns lossless reading and editing: what is not edited keeps every byte, and a
 //! rewritten file is proven to differ as intended before it takes the place of
-//! the old one. The way of a file: `open` → `text` → `dialect` (by `candidates`) → `header`
+//! the old one. The way of a file: `open` → `foreign` (what is no table) → `text` → `dialect` (by `candidates`) → `header`
 //! (by `names`, over `wording` and `phrases`) → `preamble` above it, `rows` below it (by `place` with `joined`, and `cell`, over `scan`, with `damage`, `quotes`
 //! and `beside`, which knows `footers`), put in order by `sheet`; and back: `draft` (with `restore`) → `render` →
 //! `check` → `atomic`. All but the two ends is one version of the file as a value,
@@ -17,6 +17,7 @@ mod dialect;
 mod draft;
 mod editors;
 mod footers;
+mod foreign;
 mod header;
 mod joined;
 mod looks;

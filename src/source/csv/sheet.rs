@@ -15,6 +15,7 @@ use crate::source::{AtRest, Reading};
 
 use super::cell::meant;
 use super::dialect::{Delimiter, Dialect, name};
+use super::foreign::foreign;
 use super::header::{Columns, Name, Profile, Profiles};
 use super::preamble::persons;
 use super::rows::{Contents, Ending, RowReader};
@@ -74,6 +75,9 @@ impl Sheet {
                 "is empty: not even a header is there",
                 "restore the file, or write a header row into it",
             ));
+        }
+        if let Some(defect) = foreign(&raw) {
+            return Err(defect);
         }
         let text = Text::new(raw, &options.encoding)?;
         let known = |name: &str| Name::of(name, options);

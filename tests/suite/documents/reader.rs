@@ -75,11 +75,12 @@ impl Reader {
     /// Types the commands of a block.
     pub(super) fn types(&mut self, place: &str, text: &str) {
         for Typed { command, printed } in typed(text) {
-            if let Some(arguments) = command.strip_prefix("linqsync sandbox") {
+            let serves = command.strip_prefix("linqsync sandbox").filter(|a| a.ends_with('&'));
+            if let Some(arguments) = serves {
                 self.starts_sandbox(arguments);
             } else if command == "linqsync &" {
                 self.starts_daemon();
-            } else if command == "kill %1" {
+            } else if command == "kill $!" {
                 let daemon = self.daemon.take().unwrap();
                 daemon.terminate();
                 daemon.ended().expect(0);
