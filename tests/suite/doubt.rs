@@ -31,6 +31,15 @@ const READINGS: [&[&str]; 15] = [
     &["unknown-users", "errors=html"],
 ];
 
+/// The two of them; find sees both where Linq shows a contact only to the third who looks: for
+/// whom find does not see, two listings are all that is looked at.
+fn two(quirks: &[&str]) -> String {
+    if quirks.contains(&"late-visibility=2") {
+        return TWO.replace("bo,wang,,", "bo,wang,bo@people.example,");
+    }
+    TWO.to_owned()
+}
+
 /// What Linq does not show yet it shows after some more looks.
 fn expect_silence_in_the_end(world: &World, quirks: &[&str]) {
     if quirks.iter().any(|quirk| quirk.starts_with("late-visibility")) {
@@ -51,7 +60,7 @@ fn a_create_without_an_answer_is_adopted_under_every_reading_of_the_documents() 
             "lie=no-ids",
         ] {
             let world = World::with_quirks(quirks);
-            world.write(TWO);
+            world.write(two(quirks));
             world.fault(&format!("create {fault} times=2"));
             let run = world.once();
             let told = format!("{quirks:?} {fault}: {:#}\n{}", run.json, run.ended.stderr);
