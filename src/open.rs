@@ -280,6 +280,14 @@ pub fn reading(config: &Config) -> Result<State, OpenError> {
     expecting(State::reading(&config.state.dir)?, config)
 }
 
+/// The state beside whoever works with it, for decisions alone; `None` where there is none yet.
+///
+/// # Errors
+/// When the state belongs to another pair, or cannot be used.
+pub fn beside(config: &Config) -> Result<Option<State>, OpenError> {
+    State::beside(&config.state.dir)?.map(|state| expecting(state, config)).transpose()
+}
+
 /// A copy of the state in memory, for what would be done with it.
 ///
 /// # Errors

@@ -268,3 +268,15 @@ fn a_state_at_work_is_left_to_whoever_works_with_it() {
 fn email(n: usize) -> String {
     people::person(n)[2].clone()
 }
+
+#[test]
+fn nothing_is_decided_in_a_state_of_another_source() {
+    let mut world = synced(3);
+    world.edit("Title 001", "Chief");
+    world.change("First001", "title", "Boss");
+    world.once().expect(3);
+    world.set("source.path", "\"people.csv\"");
+    let refused = world.run(&["resolve", "--all", "--take", "linq"]).expect(2);
+    assert!(refused.stderr.contains("linqsync adopt"), "{}", refused.stderr);
+    assert_eq!(world.state().decided().unwrap(), []);
+}

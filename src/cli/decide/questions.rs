@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use crate::config::Config;
 use crate::mirror::{State, StateError};
 use crate::model::{Decision, Field, Fingerprint, LinqId, Policy, Side, Waiting, WaitingKind};
+use crate::open;
 use crate::report::ReportedError;
 use crate::users;
 
@@ -28,7 +29,7 @@ impl Questions {
     /// # Errors
     /// When there is none, or it cannot be read.
     pub(super) fn open(config: &Config) -> Result<Questions, ReportedError> {
-        let state = match State::beside(&config.state.dir) {
+        let state = match open::beside(config) {
             Ok(Some(state)) => state,
             Ok(None) => {
                 let hint =
@@ -36,7 +37,7 @@ impl Questions {
                 let message = "there was no run yet, so nothing waits".to_owned();
                 return Err(ReportedError { code: 2, message, hint });
             }
-            Err(error) => return Err(reported(&error)),
+            Err(error) => return Err(error.reported()),
         };
         let (waiting, linked) = state
             .waiting()
