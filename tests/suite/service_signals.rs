@@ -134,7 +134,7 @@ fn sighup_keeps_the_old_configuration_and_says_what_is_wrong_with_the_new() {
     let good = std::fs::read_to_string(world.path("sync.toml")).unwrap();
     let wrong = [
         (good.clone() + "sync.direcshun = \"push\"\n", "did you mean `direction`"),
-        (good.replace("contacts.csv", "others.csv"), "this state belongs to"),
+        (good.replace("contacts.csv", "others.csv"), "belongs to http"),
         (good.replace("linq.token\"", "nowhere.token\""), "cannot read token file"),
         ("source = [".to_owned(), "sync.toml:1:"),
     ];

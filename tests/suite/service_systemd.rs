@@ -92,7 +92,7 @@ fn what_it_waits_for_is_its_status() {
     daemon.ended().expect(0);
     systemd.forget();
     let daemon = systemd.start(world.command(&[]));
-    systemd.wait_for("STATUS=waiting for the token: cannot read the token file");
+    systemd.wait_for("STATUS=waiting for the token: cannot read token file");
     systemd.forget();
     systemd.wait_for("WATCHDOG=1");
     daemon.terminate();

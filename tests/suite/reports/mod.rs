@@ -79,6 +79,8 @@ fn always_the_same(world: &World, text: &str) -> String {
     let lines = text.lines().map(|line| {
         let words = line.split_inclusive(' ').map(without_time);
         let line: String = words.collect();
+        // The day is told as well where midnight is in between.
+        let line = between(&line, " since ", ", next probe", "22:00");
         let line = between(&line, "(", " ago)", "some time");
         let line = between(&line, "pid ", ",", "PID");
         let line = between(&line, "at the start, then ", "", "SOME TIME");
