@@ -45,8 +45,8 @@ pub use policy::{
     ConflictPolicy, DeletePolicy, Deletes, Direction, Limit, LimitError, Policy, Scope,
 };
 pub use record::{
-    AsWritten, LinqContact, OtherValue, RejectedField, SourceRecord, Timestamp, Unreadable,
-    WHOLE_NAME,
+    AsWritten, LinqContact, OtherValue, Records, RejectedField, SourceRecord, Timestamp,
+    Unreadable, WHOLE_NAME,
 };
 pub use rest::{Digest, Mark, Rest};
 pub use resting::{Counted, FileAtRest, Positions, ReadingAtRest, Resting, SourceAtRest};

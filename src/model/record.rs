@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -66,6 +68,55 @@ pub struct SourceRecord {
     pub content: Fingerprint,
     /// How many records before it in this reading are written with the same bytes.
     pub twin: u32,
+}
+
+/// The records of one reading, in the order of the source. Copies share them until one of the
+/// copies is changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Records(Arc<Vec<SourceRecord>>);
+
+impl Deref for Records {
+    type Target = Vec<SourceRecord>;
+
+    fn deref(&self) -> &Vec<SourceRecord> {
+        &self.0
+    }
+}
+
+impl DerefMut for Records {
+    fn deref_mut(&mut self) -> &mut Vec<SourceRecord> {
+        Arc::make_mut(&mut self.0)
+    }
+}
+
+impl From<Vec<SourceRecord>> for Records {
+    fn from(records: Vec<SourceRecord>) -> Records {
+        Records(Arc::new(records))
+    }
+}
+
+impl FromIterator<SourceRecord> for Records {
+    fn from_iter<I: IntoIterator<Item = SourceRecord>>(records: I) -> Records {
+        Records::from(records.into_iter().collect::<Vec<SourceRecord>>())
+    }
+}
+
+impl IntoIterator for Records {
+    type Item = SourceRecord;
+    type IntoIter = std::vec::IntoIter<SourceRecord>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        Arc::unwrap_or_clone(self.0).into_iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a Records {
+    type Item = &'a SourceRecord;
+    type IntoIter = std::slice::Iter<'a, SourceRecord>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
+    }
 }
 
 impl SourceRecord {

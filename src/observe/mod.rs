@@ -22,7 +22,7 @@ use crate::mirror::{
 };
 use crate::model::{
     Field, FieldSet, Fingerprint, Link, LinkStatus, LinqContact, LinqId, Meaning, Policy,
-    Positions, Resting, RunId, Scope, Sends, Side, SourceRecord, Timestamp,
+    Positions, Records, Resting, RunId, Scope, Sends, Side, SourceRecord, Timestamp,
 };
 use crate::plan::{
     Census, DoubtfulCreate, HalfAdded, Hold, Incomplete, LinqSide, Observation, Outlook,
@@ -260,7 +260,7 @@ pub fn see_again(
     seen: &mut Observation,
 ) -> Result<(), StateError> {
     // Not both of them in memory at once, the old ones and the new ones.
-    (seen.links, seen.source.records) = (Vec::new(), Vec::new());
+    (seen.links, seen.source.records) = (Vec::new(), Records::default());
     let contacts = std::mem::take(&mut seen.linq.contacts);
     let linq = LinqSide { contacts, ..seen.linq.clone() };
     let again = observation(state, policy, read, linq, seen.now)?;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
     Change, Field, FieldSet, Fingerprint, IntentId, Link, LinqContact, LinqId, Positions,
-    RecordIndex, Side, SourceKey, SourceRecord, Timestamp, Unreadable, Values,
+    RecordIndex, Records, Side, SourceKey, SourceRecord, Timestamp, Unreadable, Values,
 };
 
 use super::census::Census;
@@ -58,7 +58,7 @@ pub struct SourceSide {
     /// Where they stand: the columns of a table by name.
     pub columns: BTreeMap<Field, String>,
     /// Its records, in the order of the source.
-    pub records: Vec<SourceRecord>,
+    pub records: Records,
     /// What could not be read. Unless empty, no record counts as gone.
     pub unreadable: Vec<Unreadable>,
     /// Records without name, e-mail and phone that earlier readings knew as such,

@@ -23,7 +23,7 @@ pub use formula::FormulaGuard;
 use crate::lock::LockError;
 use crate::model::{
     AsWritten, Change, Field, FieldSet, Fingerprint, LinqId, Manner, Positions, ReadingAtRest,
-    RecordIndex, RejectedField, Resting, SourceAtRest, SourceRecord, Unreadable, Values,
+    RecordIndex, Records, RejectedField, Resting, SourceAtRest, SourceRecord, Unreadable, Values,
 };
 
 /// A source of contacts: something that can be read whole and edited in place.
@@ -125,7 +125,7 @@ pub struct Reading {
     pub manner: Manner,
     /// The records, in the order of the source; each one's `index` is its position among
     /// all, those at rest included.
-    pub records: Vec<SourceRecord>,
+    pub records: Records,
     /// How many records there are, those at rest included.
     pub count: usize,
     /// The pairs at rest of which there is a record that is as it was.
@@ -243,7 +243,7 @@ impl Reading {
             mapped: known.mapped,
             places: known.places.clone(),
             manner: known.manner.clone(),
-            records: Vec::new(),
+            records: Records::default(),
             count: known.count,
             at_rest: Positions::all(count),
             doubled: Positions::default(),
@@ -287,13 +287,16 @@ impl Reading {
         done: &[EditOutcome],
         record: impl Fn(RecordIndex) -> Option<SourceRecord>,
     ) {
-        for outcome in done {
-            if let EditOutcome::Stands(at) | EditOutcome::StandsWithout(at, _) = outcome
-                && SourceRecord::position(&self.records, *at).is_none()
-            {
-                self.records.extend(record(*at));
-                self.records.sort_by_key(|record| record.index);
-            }
+        let stands = done.iter().filter_map(|outcome| match outcome {
+            EditOutcome::Stands(at) | EditOutcome::StandsWithout(at, _) => Some(*at),
+            EditOutcome::Removed | EditOutcome::Refused(_) | EditOutcome::Undone => None,
+        });
+        let missing = stands.filter(|at| SourceRecord::position(&self.records, *at).is_none());
+        let found: Vec<SourceRecord> =
+            missing.collect::<BTreeSet<_>>().into_iter().filter_map(record).collect();
+        if !found.is_empty() {
+            self.records.extend(found);
+            self.records.sort_by_key(|record| record.index);
         }
     }
 

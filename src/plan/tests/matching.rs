@@ -262,7 +262,8 @@ fn a_key_identifies_a_row_whatever_else_changes() {
     seen.source.records = vec![
         record(0, &values("first_name=Zoe email=zoe@x.example")),
         record(1, &values("first_name=Ada email=a@x.example")),
-    ];
+    ]
+    .into();
     seen.source.records[0].key = Some(SourceKey("2".to_owned()));
     seen.source.records[1].key = Some(SourceKey("1".to_owned()));
     let plan = plan(&seen, &world.policy).unwrap();
@@ -279,7 +280,8 @@ fn a_copied_row_is_not_a_second_person_and_the_original_stays_linked() {
         record(0, &values("first_name=Ada email=a@x.example title=Copy")),
         record(1, &values("first_name=Ada email=a@x.example")),
         record(2, &values("first_name=Bo email=b@x.example")),
-    ];
+    ]
+    .into();
     for (row, id) in [(0, 1), (1, 1), (2, 2)] {
         seen.source.records[row].linq_id = Some(LinqId(id));
     }

@@ -397,7 +397,7 @@ fn reading(
     });
     let reading = Reading {
         mapped: columns.mapped(),
-        records,
+        records: records.into(),
         count: rows.len(),
         at_rest,
         doubled,

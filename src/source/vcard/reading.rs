@@ -81,7 +81,7 @@ pub(super) fn assembled(
         places: BTreeMap::new(),
         manner: Manner { kind: "vcard".to_owned(), ..Manner::default() },
         mapped: mapped(),
-        records,
+        records: records.into(),
         count: places.len(),
         at_rest,
         doubled,
