@@ -18,7 +18,7 @@ use super::args::{HistoryArgs, Output};
 use super::moment::{End, moment};
 use super::named::named;
 use super::once::file_name;
-use super::rows::{Rows, Stop, print_rows};
+use super::rows::{Rows, Stop, ended, print_rows};
 use super::show::{changes, head_of};
 use super::text::{counted, shown, wrapped};
 use super::{complain, failed_command, now, print_json, undo, whose};
@@ -79,14 +79,7 @@ pub(super) fn history(output: Output, config: &Config, args: &HistoryArgs) -> an
             print(&format!("{}, newest first\n", counted(told, "entry", "entries")))
         })?
     };
-    match failure {
-        None => Ok(0),
-        Some(error) => {
-            let error = OpenError::from(error).reported();
-            complain(&error);
-            Ok(error.code)
-        }
-    }
+    Ok(ended(failure))
 }
 
 #[derive(Serialize)]

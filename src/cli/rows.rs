@@ -8,7 +8,9 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use crate::mirror::StateError;
+use crate::open::OpenError;
 
+use super::complain;
 use super::pager::Pages;
 
 /// Why no more rows come.
@@ -83,5 +85,14 @@ pub(super) fn print_rows(
     Ok(match outcome {
         Err(Stop::State(error)) => Some(error),
         Ok(()) | Err(Stop::Unprinted) => None,
+    })
+}
+
+/// Says why the rows ended early, if that is due to the state. Returns the exit code.
+pub(super) fn ended(failure: Option<StateError>) -> u8 {
+    failure.map_or(0, |error| {
+        let error = OpenError::from(error).reported();
+        complain(&error);
+        error.code
     })
 }

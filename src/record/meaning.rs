@@ -1,8 +1,8 @@
 //! What a change of settings, or of the columns of the source, makes of the links.
 
 use super::Recorder;
-use crate::mirror::{Action, HistoryEntry, LinkChange, Record, StateError};
-use crate::model::{Link, LinkStatus, Meaning, Side, Timestamp};
+use crate::mirror::{HistoryEntry, LinkChange, Record, StateError};
+use crate::model::{Link, LinkStatus, Meaning, Timestamp};
 use crate::plan::reread;
 
 impl Recorder<'_> {
@@ -55,22 +55,6 @@ fn told(reason: &str, released: usize) -> String {
 
 fn release(link: &Link, reason: &str) -> Record {
     debug_assert_eq!(link.status, LinkStatus::Released);
-    let entry = HistoryEntry {
-        side: Side::Linq,
-        action: Action::Release,
-        linq_id: Some(link.linq_id),
-        source_key: link.key.as_ref().map(ToString::to_string),
-        name: link.base.linq_values().display_name(),
-        changes: Vec::new(),
-        bases: Vec::new(),
-        before: None,
-        record: None,
-        version: None,
-        place: None,
-        bytes: None,
-        reason: format!("not read any more: {reason}"),
-        approved: false,
-        decided: None,
-    };
+    let entry = HistoryEntry::release(link, format!("not read any more: {reason}"));
     Record { link: LinkChange::Release(link.id), history: vec![entry], ..Record::default() }
 }

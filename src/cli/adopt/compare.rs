@@ -2,10 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::mirror::{Action, HistoryEntry, Unrecognised};
-use crate::model::{
-    Canon, Field, Fingerprint, Link, LinkStatus, MeaningChange, Policy, Side, Values,
-};
+use crate::mirror::{HistoryEntry, Unrecognised};
+use crate::model::{Canon, Field, Fingerprint, Link, LinkStatus, MeaningChange, Policy, Values};
 use crate::plan::{Observation, reread};
 
 /// What was found of the linked contacts of a state.
@@ -69,24 +67,7 @@ fn is_same(canon: Canon, before: &Values, now: &Values) -> bool {
 }
 
 fn release(link: &Link, reason: &str) -> Unrecognised {
-    let entry = HistoryEntry {
-        side: Side::Linq,
-        action: Action::Release,
-        linq_id: Some(link.linq_id),
-        source_key: link.key.as_ref().map(ToString::to_string),
-        name: link.base.linq_values().display_name(),
-        changes: Vec::new(),
-        bases: Vec::new(),
-        before: None,
-        record: None,
-        version: None,
-        place: None,
-        bytes: None,
-        reason: reason.to_owned(),
-        approved: false,
-        decided: None,
-    };
-    Unrecognised { link: link.id, entry }
+    Unrecognised { link: link.id, entry: HistoryEntry::release(link, reason.to_owned()) }
 }
 
 #[cfg(test)]

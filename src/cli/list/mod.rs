@@ -19,9 +19,9 @@ use crate::report::ReportedError;
 use super::args::{ListArgs, ListState, Output};
 use super::attention::Entry;
 use super::pager::Pages;
-use super::rows::{Rows, Stop, print_rows};
+use super::rows::{Rows, Stop, ended, print_rows};
 use super::text::{counted, shown, wrapped};
-use super::{complain, print_json, refuse_command};
+use super::{print_json, refuse_command};
 use twice::{in_linq_twice, in_source_twice};
 
 /// Lists what is in one state, or whatever needs attention, as the last run left it. Returns
@@ -102,14 +102,7 @@ fn list_in_sync(output: Output, state: &State) -> anyhow::Result<u8> {
             print(&(told + "\n"))
         })?
     };
-    match failure {
-        None => Ok(0),
-        Some(error) => {
-            let error = OpenError::from(error).reported();
-            complain(&error);
-            Ok(error.code)
-        }
-    }
+    Ok(ended(failure))
 }
 
 #[derive(Serialize)]

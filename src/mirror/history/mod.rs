@@ -13,7 +13,9 @@ use serde::Serialize;
 use super::State;
 use super::columns::{Json, Millis};
 use super::error::{Fault, StateError};
-use crate::model::{AsWritten, BaseChange, Change, DecidedBy, LinqId, RunId, Side, Timestamp};
+use crate::model::{
+    AsWritten, BaseChange, Change, DecidedBy, Link, LinqId, RunId, Side, Timestamp,
+};
 
 /// What was done or decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -121,6 +123,27 @@ pub struct HistoryEntry {
 }
 
 impl HistoryEntry {
+    /// That `link` is released.
+    pub fn release(link: &Link, reason: String) -> HistoryEntry {
+        HistoryEntry {
+            side: Side::Linq,
+            action: Action::Release,
+            linq_id: Some(link.linq_id),
+            source_key: link.key.as_ref().map(ToString::to_string),
+            name: link.base.linq_values().display_name(),
+            changes: Vec::new(),
+            bases: Vec::new(),
+            before: None,
+            record: None,
+            version: None,
+            place: None,
+            bytes: None,
+            reason,
+            approved: false,
+            decided: None,
+        }
+    }
+
     /// The record that was removed from the source, by us or by a person, as it was written;
     /// `None` of anything else, and where that is not known.
     pub fn removed(&self) -> Option<AsWritten> {
