@@ -100,7 +100,7 @@ impl Apply<'_> {
         };
         // Whole and durable before the request: Linq cannot give it back.
         self.recorder().shown(&before, self.now())?;
-        let intent = self.intend(step, IntentKind::DeleteInLinq { linq_id: id })?;
+        let intent = self.intend(step, IntentKind::DeleteInLinq { linq_id: id }).await?;
         match self.delete_until_answered(id, expected).await {
             Ok(Sent::Landed(()) | Sent::Gone) => {
                 self.recorder().deleted(step, intent, &before, self.now())?;
@@ -175,13 +175,12 @@ impl Apply<'_> {
         Ok(Outcome::Stale(fetched))
     }
 
-    /// Makes an intent durable, as one that is about to be sent.
-    pub(super) fn intend(&self, step: &Step, kind: IntentKind) -> Result<IntentId, Halt> {
-        let now = self.now();
+    /// Makes an intent durable, as one that is about to be sent, together with those of the
+    /// other writes that have come as far by now.
+    pub(super) async fn intend(&self, step: &Step, kind: IntentKind) -> Result<IntentId, Halt> {
+        let begin = |intents: &[NewIntent]| self.state.begin_intents(self.run, self.now(), intents);
         let intent = NewIntent { link: step.subject.link, kind };
-        let ids = self.state.plan_intents(self.run, now, &[intent])?;
-        self.state.mark_all_sent(&ids, now)?;
-        Ok(ids[0])
+        Ok(self.begun.add(intent, begin).await?)
     }
 
     /// What follows from an error: what Linq refuses for what is in it concerns this

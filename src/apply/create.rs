@@ -62,7 +62,7 @@ impl Apply<'_> {
         let Some(turn) = self.settle_owner(step, &mut creating).await? else {
             return Ok(Outcome::Refused);
         };
-        let intent = self.intend(step, self.creation(step, &creating.sent))?;
+        let intent = self.intend(step, self.creation(step, &creating.sent)).await?;
         let outcome = self.send(step, write, intent, creating).await?;
         drop(turn);
         match &outcome {
@@ -132,7 +132,7 @@ impl Apply<'_> {
                 return Ok(outcome);
             }
             self.state.close_intent(intent, IntentOutcome::Refused)?;
-            intent = self.intend(step, self.creation(step, &creating.sent))?;
+            intent = self.intend(step, self.creation(step, &creating.sent)).await?;
         }
     }
 

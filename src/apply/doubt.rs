@@ -126,7 +126,7 @@ impl Apply<'_> {
                 still.push(doubt);
                 continue;
             }
-            self.intend_again(&mut doubt)?;
+            self.intend_again(&mut doubt).await?;
             let creating = Creating::new(doubt.sent);
             match self.send(&doubt.step, &doubt.write, doubt.intent, creating).await? {
                 Outcome::InDoubt(doubt) => still.push(*doubt),
@@ -164,12 +164,13 @@ impl Apply<'_> {
     }
 
     /// Makes durable what is sent again: the record may have been edited since.
-    fn intend_again(&self, doubt: &mut InDoubt) -> Result<(), Halt> {
+    async fn intend_again(&self, doubt: &mut InDoubt) -> Result<(), Halt> {
         if doubt.sent.values == doubt.expected {
             self.state.mark_sent(doubt.intent, self.now())?;
         } else {
             self.state.close_intent(doubt.intent, IntentOutcome::NotSent)?;
-            doubt.intent = self.intend(&doubt.step, self.creation(&doubt.step, &doubt.sent))?;
+            let creation = self.creation(&doubt.step, &doubt.sent);
+            doubt.intent = self.intend(&doubt.step, creation).await?;
         }
         Ok(())
     }

@@ -5,6 +5,7 @@
 //! looked for before it is sent again. Leaves deciding to [`crate::plan`]: whatever
 //! turns out to be other than planned is handed back to be planned anew.
 
+mod begun;
 mod change;
 mod create;
 mod doubt;
@@ -32,6 +33,7 @@ use crate::model::{Fingerprint, LinqContact, LinqId, Policy, RunId, Timestamp, V
 use crate::plan::{LinqWrite, Observation, Plan, Step};
 use crate::record::Recorder;
 
+pub(crate) use begun::Begun;
 pub(crate) use find::sample;
 pub(crate) use refused::Learned;
 pub(crate) use source::{Removed, SourceHalt, write_source};
@@ -82,6 +84,8 @@ pub(crate) struct Apply<'a> {
     pub(crate) began: Instant,
     pub(crate) clock: Clock<'a>,
     pub(crate) settle: Duration,
+    /// Intents that are made durable together.
+    pub(crate) begun: &'a Begun,
     /// Writes that this run has given up.
     pub(crate) given_up: &'a GivenUp,
     /// What this run has learned from what Linq refused.

@@ -279,8 +279,7 @@ fn intend(
     if intents.is_empty() {
         return Ok(());
     }
-    let ids = state.plan_intents(recorder.run, now, &intents)?;
-    state.mark_all_sent(&ids, now)?;
+    let ids = state.begin_intents(recorder.run, now, &intents)?;
     for (writing, id) in intended.into_iter().zip(ids) {
         writing.intent = Some(id);
     }

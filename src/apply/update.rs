@@ -110,7 +110,7 @@ impl Apply<'_> {
             | LinkPlan::Found => Base::default(),
         };
         let kind = IntentKind::UpdateInLinq { linq_id: id, changes: part.clone(), base };
-        let intent = self.intend(step, kind)?;
+        let intent = self.intend(step, kind).await?;
         let Ok(update) = self.update_of(&part, &updating.current, updating.avoided) else {
             // The planner refuses to clear the last identity; this is its second lock.
             let reason = "a contact in Linq needs a name, an e-mail or a phone number";

@@ -79,6 +79,21 @@ impl State {
         self.write(|tx| records.iter().try_for_each(|record| write(tx, run, at, record)))
     }
 
+    /// The same for the outcome of an intent, which stays open for as long as this is not durable:
+    /// until the next commit of another kind. After a loss of power it is found out again, as
+    /// after a kill in the instant before.
+    ///
+    /// # Errors
+    /// As [`State::commit`].
+    pub fn commit_outcome(
+        &self,
+        run: RunId,
+        at: Timestamp,
+        records: &[Record],
+    ) -> Result<(), StateError> {
+        self.write_soon(|tx| records.iter().try_for_each(|record| write(tx, run, at, record)))
+    }
+
     /// Writes down what a change of meaning makes of links, and remembers the meaning in
     /// the same transaction: none of it is true without the other.
     ///

@@ -13,6 +13,28 @@ use super::intent::{Intent, IntentOutcome, IntentState, IntentStep, NewIntent};
 use crate::model::{IntentId, RunId, Timestamp};
 
 impl State {
+    /// Plans intents and says that they are about to be sent, in one transaction. Returns their
+    /// numbers in the same order. That is durable when it returns: only then may the first byte
+    /// go out.
+    ///
+    /// # Errors
+    /// When the state cannot be written; then none of them is planned.
+    pub fn begin_intents(
+        &self,
+        run: RunId,
+        at: Timestamp,
+        intents: &[NewIntent],
+    ) -> Result<Vec<IntentId>, StateError> {
+        self.write(|tx| {
+            let begin = |intent| {
+                let id = plan(tx, run, at, intent)?;
+                mark(tx, id, at)?;
+                Ok(id)
+            };
+            intents.iter().map(begin).collect()
+        })
+    }
+
     /// Plans intents in one transaction and returns their numbers in the same
     /// order. They are durable when it returns.
     ///

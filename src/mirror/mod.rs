@@ -290,6 +290,25 @@ impl State {
         transact().map_err(|fault: Fault| fault.at(&self.database()))
     }
 
+    /// Does `work` in one transaction that a loss of power may take back until something durable
+    /// is written; a program that is killed has written it.
+    fn write_soon<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, Fault>,
+    ) -> Result<T, StateError> {
+        if !self.conn.is_autocommit() {
+            return self.write(work);
+        }
+        self.set(schema::SOON)?;
+        let done = self.write(work);
+        self.set(schema::DURABLE)?;
+        done
+    }
+
+    fn set(&self, pragma: &str) -> Result<(), StateError> {
+        self.conn.execute_batch(pragma).map_err(|e| Fault::from(e).at(&self.database()))
+    }
+
     /// Does `work`, which only reads.
     fn read<T>(
         &self,

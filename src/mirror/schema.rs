@@ -51,6 +51,12 @@ pub(super) const CONNECTION: &str = "
     PRAGMA journal_size_limit = 16777216;
 ";
 
+/// What is committed is durable.
+pub(super) const DURABLE: &str = "PRAGMA synchronous = FULL";
+
+/// What is committed is durable with the next commit that is.
+pub(super) const SOON: &str = "PRAGMA synchronous = NORMAL";
+
 /// Readers never wait for the writer, and with `synchronous = FULL` what was
 /// committed survives a loss of power.
 pub(super) const WRITE_AHEAD: &str = "PRAGMA journal_mode = WAL;";

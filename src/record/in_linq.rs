@@ -86,7 +86,7 @@ impl Recorder<'_> {
         };
         let refused = self.refusals(step, answer.contact.id, sent.refused, at);
         let records: Vec<Record> = replaced.into_iter().chain([linked]).chain(refused).collect();
-        self.state.commit(self.run, at, &records)
+        self.state.commit_outcome(self.run, at, &records)
     }
 
     /// What both sides agreed on when a contact was created. What was not sent is an edit
@@ -146,7 +146,7 @@ impl Recorder<'_> {
             decided: carried_out(step, Some(set)),
             ..Record::default()
         };
-        self.state.commit(self.run, at, &[record])?;
+        self.state.commit_outcome(self.run, at, &[record])?;
         Ok(agreed)
     }
 
@@ -170,7 +170,7 @@ impl Recorder<'_> {
             history: vec![history],
             ..Record::default()
         };
-        self.state.commit(self.run, at, &[record])
+        self.state.commit_outcome(self.run, at, &[record])
     }
 
     /// A contact was deleted in Linq; `before` is what it was.
@@ -196,6 +196,6 @@ impl Recorder<'_> {
             decided: carried_out(step, None),
             ..Record::default()
         };
-        self.state.commit(self.run, at, &[record])
+        self.state.commit_outcome(self.run, at, &[record])
     }
 }

@@ -197,7 +197,7 @@ impl Recorder<'_> {
     /// A contact that Linq showed meanwhile.
     pub(crate) fn shown(&self, fetched: &Fetched, at: Timestamp) -> Result<(), StateError> {
         let record = Record { contact: store(fetched), ..Record::default() };
-        self.state.commit(self.run, at, &[record])
+        self.state.commit_outcome(self.run, at, &[record])
     }
 
     /// What the reading tells beyond the steps: how records are written now, which

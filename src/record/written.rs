@@ -53,7 +53,7 @@ impl Recorder<'_> {
             }
             records.extend(done);
         }
-        self.state.commit(self.run, at, &records)
+        self.state.commit_outcome(self.run, at, &records)
     }
 
     fn in_source(&self, outcome: &SourceOutcome<'_>) -> Result<Vec<Record>, StateError> {

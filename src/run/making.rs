@@ -9,7 +9,8 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use crate::apply::{
-    Apply, GivenUp, Learned, LinqOutcome, RefusedEdit, Removed, SourceHalt, sample, write_source,
+    Apply, Begun, GivenUp, Learned, LinqOutcome, RefusedEdit, Removed, SourceHalt, sample,
+    write_source,
 };
 use crate::linq::LinqError;
 use crate::model::{Fingerprint, LinqContact, Resting, RunId, Timestamp, WaitingKind};
@@ -93,6 +94,8 @@ pub(super) struct Making<'s, 'a, 't> {
     missed: usize,
     /// Writes on which Linq fails alone, and how it failed on the first.
     given_up: GivenUp,
+    /// Intents that wait to be made durable together.
+    begun: Begun,
     /// What was learned from what Linq refused.
     learned: Learned,
     failed: Option<LinqError>,
@@ -126,6 +129,7 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
             changed_meaning: None,
             missed: 0,
             given_up: GivenUp::default(),
+            begun: Begun::default(),
             learned: Learned::default(),
             failed: None,
             began: Instant::now(),
@@ -334,6 +338,7 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
             began: self.began,
             clock: self.terms.clock,
             settle: self.terms.settle,
+            begun: &self.begun,
             given_up: &self.given_up,
             learned: &self.learned,
             stop: self.terms.stop,
