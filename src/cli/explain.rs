@@ -1,20 +1,21 @@
 //! `explain`: one contact, as both sides have it, and what the next run would do.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use serde_json::{Value, json};
 
 use crate::config::Config;
 use crate::mirror::{HistoryRow, State};
-use crate::model::{Canon, Field, LinkStatus, Side, SourceRecord, Values, Who};
-use crate::open;
+use crate::model::{Canon, Field, Link, LinkStatus, LinqId, Side, SourceRecord, Values, Who};
+use crate::open::{self, OpenError};
 use crate::plan::{Observation, Plan, Somebody, Step, everybody};
 use crate::report::{ReportedError, rows};
 use crate::run::{Aim, Extent};
 
 use super::args::{ExplainArgs, Output};
 use super::history::entry_text;
-use super::named::named;
+use super::named::{SameName, named};
 use super::once::{file_name, foresee, open_to_look};
 use super::show::{quoted, step_text};
 use super::text::{shown, wrapped};
@@ -29,33 +30,25 @@ pub(super) async fn explain(
     config: &Config,
     args: &ExplainArgs,
 ) -> anyhow::Result<u8> {
+    let Known { state, name, ids, linked } = match known(config, &args.who) {
+        Ok(known) => known,
+        Err(error) => return refuse(output, &error),
+    };
+    // A linked contact is asked for alone; what becomes of any other depends on all of them.
+    let extent = if linked.is_empty() { Extent::Everybody } else { Extent::Named(&linked) };
     let opened = match open_to_look(config) {
         Ok(opened) => opened,
         Err(error) => return refuse(output, &error.reported()),
     };
-    let (plan, seen, _) =
-        match foresee(output, config, opened, Aim::Sync, Extent::Everybody).await? {
-            Ok(planned) => planned,
-            Err(error) => return refuse(output, &error),
-        };
-    let state = match open::reading(config) {
-        Ok(state) => state,
-        Err(error) => return refuse(output, &error.reported()),
+    let (plan, seen, _) = match foresee(output, config, opened, Aim::Sync, extent).await? {
+        Ok(planned) => planned,
+        Err(error) => return refuse(output, &error),
     };
     let policy = config.policy();
-    let name = match named(&state, config, &args.who) {
-        Ok(Ok(name)) => name,
-        Ok(Err(same)) => return refuse(output, &same.reported()),
-        Err(error) => return refuse(output, &error.reported()),
-    };
     let who = Who::new(&name, policy.canon);
     let everybody = everybody(&seen, &policy)?;
     let meant: Vec<&Somebody<'_>> = everybody.iter().filter(|person| person.is(&who)).collect();
-    let gone = match whose::ids(&state, config, &name) {
-        Ok(ids) if meant.is_empty() => whose::history_of(&state, &ids),
-        Ok(_) => Ok(Vec::new()),
-        Err(error) => Err(error),
-    };
+    let gone = if meant.is_empty() { whose::history_of(&state, &ids) } else { Ok(Vec::new()) };
     let gone = match gone {
         Ok(gone) => gone,
         Err(error) => return refuse(output, &error.reported()),
@@ -88,6 +81,28 @@ pub(super) async fn explain(
         print(&events(&gone, &source))?;
     }
     Ok(0)
+}
+
+/// Whom the state knows by what was typed.
+struct Known {
+    state: State,
+    /// What names the contact.
+    name: String,
+    /// The ids that it has, and had.
+    ids: BTreeSet<LinqId>,
+    /// Those of them that are linked.
+    linked: BTreeSet<LinqId>,
+}
+
+fn known(config: &Config, who: &str) -> Result<Known, ReportedError> {
+    let state = open::reading(config).map_err(|error| error.reported())?;
+    let name = named(&state, config, who).map_err(|error| error.reported())?;
+    let name = name.map_err(SameName::reported)?;
+    let ids = whose::ids(&state, config, &name).map_err(|error| error.reported())?;
+    let links = state.links_of(&ids).map_err(|error| OpenError::from(error).reported())?;
+    let is_linked = |link: &&Link| link.status == LinkStatus::Linked;
+    let linked = links.iter().filter(is_linked).map(|link| link.linq_id).collect();
+    Ok(Known { state, name, ids, linked })
 }
 
 fn refuse(output: Output, error: &ReportedError) -> anyhow::Result<u8> {

@@ -330,7 +330,7 @@ pub(super) async fn foresee(
     config: &Config,
     opened: Opened,
     aim: Aim<'_>,
-    extent: Extent,
+    extent: Extent<'_>,
 ) -> anyhow::Result<Result<Planned, ReportedError>> {
     let Opened { linq, mut source, state } = opened;
     let signals = Signals::listen()?;

@@ -42,12 +42,12 @@ pub(super) struct Missing {
     /// Those of them whose record is not as it was, or is gone as well, and those who may
     /// have been created again under another id: something else is due for them than a
     /// deletion.
-    changed: Vec<LinqId>,
+    pub(super) changed: Vec<LinqId>,
     /// Those that a person says are gone indeed.
-    vouched_for: Vec<LinqId>,
+    pub(super) vouched_for: Vec<LinqId>,
     /// Those of released pairs that may be gone altogether. Of the others it does not
     /// matter, and they may be many.
-    released: Vec<LinqId>,
+    pub(super) released: Vec<LinqId>,
     /// How many pairs are linked, those aside for which a person vouches.
     pub(super) links: usize,
 }

@@ -30,7 +30,7 @@ use crate::plan::{
     unwritable_of, worth_asking,
 };
 use crate::source::{Reading, Source};
-use absence::{CONTROLS, missing, settle_elusive};
+use absence::{CONTROLS, Missing, missing, settle_elusive};
 use gather::Gathering;
 pub(crate) use keep::keep_records;
 pub(crate) use twice::{creates_unfindable, look_twice};
@@ -87,8 +87,6 @@ pub async fn read_linq(
     });
     ghosts::leave_out(client, state, now - DAY, &mut shown).await?;
     let mut side = LinqSide {
-        contacts: BTreeMap::new(),
-        at_rest: Positions::default(),
         incomplete: match completeness {
             Completeness::Complete => None,
             Completeness::Partial(doubt) => Some(Incomplete {
@@ -96,12 +94,7 @@ pub async fn read_linq(
                 outlook: if doubt.may_pass() { Outlook::Passing } else { Outlook::Lasting },
             }),
         },
-        gone: BTreeSet::new(),
-        elusive: BTreeSet::new(),
-        notices: Vec::new(),
-        unasked: false,
-        nobody_answers: false,
-        known_since: BTreeMap::new(),
+        ..LinqSide::default()
     };
     let missing = missing(state, policy.canon, reading, resting, &shown, &at_rest)?;
     let listed: Vec<LinqId> = (shown.keys().copied())
@@ -122,6 +115,42 @@ pub async fn read_linq(
     store(state, run, now, &shown, &side)?;
     side.contacts = shown.into_iter().map(|(id, fetched)| (id, fetched.contact)).collect();
     side.at_rest = at_rest;
+    Ok(side)
+}
+
+/// Asks for the contacts that are `named`, by their ids. Of the others Linq is taken to show what
+/// the mirror has: what it showed last, and those of the pairs `resting` as they were. For a plan
+/// that only shows what would become of those who are named.
+///
+/// # Errors
+/// When Linq or the state fails.
+pub async fn read_named(
+    client: &Client,
+    state: &State,
+    resting: &Resting,
+    named: &BTreeSet<LinqId>,
+) -> Result<LinqSide, ObserveError> {
+    let mut others = state.restless()?;
+    others.extend(state.unlinked()?);
+    others.retain(|id| !named.contains(id));
+    let mut side = LinqSide {
+        contacts: state.contacts_of(others)?,
+        at_rest: Positions::all(resting.len()),
+        ..LinqSide::default()
+    };
+    let mut listed: Vec<LinqId> = side.contacts.keys().copied().collect();
+    listed.extend((0..resting.len()).map(|at| resting.linq_id(at)));
+    listed.retain(|id| !named.contains(id));
+    listed.truncate(CONTROLS);
+    for at in named.iter().filter_map(|id| resting.of_id(*id)) {
+        side.at_rest.remove(at);
+    }
+    let mut shown = BTreeMap::new();
+    let missing = Missing { linked: named.iter().copied().collect(), ..Missing::default() };
+    missing.ask(client, &listed, &mut shown, &mut side).await?;
+    for (id, fetched) in shown {
+        side.contacts.insert(id, fetched.contact);
+    }
     Ok(side)
 }
 

@@ -80,7 +80,7 @@ impl SourceSide {
 }
 
 /// Linq as the walk found it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct LinqSide {
     /// The contacts, by id.
     pub contacts: BTreeMap<LinqId, LinqContact>,

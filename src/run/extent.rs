@@ -1,9 +1,10 @@
 //! How much of both sides a run reads.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::mirror::State;
-use crate::model::{Policy, Resting};
+use crate::model::{LinqId, Policy, Resting};
 use crate::observe::{epoch, meaning};
 use crate::plan::LinqSide;
 use crate::source::{Reading, Source};
@@ -12,17 +13,28 @@ use super::{Aim, RunError};
 
 /// How much a plan is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Extent {
-    /// What may have to be done: whoever is at rest is only counted.
+pub enum Extent<'a> {
+    /// What may have to be done: a pair at rest is only counted.
     Restless,
+    /// The same, with these contacts, which alone are asked for: of all others Linq is taken to
+    /// show what it showed last.
+    Named(&'a BTreeSet<LinqId>),
     /// Everybody.
     Everybody,
 }
 
-impl Extent {
+impl<'a> Extent<'a> {
+    /// This one, or more, where a plan for `aim` needs it.
+    pub(super) fn at_least(self, aim: Aim<'_>, state: &State) -> Result<Extent<'a>, RunError> {
+        Ok(match (self, Extent::of(aim, state)?) {
+            (Extent::Everybody, _) | (_, Extent::Everybody) => Extent::Everybody,
+            (Extent::Restless | Extent::Named(_), _) => self,
+        })
+    }
+
     /// What a run for `aim` needs. What an interrupted run left, and what is put back, may
     /// concern anybody.
-    pub(super) fn of(aim: Aim<'_>, state: &State) -> Result<Extent, RunError> {
+    pub(super) fn of(aim: Aim<'_>, state: &State) -> Result<Extent<'a>, RunError> {
         let is_sync = matches!(aim, Aim::Sync);
         let is_quiet = is_sync && state.open_intents()?.is_empty();
         Ok(if is_quiet { Extent::Restless } else { Extent::Everybody })
@@ -36,11 +48,13 @@ pub(super) fn read_source(
     source: &mut dyn Source,
     state: &State,
     policy: &Policy,
-    extent: Extent,
+    extent: Extent<'_>,
 ) -> Result<(Reading, Arc<Resting>), RunError> {
     let remembered = state.meaning()?;
     let resting = match extent {
-        Extent::Restless => Arc::new(state.resting(epoch(policy, remembered.as_ref()))?),
+        Extent::Restless | Extent::Named(_) => {
+            Arc::new(state.resting(epoch(policy, remembered.as_ref()))?)
+        }
         Extent::Everybody => Arc::default(),
     };
     let reading = source.read_beside(&resting)?;

@@ -174,20 +174,24 @@ pub async fn preview(
 /// When a side or the state cannot be read.
 pub async fn preview_for(
     aim: Aim<'_>,
-    extent: Extent,
+    extent: Extent<'_>,
     sides: &mut Sides<'_>,
     terms: &Terms<'_>,
 ) -> Result<(Plan, Observation, RunReport), RunError> {
     let now = (terms.clock)();
     let (state, policy) = (sides.state, terms.policy);
     let run = state.begin_run(now)?;
-    let extent = match extent {
-        Extent::Restless => Extent::of(aim, state)?,
-        Extent::Everybody => extent,
-    };
+    let extent = extent.at_least(aim, state)?;
     let (reading, resting) = read_source(sides.source, state, policy, extent)?;
     keep_wait(sides.linq, state, now)?;
-    let linq = observe::read_linq(sides.linq, state, policy, &reading, &resting, run, now).await?;
+    let linq = match extent {
+        Extent::Named(named) if !resting.is_empty() => {
+            observe::read_named(sides.linq, state, &resting, named).await?
+        }
+        Extent::Named(_) | Extent::Restless | Extent::Everybody => {
+            observe::read_linq(sides.linq, state, policy, &reading, &resting, run, now).await?
+        }
+    };
     let read = SourceRead { source: &*sides.source, reading: &reading, resting: &resting };
     let mut seen = observe::observation(state, policy, read, linq, now)?;
     let recorder = Recorder { state, run, policy, seen: &seen };

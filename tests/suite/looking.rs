@@ -1,6 +1,7 @@
 //! Seeing afterwards: `history`, `explain`, `verify`, `status`, `export`.
 
 use insta::assert_snapshot;
+use linqsync::sandbox::Kind;
 use serde_json::Value;
 
 use crate::harness::{Files, Process, World, people, wait_until};
@@ -171,6 +172,30 @@ fn a_contact_is_explained_with_what_the_next_run_would_do() {
     assert!(text.starts_with("on neither side any more"), "{text}");
     let ended = world.run(&["explain", "nobody@example.org"]).expect(2);
     assert!(ended.stderr.contains("nobody is called nobody@example.org"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_linked_contact_is_explained_without_reading_the_listing() {
+    let world = World::synced(&people::csv(1..=12));
+    world.once().expect(0);
+    world.change("First003", "title", "Owner of a boat");
+    let (there, gone) = (world.contact("First003").id, world.contact("First005").id);
+    world.remove("First005");
+    world.linq().forget_requests();
+    let json = document(&world, &["explain", &there.to_string()], 0);
+    assert_eq!(json["contacts"][0]["linq"]["title"], "Owner of a boat");
+    assert_eq!(json["contacts"][0]["next"][0]["side"], "source");
+    assert_eq!(json["contacts"][0]["next"][0]["action"], "update");
+    assert_eq!((world.requests(Kind::List).len(), world.requests(Kind::Get).len()), (0, 1));
+    // That one is gone counts only if another one answers.
+    let json = document(&world, &["explain", &gone.to_string()], 0);
+    assert_eq!(json["contacts"][0]["next"][0]["action"], "delete");
+    assert_eq!((world.requests(Kind::List).len(), world.requests(Kind::Get).len()), (0, 3));
+    // What becomes of a row that is not linked depends on who is in Linq by now.
+    world.write(world.text() + &people::row(13));
+    let json = document(&world, &["explain", "row:14"], 0);
+    assert_eq!(json["contacts"][0]["next"][0]["action"], "create");
+    assert_ne!(world.requests(Kind::List).len(), 0);
 }
 
 #[test]

@@ -351,7 +351,7 @@ impl Driver {
     }
 
     /// The plan that a run would begin with.
-    async fn previewed(&self, extent: Extent) -> Option<(Plan, Observation)> {
+    async fn previewed(&self, extent: Extent<'_>) -> Option<(Plan, Observation)> {
         let world = &self.world;
         let state = world.state();
         let _trial = state.trial().unwrap();
