@@ -258,6 +258,18 @@ pub fn left_behind(config: &Config) -> Option<(PathBuf, Pair)> {
     other_states(config).into_iter().find(|(_, pair)| is_ours(pair))
 }
 
+/// The configuration `config` with the state of another one of the same pair, where it has none
+/// of its own: what it would do in the place of that one. `None` as well where several have.
+pub fn in_place_of_another(config: &Config) -> Option<Config> {
+    let own = pair_in(&config.state.dir).ok()?;
+    let ours = pair(config);
+    let mut others = other_states(config).into_iter().filter(|(_, pair)| *pair == ours);
+    let (dir, _) = others.next().filter(|_| own.is_none())?;
+    let mut config = config.clone();
+    config.state.dir = dir;
+    others.next().is_none().then_some(config)
+}
+
 /// Whether there is something where `pair` has its source.
 pub fn has_source(pair: &Pair) -> bool {
     Path::new(&pair.source).exists()

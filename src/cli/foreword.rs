@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use crate::plan::{LinkPlan, LinqWrite, Observation, Plan, SourceWrite, Wait};
-use crate::report::RunReport;
+use crate::report::{RunReport, released};
 
 use super::show;
 use super::text::counted;
@@ -87,6 +87,7 @@ fn signs(plan: &Plan, seen: &Observation) -> Vec<&'static str> {
             "- delete",
         ),
         (plan.steps.iter().any(|step| matches!(step.link, LinkPlan::Join { .. })), "= link"),
+        (released(plan).next().is_some(), "○ release"),
         (
             waits(|wait| !matches!(wait, Wait::Ambiguous { .. }))
                 || !seen.source.unreadable.is_empty(),

@@ -295,7 +295,16 @@ fn terms<'a>(config: &Config, policy: &'a Policy, signals: &'a Signals, by: &'a 
 
 /// Shows what a run would do. Returns the exit code.
 pub(super) async fn plan(output: Output, config: &Config, args: &PlanArgs) -> anyhow::Result<u8> {
-    tell_of_state_left_behind(config);
+    let in_place = open::in_place_of_another(config);
+    if let Some(in_place) = &in_place {
+        if args.out.is_some() {
+            return refuse(output, not_to_be_kept(in_place));
+        }
+        say(&in_place_text(in_place));
+    } else {
+        tell_of_state_left_behind(config);
+    }
+    let config = in_place.as_ref().unwrap_or(config);
     let opened = match open_to_look(config) {
         Ok(opened) => opened,
         Err(error) => return refuse(output, error.reported()),
@@ -319,6 +328,28 @@ pub(super) async fn plan(output: Output, config: &Config, args: &PlanArgs) -> an
     }
     let steps = show_plan(output, config, &planned)?;
     Ok(if args.detailed_exitcode && steps { 8 } else { 0 })
+}
+
+/// What a plan shows that is made with the state of another configuration.
+fn in_place_text(in_place: &Config) -> String {
+    format!(
+        "note: planned with the state of another configuration of the same source and Linq, as if \
+         this one took its place; a run of this one begins with a state of its own\n  state: {}",
+        printable(&in_place.state.dir.display().to_string(), 400)
+    )
+}
+
+fn not_to_be_kept(in_place: &Config) -> ReportedError {
+    ReportedError {
+        code: 2,
+        message: format!(
+            "this configuration has no state, and the plan would be made with the one in {}",
+            printable(&in_place.state.dir.display().to_string(), 400)
+        ),
+        hint: "to look at the plan, leave --out away; to carry it out, put these settings into \
+               the configuration whose state that is"
+            .to_owned(),
+    }
 }
 
 /// A plan, what it was made from, and the run that it would be.

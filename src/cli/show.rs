@@ -9,7 +9,7 @@ use crate::observe::record;
 use crate::plan::{
     LinkPlan, LinqWrite, Observation, Plan, Reason, Skipped, SourceWrite, Step, Wait, cell,
 };
-use crate::report::{Open, RunReport, SideCounts};
+use crate::report::{Open, RunReport, SideCounts, released};
 
 use super::text::{counted, shown, wrapped};
 
@@ -29,6 +29,8 @@ pub(crate) fn plan_text(plan: &Plan, seen: &Observation, source: &str) -> String
     part(&mut text, "to Linq", &rows(plan, seen, to_linq));
     part(&mut text, &format!("to {source}"), &rows(plan, seen, to_source));
     part(&mut text, "the same person on both sides", &rows(plan, seen, linked));
+    let released: Vec<String> = released(plan).map(released_text).collect();
+    part(&mut text, "released: no longer synced, deleted on no side", &released);
     text += &waiting_text(plan, seen);
     part(&mut text, "left as it is", &plan.skipped.iter().map(skipped).collect::<Vec<_>>());
     text += &notices_text(&plan.notices);
@@ -134,6 +136,10 @@ fn linked(step: &Step, _: &Observation) -> String {
         | LinkPlan::Missing(_)
         | LinkPlan::Found => String::new(),
     }
+}
+
+fn released_text(step: &Step) -> String {
+    head(step, '○', DIM, &step.reason.to_string())
 }
 
 fn waits(step: &Step, seen: &Observation) -> String {
@@ -259,6 +265,10 @@ pub(super) fn summary(plan: &Plan, seen: &Observation) -> String {
     }
     let [source, linq] = done;
     let links = plan.steps.iter().filter(|s| matches!(s.link, LinkPlan::Join { .. })).count();
+    let released = match released(plan).count() {
+        0 => String::new(),
+        count => format!("; {count} to release"),
+    };
     let waits: usize = plan.steps.iter().filter(|step| !step.waits.is_empty()).count()
         + seen.source.unreadable.len();
     if plan.steps.is_empty() && waits == 0 {
@@ -267,12 +277,17 @@ pub(super) fn summary(plan: &Plan, seen: &Observation) -> String {
             counted(plan.standings.in_sync, "contact", "contacts")
         );
     }
-    if links + waits == 0 && source == SideCounts::default() && linq == SideCounts::default() {
+    let is_unreleased = released.is_empty();
+    if is_unreleased
+        && links + waits == 0
+        && source == SideCounts::default()
+        && linq == SideCounts::default()
+    {
         let steps = counted(plan.steps.len(), "change", "changes");
         return format!("nothing to write; {steps} to remember");
     }
     format!(
-        "{} to create, {} to update, {} to delete; {} to link; {} waiting",
+        "{} to create, {} to update, {} to delete; {} to link{released}; {} waiting",
         source.created + linq.created,
         source.updated + linq.updated,
         source.deleted + linq.deleted,

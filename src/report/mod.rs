@@ -14,7 +14,7 @@ use crate::plan::{Observation, Plan, Unknown, Wait};
 
 pub use json::{json_text, write_json};
 pub use plan::PlanDocument;
-pub(crate) use plan::rows;
+pub(crate) use plan::{released, rows};
 
 /// A run, as `linqsync.run/1`.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -20,6 +20,7 @@ pub struct PlanDocument<'a> {
     schema: &'static str,
     steps: Steps<'a>,
     skipped: Vec<LeftOut<'a>>,
+    released: Vec<LeftOut<'a>>,
     notices: &'a [String],
     halt: Option<&'a str>,
     summary: &'a RunReport,
@@ -32,6 +33,7 @@ impl<'a> PlanDocument<'a> {
             schema: "linqsync.plan/1",
             steps: Steps { plan, seen },
             skipped: plan.skipped.iter().map(LeftOut::new).collect(),
+            released: released(plan).map(LeftOut::released).collect(),
             notices: &plan.notices,
             halt: plan.halt.as_deref(),
             summary,
@@ -42,6 +44,11 @@ impl<'a> PlanDocument<'a> {
     pub fn is_empty(&self) -> bool {
         self.steps.rows().next().is_none()
     }
+}
+
+/// The steps of a plan that release a pair.
+pub(crate) fn released(plan: &Plan) -> impl Iterator<Item = &Step> {
+    plan.steps.iter().filter(|step| matches!(step.link, LinkPlan::Release))
 }
 
 struct Steps<'a> {
@@ -129,13 +136,13 @@ struct ThreeValues<'a> {
     linq: &'a str,
 }
 
-/// Somebody whom an undo leaves as they are.
+/// A contact that an undo leaves as it is, or that is released.
 #[derive(Serialize)]
 struct LeftOut<'a> {
     linq_id: Option<LinqId>,
     source_key: Option<&'a str>,
     name: &'a str,
-    why: &'a str,
+    why: Cow<'a, str>,
 }
 
 impl<'a> LeftOut<'a> {
@@ -144,7 +151,17 @@ impl<'a> LeftOut<'a> {
             linq_id: subject.linq_id,
             source_key: subject.source_key.as_deref(),
             name: &subject.name,
-            why,
+            why: Cow::Borrowed(why),
+        }
+    }
+
+    fn released(step: &'a Step) -> Self {
+        let subject = &step.subject;
+        Self {
+            linq_id: subject.linq_id,
+            source_key: subject.source_key.as_deref(),
+            name: &subject.name,
+            why: Cow::Owned(step.reason.to_string()),
         }
     }
 }

@@ -69,6 +69,32 @@ fn one_configuration_has_one_state_from_wherever_it_is_named() {
 }
 
 #[test]
+fn what_other_settings_would_do_is_planned_with_the_state_that_is_there() {
+    let mut world = home();
+    world.sync();
+    let used = std::fs::read(world.path("sync.toml")).unwrap();
+    world.set("linq.scope", "\"owner\"");
+    world.set("linq.owner", "\"vacant@linq.example\"");
+    std::fs::rename(world.path("sync.toml"), world.path("other.toml")).unwrap();
+    std::fs::write(world.path("sync.toml"), used).unwrap();
+    let planned = world.run(&["plan", "-c", "other.toml"]).expect(0);
+    assert!(planned.stdout.contains("2 to release"), "{}", planned.stdout);
+    assert!(planned.stdout.contains("no longer synced, deleted on no side"), "{}", planned.stdout);
+    assert!(planned.stderr.contains("as if this one took its place"), "{}", planned.stderr);
+    let json = world.run(&["plan", "-c", "other.toml", "--json"]).expect(0).stdout;
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["steps"], serde_json::json!([]));
+    assert_eq!(json["released"].as_array().unwrap().len(), 2, "{json:#}");
+    let kept = world.run(&["plan", "-c", "other.toml", "--out", "it.plan"]).expect(2);
+    assert!(kept.stderr.contains("leave --out away"), "{}", kept.stderr);
+    assert!(!world.path("it.plan").exists());
+    // Nothing came of it, and the configuration that is in use goes on.
+    assert_eq!(states(&world).len(), 1);
+    let json = world.run(&["plan", "--json"]).expect(0).stdout;
+    assert!(json.contains("\"released\": []"), "{json}");
+}
+
+#[test]
 fn the_state_that_was_shared_goes_on_for_the_pair_that_has_it_and_for_no_other() {
     let mut world = home();
     let shared = world.path(".local/state/linqsync");
