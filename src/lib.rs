@@ -38,6 +38,7 @@
 //! | [`mirror`], [`lock`] | the state, and who may have it |
 //! | [`undo`] | a run that puts another one back |
 //! | [`users`] | who decides, by name |
+//! | `platform` | what each operating system does in its own way |
 //! | [`config`], [`open`], [`check`], [`report`], [`telemetry`], [`cli`] | the edges |
 //! | [`schedule`], [`daemon`] | when runs are made, and what goes on around them |
 //! | [`sandbox`] | a server that behaves like Linq, for the tests and for trying things out |
@@ -56,6 +57,7 @@
 //! alone · *guard*: what holds back · *intent*: a write that may be on its way · *settle*:
 //! how long a create without an answer is waited for.
 
+#![cfg(unix)]
 // Tests prepare files of their own, and nothing else.
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
@@ -72,6 +74,7 @@ pub mod model;
 pub mod observe;
 pub mod open;
 pub mod plan;
+mod platform;
 pub mod record;
 pub mod report;
 pub mod run;

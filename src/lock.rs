@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Utc};
 use rustix::fs::{FlockOperation, OFlags, flock};
 
+use crate::platform::{self, LockHolder};
+
 /// A lock on a file or directory, held until it is dropped.
 #[derive(Debug)]
 pub struct Lock {
@@ -105,7 +107,9 @@ impl Lock {
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
         let file = open(path, &options)
             .map_err(|source| LockError::Io { path: path.to_owned(), source })?;
-        Lock::take(file, path)
+        let lock = Lock::take(file, path)?;
+        platform::note_holder(&lock.file);
+        Ok(lock)
     }
 
     /// Locks an open file, which `path` names in errors.
@@ -151,36 +155,15 @@ fn open(path: &Path, options: &OpenOptions) -> io::Result<File> {
     options.clone().custom_flags(flags.bits().cast_signed()).open(path)
 }
 
-/// Who has locked the file at `path`, as far as the system tells. Takes no lock itself.
+/// Who has locked the file at `path`, as far as the system tells.
 pub fn holder(path: &Path) -> Option<Holder> {
     holder_of(&open(path, OpenOptions::new().read(true)).ok()?)
 }
 
-/// How often it is looked for the holder. The system tells its locks in parts; one may be
-/// missing where others come and go meanwhile.
-const LOOKS: usize = 3;
-
-/// Looks the holder up in `/proc/locks` (proc(5)), whose lines read
-/// `1: FLOCK ADVISORY WRITE 812 08:01:131 0 EOF`.
+/// Who has locked an open file, as far as the system tells.
 fn holder_of(file: &File) -> Option<Holder> {
-    let inode = file.metadata().ok()?.ino().to_string();
-    let holder = |locks: String| {
-        locks.lines().find_map(|line| {
-            let columns: Vec<&str> = line.split_whitespace().collect();
-            let held = columns.get(1) == Some(&"FLOCK");
-            let here = columns.get(5)?.rsplit(':').next() == Some(inode.as_str());
-            let pid = columns.get(4)?.parse().ok()?;
-            (held && here).then_some(pid)
-        })
-    };
-    let pid = (0..LOOKS).find_map(|_| holder(std::fs::read_to_string("/proc/locks").ok()?))?;
-    Some(Holder { pid, since: started_at(pid) })
-}
-
-/// When a process started: the modification time of its directory in `/proc`.
-fn started_at(pid: u32) -> Option<DateTime<Utc>> {
-    let modified = std::fs::metadata(format!("/proc/{pid}")).ok()?.modified().ok()?;
-    Some(modified.into())
+    let LockHolder { pid, since } = platform::lock_holder(file)?;
+    Some(Holder { pid, since: since.map(DateTime::from) })
 }
 
 #[cfg(test)]

@@ -1,7 +1,14 @@
 //! The `linqsync` program: everything it does is in the library.
 
-use std::process::ExitCode;
+#[cfg(not(unix))]
+compile_error!(
+    "linqsync runs on Linux and macOS only; on Windows use it in the Windows Subsystem for Linux (WSL)"
+);
 
-fn main() -> ExitCode {
+#[cfg(unix)]
+fn main() -> std::process::ExitCode {
     linqsync::cli::main()
 }
+
+#[cfg(not(unix))]
+fn main() {}

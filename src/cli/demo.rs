@@ -12,6 +12,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use tempfile::TempDir;
 
+use crate::platform;
 use crate::sandbox::{Options, Running, Sandbox};
 
 use super::args::DemoArgs;
@@ -174,7 +175,8 @@ impl Demo {
     /// Makes a command and shows it with what it prints. An exit code of 3 is part of the story.
     async fn types(&self, arguments: &[&str]) -> anyhow::Result<()> {
         let color = if colored() { "always" } else { "never" };
-        let mut command = tokio::process::Command::new("/proc/self/exe");
+        let mut command =
+            tokio::process::Command::new(platform::own_program(&platform::program_path()));
         command.args(arguments).args(["-q", "--color", color]).current_dir(self.dir.path());
         for (name, _) in std::env::vars_os() {
             let name = name.to_string_lossy().into_owned();

@@ -39,16 +39,14 @@ mod usage;
 mod verify;
 mod whose;
 
-use std::ffi::OsStr;
 use std::io::{BufWriter, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use chrono::{DateTime, Utc};
 use clap::Parser;
-use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use serde::Serialize;
 use tokio::runtime::Runtime;
 
@@ -56,6 +54,7 @@ use crate::config::{Config, ConfigError, Overrides};
 use crate::daemon::{self, Outside};
 use crate::model::Timestamp;
 use crate::open;
+use crate::platform;
 use crate::report::{ReportedError, RunReport, write_json};
 use crate::telemetry::{Telemetry, TelemetryError, Verbosity};
 use args::{Cli, Color, Command, Output};
@@ -64,9 +63,8 @@ use signals::Signals;
 
 /// Runs the program with this process's arguments.
 pub fn main() -> ExitCode {
-    // What is in memory is the token and people's data: no dump of it is left on a disk. It is
-    // not there either where the system does not know of this.
-    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    // What is in memory is the token and people's data: no dump of it is left on a disk.
+    platform::forbid_core_dumps();
     let code = match Cli::try_parse() {
         Ok(cli) => {
             cli.output.color.choice().write_global();
@@ -192,7 +190,7 @@ fn carry_out(cli: &Cli, runtime: &Runtime) -> anyhow::Result<u8> {
 async fn serve(cli: &Cli, config: Config) -> anyhow::Result<u8> {
     let signals = Signals::listen_for_the_daemon()?;
     let file = config.file.clone();
-    let program = this_program();
+    let program = platform::program_path();
     let outside = Outside {
         clock: now,
         stop: signals.stop(),
@@ -211,11 +209,9 @@ async fn serve(cli: &Cli, config: Config) -> anyhow::Result<u8> {
     }
 }
 
-/// This program as the daemon starts it for each run, also after it was replaced by
-/// another version.
+/// This program as the daemon starts it for each run.
 fn worker(cli: &Cli, program: &Path) -> std::process::Command {
-    let exe = Path::new("/proc/self/exe");
-    let mut command = std::process::Command::new(if exe.exists() { exe } else { program });
+    let mut command = std::process::Command::new(platform::own_program(program));
     command.args(cli.output.arguments());
     if let Some(limit) = cli.max_deletes() {
         command.arg("--max-deletes").arg(limit.to_string());
@@ -224,20 +220,10 @@ fn worker(cli: &Cli, program: &Path) -> std::process::Command {
     command
 }
 
-/// Where this program is, for when the system does not say (no `/proc`).
-fn this_program() -> PathBuf {
-    let called = std::env::args_os().next().map(PathBuf::from).unwrap_or_default();
-    let found = std::env::current_exe().ok();
-    let is_path = called.components().count() > 1;
-    found.or_else(|| is_path.then(|| std::path::absolute(&called).ok()).flatten()).unwrap_or(called)
-}
-
 /// Whether a process is linqsync as a daemon, or a worker of one: what it was called with
 /// tells.
 fn is_daemon(pid: u32) -> bool {
-    let Ok(line) = std::fs::read(format!("/proc/{pid}/cmdline")) else { return false };
-    let mut words = line.split(|byte| *byte == 0).map(OsStr::from_bytes).collect::<Vec<_>>();
-    words.pop();
+    let Some(words) = platform::command_line(pid) else { return false };
     let program = words.first().and_then(|program| Path::new(program).file_name());
     let is_ours =
         program.is_some_and(|name| name == "exe" || name.as_bytes().starts_with(b"linqsync"));

@@ -7,7 +7,8 @@ use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
-use super::{Answer, Call, Request, SCHEMA, SOON, Said, Standing, Word, address, line};
+use super::{Answer, Call, Request, SCHEMA, SOCKET, SOON, Said, Standing, Word, line};
+use crate::platform::socket_address;
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -61,7 +62,7 @@ pub async fn standing(dir: &Path) -> Option<Standing> {
 
 /// Calls the daemon, which has not said anything yet.
 async fn call(dir: &Path, call: Call) -> io::Result<BufReader<UnixStream>> {
-    let (address, _open) = address(dir)?;
+    let (address, _open) = socket_address(dir, SOCKET)?;
     let mut daemon = BufReader::new(UnixStream::connect(address).await?);
     let mut text = serde_json::to_string(&Said { schema: SCHEMA.to_owned(), call })?;
     text.push('\n');

@@ -1,6 +1,6 @@
 //! The daemon's end: takes requests and hands out answers.
 
-use std::fs::{File, Permissions};
+use std::fs::Permissions;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -14,10 +14,11 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use crate::platform::{AddressGuard, socket_address};
 use crate::users;
 
 use super::{
-    Answer, Call, LONGEST_REQUEST, Request, SCHEMA, SOON, Said, Spoken, Standing, Word, address,
+    Answer, Call, LONGEST_REQUEST, Request, SCHEMA, SOCKET, SOON, Said, Spoken, Standing, Word,
     line,
 };
 
@@ -46,7 +47,7 @@ pub(crate) type Tells = Arc<dyn Fn() -> Standing + Send + Sync>;
 pub(crate) struct Desk {
     pub(crate) requests: mpsc::Receiver<Asked>,
     socket: PathBuf,
-    _open: Option<File>,
+    _open: Option<AddressGuard>,
     closing: CancellationToken,
     serving: JoinHandle<()>,
 }
@@ -54,7 +55,7 @@ pub(crate) struct Desk {
 impl Desk {
     /// Opens the desk in the state directory `dir`, which this process holds.
     pub(crate) fn open(dir: &Path, tells: Tells) -> io::Result<Desk> {
-        let (socket, open) = address(dir)?;
+        let (socket, open) = socket_address(dir, SOCKET)?;
         remove(&socket)?;
         // The directory is private, so nobody can call before the mode is set.
         let listener = UnixListener::bind(&socket)?;

@@ -9,11 +9,7 @@
 mod ask;
 mod desk;
 
-use std::fs::File;
 use std::io;
-use std::os::fd::AsRawFd;
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chrono::DateTime;
@@ -136,18 +132,6 @@ enum Word {
         /// The version that it speaks.
         ours: String,
     },
-}
-
-/// The socket's address. A longer one than fits into an address (108 bytes) leads
-/// through the open directory, which is to be kept open as long as it is used.
-fn address(dir: &Path) -> io::Result<(PathBuf, Option<File>)> {
-    let direct = dir.join(SOCKET);
-    if direct.as_os_str().as_bytes().len() < 100 {
-        return Ok((direct, None));
-    }
-    let open = File::open(dir)?;
-    let through = PathBuf::from(format!("/proc/self/fd/{}/{SOCKET}", open.as_raw_fd()));
-    Ok((through, Some(open)))
 }
 
 /// Reads one line; `None` at the end.

@@ -8,7 +8,6 @@
 
 mod file;
 mod form;
-mod process;
 mod tally;
 
 use std::path::{Path, PathBuf};
@@ -26,6 +25,7 @@ use serde::{Deserialize, Serialize};
 use super::status::{ReloadOutcome, Status};
 use crate::mirror::{State, WhyDown};
 use crate::model::{Side, Timestamp};
+use crate::platform;
 use crate::report::{Outcome, RunReport, SideCounts};
 pub(crate) use file::write;
 pub use form::Form;
@@ -307,16 +307,24 @@ impl Moment {
         self.stale_after.set(status.health.stale_after_seconds());
         self.last_run.set(status.last_run.as_ref().map_or(0.0, |run| second(run.finished_at)));
         self.last_success.set(status.health.last_success().map_or(0.0, second));
-        self.state_bytes.set(process::size_of_state(state));
+        self.state_bytes.set(size_of_state(state));
         let refused = status.reload.is_some_and(|r| r.outcome == ReloadOutcome::Refused);
         self.reload_successful.set(flag(!refused));
         self.reload_success.set(second(status.configured_at));
         self.started_at.set(second(status.started_at));
-        let usage = process::usage();
+        let usage = platform::usage();
         self.memory.set(usage.memory);
-        self.files.set(usage.files);
+        self.files.set(number(usage.files));
         self.cpu.inc_by((usage.cpu - self.cpu.get()).max(0.0));
     }
+}
+
+/// The size of the databases and their companions, in bytes.
+fn size_of_state(dir: &Path) -> f64 {
+    let names = ["state.db", "state.db-wal", "state.db-shm", "records.db"];
+    let sizes = names.iter().filter_map(|name| std::fs::metadata(dir.join(name)).ok());
+    let sum: u64 = sizes.map(|metadata| metadata.len()).sum();
+    number(usize::try_from(sum).unwrap_or(usize::MAX))
 }
 
 fn build(registry: &mut Registry) {

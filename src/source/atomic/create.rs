@@ -3,11 +3,12 @@
 //! Owns finding a name that is not taken, without a race.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::fs::{self, DirBuilder, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
+use crate::platform;
 use crate::source::files::Hidden;
 
 use super::entry::NEW;
@@ -106,8 +107,7 @@ pub(crate) fn copy_beside_others<'f>(
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&target)?;
         file.write_all(&bytes)?;
     }
-    // Once for all of them: one by one takes minutes where there are many.
-    rustix::fs::syncfs(File::open(&copy)?)?;
+    platform::sync_directory_tree(&copy)?;
     Ok(copy)
 }
 
