@@ -36,6 +36,7 @@ mod damage;
 mod decided_by;
 mod decisions;
 mod deletions;
+mod dependencies;
 mod dialects;
 mod direction;
 mod documents;
