@@ -80,6 +80,7 @@ mod rejections;
 mod reports;
 mod retries;
 mod saved_plan;
+mod schemas;
 mod secrets;
 mod security;
 mod service_beside;
