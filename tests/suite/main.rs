@@ -66,6 +66,7 @@ mod mass_edits;
 mod matching;
 mod names;
 mod output;
+mod packages;
 mod panics;
 mod past;
 mod phones;
