@@ -47,6 +47,7 @@ fn card(n: usize) -> String {
 
 fn readings(size: usize, cards: &Path) {
     let mut source = VcardSource::new(VcardOptions {
+        only: None,
         path: cards.to_owned(),
         recursive: false,
         version: VcardVersion::V3,

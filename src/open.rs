@@ -156,6 +156,7 @@ fn vcard_options(config: &Config, vcard: &VcardConfig, access: Access) -> VcardO
     VcardOptions {
         path: config.source.path.clone(),
         recursive: vcard.recursive,
+        only: config.source.only.clone().map(Arc::new),
         version: match vcard.version {
             VcardVersion::V3 => vcard::VcardVersion::V3,
             VcardVersion::V4 => vcard::VcardVersion::V4,
@@ -168,6 +169,7 @@ fn vcard_options(config: &Config, vcard: &VcardConfig, access: Access) -> VcardO
 fn csv_options(config: &Config, csv: &CsvConfig, access: Access) -> CsvOptions {
     CsvOptions {
         path: config.source.path.clone(),
+        only: config.source.only.clone(),
         key: csv.key.clone(),
         id_column: csv.id_column.clone(),
         encoding: match &csv.encoding {

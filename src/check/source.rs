@@ -5,7 +5,7 @@ use std::path::Path;
 use rustix::fs::{Access as Permission, access};
 
 use crate::config::{Config, SourceKind};
-use crate::model::{Direction, Field, Region, Unreadable};
+use crate::model::{Direction, Field, Region, SelectedBy, Unreadable};
 use crate::open;
 use crate::run::RunError;
 use crate::source::csv::Shape;
@@ -28,6 +28,7 @@ pub(super) fn look(config: &Config) -> Vec<Finding> {
         Err(error) => return vec![Finding::error("source", RunError::from(error).reported())],
     };
     let mut findings = vec![Finding::ok("source", described(config, &*source, &reading))];
+    findings.extend(selection(&reading));
     findings.extend(columns(&*source));
     findings.extend(phones(&numbers(&*source, &reading, config.sync.region), config.sync.region));
     findings.extend(unreadable(&reading.unreadable));
@@ -58,6 +59,20 @@ pub fn delimiter_name(delimiter: u8) -> String {
         b'|' => "bars".to_owned(),
         other => format!("`{}`", char::from(other)),
     }
+}
+
+/// How many rows or cards take part, where not all of them are to.
+fn selection(reading: &Reading) -> Option<Finding> {
+    let SelectedBy { selection, .. } = reading.only.as_ref()?;
+    let all = reading.records.len();
+    let outside = reading.records.iter().filter(|record| record.is_outside).count();
+    let message = format!("{} of {all} take part, {outside} do not: {selection}", all - outside);
+    Some(if all > 0 && outside == all {
+        let hint = "set source.only.values to what stands there, or leave [source.only] out";
+        Finding::warning("selection", message, hint)
+    } else {
+        Finding::ok("selection", message)
+    })
 }
 
 /// Which column is which field, and which fields have none.

@@ -152,15 +152,33 @@ impl<'a> Told<'a> {
             }
             (Some(LinkStatus::Linked), _, None) => "linked; Linq does not list it".to_owned(),
             (Some(LinkStatus::Released), ..) => {
-                "released: remembered, and left alone until both halves are back".to_owned()
+                let why = self.why_outside();
+                format!("released{why}: remembered, and left alone until both halves are back")
             }
             (None, ..) if self.person.is_ambiguous => {
                 "not linked: it is ambiguous who it is".to_owned()
             }
-            (None, ..) if !self.person.takes_part => "takes no part".to_owned(),
+            (None, ..) if !self.person.takes_part => format!("takes no part{}", self.why_outside()),
             (None, Some(_), Some(_)) => "on both sides, not linked so far".to_owned(),
             (None, Some(_), None) => "in the source only, not linked so far".to_owned(),
             (None, None, _) => "in Linq only, not linked so far".to_owned(),
+        }
+    }
+
+    /// Why it takes no part, where the selection of the source is why.
+    fn why_outside(&self) -> String {
+        let is_outside = self.person.record.is_some_and(|record| record.is_outside);
+        let is_alone = self.person.link.is_none() && self.person.record.is_none();
+        match &self.seen.source.only {
+            Some(only) if is_outside => {
+                format!(" (source.only: rows or cards whose {} take part)", only.selection)
+            }
+            Some(_) if is_alone => {
+                " (source.only: its row or card is, or may be, one that takes no part, or it would be \
+                 one itself)"
+                    .to_owned()
+            }
+            Some(_) | None => String::new(),
         }
     }
 

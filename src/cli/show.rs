@@ -9,7 +9,7 @@ use crate::observe::record;
 use crate::plan::{
     LinkPlan, LinqWrite, Observation, Plan, Reason, Skipped, SourceWrite, Step, Wait, cell,
 };
-use crate::report::{Open, RunReport, SideCounts, released};
+use crate::report::{Open, Outside, RunReport, SideCounts, released};
 
 use super::text::{counted, shown, wrapped};
 
@@ -38,8 +38,24 @@ pub(crate) fn plan_text(plan: &Plan, seen: &Observation, source: &str) -> String
         let halt = wrapped(&format!("nothing will be written: {halt}"), 0);
         let _ = writeln!(text, "{GONE}{halt}{GONE:#}");
     }
+    let [records, contacts] = plan.outside;
+    let all =
+        [seen.source.records.len(), seen.linq.contacts.len()].map(|all| all + seen.census.pairs);
+    if records + contacts > 0 {
+        let part = takes_part([all[0], records], [all[1], contacts]);
+        let _ = writeln!(text, "{BOLD}Takes part:{BOLD:#} {}", wrapped(&part, 12));
+    }
     let _ = writeln!(text, "{BOLD}Plan:{BOLD:#} {}", summary(plan, seen));
     text
+}
+
+/// How many of all take part on each side, and how many do not.
+pub(crate) fn takes_part([records, out]: [usize; 2], [contacts, without]: [usize; 2]) -> String {
+    format!(
+        "{} of {records} rows or cards ({out} not), {} of {contacts} contacts in Linq ({without} not)",
+        records.saturating_sub(out),
+        contacts.saturating_sub(without),
+    )
 }
 
 /// Who waits for a person's decision, and why.
@@ -333,6 +349,11 @@ pub(crate) fn run_text(report: &RunReport, source: &str) -> String {
     // A run that ended early does not know what is in sync.
     if report.error.is_none() {
         let _ = writeln!(text, "{:<24} {}{linked}", "in sync", report.in_sync);
+    }
+    let Outside { source, linq } = report.outside;
+    if source + linq > 0 {
+        let part = takes_part([report.source.seen, source], [report.linq.seen, linq]);
+        let _ = writeln!(text, "{:<24} {}", "takes part", wrapped(&part, 25));
     }
     let Open { conflicts, ambiguous, rejected, held_deletes, held_clears, held_changes } =
         report.open;

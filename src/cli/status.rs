@@ -12,13 +12,14 @@ use serde_json::{Value, json};
 use crate::config::Config;
 use crate::daemon::control::{Standing, standing};
 use crate::mirror::{Ending, Failures, Holder, LinkCounts, LinqDown, Run, State};
-use crate::model::Timestamp;
+use crate::model::{Scope, Timestamp};
 use crate::open::{self, OpenError};
 use crate::report::{LeftAlone, Outcome, RunReport};
 
 use super::args::{Output, StatusArgs};
 use super::history::instant;
 use super::once::file_name;
+use super::show::takes_part;
 use super::text::{counted, shown, wrapped};
 use super::{complain, failed_command, now, print, print_json};
 
@@ -142,6 +143,22 @@ impl Status {
         self.last_report().map(|report| report.unknown).unwrap_or_default()
     }
 
+    /// How many take part, where not all of them are to, as the last run found it.
+    fn takes_part(&self, config: &Config) -> Option<String> {
+        let only = config.source.only.as_ref().map(|only| format!("rows or cards whose {only}"));
+        let scope = (config.linq.scope != Scope::All).then(|| "contacts in linq.scope".to_owned());
+        let rules: Vec<String> = only.into_iter().chain(scope).collect();
+        if rules.is_empty() {
+            return None;
+        }
+        let rules = rules.join(", ");
+        let Some(RunReport { source, linq, outside, .. }) = self.last_report() else {
+            return Some(rules);
+        };
+        let part = takes_part([source.seen, outside.source], [linq.seen, outside.linq]);
+        Some(format!("{part}: {rules}"))
+    }
+
     fn next(&self, config: &Config) -> String {
         let schedule = &config.sync.schedule;
         match (&self.holder, self.standing) {
@@ -168,6 +185,9 @@ impl Status {
             released => format!(", {released} released"),
         };
         line("contacts", &format!("{} linked{released}", self.linked));
+        if let Some(part) = self.takes_part(config) {
+            line("takes part", &part);
+        }
         line("last run", &self.last_text(now));
         if let Some(Failures { since, count }) = self.failures {
             let runs = counted(count as usize, "run has failed", "runs in a row have failed");
@@ -244,6 +264,11 @@ impl Status {
             "state": config.state.dir,
             "linked": self.linked,
             "released": self.released,
+            "taking_part": self.last_report().map(|report| json!({
+                "source": report.source.seen.saturating_sub(report.outside.source),
+                "linq": report.linq.seen.saturating_sub(report.outside.linq),
+            })),
+            "outside": self.last_report().map(|report| report.outside),
             "linq_down": self.down,
             "last_run": self.last.as_ref().map(run),
             "last_success": self.last_good.as_ref().map(run),

@@ -150,11 +150,13 @@ fn kind(name: &str, example: &str) -> Value {
         "source.encoding" => {
             json!({ "anyOf": [{ "enum": super::Encoding::KNOWN }, { "type": "string" }] })
         }
-        "source.columns.location" => json!({ "anyOf": [{ "type": "string" }, {
-            "type": "array",
-            "items": { "type": "string" },
-            "minItems": 1,
-        }]}),
+        "source.columns.location" | "source.only.values" => {
+            json!({ "anyOf": [{ "type": "string" }, {
+                "type": "array",
+                "items": { "type": "string" },
+                "minItems": 1,
+            }]})
+        }
         "source.vcard_version" => json!({ "enum": ["3.0", "4.0"] }),
         "sync.direction" => direction,
         "sync.on_conflict" => json!({ "anyOf": [conflict, {

@@ -9,7 +9,7 @@ use figment::value::Value;
 use super::keys;
 use super::parse::{self, Wrong};
 use super::settings::{Noted, Settings};
-use crate::model::Field;
+use crate::model::{Field, Selection};
 
 /// Which files are kept the same as Linq.
 #[derive(Clone, Debug)]
@@ -20,6 +20,8 @@ pub struct SourceConfig {
     pub quiet: Duration,
     /// What it is.
     pub kind: SourceKind,
+    /// Which rows or cards take part, if not all of them.
+    pub only: Option<Selection>,
 }
 
 /// What the source is, with the settings of that kind.
@@ -173,6 +175,7 @@ impl SourceConfig {
         let quiet = settings.required("source.quiet", parse::duration);
         let csv = CsvConfig::read(settings);
         let vcard = VcardConfig::read(settings);
+        let only = selection(settings);
 
         let path = settings.absolute(path?);
         // A directory in the place of a table is a mistake, not an address book.
@@ -180,11 +183,18 @@ impl SourceConfig {
             path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
         let by_path = || if path.is_dir() && !is_table { KindName::Vcard } else { KindName::Csv };
         let (csv, vcard) = (csv?, vcard?);
+        let only = only?;
         let kind = match kind?.unwrap_or_else(by_path) {
-            KindName::Csv => SourceKind::Csv(csv),
-            KindName::Vcard => SourceKind::Vcard(vcard),
+            KindName::Csv => {
+                csv.selection_is_no_id(only.as_ref(), settings)?;
+                SourceKind::Csv(csv)
+            }
+            KindName::Vcard => {
+                selects_by_property(only.as_ref(), settings)?;
+                SourceKind::Vcard(vcard)
+            }
         };
-        Ok(SourceConfig { path, quiet: quiet?, kind })
+        Ok(SourceConfig { path, quiet: quiet?, kind, only })
     }
 }
 
@@ -227,6 +237,19 @@ impl CsvConfig {
         Err(settings.note("source.id_column", title, Some(hint)))
     }
 
+    /// Nobody chooses by a column that linqsync fills.
+    fn selection_is_no_id(
+        &self,
+        only: Option<&Selection>,
+        settings: &mut Settings<'_>,
+    ) -> Result<(), Noted> {
+        let is_id = |only: &&Selection| self.id_column.as_ref() == Some(&only.column);
+        let Some(only) = only.filter(is_id) else { return Ok(()) };
+        let title = format!("`{ONLY_COLUMN}` is the column of `source.id_column` as well");
+        let hint = format!("`{}` is filled with Linq's ids: name another column", only.column);
+        Err(settings.note(ONLY_COLUMN, title, Some(hint)))
+    }
+
     /// A column with whole names takes the place of columns for first and last names.
     fn full_name_is_alone(&self, settings: &mut Settings<'_>) -> Result<(), Noted> {
         let Some(column) = &self.full_name else { return Ok(()) };
@@ -249,6 +272,49 @@ impl CsvConfig {
 }
 
 const FULL_NAME: &str = "source.columns.full_name";
+
+const ONLY_COLUMN: &str = "source.only.column";
+const ONLY_VALUES: &str = "source.only.values";
+const ONLY_EXCEPT: &str = "source.only.except";
+
+/// Which rows or cards take part, if that is configured.
+fn selection(settings: &mut Settings<'_>) -> Result<Option<Selection>, Noted> {
+    let column = settings.optional(ONLY_COLUMN, parse::text);
+    let values = settings.optional(ONLY_VALUES, parse::texts);
+    let except = settings.optional(ONLY_EXCEPT, parse::switch);
+    match (column?, values?, except?) {
+        (Some(column), Some(values), except) => {
+            let (column, except) = (column.trim().to_owned(), except.unwrap_or(false));
+            Ok(Some(Selection { column, values, except }))
+        }
+        (None, None, None) => Ok(None),
+        (Some(_), None, _) => {
+            let title = format!("`{ONLY_VALUES}` is missing");
+            let hint = "name the values of the rows or cards that take part: values = [\"yes\"]";
+            Err(settings.note(ONLY_COLUMN, title, Some(hint.to_owned())))
+        }
+        (None, values, _) => {
+            let title = format!("`{ONLY_COLUMN}` is missing");
+            let hint = "name the column, or the property of vCards, that says who takes part";
+            let key = if values.is_some() { ONLY_VALUES } else { ONLY_EXCEPT };
+            Err(settings.note(key, title, Some(hint.to_owned())))
+        }
+    }
+}
+
+/// What names a property of cards is no sentence.
+fn selects_by_property(only: Option<&Selection>, settings: &mut Settings<'_>) -> Result<(), Noted> {
+    let is_name =
+        |only: &Selection| only.column.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    match only.filter(|only| !is_name(only)) {
+        None => Ok(()),
+        Some(only) => {
+            let title = format!("`{}` is not the name of a vCard property", only.column);
+            let hint = "name one such as CATEGORIES, ORG, KIND or NOTE".to_owned();
+            Err(settings.note(ONLY_COLUMN, title, Some(hint)))
+        }
+    }
+}
 
 fn columns(settings: &mut Settings<'_>) -> Result<BTreeMap<Field, Vec<String>>, Noted> {
     let mut columns: BTreeMap<Field, Vec<String>> = BTreeMap::new();

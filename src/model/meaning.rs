@@ -45,6 +45,9 @@ pub struct Manner {
     pub delimiter: Setting,
     /// Whether an apostrophe before a formula is taken off.
     pub formula_guard: bool,
+    /// Which records take part, if not all of them.
+    #[serde(default)]
+    pub only: Option<String>,
 }
 
 /// A setting that may be left to be found out.
@@ -104,6 +107,9 @@ pub struct MeaningChange {
     pub keys: bool,
     /// Whether a record that is missing may only not be read any more.
     pub membership: bool,
+    /// Whether other records are selected than before: what differs in a pair that comes back
+    /// because of that is no edit.
+    pub selection: bool,
     /// Fields that each side, the source first, has not sent before: what they differ in
     /// has piled up.
     pub newly_sent: [FieldSet; 2],
@@ -174,7 +180,9 @@ impl Manner {
         let encoding = self.encoding.was_changed(&before.encoding);
         let delimiter = self.delimiter.was_changed(&before.delimiter);
         let guard = self.formula_guard != before.formula_guard;
+        let only = self.only != before.only;
         change.keys |= keys || kind;
+        change.selection |= only;
         change.membership |= keys || ids || kind || encoding || delimiter;
         if kind || encoding || delimiter || guard {
             change.read_anew = FieldSet::ALL;
@@ -186,6 +194,7 @@ impl Manner {
             (encoding, "encoding"),
             (delimiter, "delimiter"),
             (guard, "formula_guard"),
+            (only, "only"),
         ] {
             if is_changed {
                 change.reasons.push(format!("source.{setting} was changed"));

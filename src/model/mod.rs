@@ -20,6 +20,7 @@ mod policy;
 mod record;
 mod rest;
 mod resting;
+mod selection;
 mod side;
 mod text;
 mod told_names;
@@ -50,6 +51,7 @@ pub use record::{
 };
 pub use rest::{Digest, Mark, Rest};
 pub use resting::{Counted, FileAtRest, Positions, ReadingAtRest, Resting, SourceAtRest};
+pub use selection::{SelectedBy, Selection};
 pub use side::Side;
 pub use text::is_invisible;
 pub use told_names::{NamesSeen, ToldNames};

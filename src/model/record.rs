@@ -58,6 +58,8 @@ pub struct SourceRecord {
     pub told_names: Option<ToldNames>,
     /// What of it is written in a composed form.
     pub composed: Composed,
+    /// Whether `[source.only]` leaves it out: it takes no part.
+    pub is_outside: bool,
     /// When the record says it was last changed (REV of a vCard).
     pub revised_at: Option<Timestamp>,
     /// The record's bytes as they are written, unmapped parts included.

@@ -241,6 +241,7 @@ pub fn observation(
         source: SourceSide {
             mapped: reading.mapped,
             columns: reading.places.clone(),
+            only: reading.only.clone(),
             records: reading.records.clone(),
             unreadable: reading.unreadable.clone(),
             known_nobodies: state.nobodies()?,

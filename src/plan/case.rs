@@ -56,6 +56,11 @@ pub(super) enum Case<'a> {
     Suspect { record: &'a SourceRecord },
     /// A contact outside the configured scope.
     OutOfScope { contact: &'a LinqContact },
+    /// A record outside the selection of the source, which is not linked.
+    Unselected { record: &'a SourceRecord },
+    /// A contact that gets no record: it has, or may have, one outside the selection, or would
+    /// be outside itself.
+    WithoutRecord { contact: &'a LinqContact },
 }
 
 /// The source's half of a linked pair.
@@ -63,6 +68,8 @@ pub(super) enum Case<'a> {
 pub(super) enum SourceHalf<'a> {
     /// It is there.
     Present(&'a SourceRecord),
+    /// It is there and takes no part.
+    Unselected(&'a SourceRecord),
     /// The whole source was read, and lacks it.
     Gone,
     /// It may be in the part that could not be read, or be somebody who is ambiguous.
@@ -85,10 +92,10 @@ pub(super) enum LinqHalf<'a> {
 }
 
 impl<'a> SourceHalf<'a> {
-    /// The record, if it is there.
+    /// The record, if it is there, whether it takes part or not.
     pub(super) fn record(self) -> Option<&'a SourceRecord> {
         match self {
-            SourceHalf::Present(record) => Some(record),
+            SourceHalf::Present(record) | SourceHalf::Unselected(record) => Some(record),
             SourceHalf::Gone | SourceHalf::Unknown => None,
         }
     }
@@ -119,7 +126,9 @@ impl<'a> Case<'a> {
             | Case::Copy { .. }
             | Case::Nobody { .. }
             | Case::Suspect { .. }
-            | Case::OutOfScope { .. } => None,
+            | Case::OutOfScope { .. }
+            | Case::Unselected { .. }
+            | Case::WithoutRecord { .. } => None,
         }
     }
 
@@ -136,7 +145,9 @@ impl<'a> Case<'a> {
             | Case::Copy { .. }
             | Case::Nobody { .. }
             | Case::Suspect { .. }
-            | Case::OutOfScope { .. } => None,
+            | Case::OutOfScope { .. }
+            | Case::Unselected { .. }
+            | Case::WithoutRecord { .. } => None,
         }
     }
 
@@ -150,11 +161,13 @@ impl<'a> Case<'a> {
             | Case::Ambiguous { record, .. }
             | Case::Copy { record, .. }
             | Case::Nobody { record }
-            | Case::Suspect { record } => Some(record),
+            | Case::Suspect { record }
+            | Case::Unselected { record } => Some(record),
             Case::InLinq { .. }
             | Case::Orphan { .. }
             | Case::Candidate { .. }
-            | Case::OutOfScope { .. } => None,
+            | Case::OutOfScope { .. }
+            | Case::WithoutRecord { .. } => None,
         }
     }
 
@@ -167,12 +180,14 @@ impl<'a> Case<'a> {
             | Case::InLinq { contact }
             | Case::Orphan { contact, .. }
             | Case::Candidate { contact }
-            | Case::OutOfScope { contact } => Some(contact),
+            | Case::OutOfScope { contact }
+            | Case::WithoutRecord { contact } => Some(contact),
             Case::InSource { .. }
             | Case::Ambiguous { .. }
             | Case::Copy { .. }
             | Case::Nobody { .. }
-            | Case::Suspect { .. } => None,
+            | Case::Suspect { .. }
+            | Case::Unselected { .. } => None,
         }
     }
 
@@ -190,7 +205,9 @@ impl<'a> Case<'a> {
             | Case::Copy { .. }
             | Case::Nobody { .. }
             | Case::Suspect { .. }
-            | Case::OutOfScope { .. } => None,
+            | Case::OutOfScope { .. }
+            | Case::Unselected { .. }
+            | Case::WithoutRecord { .. } => None,
         }
     }
 }

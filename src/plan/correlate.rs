@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
     Base, Canon, Decision, Field, FieldSet, Link, LinkId, LinkStatus, LinqContact, LinqId, Policy,
-    Scope, SourceRecord, Values, WaitingKind, full_name_key,
+    RecordIndex, Scope, SourceRecord, Values, WaitingKind, full_name_key,
 };
 
 use super::case::{Case, LinqHalf, SourceHalf};
@@ -28,6 +28,7 @@ pub(super) fn correlate<'a>(seen: &'a Observation, policy: &Policy) -> Vec<Case<
     sorting.interrupted_additions(&recognised.additions);
     sorting.matched();
     sorting.perhaps_known();
+    sorting.of_unselected();
     sorting.pairs();
     sorting.rest();
     sorting.cases
@@ -140,6 +141,9 @@ impl<'a, 'p> Sorting<'a, 'p> {
             .filter_map(|(link, position)| Some(((*position)?, link.linq_id)))
             .collect();
         for (copy, original) in copies {
+            if self.record(*copy).is_outside {
+                continue;
+            }
             if self.record(*copy).values.lacks_identity() {
                 // It is nobody, whatever its key, or somebody who lost all.
                 continue;
@@ -207,6 +211,8 @@ impl<'a, 'p> Sorting<'a, 'p> {
                 let base = base_of_create(doubt, contact, self.seen.source.mapped, self.policy);
                 self.on_both(position, id, Tier::Journal, Box::new(base), Some(doubt));
             }
+            // Nothing is created for who takes no part.
+            Trace::None if self.record(position).is_outside => {}
             Trace::None => {
                 self.in_doubt.insert(position, doubt);
             }
@@ -305,6 +311,7 @@ impl<'a, 'p> Sorting<'a, 'p> {
         let bereft = self.links.iter().filter_map(|(link, position)| {
             let bereft = is_lost(link, self.seen) && !self.placed_links.contains(&link.id);
             let record = self.record((*position).filter(|_| bereft)?);
+            let record = Some(record).filter(|record| !record.is_outside)?;
             Some(Seeker { record, standing: Standing::Bereft(link) })
         });
         let in_doubt = self.in_doubt.iter().map(|(position, doubt)| Seeker {
@@ -314,6 +321,7 @@ impl<'a, 'p> Sorting<'a, 'p> {
         let new = self.seen.source.records.iter().enumerate().filter(|(position, record)| {
             let by_id = record.linq_id.is_some_and(|id| self.is_free(id));
             !self.placed_records[*position]
+                && !record.is_outside
                 && !self.in_doubt.contains_key(position)
                 && !self.suspects.contains(position)
                 && (by_id || !record.values.lacks_identity())
@@ -331,7 +339,8 @@ impl<'a, 'p> Sorting<'a, 'p> {
             .collect();
         // A copy is told apart by its key: no other record is one of it.
         let is_linked = |(position, record): &(usize, &SourceRecord)| {
-            self.placed_records[*position]
+            // Who takes no part is there all the same, and is not to be created a second time.
+            (self.placed_records[*position] || record.is_outside)
                 && !bereft.contains(&record.index)
                 && !self.copies.contains(position)
         };
@@ -429,6 +438,41 @@ impl<'a, 'p> Sorting<'a, 'p> {
         }
     }
 
+    /// Contacts that have a record outside the selection, or may have: they get no second one.
+    fn of_unselected(&mut self) {
+        let unlinked = self.seen.source.records.iter().enumerate();
+        let unlinked = unlinked.filter(|(position, _)| !self.placed_records[*position]);
+        let lost = self.links.iter().filter(|(link, _)| is_lost(link, self.seen));
+        let lost = lost.filter_map(|(_, position)| Some(self.record((*position)?)));
+        let is_outside = |record: &&SourceRecord| {
+            record.is_outside && (record.linq_id.is_some() || !record.values.lacks_identity())
+        };
+        let records = unlinked.map(|(_, record)| record).chain(lost).filter(is_outside);
+        let seekers: Vec<Seeker<'a>> =
+            records.map(|record| Seeker { record, standing: Standing::New }).collect();
+        if seekers.is_empty() {
+            return;
+        }
+        let seeking: BTreeSet<RecordIndex> =
+            seekers.iter().map(|seeker| seeker.record.index).collect();
+        let mut pool = self.pool(seekers);
+        // Each looks for its contact itself.
+        pool.linked_records.retain(|record| !seeking.contains(&record.index));
+        for verdict in match_up(&pool, self.canon()).verdicts {
+            let contacts = match verdict {
+                Verdict::Is(id, _) => vec![id],
+                Verdict::Ambiguous { candidates, .. } => candidates,
+                Verdict::New => Vec::new(),
+            };
+            for id in contacts {
+                if self.is_free(id) {
+                    let contact = self.place_contact(id);
+                    self.cases.push(Case::WithoutRecord { contact });
+                }
+            }
+        }
+    }
+
     fn pairs(&mut self) {
         let whole = self.seen.source.unreadable.is_empty()
             && self.suspects.is_empty()
@@ -437,8 +481,9 @@ impl<'a, 'p> Sorting<'a, 'p> {
             if self.placed_links.contains(&link.id) {
                 continue;
             }
-            let source = match position {
-                Some(position) => SourceHalf::Present(self.record(position)),
+            let source = match position.map(|position| self.record(position)) {
+                Some(record) if record.is_outside => SourceHalf::Unselected(record),
+                Some(record) => SourceHalf::Present(record),
                 None if whole && !self.claimed.contains(&link.linq_id) => SourceHalf::Gone,
                 None => SourceHalf::Unknown,
             };
@@ -465,6 +510,8 @@ impl<'a, 'p> Sorting<'a, 'p> {
             if !self.placed_records[position] {
                 self.cases.push(if self.suspects.contains(&position) {
                     Case::Suspect { record }
+                } else if record.is_outside && !record.values.lacks_identity() {
+                    Case::Unselected { record }
                 } else {
                     Case::Nobody { record }
                 });
@@ -472,10 +519,13 @@ impl<'a, 'p> Sorting<'a, 'p> {
         }
         for (id, contact) in &self.seen.linq.contacts {
             if !self.placed_contacts.contains(id) {
-                self.cases.push(if in_scope(contact, self.policy) {
-                    Case::InLinq { contact }
-                } else {
+                let only = self.seen.source.only.as_ref();
+                self.cases.push(if !in_scope(contact, self.policy) {
                     Case::OutOfScope { contact }
+                } else if only.is_some_and(|only| !only.takes(&contact.values)) {
+                    Case::WithoutRecord { contact }
+                } else {
+                    Case::InLinq { contact }
                 });
             }
         }

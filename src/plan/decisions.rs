@@ -295,7 +295,7 @@ impl Judge<'_> {
         }
         if let WaitingKind::HeldDeletion { side } = decided.about.kind {
             let is_back = match side {
-                Side::Linq => matches!(source, SourceHalf::Present(_)),
+                Side::Linq => matches!(source, SourceHalf::Present(_) | SourceHalf::Unselected(_)),
                 Side::Source => matches!(linq, LinqHalf::Present(_)),
             };
             return if !is_back {

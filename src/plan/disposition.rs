@@ -233,7 +233,9 @@ impl Judge<'_> {
             | Case::Copy { .. }
             | Case::Nobody { .. }
             | Case::Suspect { .. }
-            | Case::OutOfScope { .. } => Disposition::Unknown(Unknown::Unrecognised),
+            | Case::OutOfScope { .. }
+            | Case::Unselected { .. }
+            | Case::WithoutRecord { .. } => Disposition::Unknown(Unknown::Unrecognised),
         }
     }
 
@@ -246,6 +248,8 @@ impl Judge<'_> {
                 }
                 self.why_differing()
             }
+            // To be released.
+            (SourceHalf::Unselected(_), _) => self.otherwise(Unknown::ChangedMeaning),
             (_, LinqHalf::Unknown) => self.why_unseen(link),
             (_, LinqHalf::Unasked) => Unknown::TooMany,
             (SourceHalf::Unknown, _) if !self.seen.source.unreadable.is_empty() => {
@@ -328,7 +332,9 @@ impl Judge<'_> {
             | Case::Replaced { .. }
             | Case::Copy { .. }
             | Case::Nobody { .. }
-            | Case::OutOfScope { .. } => false,
+            | Case::OutOfScope { .. }
+            | Case::Unselected { .. }
+            | Case::WithoutRecord { .. } => false,
         }
     }
 }

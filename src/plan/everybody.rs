@@ -66,7 +66,11 @@ pub fn everybody<'a>(
         is_ambiguous: matches!(case, Case::Ambiguous { .. } | Case::Candidate { .. }),
         takes_part: !matches!(
             case,
-            Case::Copy { .. } | Case::Nobody { .. } | Case::OutOfScope { .. }
+            Case::Copy { .. }
+                | Case::Nobody { .. }
+                | Case::OutOfScope { .. }
+                | Case::Unselected { .. }
+                | Case::WithoutRecord { .. }
         ),
     };
     Ok(cases.iter().map(somebody).collect())

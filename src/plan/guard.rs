@@ -80,7 +80,9 @@ impl Missing {
                 | Case::Candidate { .. }
                 | Case::Copy { .. }
                 | Case::Nobody { .. }
-                | Case::OutOfScope { .. } => {}
+                | Case::OutOfScope { .. }
+                | Case::Unselected { .. }
+                | Case::WithoutRecord { .. } => {}
             }
         }
         // A suspect may be one of the missing. How many a part hides that could not
@@ -162,7 +164,9 @@ fn loses<'a>(case: &Case<'a>) -> Option<(&'a Link, Side)> {
         | Case::Candidate { .. }
         | Case::Copy { .. }
         | Case::Nobody { .. }
-        | Case::OutOfScope { .. } => None,
+        | Case::OutOfScope { .. }
+        | Case::Unselected { .. }
+        | Case::WithoutRecord { .. } => None,
     }
 }
 

@@ -34,7 +34,23 @@
 //! | delete_grace 1h | create in Linq | create in the source | link | write Linq | write the source | conflict | wait | wait |
 //! | max_deletes 0 | create in Linq | create in the source | link | write Linq | write the source | conflict | hold | hold |
 //!
-//! A test renders both tables by planning each cell.
+//! A row or card outside the selection of the source (`[source.only]`) is seen by all of
+//! it, and nothing happens to it:
+//!
+//! | a row that takes no part | planned |
+//! |---|---|
+//! | linked, unchanged in Linq | release |
+//! | linked, edited in Linq | release |
+//! | linked, deleted in Linq | release |
+//! | released, unchanged in Linq | nothing |
+//! | released, edited in Linq | nothing |
+//! | released, deleted in Linq | forget |
+//! | not linked | nothing |
+//! | not linked, the same contact in Linq | nothing |
+//! | not linked, the same row taking part | ambiguous |
+//! | taking part again | link again |
+//!
+//! A test renders the tables by planning each cell.
 
 mod case;
 mod census;
@@ -78,7 +94,7 @@ use chrono::TimeDelta;
 
 use crate::model::{Fingerprint, IntentId, Link, LinqId, Policy, SourceRecord};
 
-use case::{Case, SourceHalf, account};
+use case::{Case, LinqHalf, SourceHalf, account};
 use correlate::correlate;
 use disposition::standings;
 use guard::{Missing, guard, halt};
@@ -152,6 +168,8 @@ pub fn plan(seen: &Observation, policy: &Policy) -> Result<Plan, Unaccounted> {
     plan.refused.extend(refused);
     plan.steps.iter_mut().for_each(|step| leave_out_unwritable(step, seen));
     notice_unknown_user(&mut plan, seen, policy);
+    plan.notices.extend(released(&plan));
+    plan.outside = outside(&cases);
     plan.standings = standings(&cases, &plan, seen, policy);
     plan.notices.extend(disposition::notices(&plan.standings, seen));
     plan.settled = settled(&cases, seen);
@@ -188,9 +206,49 @@ fn step_for(case: &Case<'_>, seen: &Observation, policy: &Policy) -> Step {
         // Nothing is done about these: they wait for, or take no part in, the rest.
         Case::Candidate { .. }
         | Case::OutOfScope { .. }
+        | Case::Unselected { .. }
+        | Case::WithoutRecord { .. }
         | Case::Copy { .. }
         | Case::Nobody { .. } => Step::nothing(),
     }
+}
+
+/// Tells of pairs that are released because they take no part any more.
+pub(crate) fn released(plan: &Plan) -> Vec<String> {
+    let rules = [(Rule::LeftSelection, "source.only"), (Rule::LeftScope, "linq.scope")];
+    let notice = |(rule, setting)| {
+        let is_it =
+            |step: &&Step| step.link == LinkPlan::Release && step.reason == Reason::Rule(rule);
+        let (count, contacts, they) = match plan.steps.iter().filter(is_it).count() {
+            0 => return None,
+            1 => (1, "linked contact takes", "it takes"),
+            more => (more, "linked contacts take", "they take"),
+        };
+        Some(format!(
+            "{count} {contacts} no part any more ({setting}): nothing is deleted, cleared or written \
+             on either side until {they} part again"
+        ))
+    };
+    rules.into_iter().filter_map(notice).collect()
+}
+
+/// How many records and contacts take no part because of `source.only` and `linq.scope`.
+fn outside(cases: &[Case<'_>]) -> [usize; 2] {
+    let is_record = |case: &&Case<'_>| {
+        matches!(
+            case,
+            Case::Unselected { .. } | Case::Pair { source: SourceHalf::Unselected(_), .. }
+        )
+    };
+    let is_contact = |case: &&Case<'_>| {
+        matches!(
+            case,
+            Case::OutOfScope { .. }
+                | Case::WithoutRecord { .. }
+                | Case::Pair { linq: LinqHalf::OutOfScope(_), .. }
+        ) || is_record(case) && case.contact().is_some()
+    };
+    [cases.iter().filter(is_record).count(), cases.iter().filter(is_contact).count()]
 }
 
 /// Notes that `step` is there because a person decided who `record` is, if one did.

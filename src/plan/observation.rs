@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
     Change, Field, FieldSet, Fingerprint, IntentId, Link, LinqContact, LinqId, Positions,
-    RecordIndex, Records, Side, SourceKey, SourceRecord, Timestamp, Unreadable, Values,
+    RecordIndex, Records, SelectedBy, Side, SourceKey, SourceRecord, Timestamp, Unreadable, Values,
 };
 
 use super::census::Census;
@@ -57,6 +57,8 @@ pub struct SourceSide {
     pub mapped: FieldSet,
     /// Where they stand: the columns of a table by name.
     pub columns: BTreeMap<Field, String>,
+    /// Which records take part, if not all of them.
+    pub only: Option<SelectedBy>,
     /// Its records, in the order of the source.
     pub records: Records,
     /// What could not be read. Unless empty, no record counts as gone.

@@ -13,6 +13,7 @@ use super::fresh::{create_in_linq, create_in_source};
 use super::holds::edits_of;
 use super::merge::{Memory, Merge, fate_of_values, merge, not_believed};
 use super::observation::Observation;
+use super::recognise::is_lost;
 use super::refusals::refused_field;
 use super::step::{
     CarriedOut, FieldReason, LinkPlan, LinqWrite, Reason, Rule, SourceWrite, Step, Subject, Wait,
@@ -54,6 +55,11 @@ impl Pair<'_> {
                 step.link = LinkPlan::Release;
                 step
             }
+            (SourceHalf::Unselected(record), linq) => {
+                let mut step = self.step(Rule::LeftSelection, Some(record), linq.contact());
+                step.link = LinkPlan::Release;
+                step
+            }
             (SourceHalf::Present(record), LinqHalf::Present(contact)) => {
                 self.both_there(record, contact)
             }
@@ -78,8 +84,21 @@ impl Pair<'_> {
                 step
             }
             (SourceHalf::Gone, LinqHalf::Gone) => self.gone_from_both(),
+            // Once it takes part again it is a record like any other.
+            (SourceHalf::Unselected(record), _) if self.needs_no_memory() => {
+                let mut step = self.step(Rule::LeftSelection, Some(record), None);
+                step.link = LinkPlan::Forget;
+                step
+            }
             (source, linq) => self.left_alone(source, linq),
         }
+    }
+
+    /// Whether nothing is to be remembered of a released pair: its contact is gone, and what
+    /// Linq deletes is not kept in the source for good.
+    fn needs_no_memory(&self) -> bool {
+        let keeps = self.policy.deletes.on(Side::Source) == DeletePolicy::Keep;
+        !keeps && is_lost(self.link, self.seen)
     }
 
     /// Nothing follows from what was seen, but that a half that was missing is back.

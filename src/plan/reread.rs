@@ -118,6 +118,15 @@ impl Half<'_> {
             is_kept |= self.ask_for_what_piled_up(&mut link.base, side, fields, policy) && is_alone;
         }
         let is_out_of_sight = is_out_of_sight || is_kept;
+        if change.selection && link.status == LinkStatus::Released {
+            // What differs in a pair that comes back because of the setting is no edit.
+            let each = Side::ALL.into_iter();
+            for (side, field) in each.flat_map(|side| Field::ALL.map(|field| (side, field))) {
+                if link.base.half(side, field).is_some() {
+                    link.base.make_void(side, field, "");
+                }
+            }
+        }
         if is_out_of_sight {
             link.status = LinkStatus::Released;
         }

@@ -33,6 +33,8 @@ pub struct Plan {
     pub nobodies: Vec<RecordIndex>,
     /// Intents of earlier runs that nothing is left to be done for.
     pub settled: Vec<IntentId>,
+    /// How many records and contacts take no part, the source first.
+    pub outside: [usize; 2],
     /// What people should know although it needs no step.
     pub notices: Vec<String>,
     /// What was asked for and is not done, since things are not as they were.
@@ -336,6 +338,8 @@ pub enum Rule {
     DeletedOnBoth,
     /// Outside the configured scope from now on.
     LeftScope,
+    /// The record is outside the selection of the source from now on.
+    LeftSelection,
     /// A deletion or a change that a person has rejected.
     Rejected,
     /// A released pair whose halves are both there again.
@@ -437,6 +441,7 @@ impl fmt::Display for Rule {
             }
             Rule::DeletedOnBoth => "deleted on both sides",
             Rule::LeftScope => "no longer owned by anybody in `linq.scope`",
+            Rule::LeftSelection => "the row or card takes no part any more (source.only)",
             Rule::Rejected => "put back: a person rejected what was done",
             Rule::BackAgain => "back on both sides",
             Rule::Unchanged => "unchanged",

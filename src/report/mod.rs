@@ -48,6 +48,9 @@ pub struct RunReport {
     /// from Linq.
     #[serde(skip)]
     pub listing_incomplete: bool,
+    /// How many take no part, on each side; left out where all do.
+    #[serde(default, skip_serializing_if = "Outside::is_none")]
+    pub outside: Outside,
     /// What waits after the run.
     #[serde(flatten)]
     pub open: Open,
@@ -121,6 +124,22 @@ pub struct SideCounts {
     pub updated: usize,
     /// Deleted there.
     pub deleted: usize,
+}
+
+/// How many of those that were read take no part, because of `source.only` or `linq.scope`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outside {
+    /// Rows or cards.
+    pub source: usize,
+    /// Contacts in Linq, those whose row or card takes no part among them.
+    pub linq: usize,
+}
+
+impl Outside {
+    /// Whether all take part.
+    fn is_none(&self) -> bool {
+        *self == Outside::default()
+    }
 }
 
 /// What waits.
@@ -204,6 +223,7 @@ impl RunReport {
             pending: 0,
             unknown: Vec::new(),
             listing_incomplete: false,
+            outside: Outside::default(),
             open: Open::default(),
             skipped: 0,
             requests: RequestCounts::default(),
@@ -264,6 +284,8 @@ impl RunReport {
             reason: reason.to_string(),
         };
         self.unknown = plan.standings.unknown.iter().map(left_alone).collect();
+        let [source, linq] = plan.outside;
+        self.outside = Outside { source, linq };
         self.linq.seen = seen.linq.contacts.len() + seen.census.pairs;
         self.source.seen = seen.source.records.len() + seen.census.pairs;
     }

@@ -16,7 +16,7 @@ use crate::linq::LinqError;
 use crate::model::{Fingerprint, LinqContact, Resting, RunId, Timestamp, WaitingKind};
 use crate::observe::{self, SourceRead};
 use crate::plan::{
-    AllUnwritable, Hold, LinkPlan, LinqWrite, Observation, Plan, Step, Wait, waiting,
+    AllUnwritable, Hold, LinkPlan, LinqWrite, Observation, Plan, Step, Wait, released, waiting,
 };
 use crate::record::Recorder;
 use crate::report::RunReport;
@@ -296,6 +296,7 @@ impl<'s, 'a, 't> Making<'s, 'a, 't> {
     ) -> Result<Arc<Plan>, RunError> {
         for _ in 0..ROUNDS {
             let plan = self.plan(seen)?;
+            self.notices.extend(released(&plan));
             let joined = self.recorder(run, seen).links(&plan, self.now())?;
             self.report.linked += joined.there;
             self.report.linq.created += joined.created_in_linq;

@@ -23,7 +23,8 @@ pub use formula::FormulaGuard;
 use crate::lock::LockError;
 use crate::model::{
     AsWritten, Change, Field, FieldSet, Fingerprint, LinqId, Manner, Positions, ReadingAtRest,
-    RecordIndex, Records, RejectedField, Resting, SourceAtRest, SourceRecord, Unreadable, Values,
+    RecordIndex, Records, RejectedField, Resting, SelectedBy, SourceAtRest, SourceRecord,
+    Unreadable, Values,
 };
 
 /// A source of contacts: something that can be read whole and edited in place.
@@ -123,6 +124,8 @@ pub struct Reading {
     pub places: BTreeMap<Field, String>,
     /// How it was read besides.
     pub manner: Manner,
+    /// Which records take part, if not all of them.
+    pub only: Option<SelectedBy>,
     /// The records, in the order of the source; each one's `index` is its position among
     /// all, those at rest included.
     pub records: Records,
@@ -243,6 +246,7 @@ impl Reading {
             mapped: known.mapped,
             places: known.places.clone(),
             manner: known.manner.clone(),
+            only: None,
             records: Records::default(),
             count: known.count,
             at_rest: Positions::all(count),
@@ -263,6 +267,7 @@ impl Reading {
         let is_plain = self.unreadable.is_empty()
             && self.read_only.is_none()
             && self.other_ids == 0
+            && self.only.is_none()
             && self.late.is_empty();
         is_plain.then(|| ReadingAtRest {
             fingerprint: self.fingerprint,

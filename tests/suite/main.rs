@@ -84,6 +84,7 @@ mod saved_plan;
 mod schemas;
 mod secrets;
 mod security;
+mod selection;
 mod service_beside;
 mod service_endures;
 mod service_failures;

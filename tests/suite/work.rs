@@ -93,6 +93,7 @@ impl Office {
     fn source(&self) -> Box<dyn Source> {
         if self.cards {
             return Box::new(VcardSource::new(VcardOptions {
+                only: None,
                 path: self.path("cards"),
                 recursive: false,
                 version: VcardVersion::V3,

@@ -10,7 +10,7 @@ use crate::plan::census::reduce;
 use crate::plan::{Observation, Plan, at_rest, plan};
 
 /// How many pairs were left out.
-fn assert_same(seen: &Observation, policy: &Policy) -> usize {
+pub(super) fn assert_same(seen: &Observation, policy: &Policy) -> usize {
     let whole = plan(seen, policy).unwrap();
     let rests = at_rest(seen, policy, &whole);
     let links: BTreeSet<LinkId> = rests.iter().map(|rest| rest.link).collect();
@@ -39,7 +39,7 @@ fn a_plan_without_the_pairs_at_rest_is_the_same() {
 }
 
 /// People among whom somebody is edited, copied, sorted or missing.
-fn crowded(choices: &mut Choices<'_>) -> World {
+pub(super) fn crowded(choices: &mut Choices<'_>) -> World {
     let mut world = World::new(&[], &[]);
     let people = 8 + choices.below(8);
     for who in 0..people {

@@ -124,7 +124,7 @@ pub(super) fn text(content: &impl Serialize) -> String {
 }
 
 /// Nobody has two steps, and what waits is not written.
-fn check_steps(plan: &Plan) {
+pub(super) fn check_steps(plan: &Plan) {
     fn once<T: Ord + Debug>(all: impl Iterator<Item = T>) {
         let mut seen = BTreeSet::new();
         all.for_each(|one| assert!(seen.insert(one)));

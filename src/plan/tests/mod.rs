@@ -14,6 +14,7 @@ mod matching;
 mod meaning;
 mod reference;
 mod refused;
+mod selecting;
 mod small_identity;
 mod small_scope;
 mod table;

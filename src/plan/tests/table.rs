@@ -174,6 +174,51 @@ fn by_policy() -> String {
     table(&header, rows)
 }
 
+/// What is planned for Ada while her row takes no part.
+fn outside() -> String {
+    let policy = Policy::default();
+    let of_pair = |linq: Fate, is_released: bool| {
+        let mut world = World::in_sync(&[ADA, OTHERS[0], OTHERS[1]]);
+        world.leave(0);
+        if is_released {
+            world.settle();
+        }
+        match linq {
+            Fate::Unchanged => {}
+            Fate::Edited(field) => world.set_contact(0, field, "in Linq"),
+            Fate::Deleted => drop(world.contacts.pop_first()),
+        }
+        told(&world)
+    };
+    let mut fresh = World::in_sync(&OTHERS);
+    fresh.policy = policy.clone();
+    fresh.rows.push(values(ADA));
+    fresh.leave(2);
+    let mut twin = fresh.clone();
+    twin.appear(values(ADA));
+    let mut second = fresh.clone();
+    second.rows.push(values(ADA));
+    let mut back = World::in_sync(&[ADA, OTHERS[0], OTHERS[1]]);
+    back.leave(0);
+    back.settle();
+    back.all_take_part();
+    let linked =
+        FATES.map(|(name, linq)| (format!("linked, {name} in Linq"), of_pair(linq, false)));
+    let released =
+        FATES.map(|(name, linq)| (format!("released, {name} in Linq"), of_pair(linq, true)));
+    let others = [
+        ("not linked".to_owned(), told(&fresh)),
+        ("not linked, the same contact in Linq".to_owned(), told(&twin)),
+        ("not linked, the same row taking part".to_owned(), told(&second)),
+        ("taking part again".to_owned(), told(&back)),
+    ];
+    let rows = linked.into_iter().chain(released).chain(others);
+    table(
+        &["a row that takes no part", "planned"],
+        rows.map(|(name, planned)| row([name, planned])),
+    )
+}
+
 /// The tables of a module's documentation.
 fn documented(source: &str) -> Vec<String> {
     let lines: Vec<&str> = source.lines().map_while(|line| line.strip_prefix("//!")).collect();
@@ -185,7 +230,7 @@ fn documented(source: &str) -> Vec<String> {
 
 #[test]
 fn the_documented_tables_are_what_is_planned() {
-    let planned = [linked_pairs(), by_policy()];
+    let planned = [linked_pairs(), by_policy(), outside()];
     let documented = documented(include_str!("../mod.rs"));
     assert_eq!(documented, planned, "write this:\n{}", planned.join("\n"));
 }

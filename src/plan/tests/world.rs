@@ -38,6 +38,9 @@ pub(super) fn values(text: &str) -> Values {
         .collect()
 }
 
+/// What stands in the column that nobody maps, of a row outside the selection.
+const OUTSIDE: &str = "outside";
+
 #[derive(Clone, Debug)]
 pub(super) struct World {
     pub(super) policy: Policy,
@@ -115,6 +118,16 @@ impl World {
         self.rows[position][field] = text.into();
     }
 
+    /// A row leaves the selection; what says so is not mapped.
+    pub(super) fn leave(&mut self, position: usize) {
+        self.rows[position][Field::Owner] = OUTSIDE.into();
+    }
+
+    /// All rows take part again.
+    pub(super) fn all_take_part(&mut self) {
+        self.rows.iter_mut().for_each(|row| row[Field::Owner].clear());
+    }
+
     pub(super) fn set_contact(&mut self, position: usize, field: Field, text: &str) {
         let id = self.id(position);
         self.contacts.get_mut(&id).unwrap()[field] = text.into();
@@ -130,6 +143,7 @@ impl World {
             source: SourceSide {
                 mapped: self.mapped,
                 columns: std::collections::BTreeMap::new(),
+                only: None,
                 records: self.rows.iter().enumerate().map(|(i, row)| self.record(i, row)).collect(),
                 unreadable: Vec::new(),
                 known_nobodies: BTreeSet::new(),
@@ -180,7 +194,9 @@ impl World {
 
     fn record(&self, position: usize, row: &Values) -> SourceRecord {
         let values = row.only(self.mapped);
-        SourceRecord { values, revised_at: self.changed_at[0], ..record(position, row) }
+        let is_outside = row[Field::Owner] == OUTSIDE;
+        let record = record(position, row);
+        SourceRecord { values, is_outside, revised_at: self.changed_at[0], ..record }
     }
 
     fn contact(&self, id: LinqId) -> LinqContact {
@@ -250,6 +266,7 @@ pub(super) fn record(position: usize, values: &Values) -> SourceRecord {
         composed: crate::model::Composed::default(),
         rejected: Vec::new(),
         others: Vec::new(),
+        is_outside: false,
         revised_at: None,
         fingerprint,
         content: content(values),

@@ -32,6 +32,8 @@ struct Back {
     stay: BTreeMap<&'static str, Vec<Field>>,
 }
 
+use super::restore::UNSELECTED;
+
 impl<'a> Undo<'a, '_> {
     /// Puts back the fields of a pair.
     pub(super) fn fields(&mut self, person: &Person, pair: Pair<'a>) {
@@ -40,6 +42,9 @@ impl<'a> Undo<'a, '_> {
             (SourceHalf::Gone, _) | (_, LinqHalf::Gone) => {
                 let why = "it is gone from one side since, which the next run settles".to_owned();
                 return self.skip(person.subject(), why);
+            }
+            (SourceHalf::Unselected(_), _) => {
+                return self.skip(person.subject(), UNSELECTED.to_owned());
             }
             (SourceHalf::Present(_) | SourceHalf::Unknown, _) => {
                 let why = "not all of it can be seen at present".to_owned();

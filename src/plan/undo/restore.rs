@@ -13,11 +13,21 @@ use crate::plan::step::{LinqWrite, Reason, SourceWrite, Step};
 use super::people::{Had, Person};
 use super::{Pair, Undo};
 
+/// Why nothing is put back of who takes no part.
+pub(super) const UNSELECTED: &str = "its row or card takes no part (source.only)";
+
 impl<'a> Undo<'a, '_> {
     /// Creates again whom the run deleted.
     pub(super) fn restore(&mut self, person: &Person, had: &Had, pair: Option<Pair<'a>>) {
         match pair.map(|pair| (pair, pair.source, pair.linq)) {
-            Some((_, SourceHalf::Present(_), LinqHalf::Present(_) | LinqHalf::OutOfScope(_))) => {}
+            Some((
+                _,
+                SourceHalf::Present(_) | SourceHalf::Unselected(_),
+                LinqHalf::Present(_) | LinqHalf::OutOfScope(_),
+            )) => {}
+            Some((_, SourceHalf::Unselected(_), _)) => {
+                self.skip(person.subject(), UNSELECTED.to_owned());
+            }
             Some((pair, SourceHalf::Present(record), _)) => {
                 // The record stayed when the contact went: it is the newer truth.
                 let mut values = had.linq.clone();

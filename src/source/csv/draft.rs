@@ -173,6 +173,9 @@ impl<'a> Draft<'a> {
         draft.new = row.cells;
         let refused = draft.fill(values);
         row.cells = draft.new;
+        if was.is_none() {
+            row.cells.extend(self.sheet.only.clone());
+        }
         // An id that is in it already stays as it is written.
         let id = self.sheet.columns.id.map(|column| (column, linq_id.to_string()));
         let is_in = |(column, id): &(usize, String)| {

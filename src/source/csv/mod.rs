@@ -44,8 +44,8 @@ use std::sync::Arc;
 
 use crate::lock::Lock;
 use crate::model::{
-    AsWritten, Field, Fingerprint, Positions, RecordIndex, Region, Resting, SourceAtRest,
-    SourceRecord,
+    AsWritten, Field, Fingerprint, Positions, RecordIndex, Region, Resting, Selection,
+    SourceAtRest, SourceRecord,
 };
 
 use super::atomic::{self, Scope};
@@ -71,6 +71,8 @@ pub struct CsvOptions {
     pub key: Option<String>,
     /// The column that is kept filled with the Linq id.
     pub id_column: Option<String>,
+    /// Which rows take part, if not all of them.
+    pub only: Option<Selection>,
     /// The encoding.
     pub encoding: Charset,
     /// What separates cells.
@@ -97,6 +99,7 @@ impl CsvOptions {
             path: _,
             key,
             id_column,
+            only,
             encoding,
             delimiter,
             formula_guard,
@@ -107,7 +110,8 @@ impl CsvOptions {
             access: _,
         } = self;
         let columns = (key, id_column, columns, full_name);
-        let how = (encoding, delimiter, formula_guard, region);
+        let only = only.as_ref().map(Selection::rule);
+        let how = (encoding, delimiter, formula_guard, region, only);
         Fingerprint::of(format!("{columns:?} {how:?}").as_bytes())
     }
 
@@ -117,6 +121,7 @@ impl CsvOptions {
             path: path.into(),
             key: None,
             id_column: None,
+            only: None,
             encoding: Charset::Auto,
             delimiter: Delimiter::Auto,
             formula_guard: FormulaGuard::On,

@@ -238,6 +238,7 @@ impl<'a> RowReader<'a> {
         }
         let key = self.columns.key.map(|column| self.text(cells, column)).transpose()?;
         let id = self.columns.id.and_then(|column| self.text(cells, column).ok());
+        let is_outside = self.is_outside(cells)?;
         Ok(SourceRecord {
             index: RecordIndex(0),
             label: label.to_owned(),
@@ -250,11 +251,25 @@ impl<'a> RowReader<'a> {
             others,
             told_names: None,
             composed: self.composed(cells),
+            is_outside,
             revised_at: None,
             fingerprint: Fingerprint::of(&self.body[row.start..row.content_end]),
             content: self.content(cells),
             twin: 0,
         })
+    }
+
+    /// Whether `source.only` leaves the row out. A cell may hold several values, as exports
+    /// write groups and categories.
+    fn is_outside(&self, cells: &[Cell]) -> Result<bool, String> {
+        let (Some(column), Some(only)) = (self.columns.only, &self.options.only) else {
+            return Ok(false);
+        };
+        let text = self.text(cells, column)?;
+        let text = meant(self.options.formula_guard, &text);
+        let parts = text.split(';').flat_map(|part| part.split(":::"));
+        let parts = parts.map(|part| part.trim().trim_start_matches("* "));
+        Ok(!only.takes(parts.chain([&*text])))
     }
 
     /// What the cells say, each under the name of its column: blank ones say nothing.

@@ -7,8 +7,8 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use crate::model::{
-    AsWritten, Fingerprint, Manner, Positions, RecordIndex, Resting, Setting, SourceRecord,
-    Unreadable,
+    AsWritten, Fingerprint, Manner, Positions, RecordIndex, Resting, SelectedBy, Selection,
+    Setting, SourceRecord, Unreadable,
 };
 use crate::source::formula::FormulaGuard;
 use crate::source::{AtRest, Reading};
@@ -33,6 +33,8 @@ pub(super) struct Sheet {
     pub(super) columns: Columns,
     /// Whether formulas are guarded.
     pub(super) guard: FormulaGuard,
+    /// The column that says which rows take part, and what a new row gets there.
+    pub(super) only: Option<(usize, String)>,
     /// All its rows, blank lines included.
     pub(super) rows: Vec<Row>,
     /// Position in `rows` of the header.
@@ -90,10 +92,17 @@ impl Sheet {
         let rows = walk.rows;
         let manner = manner(&text, dialect, &columns, options);
         let at_rest = std::mem::take(&mut contents.places);
-        let (reading, record_rows, last_filled) = reading(&text, &columns, manner, contents);
+        let (mut reading, record_rows, last_filled) = reading(&text, &columns, manner, contents);
+        let only = options.only.clone();
+        reading.only =
+            only.map(|selection| SelectedBy { selection, field: columns.field_of_only() });
+        // What a new row gets so that it takes part. A column that is a field's has its value.
+        let first = options.only.as_ref().and_then(Selection::first).map(String::from);
+        let only = columns.only.filter(|_| columns.field_of_only().is_none()).zip(first);
         let sheet = Sheet {
             dialect,
             guard: options.formula_guard,
+            only,
             rows,
             header,
             record_rows,
@@ -371,6 +380,7 @@ fn manner(text: &Text, dialect: Dialect, columns: &Columns, options: &CsvOptions
             found: found(dialect.delimiter),
         },
         formula_guard: options.formula_guard == FormulaGuard::On,
+        only: options.only.as_ref().map(Selection::rule),
     }
 }
 
@@ -406,6 +416,7 @@ fn reading(
         manner,
         other_ids,
         keeps_ids: columns.id.is_some(),
+        only: None,
         read_only: read_only.or(inexact),
         notices: columns.notices.iter().cloned().chain(beside.notice()).collect(),
         fingerprint: Fingerprint::of(text.raw()),

@@ -55,6 +55,7 @@ impl Desk {
             }),
         };
         VcardSource::new(VcardOptions {
+            only: None,
             path: self.path().to_owned(),
             recursive: true,
             version: VcardVersion::V3,

@@ -23,7 +23,7 @@ use super::folder::{CardFile, LARGEST};
 use super::listing::Depth;
 use super::new_file::{CardEdit, NewFile};
 use super::reading::{Place, assembled, record_at, uids};
-use super::{Last, VcardVersion, fresh, restore};
+use super::{Last, Only, VcardOptions, VcardVersion, fresh, restore};
 
 /// The directory while it is written.
 pub(super) struct Batch<'a> {
@@ -31,6 +31,7 @@ pub(super) struct Batch<'a> {
     resting: &'a Resting,
     version: VcardVersion,
     depth: Depth,
+    only: &'a Only,
     outcomes: Vec<Outcome>,
     /// The file of each edit of a card that was there.
     files: BTreeMap<usize, PathBuf>,
@@ -50,14 +51,11 @@ pub(super) enum Outcome {
 }
 
 impl<'a> Batch<'a> {
-    pub(super) fn new(
-        last: Last,
-        resting: &'a Resting,
-        version: VcardVersion,
-        depth: Depth,
-    ) -> Batch<'a> {
+    pub(super) fn new(last: Last, resting: &'a Resting, options: &'a VcardOptions) -> Batch<'a> {
         let (outcomes, files) = (Vec::new(), BTreeMap::new());
-        Batch { last, resting, version, depth, outcomes, files, failed: None }
+        let VcardOptions { version, only, .. } = options;
+        let (version, depth) = (*version, last.depth);
+        Batch { last, resting, version, depth, only, outcomes, files, failed: None }
     }
 
     /// Carries out `edits`, as far as it is possible.
@@ -204,13 +202,13 @@ impl<'a> Batch<'a> {
         if draft.raw.is_empty() {
             self.last.files.remove(file);
         } else if draft.raw != was {
-            self.last.files.insert(file.to_owned(), CardFile::written(&draft.raw));
+            self.last.files.insert(file.to_owned(), CardFile::written(&draft.raw, self.only));
         }
     }
 
     /// Reads a file that somebody else has written.
     fn read_anew(&mut self, file: &Path) {
-        match CardFile::read(&self.last.root.join(file), None, None) {
+        match CardFile::read(&self.last.root.join(file), None, None, self.only) {
             Some(read) => self.last.files.insert(file.to_owned(), read),
             None => self.last.files.remove(file),
         };
@@ -232,7 +230,7 @@ impl<'a> Batch<'a> {
                 let place = restore::place(&self.last.root, self.depth, was, named);
                 (card.raw, card.uid, place)
             }
-            None => match fresh::card(id, values, self.version) {
+            None => match fresh::card(id, values, self.version, self.only.as_deref()) {
                 Ok(raw) => {
                     let name = fresh::file_name(&fresh_uid);
                     (raw, Some(fresh_uid), (PathBuf::new(), name))
@@ -255,7 +253,7 @@ impl<'a> Batch<'a> {
         match created {
             Ok(name) => {
                 let file = below.join(name);
-                self.last.files.insert(file.clone(), CardFile::written(&raw));
+                self.last.files.insert(file.clone(), CardFile::written(&raw, self.only));
                 Outcome::Stands(Place { file, card: 0 }, Vec::new())
             }
             Err(ReplaceError::Io(error)) if self.is_about_one_file(&error) => {
@@ -271,7 +269,7 @@ impl<'a> Batch<'a> {
     /// What the directory holds now: what was written, even where somebody else has
     /// changed it since. That is read next time.
     pub(super) fn finish(self, asked: &[Edit]) -> (Last, Written) {
-        let Batch { mut last, resting, outcomes, files, failed, .. } = self;
+        let Batch { mut last, resting, only, outcomes, files, failed, .. } = self;
         let version = |number: usize| {
             let file = last.files.get(files.get(&number)?)?;
             Some(atomic::version(file.fingerprint))
@@ -279,7 +277,7 @@ impl<'a> Batch<'a> {
         let versions = (0..outcomes.len()).map(version).collect();
         Hidden::in_directory(&last.root).remove_if_empty();
         let (places, at_rest, mut reading) =
-            assembled(&last.root, &last.files, &last.unreadable, resting);
+            assembled(&last.root, &last.files, &last.unreadable, resting, only);
         let positions: BTreeMap<&Place, usize> = places.iter().zip(0..).collect();
         let edits = outcomes.into_iter().map(|outcome| match outcome {
             Outcome::Stands(place, refused) => match positions.get(&place) {

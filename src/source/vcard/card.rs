@@ -56,16 +56,7 @@ impl<'b> Card<'b> {
 
     /// The card that `lines` of `body` make, cards within it aside.
     pub(super) fn new(body: &'b [u8], lines: &'b [Line]) -> Card<'b> {
-        let mut depth = 0_usize;
-        let own = lines.iter().filter(|line| {
-            match line.kind {
-                Kind::Begin => depth += 1,
-                Kind::End => depth = depth.saturating_sub(1),
-                Kind::Property | Kind::Blank | Kind::Other => {}
-            }
-            line.kind == Kind::Property && depth == 1
-        });
-        let properties = own.filter_map(|line| Property::of(*line, body)).collect();
+        let properties = own(lines).filter_map(|line| Property::of(*line, body)).collect();
         let whole = match (lines.first(), lines.last()) {
             (Some(first), Some(last)) => &body[first.start..last.end],
             _ => &[],
@@ -140,7 +131,7 @@ impl<'b> Card<'b> {
         Ok(self.meant(&self.decoded(property, &written)?))
     }
 
-    fn meant(&self, written: &str) -> String {
+    pub(super) fn meant(&self, written: &str) -> String {
         let text = unescape(written, self.version);
         unified(&text).into_owned()
     }
@@ -215,6 +206,19 @@ impl<'b> Card<'b> {
             None => charset::undeclared(bytes, &self.fallback),
         }
     }
+}
+
+/// The properties among the `lines` of a card, those of cards within it aside.
+pub(super) fn own(lines: &[Line]) -> impl Iterator<Item = &Line> {
+    let mut depth = 0_usize;
+    lines.iter().filter(move |line| {
+        match line.kind {
+            Kind::Begin => depth += 1,
+            Kind::End => depth = depth.saturating_sub(1),
+            Kind::Property | Kind::Blank | Kind::Other => {}
+        }
+        line.kind == Kind::Property && depth == 1
+    })
 }
 
 /// `written` between the `separators`.

@@ -98,7 +98,7 @@ fn is_intended(field: Field, was: &Person, is: &Person, changes: &[Change]) -> b
 /// # Errors
 /// What is not as intended, for people.
 pub(super) fn proven_file(raw: &[u8], cards: &[Fingerprint]) -> Result<(), String> {
-    let contents = Contents::of(raw);
+    let contents = Contents::of(raw, None);
     let found = contents.cards.iter().map(|card| card.fingerprint);
     if found.eq(cards.iter().copied()) {
         Ok(())

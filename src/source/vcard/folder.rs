@@ -11,9 +11,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use crate::model::{Digest, FileAtRest, Fingerprint, Resting};
+use crate::model::{Digest, FileAtRest, Fingerprint, Resting, Selection};
 use crate::source::files::{Clock, ReadError, Stamp, TRIES, follow, read_stable};
 
+use super::Only;
 use super::card::Card;
 use super::listing::{Depth, Kind, Listed, identity, list};
 use super::person::Person;
@@ -31,6 +32,8 @@ pub(super) type Files = BTreeMap<PathBuf, CardFile>;
 pub(super) struct CardFile {
     /// What it was like when it was read; `None` if it was not.
     stamp: Option<Stamp>,
+    /// Which of its cards take part.
+    only: Only,
     /// Whether a later change is sure to show in its stamp.
     is_settled: bool,
     /// All its bytes; of a file that cannot be read, of nothing.
@@ -65,22 +68,24 @@ pub(super) struct FoundCard {
     pub(super) content: Fingerprint,
     /// `None` for a list of contacts, which is none itself.
     pub(super) person: Option<Person>,
+    /// Whether it takes no part.
+    pub(super) is_outside: bool,
 }
 
 impl Contents {
     /// What is in these bytes of a file.
-    pub(super) fn of(raw: &[u8]) -> Contents {
+    pub(super) fn of(raw: &[u8], only: Option<&Selection>) -> Contents {
         let broken = |reason: String| Contents { broken: vec![(1, reason)], ..Contents::default() };
         if raw.trim_ascii().is_empty() {
             return broken("the file is empty; if it is not needed, remove it".to_owned());
         }
         match Text::decode(raw) {
-            Ok(text) => Contents::of_body(&text.body),
+            Ok(text) => Contents::of_body(&text.body, only),
             Err(reason) => broken(reason),
         }
     }
 
-    fn of_body(body: &[u8]) -> Contents {
+    fn of_body(body: &[u8], only: Option<&Selection>) -> Contents {
         let layout = Layout::of(body);
         let found = |position: usize| {
             let lines = &layout.lines[layout.cards[position].clone()];
@@ -90,6 +95,9 @@ impl Contents {
                 fingerprint: Fingerprint::of(&body[layout.span(position)]),
                 content: card.content(),
                 person: (!card.is_group()).then(|| card.person()),
+                is_outside: only.is_some_and(|only| {
+                    !only.takes(card.selecting(&only.column).iter().map(String::as_str))
+                }),
             }
         };
         let mut contents = Contents {
@@ -105,12 +113,13 @@ impl Contents {
 
 impl CardFile {
     /// The file that was just written with these bytes. It is read again next time.
-    pub(super) fn written(raw: &[u8]) -> CardFile {
+    pub(super) fn written(raw: &[u8], only: &Only) -> CardFile {
         CardFile {
             stamp: None,
+            only: only.clone(),
             is_settled: false,
             fingerprint: Fingerprint::of(raw),
-            contents: Held::Read(Arc::new(Contents::of(raw))),
+            contents: Held::Read(Arc::new(Contents::of(raw, only.as_deref()))),
         }
     }
 
@@ -122,7 +131,11 @@ impl CardFile {
             Held::AtRest(_, read) => Arc::clone(read.get_or_init(|| {
                 let raw = read_stable(path, LARGEST).map(|(raw, _)| raw).unwrap_or_default();
                 let is_it = Fingerprint::of(&raw) == self.fingerprint;
-                Arc::new(if is_it { Contents::of(&raw) } else { Contents::default() })
+                Arc::new(if is_it {
+                    Contents::of(&raw, self.only.as_deref())
+                } else {
+                    Contents::default()
+                })
             })),
         }
     }
@@ -143,7 +156,7 @@ impl CardFile {
         let contents = Contents { broken: vec![(1, reason)], ..Contents::default() };
         let fingerprint = Fingerprint::of(&[]);
         let contents = Held::Read(Arc::new(contents));
-        CardFile { stamp: None, is_settled: false, fingerprint, contents }
+        CardFile { stamp: None, only: None, is_settled: false, fingerprint, contents }
     }
 
     /// Reads the file at `path`, unless it is the `known` one, or as it was `at_rest`; `None`
@@ -152,8 +165,9 @@ impl CardFile {
         path: &Path,
         known: Option<&CardFile>,
         at_rest: Option<&FileAtRest>,
+        only: &Only,
     ) -> Option<CardFile> {
-        match CardFile::read_as_it_is(path, known, at_rest) {
+        match CardFile::read_as_it_is(path, known, at_rest, only) {
             Ok(file) => Some(file),
             Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
                 leads_nowhere(path).then(|| {
@@ -168,6 +182,7 @@ impl CardFile {
         path: &Path,
         known: Option<&CardFile>,
         at_rest: Option<&FileAtRest>,
+        only: &Only,
     ) -> Result<CardFile, ReadError> {
         let known =
             known.filter(|known| known.is_settled && matches!(known.contents, Held::Read(_)));
@@ -176,6 +191,7 @@ impl CardFile {
             if let Some(at_rest) = at_rest.filter(|file| file.stamp == stamp.to_bytes()) {
                 return Ok(CardFile {
                     stamp: Some(stamp),
+                    only: only.clone(),
                     is_settled: true,
                     fingerprint: at_rest.fingerprint,
                     contents: Held::AtRest(at_rest.records.clone().into(), Arc::default()),
@@ -187,7 +203,7 @@ impl CardFile {
         }
         let (raw, stamp) = read_stable(path, LARGEST)?;
         let is_settled = stamp.is_settled();
-        Ok(CardFile { stamp: Some(stamp), is_settled, ..CardFile::written(&raw) })
+        Ok(CardFile { stamp: Some(stamp), is_settled, ..CardFile::written(&raw, only) })
     }
 }
 
@@ -228,9 +244,10 @@ pub(super) fn scan(
     depth: Depth,
     known: &Files,
     resting: &Resting,
+    only: &Only,
 ) -> io::Result<Scanned> {
     let (scanned, open) = (Scanned::default(), Vec::new());
-    let mut scan = Scan { root, depth, known, resting, scanned, open };
+    let mut scan = Scan { root, depth, known, resting, only, scanned, open };
     let mut read = BTreeSet::new();
     scan.open.push(PathBuf::new());
     while let Some(below) = scan.open.pop() {
@@ -251,6 +268,7 @@ struct Scan<'a> {
     depth: Depth,
     known: &'a Files,
     resting: &'a Resting,
+    only: &'a Only,
     scanned: Scanned,
     /// The directories that are still to be read.
     open: Vec<PathBuf>,
@@ -294,7 +312,7 @@ impl Scan<'_> {
                 Kind::Cards => {
                     let known = self.known.get(&path);
                     let at_rest = self.resting.file(path.as_os_str().as_encoded_bytes());
-                    match CardFile::read(&self.root.join(&path), known, at_rest) {
+                    match CardFile::read(&self.root.join(&path), known, at_rest, self.only) {
                         Some(file) => drop(found.files.insert(path, file)),
                         None => found.vanished += 1,
                     }

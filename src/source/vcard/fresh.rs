@@ -6,10 +6,11 @@
 
 use ecow::EcoString;
 
-use crate::model::{Change, Field, LinqId, Values};
+use crate::model::{Change, Field, LinqId, Selection, Values};
 
 use super::VcardVersion;
 use super::put::{Refused, put, with_display};
+use super::selecting::mark;
 
 const UID: &str = "linqsync-";
 
@@ -28,14 +29,21 @@ pub(super) fn linq_id(uid: &str) -> Option<LinqId> {
 ///
 /// # Errors
 /// Why the card cannot hold one of the values.
-pub(super) fn card(id: LinqId, values: &Values, version: VcardVersion) -> Result<Vec<u8>, Refused> {
+pub(super) fn card(
+    id: LinqId,
+    values: &Values,
+    version: VcardVersion,
+    only: Option<&Selection>,
+) -> Result<Vec<u8>, Refused> {
     let number = match version {
         VcardVersion::V3 => "3.0",
         VcardVersion::V4 => "4.0",
     };
     let uid = uid(id);
-    let frame =
-        format!("BEGIN:VCARD\r\nVERSION:{number}\r\nUID:{uid}\r\nN:;;;;\r\nFN:\r\nEND:VCARD\r\n");
+    let mark = only.map_or_else(String::new, |only| mark(only, version));
+    let frame = format!(
+        "BEGIN:VCARD\r\nVERSION:{number}\r\nUID:{uid}\r\nN:;;;;\r\nFN:\r\n{mark}END:VCARD\r\n"
+    );
     let filled = values.filled().iter().filter(|field| *field != Field::Owner);
     let change = |field| Change { field, from: EcoString::new(), to: values[field].clone() };
     let filled = put(frame.as_bytes(), &filled.map(change).collect::<Vec<_>>())?;
@@ -140,7 +148,7 @@ mod tests {
             let fields = Field::ALL.into_iter().filter(|field| *field != Field::Owner);
             let values: Values = fields.zip(texts).collect();
             prop_assume!(!values.lacks_identity());
-            if let Ok(made) = card(LinqId(7), &values, version) {
+            if let Ok(made) = card(LinqId(7), &values, version, None) {
                 let number = if version == VcardVersion::V3 { "3.0" } else { "4.0" };
                 expect_valid(&String::from_utf8(made).unwrap(), number);
             }
@@ -161,7 +169,7 @@ mod tests {
             ),
             (Field::Location, "Oslo, Norway".to_owned()),
         ]);
-        let made = card(LinqId(7), &values, VcardVersion::V3).unwrap();
+        let made = card(LinqId(7), &values, VcardVersion::V3, None).unwrap();
         assert_eq!(
             String::from_utf8(made).unwrap().replace("\r\n", "\n"),
             "BEGIN:VCARD\nVERSION:3.0\nUID:linqsync-7\nN:O'Neil\\; Jr;Zoë;;;\nFN:Zoë O'Neil\\; Jr\n\

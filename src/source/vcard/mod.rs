@@ -22,6 +22,7 @@ mod reading;
 mod render;
 mod restore;
 mod scan;
+mod selecting;
 mod splice;
 mod text;
 mod whole;
@@ -34,7 +35,8 @@ use std::sync::Arc;
 
 use crate::lock::Lock;
 use crate::model::{
-    AsWritten, Field, Fingerprint, Positions, RecordIndex, Resting, SourceAtRest, SourceRecord,
+    AsWritten, Field, Fingerprint, Positions, RecordIndex, Resting, Selection, SourceAtRest,
+    SourceRecord,
 };
 
 use super::atomic::{self, Scope};
@@ -60,6 +62,8 @@ pub struct VcardOptions {
     pub path: PathBuf,
     /// Whether subdirectories take part.
     pub recursive: bool,
+    /// Which cards take part, if not all of them.
+    pub only: Only,
     /// The version of new cards.
     pub version: VcardVersion,
     /// What the directory is opened for.
@@ -67,6 +71,9 @@ pub struct VcardOptions {
     /// How long the directory must have been left alone.
     pub clock: Clock,
 }
+
+/// Which cards take part, if not all of them.
+pub type Only = Option<Arc<Selection>>;
 
 /// The version of new cards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -219,7 +226,8 @@ impl VcardSource {
     fn scan(&mut self, root: &Path, mut known: Files, resting: &Resting) -> io::Result<Scanned> {
         let clock = self.options.clock.clone();
         loop {
-            let mut scanned = folder::scan(root, self.depth(), &known, resting)?;
+            let mut scanned =
+                folder::scan(root, self.depth(), &known, resting, &self.options.only)?;
             let rest = self.stillness.rest(&clock, scanned.state(), scanned.stamps());
             let Some(rest) = rest else { return Ok(scanned) };
             if self.stillness.wait(&clock, rest) == Waited::LongEnough {
@@ -246,7 +254,7 @@ impl Source for VcardSource {
             .map_err(|source| SourceError::Io { path: self.options.path.clone(), source })?;
         self.stillness.has_been_read();
         let (places, at_rest, mut reading) =
-            reading::assembled(&root, &files, &unreadable, resting);
+            reading::assembled(&root, &files, &unreadable, resting, &self.options.only);
         self.resting = Arc::clone(resting);
         let obstacle = Hidden::in_directory(&root).obstacle();
         let depth = self.depth();
@@ -272,7 +280,7 @@ impl Source for VcardSource {
         if !edits.is_empty() {
             self.rescue_late_saves(&directories(&last.root, self.depth()));
         }
-        let mut batch = Batch::new(last, &self.resting, self.options.version, self.depth());
+        let mut batch = Batch::new(last, &self.resting, &self.options);
         batch.carry_out(edits);
         let (last, written) = batch.finish(edits);
         self.last = Some(last);

@@ -63,9 +63,14 @@ pub(super) fn name_of(start: &[u8]) -> (Option<&[u8]>, &[u8]) {
 impl Property {
     /// Takes `line` apart, if it is one that is looked at.
     pub(super) fn of(line: Line, body: &[u8]) -> Option<Property> {
+        Property::of_names(line, body, &NAMES)
+    }
+
+    /// Takes `line` apart, if it is one of those called `names`, which are in upper case.
+    pub(super) fn of_names(line: Line, body: &[u8], names: &[&str]) -> Option<Property> {
         let start = start_of(&line, body);
         let (group, name) = name_of(&start);
-        let name = NAMES.iter().find(|known| name.eq_ignore_ascii_case(known.as_bytes()))?;
+        let name = names.iter().find(|known| name.eq_ignore_ascii_case(known.as_bytes()))?;
         let head = line.head(body);
         let head = line.breaks.unfolded(head.strip_suffix(b":").unwrap_or(head));
         let transfer = Transfer::of(&head);

@@ -16,12 +16,13 @@ use crate::model::{
 };
 use crate::source::{AtRest, Counting, Reading};
 
-use super::Last;
 use super::folder::{Contents, Files, FoundCard, Held};
 use super::fresh;
 use super::person::Person;
 use super::scan::Layout;
+use super::selecting::selected_by;
 use super::text::Text;
+use super::{Last, Only};
 use crate::source::charset;
 
 /// Where a record is: the file, and the position of the card in it.
@@ -42,6 +43,7 @@ pub(super) fn assembled(
     files: &Files,
     unreadable: &[(PathBuf, String)],
     resting: &Resting,
+    only: &Only,
 ) -> (Vec<Place>, AtRest, Reading) {
     let mut places = Vec::with_capacity(files.len());
     let mut counting = Counting::new(resting);
@@ -79,7 +81,11 @@ pub(super) fn assembled(
     let Counting { records, places: rows_at_rest, at_rest, doubled, .. } = counting;
     let reading = Reading {
         places: BTreeMap::new(),
-        manner: Manner { kind: "vcard".to_owned(), ..Manner::default() },
+        manner: Manner {
+            kind: "vcard".to_owned(),
+            only: only.as_ref().map(|only| only.rule()),
+            ..Manner::default()
+        },
         mapped: mapped(),
         records: records.into(),
         count: places.len(),
@@ -88,6 +94,7 @@ pub(super) fn assembled(
         unreadable: broken,
         other_ids: 0,
         keeps_ids: false,
+        only: only.as_ref().map(|only| selected_by(only)),
         read_only: None,
         notices: Vec::new(),
         fingerprint: fingerprint(files),
@@ -189,6 +196,7 @@ fn record(label: String, card: &FoundCard, person: &Person) -> SourceRecord {
         others: others.collect(),
         composed: crate::model::Composed::default(),
         told_names: person.told_names.clone(),
+        is_outside: card.is_outside,
         revised_at: person.revised_at,
         fingerprint: card.fingerprint,
         content: card.content,

@@ -37,7 +37,7 @@ pub(super) fn card(was: &AsWritten, values: &Values) -> Option<Restored> {
 
 /// The file of nothing but one person's card, and that person.
 fn only_person(raw: &[u8]) -> Option<(&[u8], Person)> {
-    let mut contents = Contents::of(raw);
+    let mut contents = Contents::of(raw, None);
     let is_alone = contents.cards.len() == 1 && contents.broken.is_empty();
     let card = contents.cards.pop().filter(|_| is_alone)?;
     Some((raw, card.person?))

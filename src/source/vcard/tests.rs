@@ -142,7 +142,7 @@ proptest! {
         let filled = FIELDS.into_iter().zip(texts).filter(|(field, _)| kept.contains(field));
         let values: Values = filled.collect();
         for version in [VcardVersion::V3, VcardVersion::V4] {
-            let made = fresh::card(crate::model::LinqId(7), &values, version).unwrap();
+            let made = fresh::card(crate::model::LinqId(7), &values, version, None).unwrap();
             let read = self::values(&made);
             for field in FIELDS {
                 let is_blank = values[field].trim().is_empty();

@@ -26,7 +26,7 @@ pub struct Whole {
 
 /// The cards of a file.
 pub fn cards_of(raw: &[u8]) -> Whole {
-    let contents = Contents::of(raw);
+    let contents = Contents::of(raw, None);
     let person = |card: &FoundCard| card.person.clone();
     let people: Vec<Option<Person>> = contents.cards.iter().map(person).collect();
     Whole {

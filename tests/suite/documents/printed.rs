@@ -48,6 +48,7 @@ fn every_member_on_the_page_about_json_is_printed() {
     what_a_new_user_sees(&mut printed);
     what_runs_and_lists_say(&mut printed);
     what_is_told_of_pairs_that_are_left_alone(&mut printed);
+    what_is_told_of_who_takes_no_part(&mut printed);
     what_is_told_of_the_past(&mut printed);
     what_the_service_tells(&mut printed);
     let missing: Vec<Member> = PAGE.members().difference(&printed.0).cloned().collect();
@@ -118,6 +119,15 @@ fn what_is_told_of_pairs_that_are_left_alone(printed: &mut Printed) {
     world.set("sync.delete_grace", "\"1h\"");
     world.remove("First002");
     printed.by(&world, &["--once"]);
+}
+
+fn what_is_told_of_who_takes_no_part(printed: &mut Printed) {
+    let mut world = World::with_csv(
+        "Sync,First Name,Email\nyes,Ada,ada@e.example\nno,Bo,bo@e.example\nyes,Ada,ada@e.example\n",
+    );
+    world.set("source.only.column", "\"Sync\"").set("source.only.values", "\"yes\"");
+    printed.by(&world, &["--once"]);
+    printed.by(&world, &["status"]);
 }
 
 fn what_is_told_of_the_past(printed: &mut Printed) {

@@ -36,6 +36,8 @@ pub(super) struct Columns {
     pub(super) key: Option<usize>,
     /// The column that holds the Linq id.
     pub(super) id: Option<usize>,
+    /// The column that says which rows take part.
+    pub(super) only: Option<usize>,
 }
 
 impl Columns {
@@ -58,6 +60,8 @@ impl Columns {
             defect.hint = format!("add an empty column of this name to the file; {}", defect.hint);
             defect
         })?;
+        let only = options.only.as_ref().map(|only| only.column.clone());
+        let only = configured(&only, "source.only.column")?;
         let mut fields = BTreeMap::new();
         for (field, columns) in &options.columns {
             let setting = format!("source.columns.{field}");
@@ -74,7 +78,7 @@ impl Columns {
         }
         let mut notices = Vec::new();
         recognise(&names, &mut fields, id, below, &mut notices);
-        let columns = Columns { names, fields, notices, key, id }.checked()?;
+        let columns = Columns { names, fields, notices, key, id, only }.checked()?;
         Ok(columns.with_notices(below))
     }
 
@@ -99,6 +103,9 @@ impl Columns {
         }
         if let Some(column) = self.id.filter(|id| self.key == Some(*id)) {
             return Err(self.clash(column, "source.key", "source.id_column"));
+        }
+        if let Some(column) = self.id.filter(|id| self.only == Some(*id)) {
+            return Err(self.clash(column, "source.only.column", "source.id_column"));
         }
         if Field::IDENTITY.into_iter().all(|field| !self.fields.contains_key(&field)) {
             return Err(Defect::new(
@@ -160,6 +167,12 @@ impl Columns {
             told(&self.names[column])
         );
         Defect::new(None, &problem, "name another column for one of them")
+    }
+
+    /// The field that has the column which says which rows take part, if one has.
+    pub(super) fn field_of_only(&self) -> Option<Field> {
+        let only = self.only?;
+        self.fields.keys().copied().find(|field| self.of(*field).any(|column| column == only))
     }
 
     /// The fields that have a column.
@@ -243,7 +256,7 @@ impl Columns {
 
     /// Whether something of a contact is read from a column.
     pub(super) fn uses(&self, column: usize) -> bool {
-        let used = [self.key, self.id];
+        let used = [self.key, self.id, self.only];
         used.contains(&Some(column))
             || self.fields.keys().any(|field| self.of(*field).any(|c| c == column))
     }
@@ -282,7 +295,8 @@ impl Name {
         if options.full_name.as_ref().is_some_and(|wanted| same_name(wanted, text)) {
             return Name::Configured(Some(Field::FirstName));
         }
-        let mut others = options.key.iter().chain(&options.id_column);
+        let only = options.only.as_ref().map(|only| &only.column);
+        let mut others = options.key.iter().chain(&options.id_column).chain(only);
         if others.any(|wanted| same_name(wanted, text)) {
             return Name::Configured(names::field_of(text));
         }
