@@ -447,6 +447,8 @@ pub(super) enum ListState {
     Rejected,
     /// Contacts in Linq that look alike.
     Duplicates,
+    /// What is left alone because of `resolve --ignore`.
+    Ignored,
 }
 
 impl ListState {
@@ -463,6 +465,7 @@ impl ListState {
             ListState::Held => "held",
             ListState::Rejected => "rejected",
             ListState::Duplicates => "duplicates",
+            ListState::Ignored => "ignored",
         }
     }
 }
@@ -515,6 +518,7 @@ pub(super) struct RetryArgs {
     pub(super) all: bool,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("decision"))]
 pub(super) struct ResolveArgs {
@@ -550,6 +554,14 @@ pub(super) struct ResolveArgs {
     /// Ambiguous: it is this contact in Linq
     #[arg(long, group = "decision", value_name = "ID", conflicts_with = "all")]
     pub(super) link: Option<u64>,
+
+    /// Ambiguous or rejected: leave it alone on both sides; `list ignored` shows what is
+    #[arg(long, group = "decision", requires = "who", conflicts_with = "field")]
+    pub(super) ignore: bool,
+
+    /// Look again at what is ignored
+    #[arg(long, group = "decision", requires = "who", conflicts_with = "field")]
+    pub(super) unignore: bool,
 
     /// Ambiguous: it is somebody whom Linq does not have
     #[arg(long, group = "decision")]

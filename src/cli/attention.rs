@@ -158,7 +158,8 @@ const fn label(state: ListState) -> &'static str {
         | ListState::Held
         | ListState::Rejected
         | ListState::InSync
-        | ListState::Duplicates => state.name(),
+        | ListState::Duplicates
+        | ListState::Ignored => state.name(),
     }
 }
 

@@ -78,6 +78,7 @@ struct Status {
     /// In how many fields there are conflicts.
     conflict_fields: usize,
     decided: usize,
+    ignored: usize,
     open_intents: usize,
     holder: Option<Holder>,
     /// What the daemon says that it is doing, if one is at work.
@@ -98,6 +99,7 @@ impl Status {
             waiting: waiting(state)?,
             conflict_fields: state.count_waiting()?.get("conflict").copied().unwrap_or_default(),
             decided: state.count_decided()?,
+            ignored: state.ignored()?.len(),
             open_intents: state.count_open_intents()?,
             holder: State::holder(&config.state.dir),
             standing: None,
@@ -215,6 +217,9 @@ impl Status {
             let decisions = counted(self.decided, "decision", "decisions");
             line("decided", &format!("{decisions}, which the next run carries out"));
         }
+        if self.ignored > 0 {
+            line("ignored", &format!("{}: `linqsync list ignored`", self.ignored));
+        }
         if self.open_intents > 0 {
             let writes = counted(self.open_intents, "write", "writes");
             line("open", &format!("{writes} that an interrupted run began; the next one finishes"));
@@ -282,6 +287,7 @@ impl Status {
             "held_clears": count("held clearings"),
             "held_changes": count("held changes"),
             "decided": self.decided,
+            "ignored": self.ignored,
             "open": self.open_intents,
             "running": self.holder.map(|h| json!({ "pid": h.pid, "since": h.since })),
             "next_run": self.standing.and_then(|standing| standing.next_run),

@@ -45,6 +45,7 @@ mod contacts;
 mod directory;
 mod error;
 mod history;
+mod ignored;
 mod intent;
 mod journal;
 mod links;

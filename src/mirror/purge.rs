@@ -13,6 +13,7 @@ use rusqlite::Connection;
 use super::State;
 use super::directory;
 use super::error::{Fault, StateError};
+use super::ignored::forget_ignored;
 use crate::model::{Fingerprint, Link, LinkId, LinqId};
 
 /// Everything in the state that is about one person.
@@ -47,12 +48,14 @@ impl State {
         self.forget_records(&stay, is_told)?;
         self.write(|tx| {
             forget_reports(tx, is_told)?;
+            forget_ignored(tx, is_told)?;
             for id in &traces.contacts {
                 tx.execute("DELETE FROM linq_contacts WHERE linq_id = ?1", [id])?;
                 tx.execute("DELETE FROM history WHERE linq_id = ?1", [id])?;
                 tx.execute("DELETE FROM rejections WHERE linq_id = ?1", [id])?;
                 tx.execute("DELETE FROM not_found WHERE linq_id = ?1", [id])?;
                 tx.execute("DELETE FROM decisions WHERE waiting ->> 'linq_id' = ?1", [id])?;
+                tx.execute("DELETE FROM ignored WHERE waiting ->> 'linq_id' = ?1", [id])?;
                 tx.execute(
                     "UPDATE links SET status = 'released', source_key = NULL, base = '{}'
                      WHERE linq_id = ?1",

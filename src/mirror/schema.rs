@@ -29,6 +29,7 @@
 //! | `not_found` | linked contact that Linq said does not exist while its listing was in parts: since when, and in how many runs |
 //! | `rests` | pair that need not be read again while both halves are as they were; `files_at_rest` the same of files of cards, `unlinked` the pairs whose record is still to be forgotten |
 //! | `waiting` | thing that waits for a person, as the last run left it, as JSON |
+//! | `ignored` | thing that waited and is ignored, as it was shown, until that is taken back: by whom and since when |
 //! | `applied` | saved plan that was applied: no plan is applied twice |
 //! | `decisions` | decision of a person about one of them, with what was shown, until it is carried out or void |
 //!
@@ -79,6 +80,7 @@ const STEPS: &[M<'static>] = &[
     M::up(GONE),
     M::up(VERSIONS),
     M::up(RESTS),
+    M::up(IGNORED),
 ];
 
 /// The migrations, applied in one transaction.
@@ -350,6 +352,16 @@ CREATE TRIGGER a_forgotten_contact_is_not_at_rest AFTER DELETE ON linq_contacts
 BEGIN
     DELETE FROM rests WHERE linq_id = old.linq_id;
 END;
+";
+
+/// What people want to be ignored.
+const IGNORED: &str = "
+CREATE TABLE ignored (
+    what       BLOB PRIMARY KEY CHECK (length(what) = 32),
+    waiting    TEXT NOT NULL CHECK (json_valid(waiting)), -- as it was shown
+    decided_by TEXT,                                      -- the user
+    at         INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 ";
 
 #[cfg(test)]

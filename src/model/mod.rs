@@ -11,6 +11,7 @@ mod composed;
 mod decided_by;
 mod field;
 mod id;
+mod ignored;
 mod link;
 mod meaning;
 mod name;
@@ -34,6 +35,7 @@ pub use composed::{Composed, NameText, same_parts};
 pub use decided_by::DecidedBy;
 pub use field::{Field, FieldSet};
 pub use id::{Fingerprint, IntentId, LinkId, LinqId, RecordIndex, RunId, SourceKey};
+pub use ignored::Ignored;
 pub use link::{Agreement, Base, BaseChange, Link, LinkStatus};
 pub use meaning::{Manner, Meaning, MeaningChange, Sends, Setting, Stale};
 pub use name::{

@@ -25,8 +25,8 @@ use crate::model::{
     Positions, Records, Resting, RunId, Scope, Sends, Side, SourceRecord, Timestamp,
 };
 use crate::plan::{
-    Census, DoubtfulCreate, HalfAdded, Hold, Incomplete, LinqSide, Observation, Outlook,
-    RecentDeletions, RecentEdits, Refusal, SourceSide, Written, choose, read_composed,
+    Census, DoubtfulCreate, HalfAdded, Hold, Ignoring, Incomplete, LinqSide, Observation, Outlook,
+    RecentDeletions, RecentEdits, Refusal, SourceSide, Written, choose, ignore, read_composed,
     unwritable_of, worth_asking,
 };
 use crate::source::{Reading, Source};
@@ -264,8 +264,11 @@ pub fn observation(
         },
         recent_edits: recent_edits(state, now - DAY)?,
         held: waiting.into_iter().filter_map(Hold::of).collect(),
+        ignoring: Ignoring::default(),
         changed_meaning: None,
     };
+    let ignored = state.ignored()?;
+    seen.ignoring.entries.clone_from(&ignored);
     if !seen.doubtful.is_empty() {
         seen.linq.known_since = state.known_since()?;
     }
@@ -274,6 +277,7 @@ pub fn observation(
     gathering.others(&mut seen, policy)?;
     choose(&mut seen, policy);
     read_composed(&mut seen, policy);
+    ignore(&mut seen, ignored, policy);
     gathering.holders(&mut seen, policy)?;
     seen.written = written(state, &seen)?;
     Ok(seen)

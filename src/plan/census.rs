@@ -11,7 +11,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    Canon, Counted, Field, Link, LinkId, LinqId, Mark, Policy, Rest, Side, SourceRecord, Values,
+    Canon, Counted, Field, Ignored, Link, LinkId, LinqId, Mark, Policy, Rest, Side, SourceRecord,
+    Values,
 };
 
 #[cfg(test)]
@@ -138,6 +139,7 @@ pub fn wanted(seen: &Observation, canon: Canon) -> Wanted {
         wanted.marks.extend(Mark::of_link(link));
     }
     wanted.contacts.extend(seen.decisions.contacts());
+    wanted.contacts.extend(seen.ignoring.entries.iter().filter_map(Ignored::linq_id));
     wanted.contacts.extend(seen.held.values().map(|hold| hold.linq_id));
     wanted
 }

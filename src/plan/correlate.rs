@@ -520,7 +520,8 @@ impl<'a, 'p> Sorting<'a, 'p> {
         for (id, contact) in &self.seen.linq.contacts {
             if !self.placed_contacts.contains(id) {
                 let only = self.seen.source.only.as_ref();
-                self.cases.push(if !in_scope(contact, self.policy) {
+                let is_ignored = self.seen.ignoring.has(*id);
+                self.cases.push(if is_ignored || !in_scope(contact, self.policy) {
                     Case::OutOfScope { contact }
                 } else if only.is_some_and(|only| !only.takes(&contact.values)) {
                     Case::WithoutRecord { contact }
@@ -534,6 +535,7 @@ impl<'a, 'p> Sorting<'a, 'p> {
     /// Whether `id` is a contact that takes part and has no case yet.
     fn is_free(&self, id: LinqId) -> bool {
         !self.placed_contacts.contains(&id)
+            && !self.seen.ignoring.has(id)
             && self.seen.linq.contacts.get(&id).is_some_and(|c| in_scope(c, self.policy))
     }
 

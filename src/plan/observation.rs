@@ -10,6 +10,7 @@ use crate::model::{
 use super::census::Census;
 use super::decisions::Decisions;
 use super::holds::Hold;
+use super::ignoring::Ignoring;
 use super::refusals::AllRefusals;
 use super::unwritable::AllUnwritable;
 
@@ -46,6 +47,8 @@ pub struct Observation {
     /// Why this run neither deletes nor clears anything, if so: what the
     /// readings mean has changed since the last run.
     pub changed_meaning: Option<String>,
+    /// Who is ignored because a person wants it so.
+    pub ignoring: Ignoring,
     /// What the last run held, by [`crate::model::Waiting::what`].
     pub held: BTreeMap<Fingerprint, Hold>,
 }

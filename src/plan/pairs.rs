@@ -29,6 +29,9 @@ pub(super) fn pair_step(
     policy: &Policy,
 ) -> Step {
     let pair = Pair { link, seen, policy };
+    if seen.ignoring.has(link.linq_id) {
+        return pair.ignored(source, linq);
+    }
     let mut step = match link.status {
         LinkStatus::Linked => pair.linked(source, linq),
         LinkStatus::Released => pair.released(source, linq),
@@ -71,6 +74,17 @@ impl Pair<'_> {
                 self.left_alone(source, linq)
             }
         }
+    }
+
+    /// Nothing happens to a pair that a person wants to be ignored.
+    fn ignored(&self, source: SourceHalf<'_>, linq: LinqHalf<'_>) -> Step {
+        if self.link.status == LinkStatus::Released {
+            return self.left_alone(source, linq);
+        }
+        let mut step = self.step(Rule::Unchanged, source.record(), linq.contact());
+        step.reason = Reason::Because(self.seen.ignoring.reason(self.link.linq_id));
+        step.link = LinkPlan::Release;
+        step
     }
 
     /// A released pair is left alone until both halves are there again.

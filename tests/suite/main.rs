@@ -56,6 +56,7 @@ mod guard;
 mod harness;
 mod hidden_directory;
 mod hostile;
+mod ignoring;
 mod init;
 mod kill_sweep;
 mod killed;

@@ -7,6 +7,7 @@
 
 mod choice;
 mod from_table;
+mod ignore;
 mod one_by_one;
 mod questions;
 
@@ -62,6 +63,12 @@ pub(super) fn retry(output: Output, config: &Config, args: &RetryArgs) -> anyhow
 pub(super) fn resolve(output: Output, config: &Config, args: &ResolveArgs) -> anyhow::Result<u8> {
     if let Some(path) = &args.from {
         return from_table::resolve(output, config, path);
+    }
+    if args.ignore {
+        return ignore::ignore(output, config, &args.who);
+    }
+    if args.unignore {
+        return ignore::unignore(output, config, &args.who);
     }
     let is_identity = args.link.is_some() || args.separate;
     let is_value = args.take.is_some() || args.value.is_some();

@@ -128,7 +128,7 @@ impl Questions {
 }
 
 /// An error of the state, for people.
-fn reported(error: &StateError) -> ReportedError {
+pub(super) fn reported(error: &StateError) -> ReportedError {
     let code = crate::run::state_code(error);
     ReportedError::of(error, code, error.hint().unwrap_or_default())
 }

@@ -61,6 +61,14 @@ pub(super) fn list_table(
     let table = match wanted {
         Some(list @ (ListState::InSync | ListState::Duplicates)) => contacts(state, config, list)
             .map(|rows| table::written(table::COLUMNS, rows.into_iter())),
+        Some(ListState::Ignored) => match state.ignored() {
+            Ok(ignored) => {
+                let entries = ignored.iter().map(|ignored| Entry::of(&ignored.about, None));
+                let entries: Vec<Entry> = entries.collect();
+                Ok(table::written(table::COLUMNS, entries.iter().map(Entry::row)))
+            }
+            Err(error) => Err(OpenError::from(error).reported()),
+        },
         Some(
             ListState::Conflicts | ListState::Ambiguous | ListState::Held | ListState::Rejected,
         )

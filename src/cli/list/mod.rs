@@ -12,12 +12,15 @@ use serde_json::{Value, json};
 
 use crate::config::Config;
 use crate::mirror::{State, StateError};
-use crate::model::{Decided, DecidedBy, Field, Fingerprint, LinqId, Values, Waiting, WaitingKind};
+use crate::model::{
+    Decided, DecidedBy, Field, Fingerprint, Ignored, LinqId, Values, Waiting, WaitingKind,
+};
 use crate::open::{self, OpenError};
 use crate::report::ReportedError;
 
 use super::args::{ListArgs, ListState, Output};
 use super::attention::Entry;
+use super::history::instant;
 use super::pager::Pages;
 use super::rows::{Rows, Stop, ended, print_rows};
 use super::text::{counted, shown, wrapped};
@@ -137,6 +140,7 @@ fn count<T: OfContact>(state: ListState, listed: &[T]) -> String {
         ListState::Held => ("nothing is held", "held", "held"),
         ListState::Rejected => ("nothing is rejected", "rejected", "rejected"),
         ListState::Duplicates => ("nobody is there twice", "there twice", "there twice"),
+        ListState::Ignored => ("nothing is ignored", "ignored", "ignored"),
     };
     let lines = listed.len();
     if lines == 0 {
@@ -172,6 +176,7 @@ impl OfContact for &Entry {
 const fn hint(state: ListState, is_refused: bool) -> &'static str {
     match state {
         ListState::InSync | ListState::Duplicates => "",
+        ListState::Ignored => "; `linqsync resolve WHO --unignore` looks at one again",
         ListState::Rejected if is_refused => {
             "; correct the value, or `linqsync retry WHO` sends again what was refused (--all)"
         }
@@ -196,6 +201,9 @@ fn items(state: &State, config: &Config, wanted: ListState) -> Result<Vec<Item>,
     if wanted == ListState::Duplicates {
         return in_linq_twice(state, config);
     }
+    if wanted == ListState::Ignored {
+        return Ok(state.ignored()?.iter().map(ignored).collect());
+    }
     let decisions = decisions(state)?;
     let mut items = Vec::new();
     state.each_waiting(kinds(wanted), |waiting| {
@@ -218,7 +226,7 @@ const fn kinds(list: ListState) -> &'static [&'static str] {
         ListState::Ambiguous => &["ambiguous"],
         ListState::Rejected => &["rejected"],
         ListState::Held => &["held_deletion", "held_clearing", "held_change"],
-        ListState::InSync | ListState::Duplicates => &[],
+        ListState::InSync | ListState::Duplicates | ListState::Ignored => &[],
     }
 }
 
@@ -254,6 +262,16 @@ fn item(waiting: &Waiting, decisions: &BTreeMap<Fingerprint, Decided>) -> Item {
     json["decided_by"] = json!(decided.map(Decided::decided_by));
     let contact = waiting.linq_id.map(|id| id.to_string()).unwrap_or_default();
     Item { text, json, is_refused: waiting.kind.is_refused(), contact }
+}
+
+/// What is ignored, who wanted that, and since when.
+fn ignored(ignored: &Ignored) -> Item {
+    let mut item = item(&ignored.about, &BTreeMap::new());
+    let by = ignored.by.as_deref().map(|by| format!(" by {}", shown(by, 16))).unwrap_or_default();
+    let _ = writeln!(item.text, "    ignored{by} since {}", instant(ignored.at));
+    item.json["ignored_by"] = json!(ignored.by);
+    item.json["ignored_at"] = json!(ignored.at);
+    item
 }
 
 fn quoted(value: &str) -> String {

@@ -173,6 +173,7 @@ impl World {
             recent_deletions: RecentDeletions::default(),
             recent_edits: BTreeMap::new(),
             held: self.held.clone(),
+            ignoring: crate::plan::Ignoring::default(),
             changed_meaning: None,
         }
     }

@@ -127,6 +127,8 @@ fn what_is_told_of_who_takes_no_part(printed: &mut Printed) {
     );
     world.set("source.only.column", "\"Sync\"").set("source.only.values", "\"yes\"");
     printed.by(&world, &["--once"]);
+    world.run(&["resolve", "row:4", "--ignore"]).expect(0);
+    printed.by(&world, &["list", "ignored"]);
     printed.by(&world, &["status"]);
 }
 
