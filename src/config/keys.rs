@@ -134,6 +134,7 @@ pub(super) const KEYS: &[Key] = &[
     Key::text("sync.jitter").or("10s"),
     Key::toml("sync.watch").or("true"),
     Key::toml("sync.on_conflict").or("hold"),
+    Key::toml("sync.blank_clears").or("true"),
     Key::toml("sync.deletes").or("propagate"),
     Key::toml("sync.max_deletes").or("5%"),
     Key::toml("sync.max_changes").or("50%"),

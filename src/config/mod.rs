@@ -168,6 +168,7 @@ impl Config {
             field_directions: self.sync.fields.clone(),
             on_conflict: self.sync.on_conflict,
             field_conflicts: self.sync.field_conflicts.clone(),
+            kept_by_blanks: self.sync.kept_by_blanks,
             deletes: self.sync.deletes,
             max_deletes: self.sync.max_deletes,
             max_deletes_of_run: self.sync.max_deletes_of_run,

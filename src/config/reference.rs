@@ -137,6 +137,8 @@ fn kind(name: &str, example: &str) -> Value {
     let deletion = json!({ "enum": ["propagate", "keep"] });
     let conflict = json!({ "enum": ["hold", "source", "linq", "newest"] });
     let named = Field::ALL.map(Field::name).into_iter().chain(["default"]);
+    let switches: Map<String, Value> =
+        (named.clone()).map(|name| (name.to_owned(), json!({ "type": "boolean" }))).collect();
     let conflicts: Map<String, Value> =
         named.map(|name| (name.to_owned(), conflict.clone())).collect();
     match name {
@@ -163,6 +165,11 @@ fn kind(name: &str, example: &str) -> Value {
             "type": "object",
             "additionalProperties": false,
             "properties": conflicts,
+        }]}),
+        "sync.blank_clears" => json!({ "anyOf": [{ "type": "boolean" }, {
+            "type": "object",
+            "additionalProperties": false,
+            "properties": switches,
         }]}),
         "sync.deletes" => json!({ "anyOf": [deletion, {
             "type": "object",

@@ -12,7 +12,9 @@ use figment::value::Value;
 use super::keys;
 use super::parse::{self, Wrong};
 use super::settings::{Noted, Settings};
-use crate::model::{ConflictPolicy, DeletePolicy, Deletes, Direction, Field, Limit, Region};
+use crate::model::{
+    ConflictPolicy, DeletePolicy, Deletes, Direction, Field, FieldSet, Limit, Region,
+};
 
 /// What a run may do, and when one begins.
 #[derive(Clone, Debug)]
@@ -30,6 +32,8 @@ pub struct SyncConfig {
     pub on_conflict: ConflictPolicy,
     /// What happens to one of these fields.
     pub field_conflicts: BTreeMap<Field, ConflictPolicy>,
+    /// Fields of which a blank in the source clears nothing in Linq.
+    pub kept_by_blanks: FieldSet,
     /// Whether deletions are carried over.
     pub deletes: Deletes,
     /// How many deletions a run may carry out on one side.
@@ -120,6 +124,7 @@ impl SyncConfig {
         let jitter = settings.required("sync.jitter", parse::duration);
         let watch = settings.required("sync.watch", parse::switch);
         let on_conflict = settings.required("sync.on_conflict", on_conflict);
+        let kept_by_blanks = settings.required("sync.blank_clears", kept_by_blanks);
         let deletes = settings.required("sync.deletes", deletes);
         let max_deletes = settings.required("sync.max_deletes", limit);
         let max_changes = settings.required("sync.max_changes", limit);
@@ -137,6 +142,7 @@ impl SyncConfig {
             watch: watch?,
             on_conflict,
             field_conflicts,
+            kept_by_blanks: kept_by_blanks?,
             deletes: deletes?,
             max_deletes: max_deletes?,
             max_deletes_of_run: None,
@@ -206,15 +212,45 @@ fn on_conflict(value: &Value) -> Result<(ConflictPolicy, BTreeMap<Field, Conflic
         } else if let Some(field) = Field::from_name(name) {
             fields.insert(field, chosen);
         } else {
-            let names = Field::ALL.map(Field::name).into_iter().chain(["default"]);
-            let hint = match keys::nearest(name, names) {
-                Some(nearest) => format!("`{name}` is no field: did you mean `{nearest}`?"),
-                None => format!("`{name}` is no field"),
-            };
-            return Err(wrong(Wrong::new("").hint(hint)));
+            return Err(wrong(no_field(name)));
         }
     }
     Ok((all, fields))
+}
+
+/// Whether a blank clears, for all fields or in a table of them, in which `default` is that of
+/// fields that it does not name: without it they do. Returns those of which it does not.
+fn kept_by_blanks(value: &Value) -> Result<FieldSet, Wrong> {
+    let wrong = |error: Wrong| {
+        let expected = "`true`, `false`, or a table such as { title = false }";
+        Wrong { expected: expected.to_owned(), ..error }
+    };
+    let Some(table) = value.as_dict() else {
+        let clears = parse::switch(value).map_err(wrong)?;
+        return Ok(if clears { FieldSet::EMPTY } else { FieldSet::ALL });
+    };
+    let (mut others, mut fields) = (true, BTreeMap::new());
+    for (name, value) in table {
+        let clears = parse::switch(value).map_err(wrong)?;
+        if name == "default" {
+            others = clears;
+        } else if let Some(field) = Field::from_name(name) {
+            fields.insert(field, clears);
+        } else {
+            return Err(wrong(no_field(name)));
+        }
+    }
+    let keeps = |field: &Field| !fields.get(field).copied().unwrap_or(others);
+    Ok(Field::ALL.into_iter().filter(keeps).collect())
+}
+
+/// What a key of a table of fields was probably meant to be.
+fn no_field(name: &str) -> Wrong {
+    let names = Field::ALL.map(Field::name).into_iter().chain(["default"]);
+    Wrong::new("").hint(match keys::nearest(name, names) {
+        Some(nearest) => format!("`{name}` is no field: did you mean `{nearest}`?"),
+        None => format!("`{name}` is no field"),
+    })
 }
 
 /// One policy for both sides, or a table of them; a side that the table does not

@@ -166,7 +166,14 @@ mod tests {
         for fields in [fields(&[Field::Email, Field::Owner]), FieldSet::ALL, FieldSet::EMPTY] {
             let places = Some([(Field::Title, "Job Title".to_owned())].into());
             let scope = "owner:sam@acme.example".to_owned();
-            let mapping = Meaning { fields, places, scope, manner: None, sends: None };
+            let mapping = Meaning {
+                fields,
+                places,
+                scope,
+                manner: None,
+                sends: None,
+                kept_by_blanks: FieldSet::EMPTY,
+            };
             state.remember_meaning(&mapping).unwrap();
             assert_eq!(state.meaning().unwrap(), Some(mapping));
         }

@@ -28,6 +28,9 @@ pub struct Meaning {
     /// Which fields each side sends to the other; `None` in states of old.
     #[serde(default)]
     pub sends: Option<Sends>,
+    /// Fields of which a blank in the source clears nothing in Linq.
+    #[serde(default)]
+    pub kept_by_blanks: FieldSet,
 }
 
 /// How a source is read, besides where each field is.
@@ -140,7 +143,20 @@ impl Meaning {
         if let (Some(now), Some(before)) = (self.sends, before.sends) {
             now.compare(before, self.fields, &mut change);
         }
+        self.compare_blanks(before, &mut change);
         (!change.reasons.is_empty()).then_some(change)
+    }
+
+    /// Blanks that clear from now on may be there for long: they are no edit.
+    fn compare_blanks(&self, before: &Meaning, change: &mut MeaningChange) {
+        let clears = |field: &Field| {
+            before.kept_by_blanks.contains(*field) && !self.kept_by_blanks.contains(*field)
+        };
+        let now: FieldSet = self.fields.iter().filter(clears).collect();
+        if !now.is_empty() {
+            now.iter().for_each(|field| change.newly_sent[Side::Source as usize].insert(field));
+            change.reasons.push("more blanks clear than before by sync.blank_clears".into());
+        }
     }
 
     fn compare_fields(&self, before: &Meaning, change: &mut MeaningChange) {
@@ -240,6 +256,7 @@ mod tests {
             scope: "all".to_owned(),
             manner: Some(manner),
             sends: Some(Sends { source: FieldSet::ALL, linq: FieldSet::ALL }),
+            kept_by_blanks: FieldSet::EMPTY,
         }
     }
 

@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 use chrono::TimeDelta;
 
-use super::{Canon, Field, Region, Side};
+use super::{Canon, Field, FieldSet, Region, Side};
 
 /// Everything that a plan depends on besides the observation.
 #[derive(Clone, Debug)]
@@ -24,6 +24,8 @@ pub struct Policy {
     pub on_conflict: ConflictPolicy,
     /// Another policy for single fields.
     pub field_conflicts: BTreeMap<Field, ConflictPolicy>,
+    /// Fields of which a blank in the source clears nothing in Linq: it is filled from there.
+    pub kept_by_blanks: FieldSet,
     /// Whether deletions are carried over to the other side.
     pub deletes: Deletes,
     /// How many deletions a run may carry out on one side.
@@ -66,6 +68,11 @@ impl Policy {
         self.field_conflicts.get(&field).copied().unwrap_or(self.on_conflict)
     }
 
+    /// Whether `text`, the value of `field` in the source, says nothing because it is blank.
+    pub fn is_unsaid(&self, field: Field, text: &str) -> bool {
+        self.kept_by_blanks.contains(field) && text.trim().is_empty()
+    }
+
     /// Whether the value of `field` may be written on `side`.
     pub fn writes_field(&self, side: Side, field: Field) -> bool {
         let own = self.field_directions.get(&field).copied().unwrap_or(Direction::Both);
@@ -82,6 +89,7 @@ impl Default for Policy {
             field_directions: BTreeMap::new(),
             on_conflict: ConflictPolicy::Hold,
             field_conflicts: BTreeMap::new(),
+            kept_by_blanks: FieldSet::EMPTY,
             deletes: Deletes { linq: DeletePolicy::Propagate, source: DeletePolicy::Propagate },
             max_deletes: Limit::Percent { hundredths: 500 },
             max_deletes_of_run: None,

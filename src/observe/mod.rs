@@ -385,6 +385,7 @@ pub(crate) fn meaning(policy: &Policy, reading: &Reading) -> Meaning {
         places: Some(reading.places.clone()),
         scope,
         manner: Some(reading.manner.clone()),
+        kept_by_blanks: policy.kept_by_blanks,
         sends: Some(Sends { source: sent_to(Side::Linq), linq: sent_to(Side::Source) }),
     }
 }
@@ -394,9 +395,10 @@ pub(crate) fn meaning(policy: &Policy, reading: &Reading) -> Meaning {
 pub(crate) fn epoch(policy: &Policy, meaning: Option<&Meaning>) -> Fingerprint {
     /// Counted up with each release that compares, reads or plans otherwise than before.
     const COMPARISON: u32 = 1;
-    let Policy { canon, direction, field_directions, deletes, scope, .. } = policy;
+    let Policy { canon, direction, field_directions, kept_by_blanks, deletes, scope, .. } = policy;
     let conflicts = Field::ALL.map(|field| policy.conflict_policy(field));
     let rules = (COMPARISON, canon, direction, field_directions, conflicts, deletes, scope);
+    let rules = (rules, kept_by_blanks);
     let version = env!("CARGO_PKG_VERSION");
     let meaning = serde_json::to_string(&meaning).unwrap_or_default();
     Fingerprint::of(format!("{version} {rules:?} {meaning}").as_bytes())

@@ -256,6 +256,8 @@ pub(super) fn edited_sides(
 ) -> (bool, bool) {
     let same = |a: &str, b: &str| policy.canon.same(field, a, b);
     match base.get(field) {
+        // A blank that clears nothing is filled, as one that was never anything else.
+        Some(_) if policy.is_unsaid(field, source) && !linq.trim().is_empty() => (false, true),
         Some(agreed) => (!same(&agreed.source, source), !same(&agreed.linq, linq)),
         // Never agreed: a blank is filled, two values are a clash.
         None => (!source.trim().is_empty(), !linq.trim().is_empty()),
@@ -541,6 +543,7 @@ pub(super) fn fate_of_values(
 ) -> Fate {
     let other = side.other();
     let edited = |field: Field| match base.half(side, field) {
+        Some(_) if side == Side::Source && policy.is_unsaid(field, &values[field]) => false,
         Some(half) => !policy.canon.same(field, half, &values[field]),
         None if base.half(other, field).is_some() => false,
         // Never agreed on, and not for the reason that this side does not send it.

@@ -23,6 +23,7 @@ mod agreements;
 mod as_found;
 mod asked;
 mod attention;
+mod blanks;
 mod cells;
 mod checks;
 mod configuration;
