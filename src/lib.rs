@@ -41,6 +41,7 @@
 //! | `platform` | what each operating system does in its own way |
 //! | [`config`], [`open`], [`check`], [`report`], [`telemetry`], [`cli`] | the edges |
 //! | [`schedule`], [`daemon`] | when runs are made, and what goes on around them |
+//! | [`notification`] | what a channel is told, once |
 //! | [`sandbox`] | a server that behaves like Linq, for the tests and for trying things out |
 //!
 //! The adapters ([`source`], [`linq`], [`mirror`]) never import one another. Which module
@@ -71,6 +72,7 @@ pub mod linq;
 pub mod lock;
 pub mod mirror;
 pub mod model;
+pub mod notification;
 pub mod observe;
 pub mod open;
 pub mod plan;

@@ -187,6 +187,8 @@ pub(super) enum Command {
     Purge(PurgeArgs),
     /// Puts back what a run did, on both sides
     Undo(UndoArgs),
+    /// Tests the channel of [notify]
+    Notify(NotifyArgs),
     /// Runs a mock Linq server on this machine, or edits its contacts
     Sandbox(SandboxArgs),
     /// Shows the main steps in a temporary directory, against a mock server
@@ -267,6 +269,14 @@ pub(super) struct CheckArgs {
     /// Exits with 3 when there are warnings
     #[arg(long)]
     pub(super) strict: bool,
+}
+
+/// Only a test can be asked for: runs send the messages.
+#[derive(Debug, Args)]
+pub(super) struct NotifyArgs {
+    /// Sends a test message
+    #[arg(long, required = true)]
+    pub(super) test: bool,
 }
 
 #[derive(Debug, Args)]

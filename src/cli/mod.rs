@@ -20,6 +20,7 @@ mod list;
 mod log;
 mod moment;
 mod named;
+mod notify;
 mod once;
 mod only;
 mod pager;
@@ -165,6 +166,9 @@ fn carry_out(cli: &Cli, runtime: &Runtime) -> anyhow::Result<u8> {
         }
         Some(Command::Undo(args)) => {
             configured(cli, |config| runtime.block_on(undo::undo(cli.output, &config, args)))
+        }
+        Some(Command::Notify(_)) => {
+            configured(cli, |config| runtime.block_on(notify::test(cli.output, &config)))
         }
         Some(Command::Sandbox(args)) => runtime.block_on(sandbox::sandbox(cli, args)),
         Some(Command::Demo(args)) => runtime.block_on(demo::demo(args)),

@@ -17,6 +17,7 @@ use crate::daemon::status::Status;
 use crate::daemon::{self, Beat, GRACE, Progress, Pulse, stopped, systemd};
 use crate::mirror::{State, StateError};
 use crate::model::{Policy, Timestamp};
+use crate::notification::Notifier;
 use crate::open::{self, Linq, OpenError};
 use crate::plan::{Observation, Plan};
 use crate::report::{PlanDocument, ReportedError, RunReport, json_text};
@@ -111,7 +112,10 @@ impl Around {
         }
         if !signals.stop().is_cancelled() {
             self.hooks.ended(report);
-            self.hooks.finish(signals.stop()).await;
+            tokio::join!(
+                self.hooks.finish(signals.stop()),
+                notify(report, config, self.started_at, signals)
+            );
         }
     }
 
@@ -143,6 +147,32 @@ impl Around {
         self.hooks.ended_as(Ended::Badly, "no run could begin");
         self.hooks.finish(signals.stop()).await;
     }
+}
+
+/// Tells the channel of `[notify]` what this run has changed.
+async fn notify(report: &RunReport, config: &Config, started_at: Timestamp, signals: &Signals) {
+    if config.notify.is_none() {
+        return;
+    }
+    let Ok(Some(state)) = State::beside(&config.state.dir) else { return };
+    let Ok(mut told) = state.notified() else { return };
+    let stale_after = daemon::health::stale_after(config, started_at);
+    let mut health = Health::new(started_at, daemon::last_success(&state), stale_after);
+    health.resume(told.failures, told.failing_since.unwrap_or(started_at));
+    health.after(report, report.finished_at);
+    let runs = (health.failures(), health.failing_since());
+    if runs != (told.failures, told.failing_since) {
+        (told.failures, told.failing_since) = runs;
+        if let Err(error) = state.remember_notified(&told) {
+            tracing::debug!(%error, "failed runs are not counted");
+        }
+    }
+    let is_good = health.condition(report.finished_at).is_good();
+    // A hiccup is neither the end of an outage nor the beginning of one.
+    let health = (!is_good || report.error.is_none()).then_some(is_good);
+    let mut notifier = Notifier::new(config.notify.as_ref(), None);
+    notifier.look(&state, health).await;
+    notifier.finish(&state, signals.stop()).await;
 }
 
 /// Makes one run in this process.

@@ -158,6 +158,11 @@ pub(super) const KEYS: &[Key] = &[
     Key::toml("hooks.on_health").hidden(),
     // Whoever knows the address can silence the alarm.
     Key::text("hooks.ping_url").hidden(),
+    // Whoever knows the address can write to the channel.
+    Key::text("notify.url").hidden(),
+    Key::text("notify.url_file"),
+    Key::text("notify.format").or("slack"),
+    Key::toml("notify.on").or("[\"attention\", \"held\", \"unhealthy\", \"recovered\"]"),
 ];
 
 /// The key called `name`, section included.
@@ -232,7 +237,8 @@ mod tests {
 
     #[test]
     fn the_file_has_these_sections() {
-        assert_eq!(names_below(""), ["linq", "source", "sync", "state", "status", "hooks"]);
+        let sections = ["linq", "source", "sync", "state", "status", "hooks", "notify"];
+        assert_eq!(names_below(""), sections);
         assert!(
             is_section("source.columns") && !is_section("sync.direction") && !is_section("syn")
         );

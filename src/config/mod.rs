@@ -15,6 +15,7 @@ mod error;
 mod file;
 mod keys;
 mod linq;
+mod notify;
 mod parse;
 pub mod reference;
 mod said;
@@ -36,6 +37,7 @@ pub use argv::Argv;
 pub use environment::Environment;
 pub use error::{ConfigError, Invalid, Warning};
 pub use linq::{LinqConfig, OwnerEmail, OwnerEmailError};
+pub use notify::{NotifyConfig, NotifyEvent, NotifyFormat, UrlError, UrlSource};
 pub use said::{MOST_SAID, masked};
 pub use service::{HooksConfig, StateConfig, StatusConfig};
 pub use source::{
@@ -68,6 +70,8 @@ pub struct Config {
     pub status: StatusConfig,
     /// `[hooks]`
     pub hooks: HooksConfig,
+    /// `[notify]`
+    pub notify: Option<NotifyConfig>,
     /// What is odd about it, to be logged once.
     pub warnings: Vec<Warning>,
 }
@@ -255,6 +259,7 @@ fn read_sections(settings: &mut Settings<'_>, path: &Path, text: &str) -> Result
     let state = StateConfig::read(settings, path);
     let status = StatusConfig::read(settings);
     let hooks = HooksConfig::read(settings);
+    let notify = NotifyConfig::read(settings);
     Ok(Config {
         file: path.to_owned(),
         text: Text(text.into()),
@@ -264,6 +269,7 @@ fn read_sections(settings: &mut Settings<'_>, path: &Path, text: &str) -> Result
         state: state?,
         status: status?,
         hooks: hooks?,
+        notify: notify?,
         warnings: Vec::new(),
     })
 }

@@ -160,6 +160,12 @@ fn kind(name: &str, example: &str) -> Value {
             }]})
         }
         "source.vcard_version" => json!({ "enum": ["3.0", "4.0"] }),
+        "notify.format" => json!({ "enum": ["slack", "teams", "ntfy", "json"] }),
+        "notify.on" => json!({
+            "type": "array",
+            "items": { "enum": super::NotifyEvent::ALL.map(|(name, _)| name) },
+            "minItems": 1,
+        }),
         "sync.direction" => direction,
         "sync.on_conflict" => json!({ "anyOf": [conflict, {
             "type": "object",

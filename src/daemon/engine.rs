@@ -7,7 +7,9 @@
 
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::DaemonError;
@@ -23,6 +25,7 @@ use crate::config::Config;
 use crate::lock::{Lock, LockError};
 use crate::mirror::{LinqDown, Pair, State};
 use crate::model::{Limit, Timestamp};
+use crate::notification::Notifier;
 use crate::open::{self, Linq, OpenError};
 use crate::report::{ReportedError, RunReport};
 
@@ -146,6 +149,23 @@ impl Engine {
     /// What the token's file looks like, where the token comes from one.
     pub(super) fn token_file(&self) -> Option<token::File> {
         token::file(&self.config.linq.token)
+    }
+
+    /// Has the channel told of what has changed.
+    pub(super) async fn look(&self, notifier: &mut Notifier, health: Option<bool>) {
+        notifier.look(&self.state, health).await;
+    }
+
+    /// Goes on telling the channel.
+    pub(super) async fn notify(&self, notifier: &mut Notifier) {
+        notifier.go_on(&self.state).await;
+    }
+
+    /// Waits a moment for a message that is on its way.
+    pub(super) async fn say_last(&self, notifier: Notifier) {
+        let never = CancellationToken::new();
+        let finished = notifier.finish(&self.state, &never);
+        let _ = timeout(Duration::from_millis(500), finished).await;
     }
 
     /// Has one run made.

@@ -140,6 +140,18 @@ impl Health {
         Health { watched_since: now, last_success, stale_after, trouble: None }
     }
 
+    /// Goes on from runs of earlier processes, of which the last `failures` failed since then.
+    pub fn resume(&mut self, failures: u32, since: Timestamp) {
+        if failures > 0 {
+            self.trouble = Some(Trouble { kind: Kind::Passing, since, failures, told: None });
+        }
+    }
+
+    /// Since when runs have been failing.
+    pub fn failing_since(&self) -> Option<Timestamp> {
+        self.trouble.as_ref().map(|trouble| trouble.since)
+    }
+
     /// From when on silence is too long is told anew, after a reload.
     pub fn stale_after(&mut self, stale_after: Duration) {
         self.stale_after = TimeDelta::from_std(stale_after).unwrap_or(TimeDelta::MAX);

@@ -129,6 +129,7 @@ impl Daemon<'_> {
         }
         let config = &self.engine.config;
         self.hooks = Hooks::new(&config.hooks);
+        self.notifier = start::notifier(config);
         self.refusal = None;
         self.watch = start::watch(&self.engine, &self.touch);
         self.timetable = start::timetable(config, self.outside);

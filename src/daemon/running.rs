@@ -20,6 +20,7 @@ use super::weather::{self, Weather};
 use super::worker::Made;
 use super::{GRACE, Outside, metrics, systemd};
 use crate::model::{Limit, Timestamp};
+use crate::notification::Notifier;
 use crate::report::RunReport;
 use crate::run::{Ran, RunError};
 use crate::schedule::Timetable;
@@ -38,6 +39,7 @@ pub(super) struct Daemon<'a> {
     pub(super) board: Board,
     pub(super) listener: Option<Listener>,
     pub(super) hooks: Hooks,
+    pub(super) notifier: Notifier,
     pub(super) refusal: Option<Refusal>,
     pub(super) weather: Weather,
     /// The condition that people know.
@@ -96,6 +98,7 @@ impl Daemon<'_> {
         }
         systemd::stopping(GRACE);
         self.hooks.stop().await;
+        self.engine.say_last(self.notifier).await;
         self.ears.desk.close().await;
         self.ears.ticker.stop().await;
         tracing::info!("stopped");
@@ -129,7 +132,12 @@ impl Daemon<'_> {
     async fn tick(&mut self) {
         systemd::alive();
         self.board.status().ticked = Instant::now();
+        let before = self.condition;
         self.look_at_health();
+        if before.is_good() != self.condition.is_good() {
+            self.notify().await;
+        }
+        self.engine.notify(&mut self.notifier).await;
         self.look_at_linq();
         self.mend().await;
         let now = self.now();
@@ -210,6 +218,7 @@ impl Daemon<'_> {
             self.make(max_deletes, askers(&asked)).await;
         let without_token = no_token.then(|| Refusal::missing(self.now(), token_file));
         self.record(report, token_file, without_token);
+        self.notify().await;
         systemd::status(&self.line());
         answer(asked, &shown);
     }
@@ -250,6 +259,24 @@ impl Daemon<'_> {
                 }
             }
         }
+    }
+
+    /// Tells the channel what has changed.
+    async fn notify(&mut self) {
+        if self.outside.stop.is_cancelled() {
+            return;
+        }
+        let now = self.now();
+        let health = {
+            let status = self.board.status();
+            let last = status.last_run.as_ref().map(|run| run.error.is_none());
+            match status.health.condition(now).is_good() {
+                false => Some(false),
+                // A hiccup is neither the end of an outage nor the beginning of one.
+                true => last.filter(|succeeded| *succeeded),
+            }
+        };
+        self.engine.look(&mut self.notifier, health).await;
     }
 
     /// Remembers how a run ended, and says so.

@@ -26,6 +26,7 @@ use super::watch::Watch;
 use super::weather::Weather;
 use super::{DaemonError, Held, Outside, systemd};
 use crate::config::{Config, TokenError};
+use crate::notification::Notifier;
 use crate::report::ReportedError;
 use crate::schedule::{Timetable, stale_after};
 
@@ -51,6 +52,7 @@ pub(super) async fn start(
         board,
         listener,
         hooks: Hooks::new(&engine.config.hooks),
+        notifier: notifier(&engine.config),
         timetable: timetable(&engine.config, outside),
         watch: watch(&engine, &say),
         touch: say,
@@ -159,6 +161,11 @@ fn board(engine: &Engine, outside: Outside<'_>) -> Board {
         health: Health::new(now, engine.last_success(), stale_after),
         reload: None,
     })
+}
+
+/// What tells the channel of `[notify]`.
+pub(super) fn notifier(config: &Config) -> Notifier {
+    Notifier::new(config.notify.as_ref(), None)
 }
 
 pub(super) fn timetable(config: &Config, outside: Outside<'_>) -> Timetable {

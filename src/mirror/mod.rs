@@ -19,6 +19,7 @@
 //! | `waiting` | what waits for a person, and what was decided about it |
 //! | `not_found` | who is asked for in vain while the listing is in parts |
 //! | `weather` | a Linq that does not work, and when it may be asked again |
+//! | `told` | what a channel was told last |
 //! | `pair` | whose state it is, and taking it over where both sides have moved |
 //! | `moving` | bringing a state from where it was used so far |
 //! | `memory` | what readings mean and the first backup |
@@ -64,6 +65,7 @@ mod runs;
 mod schema;
 #[cfg(test)]
 mod testing;
+mod told;
 mod trial;
 mod waiting;
 mod weather;
@@ -90,6 +92,7 @@ pub use records::KeptRecord;
 pub use rejections::{Rejection, RejectionChange};
 pub use repeated::RepeatedWrite;
 pub use runs::{Ending, Failures, Request, Run};
+pub use told::Notified;
 pub use trial::Trial;
 pub use weather::{LinqDown, WhyDown};
 

@@ -19,7 +19,7 @@
 //!
 //! | table | one row for each |
 //! |---|---|
-//! | `meta` | thing remembered of the configuration: `pair`, `mapping`, `backed_up_at`, `linq_down`, `counted`, `epoch`, `reading_at_rest`; values are JSON |
+//! | `meta` | thing remembered of the configuration: `pair`, `mapping`, `backed_up_at`, `linq_down`, `counted`, `notified`, `epoch`, `reading_at_rest`; values are JSON |
 //! | `runs` | run: when, how it ended, its report as JSON; unfinished while it runs or when it was killed |
 //! | `linq_contacts` | contact as Linq last showed it, with its JSON as it came in `raw` |
 //! | `links` | pair of a source record and a contact; `base` is `{"email": ["text in the source", "text in Linq"], …}`, with a third `"apart"` where the two are meant to differ, and `null` for what was read under other settings; `names` holds fingerprints of how a card told its name |

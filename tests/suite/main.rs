@@ -67,6 +67,7 @@ mod looking;
 mod mass_edits;
 mod matching;
 mod names;
+mod notify;
 mod output;
 mod packages;
 mod panics;

@@ -224,6 +224,7 @@ fn the_help_and_the_version_are_on_stdout() {
                    values, duplicates
       purge        Erases a person from history, backups and mirror
       undo         Puts back what a run did, on both sides
+      notify       Tests the channel of [notify]
       sandbox      Runs a mock Linq server on this machine, or edits its contacts
       demo         Shows the main steps in a temporary directory, against a mock
                    server

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 
 use crate::harness::{Member, PAGE, World, people, wait_until};
+use crate::notify::Channel;
 use crate::service_metrics::{get, telling};
 
 /// The members that were printed so far.
@@ -51,6 +52,7 @@ fn every_member_on_the_page_about_json_is_printed() {
     what_is_told_of_who_takes_no_part(&mut printed);
     what_is_told_of_the_past(&mut printed);
     what_the_service_tells(&mut printed);
+    what_a_channel_is_told(&mut printed);
     let missing: Vec<Member> = PAGE.members().difference(&printed.0).cloned().collect();
     assert!(missing.is_empty(), "on the page and not printed: {missing:#?}");
 }
@@ -152,6 +154,15 @@ fn what_is_told_of_the_past(printed: &mut Printed) {
     world.fault("any status=503");
     world.once().expect(6);
     printed.by(&world, &["status"]);
+}
+
+fn what_a_channel_is_told(printed: &mut Printed) {
+    let (channel, mut world) = (Channel::new(&[]), World::synced(&people::csv(1..=2)));
+    channel.set(&mut world, "json");
+    printed.by(&world, &["notify", "--test"]);
+    for request in channel.requests() {
+        printed.document(&String::from_utf8(request.body).unwrap());
+    }
 }
 
 fn what_the_service_tells(printed: &mut Printed) {
