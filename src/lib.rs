@@ -42,6 +42,7 @@
 //! | [`config`], [`open`], [`check`], [`report`], [`telemetry`], [`cli`] | the edges |
 //! | [`schedule`], [`daemon`] | when runs are made, and what goes on around them |
 //! | [`notification`] | what a channel is told, once |
+//! | [`web`] | what waits, and decisions about it, in a browser |
 //! | [`sandbox`] | a server that behaves like Linq, for the tests and for trying things out |
 //!
 //! The adapters ([`source`], [`linq`], [`mirror`]) never import one another. Which module
@@ -67,8 +68,10 @@ pub mod check;
 pub mod cli;
 pub mod config;
 pub mod daemon;
+mod decisions;
 pub mod gauge;
 pub mod linq;
+mod listening;
 pub mod lock;
 pub mod mirror;
 pub mod model;
@@ -84,6 +87,8 @@ pub mod sandbox;
 pub mod schedule;
 pub mod source;
 pub mod telemetry;
+mod text;
 pub mod undo;
 pub mod users;
 mod weather;
+pub mod web;

@@ -6,6 +6,7 @@
 //! configuration to [`crate::config`], which says it all at once, and the printing
 //! to [`crate::cli`].
 
+mod inbox;
 mod language;
 mod linq;
 mod region;
@@ -53,7 +54,8 @@ impl Grade {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
     /// The thing: `configuration`, `schedule`, `health`, `source`, `columns`, `phones`, `writing`,
-    /// `state`, `token`, `linq`, `owner`, `clock` or `service`.
+    /// `state`, `token`, `linq`, `owner`, `clock`,
+    /// `inbox`, `notify` or `service`.
     pub check: &'static str,
     /// How it is.
     pub status: Grade,
@@ -111,6 +113,7 @@ pub async fn check(
     findings.extend(source::look(config));
     findings.extend(state::look(config));
     findings.extend(linq::look(config, reach, now).await);
+    findings.extend(inbox::look(config));
     findings.push(unit::look());
     findings
 }

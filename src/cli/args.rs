@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+use crate::decisions::ListState;
 use crate::model::{Field, Limit};
 use crate::sandbox::{Fault, Quirk};
 use crate::telemetry::LogFormat;
@@ -187,6 +188,8 @@ pub(super) enum Command {
     Purge(PurgeArgs),
     /// Puts back what a run did, on both sides
     Undo(UndoArgs),
+    /// Sets a password of the inbox that [web] serves
+    WebPassword(WebPasswordArgs),
     /// Tests the channel of [notify]
     Notify(NotifyArgs),
     /// Runs a mock Linq server on this machine, or edits its contacts
@@ -196,6 +199,9 @@ pub(super) enum Command {
     /// Makes a run for the daemon that starts it
     #[command(hide = true)]
     Worker,
+    /// Looks at a password for the inbox that asks
+    #[command(hide = true)]
+    PasswordCheck,
     /// Prints a script that completes commands in a shell
     Completions(CompletionsArgs),
     /// Prints the manual page linqsync(1), or that of a command
@@ -269,6 +275,22 @@ pub(super) struct CheckArgs {
     /// Exits with 3 when there are warnings
     #[arg(long)]
     pub(super) strict: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct WebPasswordArgs {
+    /// Whose password it is; that of the other role stays as it is
+    #[arg(long, value_enum, default_value_t = WebRole::Decide)]
+    pub(super) role: WebRole,
+}
+
+/// What somebody may do in the inbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum WebRole {
+    /// See everything, and decide.
+    Decide,
+    /// See everything.
+    Look,
 }
 
 /// Only a test can be asked for: runs send the messages.
@@ -440,44 +462,6 @@ pub(super) struct ListArgs {
     /// Prints a table for a spreadsheet; filled in, it goes back with `resolve --from`
     #[arg(long)]
     pub(super) csv: bool,
-}
-
-/// A state in which contacts are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum ListState {
-    /// Linked, the same on both sides, nothing waits.
-    InSync,
-    /// A field was changed on both sides.
-    Conflicts,
-    /// It cannot be told who a record is.
-    Ambiguous,
-    /// Deletions, clearings and changes that wait for approval.
-    Held,
-    /// Rows and fields that cannot be synchronised as they are.
-    Rejected,
-    /// Contacts in Linq that look alike.
-    Duplicates,
-    /// What is left alone because of `resolve --ignore`.
-    Ignored,
-}
-
-impl ListState {
-    /// The states that need attention, what is most urgent first.
-    pub(super) const ATTENTION: [ListState; 4] =
-        [ListState::Held, ListState::Conflicts, ListState::Ambiguous, ListState::Rejected];
-
-    /// The name on the command line.
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            ListState::InSync => "in-sync",
-            ListState::Conflicts => "conflicts",
-            ListState::Ambiguous => "ambiguous",
-            ListState::Held => "held",
-            ListState::Rejected => "rejected",
-            ListState::Duplicates => "duplicates",
-            ListState::Ignored => "ignored",
-        }
-    }
 }
 
 #[derive(Debug, Args)]

@@ -6,7 +6,6 @@
 mod adopt;
 mod apply;
 mod args;
-mod attention;
 mod check;
 mod decide;
 mod demo;
@@ -33,11 +32,11 @@ mod sandbox;
 pub(crate) mod show;
 mod signals;
 mod status;
-mod table;
-pub(crate) mod text;
 mod undo;
 mod usage;
 mod verify;
+mod web_password;
+mod web_worker;
 mod whose;
 
 use std::io::{BufWriter, Write};
@@ -53,11 +52,13 @@ use tokio::runtime::Runtime;
 
 use crate::config::{Config, ConfigError, Overrides};
 use crate::daemon::{self, Outside};
+use crate::decisions::{entry as attention, table};
 use crate::model::Timestamp;
 use crate::open;
 use crate::platform;
 use crate::report::{ReportedError, RunReport, write_json};
 use crate::telemetry::{Telemetry, TelemetryError, Verbosity};
+use crate::text;
 use args::{Cli, Color, Command, Output};
 use progress::AboveTheLine;
 use signals::Signals;
@@ -167,11 +168,15 @@ fn carry_out(cli: &Cli, runtime: &Runtime) -> anyhow::Result<u8> {
         Some(Command::Undo(args)) => {
             configured(cli, |config| runtime.block_on(undo::undo(cli.output, &config, args)))
         }
+        Some(Command::WebPassword(args)) => {
+            configured(cli, |config| web_password::set(cli.output, &config, args))
+        }
         Some(Command::Notify(_)) => {
             configured(cli, |config| runtime.block_on(notify::test(cli.output, &config)))
         }
         Some(Command::Sandbox(args)) => runtime.block_on(sandbox::sandbox(cli, args)),
         Some(Command::Demo(args)) => runtime.block_on(demo::demo(args)),
+        Some(Command::PasswordCheck) => web_worker::password_check(),
         Some(Command::Worker) => {
             runtime.block_on(daemon::work(overrides(cli), now, once::shown))?;
             Ok(0)
@@ -195,11 +200,13 @@ async fn serve(cli: &Cli, config: Config) -> anyhow::Result<u8> {
     let signals = Signals::listen_for_the_daemon()?;
     let file = config.file.clone();
     let program = platform::program_path();
+    let helpers = web_worker::helpers(&program);
     let outside = Outside {
         clock: now,
         stop: signals.stop(),
         reload: &|| Config::load(Some(&file), &overrides(cli)).map(open::located),
         worker: &|| worker(cli, &program),
+        helpers: &helpers,
         is_daemon,
     };
     // Nothing is relative from here on, and no directory is kept from being removed.

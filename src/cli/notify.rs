@@ -16,7 +16,7 @@ pub(super) async fn test(output: Output, config: &Config) -> anyhow::Result<u8> 
             .to_owned();
         return refuse_command(output, &ReportedError { code: 2, message, hint });
     };
-    if let Err(error) = deliver(channel, &Message::test(None)).await {
+    if let Err(error) = deliver(channel, &Message::test(config.inbox().cloned())).await {
         let code = if matches!(error, crate::notification::DeliveryError::Url(_)) { 2 } else { 1 };
         return refuse_command(output, &ReportedError::of(&error, code, error.hint()));
     }

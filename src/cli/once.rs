@@ -170,7 +170,7 @@ async fn notify(report: &RunReport, config: &Config, started_at: Timestamp, sign
     let is_good = health.condition(report.finished_at).is_good();
     // A hiccup is neither the end of an outage nor the beginning of one.
     let health = (!is_good || report.error.is_none()).then_some(is_good);
-    let mut notifier = Notifier::new(config.notify.as_ref(), None);
+    let mut notifier = Notifier::new(config.notify.as_ref(), config.inbox());
     notifier.look(&state, health).await;
     notifier.finish(&state, signals.stop()).await;
 }

@@ -163,6 +163,9 @@ pub(super) const KEYS: &[Key] = &[
     Key::text("notify.url_file"),
     Key::text("notify.format").or("slack"),
     Key::toml("notify.on").or("[\"attention\", \"held\", \"unhealthy\", \"recovered\"]"),
+    Key::text("web.listen"),
+    Key::text("web.password_file"),
+    Key::text("web.public_url"),
 ];
 
 /// The key called `name`, section included.
@@ -237,8 +240,10 @@ mod tests {
 
     #[test]
     fn the_file_has_these_sections() {
-        let sections = ["linq", "source", "sync", "state", "status", "hooks", "notify"];
-        assert_eq!(names_below(""), sections);
+        assert_eq!(
+            names_below(""),
+            ["linq", "source", "sync", "state", "status", "hooks", "notify", "web"]
+        );
         assert!(
             is_section("source.columns") && !is_section("sync.direction") && !is_section("syn")
         );

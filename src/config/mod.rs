@@ -24,6 +24,7 @@ mod settings;
 mod source;
 mod sync;
 mod token;
+mod web;
 
 use std::fmt;
 use std::io::Read;
@@ -45,6 +46,7 @@ pub use source::{
 };
 pub use sync::{CronPattern, Schedule, ScheduleError, SyncConfig};
 pub use token::{Malformed, TokenError, TokenSource, WHERE_FROM, token_of};
+pub use web::WebConfig;
 
 use crate::model::{Canon, Limit, Policy};
 use error::{Place, Problem};
@@ -72,6 +74,8 @@ pub struct Config {
     pub hooks: HooksConfig,
     /// `[notify]`
     pub notify: Option<NotifyConfig>,
+    /// `[web]`
+    pub web: Option<WebConfig>,
     /// What is odd about it, to be logged once.
     pub warnings: Vec<Warning>,
 }
@@ -109,6 +113,11 @@ impl Overrides {
 }
 
 impl Config {
+    /// Where people find the inbox, if they can.
+    pub fn inbox(&self) -> Option<&url::Url> {
+        self.web.as_ref()?.public_url.as_ref()
+    }
+
     /// Loads the configuration of this process: from `file`, or from the first of
     /// `./sync.toml`, `$XDG_CONFIG_HOME/linqsync/sync.toml` and
     /// `/etc/linqsync/sync.toml` that is there.
@@ -260,6 +269,7 @@ fn read_sections(settings: &mut Settings<'_>, path: &Path, text: &str) -> Result
     let status = StatusConfig::read(settings);
     let hooks = HooksConfig::read(settings);
     let notify = NotifyConfig::read(settings);
+    let web = WebConfig::read(settings);
     Ok(Config {
         file: path.to_owned(),
         text: Text(text.into()),
@@ -270,6 +280,7 @@ fn read_sections(settings: &mut Settings<'_>, path: &Path, text: &str) -> Result
         status: status?,
         hooks: hooks?,
         notify: notify?,
+        web: web?,
         warnings: Vec::new(),
     })
 }

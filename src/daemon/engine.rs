@@ -28,6 +28,7 @@ use crate::model::{Limit, Timestamp};
 use crate::notification::Notifier;
 use crate::open::{self, Linq, OpenError};
 use crate::report::{ReportedError, RunReport};
+use crate::web::Undo;
 
 /// A configuration with what it names held.
 pub(super) struct Engine {
@@ -57,6 +58,8 @@ pub(super) struct RunTerms<'a> {
     pub(super) max_deletes: Option<Limit>,
     /// The users who ask for it; `None` when it is due.
     pub(super) by: Option<String>,
+    /// What it puts back; `None` for an ordinary run.
+    pub(super) undo: Option<Undo>,
     /// Tells the time.
     pub(super) clock: Clock<'a>,
     /// Asks the run to stop.
@@ -170,9 +173,9 @@ impl Engine {
 
     /// Has one run made.
     pub(super) async fn run(&mut self, terms: RunTerms<'_>) -> Made {
-        let RunTerms { max_deletes, by, clock, stop, worker } = terms;
+        let RunTerms { max_deletes, by, undo, clock, stop, worker } = terms;
         let max_deletes = max_deletes.map(|limit| limit.to_string());
-        let order = self.order(max_deletes, by);
+        let order = self.order(max_deletes, by, undo);
         self.source = None;
         self.far.set(None);
         let done = hire(worker, order, &self.state, self.hired(stop)).await;
@@ -189,10 +192,10 @@ impl Engine {
         made
     }
 
-    fn order(&self, max_deletes: Option<String>, by: Option<String>) -> Order {
+    fn order(&self, max_deletes: Option<String>, by: Option<String>, undo: Option<Undo>) -> Order {
         let Config { file, text, .. } = &self.config;
         let (file, text) = (file.clone(), text.as_str().to_owned());
-        Order { max_deletes, by, recent: self.recent.ages(), file, text }
+        Order { max_deletes, by, undo, recent: self.recent.ages(), file, text }
     }
 
     fn hired<'a>(&'a self, stop: &'a CancellationToken) -> Hired<'a> {

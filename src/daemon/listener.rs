@@ -8,7 +8,6 @@
 //! ask in the name of a host of its own (DNS rebinding). Leaves what is told to [`Board`]
 //! and [`Metrics`].
 
-use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
@@ -23,11 +22,12 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::{AbortHandle, JoinHandle, JoinSet};
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::metrics::{Form, Metrics};
 use super::status::Board;
+use crate::listening::{self, is_this_machine};
 use crate::model::Timestamp;
 
 /// So many may ask at the same time.
@@ -73,33 +73,8 @@ impl Listener {
         let listener = TcpListener::bind(address).await?;
         // The port may have been left to the system.
         tracing::info!(address = %listener.local_addr()?, "telling the status");
-        Ok(Listener { serving: tokio::spawn(serve(listener, facts)) })
-    }
-}
-
-async fn serve(listener: TcpListener, facts: Facts) {
-    let mut callers = JoinSet::new();
-    let mut oldest_first: VecDeque<AbortHandle> = VecDeque::new();
-    loop {
-        tokio::select! {
-            Some(_) = callers.join_next() => oldest_first.retain(|caller| !caller.is_finished()),
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    if oldest_first.len() >= PLACES
-                        && let Some(oldest) = oldest_first.pop_front()
-                    {
-                        oldest.abort();
-                    }
-                    oldest_first.push_back(callers.spawn(converse(stream, facts.clone())));
-                }
-                // The caller has gone, or there are no descriptors for a while.
-                Err(error) => {
-                    tracing::debug!(%error, "nobody was told");
-                    let pause = Duration::from_millis(100);
-                    timeout(pause, std::future::pending::<()>()).await.unwrap_or_default();
-                }
-            },
-        }
+        let converse = move |stream, _| converse(stream, facts.clone());
+        Ok(Listener { serving: tokio::spawn(listening::serve(listener, PLACES, converse)) })
     }
 }
 
@@ -154,18 +129,6 @@ fn answer(request: &Request<Incoming>, facts: &Facts) -> Response<Full<Bytes>> {
             reply(StatusCode::NOT_FOUND, TEXT, there)
         }
     }
-}
-
-/// Whether the request is for an address, for `localhost` or for no name at all.
-fn is_this_machine(request: &Request<Incoming>) -> bool {
-    let hosts = request.headers().get_all(header::HOST).iter();
-    let mut named = hosts.map(|host| host.to_str().unwrap_or("?"));
-    let in_target = request.uri().host().into_iter();
-    in_target.chain(&mut named).all(|host| {
-        let Ok(authority) = host.parse::<http::uri::Authority>() else { return false };
-        let name = authority.host().trim_start_matches('[').trim_end_matches(']');
-        name.parse::<std::net::IpAddr>().is_ok() || name.eq_ignore_ascii_case("localhost")
-    })
 }
 
 fn reply(status: StatusCode, content: &'static str, body: String) -> Response<Full<Bytes>> {

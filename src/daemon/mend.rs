@@ -9,7 +9,9 @@ use super::running::Daemon;
 use super::start;
 use super::token::Refusal;
 use super::watch::Watch;
+use super::web;
 use crate::report::ReportedError;
+use crate::web::Web;
 
 impl Daemon<'_> {
     /// Whether there is a token, as far as one was missing.
@@ -51,6 +53,13 @@ impl Daemon<'_> {
             match start::listener(config, &self.engine, &self.board, self.outside).await {
                 Ok(listener) => self.listener = listener,
                 Err(error) => tracing::debug!(%error, "the status is not told"),
+            }
+        }
+        if self.web.as_ref().is_some_and(Web::has_ended) {
+            let config = &self.engine.config;
+            match web::serve(config, &self.board, &self.wants, self.outside).await {
+                Ok(web) => self.web = web,
+                Err(error) => tracing::debug!(%error, "the inbox is not served"),
             }
         }
         if self.watch.as_ref().is_some_and(Watch::has_ended) {

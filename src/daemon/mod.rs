@@ -13,6 +13,7 @@
 //! | `worker` | a run in a process of its own, and the words between the two |
 //! | `health`, `tell`, `status` | how it is, and what is said about it |
 //! | `far` | how far a run is, in words |
+//! | `web` | serving the inbox, and the runs that are asked for there |
 //! | `listener`, `metrics`, `hooks` | who is told, on request and unasked |
 //! | `progress`, `systemd` | the watchdog and the rest of sd_notify(3) |
 //! | `token`, `weather` | when Linq is asked again that refused the token, or is down |
@@ -39,6 +40,7 @@ mod tick;
 mod token;
 mod watch;
 mod weather;
+mod web;
 mod worker;
 
 use std::io;
@@ -53,6 +55,7 @@ use crate::lock::{Holder, LockError};
 use crate::mirror::StateError;
 use crate::model::Timestamp;
 use crate::open::OpenError;
+use crate::web::Helpers;
 pub(crate) use engine::{last_success, metered, span};
 pub(crate) use far::how_far;
 pub(crate) use progress::{Beat, Progress, Pulse};
@@ -73,6 +76,8 @@ pub struct Outside<'a> {
     pub reload: &'a dyn Fn() -> Result<Config, ConfigError>,
     /// This program, to be started as a worker: [`work`].
     pub worker: &'a dyn Fn() -> Command,
+    /// What the inbox has done in processes of their own.
+    pub helpers: &'a Helpers,
     /// Whether the process of this number is a daemon, which ends when it is told to, or its
     /// worker. A command ends by itself.
     pub is_daemon: fn(u32) -> bool,
@@ -133,7 +138,7 @@ impl DaemonError {
             }
             DaemonError::Source(_) => "stop that one, or give this one another source".to_owned(),
             DaemonError::Listen { .. } => {
-                "end the program that listens there, or set status.listen to another address"
+                "end the program that listens there, or set status.listen or web.listen to another address"
                     .to_owned()
             }
             DaemonError::Schedule(_) => "please report this".to_owned(),

@@ -10,10 +10,11 @@ use super::hooks::Hooks;
 use super::listener::Listener;
 use super::running::Daemon;
 use super::status::{Reload, ReloadOutcome};
-use super::{DaemonError, start, systemd};
+use super::{DaemonError, start, systemd, web};
 use crate::config::Config;
 use crate::report::ReportedError;
 use crate::schedule::stale_after;
+use crate::web::Web;
 
 /// What the new configuration needs, ready to be used.
 struct Taken {
@@ -22,6 +23,16 @@ struct Taken {
     desk: Option<Desk>,
     /// Where the status is told.
     listener: Telling,
+    /// Where the inbox is served.
+    web: Serving,
+}
+
+/// Where the inbox is served from now on.
+enum Serving {
+    /// Where it was.
+    AsBefore,
+    /// Here, or nowhere.
+    Elsewhere(Option<Web>),
 }
 
 /// Where the status is told from now on.
@@ -90,7 +101,14 @@ impl Daemon<'_> {
         } else {
             Telling::Elsewhere(self.listen_elsewhere(&prepared.config).await?)
         };
-        Ok(Taken { prepared, desk, listener })
+        let (old, new) = (&self.engine.config, &prepared.config);
+        let listens = |config: &Config| config.web.as_ref().map(|web| web.listen);
+        let web = if listens(old) == listens(new) {
+            Serving::AsBefore
+        } else {
+            Serving::Elsewhere(web::serve(new, &self.board, &self.wants, self.outside).await?)
+        };
+        Ok(Taken { prepared, desk, listener, web })
     }
 
     /// Serves at the new address while the old one is served. Two addresses with one port may
@@ -119,7 +137,7 @@ impl Daemon<'_> {
 
     /// Goes on with a configuration for which everything is ready.
     fn settle_in(&mut self, taken: Taken) {
-        let Taken { prepared, desk, listener } = taken;
+        let Taken { prepared, desk, listener, web } = taken;
         self.engine.replace(prepared);
         if let Some(desk) = desk {
             self.ears.desk = desk;
@@ -128,6 +146,11 @@ impl Daemon<'_> {
             self.listener = listener;
         }
         let config = &self.engine.config;
+        match (web, &self.web) {
+            (Serving::Elsewhere(web), _) => self.web = web,
+            (Serving::AsBefore, Some(web)) => web.reconfigure(config),
+            (Serving::AsBefore, None) => {}
+        }
         self.hooks = Hooks::new(&config.hooks);
         self.notifier = start::notifier(config);
         self.refusal = None;

@@ -24,6 +24,7 @@ use crate::notification::Notifier;
 use crate::report::RunReport;
 use crate::run::{Ran, RunError};
 use crate::schedule::Timetable;
+use crate::web::{RunWanted, Undo, Web};
 
 /// The exit code of a refused token.
 const TOKEN_REFUSED: u8 = 5;
@@ -38,6 +39,9 @@ pub(super) struct Daemon<'a> {
     pub(super) timetable: Timetable,
     pub(super) board: Board,
     pub(super) listener: Option<Listener>,
+    pub(super) web: Option<Web>,
+    /// Where the inbox asks for runs.
+    pub(super) wants: mpsc::Sender<RunWanted>,
     pub(super) hooks: Hooks,
     pub(super) notifier: Notifier,
     pub(super) refusal: Option<Refusal>,
@@ -52,6 +56,7 @@ pub(super) struct Ears {
     pub(super) tell: Signal,
     pub(super) desk: Desk,
     pub(super) touched: mpsc::Receiver<()>,
+    pub(super) wanted: mpsc::Receiver<RunWanted>,
     pub(super) ticker: Ticker,
 }
 
@@ -62,6 +67,7 @@ enum Heard {
     Tell,
     Asked(Asked),
     Touched,
+    Wanted(RunWanted),
     Tick,
 }
 
@@ -74,6 +80,7 @@ impl Ears {
             Some(()) = self.tell.recv() => Heard::Tell,
             Some(asked) = self.desk.requests.recv() => Heard::Asked(asked),
             Some(()) = self.touched.recv() => Heard::Touched,
+            Some(wanted) = self.wanted.recv() => Heard::Wanted(wanted),
             () = self.ticker.tick() => Heard::Tick,
         }
     }
@@ -93,6 +100,7 @@ impl Daemon<'_> {
                     self.once(Vec::new()).await;
                 }
                 Heard::Touched => {}
+                Heard::Wanted(wanted) => self.wanted(wanted).await,
                 Heard::Tick => self.tick().await,
             }
         }
@@ -201,6 +209,26 @@ impl Daemon<'_> {
         }
     }
 
+    /// Makes the run that was asked for in the inbox; one run for all who ask for an ordinary
+    /// one.
+    async fn wanted(&mut self, first: RunWanted) {
+        let mut wanted = vec![first];
+        while let Ok(more) = self.ears.wanted.try_recv() {
+            wanted.push(more);
+        }
+        let (undos, plain): (Vec<_>, Vec<_>) =
+            wanted.into_iter().partition(|wanted| wanted.undo.is_some());
+        for RunWanted { by, undo } in undos {
+            self.make_one(None, Some(by), undo).await;
+        }
+        let mut by: Vec<String> = plain.into_iter().map(|wanted| wanted.by).collect();
+        by.sort();
+        by.dedup();
+        if !by.is_empty() {
+            self.make_one(None, Some(by.join(", ")), None).await;
+        }
+    }
+
     /// Makes one run, and answers those who asked for it.
     pub(super) async fn once(&mut self, asked: Vec<Asked>) {
         let limit = asked.first().and_then(|asked| asked.request.max_deletes.as_deref());
@@ -208,27 +236,42 @@ impl Daemon<'_> {
             let why = "--max-deletes is neither a number nor a percentage".to_owned();
             return answer(asked, &Answer::refusal(why));
         };
+        let shown = self.make_one(max_deletes, askers(&asked), None).await;
+        answer(asked, &shown);
+    }
+
+    /// Makes one run, and tells everybody how it ended.
+    async fn make_one(
+        &mut self,
+        max_deletes: Option<Limit>,
+        by: Option<String>,
+        undo: Option<Undo>,
+    ) -> Answer {
         let down = self.board.status().linq_down;
         self.weather.asks(down);
         self.board.status().running_since = Some(self.now());
         systemd::status(&self.line());
         self.hooks.begins();
         let token_file = self.engine.token_file();
-        let Made { report, answer: shown, no_token, .. } =
-            self.make(max_deletes, askers(&asked)).await;
+        let Made { report, answer: shown, no_token, .. } = self.make(max_deletes, by, undo).await;
         let without_token = no_token.then(|| Refusal::missing(self.now(), token_file));
         self.record(report, token_file, without_token);
         self.notify().await;
         systemd::status(&self.line());
-        answer(asked, &shown);
+        shown
     }
 
     /// Makes one run, while ticks go on and signals are heard.
-    async fn make(&mut self, max_deletes: Option<Limit>, by: Option<String>) -> Made {
+    async fn make(
+        &mut self,
+        max_deletes: Option<Limit>,
+        by: Option<String>,
+        undo: Option<Undo>,
+    ) -> Made {
         let Daemon { outside, engine, ears, board, hooks, condition, .. } = self;
         let Outside { clock, stop, worker, .. } = *outside;
         let mut progress = Progress::of(&engine.pulse, engine.config.linq.settle);
-        let terms = RunTerms { max_deletes, by, clock: &clock, stop, worker: worker() };
+        let terms = RunTerms { max_deletes, by, undo, clock: &clock, stop, worker: worker() };
         let far = engine.far.clone();
         let mut run = std::pin::pin!(engine.run(terms));
         let mut out_of_time = std::pin::pin!(out_of_time(stop));
@@ -270,10 +313,11 @@ impl Daemon<'_> {
         let health = {
             let status = self.board.status();
             let last = status.last_run.as_ref().map(|run| run.error.is_none());
-            match status.health.condition(now).is_good() {
-                false => Some(false),
+            if status.health.condition(now).is_good() {
                 // A hiccup is neither the end of an outage nor the beginning of one.
-                true => last.filter(|succeeded| *succeeded),
+                last.filter(|succeeded| *succeeded)
+            } else {
+                Some(false)
             }
         };
         self.engine.look(&mut self.notifier, health).await;

@@ -24,7 +24,7 @@ use super::tick::Ticker;
 use super::token::Refusal;
 use super::watch::Watch;
 use super::weather::Weather;
-use super::{DaemonError, Held, Outside, systemd};
+use super::{DaemonError, Held, Outside, systemd, web};
 use crate::config::{Config, TokenError};
 use crate::notification::Notifier;
 use crate::report::ReportedError;
@@ -46,11 +46,15 @@ pub(super) async fn start(
         .map_err(DaemonError::listen("requests for runs"))?;
     let refusal = look_for_token(&engine, &board, outside)?;
     let listener = listener(&engine.config, &engine, &board, outside).await?;
+    let (wants, wanted) = mpsc::channel(web::PLACES);
+    let web = web::serve(&engine.config, &board, &wants, outside).await?;
     let (say, touched) = mpsc::channel(1);
-    let ears = Ears { hangup, tell, desk, touched, ticker: Ticker::start().await? };
+    let ears = Ears { hangup, tell, desk, touched, wanted, ticker: Ticker::start().await? };
     let daemon = Daemon {
         board,
         listener,
+        web,
+        wants,
         hooks: Hooks::new(&engine.config.hooks),
         notifier: notifier(&engine.config),
         timetable: timetable(&engine.config, outside),
@@ -165,7 +169,7 @@ fn board(engine: &Engine, outside: Outside<'_>) -> Board {
 
 /// What tells the channel of `[notify]`.
 pub(super) fn notifier(config: &Config) -> Notifier {
-    Notifier::new(config.notify.as_ref(), None)
+    Notifier::new(config.notify.as_ref(), config.inbox())
 }
 
 pub(super) fn timetable(config: &Config, outside: Outside<'_>) -> Timetable {

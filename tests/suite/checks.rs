@@ -160,7 +160,7 @@ fn the_manual_and_the_completions_know_every_command() {
     assert!(commands.contains(&"plan") && commands.len() > 5, "{commands:?}");
     for command in commands.into_iter().filter(|command| *command != "help") {
         assert!(
-            page.contains(&format!("linqsync\\-{command}(1)")),
+            page.contains(&format!("linqsync\\-{}(1)", command.replace('-', "\\-"))),
             "{command} is not in the manual"
         );
         let page = world.run(&["man", command]).expect(0).stdout;

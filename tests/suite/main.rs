@@ -58,6 +58,8 @@ mod harness;
 mod hidden_directory;
 mod hostile;
 mod ignoring;
+mod inbox;
+mod inbox_security;
 mod init;
 mod kill_sweep;
 mod killed;

@@ -195,42 +195,45 @@ fn the_help_and_the_version_are_on_stdout() {
     Usage: linqsync [OPTIONS] [COMMAND]
 
     Commands:
-      init         Looks at a file or directory of contacts and writes a sync.toml
-                   for it
-      check        Looks at configuration, source, state, token and Linq; changes
-                   nothing
-      run          Makes one run and exits, as --once does [alias: sync]
-      plan         Shows what a run would do, per contact and field; changes nothing
-      list         Lists what waits, what is in sync, or who is there twice, as the
-                   last run left it
-      resolve      Decides conflicts and ambiguous matches, for the next run to
-                   carry out
-      approve      Lets held deletions, clearings and changes go on, in the next run
-      reject       Drops held deletions, clearings and changes: the next run puts
-                   back what was done
-      retry        Sends again what Linq or the source refused, in the next run
-      apply        Carries out exactly a plan that `plan --out` kept, once
-      adopt        Goes on with the state of a source that was renamed or moved, of
-                   another machine, or of a Linq with another address
-      status       In sync? When last? What waits, and what decides it? What next?
-      explain      Shows one contact: both sides, its history, what the next run
-                   would do and why
-      history      Shows what was changed, when, where, by which run and why
-      verify       Reads both sides again and proves them equal, or lists the
-                   differences
-      export       Prints Linq's contacts, as the last run saw them, as CSV, vCards
-                   or JSON
-      report       Shows the data quality of both sides: missing and unusable
-                   values, duplicates
-      purge        Erases a person from history, backups and mirror
-      undo         Puts back what a run did, on both sides
-      notify       Tests the channel of [notify]
-      sandbox      Runs a mock Linq server on this machine, or edits its contacts
-      demo         Shows the main steps in a temporary directory, against a mock
-                   server
-      completions  Prints a script that completes commands in a shell
-      man          Prints the manual page linqsync(1), or that of a command
-      help         Print this message or the help of the given subcommand(s)
+      init          Looks at a file or directory of contacts and writes a sync.toml
+                    for it
+      check         Looks at configuration, source, state, token and Linq; changes
+                    nothing
+      run           Makes one run and exits, as --once does [alias: sync]
+      plan          Shows what a run would do, per contact and field; changes
+                    nothing
+      list          Lists what waits, what is in sync, or who is there twice, as the
+                    last run left it
+      resolve       Decides conflicts and ambiguous matches, for the next run to
+                    carry out
+      approve       Lets held deletions, clearings and changes go on, in the next
+                    run
+      reject        Drops held deletions, clearings and changes: the next run puts
+                    back what was done
+      retry         Sends again what Linq or the source refused, in the next run
+      apply         Carries out exactly a plan that `plan --out` kept, once
+      adopt         Goes on with the state of a source that was renamed or moved, of
+                    another machine, or of a Linq with another address
+      status        In sync? When last? What waits, and what decides it? What next?
+      explain       Shows one contact: both sides, its history, what the next run
+                    would do and why
+      history       Shows what was changed, when, where, by which run and why
+      verify        Reads both sides again and proves them equal, or lists the
+                    differences
+      export        Prints Linq's contacts, as the last run saw them, as CSV, vCards
+                    or JSON
+      report        Shows the data quality of both sides: missing and unusable
+                    values, duplicates
+      purge         Erases a person from history, backups and mirror
+      undo          Puts back what a run did, on both sides
+      web-password  Sets a password of the inbox that [web] serves
+      notify        Tests the channel of [notify]
+      sandbox       Runs a mock Linq server on this machine, or edits its contacts
+      demo          Shows the main steps in a temporary directory, against a mock
+                    server
+      completions   Prints a script that completes commands in a shell
+      man           Prints the manual page linqsync(1), or that of a command
+      help          Print this message or the help of the given subcommand(s)
 
     Options:
           --once

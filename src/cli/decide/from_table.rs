@@ -8,15 +8,14 @@ use std::io::Read;
 use std::path::Path;
 
 use crate::config::Config;
-use crate::model::{Decision, Fingerprint, LinqId, Side, Waiting, WaitingKind};
+use crate::decisions::table::{self, Row, Table, still_shows};
+use crate::decisions::{Entry, Questions, decision_of, question_id};
+use crate::model::{Decision, Fingerprint, Waiting};
 use crate::report::ReportedError;
 
 use super::super::args::Output;
-use super::super::attention::{Entry, choices, question_id};
-use super::super::table::{self, Row, Table, still_shows};
 use super::super::text::{counted, shown};
 use super::super::{refuse_command, say};
-use super::questions::Questions;
 use super::remember;
 
 /// Decides what the table at `path` says; `-` is stdin. Returns the exit code.
@@ -33,9 +32,9 @@ pub(super) fn resolve(output: Output, config: &Config, path: &Path) -> anyhow::R
         Ok(questions) => questions,
         Err(error) => return refuse_command(output, &error),
     };
-    let decided = match questions.state.decided() {
-        Ok(decided) => decided.into_iter().map(|one| (one.about.what, one.decision)).collect(),
-        Err(error) => return Err(error.into()),
+    let decided = match questions.decided() {
+        Ok(decided) => decided.into_iter().map(|(what, one)| (what, one.decision)).collect(),
+        Err(error) => return refuse_command(output, &error),
     };
     match answers(&table, &questions, &decided) {
         Ok(answers) => {
@@ -128,7 +127,7 @@ fn answer<'q>(
     let waiting = *open.get(&row.id.to_lowercase()).ok_or(
         "what it shows does not wait any more, or has changed since the table was printed",
     )?;
-    let decision = meant(row, waiting)?;
+    let decision = decision_of(&row.decision, &row.value, waiting)?;
     let takes_value = matches!(&decision, Decision::Value { value } if !value.is_empty());
     if !takes_value && !row.value.trim().is_empty() {
         return Err(format!(
@@ -156,48 +155,4 @@ fn answer<'q>(
     }
     questions.allows(waiting, &decision)?;
     Ok(Some((waiting, decision)))
-}
-
-/// The decision that a row names.
-fn meant(row: &Row, waiting: &Waiting) -> Result<Decision, String> {
-    let words = row.decision.to_lowercase();
-    let (word, rest) = words.split_once(char::is_whitespace).unwrap_or((&words, ""));
-    let choices = choices(&waiting.kind);
-    let unknown = || {
-        let of = shown(&row.decision, 40);
-        if choices.is_empty() {
-            format!("`{of}` cannot be decided: correct it in the source, and the next run reads it")
-        } else {
-            format!("`{of}` is no decision here; write one of: {}", choices.join(", "))
-        }
-    };
-    let is_choice = choices.iter().any(|choice| choice.split(' ').next() == Some(word));
-    if !is_choice || (!rest.is_empty() && word != "link") {
-        return Err(unknown());
-    }
-    Ok(match word {
-        "source" => Decision::Take { side: Side::Source },
-        "linq" => Decision::Take { side: Side::Linq },
-        "clear" => Decision::Value { value: String::new() },
-        "value" if row.value.trim().is_empty() => {
-            return Err("`value` is empty; `clear` as the decision clears the field".to_owned());
-        }
-        "value" => Decision::Value { value: row.value.trim().to_owned() },
-        "link" => Decision::Link { linq_id: candidate(rest, waiting).ok_or_else(unknown)? },
-        "separate" => Decision::Separate,
-        "approve" => Decision::Approve,
-        "reject" => Decision::Reject,
-        "retry" => Decision::Retry,
-        _ => return Err(unknown()),
-    })
-}
-
-/// The contact that `link` names: without an id the only candidate.
-fn candidate(text: &str, waiting: &Waiting) -> Option<LinqId> {
-    let WaitingKind::Ambiguous { candidates } = &waiting.kind else { return None };
-    match (text.trim(), candidates.as_slice()) {
-        ("", [only]) => Some(*only),
-        ("", _) => None,
-        (id, _) => id.parse().ok().map(LinqId),
-    }
 }

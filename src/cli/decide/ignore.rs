@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use crate::config::Config;
+use crate::decisions::Questions;
+use crate::decisions::questions::reported;
 use crate::model::{Fingerprint, Ignored, Waiting, WaitingKind, Who};
 use crate::report::ReportedError;
 use crate::users;
@@ -14,7 +16,6 @@ use super::super::named::named;
 use super::super::text::{counted, shown};
 use super::super::{now, print, print_json, refuse_command};
 use super::choice::Choice;
-use super::questions::{Questions, reported};
 use super::wrong;
 
 /// Lets what waits be ignored. Returns the exit code.

@@ -9,19 +9,19 @@ mod choice;
 mod from_table;
 mod ignore;
 mod one_by_one;
-mod questions;
 
 use std::io::{self, IsTerminal};
 
 use crate::config::Config;
+use crate::decisions::questions::{Questions, sentence};
 use crate::model::{Decision, Field, Fingerprint, LinqId, Side, Waiting, WaitingKind};
 use crate::report::ReportedError;
+use crate::users;
 
 use super::args::{HeldArgs, Output, ResolveArgs, RetryArgs, TakeSide};
 use super::text::counted;
-use super::{print, refuse_command};
+use super::{now, print, refuse_command};
 use choice::Choice;
-use questions::{Questions, sentence};
 
 /// How many decisions are shown before it is asked whether all of them are meant.
 const SHOWN: usize = 20;
@@ -203,7 +203,7 @@ fn remember(
 ) -> anyhow::Result<u8> {
     let decisions: Vec<(Fingerprint, Decision)> =
         decided.iter().map(|(waiting, decision)| (waiting.what, decision.clone())).collect();
-    if let Err(error) = questions.record(&decisions) {
+    if let Err(error) = questions.record(&decisions, &users::caller(), now()) {
         return refuse_command(output, &error);
     }
     if output.json {

@@ -9,15 +9,16 @@ use dialoguer::Input;
 use dialoguer::console::{Key, Term};
 
 use crate::config::Config;
+use crate::decisions::questions::{Questions, sentence};
 use crate::mirror::State;
 use crate::model::{Decision, LinqId, Side, Waiting, WaitingKind};
+use crate::users;
 
 use super::super::args::Output;
 use super::super::attention::{Entry, question_id, quoted, sort};
 use super::super::text::{counted, shown, wrapped};
-use super::super::{print, refuse_command};
+use super::super::{now, print, refuse_command};
 use super::choice::Choice;
-use super::questions::{Questions, sentence};
 use super::{for_the_next_run, wrong};
 
 /// What a key does.
@@ -63,7 +64,8 @@ pub(super) fn ask(output: Output, config: &Config, choice: &Choice<'_>) -> anyho
         print(&question(&questions.state, waiting, &entry, (at + 1, count)))?;
         match answer(&questions, waiting)? {
             Answer::Decided(decision) => {
-                match questions.record(&[(waiting.what, decision.clone())]) {
+                match questions.record(&[(waiting.what, decision.clone())], &users::caller(), now())
+                {
                     Ok(()) => {
                         done += 1;
                         print(&format!("  {}\n\n", sentence(waiting, &decision)))?;

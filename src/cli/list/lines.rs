@@ -3,13 +3,14 @@
 use std::borrow::Cow;
 use std::io::Write;
 
-use super::super::args::{ListState, Output};
+use super::super::args::Output;
 use super::super::attention::{self, Entry};
 use super::super::pager::{self, Pages};
 use super::super::rows::Stop;
 use super::super::{print, print_bytes, refuse_command, table, written};
-use super::{count, decisions, each_in_sync, gathered, hint, kinds};
+use super::{count, decisions, each_in_sync, gathered, hint};
 use crate::config::Config;
+use crate::decisions::{ListState, kinds};
 use crate::mirror::{State, StateError};
 use crate::open::OpenError;
 use crate::report::ReportedError;

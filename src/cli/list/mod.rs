@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::config::Config;
+use crate::decisions::{ListState, kinds};
 use crate::mirror::{State, StateError};
 use crate::model::{
     Decided, DecidedBy, Field, Fingerprint, Ignored, LinqId, Values, Waiting, WaitingKind,
@@ -18,7 +19,7 @@ use crate::model::{
 use crate::open::{self, OpenError};
 use crate::report::ReportedError;
 
-use super::args::{ListArgs, ListState, Output};
+use super::args::{ListArgs, Output};
 use super::attention::Entry;
 use super::history::instant;
 use super::pager::Pages;
@@ -217,17 +218,6 @@ fn items(state: &State, config: &Config, wanted: ListState) -> Result<Vec<Item>,
 fn decisions(state: &State) -> Result<BTreeMap<Fingerprint, Decided>, StateError> {
     let decided = state.decided()?.into_iter();
     Ok(decided.map(|decided| (decided.about.what, decided)).collect())
-}
-
-/// The kinds of what waits on a list.
-const fn kinds(list: ListState) -> &'static [&'static str] {
-    match list {
-        ListState::Conflicts => &["conflict"],
-        ListState::Ambiguous => &["ambiguous"],
-        ListState::Rejected => &["rejected"],
-        ListState::Held => &["held_deletion", "held_clearing", "held_change"],
-        ListState::InSync | ListState::Duplicates | ListState::Ignored => &[],
-    }
 }
 
 fn item(waiting: &Waiting, decisions: &BTreeMap<Fingerprint, Decided>) -> Item {

@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use super::control::Answer;
 use super::watch::Stamp;
 use crate::report::RunReport;
+use crate::web::Undo;
 
 pub(super) use hire::{Hired, NoWorker, hire};
 pub use work::work;
@@ -42,6 +43,8 @@ pub(super) struct Order {
     pub(super) max_deletes: Option<String>,
     /// The users who asked for it.
     pub(super) by: Option<String>,
+    /// What it puts back; `None` for an ordinary run.
+    pub(super) undo: Option<Undo>,
     /// How long ago the latest requests of earlier runs ended.
     pub(super) recent: Vec<Duration>,
     /// The configuration in force: its file may say something else by now.

@@ -29,12 +29,15 @@ use crate::linq::Client;
 use crate::mirror::State;
 use crate::model::{
     AsWritten, Fingerprint, Positions, RecordIndex, Resting, SourceAtRest, SourceRecord, Timestamp,
+    Who,
 };
 use crate::open::{self, Linq};
 use crate::report::{ReportedError, RunReport};
-use crate::run::{Ran, RunError, Sides, Terms, run};
+use crate::run::{Aim, Ran, RunError, Sides, Terms, run_for};
 use crate::source::csv::Shape;
 use crate::source::{Access, Edit, Leftover, Reading, Source, SourceError, WriteError, Written};
+use crate::undo::undoing;
+use crate::web::Undo;
 
 /// How often it is told how far a run is.
 const FAR: Duration = Duration::from_millis(500);
@@ -129,7 +132,7 @@ async fn carry_out(
     stop: &CancellationToken,
     say: &Say,
 ) -> FromWorker {
-    let Order { max_deletes, by, recent, file: _, text: _ } = order;
+    let Order { max_deletes, by, undo, recent, file: _, text: _ } = order;
     let limit = max_deletes.and_then(|limit| limit.parse().ok());
     let mut policy = config.policy();
     policy.max_deletes_of_run = limit;
@@ -141,13 +144,14 @@ async fn carry_out(
         stop,
         by: by.as_deref(),
     };
-    let made = make(config, recent, &terms, show, say).await;
+    let made = make(config, recent, undo, &terms, show, say).await;
     FromWorker::Ran(Box::new(made.unwrap_or_else(|error| failed(error, clock()))))
 }
 
 async fn make(
     config: &Config,
     recent: Vec<Duration>,
+    undo: Option<Undo>,
     terms: &Terms<'_>,
     show: fn(Ran, &Config) -> Answer,
     say: &Say,
@@ -170,9 +174,14 @@ async fn make(
         place: Place::of(&config.source),
         say: say.clone(),
     };
+    let contact = undo.and_then(|undo| undo.contact).map(|id| id.to_string());
+    let whom = contact.as_deref().map(|id| Who::new(id, terms.policy.canon));
+    let undoing = undo.map(|undo| undoing(&state, undo.run, false, whom)).transpose();
+    let undoing = undoing.map_err(|error| RunError::from(error).reported())?;
+    let aim = undoing.as_ref().map_or(Aim::Sync, Aim::Undo);
     let mut sides = Sides { linq: &client, source: &mut source, state: &state };
     let ran = tokio::select! {
-        ran = run(&mut sides, terms).instrument(span()) => ran,
+        ran = run_for(aim, &mut sides, terms).instrument(span()) => ran,
         never = tell_how_far(&client, say) => match never {},
     };
     let report = ran.report.clone();

@@ -160,6 +160,11 @@ fn what_a_channel_is_told(printed: &mut Printed) {
     let (channel, mut world) = (Channel::new(&[]), World::synced(&people::csv(1..=2)));
     channel.set(&mut world, "json");
     printed.by(&world, &["notify", "--test"]);
+    std::fs::write(world.path("typed"), "only for looking\n").unwrap();
+    let mut command = world.command(&["web-password", "--json"]);
+    let typed = std::fs::File::open(world.path("typed")).unwrap();
+    let ended = command.stdin(typed).output().unwrap();
+    printed.document(&String::from_utf8(ended.stdout).unwrap());
     for request in channel.requests() {
         printed.document(&String::from_utf8(request.body).unwrap());
     }

@@ -3,22 +3,21 @@
 //! Every way to decide goes through here: what is typed, what a table says, and what is
 //! answered on a terminal.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::Config;
 use crate::mirror::{State, StateError};
-use crate::model::{Decision, Field, Fingerprint, LinqId, Policy, Side, Waiting, WaitingKind};
+use crate::model::{
+    Decided, Decision, Field, Fingerprint, LinqId, Policy, Side, Timestamp, Waiting, WaitingKind,
+};
 use crate::open;
 use crate::report::ReportedError;
-use crate::users;
-
-use super::super::now;
-use super::super::text::shown;
+use crate::text::shown;
 
 /// What waits, as the last run left it.
-pub(super) struct Questions {
-    pub(super) state: State,
-    pub(super) waiting: Vec<Waiting>,
+pub(crate) struct Questions {
+    pub(crate) state: State,
+    pub(crate) waiting: Vec<Waiting>,
     linked: Linked,
     policy: Policy,
 }
@@ -28,7 +27,7 @@ impl Questions {
     ///
     /// # Errors
     /// When there is none, or it cannot be read.
-    pub(super) fn open(config: &Config) -> Result<Questions, ReportedError> {
+    pub(crate) fn open(config: &Config) -> Result<Questions, ReportedError> {
         let state = match open::beside(config) {
             Ok(Some(state)) => state,
             Ok(None) => {
@@ -46,15 +45,26 @@ impl Questions {
         Ok(Questions { state, waiting, linked, policy: config.policy() })
     }
 
-    /// Remembers decisions for the next run: all of them or none.
+    /// What was decided for the next run, by what it is about.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub(crate) fn decided(&self) -> Result<BTreeMap<Fingerprint, Decided>, ReportedError> {
+        let decided = self.state.decided().map_err(|error| reported(&error))?;
+        Ok(decided.into_iter().map(|one| (one.about.what, one)).collect())
+    }
+
+    /// Remembers decisions of the user `by` for the next run: all of them or none.
     ///
     /// # Errors
     /// When one is about what does not wait any more, or the state cannot be written.
-    pub(super) fn record(
+    pub(crate) fn record(
         &self,
         decisions: &[(Fingerprint, Decision)],
+        by: &str,
+        at: Timestamp,
     ) -> Result<(), ReportedError> {
-        let done = self.state.decide(decisions, &users::caller(), now());
+        let done = self.state.decide(decisions, by, at);
         done.map_err(|error| reported(&error))
     }
 
@@ -62,7 +72,7 @@ impl Questions {
     ///
     /// # Errors
     /// Why it does not, for people.
-    pub(super) fn allows(&self, waiting: &Waiting, decision: &Decision) -> Result<(), String> {
+    pub(crate) fn allows(&self, waiting: &Waiting, decision: &Decision) -> Result<(), String> {
         match (&waiting.kind, decision) {
             (WaitingKind::Conflict { .. }, Decision::Take { .. } | Decision::Value { .. }) => {
                 Ok(())
@@ -128,7 +138,7 @@ impl Questions {
 }
 
 /// An error of the state, for people.
-pub(super) fn reported(error: &StateError) -> ReportedError {
+pub(crate) fn reported(error: &StateError) -> ReportedError {
     let code = crate::run::state_code(error);
     ReportedError::of(error, code, error.hint().unwrap_or_default())
 }
@@ -169,7 +179,7 @@ fn linked(state: &State) -> Result<Linked, StateError> {
 }
 
 /// A decision in words.
-pub(super) fn sentence(waiting: &Waiting, decision: &Decision) -> String {
+pub(crate) fn sentence(waiting: &Waiting, decision: &Decision) -> String {
     let name = shown(&waiting.person.display_name(), 40);
     match (&waiting.kind, decision) {
         (WaitingKind::HeldDeletion { side }, Decision::Reject) => {

@@ -1,53 +1,53 @@
 //! What needs attention, in columns: one line for each thing.
 //!
 //! Owns which columns there are, their order and the order of the lines. Leaves where they come
-//! from to [`super::list`], and the form of the table to [`super::table`].
+//! from to whoever lists them, and the form of the table to [`super::table`].
 
 use std::fmt::Write;
 
 use crate::model::{Decided, Decision, Field, Side, Waiting, WaitingKind};
 
-use super::args::ListState;
-use super::text::shown;
+use super::ListState;
+use crate::text::shown;
 
 /// One thing that needs attention.
-pub(super) struct Entry {
+pub(crate) struct Entry {
     /// Stands for exactly this question, values and all.
-    pub(super) id: String,
+    pub(crate) id: String,
     /// Which list it is on.
-    pub(super) state: ListState,
+    pub(crate) state: ListState,
     /// The contact's name; empty where it is not known.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// Its place in the source, or its Linq id.
-    pub(super) place: String,
+    pub(crate) place: String,
     /// Its id in Linq.
-    pub(super) linq_id: String,
+    pub(crate) linq_id: String,
     /// The line of the source on which it begins.
-    pub(super) line: String,
+    pub(crate) line: String,
     /// Its e-mail address.
-    pub(super) email: String,
+    pub(crate) email: String,
     /// Its phone number.
-    pub(super) phone_number: String,
+    pub(crate) phone_number: String,
     /// The field that it is about.
-    pub(super) field: String,
+    pub(crate) field: String,
     /// The value in the source, or the one that it would get.
-    pub(super) source_value: String,
+    pub(crate) source_value: String,
     /// The value in Linq, or the one that it would get.
-    pub(super) linq_value: String,
+    pub(crate) linq_value: String,
     /// What both last agreed on.
-    pub(super) last_synced: String,
+    pub(crate) last_synced: String,
     /// Where the value stands in the source.
-    pub(super) cell: String,
+    pub(crate) cell: String,
     /// The contacts that it may be.
-    pub(super) candidates: String,
+    pub(crate) candidates: String,
     /// Why it waits.
-    pub(super) reason: String,
+    pub(crate) reason: String,
     /// What may be decided.
-    pub(super) choices: String,
+    pub(crate) choices: String,
     /// What was decided already, for the next run.
-    pub(super) decision: String,
+    pub(crate) decision: String,
     /// The value that was decided on.
-    pub(super) value: String,
+    pub(crate) value: String,
     /// The values in words, for a line.
     told: String,
     /// Who decided it.
@@ -56,7 +56,7 @@ pub(super) struct Entry {
 
 impl Entry {
     /// What waits, and what was decided about it.
-    pub(super) fn of(waiting: &Waiting, decided: Option<&Decided>) -> Entry {
+    pub(crate) fn of(waiting: &Waiting, decided: Option<&Decided>) -> Entry {
         let Waiting { kind, person, .. } = waiting;
         let id = waiting.linq_id.map(|id| id.to_string()).unwrap_or_default();
         let place = match (&waiting.source_key, waiting.linq_id) {
@@ -70,7 +70,7 @@ impl Entry {
         let by = decided.and_then(|decided| decided.by.clone());
         Entry {
             id: question_id(waiting),
-            state: state(kind),
+            state: list_of(kind),
             name: if is_known { person.display_name() } else { String::new() },
             place,
             linq_id: id,
@@ -93,7 +93,7 @@ impl Entry {
     }
 
     /// Who it is, and where: "Ada King (row:2)".
-    pub(super) fn who(&self) -> String {
+    pub(crate) fn who(&self) -> String {
         let line = if self.line.is_empty() { String::new() } else { format!("line {}", self.line) };
         let place = shown(if self.place.is_empty() { &line } else { &self.place }, 24);
         match (self.name.is_empty(), place.is_empty()) {
@@ -101,6 +101,11 @@ impl Entry {
             (false, true) => shown(&self.name, 36),
             (false, false) => format!("{} ({place})", shown(&self.name, 36)),
         }
+    }
+
+    /// Who decided it; empty where that is not known.
+    pub(crate) fn by(&self) -> &str {
+        &self.decided_by
     }
 
     /// By state, then by name, place and field.
@@ -112,12 +117,12 @@ impl Entry {
 }
 
 /// Sorts entries as they are listed.
-pub(super) fn sort(entries: &mut [Entry]) {
+pub(crate) fn sort(entries: &mut [Entry]) {
     entries.sort_by(|a, b| a.order().cmp(&b.order()));
 }
 
 /// The entries, a line each, no wider than `width` if that is given.
-pub(super) fn lines(entries: &[Entry], width: Option<usize>) -> String {
+pub(crate) fn lines(entries: &[Entry], width: Option<usize>) -> String {
     let columns = |entry: &Entry| [label(entry.state).to_owned(), entry.who(), entry.field.clone()];
     let mut widest = [0; 3];
     for entry in entries {
@@ -145,7 +150,7 @@ pub(super) fn lines(entries: &[Entry], width: Option<usize>) -> String {
 }
 
 /// What a question is called in a table: no spreadsheet takes it for a number.
-pub(super) fn question_id(waiting: &Waiting) -> String {
+pub(crate) fn question_id(waiting: &Waiting) -> String {
     let digits: String = waiting.what.to_hex().chars().take(16).collect();
     format!("q{digits}")
 }
@@ -164,7 +169,7 @@ const fn label(state: ListState) -> &'static str {
 }
 
 /// On which list something is.
-const fn state(kind: &WaitingKind) -> ListState {
+pub(crate) const fn list_of(kind: &WaitingKind) -> ListState {
     match kind {
         WaitingKind::Conflict { .. } => ListState::Conflicts,
         WaitingKind::Ambiguous { .. } => ListState::Ambiguous,
@@ -237,7 +242,7 @@ fn told(waiting: &Waiting, [source, linq, base]: [&str; 3]) -> String {
 }
 
 /// A value in quotation marks, short enough to stand beside others.
-pub(super) fn quoted(value: &str) -> String {
+pub(crate) fn quoted(value: &str) -> String {
     if value.trim().is_empty() {
         "(none)".to_owned()
     } else {
@@ -259,7 +264,7 @@ fn candidates(kind: &WaitingKind) -> Vec<String> {
 }
 
 /// What may be filled in as a decision.
-pub(super) fn choices(kind: &WaitingKind) -> Vec<String> {
+pub(crate) fn choices(kind: &WaitingKind) -> Vec<String> {
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
     match kind {
         WaitingKind::Conflict { .. } => words(&["source", "linq", "value", "clear"]),

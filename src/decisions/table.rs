@@ -4,7 +4,7 @@
 //! in UTF-8 with a byte order mark, by which spreadsheets know it; read as spreadsheets save
 //! it, with any of the usual delimiters, in UTF-8, UTF-16 or a Western code page. A cell that a
 //! spreadsheet would run gets one apostrophe, which is taken off again. Leaves what a decision
-//! means to [`super::decide`].
+//! means to [`super::decision_of`].
 
 use std::borrow::Cow;
 
@@ -14,10 +14,10 @@ use serde_json::Value;
 use crate::model::Field;
 use crate::source::FormulaGuard;
 
-use super::attention::Entry;
+use super::entry::Entry;
 
 /// The columns, in order.
-pub(super) const COLUMNS: [&str; 18] = [
+pub(crate) const COLUMNS: [&str; 18] = [
     "id",
     "state",
     "name",
@@ -42,7 +42,7 @@ pub(super) const COLUMNS: [&str; 18] = [
 const DELIMITERS: [u8; 3] = [b',', b';', b'\t'];
 
 /// A table with these columns and rows, as bytes.
-pub(super) fn written<'a, const N: usize>(
+pub(crate) fn written<'a, const N: usize>(
     columns: [&str; N],
     rows: impl Iterator<Item = [Cow<'a, str>; N]>,
 ) -> Vec<u8> {
@@ -60,13 +60,13 @@ pub(super) fn written<'a, const N: usize>(
 
 /// `cell` such that no spreadsheet runs it. Phone numbers are guarded too: one that begins
 /// with a plus sign would come back as a number.
-pub(super) fn guarded(cell: &str) -> Cow<'_, str> {
+pub(crate) fn guarded(cell: &str) -> Cow<'_, str> {
     FormulaGuard::On.guarded(Field::Title, cell)
 }
 
 impl Entry {
     /// The cells of its row.
-    pub(super) fn row(&self) -> [Cow<'_, str>; 18] {
+    pub(crate) fn row(&self) -> [Cow<'_, str>; 18] {
         [
             &*self.id,
             self.state.name(),
@@ -92,7 +92,7 @@ impl Entry {
 }
 
 /// The row of a contact about which nothing is asked, from its JSON.
-pub(super) fn contact(state: &str, json: &Value, reason: &str) -> [Cow<'static, str>; 18] {
+pub(crate) fn contact(state: &str, json: &Value, reason: &str) -> [Cow<'static, str>; 18] {
     let text = |value: &Value| match value {
         Value::String(text) => text.clone(),
         Value::Number(number) => number.to_string(),
@@ -111,33 +111,33 @@ pub(super) fn contact(state: &str, json: &Value, reason: &str) -> [Cow<'static, 
 }
 
 /// A row of a table that came back.
-pub(super) struct Row {
+pub(crate) struct Row {
     /// The line of the file on which it begins.
-    pub(super) line: u64,
+    pub(crate) line: u64,
     /// Which question it answers.
-    pub(super) id: String,
+    pub(crate) id: String,
     /// The source's value that it shows, if it shows one.
-    pub(super) source_value: Option<String>,
+    pub(crate) source_value: Option<String>,
     /// Linq's value that it shows, if it shows one.
-    pub(super) linq_value: Option<String>,
+    pub(crate) linq_value: Option<String>,
     /// What is decided.
-    pub(super) decision: String,
+    pub(crate) decision: String,
     /// The value that is decided on.
-    pub(super) value: String,
+    pub(crate) value: String,
 }
 
 /// A table that came back.
-pub(super) struct Table {
-    pub(super) rows: Vec<Row>,
+pub(crate) struct Table {
+    pub(crate) rows: Vec<Row>,
     /// Whether the encoding of the file is a guess.
-    pub(super) is_guessed: bool,
+    pub(crate) is_guessed: bool,
 }
 
 /// Reads a table that came back.
 ///
 /// # Errors
 /// Why these bytes are no such table.
-pub(super) fn read(bytes: &[u8]) -> Result<Table, String> {
+pub(crate) fn read(bytes: &[u8]) -> Result<Table, String> {
     let (text, is_guessed) = decoded(bytes)?;
     let (body, skipped) = without_separator(&text);
     for delimiter in DELIMITERS {
@@ -228,7 +228,7 @@ fn without_separator(text: &str) -> (&str, u64) {
 
 /// Whether a cell still shows `value`, after a spreadsheet has had it: which loses leading
 /// zeros and plus signs, rounds long numbers and trims, and in a guessed encoding more.
-pub(super) fn still_shows(cell: &str, value: &str, is_guessed: bool) -> bool {
+pub(crate) fn still_shows(cell: &str, value: &str, is_guessed: bool) -> bool {
     let core = |text: &str| -> String {
         let kept = |c: &char| c.is_alphanumeric() && (!is_guessed || c.is_ascii());
         let text: String = text.chars().filter(kept).flat_map(char::to_lowercase).collect();

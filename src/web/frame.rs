@@ -1,0 +1,138 @@
+//! What all pages have: the way to the others, who is logged in, and small texts.
+
+use askama::Template;
+use bytes::Bytes;
+use chrono::Local;
+use http::StatusCode;
+
+use super::guarded::{Answer, Visit, defect, with_type};
+use super::locked;
+use super::passwords::Role;
+use crate::decisions::{ListState, kinds};
+use crate::mirror::State;
+use crate::model::Timestamp;
+use crate::text::shown;
+
+/// The longest text of a contact on a page.
+pub(super) const WIDTH: usize = 400;
+
+/// What stands around a page.
+pub(super) struct Frame {
+    pub(super) page: String,
+    pub(super) who: String,
+    pub(super) csrf: String,
+    /// Whether they may decide.
+    pub(super) decides: bool,
+    pub(super) note: Option<String>,
+    pub(super) tabs: Vec<Tab>,
+}
+
+/// A list, and how much is on it.
+pub(super) struct Tab {
+    pub(super) name: &'static str,
+    pub(super) label: &'static str,
+    pub(super) count: usize,
+}
+
+impl Frame {
+    /// The frame of `page` for whoever is logged in.
+    pub(super) fn of(visit: &Visit<'_>, page: &str) -> Frame {
+        let (who, csrf, decides) = visit.session.as_ref().map_or_else(
+            || (String::new(), String::new(), false),
+            |session| {
+                let role = match session.role {
+                    Role::Decide => "may decide",
+                    Role::Look => "may look",
+                };
+                let name = if session.name.is_empty() { "a colleague" } else { &session.name };
+                let decides = session.role == Role::Decide;
+                (format!("{} ({role})", shown(name, 60)), session.csrf.clone(), decides)
+            },
+        );
+        let note = locked(&visit.inbox.sessions).take_note(&visit.token);
+        let counts = crate::open::beside(visit.config).ok().flatten();
+        let counts = counts.and_then(|state| state.count_waiting().ok()).unwrap_or_default();
+        let tabs = ListState::ATTENTION.map(|list| Tab {
+            name: list.name(),
+            label: label(list),
+            count: kinds(list).iter().filter_map(|kind| counts.get(*kind)).sum(),
+        });
+        Frame { page: page.to_owned(), who, csrf, decides, note, tabs: tabs.into() }
+    }
+}
+
+/// What a list is called.
+pub(super) const fn label(list: ListState) -> &'static str {
+    match list {
+        ListState::Held => "Held",
+        ListState::Conflicts => "Conflicts",
+        ListState::Ambiguous => "Ambiguous",
+        ListState::Rejected => "Rejected",
+        ListState::Duplicates => "Duplicates",
+        ListState::InSync => "In sync",
+        ListState::Ignored => "Ignored",
+    }
+}
+
+/// A page as an answer.
+pub(super) fn page(status: StatusCode, template: &impl Template) -> Answer {
+    match template.render() {
+        Ok(text) => with_type(status, "text/html; charset=utf-8", Bytes::from(text)),
+        Err(_) => defect(),
+    }
+}
+
+#[derive(Template)]
+#[template(path = "message.html")]
+struct Message<'a> {
+    frame: Frame,
+    heading: &'a str,
+    text: &'a str,
+    back: &'a str,
+    link: &'a str,
+}
+
+/// A page that says why something was not done.
+pub(super) fn message(
+    visit: &Visit<'_>,
+    status: StatusCode,
+    heading: &str,
+    text: &str,
+    back: &str,
+) -> Answer {
+    let link = if back == "/" { "To the overview" } else { "Show it as it is now" };
+    let frame = Frame::of(visit, "");
+    page(status, &Message { frame, heading, text, back, link })
+}
+
+/// A page that there is not.
+pub(super) fn missing(visit: &Visit<'_>) -> Answer {
+    message(visit, StatusCode::NOT_FOUND, "Not found", "There is no such page.", "/")
+}
+
+/// The state, or the page that says why there is none.
+pub(super) fn state(visit: &Visit<'_>) -> Result<State, Box<Answer>> {
+    let problem = match crate::open::beside(visit.config) {
+        Ok(Some(state)) => return Ok(state),
+        Ok(None) => "There was no run yet, so there is nothing to show.".to_owned(),
+        Err(error) => error.reported().message,
+    };
+    let status = StatusCode::SERVICE_UNAVAILABLE;
+    Err(Box::new(message(visit, status, "Nothing to show", &problem, "/")))
+}
+
+/// The state cannot be read.
+pub(super) fn unreadable(visit: &Visit<'_>) -> Answer {
+    let text = "The state could not be read; the log says why.";
+    message(visit, StatusCode::SERVICE_UNAVAILABLE, "Nothing to show", text, "/")
+}
+
+/// A value, with what nobody sees made visible.
+pub(super) fn value(text: &str) -> String {
+    if text.trim().is_empty() { "(none)".to_owned() } else { shown(text, WIDTH) }
+}
+
+/// A time for people of this machine's zone.
+pub(super) fn time(at: Timestamp) -> String {
+    at.with_timezone(&Local).format("%Y-%m-%d %H:%M %:z").to_string()
+}

@@ -1,0 +1,229 @@
+//! The history, and putting back what a run did.
+
+use std::collections::BTreeMap;
+
+use askama::Template;
+use http::StatusCode;
+
+use super::frame::{Frame, message, missing, page, state, time, unreadable, value};
+use super::guarded::{Answer, Visit, redirect};
+use super::sessions::{Session, is_same};
+use super::{RunWanted, Undo};
+use crate::mirror::{HistoryRow, Run, State, StateError};
+use crate::model::{LinqId, RunId};
+use crate::text::{counted, shown};
+
+/// How many runs are listed.
+const RUNS: usize = 50;
+/// How many entries of a run are shown.
+const ENTRIES: usize = 200;
+/// How many contacts of a run are named.
+const NAMES: usize = 3;
+
+/// Something that was done.
+pub(super) struct Event {
+    pub(super) run: RunId,
+    pub(super) at: String,
+    pub(super) what: String,
+    pub(super) contact: Option<LinqId>,
+    pub(super) name: String,
+    pub(super) reason: String,
+    pub(super) changes: Vec<ChangeShown>,
+    pub(super) decided: Option<String>,
+}
+
+pub(super) struct ChangeShown {
+    pub(super) field: &'static str,
+    pub(super) from: String,
+    pub(super) to: String,
+}
+
+/// A row of the history for people.
+pub(super) fn event(row: &HistoryRow) -> Event {
+    let entry = &row.entry;
+    let decided = entry.decided.as_ref().map(|decided| {
+        let by = decided.by.as_deref().unwrap_or("somebody");
+        shown(&format!("decided by {by} with {}, {}", decided.command, time(decided.at)), 200)
+    });
+    let change = |change: &crate::model::Change| ChangeShown {
+        field: change.field.name(),
+        from: value(&change.from),
+        to: value(&change.to),
+    };
+    Event {
+        run: row.run,
+        at: time(row.at),
+        what: format!("{} in {}", entry.action, entry.side),
+        contact: entry.linq_id,
+        name: shown(&entry.name, 120),
+        reason: shown(&entry.reason, 400),
+        changes: entry.changes.iter().map(change).collect(),
+        decided,
+    }
+}
+
+struct RunShown {
+    id: RunId,
+    at: String,
+    contacts: String,
+    decided: String,
+}
+
+#[derive(Template)]
+#[template(path = "history.html")]
+struct History {
+    frame: Frame,
+    runs: Vec<RunShown>,
+}
+
+/// The page of runs.
+pub(super) fn history(visit: &Visit<'_>) -> Answer {
+    let state = match state(visit) {
+        Ok(state) => state,
+        Err(problem) => return *problem,
+    };
+    let Ok(runs) = state.runs_with_history(RUNS) else { return unreadable(visit) };
+    let runs = runs.iter().map(|run| run_shown(&state, run)).collect::<Result<Vec<_>, _>>();
+    let Ok(runs) = runs else { return unreadable(visit) };
+    page(StatusCode::OK, &History { frame: Frame::of(visit, "history"), runs })
+}
+
+fn run_shown(state: &State, run: &Run) -> Result<RunShown, StateError> {
+    let deeds = state.deeds(run.id, NAMES)?;
+    let names: Vec<String> = deeds.names.iter().map(|name| shown(name, 40)).collect();
+    let more = match deeds.contacts.saturating_sub(names.len()) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let decided = deeds.decided.iter().map(|(by, command, count)| {
+        let by = by.as_deref().unwrap_or("somebody");
+        format!("{by}: {command} ({count})")
+    });
+    let mut decided: Vec<String> = decided.collect();
+    decided.extend(asked(run));
+    Ok(RunShown {
+        id: run.id,
+        at: time(run.started_at),
+        contacts: names.join(", ") + &more,
+        decided: shown(&decided.join("; "), 400),
+    })
+}
+
+/// Who asked for a run, if somebody did.
+fn asked(run: &Run) -> Option<String> {
+    let by = run.asked_by.as_ref()?;
+    let command = run.command.as_deref().unwrap_or("run");
+    Some(format!("asked for by {by} ({command})"))
+}
+
+#[derive(Template)]
+#[template(path = "run.html")]
+struct RunPage {
+    frame: Frame,
+    run: RunId,
+    about: String,
+    events: Vec<Event>,
+    more: usize,
+    contacts: Vec<(LinqId, String)>,
+}
+
+/// The page of a run.
+pub(super) fn run(visit: &Visit<'_>, id: RunId) -> Answer {
+    let state = match state(visit) {
+        Ok(state) => state,
+        Err(problem) => return *problem,
+    };
+    let read = || -> Result<_, StateError> { Ok((state.run(id)?, state.history(id)?)) };
+    let Ok((run, rows)) = read() else { return unreadable(visit) };
+    let Some(run) = run else { return missing(visit) };
+    let mut about = vec![format!("Began {}", time(run.started_at))];
+    if let Some(ending) = &run.ending {
+        about.push(format!("ended {}: {}", time(ending.at), ending.outcome));
+    }
+    if let Some(undone) = run.undoes {
+        about.push(format!("put back run {undone}"));
+    }
+    if let Some(asked) = asked(&run) {
+        about.push(shown(&asked, 200));
+    }
+    about.push(counted(rows.len(), "entry", "entries"));
+    let contacts: BTreeMap<LinqId, String> = rows
+        .iter()
+        .filter_map(|row| Some((row.entry.linq_id?, shown(&row.entry.name, 80))))
+        .take(ENTRIES)
+        .collect();
+    let template = RunPage {
+        frame: Frame::of(visit, "history"),
+        run: id,
+        about: about.join("; "),
+        events: rows.iter().take(ENTRIES).map(event).collect(),
+        more: rows.len().saturating_sub(ENTRIES),
+        contacts: contacts.into_iter().collect(),
+    };
+    page(StatusCode::OK, &template)
+}
+
+#[derive(Template)]
+#[template(path = "undo.html")]
+struct UndoPage {
+    frame: Frame,
+    run: RunId,
+    contact: String,
+    plan: String,
+    digest: String,
+}
+
+/// What the form means by a run and a contact.
+fn undo_of(visit: &Visit<'_>) -> Option<Undo> {
+    let run = RunId(visit.form.get("run").parse().ok()?);
+    let contact = match visit.form.get("contact") {
+        "" => None,
+        id => Some(LinqId(id.parse().ok()?)),
+    };
+    Some(Undo { run, contact })
+}
+
+/// The plan of an undo: nothing is changed.
+pub(super) fn undo_plan(visit: &Visit<'_>) -> Answer {
+    let Some(undo) = undo_of(visit) else { return missing(visit) };
+    let plan = match (visit.inbox.outside.helpers.foresee)(visit.config, undo) {
+        Ok(plan) => plan,
+        Err(why) => return no_plan(visit, &why),
+    };
+    let digest = blake3::hash(plan.as_bytes()).to_hex().to_string();
+    let template = UndoPage {
+        frame: Frame::of(visit, "history"),
+        run: undo.run,
+        contact: undo.contact.map(|id| id.to_string()).unwrap_or_default(),
+        plan: plan.lines().map(|line| shown(line, 400) + "\n").collect(),
+        digest,
+    };
+    page(StatusCode::OK, &template)
+}
+
+/// Asks for an undo, if its plan is still the one that was shown.
+pub(super) fn undo(visit: &Visit<'_>, session: &Session) -> Answer {
+    let Some(undo) = undo_of(visit) else { return missing(visit) };
+    let plan = match (visit.inbox.outside.helpers.foresee)(visit.config, undo) {
+        Ok(plan) => plan,
+        Err(why) => return no_plan(visit, &why),
+    };
+    if !is_same(&blake3::hash(plan.as_bytes()).to_hex(), visit.form.get("shown")) {
+        let text = "Something has changed since the plan was made, so it would be another one. \
+                    Nothing was undone.";
+        let back = format!("/history/{}", undo.run);
+        return message(visit, StatusCode::CONFLICT, "The plan is stale", text, &back);
+    }
+    let wanted = RunWanted { by: session.by(), undo: Some(undo) };
+    if (visit.inbox.outside.ask)(wanted) {
+        visit.note(format!("The undo of run {} was asked for; it is a run of its own.", undo.run));
+    } else {
+        visit.note("Too many runs are asked for already; nothing was undone.");
+    }
+    redirect("/history")
+}
+
+fn no_plan(visit: &Visit<'_>, why: &str) -> Answer {
+    let why = shown(why, 1000);
+    message(visit, StatusCode::CONFLICT, "There is no plan", &why, "/history")
+}
