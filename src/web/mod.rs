@@ -1,7 +1,7 @@
 //! The inbox: what waits, and decisions about it, in a browser.
 //!
 //! Owns the pages, who gets in, and what a browser may do with the answers. It only records
-//! decisions, through [`crate::decisions`] as the commands do, and asks for runs. Every text of
+//! decisions, through `decisions` as the commands do, and asks for runs. Every text of
 //! Linq or the source is hostile: pages are made by templates that escape, and need no script.
 //!
 //! | file | owns |

@@ -458,3 +458,31 @@ fn hostile_texts_are_shown_and_do_nothing() {
     }
     end(daemon);
 }
+
+#[test]
+fn another_configuration_opens_keeps_and_closes_the_inbox() {
+    let mut world = World::synced(&people::csv(1..=2));
+    conflicts(&world, 1..=1);
+    let (daemon, browser) = deciding(&mut world);
+    let reloaded = |times: usize| {
+        daemon.hang_up();
+        wait_until("the configuration is in force", || {
+            daemon.stderr().matches("the new configuration is in force").count() == times
+        });
+    };
+    // Whoever is logged in stays so, and what is decided goes by the new configuration.
+    world.set("sync.fields.title", "\"push\"");
+    reloaded(1);
+    assert_eq!(browser.get("/list/conflicts").status, 200);
+    world.unset("web.listen").unset("web.password_file");
+    reloaded(2);
+    assert!(TcpStream::connect(&browser.address).is_err(), "it is closed");
+    world.set("web.listen", &format!("\"{}\"", browser.address));
+    world.set("web.password_file", "\"web.password\"");
+    reloaded(3);
+    assert_eq!(browser.get("/").status, 303, "sessions are in memory");
+    let mut again = Browser::new(&browser.address);
+    assert_eq!(again.log_in("Maria", DECIDES).status, 303);
+    assert_eq!(again.get("/").status, 200);
+    end(daemon);
+}

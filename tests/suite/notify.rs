@@ -235,3 +235,26 @@ fn the_url_may_be_in_a_file_and_is_read_anew() {
     let ended = world.run(&["check", "--offline"]).expect(2);
     assert!((ended.stderr + &ended.stdout).contains("notify.on"));
 }
+
+#[test]
+fn a_message_leads_to_the_inbox_where_there_is_one() {
+    for (format, link) in [
+        ("slack", "<https://sync.acme.example/|Open the inbox>"),
+        ("teams", "\"url\":\"https://sync.acme.example/\""),
+        ("json", "\"inbox\":\"https://sync.acme.example/\""),
+        ("ntfy", ""),
+    ] {
+        let (channel, mut world) = (Channel::new(&[]), World::synced(&people::csv(1..=2)));
+        channel.set(&mut world, format);
+        world.set("web.listen", "\"127.0.0.1:0\"").set("web.password_file", "\"web.password\"");
+        world.set("web.public_url", "\"https://sync.acme.example\"");
+        conflict(&world);
+        world.once().expect(3);
+        let request = channel.requests().remove(0);
+        let body = String::from_utf8(request.body).unwrap();
+        assert!(body.contains(link), "{format}: {body}");
+        if format == "ntfy" {
+            assert_eq!(request.headers["click"], "https://sync.acme.example/");
+        }
+    }
+}
