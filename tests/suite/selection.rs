@@ -73,6 +73,8 @@ fn a_contact_of_linq_whose_row_is_outside_gets_no_second_row() {
     world.linq().insert([("first_name", "Cy"), ("email", "CY@x.example")]).unwrap();
     world.once().expect(0);
     assert_eq!(world.text(), FOUR);
+    let report = world.run(&["report"]).expect(0).stdout;
+    assert!(!report.contains("only in"), "{report}");
     assert_eq!(names(&world), ["Ada", "Bo", "Cy", "Di"]);
     world.edit("no,Cy", "yes,Cy");
     world.once().expect(0);

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::config::{Config, SourceKind};
 use crate::mirror::State;
 use crate::model::{
-    Canon, Field, LinqId, RecordIndex, Side, SourceRecord, Values, WHOLE_NAME, bare_address,
+    Canon, Field, LinqContact, LinqId, RecordIndex, Side, SourceRecord, Values, WHOLE_NAME,
+    bare_address,
 };
 use crate::open::{self, OpenError};
 use crate::plan::duplicates;
@@ -189,7 +190,8 @@ pub(super) fn look(state: &State, config: &Config) -> Result<Looked, ReportedErr
         finding.detail.clone_from(&row.reason);
         findings.push(finding);
     }
-    for record in &reading.records {
+    // Of who takes no part it matters only whether somebody is there twice.
+    for record in reading.records.iter().filter(|record| !record.is_outside) {
         let who = in_source(record);
         let cell = |field| record.cell(field, &columns);
         let carries = |field| reading.mapped.contains(field);
@@ -221,7 +223,8 @@ pub(super) fn look(state: &State, config: &Config) -> Result<Looked, ReportedErr
     let people: Vec<(LinqId, &Values)> =
         contacts.iter().map(|(id, contact)| (*id, &contact.values)).collect();
     twice(&people, canon, &|id| in_linq(id, &contacts[&id].values), &mut findings);
-    let of_records: Vec<&Values> = reading.records.iter().map(|record| &record.values).collect();
+    let taking_part = reading.records.iter().filter(|record| !record.is_outside);
+    let of_records: Vec<&Values> = taking_part.map(|record| &record.values).collect();
     let carries = |field| reading.mapped.contains(field);
     mostly_empty(Side::Source, &of_records, &carries, &columns, &mut findings);
     let of_contacts: Vec<&Values> = contacts.values().map(|contact| &contact.values).collect();
@@ -305,7 +308,11 @@ fn only_on_one_side(
         known.extend(marks(canon, &link.base.source_values()));
         Ok::<(), crate::mirror::StateError>(())
     })?;
-    for record in &reading.records {
+    let (outside, taking_part): (Vec<&SourceRecord>, Vec<&SourceRecord>) =
+        reading.records.iter().partition(|record| record.is_outside);
+    let outside: BTreeSet<String> =
+        outside.iter().flat_map(|record| marks(canon, &record.values)).collect();
+    for record in taking_part {
         let has_key = record.key.as_ref().is_some_and(|key| keys.contains(&key.to_string()));
         let is_known = marks(canon, &record.values).iter().any(|mark| known.contains(mark));
         if !has_key && !bytes.contains(&record.fingerprint) && !is_known {
@@ -313,7 +320,10 @@ fn only_on_one_side(
         }
     }
     for id in state.unlinked()? {
-        if let Some(contact) = state.contact(id)? {
+        let is_outside = |contact: &LinqContact| {
+            marks(canon, &contact.values).iter().any(|mark| outside.contains(mark))
+        };
+        if let Some(contact) = state.contact(id)?.filter(|contact| !is_outside(contact)) {
             findings.push(Finding::about(Kind::OnlyInLinq, &in_linq(id, &contact.values)));
         }
     }
