@@ -12,9 +12,9 @@
 use std::fmt::Write;
 use std::time::Instant;
 
-use linqsync::model::{Change, Field, SourceRecord};
+use linqsync::model::{Field, FieldChange, SourceRecord};
 use linqsync::source::csv::{CsvOptions, CsvSource};
-use linqsync::source::{Edit, Source};
+use linqsync::source::{Source, SourceEdit};
 
 /// How many rows are changed.
 const CHANGED: usize = 1000;
@@ -34,15 +34,15 @@ fn measure(size: usize) {
     std::fs::write(&path, &table).unwrap();
     println!("{size} rows, {} bytes", table.len());
     let mut source = CsvSource::new(CsvOptions::new(&path));
-    let reading = timed("first reading", || source.read().unwrap());
+    let reading = timed("first reading", || source.read_records().unwrap());
     assert_eq!(reading.records.len(), size);
-    timed("reading again", || source.read().unwrap());
-    let written = timed("nothing to change", || source.write(&[]).unwrap());
+    timed("reading again", || source.read_records().unwrap());
+    let written = timed("nothing to change", || source.write_edits(&[]).unwrap());
     assert_eq!(written.reading.records.len(), size);
     let step = size.div_ceil(CHANGED).max(1);
-    let edits: Vec<Edit> = reading.records.iter().step_by(step).map(edit).collect();
+    let edits: Vec<SourceEdit> = reading.records.iter().step_by(step).map(edit).collect();
     let what = format!("{} rows changed", edits.len());
-    let written = timed(&what, || source.write(&edits).unwrap());
+    let written = timed(&what, || source.write_edits(&edits).unwrap());
     assert_eq!(written.reading.records.len(), size);
 }
 
@@ -53,10 +53,10 @@ fn timed<T>(what: &str, work: impl FnOnce() -> T) -> T {
     result
 }
 
-fn edit(record: &SourceRecord) -> Edit {
+fn edit(record: &SourceRecord) -> SourceEdit {
     let from = record.values[Field::Title].clone();
-    let change = Change { field: Field::Title, from, to: "Chief, of \"all\"".into() };
-    Edit::Update { at: record.index, changes: vec![change], linq_id: None }
+    let change = FieldChange { field: Field::Title, from, to: "Chief, of \"all\"".into() };
+    SourceEdit::Update { at: record.index, changes: vec![change], linq_id: None }
 }
 
 fn table(rows: usize) -> String {

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use linqsync::sandbox::{Options, Sandbox};
 use linqsync::source::vcard::{VcardOptions, VcardSource, VcardVersion};
-use linqsync::source::{Access, Clock, Source};
+use linqsync::source::{QuietTime, Source, SourceAccess};
 
 const TOKEN: &str = "bench-token";
 
@@ -51,12 +51,12 @@ fn readings(size: usize, cards: &Path) {
         path: cards.to_owned(),
         recursive: false,
         version: VcardVersion::V3,
-        access: Access::Exclusive,
-        clock: Clock::still(),
+        access: SourceAccess::Exclusive,
+        clock: QuietTime::frozen_time(),
     });
     for what in ["first reading", "nothing changed"] {
         let start = Instant::now();
-        assert_eq!(source.read().unwrap().records.len(), size);
+        assert_eq!(source.read_records().unwrap().records.len(), size);
         println!("{size} cards, {what}: {:?}", start.elapsed());
     }
 }

@@ -18,12 +18,12 @@ use crate::platform::{self, LockHolder};
 #[derive(Debug)]
 pub struct Lock {
     file: File,
-    whose: Whose,
+    whose: LockOwner,
 }
 
 /// Who lets go of a lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Whose {
+enum LockOwner {
     /// This process took it.
     Ours,
     /// The process that took it lets go of it, or the kernel when both are gone.
@@ -34,7 +34,7 @@ impl Drop for Lock {
     fn drop(&mut self) {
         // Closing the file is not enough while another thread starts a program: until
         // that one begins, the child has the file open, too.
-        if self.whose == Whose::Ours {
+        if self.whose == LockOwner::Ours {
             let _ = flock(&self.file, FlockOperation::Unlock);
         }
     }
@@ -85,11 +85,11 @@ impl Lock {
     ///
     /// # Errors
     /// [`LockError::Held`] when another process has it; it is not waited for.
-    pub fn existing(path: &Path) -> Result<Lock, LockError> {
+    pub fn lock_existing(path: &Path) -> Result<Lock, LockError> {
         let io = |source| LockError::Io { path: path.to_owned(), source };
         loop {
-            let file = open(path, OpenOptions::new().read(true)).map_err(io)?;
-            let lock = Lock::take(file, path)?;
+            let file = open_nonblocking(path, OpenOptions::new().read(true)).map_err(io)?;
+            let lock = Lock::lock_open_file(file, path)?;
             if lock.is_on(path) {
                 return Ok(lock);
             }
@@ -102,12 +102,12 @@ impl Lock {
     ///
     /// # Errors
     /// [`LockError::Held`] when another process has it; it is not waited for.
-    pub fn dedicated(path: &Path) -> Result<Lock, LockError> {
+    pub fn lock_dedicated(path: &Path) -> Result<Lock, LockError> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
-        let file = open(path, &options)
+        let file = open_nonblocking(path, &options)
             .map_err(|source| LockError::Io { path: path.to_owned(), source })?;
-        let lock = Lock::take(file, path)?;
+        let lock = Lock::lock_open_file(file, path)?;
         platform::note_holder(&lock.file);
         Ok(lock)
     }
@@ -116,9 +116,9 @@ impl Lock {
     ///
     /// # Errors
     /// [`LockError::Held`] when another process has it; it is not waited for.
-    pub fn take(file: File, path: &Path) -> Result<Lock, LockError> {
+    pub fn lock_open_file(file: File, path: &Path) -> Result<Lock, LockError> {
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Lock { file, whose: Whose::Ours }),
+            Ok(()) => Ok(Lock { file, whose: LockOwner::Ours }),
             Err(rustix::io::Errno::WOULDBLOCK) => {
                 Err(LockError::Held { path: path.to_owned(), holder: holder_of(&file) })
             }
@@ -127,16 +127,16 @@ impl Lock {
     }
 
     /// A lock that another process took and lets this one have a part in: it lasts until
-    /// both are gone. `file` is what [`Lock::share`] returned there.
-    pub fn entrusted(file: File) -> Lock {
-        Lock { file, whose: Whose::Entrusted }
+    /// both are gone. `file` is what [`Lock::share_file`] returned there.
+    pub fn from_entrusted(file: File) -> Lock {
+        Lock { file, whose: LockOwner::Entrusted }
     }
 
     /// The open file that is locked, for a child that is to have a part in the lock.
     ///
     /// # Errors
     /// When the system has no descriptor left.
-    pub fn share(&self) -> io::Result<File> {
+    pub fn share_file(&self) -> io::Result<File> {
         self.file.try_clone()
     }
 
@@ -150,14 +150,14 @@ impl Lock {
 }
 
 /// Opens without waiting for the other end of a pipe.
-fn open(path: &Path, options: &OpenOptions) -> io::Result<File> {
+fn open_nonblocking(path: &Path, options: &OpenOptions) -> io::Result<File> {
     let flags = OFlags::NONBLOCK | OFlags::CLOEXEC;
     options.clone().custom_flags(flags.bits().cast_signed()).open(path)
 }
 
 /// Who has locked the file at `path`, as far as the system tells.
-pub fn holder(path: &Path) -> Option<Holder> {
-    holder_of(&open(path, OpenOptions::new().read(true)).ok()?)
+pub fn find_holder(path: &Path) -> Option<Holder> {
+    holder_of(&open_nonblocking(path, OpenOptions::new().read(true)).ok()?)
 }
 
 /// Who has locked an open file, as far as the system tells.
@@ -174,15 +174,15 @@ mod tests {
     fn the_second_lock_names_the_holder_and_dropping_the_first_frees_it() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("lock");
-        let first = Lock::dedicated(&path).unwrap();
-        match Lock::existing(&path) {
+        let first = Lock::lock_dedicated(&path).unwrap();
+        match Lock::lock_existing(&path) {
             Err(LockError::Held { holder: Some(holder), .. }) => {
                 assert_eq!(holder.pid, std::process::id());
             }
             other => panic!("expected a named holder, got {other:?}"),
         }
         drop(first);
-        Lock::existing(&path).unwrap();
+        Lock::lock_existing(&path).unwrap();
     }
 
     #[test]
@@ -191,7 +191,7 @@ mod tests {
         let (path, other) = (dir.path().join("a"), dir.path().join("b"));
         std::fs::write(&path, "1").unwrap();
         std::fs::write(&other, "2").unwrap();
-        let lock = Lock::existing(&path).unwrap();
+        let lock = Lock::lock_existing(&path).unwrap();
         assert!(lock.is_on(&path));
         std::fs::rename(&other, &path).unwrap();
         assert!(!lock.is_on(&path));

@@ -11,17 +11,18 @@ use std::time::{Duration, Instant, SystemTime};
 use chrono::Utc;
 
 use crate::config::{
-    Config, CsvConfig, Delimiter, Encoding, SourceKind, StateConfig, VcardConfig, VcardVersion,
+    Config, CsvConfig, DelimiterSetting, Encoding, SourceKind, StateConfig, VcardConfig,
+    VcardVersionSetting,
 };
 use crate::linq::{
-    BaseUrl, BaseUrlError, Client, Rate, Settings, TokenError, TokenSource, Transport, Wire,
-    WireError,
+    BaseUrl, BaseUrlError, Client, ClientSettings, HttpTransport, Rate, TokenSource,
+    TokenUnavailable, Transport, WireError,
 };
-use crate::mirror::{Pair, State, StateError};
+use crate::mirror::{State, StateError, SyncPair};
 use crate::report::ReportedError;
 use crate::source::csv::{Charset, CsvOptions, CsvSource, Delimiter as CsvDelimiter};
 use crate::source::vcard::{self, VcardOptions, VcardSource};
-use crate::source::{Access, Clock, FormulaGuard, Source};
+use crate::source::{FormulaGuard, QuietTime, Source, SourceAccess};
 
 /// Why a configuration could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -57,8 +58,8 @@ impl OpenError {
     }
 
     /// The error as a report shows it.
-    pub fn reported(&self) -> ReportedError {
-        ReportedError::of(self, self.exit_code(), self.hint())
+    pub fn to_reported_error(&self) -> ReportedError {
+        ReportedError::from_error(self, self.exit_code(), self.hint())
     }
 }
 
@@ -66,7 +67,7 @@ impl OpenError {
 /// connections.
 pub struct Linq {
     transport: Arc<dyn Transport>,
-    settings: Settings,
+    settings: ClientSettings,
     token: TokenSource,
 }
 
@@ -75,16 +76,16 @@ impl Linq {
     ///
     /// # Errors
     /// When the address or the machine's certificates cannot be used.
-    pub fn of(config: &Config) -> Result<Linq, OpenError> {
-        let base_url = address(config)?;
-        let transport = Arc::new(Wire::new(&base_url, config.linq.timeout)?);
-        let mut settings = Settings::new(base_url, 0);
+    pub fn configured_linq(config: &Config) -> Result<Linq, OpenError> {
+        let base_url = linq_url(config)?;
+        let transport = Arc::new(HttpTransport::new(&base_url, config.linq.timeout)?);
+        let mut settings = ClientSettings::new(base_url, 0);
         settings.concurrency = config.linq.concurrency;
-        settings.rate = Rate::of(config.linq.requests_per_second);
+        settings.rate = Rate::from_per_second(config.linq.requests_per_second);
         settings.max_attempts = config.linq.max_attempts;
         let token = config.linq.token.clone();
         let token = TokenSource::new(move || {
-            token.read().map_err(|error| TokenError::Unreadable(Box::new(error)))
+            token.read().map_err(|error| TokenUnavailable::Unreadable(Box::new(error)))
         });
         Ok(Linq { transport, settings, token })
     }
@@ -97,25 +98,25 @@ impl Linq {
 
     /// The same, for clients that come after requests which ended so long ago.
     #[must_use]
-    pub fn after(mut self, recent: Vec<Duration>) -> Linq {
+    pub fn after_requests(mut self, recent: Vec<Duration>) -> Linq {
         self.settings.recent = recent;
         self
     }
 
     /// A client for one run; `seed` is where the randomness of its waits begins.
-    pub fn client(&self, seed: u64) -> Client {
-        let settings = Settings { seed, ..self.settings.clone() };
+    pub fn new_client(&self, seed: u64) -> Client {
+        let settings = ClientSettings { seed, ..self.settings.clone() };
         Client::new(Arc::clone(&self.transport), settings, self.token.clone())
     }
 
     /// A client that tries each request `attempts` times and whose answers pass
     /// through what `watch` puts around the transport.
-    pub fn watched(
+    pub fn watched_client(
         &self,
         attempts: NonZeroU32,
         watch: impl FnOnce(Arc<dyn Transport>) -> Arc<dyn Transport>,
     ) -> Client {
-        let settings = Settings { max_attempts: attempts, ..self.settings.clone() };
+        let settings = ClientSettings { max_attempts: attempts, ..self.settings.clone() };
         Client::new(watch(Arc::clone(&self.transport)), settings, self.token.clone())
     }
 }
@@ -138,12 +139,12 @@ const TOKEN_REFUSED: u8 = 5;
 ///
 /// # Errors
 /// When the address is not one to send a token to.
-pub fn address(config: &Config) -> Result<BaseUrl, OpenError> {
+pub fn linq_url(config: &Config) -> Result<BaseUrl, OpenError> {
     Ok(BaseUrl::new(config.linq.base_url.clone())?)
 }
 
 /// The source that `config` names.
-pub fn source(config: &Config, access: Access) -> Box<dyn Source + Send> {
+pub fn open_source(config: &Config, access: SourceAccess) -> Box<dyn Source + Send> {
     match &config.source.kind {
         SourceKind::Csv(csv) => Box::new(CsvSource::new(csv_options(config, csv, access))),
         SourceKind::Vcard(vcard) => {
@@ -152,21 +153,21 @@ pub fn source(config: &Config, access: Access) -> Box<dyn Source + Send> {
     }
 }
 
-fn vcard_options(config: &Config, vcard: &VcardConfig, access: Access) -> VcardOptions {
+fn vcard_options(config: &Config, vcard: &VcardConfig, access: SourceAccess) -> VcardOptions {
     VcardOptions {
         path: config.source.path.clone(),
         recursive: vcard.recursive,
         only: config.source.only.clone().map(Arc::new),
         version: match vcard.version {
-            VcardVersion::V3 => vcard::VcardVersion::V3,
-            VcardVersion::V4 => vcard::VcardVersion::V4,
+            VcardVersionSetting::V3 => vcard::VcardVersion::V3,
+            VcardVersionSetting::V4 => vcard::VcardVersion::V4,
         },
         access,
-        clock: clock(config.source.quiet),
+        clock: real_clock(config.source.quiet),
     }
 }
 
-fn csv_options(config: &Config, csv: &CsvConfig, access: Access) -> CsvOptions {
+fn csv_options(config: &Config, csv: &CsvConfig, access: SourceAccess) -> CsvOptions {
     CsvOptions {
         path: config.source.path.clone(),
         only: config.source.only.clone(),
@@ -177,26 +178,26 @@ fn csv_options(config: &Config, csv: &CsvConfig, access: Access) -> CsvOptions {
             Encoding::Named(label) => Charset::Named(label.clone()),
         },
         delimiter: match csv.delimiter {
-            Delimiter::Auto => CsvDelimiter::Auto,
-            Delimiter::Comma => CsvDelimiter::Byte(b','),
-            Delimiter::Semicolon => CsvDelimiter::Byte(b';'),
-            Delimiter::Tab => CsvDelimiter::Byte(b'\t'),
-            Delimiter::Pipe => CsvDelimiter::Byte(b'|'),
+            DelimiterSetting::Auto => CsvDelimiter::Auto,
+            DelimiterSetting::Comma => CsvDelimiter::Byte(b','),
+            DelimiterSetting::Semicolon => CsvDelimiter::Byte(b';'),
+            DelimiterSetting::Tab => CsvDelimiter::Byte(b'\t'),
+            DelimiterSetting::Pipe => CsvDelimiter::Byte(b'|'),
         },
         formula_guard: if csv.formula_guard { FormulaGuard::On } else { FormulaGuard::Off },
         columns: csv.columns.clone(),
         full_name: csv.full_name.clone(),
         region: config.sync.region,
-        clock: clock(config.source.quiet),
+        clock: real_clock(config.source.quiet),
         access,
     }
 }
 
 /// The real time, for a source that must have been left alone for `quiet`.
 #[expect(clippy::disallowed_methods, reason = "below this edge, time is an argument")]
-fn clock(quiet: Duration) -> Clock {
+fn real_clock(quiet: Duration) -> QuietTime {
     let start = Instant::now();
-    Clock {
+    QuietTime {
         quiet,
         now: Arc::new(SystemTime::now),
         elapsed: Arc::new(move || start.elapsed()),
@@ -207,12 +208,13 @@ fn clock(quiet: Duration) -> Clock {
 /// The configuration `config` with its state where it is: where nothing names a directory, and
 /// the state that earlier versions kept for all configurations is this pair's, that one.
 #[must_use]
-pub fn located(mut config: Config) -> Config {
+pub fn locate_state(mut config: Config) -> Config {
     let StateConfig { all, is_default, .. } = config.state.clone();
     if let Some(all) = all.filter(|all| is_default && has_state(all)) {
         // One that cannot be read is not passed over: its error says what to do about it.
-        let remembered = State::reading(&all).and_then(|state| state.pair());
-        let is_of_others = remembered.is_ok_and(|remembered| remembered != Some(pair(&config)));
+        let remembered = State::open_reading(&all).and_then(|state| state.stored_pair());
+        let is_of_others =
+            remembered.is_ok_and(|remembered| remembered != Some(configured_pair(&config)));
         if !is_of_others {
             config.state.dir = all;
         }
@@ -229,17 +231,17 @@ pub fn has_state(dir: &Path) -> bool {
 ///
 /// # Errors
 /// When it cannot be read.
-pub fn pair_in(dir: &Path) -> Result<Option<Pair>, StateError> {
-    if has_state(dir) { State::reading(dir)?.pair() } else { Ok(None) }
+pub fn pair_in(dir: &Path) -> Result<Option<SyncPair>, StateError> {
+    if has_state(dir) { State::open_reading(dir)?.stored_pair() } else { Ok(None) }
 }
 
 /// The other states of the user, at the default place, that have the same source or the same
 /// Linq, in the order of their paths. One that cannot be read is none.
-pub fn other_states(config: &Config) -> Vec<(PathBuf, Pair)> {
+pub fn other_states(config: &Config) -> Vec<(PathBuf, SyncPair)> {
     let Some(all) = &config.state.all else { return Vec::new() };
-    let ours = pair(config);
+    let ours = configured_pair(config);
     let below = std::fs::read_dir(all).into_iter().flatten().flatten().map(|entry| entry.path());
-    let mut found: Vec<(PathBuf, Pair)> = std::iter::once(all.clone())
+    let mut found: Vec<(PathBuf, SyncPair)> = std::iter::once(all.clone())
         .chain(below)
         .filter(|dir| *dir != config.state.dir)
         .filter_map(|dir| pair_in(&dir).ok().flatten().map(|pair| (dir, pair)))
@@ -251,12 +253,12 @@ pub fn other_states(config: &Config) -> Vec<(PathBuf, Pair)> {
 
 /// Another state of the user that seems to be this configuration's, which has none so far: it
 /// has the same source, or the same Linq with a source that is not found any more.
-pub fn left_behind(config: &Config) -> Option<(PathBuf, Pair)> {
+pub fn left_behind(config: &Config) -> Option<(PathBuf, SyncPair)> {
     if pair_in(&config.state.dir).ok()?.is_some() {
         return None;
     }
-    let ours = pair(config);
-    let is_ours = |other: &Pair| other.source == ours.source || !has_source(other);
+    let ours = configured_pair(config);
+    let is_ours = |other: &SyncPair| other.source == ours.source || !has_source(other);
     other_states(config).into_iter().find(|(_, pair)| is_ours(pair))
 }
 
@@ -264,7 +266,7 @@ pub fn left_behind(config: &Config) -> Option<(PathBuf, Pair)> {
 /// of its own: what it would do in the place of that one. `None` as well where several have.
 pub fn in_place_of_another(config: &Config) -> Option<Config> {
     let own = pair_in(&config.state.dir).ok()?;
-    let ours = pair(config);
+    let ours = configured_pair(config);
     let mut others = other_states(config).into_iter().filter(|(_, pair)| *pair == ours);
     let (dir, _) = others.next().filter(|_| own.is_none())?;
     let mut config = config.clone();
@@ -273,7 +275,7 @@ pub fn in_place_of_another(config: &Config) -> Option<Config> {
 }
 
 /// Whether there is something where `pair` has its source.
-pub fn has_source(pair: &Pair) -> bool {
+pub fn has_source(pair: &SyncPair) -> bool {
     Path::new(&pair.source).exists()
 }
 
@@ -282,51 +284,51 @@ pub fn has_source(pair: &Pair) -> bool {
 /// # Errors
 /// When another process holds it, it belongs to another pair, or cannot be used.
 #[expect(clippy::disallowed_methods, reason = "below this edge, time is an argument")]
-pub fn state(config: &Config) -> Result<State, OpenError> {
-    expecting(State::open(&config.state.dir, Utc::now())?, config)
+pub fn open_state(config: &Config) -> Result<State, OpenError> {
+    state_expecting(State::open(&config.state.dir, Utc::now())?, config)
 }
 
 /// The state as it is at this moment, to be read.
 ///
 /// # Errors
 /// When the state belongs to another pair, or cannot be read.
-pub fn reading(config: &Config) -> Result<State, OpenError> {
-    expecting(State::reading(&config.state.dir)?, config)
+pub fn open_state_reading(config: &Config) -> Result<State, OpenError> {
+    state_expecting(State::open_reading(&config.state.dir)?, config)
 }
 
 /// The state beside whoever works with it, for decisions alone; `None` where there is none yet.
 ///
 /// # Errors
 /// When the state belongs to another pair, or cannot be used.
-pub fn beside(config: &Config) -> Result<Option<State>, OpenError> {
-    State::beside(&config.state.dir)?.map(|state| expecting(state, config)).transpose()
+pub fn open_state_beside(config: &Config) -> Result<Option<State>, OpenError> {
+    State::open_beside(&config.state.dir)?.map(|state| state_expecting(state, config)).transpose()
 }
 
 /// A copy of the state in memory, for what would be done with it.
 ///
 /// # Errors
 /// When the state belongs to another pair, or cannot be read.
-pub fn scratch(config: &Config) -> Result<State, OpenError> {
-    expecting(State::scratch(&config.state.dir)?, config)
+pub fn open_state_copy(config: &Config) -> Result<State, OpenError> {
+    state_expecting(State::open_copy(&config.state.dir)?, config)
 }
 
 /// Makes sure that an open state belongs to the pair that `config` names, or to none so far.
 ///
 /// # Errors
 /// When it belongs to another one.
-pub fn expect(state: &State, config: &Config) -> Result<(), OpenError> {
-    Ok(state.expect(&pair(config))?)
+pub fn expect_pair(state: &State, config: &Config) -> Result<(), OpenError> {
+    Ok(state.expect_pair(&configured_pair(config))?)
 }
 
 /// The pair that `config` names.
-pub fn pair(config: &Config) -> Pair {
-    Pair {
+pub fn configured_pair(config: &Config) -> SyncPair {
+    SyncPair {
         base_url: config.linq.base_url.to_string(),
         source: config.source.path.to_string_lossy().into_owned(),
     }
 }
 
-fn expecting(state: State, config: &Config) -> Result<State, OpenError> {
-    expect(&state, config)?;
+fn state_expecting(state: State, config: &Config) -> Result<State, OpenError> {
+    expect_pair(&state, config)?;
     Ok(state)
 }

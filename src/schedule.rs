@@ -41,9 +41,9 @@ impl Timetable {
             random: fastrand::Rng::with_seed(seed),
             nominal: None,
             next: None,
-            looked: (now, offset(zone, now)),
+            looked: (now, zone_offset(zone, now)),
         };
-        timetable.plan(zone, now);
+        timetable.plan_next(zone, now);
         timetable
     }
 
@@ -55,18 +55,18 @@ impl Timetable {
     /// Whether a run is due at `now`; then the next one is planned. However many
     /// times were missed, it is due once.
     pub fn is_due<Tz: TimeZone>(&mut self, zone: &Tz, now: Timestamp) -> bool {
-        let (before, distance) = std::mem::replace(&mut self.looked, (now, offset(zone, now)));
+        let (before, distance) = std::mem::replace(&mut self.looked, (now, zone_offset(zone, now)));
         let due = self.next.is_some_and(|next| next <= now);
         // A clock that was set back, or a zone that changed, makes the plan worthless.
         if due || now < before || distance != self.looked.1 {
-            self.plan(zone, now);
+            self.plan_next(zone, now);
         }
         due
     }
 
-    fn plan<Tz: TimeZone>(&mut self, zone: &Tz, now: Timestamp) {
+    fn plan_next<Tz: TimeZone>(&mut self, zone: &Tz, now: Timestamp) {
         self.nominal = match &self.schedule {
-            Schedule::Cron(pattern) => next_after(pattern.times(), zone, now),
+            Schedule::Cron(pattern) => next_after(pattern.as_cron(), zone, now),
             Schedule::Every(pause) => {
                 let pause = TimeDelta::from_std(*pause).unwrap_or(TimeDelta::MAX);
                 let latest = now.checked_add_signed(pause);
@@ -85,7 +85,7 @@ impl Timetable {
     }
 }
 
-fn offset<Tz: TimeZone>(zone: &Tz, at: Timestamp) -> i32 {
+fn zone_offset<Tz: TimeZone>(zone: &Tz, at: Timestamp) -> i32 {
     zone.offset_from_utc_datetime(&at.naive_utc()).fix().local_minus_utc()
 }
 
@@ -104,7 +104,7 @@ pub fn longest_pause<Tz: TimeZone>(
     match schedule {
         Schedule::Every(pause) => Some(*pause),
         Schedule::Cron(pattern) => {
-            let after = |from: &Timestamp| next_after(pattern.times(), zone, *from);
+            let after = |from: &Timestamp| next_after(pattern.as_cron(), zone, *from);
             let times: Vec<Timestamp> =
                 std::iter::successors(after(&now), after).take(TIMES).collect();
             let first = times.first()?;
@@ -133,13 +133,13 @@ pub fn next_after<Tz: TimeZone>(times: &Cron, zone: &Tz, after: Timestamp) -> Op
     let is_fixed = matches!(times.determine_job_type(), JobType::FixedTime);
     // Times are whole seconds, and croner keeps the fraction that it is given.
     let mut from = DateTime::from_timestamp(after.timestamp(), 0)?;
-    let mut wall = local(zone, from);
+    let mut wall = local_time(zone, from);
     // Two changes of the clock between two times are more than any zone has.
     for _ in 0..8 {
-        let distance = offset(zone, from);
+        let distance = zone_offset(zone, from);
         let found = next_on_paper(times, wall)?;
-        let at = instant(found, distance)?;
-        if offset(zone, at) == distance {
+        let at = instant_of_local(found, distance)?;
+        if zone_offset(zone, at) == distance {
             if is_fixed && is_second(zone, found, at) {
                 (from, wall) = (at, found);
                 continue;
@@ -148,7 +148,7 @@ pub fn next_after<Tz: TimeZone>(times: &Cron, zone: &Tz, after: Timestamp) -> Op
         }
         let change = first_change(zone, from, at);
         // At this instant clocks are set from one time to another.
-        let (set_from, set_to) = (wall_at(change, distance), local(zone, change));
+        let (set_from, set_to) = (wall_at(change, distance), local_time(zone, change));
         if is_fixed && found < set_to {
             return Some(change);
         }
@@ -165,15 +165,15 @@ fn next_on_paper(times: &Cron, after: NaiveDateTime) -> Option<NaiveDateTime> {
     times.find_next_occurrence(&after.and_utc(), false).ok().map(|found| found.naive_utc())
 }
 
-fn local<Tz: TimeZone>(zone: &Tz, at: Timestamp) -> NaiveDateTime {
-    wall_at(at, offset(zone, at))
+fn local_time<Tz: TimeZone>(zone: &Tz, at: Timestamp) -> NaiveDateTime {
+    wall_at(at, zone_offset(zone, at))
 }
 
 fn wall_at(at: Timestamp, distance: i32) -> NaiveDateTime {
     at.naive_utc() + TimeDelta::seconds(i64::from(distance))
 }
 
-fn instant(wall: NaiveDateTime, distance: i32) -> Option<Timestamp> {
+fn instant_of_local(wall: NaiveDateTime, distance: i32) -> Option<Timestamp> {
     Some(wall.checked_sub_signed(TimeDelta::seconds(i64::from(distance)))?.and_utc())
 }
 
@@ -186,12 +186,12 @@ fn is_second<Tz: TimeZone>(zone: &Tz, wall: NaiveDateTime, at: Timestamp) -> boo
 /// The first whole second after `from` at which the zone's offset is not what it was,
 /// given that it is another one at `to`.
 fn first_change<Tz: TimeZone>(zone: &Tz, from: Timestamp, to: Timestamp) -> Timestamp {
-    let before = offset(zone, from);
+    let before = zone_offset(zone, from);
     let (mut same, mut other) = (from.timestamp(), to.timestamp());
     let at = |second: i64| DateTime::from_timestamp(second, 0).unwrap_or(to);
     while other - same > 1 {
         let middle = same + (other - same) / 2;
-        if offset(zone, at(middle)) == before { same = middle } else { other = middle }
+        if zone_offset(zone, at(middle)) == before { same = middle } else { other = middle }
     }
     at(other)
 }
@@ -209,7 +209,7 @@ mod tests {
 
     fn cron(pattern: &str) -> Cron {
         match pattern.parse().unwrap() {
-            Schedule::Cron(pattern) => pattern.times().clone(),
+            Schedule::Cron(pattern) => pattern.as_cron().clone(),
             Schedule::Every(_) => panic!("{pattern} is no pattern"),
         }
     }

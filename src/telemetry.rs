@@ -47,7 +47,7 @@ pub enum Verbosity {
 }
 
 impl Verbosity {
-    const fn filter(self) -> &'static str {
+    const fn log_filter(self) -> &'static str {
         match self {
             // Who asks for the status by SIGUSR1 gets it.
             Verbosity::Quiet => "error,linqsync::status=info",
@@ -118,16 +118,16 @@ impl Telemetry {
         let format = self.format.unwrap_or(default);
         if format == LogFormat::Journald
             && journal
-            && let Some(layer) = native()
+            && let Some(layer) = journald_layer()
         {
             let subscriber = tracing_subscriber::registry().with(self.env_filter()?).with(layer);
             return Ok(tracing::subscriber::set_global_default(subscriber)?);
         }
-        let subscriber = self.subscriber(format, wants_color(self.color, &stderr), writer)?;
+        let subscriber = self.build_subscriber(format, wants_color(self.color, &stderr), writer)?;
         Ok(tracing::subscriber::set_global_default(subscriber)?)
     }
 
-    fn subscriber<W>(
+    fn build_subscriber<W>(
         &self,
         format: LogFormat,
         colors: Colors,
@@ -154,9 +154,9 @@ impl Telemetry {
     /// A flag wins over the environment, as everywhere.
     fn env_filter(&self) -> Result<EnvFilter, TelemetryError> {
         let filter = match (self.verbosity, &self.filter) {
-            (Some(verbosity), _) => verbosity.filter(),
+            (Some(verbosity), _) => verbosity.log_filter(),
             (None, Some(filter)) => filter,
-            (None, None) => Verbosity::default().filter(),
+            (None, None) => Verbosity::default().log_filter(),
         };
         EnvFilter::try_new(filter)
             .map_err(|source| TelemetryError::Filter { filter: filter.to_owned(), source })
@@ -165,7 +165,7 @@ impl Telemetry {
 
 /// journald's own protocol, where its socket can be reached. Fields are called
 /// `LINQSYNC_RUN` and the like.
-fn native() -> Option<tracing_journald::Layer> {
+fn journald_layer() -> Option<tracing_journald::Layer> {
     let layer = tracing_journald::layer().ok()?;
     let layer = layer.with_field_prefix(Some("LINQSYNC".to_owned()));
     // The same as in text: what happened is not a notice, and why it did is for debugging.
@@ -225,13 +225,13 @@ where
     ) -> fmt::Result {
         let mut text = String::new();
         self.0.format_event(context, Writer::new(&mut text), event)?;
-        let priority = priority(*event.metadata().level());
+        let priority = syslog_priority(*event.metadata().level());
         text.lines().try_for_each(|line| writeln!(writer, "<{priority}>{line}"))
     }
 }
 
 /// The level as syslog(3) counts it.
-fn priority(level: Level) -> u8 {
+fn syslog_priority(level: Level) -> u8 {
     if level == Level::ERROR {
         3
     } else if level == Level::WARN {
@@ -252,9 +252,9 @@ mod tests {
     use super::*;
 
     #[derive(Clone, Default)]
-    struct Paper(Arc<Mutex<Vec<u8>>>);
+    struct CapturedLog(Arc<Mutex<Vec<u8>>>);
 
-    impl Write for Paper {
+    impl Write for CapturedLog {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
             self.0.lock().unwrap().write(bytes)
         }
@@ -266,9 +266,10 @@ mod tests {
 
     /// What is logged as one event of each level from us, and one from a library.
     fn logged(telemetry: &Telemetry, format: LogFormat, colors: Colors) -> String {
-        let paper = Paper::default();
+        let paper = CapturedLog::default();
         let writer = paper.clone();
-        let subscriber = telemetry.subscriber(format, colors, move || writer.clone()).unwrap();
+        let subscriber =
+            telemetry.build_subscriber(format, colors, move || writer.clone()).unwrap();
         tracing::subscriber::with_default(subscriber, || {
             tracing::error!(target: "linqsync::run", "failed\nbadly");
             tracing::warn!(target: "linqsync::run", run = 12, "waiting");

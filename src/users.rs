@@ -6,8 +6,8 @@
 use std::fs;
 
 /// The user who started this process, and who they were before `sudo`.
-pub fn caller() -> String {
-    user(rustix::process::getuid().as_raw(), sudo_user().as_deref())
+pub fn calling_user() -> String {
+    user_text(rustix::process::getuid().as_raw(), sudo_user().as_deref())
 }
 
 /// Who this process's user was before `sudo`, if that is how it was started.
@@ -17,9 +17,9 @@ pub fn sudo_user() -> Option<String> {
 
 /// The user with this number, and who they say that they were before `sudo`, which only
 /// root is believed.
-pub fn user(uid: u32, sudo_user: Option<&str>) -> String {
+pub fn user_text(uid: u32, sudo_user: Option<&str>) -> String {
     let known = fs::read_to_string("/etc/passwd").unwrap_or_default();
-    words(uid, name_in(&known, uid), sudo_user.filter(|_| uid == 0))
+    user_words(uid, name_in(&known, uid), sudo_user.filter(|_| uid == 0))
 }
 
 /// The name of a user in the text of a `passwd` file.
@@ -31,7 +31,7 @@ fn name_in(known: &str, uid: u32) -> Option<&str> {
     })
 }
 
-fn words(uid: u32, name: Option<&str>, sudo_user: Option<&str>) -> String {
+fn user_words(uid: u32, name: Option<&str>, sudo_user: Option<&str>) -> String {
     let user = name.map_or_else(|| format!("uid {uid}"), str::to_owned);
     match sudo_user.filter(|before| !before.is_empty() && *before != user) {
         Some(before) => format!("{before} ({user}, with sudo)"),
@@ -48,11 +48,15 @@ mod tests {
         let known = "root:x:0:0:root:/root:/bin/sh\nanna:x:1001:1001::/home/anna:/bin/sh\nodd\n";
         assert_eq!(name_in(known, 1001), Some("anna"));
         assert_eq!(name_in(known, 1002), None);
-        assert_eq!(words(1001, Some("anna"), None), "anna");
-        assert_eq!(words(1002, None, None), "uid 1002");
-        assert_eq!(words(0, Some("root"), Some("anna")), "anna (root, with sudo)");
-        assert_eq!(words(0, Some("root"), Some("root")), "root");
-        assert_eq!(words(0, Some("root"), Some("")), "root");
-        assert_eq!(user(4_294_967_294, Some("anna")), "uid 4294967294", "only root is believed");
+        assert_eq!(user_words(1001, Some("anna"), None), "anna");
+        assert_eq!(user_words(1002, None, None), "uid 1002");
+        assert_eq!(user_words(0, Some("root"), Some("anna")), "anna (root, with sudo)");
+        assert_eq!(user_words(0, Some("root"), Some("root")), "root");
+        assert_eq!(user_words(0, Some("root"), Some("")), "root");
+        assert_eq!(
+            user_text(4_294_967_294, Some("anna")),
+            "uid 4294967294",
+            "only root is believed"
+        );
     }
 }

@@ -3,13 +3,13 @@
 
 use tokio::time::Instant;
 
-use crate::linq::{Deletion, Effect, Fetched, LinqError, Lookup, Reason};
+use crate::linq::{Deletion, Fetched, LinqError, Lookup, RejectionReason, RequestEffect};
 use crate::mirror::{IntentKind, IntentOutcome, NewIntent};
 use crate::model::{FieldSet, IntentId, LinqId, Values};
 use crate::plan::{LinqWrite, Step};
 
-use super::refused::reason;
-use super::{Apply, FRESH, Halt, Outcome};
+use super::refused::refusal_reason;
+use super::{Apply, FRESH, Halt, WriteOutcome};
 
 /// What is there just before a write.
 pub(super) enum Before {
@@ -26,7 +26,7 @@ pub(super) enum Before {
 }
 
 /// What became of an update or a deletion.
-pub(super) enum Sent<T> {
+pub(super) enum SentWrite<T> {
     /// It was carried out.
     Landed(T),
     /// There was no answer, and the contact is neither as before nor as it was to be.
@@ -36,9 +36,9 @@ pub(super) enum Sent<T> {
 }
 
 /// What a look at a contact says of a write that failed.
-pub(super) enum Looked<T> {
+pub(super) enum FailedWriteState<T> {
     /// What became of it.
-    Settled(Sent<T>),
+    Settled(SentWrite<T>),
     /// It had no effect, and the contact is still as it was where that matters: it may be
     /// sent again.
     AsBefore(Box<Fetched>),
@@ -46,7 +46,7 @@ pub(super) enum Looked<T> {
 
 /// Whether a fresh reading will do, or the contact must be read again in any case.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reread {
+pub(super) enum RereadNeed {
     IfOld,
     Always,
 }
@@ -60,19 +60,19 @@ impl Apply<'_> {
         id: LinqId,
         error: LinqError,
         sendings: u32,
-        judge: impl Fn(Box<Fetched>) -> Looked<T>,
-    ) -> Result<Looked<T>, LinqError> {
-        if !error.may_pass() && error.effect != Effect::Unknown {
+        judge: impl Fn(Box<Fetched>) -> FailedWriteState<T>,
+    ) -> Result<FailedWriteState<T>, LinqError> {
+        if !error.may_pass() && error.effect != RequestEffect::Unknown {
             return Err(error);
         }
         let mut waited = false;
         loop {
             let looked = match self.client.get(id).await {
                 Ok(Lookup::Found(fetched)) => judge(fetched),
-                Ok(Lookup::Absent) => Looked::Settled(Sent::Gone),
+                Ok(Lookup::Absent) => FailedWriteState::Settled(SentWrite::Gone),
                 Ok(Lookup::Unproven(_)) | Err(_) => return Err(error),
             };
-            if waited || matches!(looked, Looked::Settled(_)) {
+            if waited || matches!(looked, FailedWriteState::Settled(_)) {
                 return Ok(looked);
             }
             let looked_at = Instant::now();
@@ -91,24 +91,24 @@ impl Apply<'_> {
         step: &Step,
         id: LinqId,
         expected: &Values,
-    ) -> Result<Outcome, Halt> {
-        let before = match self.before(id, expected, Reread::Always).await? {
+    ) -> Result<WriteOutcome, Halt> {
+        let before = match self.read_before(id, expected, RereadNeed::Always).await? {
             Before::Expected(fetched) => fetched,
-            Before::Changed(fetched) => return self.stale(fetched),
-            Before::Nothing => return Ok(Outcome::Vanished(id)),
-            Before::Unproven | Before::Trusted => return Ok(Outcome::Hidden),
+            Before::Changed(fetched) => return self.report_stale(fetched),
+            Before::Nothing => return Ok(WriteOutcome::Vanished(id)),
+            Before::Unproven | Before::Trusted => return Ok(WriteOutcome::Hidden),
         };
         // Whole and durable before the request: Linq cannot give it back.
-        self.recorder().shown(&before, self.now())?;
-        let intent = self.intend(step, IntentKind::DeleteInLinq { linq_id: id }).await?;
+        self.recorder().record_shown(&before, self.now())?;
+        let intent = self.write_intent(step, IntentKind::DeleteInLinq { linq_id: id }).await?;
         match self.delete_until_answered(id, expected).await {
-            Ok(Sent::Landed(()) | Sent::Gone) => {
-                self.recorder().deleted(step, intent, &before, self.now())?;
-                Ok(Outcome::Deleted(id))
+            Ok(SentWrite::Landed(()) | SentWrite::Gone) => {
+                self.recorder().record_deleted(step, intent, &before, self.now())?;
+                Ok(WriteOutcome::Deleted(id))
             }
-            Ok(Sent::Unclear(shown)) => {
+            Ok(SentWrite::Unclear(shown)) => {
                 self.state.close_intent(intent, IntentOutcome::Abandoned)?;
-                self.stale(*shown)
+                self.report_stale(*shown)
             }
             Err(error) => {
                 let expected = expected.clone();
@@ -123,39 +123,39 @@ impl Apply<'_> {
         &self,
         id: LinqId,
         expected: &Values,
-    ) -> Result<Sent<()>, LinqError> {
+    ) -> Result<SentWrite<()>, LinqError> {
         let judge = |fetched: Box<Fetched>| {
             if self.has_changed(expected, &fetched) {
-                Looked::Settled(Sent::Unclear(fetched))
+                FailedWriteState::Settled(SentWrite::Unclear(fetched))
             } else {
-                Looked::AsBefore(fetched)
+                FailedWriteState::AsBefore(fetched)
             }
         };
         for sendings in 1.. {
             let error = match self.client.delete(id).await {
-                Ok(Deletion::Done | Deletion::AlreadyGone) => return Ok(Sent::Landed(())),
+                Ok(Deletion::Done | Deletion::AlreadyGone) => return Ok(SentWrite::Landed(())),
                 Err(error) => error,
             };
             match self.look_and_wait(id, error, sendings, judge).await? {
-                Looked::Settled(sent) => return Ok(sent),
-                Looked::AsBefore(_) => {}
+                FailedWriteState::Settled(sent) => return Ok(sent),
+                FailedWriteState::AsBefore(_) => {}
             }
         }
-        Ok(Sent::Gone)
+        Ok(SentWrite::Gone)
     }
 
     fn has_changed(&self, expected: &Values, fetched: &Fetched) -> bool {
         let shown = &fetched.contact.values;
-        !self.policy.canon.differing(FieldSet::ALL, expected, shown).is_empty()
+        !self.policy.canon.differing_fields(FieldSet::ALL, expected, shown).is_empty()
     }
 
-    pub(super) async fn before(
+    pub(super) async fn read_before(
         &self,
         id: LinqId,
         expected: &Values,
-        reread: Reread,
+        reread: RereadNeed,
     ) -> Result<Before, LinqError> {
-        if reread == Reread::IfOld && self.began.elapsed() < FRESH {
+        if reread == RereadNeed::IfOld && self.began.elapsed() < FRESH {
             return Ok(Before::Trusted);
         }
         Ok(match self.client.get(id).await? {
@@ -170,14 +170,18 @@ impl Apply<'_> {
 
     /// Linq shows something that the plan did not know: it goes into the mirror, and
     /// this contact is planned anew.
-    pub(super) fn stale(&self, fetched: Fetched) -> Result<Outcome, Halt> {
-        self.recorder().shown(&fetched, self.now())?;
-        Ok(Outcome::Stale(fetched))
+    pub(super) fn report_stale(&self, fetched: Fetched) -> Result<WriteOutcome, Halt> {
+        self.recorder().record_shown(&fetched, self.now())?;
+        Ok(WriteOutcome::Stale(fetched))
     }
 
     /// Makes an intent durable, as one that is about to be sent, together with those of the
     /// other writes that have come as far by now.
-    pub(super) async fn intend(&self, step: &Step, kind: IntentKind) -> Result<IntentId, Halt> {
+    pub(super) async fn write_intent(
+        &self,
+        step: &Step,
+        kind: IntentKind,
+    ) -> Result<IntentId, Halt> {
         let begin = |intents: &[NewIntent]| self.state.begin_intents(self.run, self.now(), intents);
         let intent = NewIntent { link: step.subject.link, kind };
         Ok(self.begun.add(intent, begin).await?)
@@ -191,29 +195,29 @@ impl Apply<'_> {
         write: &LinqWrite,
         intent: IntentId,
         error: LinqError,
-    ) -> Result<Outcome, Halt> {
+    ) -> Result<WriteOutcome, Halt> {
         let Some(rejection) = error.rejection() else {
             return Err(error.into());
         };
-        if rejection.reason == Reason::NoSuchContact
+        if rejection.reason == RejectionReason::NoSuchContact
             && let Some(id) = crate::record::linq_id(write)
         {
             self.state.close_intent(intent, IntentOutcome::Refused)?;
-            return Ok(Outcome::Vanished(id));
+            return Ok(WriteOutcome::Vanished(id));
         }
-        let said = reason(rejection, &rejection.texts().join("; "));
-        self.refuse(step, write, intent, FieldSet::EMPTY, &said)
+        let said = refusal_reason(rejection, &rejection.texts().join("; "));
+        self.record_refusal(step, write, intent, FieldSet::EMPTY, &said)
     }
 
-    pub(super) fn refuse(
+    pub(super) fn record_refusal(
         &self,
         step: &Step,
         write: &LinqWrite,
         intent: IntentId,
         fields: FieldSet,
         reason: &str,
-    ) -> Result<Outcome, Halt> {
-        self.recorder().refused(step, write, intent, fields, reason, self.now())?;
-        Ok(Outcome::Refused)
+    ) -> Result<WriteOutcome, Halt> {
+        self.recorder().record_refused(step, write, intent, fields, reason, self.now())?;
+        Ok(WriteOutcome::Refused)
     }
 }

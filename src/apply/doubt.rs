@@ -5,27 +5,27 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::gauge::Stage;
-use crate::linq::{Completeness, Doubt, Fetched, LinqError, Listing, Lookup, walk};
+use crate::linq::{Completeness, Fetched, LinqError, Listing, ListingDoubt, Lookup, walk};
 use crate::mirror::{IntentOutcome, StateError};
 use crate::model::{IntentId, LinqId, Resting, Values};
 use crate::plan::{Likeness, LinqWrite, Step, trace_of};
+use crate::progress::ProgressStage;
 
-use super::create::Sent;
+use super::create::CreateBody;
 use super::refused::Creating;
-use super::{Apply, Halt, LinqOutcome, MOST_GIVEN_UP, Outcome};
+use super::{Apply, Halt, LinqOutcome, MOST_GIVEN_UP, WriteOutcome};
 
 /// How often a create is sent before the run gives up on Linq.
 const SENDINGS: usize = 3;
 
 /// A create of which it cannot be told yet whether it arrived.
 #[derive(Debug)]
-pub(super) struct InDoubt {
+pub(super) struct UnclearCreate {
     pub(super) step: Step,
     pub(super) write: LinqWrite,
     pub(super) intent: IntentId,
     /// What is sent if it has to be sent again.
-    pub(super) sent: Sent,
+    pub(super) sent: CreateBody,
     /// What would be there if it arrived.
     pub(super) expected: Values,
     /// When it was sent last, or this run began, if that was before.
@@ -37,9 +37,9 @@ pub(super) struct InDoubt {
 impl Apply<'_> {
     /// Waits until every create in doubt is settled, looks for it in a whole listing,
     /// and sends it again only if that lacks it.
-    pub(super) async fn settle(
+    pub(super) async fn settle_doubts(
         &self,
-        mut in_doubt: Vec<InDoubt>,
+        mut in_doubt: Vec<UnclearCreate>,
         done: &mut LinqOutcome,
     ) -> Result<(), Halt> {
         for _ in 1..SENDINGS {
@@ -51,7 +51,7 @@ impl Apply<'_> {
         }
         let mut given_up = 0;
         for doubt in in_doubt {
-            given_up = self.given_up.add(&doubt.write);
+            given_up = self.given_up.give_up(&doubt.write);
             done.notices.push(format!(
                 "Linq did not answer whether it created {}; the next run looks again",
                 doubt.step.subject.name
@@ -69,10 +69,10 @@ impl Apply<'_> {
         }
     }
 
-    async fn wait_for(&self, in_doubt: &[InDoubt]) -> Result<(), Halt> {
+    async fn wait_for(&self, in_doubt: &[UnclearCreate]) -> Result<(), Halt> {
         let waits = in_doubt.iter().map(|doubt| self.settle.saturating_sub(doubt.since.elapsed()));
         let wait = waits.max().unwrap_or(Duration::ZERO);
-        self.client.gauge().begin(Stage::Settling, None);
+        self.client.progress().begin_stage(ProgressStage::Settling, None);
         tracing::warn!(
             creates = in_doubt.len(),
             seconds = wait.as_secs(),
@@ -90,17 +90,17 @@ impl Apply<'_> {
     /// what several contacts could be is left to the next plan.
     async fn look_again(
         &self,
-        in_doubt: Vec<InDoubt>,
+        in_doubt: Vec<UnclearCreate>,
         done: &mut LinqOutcome,
-    ) -> Result<Vec<InDoubt>, Halt> {
-        let listing = self.listing(&in_doubt).await?;
+    ) -> Result<Vec<UnclearCreate>, Halt> {
+        let listing = self.read_listing(&in_doubt).await?;
         let mut taken: Vec<LinqId> = Vec::new();
         let mut still = Vec::new();
         for mut doubt in in_doubt {
             let mut best: Option<(Likeness, &Fetched)> = None;
             for fetched in listing.contacts.values() {
                 let is_taken = taken.contains(&fetched.contact.id);
-                let likeness = if is_taken { None } else { self.trace(&doubt, fetched)? };
+                let likeness = if is_taken { None } else { self.find_likeness(&doubt, fetched)? };
                 if let Some(likeness) = likeness
                     && best.is_none_or(|(known, _)| likeness < known)
                 {
@@ -110,7 +110,7 @@ impl Apply<'_> {
             if let Some((_, trace)) = best {
                 taken.push(trace.contact.id);
                 // The plan decides what it is: the record may have been edited since.
-                done.add(self.stale(trace.clone())?);
+                done.count_outcome(self.report_stale(trace.clone())?);
                 continue;
             }
             // Find may show what the listing does not: each is a witness of its own.
@@ -118,7 +118,7 @@ impl Apply<'_> {
                 && !taken.contains(&trace.contact.id)
             {
                 taken.push(trace.contact.id);
-                done.add(self.stale(trace)?);
+                done.count_outcome(self.report_stale(trace)?);
                 continue;
             }
             let hopeless = doubt.error.as_ref().is_some_and(|error| !error.may_pass());
@@ -128,16 +128,16 @@ impl Apply<'_> {
             }
             self.intend_again(&mut doubt).await?;
             let creating = Creating::new(doubt.sent);
-            match self.send(&doubt.step, &doubt.write, doubt.intent, creating).await? {
-                Outcome::InDoubt(doubt) => still.push(*doubt),
-                outcome @ (Outcome::Created(_)
-                | Outcome::Updated(_)
-                | Outcome::Deleted(_)
-                | Outcome::Stale(_)
-                | Outcome::Vanished(_)
-                | Outcome::Hidden
-                | Outcome::Refused
-                | Outcome::GivenUp(_)) => done.add(outcome),
+            match self.send_create(&doubt.step, &doubt.write, doubt.intent, creating).await? {
+                WriteOutcome::InDoubt(doubt) => still.push(*doubt),
+                outcome @ (WriteOutcome::Created(_)
+                | WriteOutcome::Updated(_)
+                | WriteOutcome::Deleted(_)
+                | WriteOutcome::Stale(_)
+                | WriteOutcome::Vanished(_)
+                | WriteOutcome::Hidden
+                | WriteOutcome::Refused
+                | WriteOutcome::GivenUp(_)) => done.count_outcome(outcome),
             }
         }
         Ok(still)
@@ -145,7 +145,7 @@ impl Apply<'_> {
 
     /// A listing in which to look for creates in doubt. For whom find cannot see it is all
     /// there is, and two in a row must show the same people.
-    async fn listing(&self, in_doubt: &[InDoubt]) -> Result<Listing, LinqError> {
+    async fn read_listing(&self, in_doubt: &[UnclearCreate]) -> Result<Listing, LinqError> {
         let nobody = Resting::default();
         let first = walk(self.client, &nobody, |_| false).await?;
         if in_doubt.iter().all(|doubt| doubt.expected.can_be_found()) {
@@ -155,7 +155,7 @@ impl Apply<'_> {
         if !second.contacts.keys().eq(first.contacts.keys())
             && second.completeness == Completeness::Complete
         {
-            second.completeness = Completeness::Partial(Doubt::TotalsDiffer);
+            second.completeness = Completeness::Partial(ListingDoubt::TotalsDiffer);
         }
         for (id, fetched) in first.contacts {
             second.contacts.entry(id).or_insert(fetched);
@@ -164,35 +164,44 @@ impl Apply<'_> {
     }
 
     /// Makes durable what is sent again: the record may have been edited since.
-    async fn intend_again(&self, doubt: &mut InDoubt) -> Result<(), Halt> {
+    async fn intend_again(&self, doubt: &mut UnclearCreate) -> Result<(), Halt> {
         if doubt.sent.values == doubt.expected {
             self.state.mark_sent(doubt.intent, self.now())?;
         } else {
             self.state.close_intent(doubt.intent, IntentOutcome::NotSent)?;
-            let creation = self.creation(&doubt.step, &doubt.sent);
-            doubt.intent = self.intend(&doubt.step, creation).await?;
+            let creation = self.intent_kind(&doubt.step, &doubt.sent);
+            doubt.intent = self.write_intent(&doubt.step, creation).await?;
         }
         Ok(())
     }
 
     /// The contact that a create in doubt has made, if find shows exactly that.
-    pub(super) async fn trace_by_find(&self, doubt: &InDoubt) -> Result<Option<Fetched>, Halt> {
+    pub(super) async fn trace_by_find(
+        &self,
+        doubt: &UnclearCreate,
+    ) -> Result<Option<Fetched>, Halt> {
         let found = self.find(&doubt.expected).await?;
         let mut traces = Vec::new();
         for fetched in &found {
-            traces.extend(self.trace(doubt, fetched)?.map(|_| fetched.contact.id));
+            traces.extend(self.find_likeness(doubt, fetched)?.map(|_| fetched.contact.id));
         }
         let Some(id) = traces.first() else { return Ok(None) };
         // A link is for good: the contact itself must say the same under its id.
         match self.client.get(*id).await? {
-            Lookup::Found(fetched) if self.trace(doubt, &fetched)?.is_some() => Ok(Some(*fetched)),
+            Lookup::Found(fetched) if self.find_likeness(doubt, &fetched)?.is_some() => {
+                Ok(Some(*fetched))
+            }
             Lookup::Found(_) | Lookup::Absent | Lookup::Unproven(_) => Ok(None),
         }
     }
 
     /// How much a contact looks like what a create in doubt would have made, if it is
     /// nobody's yet.
-    fn trace(&self, doubt: &InDoubt, fetched: &Fetched) -> Result<Option<Likeness>, StateError> {
+    fn find_likeness(
+        &self,
+        doubt: &UnclearCreate,
+        fetched: &Fetched,
+    ) -> Result<Option<Likeness>, StateError> {
         let id = fetched.contact.id;
         let trace = trace_of(&fetched.contact, &doubt.expected, self.policy.canon);
         if trace.is_none() || self.seen.linq.contacts.contains_key(&id) {

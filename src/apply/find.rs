@@ -3,7 +3,7 @@
 //! Owns what is searched for, and with how many requests. Leaves who of those who were found it
 //! is to [`crate::plan`].
 
-use crate::linq::{Fetched, FindBy, Finding, LinqError};
+use crate::linq::{Fetched, FindBy, LinqError, SearchResult};
 use crate::model::{Canon, Field, LinqContact, Values};
 use crate::plan::{LinqWrite, Step};
 
@@ -22,11 +22,11 @@ impl Apply<'_> {
         let number = self.policy.canon.phone_key(values).unwrap_or_default();
         if self.client.finds_either() && !email.is_empty() && !number.is_empty() {
             match self.find_by(FindBy::Either { email, phone: &number }).await? {
-                Finding::Nothing => return Ok(Vec::new()),
-                Finding::Found(found) if self.has_both(&found.contact, values) => {
+                SearchResult::Nothing => return Ok(Vec::new()),
+                SearchResult::Found(found) if self.has_both(&found.contact, values) => {
                     return Ok(vec![*found]);
                 }
-                Finding::Found(_) | Finding::CannotSearch => {}
+                SearchResult::Found(_) | SearchResult::CannotSearch => {}
             }
         }
         self.find_by_each(values, email, &number).await
@@ -44,9 +44,9 @@ impl Apply<'_> {
         for ways in [&[FindBy::Email(email)][..], &[FindBy::Phone(number), FindBy::Phone(again)]] {
             for way in ways {
                 match self.find_by(*way).await? {
-                    Finding::Found(fetched) => found.push(*fetched),
-                    Finding::Nothing => {}
-                    Finding::CannotSearch => continue,
+                    SearchResult::Found(fetched) => found.push(*fetched),
+                    SearchResult::Nothing => {}
+                    SearchResult::CannotSearch => continue,
                 }
                 break;
             }
@@ -54,9 +54,9 @@ impl Apply<'_> {
         Ok(found)
     }
 
-    async fn find_by(&self, by: FindBy<'_>) -> Result<Finding, LinqError> {
+    async fn find_by(&self, by: FindBy<'_>) -> Result<SearchResult, LinqError> {
         let (FindBy::Email(text) | FindBy::Phone(text) | FindBy::Either { email: text, .. }) = by;
-        if text.is_empty() { Ok(Finding::CannotSearch) } else { self.client.find(by).await }
+        if text.is_empty() { Ok(SearchResult::CannotSearch) } else { self.client.find(by).await }
     }
 
     fn has_both(&self, contact: &LinqContact, values: &Values) -> bool {
@@ -101,7 +101,7 @@ impl Apply<'_> {
 }
 
 /// A contact that has an e-mail address and a phone number, if the listing shows one.
-pub(crate) fn sample<'a>(
+pub(crate) fn searchable_sample<'a>(
     mut contacts: impl Iterator<Item = &'a LinqContact>,
     canon: Canon,
 ) -> Option<&'a LinqContact> {

@@ -26,17 +26,17 @@ use futures_util::stream;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::gauge::Stage;
-use crate::linq::{Client, Failure, Fetched, LinqError, TransportError, Verdict};
+use crate::linq::{Client, Failure, Fetched, LinqError, Remedy, TransportError};
 use crate::mirror::{State, StateError};
 use crate::model::{Fingerprint, LinqContact, LinqId, Policy, RunId, Timestamp, Values};
 use crate::plan::{LinqWrite, Observation, Plan, Step};
+use crate::progress::ProgressStage;
 use crate::record::Recorder;
 
 pub(crate) use begun::Begun;
-pub(crate) use find::sample;
+pub(crate) use find::searchable_sample;
 pub(crate) use refused::Learned;
-pub(crate) use source::{Removed, SourceHalt, write_source};
+pub(crate) use source::{RemovedRecords, SourceHalt, write_source};
 pub(crate) use unwritable::RefusedEdit;
 
 /// How old a reading may be when a contact is changed or deleted on its strength.
@@ -53,12 +53,12 @@ pub(crate) struct GivenUp(RefCell<BTreeSet<Fingerprint>>);
 
 impl GivenUp {
     /// Whether `write` is among them.
-    pub(crate) fn holds(&self, write: &LinqWrite) -> bool {
+    pub(crate) fn contains_write(&self, write: &LinqWrite) -> bool {
         self.0.borrow().contains(&write.fingerprint())
     }
 
     /// Gives `write` up; tells how many that are by now.
-    fn add(&self, write: &LinqWrite) -> usize {
+    fn give_up(&self, write: &LinqWrite) -> usize {
         let mut given_up = self.0.borrow_mut();
         given_up.insert(write.fingerprint());
         given_up.len()
@@ -131,7 +131,7 @@ pub(crate) struct LinqOutcome {
 
 /// How far the writes of one plan are.
 #[derive(Default)]
-struct Progress {
+struct WriteProgress {
     /// Whom Linq has created, as it answered.
     created: RefCell<BTreeMap<LinqId, Values>>,
     /// Creates of which it cannot be told whether they arrived.
@@ -140,7 +140,7 @@ struct Progress {
 
 /// What became of one write to Linq.
 #[derive(Debug)]
-enum Outcome {
+enum WriteOutcome {
     Created(Fetched),
     Updated(Fetched),
     Deleted(LinqId),
@@ -153,37 +153,37 @@ enum Outcome {
     /// Linq refused it, and that is recorded.
     Refused,
     /// It cannot be told yet whether a create arrived.
-    InDoubt(Box<doubt::InDoubt>),
+    InDoubt(Box<doubt::UnclearCreate>),
     /// Linq fails on this one, and not on others.
     GivenUp(LinqError),
 }
 
 impl LinqOutcome {
-    fn add(&mut self, outcome: Outcome) {
+    fn count_outcome(&mut self, outcome: WriteOutcome) {
         match outcome {
-            Outcome::Created(fetched) => {
+            WriteOutcome::Created(fetched) => {
                 self.created += 1;
                 self.shown.insert(fetched.contact.id, fetched);
             }
-            Outcome::Updated(fetched) => {
+            WriteOutcome::Updated(fetched) => {
                 self.updated += 1;
                 self.shown.insert(fetched.contact.id, fetched);
             }
-            Outcome::Deleted(id) => {
+            WriteOutcome::Deleted(id) => {
                 self.deleted += 1;
                 self.gone.push(id);
             }
-            Outcome::Stale(fetched) => {
+            WriteOutcome::Stale(fetched) => {
                 self.shown.insert(fetched.contact.id, fetched);
             }
-            Outcome::Vanished(id) => {
+            WriteOutcome::Vanished(id) => {
                 self.vanished += 1;
                 self.gone.push(id);
             }
-            Outcome::Hidden => self.hidden += 1,
+            WriteOutcome::Hidden => self.hidden += 1,
             // The next plan shows them: as rejected, or as still to be done.
-            Outcome::Refused | Outcome::InDoubt(_) => {}
-            Outcome::GivenUp(error) => {
+            WriteOutcome::Refused | WriteOutcome::InDoubt(_) => {}
+            WriteOutcome::GivenUp(error) => {
                 self.failed.get_or_insert(error);
             }
         }
@@ -208,23 +208,23 @@ impl<'a> Apply<'a> {
             }
             Some(LinqWrite::Delete { .. }) | None => None,
         });
-        let progress = Progress::default();
+        let progress = WriteProgress::default();
         let mut in_doubt = Vec::new();
         for some in self.first_to_try(writes.collect()).await {
-            self.each(Stage::Writing, some, &progress, |outcome| match outcome {
-                Outcome::InDoubt(doubt) => in_doubt.push(*doubt),
-                outcome @ (Outcome::Created(_)
-                | Outcome::Updated(_)
-                | Outcome::Deleted(_)
-                | Outcome::Stale(_)
-                | Outcome::Vanished(_)
-                | Outcome::Hidden
-                | Outcome::Refused
-                | Outcome::GivenUp(_)) => done.add(outcome),
+            self.write_all(ProgressStage::Writing, some, &progress, |outcome| match outcome {
+                WriteOutcome::InDoubt(doubt) => in_doubt.push(*doubt),
+                outcome @ (WriteOutcome::Created(_)
+                | WriteOutcome::Updated(_)
+                | WriteOutcome::Deleted(_)
+                | WriteOutcome::Stale(_)
+                | WriteOutcome::Vanished(_)
+                | WriteOutcome::Hidden
+                | WriteOutcome::Refused
+                | WriteOutcome::GivenUp(_)) => done.count_outcome(outcome),
             })
             .await?;
         }
-        self.settle(in_doubt, done).await
+        self.settle_doubts(in_doubt, done).await
     }
 
     /// Carries out the deletions of `plan` in Linq.
@@ -237,22 +237,25 @@ impl<'a> Apply<'a> {
             Some(write @ LinqWrite::Delete { .. }) => Some((step, write)),
             Some(LinqWrite::Create { .. } | LinqWrite::Update { .. }) | None => None,
         });
-        let progress = Progress::default();
+        let progress = WriteProgress::default();
         let deletions = deletions.collect();
-        self.each(Stage::Deleting, deletions, &progress, |outcome| done.add(outcome)).await
+        self.write_all(ProgressStage::Deleting, deletions, &progress, |outcome| {
+            done.count_outcome(outcome)
+        })
+        .await
     }
 
     /// Makes writes concurrently. After the first failure nothing further is begun,
     /// and what is in flight is brought to its end.
-    async fn each(
+    async fn write_all(
         &self,
-        stage: Stage,
+        stage: ProgressStage,
         writes: Vec<(&Step, &LinqWrite)>,
-        progress: &Progress,
-        mut landed: impl FnMut(Outcome),
+        progress: &WriteProgress,
+        mut landed: impl FnMut(WriteOutcome),
     ) -> Result<(), Halt> {
-        let gauge = self.client.gauge();
-        gauge.begin(stage, u64::try_from(writes.len()).ok());
+        let gauge = self.client.progress();
+        gauge.begin_stage(stage, u64::try_from(writes.len()).ok());
         let failed = RefCell::new(None);
         let concurrency = self.client.settings().concurrency.get();
         let mut outcomes = stream::iter(writes)
@@ -273,7 +276,7 @@ impl<'a> Apply<'a> {
             })
             .buffer_unordered(concurrency);
         while let Some(outcome) = outcomes.next().await {
-            gauge.advance(1);
+            gauge.advance_by(1);
             outcome.into_iter().for_each(&mut landed);
         }
         drop(outcomes);
@@ -286,18 +289,20 @@ impl<'a> Apply<'a> {
         &self,
         step: &Step,
         write: &LinqWrite,
-        progress: &Progress,
-    ) -> Result<Option<Outcome>, Halt> {
+        progress: &WriteProgress,
+    ) -> Result<Option<WriteOutcome>, Halt> {
         let creates = matches!(write, LinqWrite::Create { .. });
-        if self.given_up.holds(write) || creates && progress.in_doubt.get() >= MOST_IN_DOUBT {
+        if self.given_up.contains_write(write)
+            || creates && progress.in_doubt.get() >= MOST_IN_DOUBT
+        {
             return Ok(None);
         }
-        match self.one(step, write, progress).await {
+        match self.write_one(step, write, progress).await {
             Err(Halt::Linq(error)) if self.fails_alone(&error).await => {
-                if self.given_up.add(write) > MOST_GIVEN_UP {
+                if self.given_up.give_up(write) > MOST_GIVEN_UP {
                     return Err(Halt::Linq(error));
                 }
-                Ok(Some(Outcome::GivenUp(error)))
+                Ok(Some(WriteOutcome::GivenUp(error)))
             }
             outcome => outcome.map(Some),
         }
@@ -307,23 +312,23 @@ impl<'a> Apply<'a> {
     /// tells.
     async fn fails_alone(&self, error: &LinqError) -> bool {
         let may_be_alone = match &error.verdict {
-            Verdict::Failed(Failure::Status(answered)) => answered.status.as_u16() != 429,
-            Verdict::Failed(Failure::NoAnswer(error)) => {
+            Remedy::Failed(Failure::Status(answered)) => answered.status.as_u16() != 429,
+            Remedy::Failed(Failure::NoAnswer(error)) => {
                 !matches!(error, TransportError::NotSent(_))
             }
-            Verdict::Failed(Failure::NotBelieved { .. } | Failure::Redirected(_))
-            | Verdict::Rejected(_) => true,
-            Verdict::NoToken(_) | Verdict::TokenRefused(_) | Verdict::Halted(_) => false,
+            Remedy::Failed(Failure::NotBelieved { .. } | Failure::Redirected(_))
+            | Remedy::Rejected(_) => true,
+            Remedy::NoToken(_) | Remedy::TokenRefused(_) | Remedy::Halted(_) => false,
         };
-        may_be_alone && self.client.check().await.is_ok()
+        may_be_alone && self.client.check_access().await.is_ok()
     }
 
-    async fn one(
+    async fn write_one(
         &self,
         step: &Step,
         write: &LinqWrite,
-        progress: &Progress,
-    ) -> Result<Outcome, Halt> {
+        progress: &WriteProgress,
+    ) -> Result<WriteOutcome, Halt> {
         if self.stop.is_cancelled() {
             return Err(Halt::Stopped);
         }

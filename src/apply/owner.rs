@@ -6,16 +6,16 @@
 use tokio::sync::MutexGuard;
 
 use crate::model::{Field, Side};
-use crate::observe::record;
+use crate::observe::record_at;
 use crate::plan::Step;
 use crate::record::RefusedField;
 
 use super::refused::Creating;
-use super::{Apply, Halt, Outcome};
+use super::{Apply, Halt, WriteOutcome};
 
 /// The turn of the one create that finds out whether Linq knows a user, where that is not
 /// known.
-pub(super) type Turn<'a> = Option<MutexGuard<'a, ()>>;
+pub(super) type OwnerProbe<'a> = Option<MutexGuard<'a, ()>>;
 
 impl Apply<'_> {
     /// Whether Linq has refused `email`, for whom the contact of `step` is to be created, and
@@ -25,9 +25,9 @@ impl Apply<'_> {
     }
 
     /// The contact of `step` is not created, as the others for the same user.
-    pub(super) fn not_sent(&self, step: &Step) -> Result<Outcome, Halt> {
+    pub(super) fn not_sent(&self, step: &Step) -> Result<WriteOutcome, Halt> {
         self.recorder().not_sent(step, self.now())?;
-        Ok(Outcome::Refused)
+        Ok(WriteOutcome::Refused)
     }
 
     /// Sees to it that no two contacts are created for a user of whom it is not known whether
@@ -37,13 +37,13 @@ impl Apply<'_> {
         &self,
         step: &Step,
         creating: &mut Creating,
-    ) -> Result<Option<Turn<'_>>, Halt> {
+    ) -> Result<Option<OwnerProbe<'_>>, Halt> {
         loop {
             let Some(email) = creating.sent.user_email.clone() else { return Ok(Some(None)) };
             if self.learned.is_known(&email) {
                 return Ok(Some(None));
             }
-            let turn = self.learned.first().lock().await;
+            let turn = self.learned.owner_turn().lock().await;
             if self.stop.is_cancelled() {
                 return Err(Halt::Stopped);
             }
@@ -65,9 +65,9 @@ impl Apply<'_> {
     /// The owner whom the step's record names.
     pub(super) fn owner_of(&self, step: &Step) -> Option<&str> {
         let writes = self.policy.writes_field(Side::Linq, Field::Owner);
-        let record = record(self.seen, step.subject.record.filter(|_| writes)?);
+        let record = record_at(self.seen, step.subject.record.filter(|_| writes)?);
         let owner = record.values[Field::Owner].trim();
-        (!owner.is_empty() && !record.rejects(Field::Owner)).then_some(owner)
+        (!owner.is_empty() && !record.is_rejected(Field::Owner)).then_some(owner)
     }
 
     /// The refusal of the owner whom the step's record names, if that is `email` and Linq does

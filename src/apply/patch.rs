@@ -4,12 +4,12 @@
 //! Owns the field that identifies the contact in each request, the owner who is sent along, and
 //! the comparison with the answer. Leaves which fields are sent to [`super::update`].
 
-use crate::linq::{Fetched, LinqError, Lookup, Reason, Update, UpdateError};
-use crate::model::{Canon, Change, Field, FieldSet, LinqId, Values};
+use crate::linq::{Fetched, LinqError, Lookup, RejectionReason, Update, UpdateError};
+use crate::model::{Canon, Field, FieldChange, FieldSet, LinqId, Values};
 use crate::plan::is_rewritten;
 
 use super::Apply;
-use super::change::{Looked, Sent};
+use super::change::{FailedWriteState, SentWrite};
 
 impl Apply<'_> {
     /// Sends an update of a contact that is `current`. Before it is sent again the contact
@@ -19,50 +19,50 @@ impl Apply<'_> {
         &self,
         id: LinqId,
         mut update: Update,
-        set: &[Change],
+        set: &[FieldChange],
         mut current: Values,
         avoided: FieldSet,
-    ) -> Result<Sent<Fetched>, LinqError> {
+    ) -> Result<SentWrite<Fetched>, LinqError> {
         let judge = |fetched: Box<Fetched>| match look_of(
             set,
             &fetched.contact.values,
             self.policy.canon,
         ) {
-            Look::AsSent => Looked::Settled(Sent::Landed(*fetched)),
-            Look::AsBefore => Looked::AsBefore(fetched),
-            Look::Neither => Looked::Settled(Sent::Unclear(fetched)),
+            UpdateTrace::AsSent => FailedWriteState::Settled(SentWrite::Landed(*fetched)),
+            UpdateTrace::AsBefore => FailedWriteState::AsBefore(fetched),
+            UpdateTrace::Neither => FailedWriteState::Settled(SentWrite::Unclear(fetched)),
         };
         let sent = set.iter().map(|change| change.field).collect();
         for sendings in 1.. {
-            let error = match self.patch(id, update.clone(), set).await {
-                Ok(answer) => return Ok(Sent::Landed(answer.completed(sent, &current))),
+            let error = match self.send_update(id, update.clone(), set).await {
+                Ok(answer) => return Ok(SentWrite::Landed(answer.complete_with(sent, &current))),
                 Err(error) => error,
             };
             let shown = match self.look_and_wait(id, error, sendings, judge).await? {
-                Looked::Settled(Sent::Landed(answer)) => {
-                    return Ok(Sent::Landed(answer.completed(sent, &current)));
+                FailedWriteState::Settled(SentWrite::Landed(answer)) => {
+                    return Ok(SentWrite::Landed(answer.complete_with(sent, &current)));
                 }
-                Looked::Settled(other) => return Ok(other),
-                Looked::AsBefore(shown) => shown,
+                FailedWriteState::Settled(other) => return Ok(other),
+                FailedWriteState::AsBefore(shown) => shown,
             };
             match self.update_of(set, &shown.contact.values, avoided) {
                 Ok(again) => update = again,
-                Err(_) => return Ok(Sent::Unclear(shown)),
+                Err(_) => return Ok(SentWrite::Unclear(shown)),
             }
             current = shown.contact.values;
         }
-        Ok(Sent::Gone)
+        Ok(SentWrite::Gone)
     }
 
     /// The answer to an update, or what Linq shows now where the answer is as if nothing
     /// had been sent: it may be an old one.
-    pub(super) async fn believed(
+    pub(super) async fn confirmed_answer(
         &self,
         id: LinqId,
         answer: Fetched,
-        set: &[Change],
+        set: &[FieldChange],
     ) -> Result<Fetched, LinqError> {
-        if self.taken(set, &answer).len() == set.len() {
+        if self.taken_changes(set, &answer).len() == set.len() {
             return Ok(answer);
         }
         Ok(match self.client.get(id).await? {
@@ -73,14 +73,14 @@ impl Apply<'_> {
 
     /// The changes without those that Linq ignored: a field that has its old value and
     /// nothing of the new one. An ignored clearing is a matter of the base.
-    pub(super) fn taken(&self, set: &[Change], answer: &Fetched) -> Vec<Change> {
+    pub(super) fn taken_changes(&self, set: &[FieldChange], answer: &Fetched) -> Vec<FieldChange> {
         let canon = self.policy.canon;
-        let is_ignored = |change: &&Change| {
-            let Change { field, from, to } = change;
+        let is_ignored = |change: &&FieldChange| {
+            let FieldChange { field, from, to } = change;
             let shown = &answer.contact.values[*field];
             !to.trim().is_empty()
-                && canon.same(*field, shown, from)
-                && !canon.same(*field, shown, to)
+                && canon.means_same(*field, shown, from)
+                && !canon.means_same(*field, shown, to)
                 && !is_rewritten(*field, to, shown, canon)
         };
         set.iter().filter(|change| !is_ignored(change)).cloned().collect()
@@ -90,7 +90,7 @@ impl Apply<'_> {
     /// owner, who might be replaced otherwise.
     pub(super) fn update_of(
         &self,
-        set: &[Change],
+        set: &[FieldChange],
         current: &Values,
         avoided: FieldSet,
     ) -> Result<Update, UpdateError> {
@@ -98,7 +98,7 @@ impl Apply<'_> {
         let changed = set.iter().filter(|change| change.field != Field::Owner);
         let mut fields: Vec<(Field, String)> =
             changed.map(|change| (change.field, canon.to_send(change.field, &change.to))).collect();
-        let carried = carried(set, current, avoided);
+        let carried = carried_field(set, current, avoided);
         fields.extend(carried.map(|field| (field, current[field].to_string())));
         let owner = set.iter().find(|change| change.field == Field::Owner);
         let owner = owner.map_or(&current[Field::Owner], |change| &change.to).trim();
@@ -107,11 +107,11 @@ impl Apply<'_> {
 
     /// Sends an update. If Linq does not know the present owner as a user, it is
     /// sent once more without naming one.
-    async fn patch(
+    async fn send_update(
         &self,
         id: LinqId,
         update: Update,
-        set: &[Change],
+        set: &[FieldChange],
     ) -> Result<Fetched, LinqError> {
         let owner_changes = set.iter().any(|change| change.field == Field::Owner);
         match self.client.patch(id, &update).await {
@@ -125,46 +125,53 @@ impl Apply<'_> {
 
 /// The field that is sent along with its present value, where none of the changes fills one
 /// that identifies the contact: Linq refuses an update without one.
-pub(super) fn carried(set: &[Change], current: &Values, avoided: FieldSet) -> Option<Field> {
-    let identifies =
-        |change: &Change| Field::IDENTITY.contains(&change.field) && !change.to.trim().is_empty();
+pub(super) fn carried_field(
+    set: &[FieldChange],
+    current: &Values,
+    avoided: FieldSet,
+) -> Option<Field> {
+    let identifies = |change: &FieldChange| {
+        Field::IDENTITY.contains(&change.field) && !change.to.trim().is_empty()
+    };
     if set.iter().any(identifies) {
         return None;
     }
-    let after = current.with(set);
+    let after = current.with_changes(set);
     let is_filled = |field: &Field| !avoided.contains(*field) && !after[*field].trim().is_empty();
     Field::IDENTITY.into_iter().find(is_filled)
 }
 
 /// What a contact looks like beside an update that was not answered.
-enum Look {
+enum UpdateTrace {
     AsSent,
     AsBefore,
     Neither,
 }
 
-fn look_of(set: &[Change], shown: &Values, canon: Canon) -> Look {
-    let all = |is: &dyn Fn(&Change, &str) -> bool| {
+fn look_of(set: &[FieldChange], shown: &Values, canon: Canon) -> UpdateTrace {
+    let all = |is: &dyn Fn(&FieldChange, &str) -> bool| {
         set.iter().all(|change| is(change, &shown[change.field]))
     };
-    let as_sent = |change: &Change, shown: &str| canon.same(change.field, shown, &change.to);
-    let as_before = |change: &Change, shown: &str| canon.same(change.field, shown, &change.from);
-    let rewritten = |change: &Change, shown: &str| {
+    let as_sent =
+        |change: &FieldChange, shown: &str| canon.means_same(change.field, shown, &change.to);
+    let as_before =
+        |change: &FieldChange, shown: &str| canon.means_same(change.field, shown, &change.from);
+    let rewritten = |change: &FieldChange, shown: &str| {
         as_sent(change, shown) || is_rewritten(change.field, &change.to, shown, canon)
     };
     if all(&as_sent) {
-        Look::AsSent
+        UpdateTrace::AsSent
     } else if all(&as_before) {
-        Look::AsBefore
+        UpdateTrace::AsBefore
     } else if all(&rewritten) {
-        Look::AsSent
+        UpdateTrace::AsSent
     } else {
-        Look::Neither
+        UpdateTrace::Neither
     }
 }
 
 fn is_unknown_user(error: &LinqError) -> bool {
-    error.rejection().is_some_and(|rejection| rejection.reason == Reason::NoSuchUser)
+    error.rejection().is_some_and(|rejection| rejection.reason == RejectionReason::NoSuchUser)
 }
 
 #[cfg(test)]
@@ -174,14 +181,17 @@ mod tests {
 
     #[test]
     fn an_update_without_an_answer_is_judged_by_what_the_contact_looks_like() {
-        let change =
-            |from: &str, to: &str| Change { field: Field::Title, from: from.into(), to: to.into() };
-        let look = |change: Change, shown: &str| {
+        let change = |from: &str, to: &str| FieldChange {
+            field: Field::Title,
+            from: from.into(),
+            to: to.into(),
+        };
+        let look = |change: FieldChange, shown: &str| {
             let shown = Values::from_iter([(Field::Title, shown.to_owned())]);
             match look_of(&[change], &shown, Canon::new(Region::US)) {
-                Look::AsSent => "as sent",
-                Look::AsBefore => "as before",
-                Look::Neither => "neither",
+                UpdateTrace::AsSent => "as sent",
+                UpdateTrace::AsBefore => "as before",
+                UpdateTrace::Neither => "neither",
             }
         };
         assert_eq!(look(change("Cook", "Chief"), "Chief"), "as sent");

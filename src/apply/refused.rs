@@ -10,11 +10,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use tokio::sync::Mutex;
 
-use crate::linq::{Named, Reason, Rejection};
-use crate::model::{Change, Field, FieldSet, Values};
+use crate::linq::{LinqRejection, Named, RejectionReason};
+use crate::model::{Field, FieldChange, FieldSet, Values};
 use crate::record::RefusedField;
 
-use super::create::Sent;
+use super::create::CreateBody;
 
 /// After so many contacts in a row of which Linq takes no part either, and does not say why,
 /// it is not the contacts: no further parts are tried in this run.
@@ -36,31 +36,31 @@ pub(crate) struct Learned {
 impl Learned {
     /// Whether Linq has said in this run that it does not know the user.
     pub(super) fn is_unknown(&self, email: &str) -> bool {
-        self.unknown.borrow().contains_key(&key(email))
+        self.unknown.borrow().contains_key(&owner_key(email))
     }
 
     /// Takes in that Linq does not know the user, for this reason.
     pub(super) fn add_unknown(&self, email: &str, reason: &str) {
-        self.unknown.borrow_mut().insert(key(email), reason.to_owned());
+        self.unknown.borrow_mut().insert(owner_key(email), reason.to_owned());
     }
 
     /// The refusal of the user as an owner, if Linq does not know them.
     pub(super) fn refused_owner(&self, email: &str) -> Option<RefusedField> {
-        let reason = self.unknown.borrow().get(&key(email))?.clone();
+        let reason = self.unknown.borrow().get(&owner_key(email))?.clone();
         Some(RefusedField { field: Field::Owner, text: email.to_owned(), reason })
     }
 
     /// Whether a contact was created for the user in this run.
     pub(super) fn is_known(&self, email: &str) -> bool {
-        self.known.borrow().contains(&key(email))
+        self.known.borrow().contains(&owner_key(email))
     }
 
     pub(super) fn add_known(&self, email: &str) {
-        self.known.borrow_mut().insert(key(email));
+        self.known.borrow_mut().insert(owner_key(email));
     }
 
     /// Held by the one create that finds out whether Linq knows a user.
-    pub(super) fn first(&self) -> &Mutex<()> {
+    pub(super) fn owner_turn(&self) -> &Mutex<()> {
         &self.first
     }
 
@@ -70,23 +70,23 @@ impl Learned {
     }
 
     /// Takes in whether any part of something was taken.
-    pub(super) fn tried(&self, any_was_taken: bool) {
+    pub(super) fn learn_from_attempt(&self, any_was_taken: bool) {
         self.in_vain.set(if any_was_taken { 0 } else { self.in_vain.get() + 1 });
     }
 }
 
-fn key(email: &str) -> String {
+fn owner_key(email: &str) -> String {
     email.trim().to_lowercase()
 }
 
 /// A refused value of `field`, for people to see.
-pub(super) fn refused(field: Field, text: &str, rejection: &Rejection) -> RefusedField {
+pub(super) fn refused_field(field: Field, text: &str, rejection: &LinqRejection) -> RefusedField {
     let said = rejection.texts_about(field).join("; ");
-    RefusedField { field, text: text.to_owned(), reason: reason(rejection, &said) }
+    RefusedField { field, text: text.to_owned(), reason: refusal_reason(rejection, &said) }
 }
 
 /// Why Linq refused, in its own words if it has `said` any.
-pub(super) fn reason(rejection: &Rejection, said: &str) -> String {
+pub(super) fn refusal_reason(rejection: &LinqRejection, said: &str) -> String {
     if said.is_empty() {
         format!("Linq refused it: {}", rejection.answered)
     } else {
@@ -99,7 +99,7 @@ pub(super) enum Blame {
     /// These fields are refused; the others are sent again.
     Fields(FieldSet),
     /// It may be any of them: each part is tried.
-    Parts(Vec<Vec<Change>>),
+    Parts(Vec<Vec<FieldChange>>),
     /// What is sent along is refused: something else may be.
     Carried,
     /// It is not about what was sent.
@@ -108,19 +108,22 @@ pub(super) enum Blame {
 
 /// Who is to blame for the refusal of `changes`; `carried` is the field that was sent along
 /// with its present value, since Linq wants one that identifies the contact.
-pub(super) fn blame(
-    changes: &[Change],
+pub(super) fn find_blame(
+    changes: &[FieldChange],
     carried: Option<Field>,
-    rejection: &Rejection,
+    rejection: &LinqRejection,
     learned: &Learned,
 ) -> Blame {
     let sent: FieldSet = changes.iter().map(|change| change.field).collect();
     match rejection.reason {
-        Reason::NoSuchUser if sent.contains(Field::Owner) => {
+        RejectionReason::NoSuchUser if sent.contains(Field::Owner) => {
             return Blame::Fields([Field::Owner].into_iter().collect());
         }
-        Reason::Invalid | Reason::Taken => {}
-        Reason::NoSuchUser | Reason::NoSuchContact | Reason::Forbidden | Reason::Other => {
+        RejectionReason::Invalid | RejectionReason::Taken => {}
+        RejectionReason::NoSuchUser
+        | RejectionReason::NoSuchContact
+        | RejectionReason::Forbidden
+        | RejectionReason::Other => {
             return Blame::All;
         }
     }
@@ -150,17 +153,17 @@ pub(super) fn blame(
 /// A create that was refused, and what can be sent in its place.
 pub(super) struct Creating {
     /// What is sent next, or was sent last.
-    pub(super) sent: Sent,
+    pub(super) sent: CreateBody,
     /// What was left out, since Linq has refused it.
     pub(super) refused: Vec<RefusedField>,
     /// The fields that Linq has named so far.
     pub(super) named: FieldSet,
     /// Smaller parts that are still to be tried, once there is nothing better to go by.
-    ways: Option<VecDeque<Sent>>,
+    ways: Option<VecDeque<CreateBody>>,
 }
 
 impl Creating {
-    pub(super) fn new(sent: Sent) -> Creating {
+    pub(super) fn new(sent: CreateBody) -> Creating {
         Creating { sent, refused: Vec::new(), named: FieldSet::EMPTY, ways: None }
     }
 
@@ -180,13 +183,13 @@ impl Creating {
     /// `has_own_owner` tells whether the record names the owner.
     pub(super) fn reduce(
         &mut self,
-        rejection: &Rejection,
+        rejection: &LinqRejection,
         has_own_owner: bool,
         learned: &Learned,
     ) -> bool {
-        let named = rejection.named.fields.intersection(self.sent.values.filled());
+        let named = rejection.named.fields.intersection(self.sent.values.filled_fields());
         self.named.extend(named.iter());
-        if rejection.reason != Reason::Invalid {
+        if rejection.reason != RejectionReason::Invalid {
             return false;
         }
         if self.ways.is_none() && !named.is_empty() {
@@ -201,7 +204,7 @@ impl Creating {
             return false;
         }
         let sent = &self.sent;
-        let ways = self.ways.get_or_insert_with(|| ways(sent, has_own_owner));
+        let ways = self.ways.get_or_insert_with(|| smaller_parts(sent, has_own_owner));
         let Some(next) = ways.pop_front() else { return false };
         self.sent = next;
         true
@@ -209,15 +212,15 @@ impl Creating {
 
     /// Leaves out the fields that the answer names, unless nothing would be left to
     /// recognise the contact by.
-    fn leave_out_named(&mut self, named: FieldSet, rejection: &Rejection) -> bool {
-        let left = self.sent.values.filled().iter().filter(|field| !named.contains(*field));
-        let left = self.sent.values.only(left.collect());
+    fn leave_out_named(&mut self, named: FieldSet, rejection: &LinqRejection) -> bool {
+        let left = self.sent.values.filled_fields().iter().filter(|field| !named.contains(*field));
+        let left = self.sent.values.only_fields(left.collect());
         if left.lacks_identity() {
             return false;
         }
         if rejection.named.each {
             let values = &self.sent.values;
-            self.refused.extend(named.iter().map(|f| refused(f, &values[f], rejection)));
+            self.refused.extend(named.iter().map(|f| refused_field(f, &values[f], rejection)));
         }
         self.sent.values = left;
         true
@@ -227,17 +230,17 @@ impl Creating {
 /// Smaller parts of what was sent that are contacts as well: everything without the owner
 /// whom the record names, and each thing that a contact can be recognised by alone. What
 /// such a part lacks is an edit of the contact then.
-fn ways(sent: &Sent, has_own_owner: bool) -> VecDeque<Sent> {
+fn smaller_parts(sent: &CreateBody, has_own_owner: bool) -> VecDeque<CreateBody> {
     let mut ways = VecDeque::new();
     let user_email = sent.user_email.clone().filter(|_| !has_own_owner);
     if has_own_owner && sent.user_email.is_some() {
-        ways.push_back(Sent { user_email: None, ..sent.clone() });
+        ways.push_back(CreateBody { user_email: None, ..sent.clone() });
     }
     let names: &[Field] = &[Field::FirstName, Field::LastName];
     for fields in [names, &[Field::Email], &[Field::PhoneNumber]] {
-        let values: Values = sent.values.only(fields.iter().copied().collect());
+        let values: Values = sent.values.only_fields(fields.iter().copied().collect());
         if !values.lacks_identity() && values != sent.values {
-            ways.push_back(Sent { values, user_email: user_email.clone() });
+            ways.push_back(CreateBody { values, user_email: user_email.clone() });
         }
     }
     ways

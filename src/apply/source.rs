@@ -1,6 +1,6 @@
 //! Writes to the source: all of a run's edits at once, file by file.
 //!
-//! Owns what the journal says before, and what is handed to [`crate::record`] after. Leaves
+//! Owns what the journal says before, and what is handed to [`crate::record_at`] after. Leaves
 //! how a file is replaced to [`crate::source`], and what it could not hold to
 //! [`super::unwritable`].
 
@@ -8,13 +8,13 @@ use std::collections::BTreeMap;
 
 use crate::mirror::{HistoryEntry, IntentKind, IntentOutcome, NewIntent, State};
 use crate::model::{
-    AsWritten, Change, Field, FieldSet, IntentId, LinkId, LinqId, Policy, RecordIndex, Side,
+    AsWritten, Field, FieldChange, FieldSet, IntentId, LinkId, LinqId, Policy, RecordIndex, Side,
     Timestamp, Values,
 };
-use crate::observe::record;
-use crate::plan::{Observation, Plan, Reason, SourceWrite, Step};
+use crate::observe::record_at;
+use crate::plan::{Observation, Plan, SourceWrite, Step, StepReason};
 use crate::record::{Recorder, SourceOutcome};
-use crate::source::{Edit, EditOutcome, Reading, Source, WriteError, Written};
+use crate::source::{EditOutcome, Source, SourceEdit, SourceReading, WriteError, WriteReceipt};
 
 use super::unwritable::{RefusedEdit, refused_edits};
 use super::{Clock, StateError};
@@ -46,7 +46,7 @@ pub(crate) struct SourceWrites {
     /// Why writing ended early, if it did.
     pub(crate) failed: Option<WriteError>,
     /// The source as it is now; `None` when nothing was written.
-    pub(crate) reading: Option<Reading>,
+    pub(crate) reading: Option<SourceReading>,
 }
 
 /// Carries out the writes of `plan` to the source, and records them. Whatever replaces or removes something, or adds a record, is in the journal
@@ -63,15 +63,15 @@ pub(crate) fn write_source(
     plan: &Plan,
     clock: Clock<'_>,
 ) -> Result<SourceWrites, SourceHalt> {
-    let (mut writings, edits) = writings(plan, source, recorder)?;
+    let (mut writings, edits) = plan_writings(plan, source, recorder)?;
     if writings.is_empty() {
         return Ok(SourceWrites::default());
     }
     back_up_once(source, state, clock())?;
     for (writings, edits) in writings.chunks_mut(TOGETHER).zip(edits.chunks(TOGETHER)) {
-        intend(writings, edits, state, recorder, clock())?;
+        write_intents(writings, edits, state, recorder, clock())?;
     }
-    let Written { edits, versions, reading, failed } = match source.write(&edits) {
+    let WriteReceipt { edits, versions, reading, failed } = match source.write_edits(&edits) {
         Ok(written) => written,
         Err(error) => {
             // Nothing was written, so there is nothing to recognise later.
@@ -96,7 +96,7 @@ pub(crate) fn write_source(
             if let Some(outcome) = writing.outcome(recorder.seen, outcome, &reading, &mut done) {
                 outcomes.push((outcome, version.clone()));
             } else if let Some(intent) = writing.intent {
-                state.close_intent(intent, unmade(outcome))?;
+                state.close_intent(intent, unmade_intent(outcome))?;
             }
         }
         recorder.source_written(&outcomes, clock())?;
@@ -107,7 +107,7 @@ pub(crate) fn write_source(
 }
 
 /// How the intent of an edit ends that was not made.
-fn unmade(outcome: &EditOutcome) -> IntentOutcome {
+fn unmade_intent(outcome: &EditOutcome) -> IntentOutcome {
     match outcome {
         EditOutcome::Undone => IntentOutcome::Abandoned,
         EditOutcome::Refused(_)
@@ -137,12 +137,12 @@ struct Writing<'a> {
 }
 
 /// The writes of `plan`, and beside each what the source is asked for.
-fn writings<'a>(
+fn plan_writings<'a>(
     plan: &'a Plan,
     source: &dyn Source,
     recorder: Recorder<'_>,
-) -> Result<(Vec<Writing<'a>>, Vec<Edit>), StateError> {
-    let removed = Removed::of(plan, recorder.state)?;
+) -> Result<(Vec<Writing<'a>>, Vec<SourceEdit>), StateError> {
+    let removed = RemovedRecords::load_removed(plan, recorder.state)?;
     let writes = plan.steps.iter().filter_map(|step| Some((step, step.source.as_ref()?)));
     let written = |write: &SourceWrite| match write {
         SourceWrite::Delete { at } => Some(Box::new(source.as_written(*at))),
@@ -157,9 +157,9 @@ fn writings<'a>(
 
 /// An edit of a name that says which other name stands beside it: a record that tells its
 /// name twice may go by either.
-fn with_whole_name(edit: Edit, seen: &Observation) -> Edit {
-    let Edit::Update { at, mut changes, linq_id } = edit else { return edit };
-    let record = record(seen, at);
+fn with_whole_name(edit: SourceEdit, seen: &Observation) -> SourceEdit {
+    let SourceEdit::Update { at, mut changes, linq_id } = edit else { return edit };
+    let record = record_at(seen, at);
     let names = [Field::FirstName, Field::LastName];
     let is_renamed = changes.iter().any(|change| names.contains(&change.field));
     let is_told_as_one = record.told_names.is_some() || record.composed.name.is_some();
@@ -167,45 +167,45 @@ fn with_whole_name(edit: Edit, seen: &Observation) -> Edit {
         for field in names {
             if !changes.iter().any(|change| change.field == field) {
                 let name = &record.values[field];
-                changes.push(Change { field, from: name.clone(), to: name.clone() });
+                changes.push(FieldChange { field, from: name.clone(), to: name.clone() });
             }
         }
     }
-    Edit::Update { at, changes, linq_id }
+    SourceEdit::Update { at, changes, linq_id }
 }
 
 /// Records that were removed, by us or by a person, and come back: by contact.
 #[derive(Default)]
-pub(crate) struct Removed(BTreeMap<LinqId, (AsWritten, Values)>);
+pub(crate) struct RemovedRecords(BTreeMap<LinqId, (AsWritten, Values)>);
 
-impl Removed {
+impl RemovedRecords {
     /// Those that `plan` brings back: of a run that is undone what the history tells, and else
     /// what was read last of a record whose link is still there.
-    pub(crate) fn of(plan: &Plan, state: &State) -> Result<Removed, StateError> {
+    pub(crate) fn load_removed(plan: &Plan, state: &State) -> Result<RemovedRecords, StateError> {
         let creates = plan.steps.iter().filter_map(|step| match &step.source {
             Some(SourceWrite::Create { linq_id, .. }) => Some((step, *linq_id)),
             Some(SourceWrite::Update { .. } | SourceWrite::Delete { .. }) | None => None,
         });
         let (mut removed, mut undone) = (BTreeMap::new(), None);
         for (step, linq_id) in creates {
-            if let Reason::Undo(run) = step.reason {
+            if let StepReason::Undo(run) = step.reason {
                 undone = Some(run);
             } else if let Some(kept) = step.subject.link.map(|id| state.kept_record(id)) {
                 let kept = kept?.map(|kept| (kept.written, kept.values));
                 removed.extend(kept.map(|kept| (linq_id, kept)));
             }
         }
-        let history = undone.map(|run| state.history(run)).transpose()?.unwrap_or_default();
-        let gone = history
-            .into_iter()
-            .filter_map(|row| Some((row.entry.linq_id?, (row.entry.removed()?, had(&row.entry)))));
+        let history = undone.map(|run| state.history_of_run(run)).transpose()?.unwrap_or_default();
+        let gone = history.into_iter().filter_map(|row| {
+            Some((row.entry.linq_id?, (row.entry.removed_record()?, removed_values(&row.entry))))
+        });
         removed.extend(gone);
-        Ok(Removed(removed))
+        Ok(RemovedRecords(removed))
     }
 
     /// What the source is asked for. A record that comes back has what it had in fields
     /// that linqsync does not write to the source.
-    fn edit(&self, write: &SourceWrite, policy: &Policy) -> Edit {
+    fn edit(&self, write: &SourceWrite, policy: &Policy) -> SourceEdit {
         match write {
             SourceWrite::Create { values, linq_id } => {
                 let (mut values, linq_id) = (values.clone(), *linq_id);
@@ -216,12 +216,16 @@ impl Removed {
                         values[field].clone_from(&had[field]);
                     }
                 }
-                Edit::Add { values, linq_id, was: removed.map(|(was, _)| Box::new(was.clone())) }
+                SourceEdit::Add {
+                    values,
+                    linq_id,
+                    was: removed.map(|(was, _)| Box::new(was.clone())),
+                }
             }
             SourceWrite::Update { at, set, linq_id } => {
-                Edit::Update { at: *at, changes: set.clone(), linq_id: *linq_id }
+                SourceEdit::Update { at: *at, changes: set.clone(), linq_id: *linq_id }
             }
-            SourceWrite::Delete { at } => Edit::Remove { at: *at },
+            SourceWrite::Delete { at } => SourceEdit::Remove { at: *at },
         }
     }
 
@@ -230,13 +234,13 @@ impl Removed {
     pub(crate) fn losses(&self, plan: &Plan, source: &dyn Source) -> Vec<String> {
         let mut losses = Vec::new();
         for step in &plan.steps {
-            let (Reason::Undo(_), Some(SourceWrite::Create { linq_id, .. })) =
+            let (StepReason::Undo(_), Some(SourceWrite::Create { linq_id, .. })) =
                 (&step.reason, &step.source)
             else {
                 continue;
             };
             let name = &step.subject.name;
-            match self.0.get(linq_id).map(|(was, _)| source.lost(was)) {
+            match self.0.get(linq_id).map(|(was, _)| source.lost_parts(was)) {
                 None => losses.push(format!(
                     "{name}: only its fields come back, since nothing else is known of its row \
                      or card"
@@ -252,7 +256,7 @@ impl Removed {
 }
 
 /// What a record had that was removed.
-fn had(entry: &HistoryEntry) -> Values {
+fn removed_values(entry: &HistoryEntry) -> Values {
     if entry.bases.is_empty() {
         return entry.changes.iter().map(|change| (change.field, change.from.clone())).collect();
     }
@@ -260,9 +264,9 @@ fn had(entry: &HistoryEntry) -> Values {
 }
 
 /// Makes durable in the journal what is about to be written.
-fn intend(
+fn write_intents(
     writings: &mut [Writing<'_>],
-    edits: &[Edit],
+    edits: &[SourceEdit],
     state: &State,
     recorder: Recorder<'_>,
     now: Timestamp,
@@ -291,27 +295,27 @@ impl Writing<'_> {
     /// an edit like a person's until Linq has it as well.
     fn link(&self) -> Option<LinkId> {
         let edits = matches!(self.write, SourceWrite::Update { .. });
-        let puts_back = matches!(self.step.reason, Reason::Undo(_));
+        let puts_back = matches!(self.step.reason, StepReason::Undo(_));
         self.step.subject.link.filter(|_| !(edits && puts_back))
     }
 
     /// What the journal says of it; filling in an id is worth no word.
-    fn intent(&self, edit: &Edit, recorder: Recorder<'_>) -> Option<IntentKind> {
+    fn intent(&self, edit: &SourceEdit, recorder: Recorder<'_>) -> Option<IntentKind> {
         let linq_id = self.step.subject.linq_id;
         match edit {
-            Edit::Add { values, linq_id, .. } => {
+            SourceEdit::Add { values, linq_id, .. } => {
                 Some(IntentKind::AddToSource { linq_id: *linq_id, values: values.clone() })
             }
-            Edit::Update { changes, .. } if changes.is_empty() => None,
-            Edit::Update { changes, .. } => {
-                let is_new = |change: &&Change| change.from != change.to;
-                let changes: Vec<Change> = changes.iter().filter(is_new).cloned().collect();
+            SourceEdit::Update { changes, .. } if changes.is_empty() => None,
+            SourceEdit::Update { changes, .. } => {
+                let is_new = |change: &&FieldChange| change.from != change.to;
+                let changes: Vec<FieldChange> = changes.iter().filter(is_new).cloned().collect();
                 let linq_id = linq_id?;
                 let linq = recorder.not_taken(linq_id, &changes);
                 Some(IntentKind::UpdateInSource { linq_id, changes, linq })
             }
-            Edit::Remove { at } => {
-                let fingerprint = Some(record(recorder.seen, *at).fingerprint);
+            SourceEdit::Remove { at } => {
+                let fingerprint = Some(record_at(recorder.seen, *at).fingerprint);
                 let written = self.written.as_deref().cloned().unwrap_or_default();
                 Some(IntentKind::RemoveFromSource { linq_id: linq_id?, fingerprint, written })
             }
@@ -323,11 +327,11 @@ impl Writing<'_> {
         &'o self,
         seen: &'o Observation,
         outcome: &EditOutcome,
-        reading: &'o Reading,
+        reading: &'o SourceReading,
         done: &mut SourceWrites,
     ) -> Option<SourceOutcome<'o>> {
         let Writing { step, write, intent, written, .. } = self;
-        let now_at = |index: RecordIndex| reading.record(index);
+        let now_at = |index: RecordIndex| reading.record_at(index);
         let without: FieldSet = match outcome {
             EditOutcome::StandsWithout(_, refused) => refused.iter().map(|one| one.field).collect(),
             EditOutcome::Stands(_)
@@ -355,8 +359,8 @@ impl Writing<'_> {
                 SourceWrite::Update { set, .. },
                 EditOutcome::Stands(index) | EditOutcome::StandsWithout(index, _),
             ) => {
-                let is_written = |change: &&Change| !without.contains(change.field);
-                let set: Vec<Change> = set.iter().filter(is_written).cloned().collect();
+                let is_written = |change: &&FieldChange| !without.contains(change.field);
+                let set: Vec<FieldChange> = set.iter().filter(is_written).cloned().collect();
                 // Filling in an id is no change of the person.
                 done.updated += usize::from(!set.is_empty());
                 Some(SourceOutcome::Updated { step, intent: *intent, set, record: now_at(*index) })
@@ -366,7 +370,7 @@ impl Writing<'_> {
                 EditOutcome::Removed | EditOutcome::Stands(_) | EditOutcome::StandsWithout(_, _),
             ) => {
                 done.deleted += 1;
-                let (record, written) = (record(seen, *at), written.as_deref()?);
+                let (record, written) = (record_at(seen, *at), written.as_deref()?);
                 Some(SourceOutcome::Removed { step, intent: *intent, record, written })
             }
             (_, EditOutcome::Refused(_))

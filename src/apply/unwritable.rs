@@ -5,10 +5,10 @@
 
 use ecow::EcoString;
 
-use crate::model::{Change, Field, Fingerprint, RejectedField, SourceRecord};
-use crate::observe::record;
+use crate::model::{Field, FieldChange, Fingerprint, RejectedField, SourceRecord};
+use crate::observe::record_at;
 use crate::plan::{Observation, SourceWrite, Step, unwritable_field, unwritable_write};
-use crate::source::{EditOutcome, Reading};
+use crate::source::{EditOutcome, SourceReading};
 
 /// Something that the source cannot hold.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ pub(crate) struct RefusedEdit {
     /// Why, for people.
     pub(crate) reason: String,
     /// What it is known by; `None` for what is written for no contact.
-    pub(crate) what: Option<Fingerprint>,
+    pub(crate) question_id: Option<Fingerprint>,
 }
 
 /// What the source could not hold of `write`, by what became of it.
@@ -27,7 +27,7 @@ pub(super) fn refused_edits(
     write: &SourceWrite,
     seen: &Observation,
     outcome: &EditOutcome,
-    reading: &Reading,
+    reading: &SourceReading,
 ) -> Vec<RefusedEdit> {
     let id = match write {
         SourceWrite::Create { linq_id, .. } => Some(*linq_id),
@@ -36,23 +36,25 @@ pub(super) fn refused_edits(
     let edit = |reason: &str, what: Option<Fingerprint>| RefusedEdit {
         name: step.subject.name.clone(),
         reason: reason.to_owned(),
-        what,
+        question_id: what,
     };
-    let of_field = |record: &SourceRecord, set: &[Change], field: Field| {
+    let of_field = |record: &SourceRecord, set: &[FieldChange], field: Field| {
         id.map(|id| unwritable_field(id, record, set, field, &seen.source.columns))
     };
     match outcome {
         EditOutcome::StandsWithout(at, refused) => {
-            let record = reading.record(*at);
-            let is_refused = |change: &Change| refused.iter().any(|one| one.field == change.field);
-            let left: Vec<Change> = changes(write).into_iter().filter(is_refused).collect();
+            let record = reading.record_at(*at);
+            let is_refused =
+                |change: &FieldChange| refused.iter().any(|one| one.field == change.field);
+            let left: Vec<FieldChange> =
+                field_changes(write).into_iter().filter(is_refused).collect();
             let is_left = |one: &&RejectedField| left.iter().any(|c| c.field == one.field);
             let refused = refused.iter().filter(is_left);
             refused.map(|one| edit(&one.reason, of_field(record, &left, one.field))).collect()
         }
         EditOutcome::Refused(reason) => match write {
             SourceWrite::Update { at, set, .. } if !set.is_empty() => {
-                let record = record(seen, *at);
+                let record = record_at(seen, *at);
                 let fields = set.iter().map(|change| change.field);
                 fields.map(|field| edit(reason, of_field(record, set, field))).collect()
             }
@@ -67,13 +69,13 @@ pub(super) fn refused_edits(
 }
 
 /// The fields to which a write gives other values.
-fn changes(write: &SourceWrite) -> Vec<Change> {
+fn field_changes(write: &SourceWrite) -> Vec<FieldChange> {
     match write {
         SourceWrite::Update { set, .. } => set.clone(),
         SourceWrite::Create { values, .. } => {
             let change =
-                |field| Change { field, from: EcoString::new(), to: values[field].clone() };
-            values.filled().iter().map(change).collect()
+                |field| FieldChange { field, from: EcoString::new(), to: values[field].clone() };
+            values.filled_fields().iter().map(change).collect()
         }
         SourceWrite::Delete { .. } => Vec::new(),
     }

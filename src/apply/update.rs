@@ -2,29 +2,29 @@
 //!
 //! Owns the order of the attempts: as little as possible is left out, and what was certainly
 //! refused is tried in smaller parts. Leaves one attempt to [`super::patch`], and who is to
-//! blame to [`super::refused`].
+//! blame to [`super::refused_field`].
 
-use crate::linq::{Fetched, Reason, Rejection};
+use crate::linq::{Fetched, LinqRejection, RejectionReason};
 use crate::mirror::{IntentKind, IntentOutcome};
-use crate::model::{Base, Change, FieldSet, IntentId, LinqId, Values};
+use crate::model::{Base, FieldChange, FieldSet, IntentId, LinqId, Values};
 use crate::plan::{LinkPlan, LinqWrite, Step};
 use crate::record::{Parts, RefusedField};
 
-use super::change::{Before, Reread, Sent};
-use super::patch::carried;
-use super::refused::{Blame, blame, reason, refused};
-use super::{Apply, Halt, Outcome};
+use super::change::{Before, RereadNeed, SentWrite};
+use super::patch::carried_field;
+use super::refused::{Blame, find_blame, refusal_reason, refused_field};
+use super::{Apply, Halt, WriteOutcome};
 
 /// An update in the making: it is sent whole, and in parts once Linq has refused it.
 struct Updating<'a> {
     step: &'a Step,
     write: &'a LinqWrite,
     id: LinqId,
-    set: &'a [Change],
+    set: &'a [FieldChange],
     /// What the contact has by now.
     current: Values,
     /// What is still to be sent, the next part last.
-    parts: Vec<Vec<Change>>,
+    parts: Vec<Vec<FieldChange>>,
     /// Fields that are not sent along, since Linq refuses what the contact has in them.
     avoided: FieldSet,
     refused: Vec<RefusedField>,
@@ -35,11 +35,11 @@ struct Updating<'a> {
 }
 
 /// What became of one part of an update.
-enum Part {
+enum UpdatePart {
     /// It landed, or was taken apart: on to the next.
     GoesOn,
     /// The update ends with this.
-    Ends(Box<Outcome>),
+    Ends(Box<WriteOutcome>),
 }
 
 impl Apply<'_> {
@@ -48,13 +48,13 @@ impl Apply<'_> {
         step: &Step,
         write: &LinqWrite,
         id: LinqId,
-        set: &[Change],
+        set: &[FieldChange],
         expected: &Values,
-    ) -> Result<Outcome, Halt> {
-        let current = match self.before(id, expected, Reread::IfOld).await? {
-            Before::Changed(fetched) => return self.stale(fetched),
-            Before::Nothing => return Ok(Outcome::Vanished(id)),
-            Before::Unproven => return Ok(Outcome::Hidden),
+    ) -> Result<WriteOutcome, Halt> {
+        let current = match self.read_before(id, expected, RereadNeed::IfOld).await? {
+            Before::Changed(fetched) => return self.report_stale(fetched),
+            Before::Nothing => return Ok(WriteOutcome::Vanished(id)),
+            Before::Unproven => return Ok(WriteOutcome::Hidden),
             Before::Expected(fetched) => fetched.contact.values,
             Before::Trusted => expected.clone(),
         };
@@ -72,16 +72,16 @@ impl Apply<'_> {
             tried_parts: false,
         };
         while let Some(part) = updating.parts.pop() {
-            if let Part::Ends(outcome) = self.update_part(&mut updating, part).await? {
+            if let UpdatePart::Ends(outcome) = self.update_part(&mut updating, part).await? {
                 self.record_refused(&updating)?;
                 return Ok(*outcome);
             }
         }
         self.record_refused(&updating)?;
         if updating.tried_parts {
-            self.learned.tried(updating.landed.is_some());
+            self.learned.learn_from_attempt(updating.landed.is_some());
         }
-        Ok(updating.landed.map_or(Outcome::Refused, Outcome::Updated))
+        Ok(updating.landed.map_or(WriteOutcome::Refused, WriteOutcome::Updated))
     }
 
     fn record_refused(&self, updating: &Updating<'_>) -> Result<(), Halt> {
@@ -95,8 +95,8 @@ impl Apply<'_> {
     async fn update_part(
         &self,
         updating: &mut Updating<'_>,
-        part: Vec<Change>,
-    ) -> Result<Part, Halt> {
+        part: Vec<FieldChange>,
+    ) -> Result<UpdatePart, Halt> {
         let Updating { step, write, id, .. } = *updating;
         let base = match &step.link {
             LinkPlan::PutBack(base) => base.as_ref().clone(),
@@ -110,23 +110,23 @@ impl Apply<'_> {
             | LinkPlan::Found => Base::default(),
         };
         let kind = IntentKind::UpdateInLinq { linq_id: id, changes: part.clone(), base };
-        let intent = self.intend(step, kind).await?;
+        let intent = self.write_intent(step, kind).await?;
         let Ok(update) = self.update_of(&part, &updating.current, updating.avoided) else {
             // The planner refuses to clear the last identity; this is its second lock.
             let reason = "a contact in Linq needs a name, an e-mail or a phone number";
-            let outcome = self.refuse(step, write, intent, FieldSet::EMPTY, reason)?;
-            return Ok(Part::Ends(Box::new(outcome)));
+            let outcome = self.record_refusal(step, write, intent, FieldSet::EMPTY, reason)?;
+            return Ok(UpdatePart::Ends(Box::new(outcome)));
         };
         let current = updating.current.clone();
         match self.patch_until_answered(id, update, &part, current, updating.avoided).await {
-            Ok(Sent::Landed(answer)) => self.part_landed(updating, part, intent, answer).await,
-            Ok(Sent::Unclear(shown)) => {
-                self.recorder().unclear(step, intent, &part, &shown, self.now())?;
-                Ok(Part::Ends(Box::new(Outcome::Stale(*shown))))
+            Ok(SentWrite::Landed(answer)) => self.part_landed(updating, part, intent, answer).await,
+            Ok(SentWrite::Unclear(shown)) => {
+                self.recorder().record_unclear(step, intent, &part, &shown, self.now())?;
+                Ok(UpdatePart::Ends(Box::new(WriteOutcome::Stale(*shown))))
             }
-            Ok(Sent::Gone) => {
+            Ok(SentWrite::Gone) => {
                 self.state.close_intent(intent, IntentOutcome::Abandoned)?;
-                Ok(Part::Ends(Box::new(Outcome::Vanished(id))))
+                Ok(UpdatePart::Ends(Box::new(WriteOutcome::Vanished(id))))
             }
             Err(error) => match error.rejection() {
                 Some(rejection) => self.part_refused(updating, part, intent, rejection),
@@ -138,47 +138,47 @@ impl Apply<'_> {
     async fn part_landed(
         &self,
         updating: &mut Updating<'_>,
-        part: Vec<Change>,
+        part: Vec<FieldChange>,
         intent: IntentId,
         answer: Fetched,
-    ) -> Result<Part, Halt> {
+    ) -> Result<UpdatePart, Halt> {
         const KEPT: &str = "Linq answered that it took the change, and kept the old value";
-        let answer = self.believed(updating.id, answer, &part).await?;
-        let taken = self.taken(&part, &answer);
+        let answer = self.confirmed_answer(updating.id, answer, &part).await?;
+        let taken = self.taken_changes(&part, &answer);
         if taken.is_empty() && !part.is_empty() {
             self.state.close_intent(intent, IntentOutcome::Refused)?;
-            let kept = |change: Change| RefusedField {
+            let kept = |change: FieldChange| RefusedField {
                 field: change.field,
                 text: change.to.into(),
                 reason: KEPT.to_owned(),
             };
             updating.refused.extend(part.into_iter().map(kept));
-            return Ok(Part::GoesOn);
+            return Ok(UpdatePart::GoesOn);
         }
-        let left = updating.left();
+        let left = updating.fields_left();
         let parts = Parts { earlier: &updating.agreed, left };
         let step = updating.step;
         updating.agreed =
-            self.recorder().updated(step, intent, &taken, &answer, parts, self.now())?;
+            self.recorder().record_updated(step, intent, &taken, &answer, parts, self.now())?;
         updating.current.clone_from(&answer.contact.values);
         updating.landed = Some(answer);
-        Ok(Part::GoesOn)
+        Ok(UpdatePart::GoesOn)
     }
 
     /// Decides what is sent in the place of a part that Linq refused.
     fn part_refused(
         &self,
         updating: &mut Updating<'_>,
-        part: Vec<Change>,
+        part: Vec<FieldChange>,
         intent: IntentId,
-        rejection: &Rejection,
-    ) -> Result<Part, Halt> {
-        let carried = carried(&part, &updating.current, updating.avoided);
-        match blame(&part, carried, rejection, self.learned) {
+        rejection: &LinqRejection,
+    ) -> Result<UpdatePart, Halt> {
+        let carried = carried_field(&part, &updating.current, updating.avoided);
+        match find_blame(&part, carried, rejection, self.learned) {
             Blame::Fields(fields) => {
-                let (out, rest): (Vec<Change>, Vec<Change>) =
+                let (out, rest): (Vec<FieldChange>, Vec<FieldChange>) =
                     part.into_iter().partition(|change| fields.contains(change.field));
-                let why = |change: &Change| refused(change.field, &change.to, rejection);
+                let why = |change: &FieldChange| refused_field(change.field, &change.to, rejection);
                 updating.refused.extend(out.iter().map(why));
                 updating.parts.extend((!rest.is_empty()).then_some(rest));
             }
@@ -190,40 +190,40 @@ impl Apply<'_> {
                 updating.avoided.extend(carried);
                 updating.parts.push(part);
             }
-            Blame::All => return self.refused(updating, &part, intent, rejection),
+            Blame::All => return self.handle_refusal(updating, &part, intent, rejection),
         }
         self.state.close_intent(intent, IntentOutcome::Refused)?;
-        Ok(Part::GoesOn)
+        Ok(UpdatePart::GoesOn)
     }
 
     /// Linq refused the contact as a whole, or what is left of its update.
-    fn refused(
+    fn handle_refusal(
         &self,
         updating: &mut Updating<'_>,
-        part: &[Change],
+        part: &[FieldChange],
         intent: IntentId,
-        rejection: &Rejection,
-    ) -> Result<Part, Halt> {
-        if rejection.reason == Reason::NoSuchContact {
+        rejection: &LinqRejection,
+    ) -> Result<UpdatePart, Halt> {
+        if rejection.reason == RejectionReason::NoSuchContact {
             self.state.close_intent(intent, IntentOutcome::Refused)?;
-            return Ok(Part::Ends(Box::new(Outcome::Vanished(updating.id))));
+            return Ok(UpdatePart::Ends(Box::new(WriteOutcome::Vanished(updating.id))));
         }
         if part.len() == updating.set.len() {
-            let said = reason(rejection, &rejection.texts().join("; "));
+            let said = refusal_reason(rejection, &rejection.texts().join("; "));
             let Updating { step, write, .. } = *updating;
-            let outcome = self.refuse(step, write, intent, FieldSet::EMPTY, &said)?;
-            return Ok(Part::Ends(Box::new(outcome)));
+            let outcome = self.record_refusal(step, write, intent, FieldSet::EMPTY, &said)?;
+            return Ok(UpdatePart::Ends(Box::new(outcome)));
         }
         self.state.close_intent(intent, IntentOutcome::Refused)?;
-        let why = |change: &Change| refused(change.field, &change.to, rejection);
+        let why = |change: &FieldChange| refused_field(change.field, &change.to, rejection);
         updating.refused.extend(part.iter().map(why));
-        Ok(Part::GoesOn)
+        Ok(UpdatePart::GoesOn)
     }
 }
 
 impl Updating<'_> {
     /// The fields of the step that are not in Linq so far.
-    fn left(&self) -> FieldSet {
+    fn fields_left(&self) -> FieldSet {
         let to_send = self.parts.iter().flatten().map(|change| change.field);
         to_send.chain(self.refused.iter().map(|one| one.field)).collect()
     }

@@ -22,7 +22,7 @@ const WORDS: [(&str, &str, &[&str]); 15] = [
 ];
 
 /// The countries for which the name of a column speaks, each with its language.
-pub(super) fn spoken(name: &str) -> Vec<(Region, &'static str)> {
+pub(super) fn regions_of_name(name: &str) -> Vec<(Region, &'static str)> {
     let name = name.to_lowercase();
     let has = |from: char, to: char| name.chars().any(|c| (from..=to).contains(&c));
     let scripts = [
@@ -49,7 +49,7 @@ mod tests {
     #[test]
     fn a_header_speaks_for_the_countries_of_its_language() {
         let codes = |name: &str| -> Vec<String> {
-            spoken(name).iter().map(|(region, _)| region.to_string()).collect()
+            regions_of_name(name).iter().map(|(region, _)| region.to_string()).collect()
         };
         assert_eq!(codes("メールアドレス"), ["JP"]);
         assert_eq!(codes("Vorname"), ["DE"]);

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use chrono::TimeDelta;
 
-use crate::config::{Config, TokenSource, WHERE_FROM};
+use crate::config::{Config, TokenOrigin, WHERE_FROM};
 use crate::linq::{Sending, Transport};
 use crate::mirror::{LinqDown, WhyDown};
 use crate::model::{Field, LinqContact, Timestamp};
@@ -15,7 +15,7 @@ use crate::plan::{refused_user, unknown_user};
 use crate::report::ReportedError;
 use crate::run::RunError;
 
-use super::{Finding, Grade, Reach};
+use super::{CheckFinding, Grade, Reach};
 
 /// How often Linq is asked: whoever checks waits for the answer.
 const ATTEMPTS: NonZeroU32 = NonZeroU32::new(2).unwrap();
@@ -24,26 +24,26 @@ const ATTEMPTS: NonZeroU32 = NonZeroU32::new(2).unwrap();
 /// of contacts are compared with it.
 const SKEW: TimeDelta = TimeDelta::seconds(60);
 
-pub(super) async fn look(
+pub(super) async fn check_linq(
     config: &Config,
     reach: Reach,
     now: &(dyn Fn() -> Timestamp + Sync),
-) -> Vec<Finding> {
-    let token = token(&config.linq.token);
+) -> Vec<CheckFinding> {
+    let token = check_token(&config.linq.token);
     let known = token.status == Grade::Ok;
     let mut findings = vec![token];
     let host = &config.linq.base_url;
     if reach == Reach::Offline {
-        findings.push(Finding::new(
+        findings.push(CheckFinding::new(
             "linq",
             Grade::Skipped,
             format!("{host} was not asked (--offline)"),
         ));
     } else if known {
-        findings.extend(ask(config, now).await);
-        findings.extend(owner(config));
+        findings.extend(ask_once(config, now).await);
+        findings.extend(check_owner(config));
     } else {
-        findings.push(Finding::new(
+        findings.push(CheckFinding::new(
             "linq",
             Grade::Skipped,
             format!("{host} was not asked without a token"),
@@ -52,9 +52,9 @@ pub(super) async fn look(
     findings
 }
 
-fn token(source: &TokenSource) -> Finding {
+fn check_token(source: &TokenOrigin) -> CheckFinding {
     match source.read() {
-        Ok(_) => Finding::ok("token", format!("from {source}")),
+        Ok(_) => CheckFinding::ok("token", format!("from {source}")),
         Err(error) => {
             let hint = if error.is_denied() {
                 "let this user read it; the service needs no access, systemd hands it the token"
@@ -62,24 +62,25 @@ fn token(source: &TokenSource) -> Finding {
             } else {
                 format!("put Linq's token there (chmod 600); {WHERE_FROM}")
             };
-            Finding::error("token", ReportedError::of(&error, 2, &hint))
+            CheckFinding::error("token", ReportedError::from_error(&error, 2, &hint))
         }
     }
 }
 
 /// Asks for one contact, as every run does first.
-async fn ask(config: &Config, now: &(dyn Fn() -> Timestamp + Sync)) -> Vec<Finding> {
+async fn ask_once(config: &Config, now: &(dyn Fn() -> Timestamp + Sync)) -> Vec<CheckFinding> {
     if let Some(down) = asked_to_wait(config, now()) {
         let hint = "a run waits until then; check again after that";
-        return vec![Finding::warning("linq", format!("not asked: {down}"), hint)];
+        return vec![CheckFinding::warning("linq", format!("not asked: {down}"), hint)];
     }
-    let linq = match Linq::of(config) {
+    let linq = match Linq::configured_linq(config) {
         Ok(linq) => linq,
-        Err(error) => return vec![Finding::error("linq", error.reported())],
+        Err(error) => return vec![CheckFinding::error("linq", error.to_reported_error())],
     };
-    let watched = Arc::new(Watched::default());
-    let client =
-        linq.watched(ATTEMPTS, |inner| Arc::new(Watch { inner, seen: Arc::clone(&watched) }));
+    let watched = Arc::new(LastAnswerDate::default());
+    let client = linq.watched_client(ATTEMPTS, |inner| {
+        Arc::new(AnswerDates { inner, seen: Arc::clone(&watched) })
+    });
     let before = now();
     let page = client.list_page(1, 1).await;
     let took = now() - before;
@@ -94,76 +95,76 @@ async fn ask(config: &Config, now: &(dyn Fn() -> Timestamp + Sync)) -> Vec<Findi
                 config.linq.base_url,
                 took.num_milliseconds()
             );
-            let mut findings = vec![Finding::ok("linq", message)];
-            findings.extend(watched.date().map(|theirs| clock(theirs - before)));
+            let mut findings = vec![CheckFinding::ok("linq", message)];
+            findings.extend(watched.date().map(|theirs| check_clock(theirs - before)));
             findings
         }
         Err(error) => {
-            let error = open::naming_token(RunError::from(error).reported(), config);
-            vec![Finding::error("linq", error)]
+            let error = open::naming_token(RunError::from(error).to_reported_error(), config);
+            vec![CheckFinding::error("linq", error)]
         }
     }
 }
 
 /// Whether Linq wants to be left alone at `now`, as an earlier run has learnt.
 fn asked_to_wait(config: &Config, now: Timestamp) -> Option<LinqDown> {
-    let down = open::reading(config).ok()?.linq_down().ok()??;
-    (down.why == WhyDown::AskedToWait && down.wait(now) > TimeDelta::zero()).then_some(down)
+    let down = open::open_state_reading(config).ok()?.linq_down().ok()??;
+    (down.why == WhyDown::AskedToWait && down.wait_left(now) > TimeDelta::zero()).then_some(down)
 }
 
 /// Whether Linq knows the user whom `linq.owner` names: it can be asked for no user, so only
 /// what it has answered to a create tells.
-fn owner(config: &Config) -> Option<Finding> {
+fn check_owner(config: &Config) -> Option<CheckFinding> {
     let owner = config.linq.owner.as_ref()?.as_str();
-    let state = open::reading(config).ok();
+    let state = open::open_state_reading(config).ok();
     let refusals = state.as_ref().and_then(|state| state.rejections().ok()).unwrap_or_default();
     if refusals.iter().any(|refusal| refusal.fingerprint == refused_user(owner)) {
         let message = format!("{} (linq.owner)", unknown_user(owner));
         let hint = "correct linq.owner, or add the user in Linq and run `linqsync retry --all`";
-        return Some(Finding::warning("owner", message, hint));
+        return Some(CheckFinding::warning("owner", message, hint));
     }
     let contacts = state.and_then(|state| state.contacts().ok()).unwrap_or_default();
     let is_theirs = |contact: &LinqContact| {
         contact.values[Field::Owner].trim().eq_ignore_ascii_case(owner.trim())
     };
     Some(if contacts.values().any(is_theirs) {
-        Finding::ok("owner", format!("`{owner}` (linq.owner) owns contacts in Linq"))
+        CheckFinding::ok("owner", format!("`{owner}` (linq.owner) owns contacts in Linq"))
     } else {
         let message = format!(
             "whether Linq knows the user `{owner}` (linq.owner) cannot be verified before a \
              contact is created for them: Linq cannot be asked for users"
         );
-        Finding::new("owner", Grade::Skipped, message)
+        CheckFinding::new("owner", Grade::Skipped, message)
     })
 }
 
 /// `ahead` is how far Linq's clock is ahead of this machine's.
-fn clock(ahead: TimeDelta) -> Finding {
+fn check_clock(ahead: TimeDelta) -> CheckFinding {
     if ahead.abs() <= SKEW {
-        return Finding::ok("clock", "agrees with Linq's to the minute");
+        return CheckFinding::ok("clock", "agrees with Linq's to the minute");
     }
     let which = if ahead > TimeDelta::zero() { "behind" } else { "ahead of" };
     let message = format!("{} seconds {which} Linq's", ahead.num_seconds().abs());
-    Finding::warning("clock", message, "let the system keep its time by NTP (timedatectl)")
+    CheckFinding::warning("clock", message, "let the system keep its time by NTP (timedatectl)")
 }
 
 /// The `Date` of the last answer.
 #[derive(Default)]
-struct Watched(Mutex<Option<Timestamp>>);
+struct LastAnswerDate(Mutex<Option<Timestamp>>);
 
-impl Watched {
+impl LastAnswerDate {
     fn date(&self) -> Option<Timestamp> {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Looks at the answers on their way.
-struct Watch {
+struct AnswerDates {
     inner: Arc<dyn Transport>,
-    seen: Arc<Watched>,
+    seen: Arc<LastAnswerDate>,
 }
 
-impl Transport for Watch {
+impl Transport for AnswerDates {
     fn send(&self, request: http::Request<Bytes>) -> Sending<'_> {
         Box::pin(async move {
             let answer = self.inner.send(request).await?;

@@ -21,7 +21,7 @@ use crate::config::{Config, ConfigError};
 use crate::model::Timestamp;
 use crate::report::ReportedError;
 
-pub use region::{Better, Numbers, name as country_name, numbers};
+pub use region::{Better, Numbers, count_numbers, country_name};
 pub use source::{NAMELESS, delimiter_name};
 
 /// How a check ended.
@@ -52,7 +52,7 @@ impl Grade {
 
 /// What one look at one thing has found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Finding {
+pub struct CheckFinding {
     /// The thing: `configuration`, `schedule`, `health`, `source`, `columns`, `phones`, `writing`,
     /// `state`, `token`, `linq`, `owner`, `clock`,
     /// `inbox`, `notify` or `service`.
@@ -68,24 +68,24 @@ pub struct Finding {
     pub code: u8,
 }
 
-impl Finding {
-    fn new(check: &'static str, status: Grade, message: impl Into<String>) -> Finding {
-        Finding { check, status, message: message.into(), hint: String::new(), code: 0 }
+impl CheckFinding {
+    fn new(check: &'static str, status: Grade, message: impl Into<String>) -> CheckFinding {
+        CheckFinding { check, status, message: message.into(), hint: String::new(), code: 0 }
     }
 
-    fn ok(check: &'static str, message: impl Into<String>) -> Finding {
-        Finding::new(check, Grade::Ok, message)
+    fn ok(check: &'static str, message: impl Into<String>) -> CheckFinding {
+        CheckFinding::new(check, Grade::Ok, message)
     }
 
-    fn warning(check: &'static str, message: impl Into<String>, hint: &str) -> Finding {
-        Finding { hint: hint.to_owned(), ..Finding::new(check, Grade::Warning, message) }
+    fn warning(check: &'static str, message: impl Into<String>, hint: &str) -> CheckFinding {
+        CheckFinding { hint: hint.to_owned(), ..CheckFinding::new(check, Grade::Warning, message) }
     }
 
-    fn error(check: &'static str, error: ReportedError) -> Finding {
-        Finding {
+    fn error(check: &'static str, error: ReportedError) -> CheckFinding {
+        CheckFinding {
             hint: error.hint,
             code: error.code,
-            ..Finding::new(check, Grade::Error, error.message)
+            ..CheckFinding::new(check, Grade::Error, error.message)
         }
     }
 }
@@ -106,36 +106,39 @@ pub async fn check(
     config: &Config,
     reach: Reach,
     now: &(dyn Fn() -> Timestamp + Sync),
-) -> Vec<Finding> {
-    let mut findings = configuration(config);
-    findings.push(schedule::look(&config.sync.schedule, now()));
+) -> Vec<CheckFinding> {
+    let mut findings = check_configuration(config);
+    findings.push(schedule::check_schedule(&config.sync.schedule, now()));
     findings.push(schedule::look_at_silence(config, now()));
-    findings.extend(source::look(config));
-    findings.extend(state::look(config));
-    findings.extend(linq::look(config, reach, now).await);
+    findings.extend(source::check_source(config));
+    findings.extend(state::check_state(config));
+    findings.extend(linq::check_linq(config, reach, now).await);
     findings.extend(inbox::look(config));
-    findings.push(unit::look());
+    findings.push(unit::check_unit());
     findings
 }
 
 /// What is wrong with a configuration that cannot be used, one finding for each problem.
-pub fn of_configuration(error: &ConfigError) -> Vec<Finding> {
+pub fn of_configuration(error: &ConfigError) -> Vec<CheckFinding> {
     let finding = |message| {
-        Finding::error("configuration", ReportedError { code: 2, message, hint: String::new() })
+        CheckFinding::error(
+            "configuration",
+            ReportedError { code: 2, message, hint: String::new() },
+        )
     };
     error.lines().into_iter().map(finding).collect()
 }
 
 /// The exit code that the findings call for: that of the first error.
-pub fn exit_code(findings: &[Finding]) -> u8 {
+pub fn exit_code(findings: &[CheckFinding]) -> u8 {
     findings.iter().map(|finding| finding.code).find(|code| *code != 0).unwrap_or(0)
 }
 
-fn configuration(config: &Config) -> Vec<Finding> {
-    let file = Finding::ok("configuration", config.file.display().to_string());
+fn check_configuration(config: &Config) -> Vec<CheckFinding> {
+    let file = CheckFinding::ok("configuration", config.file.display().to_string());
     let warnings = config
         .warnings
         .iter()
-        .map(|warning| Finding::warning("configuration", warning.to_string(), ""));
+        .map(|warning| CheckFinding::warning("configuration", warning.to_string(), ""));
     std::iter::once(file).chain(warnings).collect()
 }

@@ -7,10 +7,10 @@
 use std::collections::BTreeMap;
 
 use crate::model::{Canon, Field, Region, SourceRecord};
-use crate::source::csv::Shape;
-use crate::source::{Reading, Source};
+use crate::source::csv::TableShape;
+use crate::source::{Source, SourceReading};
 
-use super::language::spoken;
+use super::language::regions_of_name;
 
 /// How many records are asked for their country.
 const SAMPLE: usize = 2_000;
@@ -56,18 +56,19 @@ pub struct Better {
 }
 
 /// Looks at the phone numbers of `reading`, which are read in `region`.
-pub fn numbers(source: &dyn Source, reading: &Reading, region: Region) -> Numbers {
+pub fn count_numbers(source: &dyn Source, reading: &SourceReading, region: Region) -> Numbers {
     let canon = Canon::new(region);
     let has_number = |record: &&SourceRecord| !record.values[Field::PhoneNumber].trim().is_empty();
     let records: Vec<&SourceRecord> = reading.records.iter().filter(has_number).collect();
     let is_unusable = |record: &&&SourceRecord| !is_usable(canon, record);
     let unusable: Vec<&&SourceRecord> = records.iter().filter(is_unusable).collect();
-    let example = unusable.first().map(|record| record.cell(Field::PhoneNumber, &reading.places));
+    let example =
+        unusable.first().map(|record| record.cell_name(Field::PhoneNumber, &reading.places));
     Numbers {
         total: records.len(),
         unusable: unusable.len(),
         example,
-        better: better(source, reading, &records, region),
+        better: better_region(source, reading, &records, region),
     }
 }
 
@@ -87,7 +88,7 @@ struct Hints {
 }
 
 impl Hints {
-    fn all(&self, region: Region) -> usize {
+    fn total_hints(&self, region: Region) -> usize {
         [&self.names, &self.prefixes, &self.domains, &self.headers]
             .into_iter()
             .map(|hints| hints.get(&region).copied().unwrap_or_default())
@@ -95,14 +96,14 @@ impl Hints {
     }
 
     /// The regions for which something speaks, with how much; most first.
-    fn ranked(&self) -> Vec<(usize, Region)> {
+    fn ranked_regions(&self) -> Vec<(usize, Region)> {
         let regions = [&self.names, &self.prefixes, &self.domains, &self.headers];
         let mut regions: Vec<Region> =
             regions.into_iter().flat_map(|m| m.keys().copied()).collect();
         regions.sort();
         regions.dedup();
         let mut ranked: Vec<(usize, Region)> =
-            regions.into_iter().map(|region| (self.all(region), region)).collect();
+            regions.into_iter().map(|region| (self.total_hints(region), region)).collect();
         ranked.sort_by_key(|(count, region)| (std::cmp::Reverse(*count), *region));
         ranked
     }
@@ -125,9 +126,9 @@ impl Hints {
 }
 
 /// The region that suits the numbers better than `region` does, if there is one.
-fn better(
+fn better_region(
     source: &dyn Source,
-    reading: &Reading,
+    reading: &SourceReading,
     records: &[&SourceRecord],
     region: Region,
 ) -> Option<Better> {
@@ -137,8 +138,8 @@ fn better(
     if national.is_empty() {
         return None;
     }
-    let hints = hints(source, reading);
-    let ranked = hints.ranked();
+    let hints = region_hints(source, reading);
+    let ranked = hints.ranked_regions();
     let usable = |region: Region| {
         let canon = Canon::new(region);
         national.iter().take(SAMPLE).filter(|record| is_usable(canon, record)).count()
@@ -149,25 +150,25 @@ fn better(
         .map(|(count, other)| (usable(*other), *count, *other))
         .max_by_key(|(usable, count, _)| (*usable, *count))?;
     let all: usize = ranked.iter().map(|(count, _)| count).sum();
-    let is_told = count >= ENOUGH && count * 2 > all && hints.all(region) == 0;
+    let is_told = count >= ENOUGH && count * 2 > all && hints.total_hints(region) == 0;
     if usable < now || usable == 0 || usable == now && !is_told {
         return None;
     }
     let canon = Canon::new(best);
     Some(Better {
         region: best,
-        country: name(best),
+        country: country_name(best),
         unusable: records.iter().filter(|record| !is_usable(canon, record)).count(),
         because: hints.in_words(best),
     })
 }
 
-fn hints(source: &dyn Source, reading: &Reading) -> Hints {
+fn region_hints(source: &dyn Source, reading: &SourceReading) -> Hints {
     let countries = countries();
-    let shape = source.shape();
+    let shape = source.table_shape();
     let mut hints = Hints::default();
     for name in shape.iter().flat_map(|shape| &shape.header) {
-        for (region, language) in spoken(name) {
+        for (region, language) in regions_of_name(name) {
             *hints.headers.entry(region).or_default() += 1;
             hints.languages.insert(region, language);
         }
@@ -186,7 +187,10 @@ fn hints(source: &dyn Source, reading: &Reading) -> Hints {
             None => countries_of_card(&written),
         };
         let mut named = named.iter().map(String::as_str).chain([location]);
-        add(|hints| &mut hints.names, named.find_map(|text| countries.get(&plain(text)).copied()));
+        add(
+            |hints| &mut hints.names,
+            named.find_map(|text| countries.get(&plain_letters(text)).copied()),
+        );
         let number = &record.values[Field::PhoneNumber];
         add(|hints| &mut hints.prefixes, Region::of_number(number));
         add(|hints| &mut hints.domains, of_domain(&record.values[Field::Email]));
@@ -213,7 +217,7 @@ fn of_domain(email: &str) -> Option<Region> {
 }
 
 /// What stands in the columns of a row that are headed as those of countries.
-fn country_cells(shape: &Shape, row: &str) -> Vec<String> {
+fn country_cells(shape: &TableShape, row: &str) -> Vec<String> {
     let is_country = |name: &&String| {
         let name = name.to_lowercase();
         name.split(|c: char| c.is_whitespace() || "-_:()".contains(c))
@@ -224,13 +228,13 @@ fn country_cells(shape: &Shape, row: &str) -> Vec<String> {
     if columns.is_empty() {
         return Vec::new();
     }
-    let cells = cells(row, char::from(shape.delimiter));
+    let cells = split_cells(row, char::from(shape.delimiter));
     columns.into_iter().filter_map(|column| cells.get(column).cloned()).collect()
 }
 
 /// The cells of a row as it is written, below the header; enough of the grammar to count
 /// them.
-fn cells(row: &str, delimiter: char) -> Vec<String> {
+fn split_cells(row: &str, delimiter: char) -> Vec<String> {
     let mut cells = vec![String::new()];
     let mut quoted = false;
     for c in row.trim_end_matches(['\r', '\n']).chars() {
@@ -257,7 +261,7 @@ fn countries_of_card(card: &str) -> Vec<String> {
 
 const COUNTRIES: &str = include_str!("countries.txt");
 
-fn lines() -> impl Iterator<Item = (Region, &'static str)> {
+fn country_lines() -> impl Iterator<Item = (Region, &'static str)> {
     let line = |line: &'static str| {
         let (code, names) = line.split_once(' ')?;
         Some((code.parse().ok()?, names))
@@ -268,20 +272,21 @@ fn lines() -> impl Iterator<Item = (Region, &'static str)> {
 /// The countries by what they are called, their codes included.
 fn countries() -> BTreeMap<String, Region> {
     let names = |(region, names): (Region, &'static str)| {
-        let names = names.split('|').map(move |name| (plain(name), region));
-        names.chain([(plain(&region.to_string()), region)])
+        let names = names.split('|').map(move |name| (plain_letters(name), region));
+        names.chain([(plain_letters(&region.to_string()), region)])
     };
-    lines().flat_map(names).collect()
+    country_lines().flat_map(names).collect()
 }
 
 /// What a country is called, for people.
-pub fn name(region: Region) -> String {
-    let names =
-        lines().find(|(of, _)| *of == region).and_then(|(_, names)| names.split('|').next());
+pub fn country_name(region: Region) -> String {
+    let names = country_lines()
+        .find(|(of, _)| *of == region)
+        .and_then(|(_, names)| names.split('|').next());
     names.map_or_else(|| region.to_string(), str::to_owned)
 }
 
-fn plain(text: &str) -> String {
+fn plain_letters(text: &str) -> String {
     text.trim().to_lowercase()
 }
 
@@ -292,7 +297,7 @@ mod tests {
     #[test]
     fn countries_are_known_by_name_and_code_and_none_by_two() {
         let countries = countries();
-        let of = |name: &str| countries.get(&plain(name)).map(ToString::to_string);
+        let of = |name: &str| countries.get(&plain_letters(name)).map(ToString::to_string);
         for (name, code) in [
             ("France", "FR"),
             ("DEUTSCHLAND", "DE"),
@@ -305,10 +310,10 @@ mod tests {
             assert_eq!(of(name).as_deref(), Some(code), "{name}");
         }
         assert_eq!(of("Paris"), None);
-        let names: usize = lines().map(|(_, names)| names.split('|').count() + 1).sum();
+        let names: usize = country_lines().map(|(_, names)| names.split('|').count() + 1).sum();
         assert_eq!(countries.len(), names, "a name is there twice");
-        assert_eq!(lines().count(), COUNTRIES.lines().count(), "each has numbers");
-        assert_eq!(name("DE".parse().unwrap()), "Germany");
+        assert_eq!(country_lines().count(), COUNTRIES.lines().count(), "each has numbers");
+        assert_eq!(country_name("DE".parse().unwrap()), "Germany");
     }
 
     #[test]
@@ -331,7 +336,7 @@ mod tests {
 
     #[test]
     fn a_country_is_found_in_its_column_and_in_the_address_of_a_card() {
-        let shape = |header: &[&str]| Shape {
+        let shape = |header: &[&str]| TableShape {
             encoding: "UTF-8",
             delimiter: b';',
             header: header.iter().map(|name| (*name).to_owned()).collect(),

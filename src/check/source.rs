@@ -8,11 +8,11 @@ use crate::config::{Config, SourceKind};
 use crate::model::{Direction, Field, Region, SelectedBy, Unreadable};
 use crate::open;
 use crate::run::RunError;
-use crate::source::csv::Shape;
-use crate::source::{Access, Reading, Source};
+use crate::source::csv::TableShape;
+use crate::source::{Source, SourceAccess, SourceReading};
 
-use super::region::{Better, Numbers, name as country_name, numbers};
-use super::{Finding, Grade};
+use super::region::{Better, Numbers, count_numbers, country_name};
+use super::{CheckFinding, Grade};
 
 /// How many unreadable records are named.
 const NAMED: usize = 3;
@@ -21,28 +21,34 @@ const NAMED: usize = 3;
 pub const NAMELESS: &str = "contacts from this file have no names in Linq: give it a column for the \
                             first and one for the last name, or one with whole names";
 
-pub(super) fn look(config: &Config) -> Vec<Finding> {
-    let mut source = open::source(config, Access::ReadOnly);
-    let reading = match source.read() {
+pub(super) fn check_source(config: &Config) -> Vec<CheckFinding> {
+    let mut source = open::open_source(config, SourceAccess::ReadOnly);
+    let reading = match source.read_records() {
         Ok(reading) => reading,
-        Err(error) => return vec![Finding::error("source", RunError::from(error).reported())],
+        Err(error) => {
+            return vec![CheckFinding::error("source", RunError::from(error).to_reported_error())];
+        }
     };
-    let mut findings = vec![Finding::ok("source", described(config, &*source, &reading))];
+    let mut findings =
+        vec![CheckFinding::ok("source", describe_source(config, &*source, &reading))];
     findings.extend(selection(&reading));
-    findings.extend(columns(&*source));
-    findings.extend(phones(&numbers(&*source, &reading, config.sync.region), config.sync.region));
-    findings.extend(unreadable(&reading.unreadable));
-    let notice = |notice: &String| Finding::warning("source", notice.clone(), "");
+    findings.extend(check_columns(&*source));
+    findings.extend(check_phones(
+        &count_numbers(&*source, &reading, config.sync.region),
+        config.sync.region,
+    ));
+    findings.extend(check_unreadable(&reading.unreadable));
+    let notice = |notice: &String| CheckFinding::warning("source", notice.clone(), "");
     findings.extend(reading.notices.iter().map(notice));
-    findings.push(written(config, &reading));
+    findings.push(check_writable(config, &reading));
     findings
 }
 
-fn described(config: &Config, source: &dyn Source, reading: &Reading) -> String {
+fn describe_source(config: &Config, source: &dyn Source, reading: &SourceReading) -> String {
     let path = config.source.path.display();
     let records = reading.records.len();
-    match (&config.source.kind, source.shape()) {
-        (SourceKind::Csv(_), Some(Shape { encoding, delimiter, .. })) => {
+    match (&config.source.kind, source.table_shape()) {
+        (SourceKind::Csv(_), Some(TableShape { encoding, delimiter, .. })) => {
             let delimiter = delimiter_name(delimiter);
             format!("{path}: {encoding}, separated by {delimiter}; rows with contacts: {records}")
         }
@@ -62,23 +68,23 @@ pub fn delimiter_name(delimiter: u8) -> String {
 }
 
 /// How many rows or cards take part, where not all of them are to.
-fn selection(reading: &Reading) -> Option<Finding> {
+fn selection(reading: &SourceReading) -> Option<CheckFinding> {
     let SelectedBy { selection, .. } = reading.only.as_ref()?;
     let all = reading.records.len();
     let outside = reading.records.iter().filter(|record| record.is_outside).count();
     let message = format!("{} of {all} take part, {outside} do not: {selection}", all - outside);
     Some(if all > 0 && outside == all {
         let hint = "set source.only.values to what stands there, or leave [source.only] out";
-        Finding::warning("selection", message, hint)
+        CheckFinding::warning("selection", message, hint)
     } else {
-        Finding::ok("selection", message)
+        CheckFinding::ok("selection", message)
     })
 }
 
 /// Which column is which field, and which fields have none.
-fn columns(source: &dyn Source) -> Option<Finding> {
-    let shape = source.shape()?;
-    let Shape { columns, further, .. } = &shape;
+fn check_columns(source: &dyn Source) -> Option<CheckFinding> {
+    let shape = source.table_shape()?;
+    let TableShape { columns, further, .. } = &shape;
     let or = |field| further.get(field).into_iter().flatten().map(|name| format!(" or `{name}`"));
     let whole = shape.full_name.as_ref().map(|column| {
         format!("full_name = `{column}` (taken apart into first_name and last_name)")
@@ -100,14 +106,14 @@ fn columns(source: &dyn Source) -> Option<Finding> {
     };
     let told = mapped.join(", ") + &without;
     Some(if shape.has_names() {
-        Finding::ok("columns", told)
+        CheckFinding::ok("columns", told)
     } else {
-        Finding::warning("columns", told, NAMELESS)
+        CheckFinding::warning("columns", told, NAMELESS)
     })
 }
 
 /// In which country phone numbers are read, and how many are none there.
-fn phones(numbers: &Numbers, region: Region) -> Option<Finding> {
+fn check_phones(numbers: &Numbers, region: Region) -> Option<CheckFinding> {
     let Numbers { total, unusable, example, better } = numbers;
     if *total == 0 {
         return None;
@@ -126,18 +132,18 @@ fn phones(numbers: &Numbers, region: Region) -> Option<Finding> {
                 "set sync.region = \"{region}\": for {country}, where {unusable} of {total} are not \
                  valid, there are {because}"
             );
-            Finding::warning("phones", message, &hint)
+            CheckFinding::warning("phones", message, &hint)
         }
         None if *unusable > 0 => {
             let hint = "correct them, or write them with their country code (+44 …); Linq may \
                         refuse them, and the other fields of the contact flow";
-            Finding::warning("phones", message, hint)
+            CheckFinding::warning("phones", message, hint)
         }
-        None => Finding::ok("phones", message),
+        None => CheckFinding::ok("phones", message),
     })
 }
 
-fn unreadable(unreadable: &[Unreadable]) -> Option<Finding> {
+fn check_unreadable(unreadable: &[Unreadable]) -> Option<CheckFinding> {
     if unreadable.is_empty() {
         return None;
     }
@@ -152,33 +158,33 @@ fn unreadable(unreadable: &[Unreadable]) -> Option<Finding> {
     };
     let message = format!("cannot read {}{more}", named.join("; "));
     let hint = "correct them; until then nothing is deleted, and everything else flows";
-    Some(Finding::warning("source", message, hint))
+    Some(CheckFinding::warning("source", message, hint))
 }
 
 /// Whether the source can be written, where it would have to be.
-fn written(config: &Config, reading: &Reading) -> Finding {
+fn check_writable(config: &Config, reading: &SourceReading) -> CheckFinding {
     if config.sync.direction == Direction::Push && !reading.keeps_ids {
         let message = "only Linq is written (sync.direction)";
-        return Finding::new("writing", Grade::Skipped, message);
+        return CheckFinding::new("writing", Grade::Skipped, message);
     }
     let hint = "put that right, or set sync.direction to \"push\"";
     if let Some(reason) = &reading.read_only {
         let message = format!("the source will not be written: {reason}");
-        return Finding::warning("writing", message, hint);
+        return CheckFinding::warning("writing", message, hint);
     }
     let file = config.source.path.canonicalize().unwrap_or_else(|_| config.source.path.clone());
     let dir = if file.is_dir() { file.as_path() } else { file.parent().unwrap_or(&file) };
-    match unwritable(&file, dir) {
+    match first_unwritable(&file, dir) {
         Some(path) => {
             let message = format!("this user may not write {}", path.display());
-            Finding::warning("writing", message, hint)
+            CheckFinding::warning("writing", message, hint)
         }
-        None => Finding::ok("writing", format!("{} can be written", dir.display())),
+        None => CheckFinding::ok("writing", format!("{} can be written", dir.display())),
     }
 }
 
 /// The first of the two that this user may not write.
-fn unwritable<'a>(file: &'a Path, dir: &'a Path) -> Option<&'a Path> {
+fn first_unwritable<'a>(file: &'a Path, dir: &'a Path) -> Option<&'a Path> {
     let permissions =
         [(file, Permission::WRITE_OK), (dir, Permission::WRITE_OK | Permission::EXEC_OK)];
     permissions

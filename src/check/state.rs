@@ -9,36 +9,40 @@ use crate::mirror::State;
 use crate::open;
 use crate::report::ReportedError;
 
-use super::Finding;
+use super::CheckFinding;
 
 /// Less room than this, in bytes, is worth a word.
 const LITTLE: u64 = 100 * 1024 * 1024;
 
-pub(super) fn look(config: &Config) -> Vec<Finding> {
+pub(super) fn check_state(config: &Config) -> Vec<CheckFinding> {
     let dir = &config.state.dir;
-    let state = match open::reading(config) {
+    let state = match open::open_state_reading(config) {
         Ok(state) => state,
-        Err(error) => return vec![Finding::error("state", error.reported())],
+        Err(error) => return vec![CheckFinding::error("state", error.to_reported_error())],
     };
-    let known = match known(&state, dir) {
+    let known = match describe_state(&state, dir) {
         Ok(known) => known,
-        Err(error) => return vec![Finding::error("state", error)],
+        Err(error) => return vec![CheckFinding::error("state", error)],
     };
-    let mut findings = vec![Finding::ok("state", known)];
+    let mut findings = vec![CheckFinding::ok("state", known)];
     findings.extend(open::left_behind(config).map(|(dir, pair)| {
         let message = format!("{} has a state too, for {pair}", dir.display());
         let hint = "if this is the same address book, renamed or moved: `linqsync adopt` keeps \
                     links and history; else nothing";
-        Finding::warning("state", message, hint)
+        CheckFinding::warning("state", message, hint)
     }));
-    findings.extend(room(dir));
+    findings.extend(check_free_space(dir));
     findings
 }
 
 /// What the state knows. It was copied page by page and recognised before.
-fn known(state: &State, dir: &Path) -> Result<String, ReportedError> {
+fn describe_state(state: &State, dir: &Path) -> Result<String, ReportedError> {
     let failed = |error: crate::mirror::StateError| {
-        ReportedError::of(&error, crate::run::state_code(&error), error.hint().unwrap_or_default())
+        ReportedError::from_error(
+            &error,
+            crate::run::state_code(&error),
+            error.hint().unwrap_or_default(),
+        )
     };
     let counts = state.count_links().map_err(failed)?;
     let pairs = counts.linked + counts.released;
@@ -53,17 +57,21 @@ fn known(state: &State, dir: &Path) -> Result<String, ReportedError> {
     })
 }
 
-fn room(dir: &Path) -> Option<Finding> {
-    let there = nearest(dir)?;
+fn check_free_space(dir: &Path) -> Option<CheckFinding> {
+    let there = nearest_directory(dir)?;
     let free = statvfs(&there).ok().map(|found| found.f_bavail.saturating_mul(found.f_frsize))?;
     if free >= LITTLE {
         return None;
     }
     let message = format!("only {} MiB are free where {} is", free / (1024 * 1024), dir.display());
-    Some(Finding::warning("state", message, "make room: nothing is sent that cannot be recorded"))
+    Some(CheckFinding::warning(
+        "state",
+        message,
+        "make room: nothing is sent that cannot be recorded",
+    ))
 }
 
 /// The directory, or the nearest one above it that is there.
-fn nearest(dir: &Path) -> Option<PathBuf> {
+fn nearest_directory(dir: &Path) -> Option<PathBuf> {
     dir.ancestors().find(|dir| dir.exists()).map(Path::to_owned)
 }

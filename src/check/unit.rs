@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Finding, Grade};
+use super::{CheckFinding, Grade};
 
 /// Where systemd looks for units of the system, the first of which wins.
 const PLACES: [&str; 4] = [
@@ -12,11 +12,13 @@ const PLACES: [&str; 4] = [
     "/usr/lib/systemd/system",
 ];
 
-pub(super) fn look() -> Finding {
+pub(super) fn check_unit() -> CheckFinding {
     let unit =
         PLACES.iter().map(|dir| Path::new(dir).join("linqsync.service")).find(|unit| unit.exists());
     match unit {
-        Some(unit) => Finding::ok("service", unit.display().to_string()),
-        None => Finding::new("service", Grade::Skipped, "no unit linqsync.service is installed"),
+        Some(unit) => CheckFinding::ok("service", unit.display().to_string()),
+        None => {
+            CheckFinding::new("service", Grade::Skipped, "no unit linqsync.service is installed")
+        }
     }
 }

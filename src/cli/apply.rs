@@ -6,23 +6,23 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
-use crate::mirror::Pair;
+use crate::mirror::SyncPair;
 use crate::model::RunId;
 use crate::plan::{Observation, Plan, SavedPlan};
 use crate::report::ReportedError;
-use crate::run::Aim;
+use crate::run::RunPurpose;
 
-use super::args::{ApplyArgs, Output};
+use super::args::{ApplyArgs, OutputArgs};
 use super::once::{carry_out, open_to_write};
-use super::text::counted;
-use super::{file, refuse, say};
+use super::text::count_noun;
+use super::{file, report_refusal, say_on_stderr};
 
 const SCHEMA: &str = "linqsync.saved-plan/1";
 
 /// The file: the plan, and what it was when linqsync wrote it.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Kept {
+struct PlanFile {
     schema: String,
     fingerprint: String,
     plan: SavedPlan,
@@ -38,13 +38,13 @@ enum Unusable {
     #[error("{} was changed since linqsync wrote it", .0.display())]
     Changed(PathBuf),
     #[error("{} was made for {made_for}, and the configuration names {asked}", path.display())]
-    Foreign { path: PathBuf, made_for: Pair, asked: Pair },
+    Foreign { path: PathBuf, made_for: SyncPair, asked: SyncPair },
     #[error("{} was applied already, by run {run}", path.display())]
     Applied { path: PathBuf, run: RunId },
 }
 
 impl Unusable {
-    fn reported(&self) -> ReportedError {
+    fn to_reported_error(&self) -> ReportedError {
         let hint = match self {
             Unusable::Unreadable(..) => "check the path, and that this user may read it",
             Unusable::NotAPlan(_) | Unusable::Changed(_) | Unusable::Applied { .. } => {
@@ -52,29 +52,29 @@ impl Unusable {
             }
             Unusable::Foreign { .. } => "use the configuration that it was made with",
         };
-        ReportedError::of(self, 2, hint)
+        ReportedError::from_error(self, 2, hint)
     }
 }
 
 /// Keeps a plan in a file that nobody else can read.
-pub(super) fn save(
+pub(super) fn save_plan(
     config: &Config,
     path: &Path,
     plan: &Plan,
     seen: &Observation,
 ) -> Result<(), ReportedError> {
-    let Pair { base_url, source } = pair(config);
-    let plan = SavedPlan::of(plan, seen, base_url, source);
-    let steps = counted(plan.steps.len(), "step", "steps");
+    let SyncPair { base_url, source } = configured_pair(config);
+    let plan = SavedPlan::from_plan(plan, seen, base_url, source);
+    let steps = count_noun(plan.steps.len(), "step", "steps");
     let fingerprint = plan.fingerprint().to_hex();
-    let kept = Kept { schema: SCHEMA.to_owned(), fingerprint, plan };
+    let kept = PlanFile { schema: SCHEMA.to_owned(), fingerprint, plan };
     let text = serde_json::to_vec_pretty(&kept).map_err(io::Error::from);
     if let Err(error) = text.and_then(|text| file::save_private(path, &text)) {
         let message = format!("cannot write {}: {error}", path.display());
         let hint = "check that the directory is there and may be written".to_owned();
         return Err(ReportedError { code: 2, message, hint });
     }
-    say(&format!(
+    say_on_stderr(&format!(
         "{steps} kept in {path}; `linqsync apply {path}` carries out just these",
         path = path.display()
     ));
@@ -82,26 +82,30 @@ pub(super) fn save(
 }
 
 /// Carries out a plan that was kept. Returns the exit code.
-pub(super) async fn apply(output: Output, config: &Config, args: &ApplyArgs) -> anyhow::Result<u8> {
-    let saved = match load(&args.file, config) {
+pub(super) async fn apply(
+    output: OutputArgs,
+    config: &Config,
+    args: &ApplyArgs,
+) -> anyhow::Result<u8> {
+    let saved = match load_plan(&args.file, config) {
         Ok(saved) => saved,
-        Err(error) => return refuse(output, error.reported()),
+        Err(error) => return report_refusal(output, error.to_reported_error()),
     };
     let opened = match open_to_write(config) {
         Ok(opened) => opened,
-        Err(error) => return refuse(output, error.reported()),
+        Err(error) => return report_refusal(output, error.to_reported_error()),
     };
-    if let Some(run) = opened.state.applied(saved.fingerprint())? {
+    if let Some(run) = opened.state.applied_by_run(saved.fingerprint())? {
         let path = args.file.clone();
-        return refuse(output, Unusable::Applied { path, run }.reported());
+        return report_refusal(output, Unusable::Applied { path, run }.to_reported_error());
     }
-    carry_out(output, config, opened, Aim::Apply(&saved)).await
+    carry_out(output, config, opened, RunPurpose::Apply(&saved)).await
 }
 
-fn load(path: &Path, config: &Config) -> Result<SavedPlan, Unusable> {
+fn load_plan(path: &Path, config: &Config) -> Result<SavedPlan, Unusable> {
     let bytes =
         std::fs::read(path).map_err(|error| Unusable::Unreadable(path.to_owned(), error))?;
-    let kept: Kept =
+    let kept: PlanFile =
         serde_json::from_slice(&bytes).map_err(|_| Unusable::NotAPlan(path.to_owned()))?;
     if kept.schema != SCHEMA {
         return Err(Unusable::NotAPlan(path.to_owned()));
@@ -109,16 +113,16 @@ fn load(path: &Path, config: &Config) -> Result<SavedPlan, Unusable> {
     if kept.plan.fingerprint().to_hex() != kept.fingerprint {
         return Err(Unusable::Changed(path.to_owned()));
     }
-    let made_for = Pair { base_url: kept.plan.linq.clone(), source: kept.plan.source.clone() };
-    let asked = pair(config);
+    let made_for = SyncPair { base_url: kept.plan.linq.clone(), source: kept.plan.source.clone() };
+    let asked = configured_pair(config);
     if made_for != asked {
         return Err(Unusable::Foreign { path: path.to_owned(), made_for, asked });
     }
     Ok(kept.plan)
 }
 
-fn pair(config: &Config) -> Pair {
-    Pair {
+fn configured_pair(config: &Config) -> SyncPair {
+    SyncPair {
         base_url: config.linq.base_url.to_string(),
         source: config.source.path.to_string_lossy().into_owned(),
     }

@@ -51,10 +51,10 @@ pub(super) struct Cli {
     pub(super) limit: LimitArgs,
 
     #[command(flatten)]
-    pub(super) output: Output,
+    pub(super) output: OutputArgs,
 
     #[command(subcommand)]
-    pub(super) command: Option<Command>,
+    pub(super) command: Option<CliCommand>,
 }
 
 /// What holds for one run only.
@@ -77,10 +77,10 @@ impl Cli {
     /// The limit for this run, wherever on the line it stands.
     pub(super) fn max_deletes(&self) -> Option<Limit> {
         let of_command = match &self.command {
-            Some(Command::Run(args)) => args.limit.max_deletes,
-            Some(Command::Plan(args)) => args.limit.max_deletes,
-            Some(Command::Apply(args)) => args.limit.max_deletes,
-            Some(Command::Undo(args)) => args.limit.max_deletes,
+            Some(CliCommand::Run(args)) => args.limit.max_deletes,
+            Some(CliCommand::Plan(args)) => args.limit.max_deletes,
+            Some(CliCommand::Apply(args)) => args.limit.max_deletes,
+            Some(CliCommand::Undo(args)) => args.limit.max_deletes,
             _ => None,
         };
         of_command.or(self.limit.max_deletes)
@@ -89,7 +89,7 @@ impl Cli {
 
 /// How much is said, and in what form.
 #[derive(Clone, Copy, Debug, Args)]
-pub(super) struct Output {
+pub(super) struct OutputArgs {
     /// One JSON document on stdout, on failure too
     #[arg(long, global = true, help_heading = "With every command")]
     pub(super) json: bool,
@@ -121,9 +121,9 @@ pub(super) struct Output {
     pub(super) color: Color,
 }
 
-impl Output {
+impl OutputArgs {
     /// The arguments that say how much is logged, and in what form.
-    pub(super) fn arguments(self) -> Vec<String> {
+    pub(super) fn log_arguments(self) -> Vec<String> {
         let mut arguments = vec!["--verbose".to_owned(); usize::from(self.verbose)];
         arguments.extend(self.quiet.then(|| "--quiet".to_owned()));
         let mut option = |name: &str, value: Option<clap::builder::PossibleValue>| {
@@ -147,7 +147,7 @@ pub(super) enum Color {
 }
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Command {
+pub(super) enum CliCommand {
     /// Looks at a file or directory of contacts and writes a sync.toml for it
     Init(InitArgs),
     /// Looks at configuration, source, state, token and Linq; changes nothing
@@ -651,7 +651,7 @@ pub(super) enum SandboxCommand {
 
 impl SandboxCommand {
     /// Which server is meant.
-    pub(super) fn server(&self) -> &ChangeArgs {
+    pub(super) fn server_args(&self) -> &ChangeArgs {
         match self {
             SandboxCommand::Add { server, .. }
             | SandboxCommand::Edit { server, .. }

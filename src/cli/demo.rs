@@ -16,7 +16,7 @@ use crate::platform;
 use crate::sandbox::{Options, Running, Sandbox};
 
 use super::args::DemoArgs;
-use super::{now, print, say as on_stderr};
+use super::{print_text, say_on_stderr as on_stderr, system_now};
 
 const TOKEN: &str = "demo-token";
 
@@ -41,7 +41,7 @@ pub(super) async fn demo(args: &DemoArgs) -> anyhow::Result<u8> {
     demo.a_conflict().await?;
     demo.a_deletion_and_its_undo().await?;
     demo.nothing_to_do().await?;
-    demo.goodbye(args.keep)?;
+    demo.finish_demo(args.keep)?;
     Ok(0)
 }
 
@@ -55,7 +55,7 @@ impl Demo {
     async fn set_up(dir: TempDir) -> anyhow::Result<Demo> {
         let sandbox = Sandbox::new(Options {
             token: TOKEN.to_owned(),
-            now: Arc::new(now),
+            now: Arc::new(system_now),
             ..Options::default()
         });
         for person in [
@@ -77,9 +77,9 @@ impl Demo {
         let linq = sandbox.start().await.context("cannot start the mock server")?;
         let csv = dir.path().join("contacts.csv");
         let file = dir.path().join("sync.toml");
-        write(&csv, PEOPLE)?;
+        write_file(&csv, PEOPLE)?;
         let url = &linq.url;
-        write(
+        write_file(
             &file,
             &format!(
                 "[linq]\nbase_url = \"{url}\"\ntoken = \"{TOKEN}\"\nrequests_per_second = 500\n\
@@ -92,7 +92,7 @@ impl Demo {
     }
 
     async fn first_sync(&self) -> anyhow::Result<()> {
-        say(&format!(
+        print_line(&format!(
             "linqsync keeps contacts the same in two places. Here they are:\n\
              - a spreadsheet with five contacts:  {}\n\
              - a mock Linq server on this machine with two contacts: Léa, who is in\n\
@@ -101,24 +101,24 @@ impl Demo {
              what is missing on either side, and deletes nothing. Look first:\n",
             self.csv.display()
         ))?;
-        self.types(&["plan"]).await?;
-        self.types(&["run"]).await?;
-        say(&format!("The spreadsheet now:\n\n{}", indented(&read(&self.csv)?)))
+        self.run_and_show(&["plan"]).await?;
+        self.run_and_show(&["run"]).await?;
+        print_line(&format!("The spreadsheet now:\n\n{}", indent_lines(&read_file(&self.csv)?)))
     }
 
     async fn edits_on_both_sides(&self) -> anyhow::Result<()> {
-        step(
+        begin_step(
             "2. Edits on both sides. You change Ada's company in the spreadsheet; a colleague\n\
              changes her title in Linq. Both edits are kept, on both sides:\n",
         )?;
         self.edit_csv("Engines", "Engines Ltd")?;
         self.edit_linq("Ada", "title", "Lady")?;
-        self.types(&["plan"]).await?;
-        self.types(&["run"]).await
+        self.run_and_show(&["plan"]).await?;
+        self.run_and_show(&["run"]).await
     }
 
     async fn a_conflict(&self) -> anyhow::Result<()> {
-        step(
+        begin_step(
             "3. A conflict. Both sides change Bo's title, to different things. Neither value\n\
              is overwritten: both stay where they are until you decide, and everything else\n\
              goes on, such as Kai's new title:\n",
@@ -126,45 +126,45 @@ impl Demo {
         self.edit_csv("Engineer", "Chief Engineer")?;
         self.edit_linq("Bo", "title", "CTO")?;
         self.edit_linq("Kai", "title", "Chief Pilot")?;
-        self.types(&["run"]).await?;
-        say("You decide, and the next run carries it out:\n")?;
-        self.types(&["resolve", "bo@lanterns.example", "--take", "source"]).await?;
-        self.types(&["run"]).await
+        self.run_and_show(&["run"]).await?;
+        print_line("You decide, and the next run carries it out:\n")?;
+        self.run_and_show(&["resolve", "bo@lanterns.example", "--take", "source"]).await?;
+        self.run_and_show(&["run"]).await
     }
 
     async fn a_deletion_and_its_undo(&self) -> anyhow::Result<()> {
-        step(
+        begin_step(
             "4. A deletion, and a change of mind. You remove Noor's row. She was synced before\n\
              and the whole file was read, so she is deleted in Linq, too:\n",
         )?;
-        let text = read(&self.csv)?;
+        let text = read_file(&self.csv)?;
         let kept: String =
             text.split_inclusive('\n').filter(|line| !line.starts_with("Noor,")).collect();
-        write(&self.csv, &kept)?;
-        self.types(&["run"]).await?;
-        say("That was a mistake. What a run did can be put back, on both sides:\n")?;
-        self.types(&["undo", "5"]).await
+        write_file(&self.csv, &kept)?;
+        self.run_and_show(&["run"]).await?;
+        print_line("That was a mistake. What a run did can be put back, on both sides:\n")?;
+        self.run_and_show(&["undo", "5"]).await
     }
 
     async fn nothing_to_do(&self) -> anyhow::Result<()> {
-        step("5. One more run, without any edit. Nothing is written, anywhere:\n")?;
-        let before = read(&self.csv)?;
+        begin_step("5. One more run, without any edit. Nothing is written, anywhere:\n")?;
+        let before = read_file(&self.csv)?;
         self.linq.sandbox.forget_requests();
-        self.types(&["run"]).await?;
+        self.run_and_show(&["run"]).await?;
         let requests = self.linq.sandbox.requests();
         let writes = requests.iter().filter(|request| request.method != "GET").count();
-        let same = if read(&self.csv)? == before { "the same to the byte" } else { "CHANGED" };
-        say(&format!("Writes sent to Linq: {writes}. The spreadsheet is {same}.\n"))
+        let same = if read_file(&self.csv)? == before { "the same to the byte" } else { "CHANGED" };
+        print_line(&format!("Writes sent to Linq: {writes}. The spreadsheet is {same}.\n"))
     }
 
-    fn goodbye(self, keep: bool) -> anyhow::Result<()> {
+    fn finish_demo(self, keep: bool) -> anyhow::Result<()> {
         let files = if keep {
             format!("The files are in {}\n", self.dir.keep().display())
         } else {
             self.dir.close().context("cannot remove the directory")?;
             "Its directory is removed again (--keep leaves it).\n".to_owned()
         };
-        say(&format!(
+        print_line(&format!(
             "That was all. {files}\n\
              Try your own file: `linqsync init FILE` looks at it and sets it up, `linqsync\n\
              plan` shows what a run would do, and `linqsync run` does it. Without an\n\
@@ -173,8 +173,8 @@ impl Demo {
     }
 
     /// Makes a command and shows it with what it prints. An exit code of 3 is part of the story.
-    async fn types(&self, arguments: &[&str]) -> anyhow::Result<()> {
-        let color = if colored() { "always" } else { "never" };
+    async fn run_and_show(&self, arguments: &[&str]) -> anyhow::Result<()> {
+        let color = if is_colored() { "always" } else { "never" };
         let mut command =
             tokio::process::Command::new(platform::own_program(&platform::program_path()));
         command.args(arguments).args(["-q", "--color", color]).current_dir(self.dir.path());
@@ -186,8 +186,8 @@ impl Demo {
         }
         command.stdin(Stdio::null()).kill_on_drop(true);
         let ended = command.output().await.context("cannot start linqsync")?;
-        print(&format!("    $ linqsync {}\n", arguments.join(" ")))?;
-        print(&format!("{}\n", indented(&String::from_utf8_lossy(&ended.stdout))))?;
+        print_text(&format!("    $ linqsync {}\n", arguments.join(" ")))?;
+        print_text(&format!("{}\n", indent_lines(&String::from_utf8_lossy(&ended.stdout))))?;
         match ended.status.code() {
             Some(0 | 3) => Ok(()),
             code => {
@@ -198,7 +198,7 @@ impl Demo {
     }
 
     fn edit_csv(&self, from: &str, to: &str) -> anyhow::Result<()> {
-        write(&self.csv, &read(&self.csv)?.replacen(from, to, 1))
+        write_file(&self.csv, &read_file(&self.csv)?.replacen(from, to, 1))
     }
 
     fn edit_linq(&self, first_name: &str, field: &str, text: &str) -> anyhow::Result<()> {
@@ -211,38 +211,38 @@ impl Demo {
 }
 
 /// Whether what a command prints is to be coloured: as this process prints it.
-fn colored() -> bool {
+fn is_colored() -> bool {
     let choice = anstream::AutoStream::choice(&std::io::stdout());
     choice != anstream::ColorChoice::Never
 }
 
 /// Begins a step, on a terminal once the one before has been read.
-fn step(text: &str) -> anyhow::Result<()> {
+fn begin_step(text: &str) -> anyhow::Result<()> {
     if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
-        print("(Enter goes on) ")?;
+        print_text("(Enter goes on) ")?;
         let mut line = String::new();
         std::io::stdin().lock().read_line(&mut line)?;
-        print("\n")?;
+        print_text("\n")?;
     }
-    say(text)
+    print_line(text)
 }
 
-fn say(text: &str) -> anyhow::Result<()> {
-    print(&format!("{text}\n"))
+fn print_line(text: &str) -> anyhow::Result<()> {
+    print_text(&format!("{text}\n"))
 }
 
-fn indented(text: &str) -> String {
+fn indent_lines(text: &str) -> String {
     text.lines().fold(String::new(), |text, line| match line {
         "" => text + "\n",
         line => text + "    " + line + "\n",
     })
 }
 
-fn read(path: &Path) -> anyhow::Result<String> {
+fn read_file(path: &Path) -> anyhow::Result<String> {
     std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
-fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+fn write_file(path: &Path, text: &str) -> anyhow::Result<()> {
     #[expect(clippy::disallowed_methods, reason = "the demo edits files as a person would")]
     std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }

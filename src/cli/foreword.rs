@@ -8,7 +8,7 @@ use crate::plan::{LinkPlan, LinqWrite, Observation, Plan, SourceWrite, Wait};
 use crate::report::{RunReport, released};
 
 use super::show;
-use super::text::counted;
+use super::text::count_noun;
 
 /// About how many requests a run would send, and how long these take at the configured rate.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -28,16 +28,16 @@ impl Estimate {
         clippy::cast_sign_loss,
         reason = "an estimate, of numbers that are small and positive"
     )]
-    pub(crate) fn of(plan: &Plan, foreseen: &RunReport, per_second: f64) -> Estimate {
+    pub(crate) fn estimate_run(plan: &Plan, foreseen: &RunReport, per_second: f64) -> Estimate {
         let writes = plan.steps.iter().filter(|step| step.linq.is_some()).count();
         let requests = foreseen.requests.list.max(1) + 2 * writes as u64;
         let seconds = (requests as f64 / per_second).ceil() as u64;
         Estimate { requests, seconds }
     }
 
-    fn text(self, per_second: f64) -> String {
+    fn to_text(self, per_second: f64) -> String {
         let requests =
-            counted(usize::try_from(self.requests).unwrap_or(usize::MAX), "request", "requests");
+            count_noun(usize::try_from(self.requests).unwrap_or(usize::MAX), "request", "requests");
         let time = humantime::format_duration(std::time::Duration::from_secs(self.seconds));
         format!(
             "about {requests} to Linq, {time} at {per_second} per second (linq.requests_per_second)"
@@ -52,17 +52,17 @@ pub(super) fn foreword(
     estimate: Estimate,
     per_second: f64,
 ) -> String {
-    let signs = signs(plan, seen);
+    let signs = sign_legend(plan, seen);
     if signs.is_empty() {
         return String::new();
     }
-    let mut text = format!("Plan: {}\n", show::summary(plan, seen));
-    let _ = writeln!(text, "{}", estimate.text(per_second));
+    let mut text = format!("Plan: {}\n", show::plan_summary(plan, seen));
+    let _ = writeln!(text, "{}", estimate.to_text(per_second));
     text + &signs.join("  ") + "\n\n"
 }
 
 /// The signs that the plan uses, and what they mean.
-fn signs(plan: &Plan, seen: &Observation) -> Vec<&'static str> {
+fn sign_legend(plan: &Plan, seen: &Observation) -> Vec<&'static str> {
     let linq = |is: fn(&LinqWrite) -> bool| {
         plan.steps.iter().any(|step| step.linq.as_ref().is_some_and(is))
     };

@@ -9,19 +9,19 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::config::Config;
-use crate::mirror::{Action, Deeds, HistoryRow, Run, Span, State, StateError};
+use crate::mirror::{HistoryAction, HistoryRow, RunDeeds, Span, State, StateError, StoredRun};
 use crate::model::{DecidedBy, RunId, Side, Timestamp};
 use crate::open::{self, OpenError};
 use crate::report::ReportedError;
 
-use super::args::{HistoryArgs, Output};
-use super::moment::{End, moment};
-use super::named::named;
+use super::args::{HistoryArgs, OutputArgs};
+use super::moment::{DayEnd, parse_moment};
+use super::named::find_named;
 use super::once::file_name;
-use super::rows::{Rows, Stop, ended, print_rows};
-use super::show::{changes, head_of};
-use super::text::{counted, shown, wrapped};
-use super::{complain, failed_command, now, print_json, undo, whose};
+use super::rows::{JsonArray, Stop, print_rows, report_early_end};
+use super::show::{change_lines, head_of};
+use super::text::{count_noun, shown_text, wrap_text};
+use super::{failed_command, print_json, report_error, system_now, undo, whose};
 
 /// How many lines of runs are told where nothing is asked for in particular.
 const LINES: usize = 20;
@@ -29,34 +29,39 @@ const LINES: usize = 20;
 const NAMES: usize = 5;
 
 /// Tells what was changed. Returns the exit code.
-pub(super) fn history(output: Output, config: &Config, args: &HistoryArgs) -> anyhow::Result<u8> {
-    let span = match span(args) {
+pub(super) fn history(
+    output: OutputArgs,
+    config: &Config,
+    args: &HistoryArgs,
+) -> anyhow::Result<u8> {
+    let span = match asked_span(args) {
         Ok(span) => span,
         Err(message) => {
             let hint = "--since and --until take the same forms".to_owned();
-            return refuse(output, &ReportedError { code: 2, message, hint });
+            return report_refusal(output, &ReportedError { code: 2, message, hint });
         }
     };
-    let found = open::reading(config)
-        .and_then(|state| Ok(found(&state, config, args, span)?.map(|found| (state, found))));
+    let found = open::open_state_reading(config).and_then(|state| {
+        Ok(find_history(&state, config, args, span)?.map(|found| (state, found)))
+    });
     let (state, found) = match found {
         Ok(Ok(found)) => found,
-        Ok(Err(error)) => return refuse(output, &error),
-        Err(error) => return refuse(output, &error.reported()),
+        Ok(Err(error)) => return report_refusal(output, &error),
+        Err(error) => return report_refusal(output, &error.to_reported_error()),
     };
     let source = file_name(&config.source.path);
     let failure = if output.json {
-        let entries = Rows::new(|each| {
+        let entries = JsonArray::new(|each| {
             found.each_entry(&state, |row| each(serde_json::to_value(row).unwrap_or_default()))
         });
-        let printed = print_json(&Document {
+        let printed = print_json(&HistoryDocument {
             schema: "linqsync.history/1",
             runs: found.groups.iter().flat_map(|group| &group.runs).map(run_json).collect(),
             more: found.more,
             entries: &entries,
             error: None,
         });
-        let failure = entries.failure();
+        let failure = entries.state_failure();
         if failure.is_none() {
             printed?;
         }
@@ -64,7 +69,7 @@ pub(super) fn history(output: Output, config: &Config, args: &HistoryArgs) -> an
     } else if args.run.is_none() && args.contact.is_none() {
         print_rows(|print| {
             for group in &found.groups {
-                print(&group.text(&state, &source)?)?;
+                print(&group.to_text(&state, &source)?)?;
             }
             print(&found.last_line())
         })?
@@ -76,14 +81,14 @@ pub(super) fn history(output: Output, config: &Config, args: &HistoryArgs) -> an
                 told += 1;
                 print(&entry_text(row, &source))
             })?;
-            print(&format!("{}, newest first\n", counted(told, "entry", "entries")))
+            print(&format!("{}, newest first\n", count_noun(told, "entry", "entries")))
         })?
     };
-    Ok(ended(failure))
+    Ok(report_early_end(failure))
 }
 
 #[derive(Serialize)]
-struct Document<'a, T> {
+struct HistoryDocument<'a, T> {
     schema: &'static str,
     runs: Vec<Value>,
     /// How many earlier runs are not told.
@@ -92,22 +97,23 @@ struct Document<'a, T> {
     error: Option<()>,
 }
 
-fn refuse(output: Output, error: &ReportedError) -> anyhow::Result<u8> {
-    complain(error);
+fn report_refusal(output: OutputArgs, error: &ReportedError) -> anyhow::Result<u8> {
+    report_error(error);
     failed_command(output, error)?;
     Ok(error.code)
 }
 
 /// The span of time that is asked for.
-fn span(args: &HistoryArgs) -> Result<Span, String> {
-    let now = now();
-    let at =
-        |text: &Option<String>, end| text.as_ref().map(|text| moment(text, now, end)).transpose();
-    Ok(Span { since: at(&args.since, End::First)?, until: at(&args.until, End::Last)? })
+fn asked_span(args: &HistoryArgs) -> Result<Span, String> {
+    let now = system_now();
+    let at = |text: &Option<String>, end| {
+        text.as_ref().map(|text| parse_moment(text, now, end)).transpose()
+    };
+    Ok(Span { since: at(&args.since, DayEnd::First)?, until: at(&args.until, DayEnd::Last)? })
 }
 
 /// What there is to tell, newest first.
-struct Found {
+struct FoundHistory {
     groups: Vec<Group>,
     /// How many earlier runs are not told.
     more: usize,
@@ -117,7 +123,7 @@ struct Found {
 
 /// Runs that are told together: one, or several in a row that failed for the same reason.
 struct Group {
-    runs: Vec<Run>,
+    runs: Vec<StoredRun>,
 }
 
 enum Entries {
@@ -130,7 +136,7 @@ enum Entries {
     These(Vec<HistoryRow>),
 }
 
-impl Found {
+impl FoundHistory {
     /// Hands on the entries, newest first.
     fn each_entry(
         &self,
@@ -164,7 +170,7 @@ impl Found {
         let more = match self.more {
             0 => String::new(),
             more => {
-                let runs = counted(more, "earlier run", "earlier runs");
+                let runs = count_noun(more, "earlier run", "earlier runs");
                 format!("… and {runs}; `linqsync history --all` shows all, `--since TIME` some\n")
             }
         };
@@ -174,14 +180,14 @@ impl Found {
 
 /// The runs within `span`, in groups; of the whole past only the last of them, unless `all` is
 /// asked for. And how many more there are.
-fn groups(state: &State, span: Span, all: bool) -> Result<(Vec<Group>, usize), StateError> {
-    enum Enough {
+fn run_groups(state: &State, span: Span, all: bool) -> Result<(Vec<Group>, usize), StateError> {
+    enum HistoryLimit {
         Told,
         State(StateError),
     }
-    impl From<StateError> for Enough {
-        fn from(error: StateError) -> Enough {
-            Enough::State(error)
+    impl From<StateError> for HistoryLimit {
+        fn from(error: StateError) -> HistoryLimit {
+            HistoryLimit::State(error)
         }
     }
     let mut groups: Vec<Group> = Vec::new();
@@ -189,7 +195,7 @@ fn groups(state: &State, span: Span, all: bool) -> Result<(Vec<Group>, usize), S
         if groups.last().is_some_and(|group| group.goes_on_with(&run)) {
             groups.last_mut().into_iter().for_each(|group| group.runs.push(run.clone()));
         } else if !all && groups.len() == LINES {
-            return Err(Enough::Told);
+            return Err(HistoryLimit::Told);
         } else {
             groups.push(Group { runs: vec![run] });
         }
@@ -197,8 +203,8 @@ fn groups(state: &State, span: Span, all: bool) -> Result<(Vec<Group>, usize), S
     });
     match done {
         Ok(()) => Ok((groups, 0)),
-        Err(Enough::State(error)) => Err(error),
-        Err(Enough::Told) => {
+        Err(HistoryLimit::State(error)) => Err(error),
+        Err(HistoryLimit::Told) => {
             let last = groups.last().and_then(|group| group.runs.last());
             let more = last.map(|run| state.count_past_runs(span, run.id)).transpose()?;
             Ok((groups, more.unwrap_or_default()))
@@ -206,26 +212,26 @@ fn groups(state: &State, span: Span, all: bool) -> Result<(Vec<Group>, usize), S
     }
 }
 
-fn found(
+fn find_history(
     state: &State,
     config: &Config,
     args: &HistoryArgs,
     span: Span,
-) -> Result<Result<Found, ReportedError>, OpenError> {
+) -> Result<Result<FoundHistory, ReportedError>, OpenError> {
     let run = args.run.map(RunId);
     if let Some(run) = run
-        && let Some(error) = undo::unknown(state, run)?
+        && let Some(error) = undo::unknown_run(state, run)?
     {
         return Ok(Err(error));
     }
     let is_limited = span.since.is_some() || span.until.is_some();
     let entries = match (&args.contact, run) {
         (Some(text), run) => {
-            let name = match named(state, config, text)? {
+            let name = match find_named(state, config, text)? {
                 Ok(name) => name,
-                Err(same) => return Ok(Err(same.reported())),
+                Err(same) => return Ok(Err(same.to_reported_error())),
             };
-            let ids = whose::ids(state, config, &name)?;
+            let ids = whose::linq_ids(state, config, &name)?;
             let mut rows = whose::history_of(state, &ids)?;
             rows.retain(|row| run.is_none_or(|run| row.run == run));
             if rows.is_empty() {
@@ -240,23 +246,23 @@ fn found(
     };
     let (groups, more) = match run {
         Some(run) => {
-            let runs: Vec<Run> = state.run(run)?.into_iter().collect();
+            let runs: Vec<StoredRun> = state.stored_run(run)?.into_iter().collect();
             (vec![Group { runs }], 0)
         }
-        None => groups(state, span, args.all || is_limited)?,
+        None => run_groups(state, span, args.all || is_limited)?,
     };
-    Ok(Ok(Found { groups, more, entries, span }))
+    Ok(Ok(FoundHistory { groups, more, entries, span }))
 }
 
 fn nothing_about(text: &str) -> ReportedError {
     ReportedError {
         code: 2,
-        message: format!("nothing was done to anybody called {}", shown(text, 60)),
+        message: format!("nothing was done to anybody called {}", shown_text(text, 60)),
         hint: "name a Linq id, an e-mail, a phone number, a full name, a key or row:N".to_owned(),
     }
 }
 
-fn run_json(run: &Run) -> Value {
+fn run_json(run: &StoredRun) -> Value {
     let report = run.ending.as_ref().map(|ending| &ending.report);
     json!({
         "run": run.id,
@@ -274,28 +280,30 @@ fn run_json(run: &Run) -> Value {
 
 impl Group {
     /// Whether `earlier` failed for the same reason as these, and did nothing.
-    fn goes_on_with(&self, earlier: &Run) -> bool {
+    fn goes_on_with(&self, earlier: &StoredRun) -> bool {
         let Some(last) = self.runs.last() else { return false };
-        let reason = |run: &Run| {
+        let reason = |run: &StoredRun| {
             let did = ["linq", "source"].into_iter().any(|side| {
-                run.ending.as_ref().is_some_and(|ending| done(&ending.report[side]).is_some())
+                run.ending
+                    .as_ref()
+                    .is_some_and(|ending| counts_text(&ending.report[side]).is_some())
             });
-            failure(run).filter(|_| !did && run.undoes.is_none())
+            failure_reason(run).filter(|_| !did && run.undoes.is_none())
         };
         reason(last).is_some() && reason(last) == reason(earlier)
     }
 
-    fn text(&self, state: &State, source: &str) -> Result<String, StateError> {
+    fn to_text(&self, state: &State, source: &str) -> Result<String, StateError> {
         match self.runs.as_slice() {
             [run] => run_text(state, run, source),
             [last, .., first] => Ok(format!(
                 "runs {}–{}  {} to {}  failed {} times: {}\n",
                 first.id.0,
                 last.id.0,
-                instant(first.started_at),
-                instant(last.started_at),
+                instant_text(first.started_at),
+                instant_text(last.started_at),
                 self.runs.len(),
-                failure(last).map(|message| shown(&message, 200)).unwrap_or_default(),
+                failure_reason(last).map(|message| shown_text(&message, 200)).unwrap_or_default(),
             )),
             [] => Ok(String::new()),
         }
@@ -303,51 +311,53 @@ impl Group {
 }
 
 /// Why a run failed, if it did.
-fn failure(run: &Run) -> Option<String> {
+fn failure_reason(run: &StoredRun) -> Option<String> {
     let ending = run.ending.as_ref()?;
     ending.report["error"]["message"].as_str().map(str::to_owned)
 }
 
-fn run_text(state: &State, run: &Run, source: &str) -> Result<String, StateError> {
+fn run_text(state: &State, run: &StoredRun, source: &str) -> Result<String, StateError> {
     let outcome = match (&run.ending, run.undoes) {
         (None, _) => "interrupted, or at work".to_owned(),
         (Some(ending), None) => ending.outcome.clone(),
         (Some(ending), Some(undone)) => format!("{}, put back run {undone}", ending.outcome),
     };
-    let why = failure(run).map(|why| format!(": {}", shown(&why, 200))).unwrap_or_default();
-    let mut text = format!("run {:<6} {}  {outcome}{why}\n", run.id.0, instant(run.started_at));
+    let why =
+        failure_reason(run).map(|why| format!(": {}", shown_text(&why, 200))).unwrap_or_default();
+    let mut text =
+        format!("run {:<6} {}  {outcome}{why}\n", run.id.0, instant_text(run.started_at));
     text += &asked_text(run);
     for (name, side) in [("Linq", "linq"), (source, "source")] {
-        if let Some(done) = run.ending.as_ref().and_then(|e| done(&e.report[side])) {
-            let _ = writeln!(text, "    {:<20} {done}", shown(name, 20));
+        if let Some(done) = run.ending.as_ref().and_then(|e| counts_text(&e.report[side])) {
+            let _ = writeln!(text, "    {:<20} {done}", shown_text(name, 20));
         }
     }
-    let Deeds { contacts, names, decided } = state.deeds(run.id, NAMES)?;
+    let RunDeeds { contacts, names, decided } = state.run_deeds(run.id, NAMES)?;
     if contacts > 0 {
-        let told: Vec<String> = names.iter().map(|name| shown(name, 40)).collect();
+        let told: Vec<String> = names.iter().map(|name| shown_text(name, 40)).collect();
         let more = match contacts - names.len() {
             0 => String::new(),
             more => format!(" and {more} more"),
         };
-        let names = wrapped(&(told.join(", ") + &more), 25);
+        let names = wrap_text(&(told.join(", ") + &more), 25);
         let _ = writeln!(text, "    {:<20} {names}", "contacts");
     }
     // Who asked for all of the run is said already.
     let decided =
         decided.into_iter().filter(|(_, command, _)| Some(command) != run.command.as_ref());
     for (by, command, count) in decided {
-        let by = by.map(|by| format!("by {} ", shown(&by, 40))).unwrap_or_default();
-        let changes = counted(count, "change", "changes");
+        let by = by.map(|by| format!("by {} ", shown_text(&by, 40))).unwrap_or_default();
+        let changes = count_noun(count, "change", "changes");
         let _ = writeln!(text, "    {:<20} {by}with `{command}`: {changes}", "decided");
     }
     Ok(text)
 }
 
 /// Who asked for a run that was not made to keep both sides the same.
-fn asked_text(run: &Run) -> String {
+fn asked_text(run: &StoredRun) -> String {
     match (&run.asked_by, run.command.as_deref()) {
         (Some(by), Some(command)) if command != "--once" => {
-            format!("    asked for by {} with `{command}`\n", shown(by, 40))
+            format!("    asked for by {} with `{command}`\n", shown_text(by, 40))
         }
         (Some(_) | None, _) => String::new(),
     }
@@ -355,11 +365,11 @@ fn asked_text(run: &Run) -> String {
 
 /// Why the run that was asked for failed, if it did.
 fn failures_text(groups: &[Group], args: &HistoryArgs) -> String {
-    let failed = |run: &Run| {
+    let failed = |run: &StoredRun| {
         let ending = run.ending.as_ref()?;
         let message = ending.report["error"]["message"].as_str()?;
-        let at = instant(run.started_at);
-        Some(format!("run {} of {at} failed: {}\n", run.id, shown(message, 200)))
+        let at = instant_text(run.started_at);
+        Some(format!("run {} of {at} failed: {}\n", run.id, shown_text(message, 200)))
     };
     match args.run {
         Some(_) => groups.iter().flat_map(|group| &group.runs).filter_map(failed).collect(),
@@ -367,7 +377,7 @@ fn failures_text(groups: &[Group], args: &HistoryArgs) -> String {
     }
 }
 
-fn done(counts: &Value) -> Option<String> {
+fn counts_text(counts: &Value) -> Option<String> {
     let words = ["created", "updated", "deleted"].into_iter().filter_map(|word| {
         let count = counts[word].as_u64().filter(|count| *count > 0)?;
         Some(format!("{count} {word}"))
@@ -380,40 +390,40 @@ fn done(counts: &Value) -> Option<String> {
 pub(super) fn entry_text(row: &HistoryRow, source: &str) -> String {
     let entry = &row.entry;
     let place = match (&entry.source_key, entry.linq_id) {
-        (Some(key), _) => shown(key, 24),
+        (Some(key), _) => shown_text(key, 24),
         (None, Some(id)) => format!("id {id}"),
         (None, None) => String::new(),
     };
     let side = match entry.side {
-        Side::Source => shown(source, 20),
+        Side::Source => shown_text(source, 20),
         Side::Linq => "Linq".to_owned(),
     };
     let what = match entry.action {
-        Action::Create => format!("created in {side}"),
-        Action::Update => format!("updated in {side}"),
-        Action::Delete => format!("deleted in {side}"),
-        Action::Link => "linked".to_owned(),
-        Action::Release => "released: remembered, and kept the same no longer".to_owned(),
-        Action::Relink => "kept the same again".to_owned(),
-        Action::Forget => "forgotten".to_owned(),
-        Action::Conflict => "in conflict".to_owned(),
-        Action::Reject => format!("rejected by {side}"),
+        HistoryAction::Create => format!("created in {side}"),
+        HistoryAction::Update => format!("updated in {side}"),
+        HistoryAction::Delete => format!("deleted in {side}"),
+        HistoryAction::Link => "linked".to_owned(),
+        HistoryAction::Release => "released: remembered, and kept the same no longer".to_owned(),
+        HistoryAction::Relink => "kept the same again".to_owned(),
+        HistoryAction::Forget => "forgotten".to_owned(),
+        HistoryAction::Conflict => "in conflict".to_owned(),
+        HistoryAction::Reject => format!("rejected by {side}"),
     };
-    let when = format!("{}  run {}", instant(row.at), row.run);
+    let when = format!("{}  run {}", instant_text(row.at), row.run);
     let decided = entry.decided.as_ref().map(decided_text);
     let decided = decided.map(|text| format!("; {text}")).unwrap_or_default();
     head_of(&entry.name, &place, &when, &format!("{what}: {}{decided}", entry.reason))
-        + &changes(&entry.changes)
+        + &change_lines(&entry.changes)
 }
 
 /// Who decided something: "decided by anna with `approve` at 2026-11-30 09:00:00 UTC".
 fn decided_text(decided: &DecidedBy) -> String {
     let DecidedBy { by, command, at } = decided;
-    let by = by.as_ref().map(|by| format!(" by {}", shown(by, 60))).unwrap_or_default();
-    format!("decided{by} with `{command}` at {}", instant(*at))
+    let by = by.as_ref().map(|by| format!(" by {}", shown_text(by, 60))).unwrap_or_default();
+    format!("decided{by} with `{command}` at {}", instant_text(*at))
 }
 
 /// An instant, in UTC.
-pub(super) fn instant(at: Timestamp) -> String {
+pub(super) fn instant_text(at: Timestamp) -> String {
     at.format("%Y-%m-%d %H:%M:%S UTC").to_string()
 }

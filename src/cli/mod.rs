@@ -1,7 +1,7 @@
 //! The command line: arguments in, text or JSON out, one exit code.
 //!
 //! Owns what people see. Leaves everything that is done to [`crate::run`],
-//! [`crate::daemon`] and [`crate::sandbox`].
+//! [`crate::daemon`] and [`crate::run_sandbox`].
 
 mod adopt;
 mod apply;
@@ -59,7 +59,7 @@ use crate::platform;
 use crate::report::{ReportedError, RunReport, write_json};
 use crate::telemetry::{Telemetry, TelemetryError, Verbosity};
 use crate::text;
-use args::{Cli, Color, Command, Output};
+use args::{Cli, CliCommand, Color, OutputArgs};
 use progress::AboveTheLine;
 use signals::Signals;
 
@@ -70,26 +70,27 @@ pub fn main() -> ExitCode {
     let code = match Cli::try_parse() {
         Ok(cli) => {
             cli.output.color.choice().write_global();
-            start(&cli).or_else(|error| refuse(cli.output, unexpected(&error)))
+            start_command(&cli)
+                .or_else(|error| report_refusal(cli.output, unexpected_error(&error)))
         }
-        Err(error) => usage::refuse(&error),
+        Err(error) => usage::report_usage(&error),
     };
     // What is left is that stdout or stderr cannot be written.
     ExitCode::from(code.unwrap_or(1))
 }
 
-fn unexpected(error: &anyhow::Error) -> ReportedError {
-    ReportedError::of(error.as_ref(), 1, "")
+fn unexpected_error(error: &anyhow::Error) -> ReportedError {
+    ReportedError::from_error(error.as_ref(), 1, "")
 }
 
-fn start(cli: &Cli) -> anyhow::Result<u8> {
+fn start_command(cli: &Cli) -> anyhow::Result<u8> {
     if let Err(error) = telemetry(cli.output, cli.command.as_ref()).init(AboveTheLine::default) {
         let code = match error {
             TelemetryError::Filter { .. } => 2,
             TelemetryError::SetTwice(_) => 1,
         };
         let hint = "correct the variable LINQSYNC_LOG or RUST_LOG, or use -v, -vv or -q";
-        return refuse(cli.output, ReportedError::of(&error, code, hint));
+        return report_refusal(cli.output, ReportedError::from_error(&error, code, hint));
     }
     std::panic::set_hook(Box::new(|panic| {
         // Not what it says: that may be a person's.
@@ -111,101 +112,103 @@ fn carry_out(cli: &Cli, runtime: &Runtime) -> anyhow::Result<u8> {
     // A pager that is started listens to signals.
     let _within = runtime.enter();
     match &cli.command {
-        Some(Command::Init(args)) => runtime.block_on(init::init(cli, args)),
-        Some(Command::Check(args)) => runtime.block_on(check::check(cli, args)),
-        Some(Command::Run(args)) if args.dry_run => configured(cli, |config| {
+        Some(CliCommand::Init(args)) => runtime.block_on(init::init(cli, args)),
+        Some(CliCommand::Check(args)) => runtime.block_on(check::check(cli, args)),
+        Some(CliCommand::Run(args)) if args.dry_run => with_config(cli, |config| {
             let args = args::PlanArgs::default();
             runtime.block_on(once::plan(cli.output, &config, &args))
         }),
-        Some(Command::Run(_)) => {
-            configured(cli, |config| runtime.block_on(once::once(cli, &config)))
+        Some(CliCommand::Run(_)) => {
+            with_config(cli, |config| runtime.block_on(once::run_once(cli, &config)))
         }
-        Some(Command::Plan(args)) => {
-            configured(cli, |config| runtime.block_on(once::plan(cli.output, &config, args)))
+        Some(CliCommand::Plan(args)) => {
+            with_config(cli, |config| runtime.block_on(once::plan(cli.output, &config, args)))
         }
-        Some(Command::List(args)) => {
-            configured(cli, |config| list::list(cli.output, &config, args))
+        Some(CliCommand::List(args)) => {
+            with_config(cli, |config| list::list(cli.output, &config, args))
         }
-        Some(Command::Resolve(args)) => {
-            configured(cli, |config| decide::resolve(cli.output, &config, args))
+        Some(CliCommand::Resolve(args)) => {
+            with_config(cli, |config| decide::resolve(cli.output, &config, args))
         }
-        Some(Command::Retry(args)) => {
-            configured(cli, |config| decide::retry(cli.output, &config, args))
+        Some(CliCommand::Retry(args)) => {
+            with_config(cli, |config| decide::retry(cli.output, &config, args))
         }
-        Some(Command::Approve(args)) => {
-            configured(cli, |config| decide::approve(cli.output, &config, args))
+        Some(CliCommand::Approve(args)) => {
+            with_config(cli, |config| decide::approve(cli.output, &config, args))
         }
-        Some(Command::Reject(args)) => {
-            configured(cli, |config| decide::reject(cli.output, &config, args))
+        Some(CliCommand::Reject(args)) => {
+            with_config(cli, |config| decide::reject(cli.output, &config, args))
         }
-        Some(Command::Apply(args)) => {
-            configured(cli, |config| runtime.block_on(apply::apply(cli.output, &config, args)))
+        Some(CliCommand::Apply(args)) => {
+            with_config(cli, |config| runtime.block_on(apply::apply(cli.output, &config, args)))
         }
-        Some(Command::Adopt(args)) => {
-            configured(cli, |config| runtime.block_on(adopt::adopt(cli, &config, args)))
+        Some(CliCommand::Adopt(args)) => {
+            with_config(cli, |config| runtime.block_on(adopt::adopt(cli, &config, args)))
         }
-        Some(Command::Status(args)) => {
-            configured(cli, |config| runtime.block_on(status::status(cli.output, &config, args)))
+        Some(CliCommand::Status(args)) => {
+            with_config(cli, |config| runtime.block_on(status::status(cli.output, &config, args)))
         }
-        Some(Command::Explain(args)) => {
-            configured(cli, |config| runtime.block_on(explain::explain(cli.output, &config, args)))
+        Some(CliCommand::Explain(args)) => {
+            with_config(cli, |config| runtime.block_on(explain::explain(cli.output, &config, args)))
         }
-        Some(Command::History(args)) => {
-            configured(cli, |config| history::history(cli.output, &config, args))
+        Some(CliCommand::History(args)) => {
+            with_config(cli, |config| history::history(cli.output, &config, args))
         }
-        Some(Command::Verify) => {
-            configured(cli, |config| runtime.block_on(verify::verify(cli.output, &config)))
+        Some(CliCommand::Verify) => {
+            with_config(cli, |config| runtime.block_on(verify::verify_sides(cli.output, &config)))
         }
-        Some(Command::Export(args)) => {
-            configured(cli, |config| export::export(cli.output, &config, args))
+        Some(CliCommand::Export(args)) => {
+            with_config(cli, |config| export::export(cli.output, &config, args))
         }
-        Some(Command::Report(args)) => {
-            configured(cli, |config| quality::report(cli.output, &config, args))
+        Some(CliCommand::Report(args)) => {
+            with_config(cli, |config| quality::quality_report(cli.output, &config, args))
         }
-        Some(Command::Purge(args)) => {
-            configured(cli, |config| purge::purge(cli.output, &config, args))
+        Some(CliCommand::Purge(args)) => {
+            with_config(cli, |config| purge::purge(cli.output, &config, args))
         }
-        Some(Command::Undo(args)) => {
-            configured(cli, |config| runtime.block_on(undo::undo(cli.output, &config, args)))
+        Some(CliCommand::Undo(args)) => {
+            with_config(cli, |config| runtime.block_on(undo::undo_run(cli.output, &config, args)))
         }
-        Some(Command::WebPassword(args)) => {
-            configured(cli, |config| web_password::set(cli.output, &config, args))
+        Some(CliCommand::WebPassword(args)) => {
+            with_config(cli, |config| web_password::set(cli.output, &config, args))
         }
-        Some(Command::Notify(_)) => {
-            configured(cli, |config| runtime.block_on(notify::test(cli.output, &config)))
+        Some(CliCommand::Notify(_)) => {
+            with_config(cli, |config| runtime.block_on(notify::test(cli.output, &config)))
         }
-        Some(Command::Sandbox(args)) => runtime.block_on(sandbox::sandbox(cli, args)),
-        Some(Command::Demo(args)) => runtime.block_on(demo::demo(args)),
-        Some(Command::PasswordCheck) => web_worker::password_check(),
-        Some(Command::Worker) => {
-            runtime.block_on(daemon::work(overrides(cli), now, once::shown))?;
+        Some(CliCommand::Sandbox(args)) => runtime.block_on(sandbox::run_sandbox(cli, args)),
+        Some(CliCommand::Demo(args)) => runtime.block_on(demo::demo(args)),
+        Some(CliCommand::PasswordCheck) => web_worker::password_check(),
+        Some(CliCommand::Worker) => {
+            runtime.block_on(daemon::run_order(cli_overrides(cli), system_now, once::run_reply))?;
             Ok(0)
         }
-        Some(Command::Completions(args)) => reference::completions(args),
-        Some(Command::Man(args)) => reference::man(cli.output, args),
-        None if cli.once && cli.dry_run => configured(cli, |config| {
+        Some(CliCommand::Completions(args)) => reference::print_completions(args),
+        Some(CliCommand::Man(args)) => reference::print_manual(cli.output, args),
+        None if cli.once && cli.dry_run => with_config(cli, |config| {
             let args = args::PlanArgs { only: cli.only.clone(), ..Default::default() };
             runtime.block_on(once::plan(cli.output, &config, &args))
         }),
         None if cli.once && !cli.only.is_empty() => {
-            configured(cli, |config| runtime.block_on(only::once(cli, &config)))
+            with_config(cli, |config| runtime.block_on(only::run_only(cli, &config)))
         }
-        None if cli.once => configured(cli, |config| runtime.block_on(once::once(cli, &config))),
-        None => configured(cli, |config| runtime.block_on(serve(cli, config))),
+        None if cli.once => {
+            with_config(cli, |config| runtime.block_on(once::run_once(cli, &config)))
+        }
+        None => with_config(cli, |config| runtime.block_on(serve_daemon(cli, config))),
     }
 }
 
 /// Is the daemon until it is told to stop. Returns the exit code.
-async fn serve(cli: &Cli, config: Config) -> anyhow::Result<u8> {
+async fn serve_daemon(cli: &Cli, config: Config) -> anyhow::Result<u8> {
     let signals = Signals::listen_for_the_daemon()?;
     let file = config.file.clone();
     let program = platform::program_path();
     let helpers = web_worker::helpers(&program);
     let outside = Outside {
-        clock: now,
+        clock: system_now,
         stop: signals.stop(),
-        reload: &|| Config::load(Some(&file), &overrides(cli)).map(open::located),
-        worker: &|| worker(cli, &program),
+        reload: &|| Config::load(Some(&file), &cli_overrides(cli)).map(open::locate_state),
+        worker: &|| worker_command(cli, &program),
         helpers: &helpers,
         is_daemon,
     };
@@ -215,15 +218,15 @@ async fn serve(cli: &Cli, config: Config) -> anyhow::Result<u8> {
         Ok(()) => Ok(0),
         Err(error) => {
             let (code, hint) = (error.exit_code(), error.hint());
-            refuse(cli.output, ReportedError::of(&error, code, &hint))
+            report_refusal(cli.output, ReportedError::from_error(&error, code, &hint))
         }
     }
 }
 
 /// This program as the daemon starts it for each run.
-fn worker(cli: &Cli, program: &Path) -> std::process::Command {
+fn worker_command(cli: &Cli, program: &Path) -> std::process::Command {
     let mut command = std::process::Command::new(platform::own_program(program));
-    command.args(cli.output.arguments());
+    command.args(cli.output.log_arguments());
     if let Some(limit) = cli.max_deletes() {
         command.arg("--max-deletes").arg(limit.to_string());
     }
@@ -241,17 +244,17 @@ fn is_daemon(pid: u32) -> bool {
     is_ours
         && Cli::try_parse_from(words).is_ok_and(|cli| match cli.command {
             None => !cli.once,
-            Some(command) => matches!(command, Command::Worker),
+            Some(command) => matches!(command, CliCommand::Worker),
         })
 }
 
-fn overrides(cli: &Cli) -> Overrides {
+fn cli_overrides(cli: &Cli) -> Overrides {
     Overrides { max_deletes: cli.max_deletes() }
 }
 
 /// Loads the configuration and goes on with it, or says what is wrong with it.
-fn configured(cli: &Cli, go_on: impl FnOnce(Config) -> anyhow::Result<u8>) -> anyhow::Result<u8> {
-    match Config::load(cli.config.as_deref(), &overrides(cli)).map(open::located) {
+fn with_config(cli: &Cli, go_on: impl FnOnce(Config) -> anyhow::Result<u8>) -> anyhow::Result<u8> {
+    match Config::load(cli.config.as_deref(), &cli_overrides(cli)).map(open::locate_state) {
         Ok(config) => {
             for warning in &config.warnings {
                 tracing::warn!("{warning}");
@@ -259,45 +262,45 @@ fn configured(cli: &Cli, go_on: impl FnOnce(Config) -> anyhow::Result<u8>) -> an
             go_on(config)
         }
         Err(error) => {
-            unusable(cli.output, &error)?;
+            report_unusable(cli.output, &error)?;
             Ok(2)
         }
     }
 }
 
-fn unusable(output: Output, error: &ConfigError) -> anyhow::Result<()> {
-    say(&error.render());
+fn report_unusable(output: OutputArgs, error: &ConfigError) -> anyhow::Result<()> {
+    say_on_stderr(&error.render());
     if matches!(error, ConfigError::Invalid(_)) {
-        say("  help: correct it, and see with `linqsync check` that it is right");
+        say_on_stderr("  help: correct it, and see with `linqsync check` that it is right");
     }
     if output.json {
         let hint = "correct the configuration and run `linqsync plan`".to_owned();
-        failed(ReportedError { code: 2, message: error.lines().join("; "), hint })?;
+        print_failed_run(ReportedError { code: 2, message: error.lines().join("; "), hint })?;
     }
     Ok(())
 }
 
 /// Says why nothing was begun, in JSON too where it was asked for. Returns the exit
 /// code.
-fn refuse(output: Output, error: ReportedError) -> anyhow::Result<u8> {
+fn report_refusal(output: OutputArgs, error: ReportedError) -> anyhow::Result<u8> {
     let code = error.code;
-    complain(&error);
+    report_error(&error);
     if output.json {
-        failed(error)?;
+        print_failed_run(error)?;
     }
     Ok(code)
 }
 
 /// Prints a run that did not begin, as JSON.
-fn failed(error: ReportedError) -> anyhow::Result<()> {
-    let mut report = RunReport::new(now());
+fn print_failed_run(error: ReportedError) -> anyhow::Result<()> {
+    let mut report = RunReport::new(system_now());
     report.error = Some(error);
-    report.conclude(now());
+    report.conclude_outcome(system_now());
     print_json(&report)
 }
 
 /// Prints why another command than a run failed, as JSON where that is asked for.
-fn failed_command(output: Output, error: &ReportedError) -> anyhow::Result<()> {
+fn failed_command(output: OutputArgs, error: &ReportedError) -> anyhow::Result<()> {
     if output.json {
         print_json(&serde_json::json!({ "schema": "linqsync.error/1", "error": error }))?;
     }
@@ -305,22 +308,22 @@ fn failed_command(output: Output, error: &ReportedError) -> anyhow::Result<()> {
 }
 
 /// Says why another command than a run failed. Returns the exit code.
-fn refuse_command(output: Output, error: &ReportedError) -> anyhow::Result<u8> {
-    complain(error);
+fn refuse_command(output: OutputArgs, error: &ReportedError) -> anyhow::Result<u8> {
+    report_error(error);
     failed_command(output, error)?;
     Ok(error.code)
 }
 
 /// The time by the system's clock: here it enters, everywhere else it is an argument.
-pub(crate) fn now() -> Timestamp {
+pub(crate) fn system_now() -> Timestamp {
     #[expect(clippy::disallowed_methods, reason = "this is where the time comes from")]
     let now: DateTime<Utc> = Utc::now();
     now
 }
 
-fn telemetry(output: Output, command: Option<&Command>) -> Telemetry {
+fn telemetry(output: OutputArgs, command: Option<&CliCommand>) -> Telemetry {
     // The demo tells its story on stdout, which logs would interrupt.
-    let quiet = output.quiet || matches!(command, Some(Command::Demo(_)));
+    let quiet = output.quiet || matches!(command, Some(CliCommand::Demo(_)));
     let verbosity = match (quiet, output.verbose) {
         (true, 0) => Some(Verbosity::Quiet),
         (false, 0) => None,
@@ -348,25 +351,25 @@ impl Color {
 }
 
 /// Prints text on stdout, with colours where a terminal takes them.
-pub(crate) fn print(text: &str) -> anyhow::Result<()> {
+pub(crate) fn print_text(text: &str) -> anyhow::Result<()> {
     let mut out = anstream::stdout().lock();
-    written(write!(out, "{}", text::harmless(text)).and_then(|()| out.flush()))
+    ignore_closed_pipe(write!(out, "{}", text::harmless_text(text)).and_then(|()| out.flush()))
 }
 
 /// Prints text for other programs on stdout, as it is.
 fn print_bytes(text: &[u8]) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
-    written(out.write_all(text).and_then(|()| out.flush()))
+    ignore_closed_pipe(out.write_all(text).and_then(|()| out.flush()))
 }
 
 fn print_json(document: &impl Serialize) -> anyhow::Result<()> {
     let mut out = BufWriter::new(std::io::stdout().lock());
     let result = write_json(&mut out, document);
-    written(result.and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush()))
+    ignore_closed_pipe(result.and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush()))
 }
 
 /// Whoever closes the pipe, as `head` does, has read enough: that is no failure.
-fn written(result: std::io::Result<()>) -> anyhow::Result<()> {
+fn ignore_closed_pipe(result: std::io::Result<()>) -> anyhow::Result<()> {
     match result {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         other => other.context("cannot write to stdout"),
@@ -374,14 +377,14 @@ fn written(result: std::io::Result<()>) -> anyhow::Result<()> {
 }
 
 /// Says something on stderr. Nobody is left to be told when that fails.
-fn say(text: &str) {
-    let _ = writeln!(anstream::stderr().lock(), "{}", text::harmless(text));
+fn say_on_stderr(text: &str) {
+    let _ = writeln!(anstream::stderr().lock(), "{}", text::harmless_text(text));
 }
 
 /// Says what went wrong and what to do about it.
-fn complain(error: &ReportedError) {
-    say(&format!("error: {}", text::shown(&error.message, 2000)));
+fn report_error(error: &ReportedError) {
+    say_on_stderr(&format!("error: {}", text::shown_text(&error.message, 2000)));
     if !error.hint.is_empty() {
-        say(&format!("  help: {}", error.hint));
+        say_on_stderr(&format!("  help: {}", error.hint));
     }
 }

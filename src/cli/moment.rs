@@ -10,7 +10,7 @@ use crate::model::Timestamp;
 
 /// Which end of a day is meant where only the day is named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum End {
+pub(super) enum DayEnd {
     /// Its beginning.
     First,
     /// Its last millisecond.
@@ -21,17 +21,17 @@ pub(super) enum End {
 ///
 /// # Errors
 /// That it names none, for people.
-pub(super) fn moment(text: &str, now: Timestamp, end: End) -> Result<Timestamp, String> {
+pub(super) fn parse_moment(text: &str, now: Timestamp, end: DayEnd) -> Result<Timestamp, String> {
     moment_in(&Local, text, now, end).ok_or_else(|| {
         format!(
             "“{}” is no time; write 2026-11-20, \"2026-11-20 14:30\", 2026-11-20T14:30:00Z, 2d \
              (two days ago) or yesterday",
-            super::text::shown(text, 40)
+            super::text::shown_text(text, 40)
         )
     })
 }
 
-fn moment_in<Z: TimeZone>(zone: &Z, text: &str, now: Timestamp, end: End) -> Option<Timestamp> {
+fn moment_in<Z: TimeZone>(zone: &Z, text: &str, now: Timestamp, end: DayEnd) -> Option<Timestamp> {
     let text = text.trim();
     if let Ok(at) = DateTime::parse_from_rfc3339(text) {
         return Some(at.with_timezone(&Utc));
@@ -48,9 +48,9 @@ fn moment_in<Z: TimeZone>(zone: &Z, text: &str, now: Timestamp, end: End) -> Opt
     };
     if let Some(day) = day {
         return match end {
-            End::First => local(zone, day.and_time(NaiveTime::MIN)),
-            End::Last => {
-                let next = local(zone, day.succ_opt()?.and_time(NaiveTime::MIN))?;
+            DayEnd::First => local_instant(zone, day.and_time(NaiveTime::MIN)),
+            DayEnd::Last => {
+                let next = local_instant(zone, day.succ_opt()?.and_time(NaiveTime::MIN))?;
                 next.checked_sub_signed(TimeDelta::milliseconds(1))
             }
         };
@@ -62,11 +62,11 @@ fn moment_in<Z: TimeZone>(zone: &Z, text: &str, now: Timestamp, end: End) -> Opt
         return Some(at.and_utc());
     }
     let at = forms.iter().find_map(|form| NaiveDateTime::parse_from_str(text, form).ok())?;
-    local(zone, at)
+    local_instant(zone, at)
 }
 
 /// The first instant with this local time; where clocks skip it, an hour later.
-fn local<Z: TimeZone>(zone: &Z, at: NaiveDateTime) -> Option<Timestamp> {
+fn local_instant<Z: TimeZone>(zone: &Z, at: NaiveDateTime) -> Option<Timestamp> {
     let found = match zone.from_local_datetime(&at) {
         LocalResult::Single(found) | LocalResult::Ambiguous(found, _) => found,
         LocalResult::None => zone.from_local_datetime(&(at + TimeDelta::hours(1))).earliest()?,
@@ -86,7 +86,7 @@ mod tests {
     fn an_instant_is_read_in_the_forms_in_which_people_type_it() {
         let now = at("2026-11-20T12:00:00Z");
         let zone = chrono_tz::Europe::Berlin;
-        let read = |text: &str| moment_in(&zone, text, now, End::First);
+        let read = |text: &str| moment_in(&zone, text, now, DayEnd::First);
         for (text, expected) in [
             ("2026-11-20T08:00:00Z", "2026-11-20T08:00:00Z"),
             ("2026-11-20T08:00:00+02:00", "2026-11-20T06:00:00Z"),
@@ -107,7 +107,7 @@ mod tests {
         for wrong in ["", "soon", "2026-13-01", "20.11.2026", "5"] {
             assert_eq!(read(wrong), None, "{wrong}");
         }
-        let last = moment_in(&zone, "2026-11-20", now, End::Last).unwrap();
+        let last = moment_in(&zone, "2026-11-20", now, DayEnd::Last).unwrap();
         assert_eq!(last, at("2026-11-20T22:59:59.999Z"));
     }
 }

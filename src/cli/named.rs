@@ -1,7 +1,7 @@
 //! WHO as a full name: the one contact that is called so.
 //!
 //! Owns the way from a name to something that names one contact and no other: its id in Linq,
-//! or its place in the source. Every command that takes a WHO goes through [`named`]. Leaves
+//! or its place in the source. Every command that takes a WHO goes through [`find_named`]. Leaves
 //! ids, addresses, numbers, keys and places to [`Who`], which come first; but whoever the state
 //! knows by the name comes before a record that it does not know and whose key is that name.
 
@@ -12,9 +12,9 @@ use crate::mirror::State;
 use crate::model::{Field, LinkStatus, LinqId, Values, Who, is_called, name_needles};
 use crate::open::{self, OpenError};
 use crate::report::ReportedError;
-use crate::source::Access;
+use crate::source::SourceAccess;
 
-use super::text::shown;
+use super::text::shown_text;
 use super::whose;
 
 /// How many of several contacts of one name are listed.
@@ -30,7 +30,7 @@ impl SameName {
     }
 
     /// The same as an error of a command.
-    pub(super) fn reported(self) -> ReportedError {
+    pub(super) fn to_reported_error(self) -> ReportedError {
         let hint = "copy the id, or the place, of the one that is meant".to_owned();
         ReportedError { code: 2, message: self.0, hint }
     }
@@ -41,7 +41,7 @@ impl SameName {
 ///
 /// # Errors
 /// When the state cannot be read; [`SameName`] where several contacts are called so.
-pub(super) fn named(
+pub(super) fn find_named(
     state: &State,
     config: &Config,
     text: &str,
@@ -69,11 +69,11 @@ pub(super) fn named(
 }
 
 /// What names a contact, and what it is to be recognised by in a list.
-type Found = BTreeMap<String, String>;
+type NamedContact = BTreeMap<String, String>;
 
 /// Whether the state knows who is meant without it being a name.
 fn is_known(state: &State, text: &str, who: &Who<'_>) -> Result<bool, OpenError> {
-    let waits = state.waiting()?.iter().any(|waiting| who.is(waiting));
+    let waits = state.stored_waiting()?.iter().any(|waiting| who.is_meant(waiting));
     if waits || !state.linked_with_key(text.trim())?.is_empty() {
         return Ok(true);
     }
@@ -87,10 +87,10 @@ fn is_known(state: &State, text: &str, who: &Who<'_>) -> Result<bool, OpenError>
 }
 
 /// The contacts that are called so, of those that the state knows at present.
-fn in_state(state: &State, text: &str) -> Result<Found, OpenError> {
-    let mut found = Found::new();
+fn in_state(state: &State, text: &str) -> Result<NamedContact, OpenError> {
+    let mut found = NamedContact::new();
     let mut add = |name: String, place: &str, values: &Values| {
-        found.entry(name).or_insert_with(|| described(place, values));
+        found.entry(name).or_insert_with(|| describe_contact(place, values));
     };
     let mut add_contact =
         |id: LinqId, values: &Values| add(id.to_string(), &format!("id {id}"), values);
@@ -109,7 +109,8 @@ fn in_state(state: &State, text: &str) -> Result<Found, OpenError> {
         }
         Ok::<(), OpenError>(())
     })?;
-    for waiting in state.waiting()?.iter().filter(|waiting| is_called(&waiting.person, text)) {
+    for waiting in state.stored_waiting()?.iter().filter(|waiting| is_called(&waiting.person, text))
+    {
         match (waiting.linq_id, &waiting.label) {
             (Some(id), _) => add(id.to_string(), &format!("id {id}"), &waiting.person),
             (None, Some(label)) => add(label.clone(), label, &waiting.person),
@@ -120,33 +121,34 @@ fn in_state(state: &State, text: &str) -> Result<Found, OpenError> {
 }
 
 /// The records that are called so, where the source can be read.
-fn in_source(config: &Config, text: &str) -> Found {
-    let reading = open::source(config, Access::ReadOnly).read().ok();
+fn in_source(config: &Config, text: &str) -> NamedContact {
+    let reading = open::open_source(config, SourceAccess::ReadOnly).read_records().ok();
     let records = reading.into_iter().flat_map(|reading| reading.records);
     let records = records.filter(|record| is_called(&record.values, text));
-    records.map(|one| (one.label.clone(), described(&one.label, &one.values))).collect()
+    records.map(|one| (one.label.clone(), describe_contact(&one.label, &one.values))).collect()
 }
 
 /// The contacts that were called so.
-fn in_history(state: &State, text: &str) -> Result<Found, OpenError> {
-    let mut found = Found::new();
+fn in_history(state: &State, text: &str) -> Result<NamedContact, OpenError> {
+    let mut found = NamedContact::new();
     state.each_in_history((None, ""), Some(&name_needles(text)), |row| {
-        let called = whose::texts(&row.entry).into_iter().find(|values| is_called(values, text));
+        let called =
+            whose::entry_values(&row.entry).into_iter().find(|values| is_called(values, text));
         if let (Some(values), Some(id)) = (called, row.entry.linq_id) {
-            found.insert(id.to_string(), described(&format!("id {id}"), &values));
+            found.insert(id.to_string(), describe_contact(&format!("id {id}"), &values));
         }
         Ok::<(), OpenError>(())
     })?;
     Ok(found)
 }
 
-fn described(place: &str, values: &Values) -> String {
+fn describe_contact(place: &str, values: &Values) -> String {
     let by = [Field::Email, Field::PhoneNumber, Field::Company];
     let known = by.iter().map(|field| values[*field].trim()).find(|text| !text.is_empty());
-    known.map_or_else(|| place.to_owned(), |known| format!("{place} ({})", shown(known, 40)))
+    known.map_or_else(|| place.to_owned(), |known| format!("{place} ({})", shown_text(known, 40)))
 }
 
-fn same_name(text: &str, found: &Found) -> SameName {
+fn same_name(text: &str, found: &NamedContact) -> SameName {
     let listed: Vec<&str> = found.values().take(LISTED).map(String::as_str).collect();
     let more = match found.len().saturating_sub(LISTED) {
         0 => String::new(),
@@ -155,7 +157,7 @@ fn same_name(text: &str, found: &Found) -> SameName {
     SameName(format!(
         "{} contacts are called {}: {}{more}",
         found.len(),
-        shown(text, 60),
+        shown_text(text, 60),
         listed.join(", ")
     ))
 }

@@ -6,23 +6,23 @@
 use crate::config::Config;
 use crate::mirror::State;
 use crate::model::{Values, Who};
-use crate::observe::record;
+use crate::observe::record_at;
 use crate::open;
 use crate::plan::{Observation, Plan, SavedPlan, Step};
 use crate::report::ReportedError;
-use crate::run::{Aim, Extent};
+use crate::run::{Extent, RunPurpose};
 
 use super::args::Cli;
-use super::named::named;
-use super::once::{Planned, carry_out, foresee, open_to_look, open_to_write};
-use super::text::shown;
-use super::{complain, refuse};
+use super::named::find_named;
+use super::once::{Planned, carry_out, open_to_look, open_to_write, preview_run};
+use super::text::shown_text;
+use super::{report_error, report_refusal};
 
 /// Leaves in a plan what is about `only`.
 ///
 /// # Errors
 /// When no contact, or several, are called so.
-pub(super) fn only(
+pub(super) fn keep_only(
     state: &State,
     config: &Config,
     only: &[String],
@@ -31,15 +31,15 @@ pub(super) fn only(
     let (plan, seen, report) = planned;
     let mut whom = Vec::new();
     for text in only {
-        let known = named(state, config, text).map_err(|error| error.reported())?;
-        whom.push((text, known.map_err(super::named::SameName::reported)?));
+        let known = find_named(state, config, text).map_err(|error| error.to_reported_error())?;
+        whom.push((text, known.map_err(super::named::SameName::to_reported_error)?));
     }
     let canon = config.policy().canon;
     let whom: Vec<(&String, Who<'_>)> =
         whom.iter().map(|(text, known)| (*text, Who::new(known, canon))).collect();
     for (text, who) in &whom {
         if !is_there(who, seen) {
-            let message = format!("no contact matches {}", shown(text, 60));
+            let message = format!("no contact matches {}", shown_text(text, 60));
             let hint = "name a Linq id, an e-mail, a phone number, a full name, a key or row:N";
             return Err(ReportedError { code: 2, message, hint: hint.to_owned() });
         }
@@ -72,7 +72,7 @@ fn is_there(who: &Who<'_>, seen: &Observation) -> bool {
 
 fn is_about(step: &Step, who: &Who<'_>, seen: &Observation) -> bool {
     let subject = &step.subject;
-    let record = subject.record.map(|index| record(seen, index));
+    let record = subject.record.map(|index| record_at(seen, index));
     let contact = subject.linq_id.and_then(|id| seen.linq.contacts.get(&id));
     let link = seen.links.iter().find(|link| Some(link.id) == subject.link);
     let base = link.map(|link| [link.base.source_values(), link.base.linq_values()]);
@@ -85,29 +85,29 @@ fn is_about(step: &Step, who: &Who<'_>, seen: &Observation) -> bool {
 }
 
 /// Makes a run of the contacts alone that are named. Returns the exit code.
-pub(super) async fn once(cli: &Cli, config: &Config) -> anyhow::Result<u8> {
+pub(super) async fn run_only(cli: &Cli, config: &Config) -> anyhow::Result<u8> {
     let output = cli.output;
     let opened = match open_to_look(config) {
         Ok(opened) => opened,
-        Err(error) => return refuse(output, error.reported()),
+        Err(error) => return report_refusal(output, error.to_reported_error()),
     };
-    let planned = foresee(output, config, opened, Aim::Sync, Extent::Everybody).await?;
+    let planned = preview_run(output, config, opened, RunPurpose::Sync, Extent::Everybody).await?;
     let mut planned = match planned {
         Ok(planned) => planned,
-        Err(error) => return refuse(output, error),
+        Err(error) => return report_refusal(output, error),
     };
     let opened = match open_to_write(config) {
         Ok(opened) => opened,
-        Err(error) => return refuse(output, error.reported()),
+        Err(error) => return report_refusal(output, error.to_reported_error()),
     };
-    if let Err(error) = only(&opened.state, config, &cli.only, &mut planned) {
-        return refuse(output, error);
+    if let Err(error) = keep_only(&opened.state, config, &cli.only, &mut planned) {
+        return report_refusal(output, error);
     }
     let (plan, seen, _): &(Plan, Observation, _) = &planned;
-    let pair = open::pair(config);
-    let saved = SavedPlan::of(plan, seen, pair.base_url, pair.source);
+    let pair = open::configured_pair(config);
+    let saved = SavedPlan::from_plan(plan, seen, pair.base_url, pair.source);
     if let Some(halt) = &plan.halt {
-        complain(&ReportedError { code: 4, message: halt.clone(), hint: String::new() });
+        report_error(&ReportedError { code: 4, message: halt.clone(), hint: String::new() });
     }
-    carry_out(output, config, opened, Aim::Apply(&saved)).await
+    carry_out(output, config, opened, RunPurpose::Apply(&saved)).await
 }

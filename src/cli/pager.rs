@@ -26,7 +26,7 @@ pub(super) enum Pages {
 impl Pages {
     /// Stdout, through a pager if it is a terminal. Must be called within the runtime.
     pub(super) fn open() -> Pages {
-        started().unwrap_or_else(|| Pages::Straight(anstream::stdout()))
+        start_pager().unwrap_or_else(|| Pages::Straight(anstream::stdout()))
     }
 }
 
@@ -58,11 +58,11 @@ impl Drop for Pages {
     }
 }
 
-fn started() -> Option<Pages> {
+fn start_pager() -> Option<Pages> {
     if !io::stdout().is_terminal() {
         return None;
     }
-    let mut command = command(std::env::var("PAGER").ok().as_deref())?;
+    let mut command = pager_command(std::env::var("PAGER").ok().as_deref())?;
     // As git sets them, where the reader has not said otherwise.
     for (name, value) in [("LESS", "FRX"), ("LV", "-c")] {
         if std::env::var_os(name).is_none() {
@@ -84,7 +84,7 @@ fn started() -> Option<Pages> {
 }
 
 /// The pager that `PAGER` names; `None` for no pager.
-fn command(pager: Option<&str>) -> Option<Command> {
+fn pager_command(pager: Option<&str>) -> Option<Command> {
     let Some(pager) = pager else {
         let mut less = Command::new("less");
         less.arg("-FRX");
@@ -104,7 +104,7 @@ fn command(pager: Option<&str>) -> Option<Command> {
 }
 
 /// How many columns stdout has, if it is a terminal.
-pub(super) fn columns() -> Option<usize> {
+pub(super) fn terminal_columns() -> Option<usize> {
     let (_, columns) = dialoguer::console::Term::stdout().size_checked()?;
     Some(usize::from(columns)).filter(|columns| *columns > 0)
 }
@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     fn typed(pager: Option<&str>) -> Option<Vec<String>> {
-        let command = command(pager)?;
+        let command = pager_command(pager)?;
         let words = std::iter::once(command.get_program()).chain(command.get_args());
         Some(words.map(|word| word.to_string_lossy().into_owned()).collect())
     }

@@ -12,12 +12,12 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::sync::watch;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
-use super::args::Output;
+use super::args::OutputArgs;
 use super::log;
-use super::text::harmless;
+use super::text::harmless_text;
 use crate::daemon::how_far;
-use crate::gauge::Gauge;
 use crate::linq::Client;
+use crate::progress::Progress;
 
 /// How often the line on a terminal is drawn.
 const DRAWN: Duration = Duration::from_millis(200);
@@ -29,18 +29,24 @@ const LOGGED: Duration = Duration::from_secs(30);
 static LINE: LazyLock<ProgressBar> = LazyLock::new(ProgressBar::hidden);
 
 /// Does `work`, for which `client` asks Linq, and tells how far it is.
-pub(super) async fn telling<T>(
-    output: Output,
+pub(super) async fn with_progress<T>(
+    output: OutputArgs,
     client: &Client,
     work: impl Future<Output = T>,
 ) -> T {
-    watching(Teller::of(output), client.gauge(), &client.asked_to_wait(), work).await
+    show_progress(
+        ProgressLine::for_output(output),
+        client.progress(),
+        &client.asked_to_wait(),
+        work,
+    )
+    .await
 }
 
 /// Does `work`, and tells what `gauge` shows and until when Linq wants to be left alone.
-async fn watching<T>(
-    mut teller: Teller,
-    gauge: &Gauge,
+async fn show_progress<T>(
+    mut teller: ProgressLine,
+    gauge: &Progress,
     waiting: &watch::Receiver<Option<Instant>>,
     work: impl Future<Output = T>,
 ) -> T {
@@ -52,33 +58,33 @@ async fn watching<T>(
             _ = teller.ticks.tick() => {
                 let now = Instant::now();
                 let wait = waiting.borrow().map(|until| until.saturating_duration_since(now));
-                teller.tell(&how_far(gauge.level(), now, wait));
+                teller.show_text(&how_far(gauge.current_reading(), now, wait));
             }
         }
     }
 }
 
 /// Where it is told. Nothing is left on the terminal when it is dropped.
-struct Teller {
+struct ProgressLine {
     ticks: Interval,
     draws: bool,
 }
 
-impl Teller {
-    fn of(output: Output) -> Teller {
+impl ProgressLine {
+    fn for_output(output: OutputArgs) -> ProgressLine {
         if output.no_progress || output.quiet || !io::stderr().is_terminal() {
-            return Teller::in_the_log();
+            return ProgressLine::in_the_log();
         }
-        LINE.set_style(style());
+        LINE.set_style(progress_style());
         LINE.set_draw_target(ProgressDrawTarget::stderr());
-        Teller { ticks: every(DRAWN), draws: true }
+        ProgressLine { ticks: interval_of(DRAWN), draws: true }
     }
 
-    fn in_the_log() -> Teller {
-        Teller { ticks: every(LOGGED), draws: false }
+    fn in_the_log() -> ProgressLine {
+        ProgressLine { ticks: interval_of(LOGGED), draws: false }
     }
 
-    fn tell(&self, text: &str) {
+    fn show_text(&self, text: &str) {
         if self.draws {
             LINE.set_message(text.to_owned());
             LINE.tick();
@@ -88,7 +94,7 @@ impl Teller {
     }
 }
 
-impl Drop for Teller {
+impl Drop for ProgressLine {
     fn drop(&mut self) {
         if self.draws {
             LINE.finish_and_clear();
@@ -98,13 +104,13 @@ impl Drop for Teller {
 }
 
 /// The first is one period from now.
-fn every(period: Duration) -> Interval {
+fn interval_of(period: Duration) -> Interval {
     let mut ticks = interval_at(Instant::now() + period, period);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks
 }
 
-fn style() -> ProgressStyle {
+fn progress_style() -> ProgressStyle {
     ProgressStyle::with_template("{spinner} {wide_msg}")
         .unwrap_or_else(|_| ProgressStyle::default_spinner())
 }
@@ -116,7 +122,7 @@ pub(super) struct AboveTheLine;
 impl Write for AboveTheLine {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(bytes);
-        LINE.suspend(|| log::write(harmless(&text).as_bytes()));
+        LINE.suspend(|| log::write(harmless_text(&text).as_bytes()));
         Ok(bytes.len())
     }
 
@@ -131,7 +137,7 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;
-    use crate::gauge::Stage;
+    use crate::progress::ProgressStage;
 
     #[tokio::test(start_paused = true)]
     async fn without_a_terminal_the_log_tells_every_half_minute() {
@@ -141,20 +147,20 @@ mod tests {
             .without_time()
             .with_target(false)
             .with_ansi(false)
-            .with_writer(move || Paper(Arc::clone(&writer)))
+            .with_writer(move || CapturedProgress(Arc::clone(&writer)))
             .finish();
         let _logs = tracing::subscriber::set_default(subscriber);
-        let gauge = Gauge::default();
+        let gauge = Progress::default();
         let (pause, waiting) = watch::channel(None);
         let work = async {
             tokio::time::sleep(Duration::from_secs(20)).await;
-            gauge.begin(Stage::Listing, Some(12_000));
-            gauge.advance(400);
+            gauge.begin_stage(ProgressStage::Listing, Some(12_000));
+            gauge.advance_by(400);
             tokio::time::sleep(Duration::from_secs(35)).await;
             pause.send_replace(Some(Instant::now() + Duration::from_secs(30)));
             tokio::time::sleep(Duration::from_secs(30)).await;
         };
-        watching(Teller::in_the_log(), &gauge, &waiting, work).await;
+        show_progress(ProgressLine::in_the_log(), &gauge, &waiting, work).await;
         let told = String::from_utf8(paper.lock().unwrap().clone()).unwrap();
         insta::assert_snapshot!(told, @"
         INFO reading Linq: 400 of 12,000 contacts, 40 a second, 4m 50s left
@@ -163,9 +169,9 @@ mod tests {
     }
 
     #[derive(Debug)]
-    struct Paper(Arc<Mutex<Vec<u8>>>);
+    struct CapturedProgress(Arc<Mutex<Vec<u8>>>);
 
-    impl Write for Paper {
+    impl Write for CapturedProgress {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.0.lock().unwrap().write(bytes)
         }

@@ -11,11 +11,11 @@ use crate::report::ReportedError;
 
 use crate::config::reference;
 
-use super::args::{Cli, CompletionsArgs, ManArgs, Output};
-use super::{print_bytes, refuse};
+use super::args::{Cli, CompletionsArgs, ManArgs, OutputArgs};
+use super::{print_bytes, report_refusal};
 
 /// Prints a completion script. Returns the exit code.
-pub(super) fn completions(args: &CompletionsArgs) -> anyhow::Result<u8> {
+pub(super) fn print_completions(args: &CompletionsArgs) -> anyhow::Result<u8> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "linqsync", &mut script);
     print_bytes(&script)?;
@@ -23,9 +23,9 @@ pub(super) fn completions(args: &CompletionsArgs) -> anyhow::Result<u8> {
 }
 
 /// Prints a manual page, in roff. Returns the exit code.
-pub(super) fn man(output: Output, args: &ManArgs) -> anyhow::Result<u8> {
+pub(super) fn print_manual(output: OutputArgs, args: &ManArgs) -> anyhow::Result<u8> {
     if args.page.as_deref() == Some(CONFIGURATION) {
-        return page_through(configuration().as_bytes()).map(|()| 0);
+        return page_through(configuration_manual().as_bytes()).map(|()| 0);
     }
     let mut program = Cli::command();
     program.build();
@@ -33,7 +33,7 @@ pub(super) fn man(output: Output, args: &ManArgs) -> anyhow::Result<u8> {
         None => program,
         Some(name) => match program.find_subcommand(name) {
             Some(command) => command.clone(),
-            None => return refuse(output, unknown(&program, name)),
+            None => return report_refusal(output, unknown_page(&program, name)),
         },
     };
     let mut page = Vec::new();
@@ -58,7 +58,7 @@ fn page_through(page: &[u8]) -> anyhow::Result<()> {
     print_bytes(page)
 }
 
-fn unknown(program: &clap::Command, name: &str) -> ReportedError {
+fn unknown_page(program: &clap::Command, name: &str) -> ReportedError {
     let names: Vec<&str> = program.get_subcommands().map(clap::Command::get_name).collect();
     let message = format!("there is no command `{name}`");
     ReportedError { code: 2, message, hint: format!("the commands are {}", names.join(", ")) }
@@ -68,7 +68,7 @@ fn unknown(program: &clap::Command, name: &str) -> ReportedError {
 const CONFIGURATION: &str = "sync.toml";
 
 /// The manual page sync.toml(5).
-fn configuration() -> String {
+fn configuration_manual() -> String {
     let mut page = Roff::new();
     page.control("TH", [CONFIGURATION, "5", "", concat!("linqsync ", env!("CARGO_PKG_VERSION"))]);
     page.control("SH", ["NAME"]).text([roman("sync.toml - the configuration of linqsync")]);

@@ -10,8 +10,8 @@ use serde_json::Value;
 use crate::mirror::StateError;
 use crate::open::OpenError;
 
-use super::complain;
 use super::pager::Pages;
+use super::report_error;
 
 /// Why no more rows come.
 pub(super) enum Stop {
@@ -28,27 +28,27 @@ impl From<StateError> for Stop {
 }
 
 /// A JSON array of what `each` hands on.
-pub(super) struct Rows<F> {
+pub(super) struct JsonArray<F> {
     each: F,
     failed: Cell<Option<StateError>>,
 }
 
-impl<F> Rows<F>
+impl<F> JsonArray<F>
 where
     F: Fn(&mut dyn FnMut(Value) -> Result<(), Stop>) -> Result<(), Stop>,
 {
     /// The rows that `each` hands on.
-    pub(super) fn new(each: F) -> Rows<F> {
-        Rows { each, failed: Cell::new(None) }
+    pub(super) fn new(each: F) -> JsonArray<F> {
+        JsonArray { each, failed: Cell::new(None) }
     }
 
     /// Why they ended early, if that is due to the state.
-    pub(super) fn failure(&self) -> Option<StateError> {
+    pub(super) fn state_failure(&self) -> Option<StateError> {
         self.failed.take()
     }
 }
 
-impl<F> Serialize for Rows<F>
+impl<F> Serialize for JsonArray<F>
 where
     F: Fn(&mut dyn FnMut(Value) -> Result<(), Stop>) -> Result<(), Stop>,
 {
@@ -81,7 +81,7 @@ pub(super) fn print_rows(
         result = out.write_all(text.as_bytes());
         if result.is_ok() { Ok(()) } else { Err(Stop::Unprinted) }
     });
-    super::written(result.and_then(|()| out.flush()))?;
+    super::ignore_closed_pipe(result.and_then(|()| out.flush()))?;
     Ok(match outcome {
         Err(Stop::State(error)) => Some(error),
         Ok(()) | Err(Stop::Unprinted) => None,
@@ -89,10 +89,10 @@ pub(super) fn print_rows(
 }
 
 /// Says why the rows ended early, if that is due to the state. Returns the exit code.
-pub(super) fn ended(failure: Option<StateError>) -> u8 {
+pub(super) fn report_early_end(failure: Option<StateError>) -> u8 {
     failure.map_or(0, |error| {
-        let error = OpenError::from(error).reported();
-        complain(&error);
+        let error = OpenError::from(error).to_reported_error();
+        report_error(&error);
         error.code
     })
 }

@@ -4,14 +4,14 @@ use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
 
-use crate::model::{Change, Field, Side, Values};
-use crate::observe::record;
+use crate::model::{Field, FieldChange, Side, Values};
+use crate::observe::record_at;
 use crate::plan::{
-    LinkPlan, LinqWrite, Observation, Plan, Reason, Skipped, SourceWrite, Step, Wait, cell,
+    LinkPlan, LinqWrite, Observation, Plan, Skipped, SourceWrite, Step, StepReason, Wait, cell_name,
 };
 use crate::report::{Open, Outside, RunReport, SideCounts, released};
 
-use super::text::{counted, shown, wrapped};
+use super::text::{count_noun, shown_text, wrap_text};
 
 /// How many people one part of a plan shows before it only counts them.
 const SHOWN: usize = 40;
@@ -26,16 +26,16 @@ const DIM: Style = Style::new().dimmed();
 /// A plan in words; `source` is what the source is called.
 pub(crate) fn plan_text(plan: &Plan, seen: &Observation, source: &str) -> String {
     let mut text = String::new();
-    part(&mut text, "to Linq", &rows(plan, seen, to_linq));
-    part(&mut text, &format!("to {source}"), &rows(plan, seen, to_source));
-    part(&mut text, "the same person on both sides", &rows(plan, seen, linked));
+    add_part(&mut text, "to Linq", &plan_rows(plan, seen, to_linq));
+    add_part(&mut text, &format!("to {source}"), &plan_rows(plan, seen, to_source));
+    add_part(&mut text, "the same person on both sides", &plan_rows(plan, seen, linked_row));
     let released: Vec<String> = released(plan).map(released_text).collect();
-    part(&mut text, "released: no longer synced, deleted on no side", &released);
+    add_part(&mut text, "released: no longer synced, deleted on no side", &released);
     text += &waiting_text(plan, seen);
-    part(&mut text, "left as it is", &plan.skipped.iter().map(skipped).collect::<Vec<_>>());
+    add_part(&mut text, "left as it is", &plan.skipped.iter().map(skipped_row).collect::<Vec<_>>());
     text += &notices_text(&plan.notices);
     if let Some(halt) = &plan.halt {
-        let halt = wrapped(&format!("nothing will be written: {halt}"), 0);
+        let halt = wrap_text(&format!("nothing will be written: {halt}"), 0);
         let _ = writeln!(text, "{GONE}{halt}{GONE:#}");
     }
     let [records, contacts] = plan.outside;
@@ -43,9 +43,9 @@ pub(crate) fn plan_text(plan: &Plan, seen: &Observation, source: &str) -> String
         [seen.source.records.len(), seen.linq.contacts.len()].map(|all| all + seen.census.pairs);
     if records + contacts > 0 {
         let part = takes_part([all[0], records], [all[1], contacts]);
-        let _ = writeln!(text, "{BOLD}Takes part:{BOLD:#} {}", wrapped(&part, 12));
+        let _ = writeln!(text, "{BOLD}Takes part:{BOLD:#} {}", wrap_text(&part, 12));
     }
-    let _ = writeln!(text, "{BOLD}Plan:{BOLD:#} {}", summary(plan, seen));
+    let _ = writeln!(text, "{BOLD}Plan:{BOLD:#} {}", plan_summary(plan, seen));
     text
 }
 
@@ -61,36 +61,36 @@ pub(crate) fn takes_part([records, out]: [usize; 2], [contacts, without]: [usize
 /// Who waits for a person's decision, and why.
 pub(crate) fn waiting_text(plan: &Plan, seen: &Observation) -> String {
     let mut text = String::new();
-    let mut waiting = rows(plan, seen, waits);
-    waiting.extend(unreadable(seen));
-    part(&mut text, "waiting for you", &waiting);
+    let mut waiting = plan_rows(plan, seen, waiting_row);
+    waiting.extend(unreadable_rows(seen));
+    add_part(&mut text, "waiting for you", &waiting);
     text
 }
 
 /// What people should know.
 pub(crate) fn notices_text(notices: &[String]) -> String {
     notices.iter().fold(String::new(), |text, notice| {
-        text + &wrapped(&format!("note: {}", shown(notice, 400)), 0) + "\n"
+        text + &wrap_text(&format!("note: {}", shown_text(notice, 400)), 0) + "\n"
     })
 }
 
 /// A step in words: what it does on either side, and what waits.
 pub(crate) fn step_text(step: &Step, seen: &Observation) -> String {
-    let mut text = linked(step, seen);
+    let mut text = linked_row(step, seen);
     for (side, row) in [("to Linq", to_linq(step, seen)), ("to the source", to_source(step, seen))]
     {
         if !row.is_empty() {
             let _ = write!(text, "  {side}\n{row}");
         }
     }
-    text += &waits(step, seen);
+    text += &waiting_row(step, seen);
     if text.is_empty() {
-        let _ = writeln!(text, "  {}", indented(&step.reason.to_string()));
+        let _ = writeln!(text, "  {}", indent_reason(&step.reason.to_string()));
     }
     text
 }
 
-fn part(text: &mut String, title: &str, rows: &[String]) {
+fn add_part(text: &mut String, title: &str, rows: &[String]) {
     if rows.is_empty() {
         return;
     }
@@ -105,19 +105,23 @@ fn part(text: &mut String, title: &str, rows: &[String]) {
     text.push('\n');
 }
 
-fn rows(plan: &Plan, seen: &Observation, row: fn(&Step, &Observation) -> String) -> Vec<String> {
+fn plan_rows(
+    plan: &Plan,
+    seen: &Observation,
+    row: fn(&Step, &Observation) -> String,
+) -> Vec<String> {
     plan.steps.iter().map(|step| row(step, seen)).filter(|row| !row.is_empty()).collect()
 }
 
 fn to_linq(step: &Step, _: &Observation) -> String {
     match &step.linq {
         Some(LinqWrite::Create { values, .. }) => {
-            head(step, '+', NEW, &step.reason.to_string()) + &filled(values)
+            title_line(step, '+', NEW, &step.reason.to_string()) + &filled_lines(values)
         }
         Some(LinqWrite::Update { set, .. }) => {
-            head(step, '~', CHANGED, &step.reason_for(set)) + &changes(set)
+            title_line(step, '~', CHANGED, &step.reason_for(set)) + &change_lines(set)
         }
-        Some(LinqWrite::Delete { .. }) => head(step, '-', GONE, &step.reason.to_string()),
+        Some(LinqWrite::Delete { .. }) => title_line(step, '-', GONE, &step.reason.to_string()),
         None => String::new(),
     }
 }
@@ -125,7 +129,7 @@ fn to_linq(step: &Step, _: &Observation) -> String {
 fn to_source(step: &Step, _: &Observation) -> String {
     match &step.source {
         Some(SourceWrite::Create { values, .. }) => {
-            head(step, '+', NEW, &step.reason.to_string()) + &filled(values)
+            title_line(step, '+', NEW, &step.reason.to_string()) + &filled_lines(values)
         }
         Some(SourceWrite::Update { set, linq_id, .. }) => {
             let reason = if set.is_empty() && linq_id.is_some() {
@@ -133,16 +137,16 @@ fn to_source(step: &Step, _: &Observation) -> String {
             } else {
                 step.reason_for(set)
             };
-            head(step, '~', CHANGED, &reason) + &changes(set)
+            title_line(step, '~', CHANGED, &reason) + &change_lines(set)
         }
-        Some(SourceWrite::Delete { .. }) => head(step, '-', GONE, &step.reason.to_string()),
+        Some(SourceWrite::Delete { .. }) => title_line(step, '-', GONE, &step.reason.to_string()),
         None => String::new(),
     }
 }
 
-fn linked(step: &Step, _: &Observation) -> String {
+fn linked_row(step: &Step, _: &Observation) -> String {
     match &step.link {
-        LinkPlan::Join { .. } => head(step, '=', NEW, &step.reason.to_string()),
+        LinkPlan::Join { .. } => title_line(step, '=', NEW, &step.reason.to_string()),
         LinkPlan::Keep
         | LinkPlan::Agree(_)
         | LinkPlan::PutBack(_)
@@ -155,14 +159,14 @@ fn linked(step: &Step, _: &Observation) -> String {
 }
 
 fn released_text(step: &Step) -> String {
-    head(step, '○', DIM, &step.reason.to_string())
+    title_line(step, '○', DIM, &step.reason.to_string())
 }
 
-fn waits(step: &Step, seen: &Observation) -> String {
+fn waiting_row(step: &Step, seen: &Observation) -> String {
     let mut text = String::new();
     for wait in &step.waits {
         let why = match wait {
-            Wait::Conflict { field, clash, .. } => clash.reason(*field),
+            Wait::Conflict { field, clash, .. } => clash.clash_reason(*field),
             Wait::Ambiguous { .. } => step.reason.to_string(),
             Wait::HeldDeletion(side) => format!("{}; deleting it in {side} is held", step.reason),
             Wait::HeldClearing(side, change) => {
@@ -174,14 +178,14 @@ fn waits(step: &Step, seen: &Observation) -> String {
             }
         };
         let sign = if matches!(wait, Wait::Ambiguous { .. }) { '?' } else { '!' };
-        text += &head(step, sign, WAITS, &why);
-        text += &details(step, wait, seen);
+        text += &title_line(step, sign, WAITS, &why);
+        text += &wait_details(step, wait, seen);
     }
     text
 }
 
-fn details(step: &Step, wait: &Wait, seen: &Observation) -> String {
-    let line = |name: &str, value: &str| format!("      {name:<13} {}\n", quoted(value));
+fn wait_details(step: &Step, wait: &Wait, seen: &Observation) -> String {
+    let line = |name: &str, value: &str| format!("      {name:<13} {}\n", quote_value(value));
     match wait {
         Wait::Conflict { base, source, linq, .. } => {
             line("source", source) + &line("Linq", linq) + &line("both had", base)
@@ -190,12 +194,12 @@ fn details(step: &Step, wait: &Wait, seen: &Observation) -> String {
             .subject
             .record
             .map(|index| {
-                let record = record(seen, index);
-                let value = quoted(&record.values[*field]);
-                format!("      {} {value}\n", shown(&cell(*field, record, seen), 50))
+                let record = record_at(seen, index);
+                let value = quote_value(&record.values[*field]);
+                format!("      {} {value}\n", shown_text(&cell_name(*field, record, seen), 50))
             })
             .unwrap_or_default(),
-        Wait::HeldChange { change, .. } => changes(std::slice::from_ref(change)),
+        Wait::HeldChange { change, .. } => change_lines(std::slice::from_ref(change)),
         Wait::Ambiguous { .. }
         | Wait::HeldDeletion(_)
         | Wait::HeldClearing(..)
@@ -204,79 +208,81 @@ fn details(step: &Step, wait: &Wait, seen: &Observation) -> String {
     }
 }
 
-fn unreadable(seen: &Observation) -> impl Iterator<Item = String> {
+fn unreadable_rows(seen: &Observation) -> impl Iterator<Item = String> {
     seen.source.unreadable.iter().map(|row| {
-        let reason = indented(&row.reason);
+        let reason = indent_reason(&row.reason);
         format!("  {WAITS}!{WAITS:#} {} (line {})\n      {reason}\n", row.label, row.line)
     })
 }
 
 /// "  + Ana Silva (row:311)" and the reason in a line of its own.
-fn head(step: &Step, sign: char, style: Style, reason: &str) -> String {
+fn title_line(step: &Step, sign: char, style: Style, reason: &str) -> String {
     let place = match (&step.subject.source_key, step.subject.linq_id) {
-        (Some(key), _) => shown(key, 24),
+        (Some(key), _) => shown_text(key, 24),
         (None, Some(id)) => format!("id {id}"),
         (None, None) => String::new(),
     };
     let place = if place.is_empty() { place } else { format!(" ({place})") };
-    let (name, reason) = (shown(&step.subject.name, 44), indented(reason));
+    let (name, reason) = (shown_text(&step.subject.name, 44), indent_reason(reason));
     format!("  {style}{sign}{style:#} {name}{DIM}{place}{DIM:#}\n      {DIM}{reason}{DIM:#}\n")
 }
 
 /// Somebody, where they are, and two lines about them; the second may be empty.
 pub(crate) fn head_of(name: &str, place: &str, first: &str, second: &str) -> String {
     let place = if place.is_empty() { String::new() } else { format!(" ({place})") };
-    let mut text = format!("  {}{DIM}{place}{DIM:#}\n", shown(name, 44));
+    let mut text = format!("  {}{DIM}{place}{DIM:#}\n", shown_text(name, 44));
     for line in [first, second].into_iter().filter(|line| !line.is_empty()) {
-        let _ = writeln!(text, "      {DIM}{}{DIM:#}", indented(line));
+        let _ = writeln!(text, "      {DIM}{}{DIM:#}", indent_reason(line));
     }
     text
 }
 
 /// A reason, below the person whom it concerns.
-fn indented(reason: &str) -> String {
-    wrapped(&shown(reason, 200), 6)
+fn indent_reason(reason: &str) -> String {
+    wrap_text(&shown_text(reason, 200), 6)
 }
 
-fn skipped(skipped: &Skipped) -> String {
-    let step = Step::new(skipped.subject.clone(), Reason::Because(String::new()));
-    head(&step, '·', DIM, &skipped.why)
+fn skipped_row(skipped: &Skipped) -> String {
+    let step = Step::new(skipped.subject.clone(), StepReason::Because(String::new()));
+    title_line(&step, '·', DIM, &skipped.why)
 }
 
-fn filled(values: &Values) -> String {
-    let lines = values.filled();
-    lines.iter().fold(String::new(), |text, field| text + &line(field, &quoted(&values[field])))
+fn filled_lines(values: &Values) -> String {
+    let lines = values.filled_fields();
+    lines
+        .iter()
+        .fold(String::new(), |text, field| text + &value_line(field, &quote_value(&values[field])))
 }
 
-pub(crate) fn changes(set: &[Change]) -> String {
+pub(crate) fn change_lines(set: &[FieldChange]) -> String {
     set.iter().fold(String::new(), |text, change| {
-        let (from, to) = (quoted(&change.from), quoted(&change.to));
-        let both = line(change.field, &format!("{from} → {to}"));
+        let (from, to) = (quote_value(&change.from), quote_value(&change.to));
+        let both = value_line(change.field, &format!("{from} → {to}"));
         if both.chars().count() <= 80 {
             return text + &both;
         }
-        text + &line(change.field, &from) + &format!("      {:<13} → {to}\n", "")
+        text + &value_line(change.field, &from) + &format!("      {:<13} → {to}\n", "")
     })
 }
 
-fn line(field: Field, value: &str) -> String {
+fn value_line(field: Field, value: &str) -> String {
     format!("      {:<13} {value}\n", field.name())
 }
 
-pub(crate) fn quoted(value: &str) -> String {
+pub(crate) fn quote_value(value: &str) -> String {
     if value.trim().is_empty() {
         "(none)".to_owned()
     } else {
-        format!("“{}”", shown(value, 50))
+        format!("“{}”", shown_text(value, 50))
     }
 }
 
 /// What a plan comes to, in a line.
-pub(super) fn summary(plan: &Plan, seen: &Observation) -> String {
+pub(super) fn plan_summary(plan: &Plan, seen: &Observation) -> String {
     let mut done = [SideCounts::default(), SideCounts::default()];
     for step in &plan.steps {
         for (side, counts) in [Side::Source, Side::Linq].into_iter().zip(&mut done) {
-            count(step, side, counts);
+            count_step(step, side, counts);
         }
     }
     let [source, linq] = done;
@@ -290,7 +296,7 @@ pub(super) fn summary(plan: &Plan, seen: &Observation) -> String {
     if plan.steps.is_empty() && waits == 0 {
         return format!(
             "nothing to do; {} in sync",
-            counted(plan.standings.in_sync, "contact", "contacts")
+            count_noun(plan.standings.in_sync, "contact", "contacts")
         );
     }
     let is_unreleased = released.is_empty();
@@ -299,7 +305,7 @@ pub(super) fn summary(plan: &Plan, seen: &Observation) -> String {
         && source == SideCounts::default()
         && linq == SideCounts::default()
     {
-        let steps = counted(plan.steps.len(), "change", "changes");
+        let steps = count_noun(plan.steps.len(), "change", "changes");
         return format!("nothing to write; {steps} to remember");
     }
     format!(
@@ -312,7 +318,7 @@ pub(super) fn summary(plan: &Plan, seen: &Observation) -> String {
     )
 }
 
-fn count(step: &Step, side: Side, counts: &mut SideCounts) {
+fn count_step(step: &Step, side: Side, counts: &mut SideCounts) {
     match side {
         Side::Linq => match &step.linq {
             Some(LinqWrite::Create { .. }) => counts.created += 1,
@@ -337,8 +343,8 @@ pub(crate) fn run_text(report: &RunReport, source: &str) -> String {
         let _ = writeln!(
             text,
             "{:<24} {} seen, {created} created, {updated} updated, {deleted} deleted",
-            shown(name, 24),
-            counted(seen, "contact", "contacts"),
+            shown_text(name, 24),
+            count_noun(seen, "contact", "contacts"),
         );
     }
     let linked = if report.linked > 0 {
@@ -353,7 +359,7 @@ pub(crate) fn run_text(report: &RunReport, source: &str) -> String {
     let Outside { source, linq } = report.outside;
     if source + linq > 0 {
         let part = takes_part([report.source.seen, source], [report.linq.seen, linq]);
-        let _ = writeln!(text, "{:<24} {}", "takes part", wrapped(&part, 25));
+        let _ = writeln!(text, "{:<24} {}", "takes part", wrap_text(&part, 25));
     }
     let Open { conflicts, ambiguous, rejected, held_deletes, held_clears, held_changes } =
         report.open;
@@ -368,10 +374,10 @@ pub(crate) fn run_text(report: &RunReport, source: &str) -> String {
     ]
     .into_iter()
     .filter(|(count, _, _)| *count > 0)
-    .map(|(count, one, many)| counted(count, one, many))
+    .map(|(count, one, many)| count_noun(count, one, many))
     .collect();
     if !waiting.is_empty() {
-        let waiting = wrapped(&waiting.join(", "), 25);
+        let waiting = wrap_text(&waiting.join(", "), 25);
         let _ = writeln!(text, "{:<24} {WAITS}{waiting}{WAITS:#}", "waiting for you");
     }
     text

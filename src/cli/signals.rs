@@ -21,7 +21,7 @@ const LAST: Duration = Duration::from_millis(4_500);
 
 /// The exit code of a process that was asked to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Code {
+enum SignalCode {
     /// A command that was not done: 143 or 130.
     OfTheSignal,
     /// A daemon, which has done what it should.
@@ -38,15 +38,15 @@ pub(super) struct Signals {
 impl Signals {
     /// Listens from now on, for a command. Must be called within the runtime.
     pub(super) fn listen() -> std::io::Result<Signals> {
-        Signals::listen_and_end_with(Code::OfTheSignal)
+        Signals::listen_and_end_with(SignalCode::OfTheSignal)
     }
 
     /// Listens from now on, for the daemon. Must be called within the runtime.
     pub(super) fn listen_for_the_daemon() -> std::io::Result<Signals> {
-        Signals::listen_and_end_with(Code::Zero)
+        Signals::listen_and_end_with(SignalCode::Zero)
     }
 
-    fn listen_and_end_with(code: Code) -> std::io::Result<Signals> {
+    fn listen_and_end_with(code: SignalCode) -> std::io::Result<Signals> {
         let signals =
             Signals { stop: CancellationToken::new(), code: Arc::new(AtomicU8::new(TERMINATED)) };
         let terminate = signal(SignalKind::terminate())?;
@@ -61,18 +61,18 @@ impl Signals {
     }
 
     /// The exit code of a one-shot command that was stopped.
-    pub(super) fn code(&self) -> u8 {
+    pub(super) fn exit_code(&self) -> u8 {
         self.code.load(Ordering::Relaxed)
     }
 
-    async fn wait(self, mut terminate: Signal, mut interrupt: Signal, code: Code) {
-        let first = received(&mut terminate, &mut interrupt).await;
+    async fn wait(self, mut terminate: Signal, mut interrupt: Signal, code: SignalCode) {
+        let first = next_signal(&mut terminate, &mut interrupt).await;
         self.code.store(first, Ordering::Relaxed);
         self.stop.cancel();
-        let again = timeout(LAST, received(&mut terminate, &mut interrupt)).await;
+        let again = timeout(LAST, next_signal(&mut terminate, &mut interrupt)).await;
         let code = match code {
-            Code::OfTheSignal => again.unwrap_or(first),
-            Code::Zero => 0,
+            SignalCode::OfTheSignal => again.unwrap_or(first),
+            SignalCode::Zero => 0,
         };
         #[expect(
             clippy::disallowed_methods,
@@ -82,7 +82,7 @@ impl Signals {
     }
 }
 
-async fn received(terminate: &mut Signal, interrupt: &mut Signal) -> u8 {
+async fn next_signal(terminate: &mut Signal, interrupt: &mut Signal) -> u8 {
     tokio::select! {
         _ = terminate.recv() => TERMINATED,
         _ = interrupt.recv() => INTERRUPTED,

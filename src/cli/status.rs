@@ -10,67 +10,69 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use crate::config::Config;
-use crate::daemon::control::{Standing, standing};
-use crate::mirror::{Ending, Failures, Holder, LinkCounts, LinqDown, Run, State};
+use crate::daemon::control::{DaemonActivity, ask_activity};
+use crate::mirror::{Failures, Holder, LinkCounts, LinqDown, State, StoredRun, StoredRunEnd};
 use crate::model::{Scope, Timestamp};
 use crate::open::{self, OpenError};
-use crate::report::{LeftAlone, Outcome, RunReport};
+use crate::report::{LeftAlone, RunOutcome, RunReport};
 
-use super::args::{Output, StatusArgs};
-use super::history::instant;
+use super::args::{OutputArgs, StatusArgs};
+use super::history::instant_text;
 use super::once::file_name;
 use super::show::takes_part;
-use super::text::{counted, shown, wrapped};
-use super::{complain, failed_command, now, print, print_json};
+use super::text::{count_noun, shown_text, wrap_text};
+use super::{failed_command, print_json, print_text, report_error, system_now};
 
 const GOOD: Style = AnsiColor::Green.on_default();
 const WAITS: Style = AnsiColor::Magenta.on_default();
 
 /// Tells how things stand. Returns the exit code.
 pub(super) async fn status(
-    output: Output,
+    output: OutputArgs,
     config: &Config,
     args: &StatusArgs,
 ) -> anyhow::Result<u8> {
     if args.healthy {
-        return healthy(config).await;
+        return check_health(config).await;
     }
-    let mut status = match open::reading(config).and_then(|state| Status::of(&state, config)) {
+    let mut status = match open::open_state_reading(config)
+        .and_then(|state| StatusView::load_status(&state, config))
+    {
         Ok(status) => status,
         Err(error) => {
-            let error = error.reported();
-            complain(&error);
+            let error = error.to_reported_error();
+            report_error(&error);
             failed_command(output, &error)?;
             return Ok(error.code);
         }
     };
     if status.holder.is_some() {
-        status.standing = standing(&config.state.dir).await;
+        status.standing = ask_activity(&config.state.dir).await;
     }
     if output.json {
-        print_json(&status.json(config))?;
+        print_json(&status.to_json(config))?;
     } else {
-        print(&status.text(config, now()))?;
+        print_text(&status.to_text(config, system_now()))?;
     }
     Ok(0)
 }
 
 /// Tells by the exit code whether a daemon is at work and its runs do what they should.
-async fn healthy(config: &Config) -> anyhow::Result<u8> {
-    let (healthy, line) = match standing(&config.state.dir).await {
-        Some(Standing { healthy: true, .. }) => (true, "healthy"),
+async fn check_health(config: &Config) -> anyhow::Result<u8> {
+    let (healthy, line) = match ask_activity(&config.state.dir).await {
+        Some(DaemonActivity { healthy: true, .. }) => (true, "healthy"),
         Some(_) => (false, "unhealthy: see its log, or `linqsync status`"),
         None => (false, "no daemon answers"),
     };
-    print(&format!("{line}\n"))?;
+    print_text(&format!("{line}\n"))?;
     Ok(u8::from(!healthy))
 }
 
-struct Status {
+struct StatusView {
     linked: usize,
     released: usize,
-    last: Option<Run>,
-    last_good: Option<Run>,
+    last: Option<StoredRun>,
+    last_good: Option<StoredRun>,
     /// The runs that have failed since.
     failures: Option<Failures>,
     /// How many wait, what they are called, and what decides them.
@@ -82,21 +84,21 @@ struct Status {
     open_intents: usize,
     holder: Option<Holder>,
     /// What the daemon says that it is doing, if one is at work.
-    standing: Option<Standing>,
+    standing: Option<DaemonActivity>,
     /// Since when Linq does not work, if so.
     down: Option<LinqDown>,
 }
 
-impl Status {
-    fn of(state: &State, config: &Config) -> Result<Status, OpenError> {
+impl StatusView {
+    fn load_status(state: &State, config: &Config) -> Result<StatusView, OpenError> {
         let LinkCounts { linked, released } = state.count_links()?;
-        Ok(Status {
+        Ok(StatusView {
             linked,
             released,
             last: state.last_runs(1)?.pop(),
             last_good: state.last_good_run()?,
-            failures: state.failures()?,
-            waiting: waiting(state)?,
+            failures: state.failures_since()?,
+            waiting: waiting_counts(state)?,
             conflict_fields: state.count_waiting()?.get("conflict").copied().unwrap_or_default(),
             decided: state.count_decided()?,
             ignored: state.ignored()?.len(),
@@ -120,17 +122,17 @@ impl Status {
     }
 
     /// Whether the two sides are in sync, in words.
-    fn answer(&self, sides: &str) -> String {
+    fn sync_answer(&self, sides: &str) -> String {
         let Some(last) = &self.last else {
             return "not yet: there was no run; `linqsync plan` shows what the first would do"
                 .to_owned();
         };
-        let has_failed = |ending: &Ending| ending.outcome == Outcome::Failed.name();
+        let has_failed = |ending: &StoredRunEnd| ending.outcome == RunOutcome::Failed.name();
         match (&last.ending, &self.last_good) {
             _ if self.in_sync() => format!("{GOOD}yes{GOOD:#}: {sides}"),
             (Some(ending), Some(good)) if has_failed(ending) => {
                 let at = good.ending.as_ref().map_or(good.started_at, |ending| ending.at);
-                let since = instant(at);
+                let since = instant_text(at);
                 format!("{WAITS}unknown{WAITS:#}: {sides} have not been compared since {since}")
             }
             (Some(ending), None) if has_failed(ending) => {
@@ -164,24 +166,24 @@ impl Status {
     fn next(&self, config: &Config) -> String {
         let schedule = &config.sync.schedule;
         match (&self.holder, self.standing) {
-            (Some(_), Some(Standing { running_since: Some(since), .. })) => {
-                format!("the service has been making a run since {}", instant(since))
+            (Some(_), Some(DaemonActivity { running_since: Some(since), .. })) => {
+                format!("the service has been making a run since {}", instant_text(since))
             }
-            (Some(_), Some(Standing { next_run: Some(next), .. })) => {
-                format!("the service makes a run at {} (`{schedule}`)", instant(next))
+            (Some(_), Some(DaemonActivity { next_run: Some(next), .. })) => {
+                format!("the service makes a run at {} (`{schedule}`)", instant_text(next))
             }
             (Some(holder), _) => format!("a linqsync is at work ({holder})"),
             (None, _) => "nothing runs; `linqsync --once` makes a run now".to_owned(),
         }
     }
 
-    fn text(&self, config: &Config, now: Timestamp) -> String {
+    fn to_text(&self, config: &Config, now: Timestamp) -> String {
         let mut text = String::new();
         let mut line = |name: &str, value: &str| {
-            let _ = writeln!(text, "{name:<10} {}", wrapped(value, 11));
+            let _ = writeln!(text, "{name:<10} {}", wrap_text(value, 11));
         };
-        let source = shown(&file_name(&config.source.path), 40);
-        line("in sync", &self.answer(&format!("{source} and Linq")));
+        let source = shown_text(&file_name(&config.source.path), 40);
+        line("in sync", &self.sync_answer(&format!("{source} and Linq")));
         let released = match self.released {
             0 => String::new(),
             released => format!(", {released} released"),
@@ -192,16 +194,16 @@ impl Status {
         }
         line("last run", &self.last_text(now));
         if let Some(Failures { since, count }) = self.failures {
-            let runs = counted(count as usize, "run has failed", "runs in a row have failed");
-            line("failing", &format!("since {}: {runs}", instant(since)));
+            let runs = count_noun(count as usize, "run has failed", "runs in a row have failed");
+            line("failing", &format!("since {}: {runs}", instant_text(since)));
         }
         if let Some(good) =
             self.last_good.as_ref().filter(|good| Some(good.id) != self.last.as_ref().map(|l| l.id))
         {
-            line("last good", &format!("run {}, {}", good.id, ago(good, now)));
+            line("last good", &format!("run {}, {}", good.id, ended_ago(good, now)));
         }
         for LeftAlone { pairs, reason } in self.left_alone() {
-            line("unknown", &format!("{}: {reason}", counted(pairs, "contact", "contacts")));
+            line("unknown", &format!("{}: {reason}", count_noun(pairs, "contact", "contacts")));
         }
         for (position, (count, one, many, command)) in self.waiting.iter().enumerate() {
             let name = if position == 0 { "waiting" } else { "" };
@@ -211,17 +213,17 @@ impl Status {
                 }
                 _ => String::new(),
             };
-            line(name, &format!("{}{fields}: {command}", counted(*count, one, many)));
+            line(name, &format!("{}{fields}: {command}", count_noun(*count, one, many)));
         }
         if self.decided > 0 {
-            let decisions = counted(self.decided, "decision", "decisions");
+            let decisions = count_noun(self.decided, "decision", "decisions");
             line("decided", &format!("{decisions}, which the next run carries out"));
         }
         if self.ignored > 0 {
             line("ignored", &format!("{}: `linqsync list ignored`", self.ignored));
         }
         if self.open_intents > 0 {
-            let writes = counted(self.open_intents, "write", "writes");
+            let writes = count_noun(self.open_intents, "write", "writes");
             line("open", &format!("{writes} that an interrupted run began; the next one finishes"));
         }
         if let Some(down) = &self.down {
@@ -239,18 +241,18 @@ impl Status {
             None if self.holder.is_some() => "at work, or interrupted".to_owned(),
             None => "interrupted".to_owned(),
             Some(ending) => match ending.report["error"]["message"].as_str() {
-                Some(message) => format!("failed: {}", shown(message, 200)),
-                None if ending.outcome == Outcome::Clean.name() && !self.in_sync() => {
+                Some(message) => format!("failed: {}", shown_text(message, 200)),
+                None if ending.outcome == RunOutcome::Clean.name() && !self.in_sync() => {
                     "done, and nothing waits for you".to_owned()
                 }
                 None => in_words(&ending.outcome).to_owned(),
             },
         };
-        format!("run {}, {}: {how}", run.id, ago(run, now))
+        format!("run {}, {}: {how}", run.id, ended_ago(run, now))
     }
 
-    fn json(&self, config: &Config) -> Value {
-        let run = |run: &Run| {
+    fn to_json(&self, config: &Config) -> Value {
+        let run = |run: &StoredRun| {
             json!({
                 "run": run.id,
                 "started_at": run.started_at,
@@ -307,7 +309,7 @@ fn in_words(outcome: &str) -> &str {
     }
 }
 
-fn ago(run: &Run, now: Timestamp) -> String {
+fn ended_ago(run: &StoredRun, now: Timestamp) -> String {
     let at = run.ending.as_ref().map_or(run.started_at, |ending| ending.at);
     let seconds = (now - at).max(TimeDelta::zero()).num_seconds();
     let (count, unit) = match seconds {
@@ -317,18 +319,18 @@ fn ago(run: &Run, now: Timestamp) -> String {
         _ => (seconds / 86_400, "day"),
     };
     let plural = if count == 1 { "" } else { "s" };
-    format!("{} ({count} {unit}{plural} ago)", instant(at))
+    format!("{} ({count} {unit}{plural} ago)", instant_text(at))
 }
 
 /// How to decide what is held.
 const DECIDE_HELD: &str = "`linqsync list held`, then `approve WHO` or `reject WHO`";
 
-type Waits = (usize, &'static str, &'static str, &'static str);
+type WaitingCounts = (usize, &'static str, &'static str, &'static str);
 
-fn waiting(state: &State) -> Result<Vec<Waits>, OpenError> {
+fn waiting_counts(state: &State) -> Result<Vec<WaitingCounts>, OpenError> {
     let waiting = state.count_waiting()?;
     let count = |kind: &str| waiting.get(kind).copied().unwrap_or_default();
-    let all: [Waits; 6] = [
+    let all: [WaitingCounts; 6] = [
         (count("held_deletion"), "held deletion", "held deletions", DECIDE_HELD),
         (count("held_clearing"), "held clearing", "held clearings", DECIDE_HELD),
         (count("held_change"), "held change", "held changes", DECIDE_HELD),

@@ -5,57 +5,63 @@ use crate::mirror::{State, StateError};
 use crate::model::{RunId, Who};
 use crate::open::OpenError;
 use crate::report::ReportedError;
-use crate::run::{Aim, Extent};
-use crate::undo::undoing;
+use crate::run::{Extent, RunPurpose};
+use crate::undo::load_undoing;
 
-use super::args::{Output, UndoArgs};
-use super::named::named;
-use super::once::{carry_out, foresee, open_to_look, open_to_write, show_plan};
-use super::refuse;
+use super::args::{OutputArgs, UndoArgs};
+use super::named::find_named;
+use super::once::{carry_out, open_to_look, open_to_write, preview_run, show_plan};
+use super::report_refusal;
 
 /// How many runs are named when the one that was meant is not known.
 const NAMED: usize = 5;
 
 /// Puts back what a run did, or shows what that would be. Returns the exit code.
-pub(super) async fn undo(output: Output, config: &Config, args: &UndoArgs) -> anyhow::Result<u8> {
+pub(super) async fn undo_run(
+    output: OutputArgs,
+    config: &Config,
+    args: &UndoArgs,
+) -> anyhow::Result<u8> {
     let opened = if args.dry_run { open_to_look(config) } else { open_to_write(config) };
     let opened = match opened {
         Ok(opened) => opened,
-        Err(error) => return refuse(output, error.reported()),
+        Err(error) => return report_refusal(output, error.to_reported_error()),
     };
     let (run, and_later) = match (args.since, args.run) {
         (Some(run), _) => (RunId(run), true),
         (None, run) => (RunId(run.unwrap_or_default()), false),
     };
     let canon = config.policy().canon;
-    let name = args.contact.as_deref().map(|text| named(&opened.state, config, text)).transpose();
+    let name =
+        args.contact.as_deref().map(|text| find_named(&opened.state, config, text)).transpose();
     let name = match name.map(Option::transpose) {
         Ok(Ok(name)) => name,
-        Ok(Err(same)) => return refuse(output, same.reported()),
-        Err(error) => return refuse(output, error.reported()),
+        Ok(Err(same)) => return report_refusal(output, same.to_reported_error()),
+        Err(error) => return report_refusal(output, error.to_reported_error()),
     };
     let whom = name.as_deref().map(|text| Who::new(text, canon));
-    let known = unknown(&opened.state, run).and_then(|unknown| match unknown {
+    let known = unknown_run(&opened.state, run).and_then(|unknown| match unknown {
         Some(error) => Ok(Err(error)),
-        None => undoing(&opened.state, run, and_later, whom).map(Ok),
+        None => load_undoing(&opened.state, run, and_later, whom).map(Ok),
     });
     let undoing = match known {
         Ok(Ok(undoing)) => undoing,
-        Ok(Err(error)) => return refuse(output, error),
-        Err(error) => return refuse(output, OpenError::from(error).reported()),
+        Ok(Err(error)) => return report_refusal(output, error),
+        Err(error) => return report_refusal(output, OpenError::from(error).to_reported_error()),
     };
     if !args.dry_run {
-        return carry_out(output, config, opened, Aim::Undo(&undoing)).await;
+        return carry_out(output, config, opened, RunPurpose::Undo(&undoing)).await;
     }
-    match foresee(output, config, opened, Aim::Undo(&undoing), Extent::Everybody).await? {
+    match preview_run(output, config, opened, RunPurpose::Undo(&undoing), Extent::Everybody).await?
+    {
         Ok(planned) => show_plan(output, config, &planned).map(|_| 0),
-        Err(error) => refuse(output, error),
+        Err(error) => report_refusal(output, error),
     }
 }
 
 /// What to say if there is no such run.
-pub(super) fn unknown(state: &State, run: RunId) -> Result<Option<ReportedError>, StateError> {
-    if state.run(run)?.is_some() {
+pub(super) fn unknown_run(state: &State, run: RunId) -> Result<Option<ReportedError>, StateError> {
+    if state.stored_run(run)?.is_some() {
         return Ok(None);
     }
     let runs = state.runs_with_history(NAMED)?;

@@ -5,26 +5,26 @@ use clap::error::ErrorKind;
 
 use crate::report::ReportedError;
 
-use super::{failed, print, say};
+use super::{print_failed_run, print_text, say_on_stderr};
 
 /// Prints what clap has to say: the help or the version that was asked for, or what
 /// is wrong with the arguments. Returns the exit code.
-pub(super) fn refuse(error: &clap::Error) -> anyhow::Result<u8> {
+pub(super) fn report_usage(error: &clap::Error) -> anyhow::Result<u8> {
     let text = error.render().ansi().to_string();
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
-        print(&text)?;
+        print_text(&text)?;
         return Ok(0);
     }
-    say(text.trim_end());
+    say_on_stderr(text.trim_end());
     // The arguments could not be read, so this one is looked for by hand.
     if std::env::args_os().any(|argument| argument == "--json") {
-        failed(reported(&error.to_string()))?;
+        print_failed_run(usage_error(&error.to_string()))?;
     }
     Ok(2)
 }
 
 /// Clap's text, whose paragraphs are what is wrong, a tip or none, and the usage.
-fn reported(text: &str) -> ReportedError {
+fn usage_error(text: &str) -> ReportedError {
     let paragraphs: Vec<String> = text.split("\n\n").map(one_line).collect();
     let wrong = paragraphs.first().map_or("", |text| text.trim_start_matches("error: "));
     let tip = paragraphs.iter().find_map(|text| text.strip_prefix("tip: "));
@@ -48,7 +48,7 @@ mod tests {
 
     fn told(arguments: &[&str]) -> (String, String) {
         let error = Cli::try_parse_from(["linqsync"].iter().chain(arguments)).unwrap_err();
-        let ReportedError { message, hint, .. } = reported(&error.to_string());
+        let ReportedError { message, hint, .. } = usage_error(&error.to_string());
         (message, hint)
     }
 

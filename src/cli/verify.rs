@@ -10,42 +10,43 @@ use serde_json::{Value, json};
 
 use crate::config::Config;
 use crate::model::{Field, LinkStatus, Policy, Side, SourceRecord};
-use crate::plan::{Meant, Observation, Somebody, everybody, meant};
+use crate::plan::{AccountedContact, Meant, Observation, account_for_all, meant_difference};
 use crate::report::ReportedError;
-use crate::run::{Aim, Extent};
+use crate::run::{Extent, RunPurpose};
 
-use super::args::Output;
-use super::once::{file_name, foresee, open_to_look};
-use super::show::{head_of, quoted};
-use super::text::{counted, shown, wrapped};
-use super::{complain, failed_command, print, print_json};
+use super::args::OutputArgs;
+use super::once::{file_name, open_to_look, preview_run};
+use super::show::{head_of, quote_value};
+use super::text::{count_noun, shown_text, wrap_text};
+use super::{failed_command, print_json, print_text, report_error};
 
 /// How many differences are told before they are only counted.
 const SHOWN: usize = 40;
 
 /// Compares both sides. Returns the exit code: 3 when they differ.
-pub(super) async fn verify(output: Output, config: &Config) -> anyhow::Result<u8> {
+pub(super) async fn verify_sides(output: OutputArgs, config: &Config) -> anyhow::Result<u8> {
     let opened = match open_to_look(config) {
         Ok(opened) => opened,
-        Err(error) => return refuse(output, &error.reported()),
+        Err(error) => return report_refusal(output, &error.to_reported_error()),
     };
-    let (_, seen, _) = match foresee(output, config, opened, Aim::Sync, Extent::Everybody).await? {
-        Ok(planned) => planned,
-        Err(error) => return refuse(output, &error),
-    };
+    let (_, seen, _) =
+        match preview_run(output, config, opened, RunPurpose::Sync, Extent::Everybody).await? {
+            Ok(planned) => planned,
+            Err(error) => return report_refusal(output, &error),
+        };
     let policy = config.policy();
-    let verdict = Verdict::of(&everybody(&seen, &policy)?, &seen, &policy);
+    let verdict = VerifyResult::compare_all(&account_for_all(&seen, &policy)?, &seen, &policy);
     let source = file_name(&config.source.path);
     if output.json {
-        print_json(&verdict.json())?;
+        print_json(&verdict.to_json())?;
     } else {
-        print(&verdict.text(&source))?;
+        print_text(&verdict.to_text(&source))?;
     }
     Ok(if verdict.is_equal() { 0 } else { 3 })
 }
 
-fn refuse(output: Output, error: &ReportedError) -> anyhow::Result<u8> {
-    complain(error);
+fn report_refusal(output: OutputArgs, error: &ReportedError) -> anyhow::Result<u8> {
+    report_error(error);
     failed_command(output, error)?;
     Ok(error.code)
 }
@@ -60,7 +61,7 @@ struct Difference {
     is_meant: Option<Meant>,
 }
 
-struct Verdict {
+struct VerifyResult {
     source: usize,
     linq: usize,
     pairs: usize,
@@ -71,9 +72,13 @@ struct Verdict {
     doubts: Vec<String>,
 }
 
-impl Verdict {
-    fn of(everybody: &[Somebody<'_>], seen: &Observation, policy: &Policy) -> Verdict {
-        let mut verdict = Verdict {
+impl VerifyResult {
+    fn compare_all(
+        everybody: &[AccountedContact<'_>],
+        seen: &Observation,
+        policy: &Policy,
+    ) -> VerifyResult {
+        let mut verdict = VerifyResult {
             source: seen.source.records.len(),
             linq: seen.linq.contacts.len(),
             pairs: 0,
@@ -90,12 +95,17 @@ impl Verdict {
             verdict.doubts.push(format!("{} cannot be read: {}", row.label, row.reason));
         }
         for person in everybody {
-            verdict.compare(person, seen, policy);
+            verdict.compare_contact(person, seen, policy);
         }
         verdict
     }
 
-    fn compare(&mut self, person: &Somebody<'_>, seen: &Observation, policy: &Policy) {
+    fn compare_contact(
+        &mut self,
+        person: &AccountedContact<'_>,
+        seen: &Observation,
+        policy: &Policy,
+    ) {
         let status = person.link.map(|link| link.status);
         if status == Some(LinkStatus::Released) {
             self.released += 1;
@@ -104,42 +114,46 @@ impl Verdict {
         match (person.record, person.contact) {
             (Some(_), Some(_)) if status.is_some() => self.compare_pair(person, seen, policy),
             (Some(_), Some(_)) => {
-                self.differ(person, "on both sides, not linked so far", None, None);
+                self.add_difference(person, "on both sides, not linked so far", None, None);
             }
             (Some(_), None) | (None, Some(_)) if !person.takes_part => {}
             (Some(_), None) => {
-                let stays = status.is_none() && !policy.writes(Side::Linq);
+                let stays = status.is_none() && !policy.may_write(Side::Linq);
                 let is_meant = stays.then_some(Meant::OnlyThere(Side::Source));
-                self.differ(person, "in the source only", None, is_meant);
+                self.add_difference(person, "in the source only", None, is_meant);
             }
             (None, Some(_)) => {
-                let stays = status.is_none() && !policy.writes(Side::Source);
+                let stays = status.is_none() && !policy.may_write(Side::Source);
                 let is_meant = stays.then_some(Meant::OnlyThere(Side::Linq));
-                self.differ(person, "in Linq only", None, is_meant);
+                self.add_difference(person, "in Linq only", None, is_meant);
             }
-            (None, None) => self.differ(person, "linked, and gone from both sides", None, None),
+            (None, None) => {
+                self.add_difference(person, "linked, and gone from both sides", None, None)
+            }
         }
     }
 
-    fn compare_pair(&mut self, person: &Somebody<'_>, seen: &Observation, policy: &Policy) {
+    fn compare_pair(&mut self, person: &AccountedContact<'_>, seen: &Observation, policy: &Policy) {
         let (Some(record), Some(contact)) = (person.record, person.contact) else { return };
         self.pairs += 1;
-        let differing = policy.canon.differing(seen.source.mapped, &record.values, &contact.values);
+        let differing =
+            policy.canon.differing_fields(seen.source.mapped, &record.values, &contact.values);
         if differing.is_empty() {
             self.equal += 1;
         }
         for field in differing.iter() {
             let (mine, theirs) = (&record.values[field], &contact.values[field]);
             let link = person.link;
-            let is_meant = link.and_then(|link| meant(field, link, record, contact, policy));
+            let is_meant =
+                link.and_then(|link| meant_difference(field, link, record, contact, policy));
             let values = Some((field, mine.to_string(), theirs.to_string()));
-            self.differ(person, "different values", values, is_meant);
+            self.add_difference(person, "different values", values, is_meant);
         }
     }
 
-    fn differ(
+    fn add_difference(
         &mut self,
-        person: &Somebody<'_>,
+        person: &AccountedContact<'_>,
         why: &str,
         field: Option<(Field, String, String)>,
         is_meant: Option<Meant>,
@@ -147,7 +161,7 @@ impl Verdict {
         let id = person.link.map(|link| link.linq_id).or(person.contact.map(|c| c.id));
         let key = person.record.map(SourceRecord::name_in_source);
         let place = key.or(id.map(|id| format!("id {id}"))).unwrap_or_default();
-        let (name, why) = (person.name(), why.to_owned());
+        let (name, why) = (person.display_name(), why.to_owned());
         self.differences.push(Difference { name, place, why, field, is_meant });
     }
 
@@ -155,31 +169,32 @@ impl Verdict {
         self.doubts.is_empty() && self.differences.iter().all(|d| d.is_meant.is_some())
     }
 
-    fn text(&self, source: &str) -> String {
+    fn to_text(&self, source: &str) -> String {
         let mut text = String::new();
         for difference in self.differences.iter().take(SHOWN) {
             let meant = difference.is_meant.map(|meant| meant.to_string());
             let why = meant.as_deref().unwrap_or(&difference.why);
-            text += &head_of(&difference.name, &shown(&difference.place, 24), why, "");
+            text += &head_of(&difference.name, &shown_text(&difference.place, 24), why, "");
             if let Some((field, mine, theirs)) = &difference.field {
                 let _ = writeln!(
                     text,
                     "      {:<13} {} {}",
                     field.name(),
-                    shown(source, 20),
-                    quoted(mine)
+                    shown_text(source, 20),
+                    quote_value(mine)
                 );
-                let _ = writeln!(text, "      {:<13} Linq {}", "", quoted(theirs));
+                let _ = writeln!(text, "      {:<13} Linq {}", "", quote_value(theirs));
             }
         }
         if let more @ 1.. = self.differences.len().saturating_sub(SHOWN) {
             let _ = writeln!(text, "  … and {more} more (--json shows all of them)");
         }
         for doubt in &self.doubts {
-            let _ = writeln!(text, "{}", wrapped(&format!("note: {}", shown(doubt, 400)), 0));
+            let _ =
+                writeln!(text, "{}", wrap_text(&format!("note: {}", shown_text(doubt, 400)), 0));
         }
-        let contacts = |count| counted(count, "contact", "contacts");
-        let _ = writeln!(text, "{:<24} {}", shown(source, 24), contacts(self.source));
+        let contacts = |count| count_noun(count, "contact", "contacts");
+        let _ = writeln!(text, "{:<24} {}", shown_text(source, 24), contacts(self.source));
         let _ = writeln!(text, "{:<24} {}", "Linq", contacts(self.linq));
         let released = match self.released {
             0 => String::new(),
@@ -191,12 +206,12 @@ impl Verdict {
         let verdict = match (self.is_equal(), open) {
             (true, _) => "both sides are the same".to_owned(),
             (false, 0) => "not everything could be compared".to_owned(),
-            (false, open) => counted(open, "difference", "differences"),
+            (false, open) => count_noun(open, "difference", "differences"),
         };
         text + &verdict + "\n"
     }
 
-    fn json(&self) -> Value {
+    fn to_json(&self) -> Value {
         let difference = |d: &Difference| {
             json!({
                 "name": d.name,

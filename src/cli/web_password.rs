@@ -9,14 +9,18 @@ use crate::config::Config;
 use crate::report::ReportedError;
 use crate::web::passwords::{PasswordError, Passwords, Role};
 
-use super::args::{Output, WebPasswordArgs, WebRole};
-use super::{print, print_json, refuse_command};
+use super::args::{OutputArgs, WebPasswordArgs, WebRole};
+use super::{print_json, print_text, refuse_command};
 
 /// What the file is called where no configuration names one.
 const FILE: &str = "web.password";
 
 /// Sets the password of a role. Returns the exit code.
-pub(super) fn set(output: Output, config: &Config, args: &WebPasswordArgs) -> anyhow::Result<u8> {
+pub(super) fn set(
+    output: OutputArgs,
+    config: &Config,
+    args: &WebPasswordArgs,
+) -> anyhow::Result<u8> {
     let role = match args.role {
         WebRole::Decide => Role::Decide,
         WebRole::Look => Role::Look,
@@ -56,7 +60,7 @@ pub(super) fn set(output: Output, config: &Config, args: &WebPasswordArgs) -> an
     if config.web.is_none() {
         text += &to_add(&path);
     }
-    print(&text)?;
+    print_text(&text)?;
     Ok(0)
 }
 
@@ -68,7 +72,7 @@ fn to_add(path: &Path) -> String {
     )
 }
 
-fn refuse(output: Output, error: &PasswordError) -> anyhow::Result<u8> {
+fn refuse(output: OutputArgs, error: &PasswordError) -> anyhow::Result<u8> {
     let hint = match error {
         PasswordError::Length => "a few words in a row are long and easy to type",
         PasswordError::OfTheOther => "each role needs a password of its own",
@@ -81,7 +85,7 @@ fn refuse(output: Output, error: &PasswordError) -> anyhow::Result<u8> {
         PasswordError::Write { .. } => "let this user write the directory of the file",
         PasswordError::Hash => "please report this",
     };
-    refuse_command(output, &ReportedError::of(error, 2, hint))
+    refuse_command(output, &ReportedError::from_error(error, 2, hint))
 }
 
 /// Asks twice on a terminal; else reads a line.

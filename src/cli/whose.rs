@@ -6,15 +6,15 @@ use ecow::EcoString;
 
 use crate::config::Config;
 use crate::mirror::{HistoryEntry, HistoryRow, State};
-use crate::model::{BaseChange, Change, Fingerprint, LinqId, Needles, Values, Who};
+use crate::model::{BaseChange, FieldChange, Fingerprint, LinqId, Needles, Values, Who};
 use crate::open::{self, OpenError};
-use crate::source::Access;
+use crate::source::SourceAccess;
 
 /// The ids that the contact has, and had, in Linq.
 ///
 /// # Errors
 /// When the state cannot be read.
-pub(super) fn ids(
+pub(super) fn linq_ids(
     state: &State,
     config: &Config,
     text: &str,
@@ -24,7 +24,7 @@ pub(super) fn ids(
     let needles = who.needles();
     let mut ids: BTreeSet<LinqId> = state.linked_with_key(key)?.into_iter().collect();
     if let Some(id) = who.linq_id()
-        && state.knows(id)?
+        && state.knows_contact(id)?
     {
         ids.insert(id);
     }
@@ -50,13 +50,13 @@ pub(super) fn ids(
         ids.extend(row.entry.linq_id.filter(|_| is_it));
         Ok::<(), OpenError>(())
     })?;
-    ids.extend(earlier(state, config, &ids)?);
+    ids.extend(earlier_ids(state, config, &ids)?);
     Ok(ids)
 }
 
 /// The ids of contacts that are gone and had the same e-mail as one of `ids`: whoever
 /// was deleted and created again has another id since.
-fn earlier(
+fn earlier_ids(
     state: &State,
     config: &Config,
     ids: &BTreeSet<LinqId>,
@@ -66,7 +66,9 @@ fn earlier(
     for id in ids {
         emails.extend(state.contact(*id)?.and_then(|contact| canon.email_key(&contact.values)));
         for row in state.history_of(*id)? {
-            emails.extend(texts(&row.entry).iter().filter_map(|values| canon.email_key(values)));
+            emails.extend(
+                entry_values(&row.entry).iter().filter_map(|values| canon.email_key(values)),
+            );
         }
     }
     let mut gone = BTreeSet::new();
@@ -75,7 +77,7 @@ fn earlier(
     }
     let needles = Needles::new(emails.iter().map(|email| [email.clone()]));
     state.each_in_history((None, ""), Some(&needles), |row| {
-        let mut known = texts(&row.entry).into_iter().filter_map(|v| canon.email_key(&v));
+        let mut known = entry_values(&row.entry).into_iter().filter_map(|v| canon.email_key(&v));
         gone.extend(row.entry.linq_id.filter(|_| known.any(|email| emails.contains(&email))));
         Ok::<(), OpenError>(())
     })?;
@@ -89,14 +91,14 @@ fn earlier(
 
 /// The records that stand at the place that is named, if it is one.
 fn at_place(config: &Config, who: &Who<'_>) -> BTreeSet<Fingerprint> {
-    let reading = open::source(config, Access::ReadOnly).read().ok();
+    let reading = open::open_source(config, SourceAccess::ReadOnly).read_records().ok();
     let records = reading.into_iter().flat_map(|reading| reading.records);
     records.filter(|record| who.is_place(&record.label)).map(|record| record.fingerprint).collect()
 }
 
 /// Whether a record stands at the place that is named.
 pub(super) fn is_a_place(config: &Config, who: &Who<'_>) -> bool {
-    let reading = open::source(config, Access::ReadOnly).read().ok();
+    let reading = open::open_source(config, SourceAccess::ReadOnly).read_records().ok();
     let records = reading.into_iter().flat_map(|reading| reading.records);
     records.into_iter().any(|record| {
         let key = record.key.as_ref().map(ToString::to_string);
@@ -109,12 +111,12 @@ pub(super) fn is_a_place(config: &Config, who: &Who<'_>) -> bool {
 pub(super) fn is_about(entry: &HistoryEntry, who: &Who<'_>) -> bool {
     let key = entry.source_key.as_ref().filter(|key| !key.starts_with("row:"));
     key.is_some_and(|key| who.is_place(key))
-        || texts(entry).iter().any(|values| who.is_contact(entry.linq_id, values))
+        || entry_values(entry).iter().any(|values| who.is_contact(entry.linq_id, values))
 }
 
 /// What an entry tells of a person: before and after, in Linq and in the source.
-pub(super) fn texts(entry: &HistoryEntry) -> [Values; 4] {
-    let changes = |text: fn(&Change) -> &EcoString| {
+pub(super) fn entry_values(entry: &HistoryEntry) -> [Values; 4] {
+    let changes = |text: fn(&FieldChange) -> &EcoString| {
         entry.changes.iter().map(|change| (change.field, text(change).clone())).collect()
     };
     let bases = |half: fn(&BaseChange) -> &EcoString| {

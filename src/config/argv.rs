@@ -12,8 +12,8 @@ use std::process::Command;
 use figment::value::Value;
 
 use super::keys::PREFIX;
-use super::parse::Wrong;
-use super::settings::{Noted, Settings};
+use super::parse::BadValue;
+use super::settings::{ConfigLayers, Noted};
 
 /// A program and its arguments.
 ///
@@ -43,11 +43,11 @@ impl Argv {
     }
 
     /// Reads the key `name`. A program that is a relative path is found beside the file.
-    pub(super) fn read(
-        settings: &mut Settings<'_>,
+    pub(super) fn read_key(
+        settings: &mut ConfigLayers<'_>,
         name: &'static str,
     ) -> Result<Option<Argv>, Noted> {
-        let words = settings.optional(name, words)?;
+        let words = settings.optional(name, split_words)?;
         Ok(words.and_then(|words| {
             let (program, arguments) = words.split_first()?;
             let is_path = program.contains('/');
@@ -74,8 +74,9 @@ fn is_for_us_alone(name: &OsStr) -> bool {
     is_ours || is_of_systemd
 }
 
-fn words(value: &Value) -> Result<Vec<String>, Wrong> {
-    let wrong = Wrong::new("an array of a program and its arguments, such as [\"pass\", \"linq\"]");
+fn split_words(value: &Value) -> Result<Vec<String>, BadValue> {
+    let wrong =
+        BadValue::new("an array of a program and its arguments, such as [\"pass\", \"linq\"]");
     let words = value.as_array().and_then(|words| {
         words.iter().map(|word| word.as_str().map(String::from)).collect::<Option<Vec<_>>>()
     });

@@ -38,17 +38,17 @@ impl Environment {
     }
 
     /// The value of `name`, unless it is unset or empty.
-    pub(super) fn get(&self, name: &str) -> Option<&OsStr> {
-        self.set(name).filter(|value| !value.is_empty())
+    pub(super) fn get_nonempty(&self, name: &str) -> Option<&OsStr> {
+        self.get_any(name).filter(|value| !value.is_empty())
     }
 
     /// The value of `name`, which may be empty.
-    pub(super) fn set(&self, name: &str) -> Option<&OsStr> {
+    pub(super) fn get_any(&self, name: &str) -> Option<&OsStr> {
         self.variables.get(OsStr::new(name)).map(OsString::as_os_str)
     }
 
     /// The names that begin with `prefix`, in order.
-    pub(super) fn names(&self, prefix: &str) -> impl Iterator<Item = &str> {
+    pub(super) fn names_with(&self, prefix: &str) -> impl Iterator<Item = &str> {
         self.variables
             .keys()
             .filter_map(|name| name.to_str())
@@ -83,7 +83,7 @@ impl Environment {
     /// The state directory that systemd has made for this service.
     pub(super) fn service_state(&self) -> Option<PathBuf> {
         // A unit with several state directories gets them joined by colons.
-        std::env::split_paths(self.get("STATE_DIRECTORY")?).next()
+        std::env::split_paths(self.get_nonempty("STATE_DIRECTORY")?).next()
     }
 
     /// The directory with the state of each configuration of the user.
@@ -94,8 +94,9 @@ impl Environment {
     /// A base directory as the XDG specification has it: a relative one in the
     /// variable is ignored.
     fn directory_of(&self, variable: &str, in_home: &str) -> Option<PathBuf> {
-        let named = self.get(variable).map(PathBuf::from).filter(|path| path.is_absolute());
-        named.or_else(|| Some(Path::new(self.get("HOME")?).join(in_home)))
+        let named =
+            self.get_nonempty(variable).map(PathBuf::from).filter(|path| path.is_absolute());
+        named.or_else(|| Some(Path::new(self.get_nonempty("HOME")?).join(in_home)))
     }
 }
 

@@ -18,7 +18,7 @@ pub enum ConfigError {
     #[error(
         "no configuration file found; looked for {}\n\
          write one with `linqsync init contacts.csv`, or see first what it does with `linqsync demo`",
-        list(searched)
+        list_paths(searched)
     )]
     NotFound {
         /// The places, in the order in which they were looked at.
@@ -66,7 +66,7 @@ impl ConfigError {
     }
 }
 
-fn list(paths: &[PathBuf]) -> String {
+fn list_paths(paths: &[PathBuf]) -> String {
     paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
 }
 
@@ -81,7 +81,7 @@ pub struct Invalid {
     /// Its text, masked.
     text: String,
     /// At least one.
-    problems: Vec<Problem>,
+    problems: Vec<ConfigProblem>,
 }
 
 impl std::error::Error for Invalid {}
@@ -95,11 +95,11 @@ impl fmt::Display for Invalid {
 
 impl Invalid {
     /// Puts the problems into the order of the file; what other layers say comes last.
-    pub(super) fn new(path: String, text: String, mut problems: Vec<Problem>) -> Invalid {
+    pub(super) fn new(path: String, text: String, mut problems: Vec<ConfigProblem>) -> Invalid {
         problems.sort_by_key(|problem| match &problem.place {
-            Place::File => (0, 0),
-            Place::Span(span) => (1, span.start),
-            Place::Layer(_) => (2, 0),
+            ConfigLocation::File => (0, 0),
+            ConfigLocation::Span(span) => (1, span.start),
+            ConfigLocation::Layer(_) => (2, 0),
         });
         Invalid { path, text, problems }
     }
@@ -109,31 +109,31 @@ impl Invalid {
         reports.collect::<Vec<_>>().join("\n\n")
     }
 
-    fn group<'a>(&'a self, problem: &'a Problem) -> Group<'a> {
+    fn group<'a>(&'a self, problem: &'a ConfigProblem) -> Group<'a> {
         let title = Level::ERROR.primary_title(problem.title.as_str());
         let origin = match &problem.place {
-            Place::Span(span) => {
+            ConfigLocation::Span(span) => {
                 let primary = AnnotationKind::Primary.span(span.clone());
                 let annotation = primary.label(problem.hint.as_deref());
                 let snippet = Snippet::source(self.text.as_str()).path(self.path.as_str());
                 return title.element(snippet.annotation(annotation));
             }
-            Place::File => Origin::path(self.path.as_str()),
-            Place::Layer(name) => Origin::path(name.as_str()),
+            ConfigLocation::File => Origin::path(self.path.as_str()),
+            ConfigLocation::Layer(name) => Origin::path(name.as_str()),
         };
         let hint = problem.hint.as_deref().map(|hint| Level::HELP.message(hint));
         title.element(origin).elements(hint)
     }
 
     fn lines(&self) -> Vec<String> {
-        let line = |problem: &Problem| {
+        let line = |problem: &ConfigProblem| {
             let place = match &problem.place {
-                Place::Span(span) => {
-                    let (line, column) = position(&self.text, span.start);
+                ConfigLocation::Span(span) => {
+                    let (line, column) = line_and_column(&self.text, span.start);
                     format!("{}:{line}:{column}", self.path)
                 }
-                Place::File => self.path.clone(),
-                Place::Layer(name) => name.clone(),
+                ConfigLocation::File => self.path.clone(),
+                ConfigLocation::Layer(name) => name.clone(),
             };
             let hint = problem.hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
             format!("{place}: {}{hint}", problem.title)
@@ -143,7 +143,7 @@ impl Invalid {
 }
 
 /// Line and column of a byte, both counted from 1, columns in characters.
-fn position(text: &str, byte: usize) -> (usize, usize) {
+fn line_and_column(text: &str, byte: usize) -> (usize, usize) {
     let before = text.get(..byte).unwrap_or(text);
     let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
     (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
@@ -151,9 +151,9 @@ fn position(text: &str, byte: usize) -> (usize, usize) {
 
 /// One thing that is wrong.
 #[derive(Debug)]
-pub(super) struct Problem {
+pub(super) struct ConfigProblem {
     /// Where.
-    pub(super) place: Place,
+    pub(super) place: ConfigLocation,
     /// What.
     pub(super) title: String,
     /// What was probably meant, or what to do.
@@ -162,7 +162,7 @@ pub(super) struct Problem {
 
 /// Where a problem is.
 #[derive(Clone, Debug)]
-pub(super) enum Place {
+pub(super) enum ConfigLocation {
     /// In the file as a whole: something is missing.
     File,
     /// At these bytes of the file.
@@ -218,9 +218,9 @@ mod tests {
 
     #[test]
     fn positions_count_lines_and_characters_from_one() {
-        assert_eq!(position("a\nbü = 1", 0), (1, 1));
-        assert_eq!(position("a\nbü = 1", 6), (2, 4), "after a letter of two bytes");
-        assert_eq!(position("a\n", 2), (2, 1));
+        assert_eq!(line_and_column("a\nbü = 1", 0), (1, 1));
+        assert_eq!(line_and_column("a\nbü = 1", 6), (2, 4), "after a letter of two bytes");
+        assert_eq!(line_and_column("a\n", 2), (2, 1));
     }
 
     #[test]

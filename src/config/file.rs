@@ -1,19 +1,19 @@
 //! `sync.toml` as a text: where each key stands, and what may be shown of it.
 //!
 //! Owns syntax, unknown keys and the masking of secrets: whatever is quoted in
-//! a message comes from [`File::shown`]. Leaves values to the sections.
+//! a message comes from [`ConfigFile::shown`]. Leaves values to the sections.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
 use toml_edit::{ImDocument, Item, TableLike};
 
-use super::error::{Place, Problem};
-use super::keys::{self, Key, Spelling};
+use super::error::{ConfigLocation, ConfigProblem};
+use super::keys::{self, ConfigKey, Spelling};
 
 /// A file whose syntax is right.
 #[derive(Debug)]
-pub(super) struct File {
+pub(super) struct ConfigFile {
     /// The text with every secret masked, byte for byte as long as the original.
     pub(super) shown: String,
     /// Where the values and sections stand, by name.
@@ -26,89 +26,89 @@ pub(super) struct NotToml {
     /// The text with everything masked that may be a secret.
     pub(super) shown: String,
     /// What is wrong.
-    pub(super) problem: Problem,
+    pub(super) problem: ConfigProblem,
 }
 
-impl File {
+impl ConfigFile {
     /// Reads the syntax of `text`. The problems are its unknown keys.
     ///
     /// # Errors
     /// When it is not TOML.
-    pub(super) fn parse(text: &str) -> Result<(File, Vec<Problem>), NotToml> {
+    pub(super) fn parse(text: &str) -> Result<(ConfigFile, Vec<ConfigProblem>), NotToml> {
         let document = ImDocument::parse(text).map_err(|error| NotToml::new(text, &error))?;
-        let mut reading = Reading::default();
-        reading.section("", document.as_table());
-        let file = File { shown: mask(text, &reading.masks), places: reading.places };
+        let mut reading = ConfigReader::default();
+        reading.read_section("", document.as_table());
+        let file = ConfigFile { shown: mask_ranges(text, &reading.masks), places: reading.places };
         Ok((file, reading.problems))
     }
 
     /// Where `name` stands: a key's value, or the name of a section; for a key
     /// that is not there, its section.
-    pub(super) fn place(&self, name: &str) -> Place {
+    pub(super) fn location_of(&self, name: &str) -> ConfigLocation {
         let section = name.rsplit_once('.').map_or("", |(section, _)| section);
         let span = self.places.get(name).or_else(|| self.places.get(section));
-        span.cloned().map_or(Place::File, Place::Span)
+        span.cloned().map_or(ConfigLocation::File, ConfigLocation::Span)
     }
 }
 
 #[derive(Default)]
-struct Reading {
+struct ConfigReader {
     places: BTreeMap<String, Range<usize>>,
     masks: Vec<Range<usize>>,
-    problems: Vec<Problem>,
+    problems: Vec<ConfigProblem>,
 }
 
-impl Reading {
-    fn section(&mut self, section: &str, table: &dyn TableLike) {
+impl ConfigReader {
+    fn read_section(&mut self, section: &str, table: &dyn TableLike) {
         let entries = table.iter().filter_map(|(name, _)| table.get_key_value(name));
         for (key, item) in entries {
             let name = full_name(section, key.get());
             let at = key.span().unwrap_or(0..0);
             // A quoted key may contain dots, and is then none of ours.
             let is_ours = keys::names_below(section).contains(&key.get());
-            if let (true, Some(known)) = (is_ours, keys::find(&name)) {
+            if let (true, Some(known)) = (is_ours, keys::find_key(&name)) {
                 self.hide_unless_harmless(known, item);
                 self.places.insert(name, item.span().unwrap_or(at));
             } else if let (true, Some(below)) = (is_ours, item.as_table_like()) {
                 self.places.insert(name.clone(), at);
-                self.section(&name, below);
+                self.read_section(&name, below);
             } else {
-                self.unknown(section, key.get(), item, at);
+                self.unknown_key(section, key.get(), item, at);
             }
         }
     }
 
-    fn unknown(&mut self, section: &str, key: &str, item: &Item, at: Range<usize>) {
-        let meant = keys::nearest(key, keys::names_below(section));
-        match meant.and_then(|leaf| keys::find(&format!("{section}.{leaf}"))) {
+    fn unknown_key(&mut self, section: &str, key: &str, item: &Item, at: Range<usize>) {
+        let meant = keys::nearest_name(key, keys::names_below(section));
+        match meant.and_then(|leaf| keys::find_key(&format!("{section}.{leaf}"))) {
             Some(known) => self.hide_unless_harmless(known, item),
-            None => self.hide(item),
+            None => self.hide_secret(item),
         }
         let name = full_name(section, key);
         let (title, hint) = if keys::is_section(&name) {
             (format!("`{name}` is a section: write `[{name}]`"), None)
         } else {
             let kind = if item.is_value() { "key" } else { "section" };
-            (format!("unknown {kind} `{key}`"), Some(hint(section, key, meant)))
+            (format!("unknown {kind} `{key}`"), Some(unknown_key_hint(section, key, meant)))
         };
-        self.problems.push(Problem { place: Place::Span(at), title, hint });
+        self.problems.push(ConfigProblem { place: ConfigLocation::Span(at), title, hint });
     }
 
-    fn hide_unless_harmless(&mut self, key: &Key, item: &Item) {
+    fn hide_unless_harmless(&mut self, key: &ConfigKey, item: &Item) {
         let is_table = item.is_table_like() && key.spelling == Spelling::Text;
-        if key.hides(item.as_str().unwrap_or_default()) || !item.is_value() || is_table {
-            self.hide(item);
+        if key.hides_value(item.as_str().unwrap_or_default()) || !item.is_value() || is_table {
+            self.hide_secret(item);
         }
     }
 
-    fn hide(&mut self, item: &Item) {
+    fn hide_secret(&mut self, item: &Item) {
         match item {
             Item::None => {}
             Item::Value(value) => self.masks.extend(value.span()),
-            Item::Table(table) => table.iter().for_each(|(_, item)| self.hide(item)),
+            Item::Table(table) => table.iter().for_each(|(_, item)| self.hide_secret(item)),
             Item::ArrayOfTables(tables) => {
                 let items = tables.iter().flat_map(|table| table.iter());
-                items.for_each(|(_, item)| self.hide(item));
+                items.for_each(|(_, item)| self.hide_secret(item));
             }
         }
     }
@@ -119,11 +119,11 @@ fn full_name(section: &str, key: &str) -> String {
 }
 
 /// What to do about an unknown key.
-fn hint(section: &str, key: &str, meant: Option<&str>) -> String {
+fn unknown_key_hint(section: &str, key: &str, meant: Option<&str>) -> String {
     if let Some(meant) = meant {
         return format!("did you mean `{meant}`?");
     }
-    let elsewhere = keys::KEYS.iter().find(|known| known.leaf() == key);
+    let elsewhere = keys::KEYS.iter().find(|known| known.leaf_name() == key);
     match elsewhere {
         Some(known) => format!("it belongs in `[{}]`", known.section()),
         None => format!("known here: {}", keys::names_below(section).join(", ")),
@@ -135,30 +135,30 @@ impl NotToml {
         let mut message = error.message().lines();
         let what = message.next().unwrap_or("it cannot be read");
         let hint: Vec<&str> = message.collect();
-        let problem = Problem {
-            place: error.span().map_or(Place::File, Place::Span),
+        let problem = ConfigProblem {
+            place: error.span().map_or(ConfigLocation::File, ConfigLocation::Span),
             title: format!("not valid TOML: {what}"),
             hint: (!hint.is_empty()).then(|| hint.join("; ")),
         };
-        NotToml { shown: mask(text, &unsure(text)), problem }
+        NotToml { shown: mask_ranges(text, &unsure_ranges(text)), problem }
     }
 }
 
 /// What must not be shown of a text that is not TOML, so that nobody knows for
 /// certain where its secrets are: everything but section names, known keys, and
 /// the values behind keys that hold no secret.
-fn unsure(text: &str) -> Vec<Range<usize>> {
+fn unsure_ranges(text: &str) -> Vec<Range<usize>> {
     let mut start = 0;
     let mut masks = Vec::new();
     for line in text.split_inclusive('\n') {
-        masks.push(start + harmless(line)..start + line.len());
+        masks.push(start + harmless_prefix(line)..start + line.len());
         start += line.len();
     }
     masks
 }
 
 /// How many bytes at the start of a line are certainly no secret.
-fn harmless(line: &str) -> usize {
+fn harmless_prefix(line: &str) -> usize {
     let indent = line.len() - line.trim_start().len();
     if let Some((header, _)) = line[indent..].split_once(']')
         && let Some(name) = header.strip_prefix('[')
@@ -169,16 +169,16 @@ fn harmless(line: &str) -> usize {
     let name = word.into_iter().next().unwrap_or_default();
     let leaf = name.rsplit('.').next().unwrap_or_default();
     let after_name = indent + name.len();
-    match keys::KEYS.iter().find(|key| key.leaf() == leaf) {
+    match keys::KEYS.iter().find(|key| key.leaf_name() == leaf) {
         None => indent,
-        Some(key) if key.hides(line) || line[after_name..].contains("token") => after_name,
+        Some(key) if key.hides_value(line) || line[after_name..].contains("token") => after_name,
         Some(_) => line.len(),
     }
 }
 
 /// Replaces the bytes in `masks`, line ends aside, by as many asterisks, so that
 /// every other byte stays at its line and column.
-fn mask(text: &str, masks: &[Range<usize>]) -> String {
+fn mask_ranges(text: &str, masks: &[Range<usize>]) -> String {
     let mut masks: Vec<Range<usize>> = masks.to_vec();
     masks.sort_by_key(|mask| mask.start);
     let (mut ahead, mut covered_until) = (masks.iter().peekable(), 0);
@@ -205,7 +205,7 @@ mod tests {
     const SECRET: &str = "s3cr3t";
 
     fn shown(text: &str) -> String {
-        match File::parse(text) {
+        match ConfigFile::parse(text) {
             Ok((file, _)) => file.shown,
             Err(error) => error.shown,
         }
@@ -232,7 +232,7 @@ mod tests {
             "[linq]\nbase_url = \"https://s3cr3t@example.org\"",
             "[linq]\nbase_url = \"https://example.org/?key=s3cr3t\"",
         ] {
-            assert!(File::parse(text).is_ok(), "{text}");
+            assert!(ConfigFile::parse(text).is_ok(), "{text}");
             assert!(!shown(text).contains(SECRET), "{}", shown(text));
             assert_eq!(shown(text).len(), text.len());
             assert_eq!(shown(text).lines().count(), text.lines().count());
@@ -255,7 +255,7 @@ mod tests {
             "s3cr3t",
             "[linq\ntoken = \"s3cr3t\"",
         ] {
-            assert!(File::parse(text).is_err(), "{text}");
+            assert!(ConfigFile::parse(text).is_err(), "{text}");
             assert!(!shown(text).contains(SECRET), "{}", shown(text));
         }
     }

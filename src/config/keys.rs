@@ -8,7 +8,7 @@ use crate::model::Field;
 
 /// A key of `sync.toml`.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Key {
+pub(super) struct ConfigKey {
     /// Section and key: `sync.direction`.
     pub(super) name: &'static str,
     /// The value it has when nobody sets it, as an environment variable would
@@ -39,21 +39,21 @@ enum Display {
     Hidden,
 }
 
-impl Key {
-    const fn text(name: &'static str) -> Key {
-        Key { name, default: None, spelling: Spelling::Text, display: Display::Shown }
+impl ConfigKey {
+    const fn text_key(name: &'static str) -> ConfigKey {
+        ConfigKey { name, default: None, spelling: Spelling::Text, display: Display::Shown }
     }
 
-    const fn toml(name: &'static str) -> Key {
-        Key { spelling: Spelling::Toml, ..Key::text(name) }
+    const fn toml_key(name: &'static str) -> ConfigKey {
+        ConfigKey { spelling: Spelling::Toml, ..ConfigKey::text_key(name) }
     }
 
-    const fn or(self, default: &'static str) -> Key {
-        Key { default: Some(default), ..self }
+    const fn with_default(self, default: &'static str) -> ConfigKey {
+        ConfigKey { default: Some(default), ..self }
     }
 
-    const fn hidden(self) -> Key {
-        Key { display: Display::Hidden, ..self }
+    const fn as_hidden(self) -> ConfigKey {
+        ConfigKey { display: Display::Hidden, ..self }
     }
 
     /// The section that it belongs to: `sync` for `sync.direction`.
@@ -62,7 +62,7 @@ impl Key {
     }
 
     /// Its name within the section.
-    pub(super) fn leaf(&self) -> &'static str {
+    pub(super) fn leaf_name(&self) -> &'static str {
         self.name.rsplit_once('.').map_or(self.name, |(_, leaf)| leaf)
     }
 
@@ -74,7 +74,7 @@ impl Key {
 
     /// Whether a message must not show `value` as the value of this key: it is a
     /// secret, or an address that carries one.
-    pub(super) fn hides(&self, value: &str) -> bool {
+    pub(super) fn hides_value(&self, value: &str) -> bool {
         match self.display {
             Display::Hidden => true,
             Display::Shown => self.name == "linq.base_url" && value.contains(['@', '?', '#']),
@@ -82,7 +82,7 @@ impl Key {
     }
 
     /// The environment variable that sets it: `LINQSYNC_SYNC__DIRECTION`.
-    pub(super) fn variable(&self) -> String {
+    pub(super) fn environment_variable(&self) -> String {
         format!("{PREFIX}{}", self.name.replace('.', "__").to_uppercase())
     }
 }
@@ -94,94 +94,95 @@ pub(super) const PREFIX: &str = "LINQSYNC_";
 pub(super) const RESERVED: [&str; 2] = ["LINQSYNC_CONFIG", "LINQSYNC_LOG"];
 
 /// Every key, in the order of the reference.
-pub(super) const KEYS: &[Key] = &[
-    Key::text("linq.base_url").or("https://api.linqapp.com"),
-    Key::text("linq.token_file"),
+pub(super) const KEYS: &[ConfigKey] = &[
+    ConfigKey::text_key("linq.base_url").with_default("https://api.linqapp.com"),
+    ConfigKey::text_key("linq.token_file"),
     // An argument may be a secret, and so may be a token in the wrong place.
-    Key::toml("linq.token_command").hidden(),
-    Key::text("linq.token").hidden(),
-    Key::text("linq.owner"),
-    Key::toml("linq.scope").or("all"),
-    Key::toml("linq.concurrency").or("4"),
-    Key::toml("linq.requests_per_second").or("10"),
-    Key::text("linq.timeout").or("30s"),
-    Key::toml("linq.max_attempts").or("6"),
-    Key::text("linq.settle").or("30s"),
-    Key::text("source.kind"),
-    Key::text("source.path"),
-    Key::text("source.quiet").or("1s"),
-    Key::text("source.key"),
-    Key::text("source.id_column"),
-    Key::text("source.encoding").or("auto"),
-    Key::text("source.delimiter").or("auto"),
-    Key::toml("source.formula_guard").or("true"),
-    Key::toml("source.recursive").or("false"),
-    Key::text("source.vcard_version").or("3.0"),
-    Key::text("source.columns.first_name"),
-    Key::text("source.columns.last_name"),
-    Key::text("source.columns.email"),
-    Key::text("source.columns.phone_number"),
-    Key::text("source.columns.company"),
-    Key::text("source.columns.title"),
-    Key::toml("source.columns.location"),
-    Key::text("source.columns.full_name"),
-    Key::text("source.columns.owner"),
-    Key::text("source.only.column"),
-    Key::toml("source.only.values"),
-    Key::toml("source.only.except"),
-    Key::text("sync.direction").or("both"),
-    Key::text("sync.schedule").or("0 */5 * * * *"),
-    Key::text("sync.jitter").or("10s"),
-    Key::toml("sync.watch").or("true"),
-    Key::toml("sync.on_conflict").or("hold"),
-    Key::toml("sync.blank_clears").or("true"),
-    Key::toml("sync.deletes").or("propagate"),
-    Key::toml("sync.max_deletes").or("5%"),
-    Key::toml("sync.max_changes").or("50%"),
-    Key::text("sync.retry_rejected").or("24h"),
-    Key::text("sync.delete_grace").or("0s"),
-    Key::text("sync.region").or("US"),
-    Key::text("sync.fields.first_name"),
-    Key::text("sync.fields.last_name"),
-    Key::text("sync.fields.email"),
-    Key::text("sync.fields.phone_number"),
-    Key::text("sync.fields.company"),
-    Key::text("sync.fields.title"),
-    Key::text("sync.fields.location"),
-    Key::text("sync.fields.owner"),
-    Key::text("state.dir"),
-    Key::text("state.history").or("400d"),
-    Key::text("status.listen"),
-    Key::text("status.textfile"),
-    Key::text("status.stale_after"),
-    Key::toml("hooks.on_change").hidden(),
-    Key::toml("hooks.on_health").hidden(),
+    ConfigKey::toml_key("linq.token_command").as_hidden(),
+    ConfigKey::text_key("linq.token").as_hidden(),
+    ConfigKey::text_key("linq.owner"),
+    ConfigKey::toml_key("linq.scope").with_default("all"),
+    ConfigKey::toml_key("linq.concurrency").with_default("4"),
+    ConfigKey::toml_key("linq.requests_per_second").with_default("10"),
+    ConfigKey::text_key("linq.timeout").with_default("30s"),
+    ConfigKey::toml_key("linq.max_attempts").with_default("6"),
+    ConfigKey::text_key("linq.settle").with_default("30s"),
+    ConfigKey::text_key("source.kind"),
+    ConfigKey::text_key("source.path"),
+    ConfigKey::text_key("source.quiet").with_default("1s"),
+    ConfigKey::text_key("source.key"),
+    ConfigKey::text_key("source.id_column"),
+    ConfigKey::text_key("source.encoding").with_default("auto"),
+    ConfigKey::text_key("source.delimiter").with_default("auto"),
+    ConfigKey::toml_key("source.formula_guard").with_default("true"),
+    ConfigKey::toml_key("source.recursive").with_default("false"),
+    ConfigKey::text_key("source.vcard_version").with_default("3.0"),
+    ConfigKey::text_key("source.columns.first_name"),
+    ConfigKey::text_key("source.columns.last_name"),
+    ConfigKey::text_key("source.columns.email"),
+    ConfigKey::text_key("source.columns.phone_number"),
+    ConfigKey::text_key("source.columns.company"),
+    ConfigKey::text_key("source.columns.title"),
+    ConfigKey::toml_key("source.columns.location"),
+    ConfigKey::text_key("source.columns.full_name"),
+    ConfigKey::text_key("source.columns.owner"),
+    ConfigKey::text_key("source.only.column"),
+    ConfigKey::toml_key("source.only.values"),
+    ConfigKey::toml_key("source.only.except"),
+    ConfigKey::text_key("sync.direction").with_default("both"),
+    ConfigKey::text_key("sync.schedule").with_default("0 */5 * * * *"),
+    ConfigKey::text_key("sync.jitter").with_default("10s"),
+    ConfigKey::toml_key("sync.watch").with_default("true"),
+    ConfigKey::toml_key("sync.on_conflict").with_default("hold"),
+    ConfigKey::toml_key("sync.blank_clears").with_default("true"),
+    ConfigKey::toml_key("sync.deletes").with_default("propagate"),
+    ConfigKey::toml_key("sync.max_deletes").with_default("5%"),
+    ConfigKey::toml_key("sync.max_changes").with_default("50%"),
+    ConfigKey::text_key("sync.retry_rejected").with_default("24h"),
+    ConfigKey::text_key("sync.delete_grace").with_default("0s"),
+    ConfigKey::text_key("sync.region").with_default("US"),
+    ConfigKey::text_key("sync.fields.first_name"),
+    ConfigKey::text_key("sync.fields.last_name"),
+    ConfigKey::text_key("sync.fields.email"),
+    ConfigKey::text_key("sync.fields.phone_number"),
+    ConfigKey::text_key("sync.fields.company"),
+    ConfigKey::text_key("sync.fields.title"),
+    ConfigKey::text_key("sync.fields.location"),
+    ConfigKey::text_key("sync.fields.owner"),
+    ConfigKey::text_key("state.dir"),
+    ConfigKey::text_key("state.history").with_default("400d"),
+    ConfigKey::text_key("status.listen"),
+    ConfigKey::text_key("status.textfile"),
+    ConfigKey::text_key("status.stale_after"),
+    ConfigKey::toml_key("hooks.on_change").as_hidden(),
+    ConfigKey::toml_key("hooks.on_health").as_hidden(),
     // Whoever knows the address can silence the alarm.
-    Key::text("hooks.ping_url").hidden(),
+    ConfigKey::text_key("hooks.ping_url").as_hidden(),
     // Whoever knows the address can write to the channel.
-    Key::text("notify.url").hidden(),
-    Key::text("notify.url_file"),
-    Key::text("notify.format").or("slack"),
-    Key::toml("notify.on").or("[\"attention\", \"held\", \"unhealthy\", \"recovered\"]"),
-    Key::text("web.listen"),
-    Key::text("web.password_file"),
-    Key::text("web.public_url"),
+    ConfigKey::text_key("notify.url").as_hidden(),
+    ConfigKey::text_key("notify.url_file"),
+    ConfigKey::text_key("notify.format").with_default("slack"),
+    ConfigKey::toml_key("notify.on")
+        .with_default("[\"attention\", \"held\", \"unhealthy\", \"recovered\"]"),
+    ConfigKey::text_key("web.listen"),
+    ConfigKey::text_key("web.password_file"),
+    ConfigKey::text_key("web.public_url"),
 ];
 
 /// The key called `name`, section included.
-pub(super) fn find(name: &str) -> Option<&'static Key> {
+pub(super) fn find_key(name: &str) -> Option<&'static ConfigKey> {
     KEYS.iter().find(|key| key.name == name)
 }
 
 /// Whether some key lies below `name`.
 pub(super) fn is_section(name: &str) -> bool {
-    KEYS.iter().any(|key| below(name, key.name).is_some())
+    KEYS.iter().any(|key| key_below(name, key.name).is_some())
 }
 
 /// The keys of the section `section.<field>` for every field, with the field.
 pub(super) fn of_fields(section: &str) -> impl Iterator<Item = (Field, &'static str)> {
     let keys: Vec<_> = KEYS.iter().filter(|key| key.section() == section).collect();
-    keys.into_iter().filter_map(|key| Some((Field::from_name(key.leaf())?, key.name)))
+    keys.into_iter().filter_map(|key| Some((Field::from_name(key.leaf_name())?, key.name)))
 }
 
 /// The names directly below `section`, keys and sections; below `""`, the
@@ -190,7 +191,7 @@ pub(super) fn names_below(section: &str) -> Vec<&'static str> {
     let mut names: Vec<&str> = KEYS
         .iter()
         .filter_map(
-            |key| if section.is_empty() { Some(key.name) } else { below(section, key.name) },
+            |key| if section.is_empty() { Some(key.name) } else { key_below(section, key.name) },
         )
         .map(|rest| rest.split_once('.').map_or(rest, |(first, _)| first))
         .collect();
@@ -198,12 +199,12 @@ pub(super) fn names_below(section: &str) -> Vec<&'static str> {
     names
 }
 
-fn below<'a>(section: &str, name: &'a str) -> Option<&'a str> {
+fn key_below<'a>(section: &str, name: &'a str) -> Option<&'a str> {
     name.strip_prefix(section)?.strip_prefix('.')
 }
 
 /// The one of `names` that was probably meant by `given`, if one is close enough.
-pub(super) fn nearest<'a>(
+pub(super) fn nearest_name<'a>(
     given: &str,
     names: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
@@ -232,10 +233,10 @@ mod tests {
     #[test]
     fn the_nearest_name_is_found_and_a_far_one_is_not_suggested() {
         let sync = || names_below("sync");
-        assert_eq!(nearest("direcshun", sync()), Some("direction"));
-        assert_eq!(nearest("Max_Delete", sync()), Some("max_deletes"));
-        assert_eq!(nearest("colour", sync()), None);
-        assert_eq!(nearest("x", sync()), None);
+        assert_eq!(nearest_name("direcshun", sync()), Some("direction"));
+        assert_eq!(nearest_name("Max_Delete", sync()), Some("max_deletes"));
+        assert_eq!(nearest_name("colour", sync()), None);
+        assert_eq!(nearest_name("x", sync()), None);
     }
 
     #[test]
@@ -251,7 +252,7 @@ mod tests {
 
     #[test]
     fn variables_are_named_after_section_and_key() {
-        let key = find("source.columns.first_name").unwrap();
-        assert_eq!(key.variable(), "LINQSYNC_SOURCE__COLUMNS__FIRST_NAME");
+        let key = find_key("source.columns.first_name").unwrap();
+        assert_eq!(key.environment_variable(), "LINQSYNC_SOURCE__COLUMNS__FIRST_NAME");
     }
 }

@@ -8,9 +8,9 @@ use std::time::Duration;
 use figment::value::Value;
 use url::Url;
 
-use super::parse::{self, Wrong};
-use super::settings::{Noted, Settings};
-use super::token::TokenSource;
+use super::parse::{self, BadValue};
+use super::settings::{ConfigLayers, Noted};
+use super::token::TokenOrigin;
 use crate::model::Scope;
 
 /// How to talk to Linq, and about which contacts.
@@ -19,7 +19,7 @@ pub struct LinqConfig {
     /// Where the API is: https, or http on this machine; no user name, no query.
     pub base_url: Url,
     /// Where the token comes from.
-    pub token: TokenSource,
+    pub token: TokenOrigin,
     /// `user_email` for contacts that are created; without it Linq chooses.
     pub owner: Option<OwnerEmail>,
     /// Which contacts take part. With `owner` it names [`LinqConfig::owner`].
@@ -92,17 +92,19 @@ impl LinqConfig {
         }
     }
 
-    pub(super) fn read(settings: &mut Settings<'_>) -> Result<LinqConfig, Noted> {
+    pub(super) fn read(settings: &mut ConfigLayers<'_>) -> Result<LinqConfig, Noted> {
         let base_url = settings.required("linq.base_url", parse::base_url);
-        let token = TokenSource::from_settings(settings);
+        let token = TokenOrigin::from_settings(settings);
         let owner =
-            settings.optional("linq.owner", |value| parse::parsed(value, "an e-mail address"));
-        let scope = scope(settings, &owner);
-        let concurrency = settings.required("linq.concurrency", |value| parse::count(value, 32));
-        let requests_per_second = settings.required("linq.requests_per_second", parse::rate);
+            settings.optional("linq.owner", |value| parse::parse_as(value, "an e-mail address"));
+        let scope = read_scope(settings, &owner);
+        let concurrency =
+            settings.required("linq.concurrency", |value| parse::parse_count(value, 32));
+        let requests_per_second = settings.required("linq.requests_per_second", parse::parse_rate);
         let timeout = settings.required("linq.timeout", parse::some_duration);
-        let max_attempts = settings.required("linq.max_attempts", |value| parse::count(value, 20));
-        let settle = settings.required("linq.settle", parse::duration);
+        let max_attempts =
+            settings.required("linq.max_attempts", |value| parse::parse_count(value, 20));
+        let settle = settings.required("linq.settle", parse::parse_duration);
         Ok(LinqConfig {
             base_url: base_url?,
             token: token?,
@@ -117,8 +119,8 @@ impl LinqConfig {
     }
 }
 
-fn scope(
-    settings: &mut Settings<'_>,
+fn read_scope(
+    settings: &mut ConfigLayers<'_>,
     owner: &Result<Option<OwnerEmail>, Noted>,
 ) -> Result<Scope, Noted> {
     match (settings.required("linq.scope", scope_name)?, owner) {
@@ -127,7 +129,7 @@ fn scope(
             let title = "`linq.owner` is not among the addresses of `linq.scope`".to_owned();
             let hint = "whoever is created for that owner would take no part: add the address to \
                         `scope`, or leave `owner` out";
-            Err(settings.note("linq.scope", title, Some(hint.to_owned())))
+            Err(settings.note_problem("linq.scope", title, Some(hint.to_owned())))
         }
         (ScopeName::Owners(owners), Ok(_)) => {
             Ok(Scope::Owners(owners.into_iter().map(|owner| owner.0).collect()))
@@ -136,25 +138,25 @@ fn scope(
         (ScopeName::Owner, Ok(None)) => {
             let title = "`linq.scope` is `owner`, and `linq.owner` is not set".to_owned();
             let hint = "set `owner` to the e-mail address whose contacts take part".to_owned();
-            Err(settings.note("linq.scope", title, Some(hint)))
+            Err(settings.note_problem("linq.scope", title, Some(hint)))
         }
         (ScopeName::Owner | ScopeName::Owners(_), Err(Noted)) => Err(Noted),
     }
 }
 
 /// `all`, `owner`, or the e-mail addresses of several owners.
-fn scope_name(value: &Value) -> Result<ScopeName, Wrong> {
+fn scope_name(value: &Value) -> Result<ScopeName, BadValue> {
     const EXPECTED: &str = "`all`, `owner` or an array of e-mail addresses";
     match value.as_array() {
-        Some([]) => Err(Wrong::new(EXPECTED)),
+        Some([]) => Err(BadValue::new(EXPECTED)),
         Some(several) => {
-            let owners = several.iter().map(|one| parse::parsed(one, EXPECTED));
-            owners.collect::<Result<Vec<OwnerEmail>, Wrong>>().map(ScopeName::Owners)
+            let owners = several.iter().map(|one| parse::parse_as(one, EXPECTED));
+            owners.collect::<Result<Vec<OwnerEmail>, BadValue>>().map(ScopeName::Owners)
         }
         None => {
             let names = [("all", ScopeName::All), ("owner", ScopeName::Owner)];
-            parse::choice(value, &names)
-                .map_err(|wrong| Wrong { expected: EXPECTED.to_owned(), ..wrong })
+            parse::parse_choice(value, &names)
+                .map_err(|wrong| BadValue { expected: EXPECTED.to_owned(), ..wrong })
         }
     }
 }

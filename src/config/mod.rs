@@ -39,19 +39,20 @@ pub use environment::Environment;
 pub use error::{ConfigError, Invalid, Warning};
 pub use linq::{LinqConfig, OwnerEmail, OwnerEmailError};
 pub use notify::{NotifyConfig, NotifyEvent, NotifyFormat, UrlError, UrlSource};
-pub use said::{MOST_SAID, masked};
+pub use said::{MOST_SAID, mask_output};
 pub use service::{HooksConfig, StateConfig, StatusConfig};
 pub use source::{
-    CsvConfig, Delimiter, Encoding, SourceConfig, SourceKind, VcardConfig, VcardVersion,
+    CsvConfig, DelimiterSetting, Encoding, SourceConfig, SourceKind, VcardConfig,
+    VcardVersionSetting,
 };
 pub use sync::{CronPattern, Schedule, ScheduleError, SyncConfig};
-pub use token::{Malformed, TokenError, TokenSource, WHERE_FROM, token_of};
+pub use token::{Malformed, TokenOrigin, TokenUnreadable, WHERE_FROM, token_of};
 pub use web::WebConfig;
 
 use crate::model::{Canon, Limit, Policy};
-use error::{Place, Problem};
-use file::File;
-use settings::{Noted, Settings};
+use error::{ConfigLocation, ConfigProblem};
+use file::ConfigFile;
+use settings::{ConfigLayers, Noted};
 
 /// Everything that can be configured.
 #[derive(Clone, Debug)]
@@ -59,7 +60,7 @@ pub struct Config {
     /// The file that it was read from; absolute.
     pub file: PathBuf,
     /// What the file said.
-    pub text: Text,
+    pub text: ConfigText,
     /// `[linq]`
     pub linq: LinqConfig,
     /// `[source]`
@@ -82,16 +83,16 @@ pub struct Config {
 
 /// The text of a configuration, which may hold the token.
 #[derive(Clone)]
-pub struct Text(Arc<str>);
+pub struct ConfigText(Arc<str>);
 
-impl Text {
+impl ConfigText {
     /// The text itself.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-impl fmt::Debug for Text {
+impl fmt::Debug for ConfigText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Text({} bytes)", self.0.len())
     }
@@ -140,10 +141,10 @@ impl Config {
         overrides: &Overrides,
     ) -> Result<Config, ConfigError> {
         let path = match file {
-            Some(file) => settled(&environment.absolute(file)),
+            Some(file) => without_parents(&environment.absolute(file)),
             None => first_existing(environment.config_places())?,
         };
-        let (text, mode) = read(&path)?;
+        let (text, mode) = read_file(&path)?;
         from_text(&path, &text, mode, environment, overrides)
     }
 
@@ -153,7 +154,7 @@ impl Config {
     /// # Errors
     /// As [`Config::load`].
     pub fn of_text(path: &Path, text: &str) -> Result<Config, ConfigError> {
-        Config::again(path, text, &Overrides::default())
+        Config::read_again(path, text, &Overrides::default())
     }
 
     /// Reads a configuration that was loaded from `path` once more, whatever is there by
@@ -161,14 +162,18 @@ impl Config {
     ///
     /// # Errors
     /// As [`Config::load`].
-    pub fn again(path: &Path, text: &str, overrides: &Overrides) -> Result<Config, ConfigError> {
+    pub fn read_again(
+        path: &Path,
+        text: &str,
+        overrides: &Overrides,
+    ) -> Result<Config, ConfigError> {
         let environment = Environment::of_process()
             .map_err(|source| ConfigError::Io { path: PathBuf::from("."), source })?;
         from_text(path, text, 0o600, &environment, overrides)
     }
 
     /// How long the history is kept, for at most a thousand years.
-    pub fn history(&self) -> TimeDelta {
+    pub fn history_kept(&self) -> TimeDelta {
         let longest = TimeDelta::days(365_000);
         TimeDelta::from_std(self.state.history).unwrap_or(longest).min(longest)
     }
@@ -199,7 +204,7 @@ impl Config {
 
 /// `path` without any `..`, which leads through directories that may be removed while this
 /// process lives.
-fn settled(path: &Path) -> PathBuf {
+fn without_parents(path: &Path) -> PathBuf {
     let is_roundabout = path.components().any(|part| part == std::path::Component::ParentDir);
     let settled = || Some(path.parent()?.canonicalize().ok()?.join(path.file_name()?));
     if is_roundabout { settled() } else { None }.unwrap_or_else(|| path.to_owned())
@@ -214,7 +219,7 @@ fn first_existing(places: Vec<PathBuf>) -> Result<PathBuf, ConfigError> {
 }
 
 /// The text of the file, and its mode.
-fn read(path: &Path) -> Result<(String, u32), ConfigError> {
+fn read_file(path: &Path) -> Result<(String, u32), ConfigError> {
     let failed = |source| ConfigError::Io { path: path.to_owned(), source };
     let mut file = std::fs::File::open(path).map_err(failed)?;
     let mode = file.metadata().map_err(failed)?.permissions().mode() & 0o7777;
@@ -223,14 +228,18 @@ fn read(path: &Path) -> Result<(String, u32), ConfigError> {
     if u64::try_from(bytes.len()).is_ok_and(|read| read > MOST_BYTES) {
         let title = "larger than 1 MiB, which no configuration is".to_owned();
         let hint = "name sync.toml with -c, and the source in it as `source.path`".to_owned();
-        let problem = Problem { place: Place::File, title, hint: Some(hint) };
-        return Err(invalid(path, String::new(), vec![problem]));
+        let problem = ConfigProblem { place: ConfigLocation::File, title, hint: Some(hint) };
+        return Err(invalid_config(path, String::new(), vec![problem]));
     }
     let text = String::from_utf8(bytes).map_err(|error| {
         let line =
             error.as_bytes()[..error.utf8_error().valid_up_to()].split(|b| *b == b'\n').count();
         let title = format!("not UTF-8 text: see line {line}");
-        invalid(path, String::new(), vec![Problem { place: Place::File, title, hint: None }])
+        invalid_config(
+            path,
+            String::new(),
+            vec![ConfigProblem { place: ConfigLocation::File, title, hint: None }],
+        )
     })?;
     Ok((text, mode))
 }
@@ -242,10 +251,10 @@ fn from_text(
     environment: &Environment,
     overrides: &Overrides,
 ) -> Result<Config, ConfigError> {
-    let (file, unknown) =
-        File::parse(text).map_err(|error| invalid(path, error.shown, vec![error.problem]))?;
+    let (file, unknown) = ConfigFile::parse(text)
+        .map_err(|error| invalid_config(path, error.shown, vec![error.problem]))?;
     let base = path.parent().unwrap_or(path);
-    let mut settings = Settings::new(text, &file, base, environment, overrides);
+    let mut settings = ConfigLayers::new(text, &file, base, environment, overrides);
     settings.problems.extend(unknown);
     if settings.is_from_file("linq.token") && mode & 0o044 != 0 {
         settings.warnings.push(Warning::TokenReadable { path: path.to_owned(), mode });
@@ -257,11 +266,15 @@ fn from_text(
             let sync = SyncConfig { max_deletes_of_run, ..config.sync };
             Ok(Config { warnings: settings.warnings, sync, ..config })
         }
-        (_, problems) => Err(invalid(path, file.shown, problems)),
+        (_, problems) => Err(invalid_config(path, file.shown, problems)),
     }
 }
 
-fn read_sections(settings: &mut Settings<'_>, path: &Path, text: &str) -> Result<Config, Noted> {
+fn read_sections(
+    settings: &mut ConfigLayers<'_>,
+    path: &Path,
+    text: &str,
+) -> Result<Config, Noted> {
     let linq = LinqConfig::read(settings);
     let source = SourceConfig::read(settings);
     let sync = SyncConfig::read(settings);
@@ -272,7 +285,7 @@ fn read_sections(settings: &mut Settings<'_>, path: &Path, text: &str) -> Result
     let web = WebConfig::read(settings);
     Ok(Config {
         file: path.to_owned(),
-        text: Text(text.into()),
+        text: ConfigText(text.into()),
         linq: linq?,
         source: source?,
         sync: sync?,
@@ -285,7 +298,7 @@ fn read_sections(settings: &mut Settings<'_>, path: &Path, text: &str) -> Result
     })
 }
 
-fn invalid(path: &Path, shown: String, problems: Vec<Problem>) -> ConfigError {
+fn invalid_config(path: &Path, shown: String, problems: Vec<ConfigProblem>) -> ConfigError {
     ConfigError::Invalid(Box::new(Invalid::new(path.display().to_string(), shown, problems)))
 }
 

@@ -12,8 +12,8 @@ use figment::value::Value;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use super::parse::{self, Wrong};
-use super::settings::{Noted, Settings};
+use super::parse::{self, BadValue};
+use super::settings::{ConfigLayers, Noted};
 use super::token::is_open_to_others;
 
 /// The longest address that is read from a file.
@@ -137,9 +137,9 @@ fn read_file(path: &Path, is_credential: bool) -> Result<SecretString, UrlError>
 }
 
 impl NotifyConfig {
-    pub(super) fn read(settings: &mut Settings<'_>) -> Result<Option<NotifyConfig>, Noted> {
+    pub(super) fn read(settings: &mut ConfigLayers<'_>) -> Result<Option<NotifyConfig>, Noted> {
         let url = settings.optional("notify.url", parse::web_url);
-        let file = settings.optional("notify.url_file", parse::text);
+        let file = settings.optional("notify.url_file", parse::parse_text);
         let format = settings.required("notify.format", |value| {
             let formats = [
                 ("slack", NotifyFormat::Slack),
@@ -147,12 +147,12 @@ impl NotifyConfig {
                 ("ntfy", NotifyFormat::Ntfy),
                 ("json", NotifyFormat::Json),
             ];
-            parse::choice(value, &formats)
+            parse::parse_choice(value, &formats)
         });
         let on = settings.required("notify.on", events);
         let credential = settings
             .environment
-            .get("CREDENTIALS_DIRECTORY")
+            .get_nonempty("CREDENTIALS_DIRECTORY")
             .map(|directory| Path::new(directory).join("notify-url"))
             .filter(|path| path.exists());
         let file = file?.map(|path| settings.absolute(path));
@@ -166,12 +166,13 @@ impl NotifyConfig {
     }
 }
 
-fn events(value: &Value) -> Result<Vec<NotifyEvent>, Wrong> {
-    let wrong = || Wrong::new("an array of \"attention\", \"held\", \"unhealthy\", \"recovered\"");
+fn events(value: &Value) -> Result<Vec<NotifyEvent>, BadValue> {
+    let wrong =
+        || BadValue::new("an array of \"attention\", \"held\", \"unhealthy\", \"recovered\"");
     let several = value.as_array().ok_or_else(wrong)?;
     let mut events = Vec::new();
     for one in several {
-        events.push(parse::choice(one, &NotifyEvent::ALL)?);
+        events.push(parse::parse_choice(one, &NotifyEvent::ALL)?);
     }
     if events.is_empty() { Err(wrong()) } else { Ok(events) }
 }

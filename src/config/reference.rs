@@ -20,12 +20,12 @@ pub struct Section {
     /// What it is about, where the example says so.
     pub about: String,
     /// Its keys, in order.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<ReferenceEntry>,
 }
 
 /// A key of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct ReferenceEntry {
     /// Its name within the section.
     pub key: String,
     /// A value for it, in TOML's spelling.
@@ -41,7 +41,7 @@ pub struct Entry {
 /// The words at the top of the example: where the file is looked for.
 pub fn introduction() -> String {
     let lines = EXAMPLE.lines().take_while(|line| !line.is_empty());
-    joined(lines.filter_map(comment))
+    join_words(lines.filter_map(comment_text))
 }
 
 /// Every section, in the order of the example.
@@ -50,12 +50,14 @@ pub fn sections() -> Vec<Section> {
     let mut about: Vec<&str> = Vec::new();
     for line in EXAMPLE.lines() {
         if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-            let about = joined(about.drain(..));
+            let about = join_words(about.drain(..));
             sections.push(Section { name: name.to_owned(), about, entries: Vec::new() });
-        } else if let (Some(assignment), Some(section)) = (assignment(line), sections.last_mut()) {
-            let entry = entry(&section.name, assignment, joined(about.drain(..)));
+        } else if let (Some(assignment), Some(section)) =
+            (parse_assignment(line), sections.last_mut())
+        {
+            let entry = reference_entry(&section.name, assignment, join_words(about.drain(..)));
             section.entries.push(entry);
-        } else if let Some(words) = comment(line) {
+        } else if let Some(words) = comment_text(line) {
             about.push(words);
         } else {
             about.clear();
@@ -64,46 +66,46 @@ pub fn sections() -> Vec<Section> {
     sections
 }
 
-fn comment(line: &str) -> Option<&str> {
+fn comment_text(line: &str) -> Option<&str> {
     line.strip_prefix("# ")
 }
 
-fn joined<'a>(words: impl Iterator<Item = &'a str>) -> String {
+fn join_words<'a>(words: impl Iterator<Item = &'a str>) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
 /// Key and value of a line that sets one, or would if it were not commented out.
-fn assignment(line: &str) -> Option<(&str, &str)> {
+fn parse_assignment(line: &str) -> Option<(&str, &str)> {
     let line = line.strip_prefix('#').unwrap_or(line);
     let (key, value) = line.split_once(" = ")?;
     let is_key = key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
     is_key.then_some((key, value))
 }
 
-fn entry(section: &str, (key, example): (&str, &str), about: String) -> Entry {
-    let known = keys::find(&format!("{section}.{key}"));
-    Entry {
+fn reference_entry(section: &str, (key, example): (&str, &str), about: String) -> ReferenceEntry {
+    let known = keys::find_key(&format!("{section}.{key}"));
+    ReferenceEntry {
         key: key.to_owned(),
         example: example.to_owned(),
         default: known.and_then(|known| known.default.map(|text| known.in_toml(text))),
         about,
-        variable: known.map(keys::Key::variable).unwrap_or_default(),
+        variable: known.map(keys::ConfigKey::environment_variable).unwrap_or_default(),
     }
 }
 
 /// A JSON schema (2020-12) of the configuration, for editors.
-pub fn schema() -> Value {
-    let mut root = object("The configuration of linqsync");
+pub fn config_schema() -> Value {
+    let mut root = object_schema("The configuration of linqsync");
     for section in sections() {
         let place = section.name.split('.').fold(&mut root, |place, name| {
             let properties = &mut place["properties"];
             if properties.get(name).is_none() {
-                properties[name] = object(&section.about);
+                properties[name] = object_schema(&section.about);
             }
             &mut properties[name]
         });
         for entry in &section.entries {
-            place["properties"][&entry.key] = property(&section.name, entry);
+            place["properties"][&entry.key] = property_schema(&section.name, entry);
         }
     }
     root["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
@@ -112,7 +114,7 @@ pub fn schema() -> Value {
     root
 }
 
-fn object(about: &str) -> Value {
+fn object_schema(about: &str) -> Value {
     json!({
         "type": "object",
         "description": about,
@@ -121,18 +123,18 @@ fn object(about: &str) -> Value {
     })
 }
 
-fn property(section: &str, entry: &Entry) -> Value {
+fn property_schema(section: &str, entry: &ReferenceEntry) -> Value {
     let name = format!("{section}.{}", entry.key);
-    let mut property = kind(&name, &entry.example);
+    let mut property = kind_schema(&name, &entry.example);
     property["description"] = json!(entry.about);
-    if let Some(default) = entry.default.as_deref().and_then(value) {
+    if let Some(default) = entry.default.as_deref().and_then(toml_value) {
         property["default"] = default;
     }
     property
 }
 
 /// What a value may be: what the example is, but for keys that take more or less.
-fn kind(name: &str, example: &str) -> Value {
+fn kind_schema(name: &str, example: &str) -> Value {
     let direction = json!({ "enum": ["both", "push", "pull"] });
     let deletion = json!({ "enum": ["propagate", "keep"] });
     let conflict = json!({ "enum": ["hold", "source", "linq", "newest"] });
@@ -184,7 +186,7 @@ fn kind(name: &str, example: &str) -> Value {
         }]}),
         "sync.max_deletes" | "sync.max_changes" => json!({ "type": ["integer", "string"] }),
         _ if name.starts_with("sync.fields.") => direction,
-        _ => match value(example) {
+        _ => match toml_value(example) {
             Some(Value::Number(_)) => json!({ "type": "integer", "minimum": 1 }),
             Some(Value::Bool(_)) => json!({ "type": "boolean" }),
             Some(Value::Array(_)) => {
@@ -196,7 +198,7 @@ fn kind(name: &str, example: &str) -> Value {
 }
 
 /// A value in TOML's spelling, as JSON.
-fn value(toml: &str) -> Option<Value> {
+fn toml_value(toml: &str) -> Option<Value> {
     let text = format!("value = {toml}");
     let value = toml_edit::de::from_str::<Value>(&text).ok()?;
     value.get("value").cloned()

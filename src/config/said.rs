@@ -12,12 +12,12 @@ const LONG: usize = 12;
 
 /// The beginning of what a command has said, in one line. Each of `secrets`, what looks like
 /// a secret, and all of an address but its host are `***`.
-pub fn masked(said: &[u8], secrets: &[&str]) -> String {
+pub fn mask_output(said: &[u8], secrets: &[&str]) -> String {
     let mut text = String::from_utf8_lossy(said).into_owned();
     for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
         text = text.replace(secret, "***");
     }
-    let words: Vec<String> = text.split_whitespace().map(word).collect();
+    let words: Vec<String> = text.split_whitespace().map(mask_word).collect();
     let mut shown: Vec<char> = words.join(" ").chars().take(SHOWN + 1).collect();
     if shown.len() > SHOWN {
         shown.pop();
@@ -26,7 +26,7 @@ pub fn masked(said: &[u8], secrets: &[&str]) -> String {
     shown.into_iter().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
-fn word(word: &str) -> String {
+fn mask_word(word: &str) -> String {
     if let Some((scheme, rest)) = word.split_once("://") {
         let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
         let host = host.rsplit('@').next().unwrap_or_default();
@@ -73,15 +73,15 @@ mod tests {
             ),
             ("two\nlines\u{1b}[31m", "two lines\u{fffd}[31m"),
         ] {
-            assert_eq!(masked(said.as_bytes(), &["s3cr3t"]), shown, "{said}");
+            assert_eq!(mask_output(said.as_bytes(), &["s3cr3t"]), shown, "{said}");
         }
     }
 
     #[test]
     fn only_the_beginning_is_shown() {
-        let shown = masked("word ".repeat(1_000).as_bytes(), &[]);
+        let shown = mask_output("word ".repeat(1_000).as_bytes(), &[]);
         assert_eq!(shown.chars().count(), SHOWN + 1);
         assert!(shown.ends_with('…'));
-        assert_eq!(masked(b"\xff\xfe", &[""]), "\u{fffd}\u{fffd}");
+        assert_eq!(mask_output(b"\xff\xfe", &[""]), "\u{fffd}\u{fffd}");
     }
 }

@@ -9,7 +9,7 @@ use url::Url;
 
 use super::argv::Argv;
 use super::parse;
-use super::settings::{Noted, Settings};
+use super::settings::{ConfigLayers, Noted};
 
 /// Where linqsync keeps what it knows.
 #[derive(Clone, Debug)]
@@ -49,14 +49,14 @@ pub struct HooksConfig {
 }
 
 impl StateConfig {
-    pub(super) fn read(settings: &mut Settings<'_>, file: &Path) -> Result<StateConfig, Noted> {
+    pub(super) fn read(settings: &mut ConfigLayers<'_>, file: &Path) -> Result<StateConfig, Noted> {
         let all = settings.environment.user_states();
-        let dir = settings.optional("state.dir", parse::text).and_then(|dir| {
+        let dir = settings.optional("state.dir", parse::parse_text).and_then(|dir| {
             let named = dir.map(PathBuf::from).or_else(|| settings.environment.service_state());
             let own = || all.as_ref().map(|all| (all.join(directory_name(file)), true));
             named.map(|dir| (settings.absolute(dir), false)).or_else(own).ok_or_else(|| {
                 let title = "`state.dir` is not set, and there is no home directory".to_owned();
-                settings.note("state.dir", title, None)
+                settings.note_problem("state.dir", title, None)
             })
         });
         let history = settings.required("state.history", parse::some_duration);
@@ -92,9 +92,9 @@ impl StatusConfig {
         self.listen.is_some() || self.textfile.is_some()
     }
 
-    pub(super) fn read(settings: &mut Settings<'_>) -> Result<StatusConfig, Noted> {
-        let listen = settings.optional("status.listen", parse::listen);
-        let textfile = settings.optional("status.textfile", parse::text);
+    pub(super) fn read(settings: &mut ConfigLayers<'_>) -> Result<StatusConfig, Noted> {
+        let listen = settings.optional("status.listen", parse::parse_listen);
+        let textfile = settings.optional("status.textfile", parse::parse_text);
         let stale_after = settings.optional("status.stale_after", parse::some_duration);
         Ok(StatusConfig {
             listen: listen?,
@@ -105,9 +105,9 @@ impl StatusConfig {
 }
 
 impl HooksConfig {
-    pub(super) fn read(settings: &mut Settings<'_>) -> Result<HooksConfig, Noted> {
-        let on_change = Argv::read(settings, "hooks.on_change");
-        let on_health = Argv::read(settings, "hooks.on_health");
+    pub(super) fn read(settings: &mut ConfigLayers<'_>) -> Result<HooksConfig, Noted> {
+        let on_change = Argv::read_key(settings, "hooks.on_change");
+        let on_health = Argv::read_key(settings, "hooks.on_health");
         let ping_url = settings.optional("hooks.ping_url", parse::web_url);
         Ok(HooksConfig { on_change: on_change?, on_health: on_health?, ping_url: ping_url? })
     }

@@ -11,19 +11,19 @@ use figment::value::{Dict, Map, Num, Value};
 use figment::{Figment, Metadata, Profile, Provider};
 
 use super::environment::Environment;
-use super::error::{Place, Problem, Warning};
-use super::file::File;
-use super::keys::{self, KEYS, Key, PREFIX, RESERVED, Spelling};
-use super::{Overrides, parse::Wrong};
+use super::error::{ConfigLocation, ConfigProblem, Warning};
+use super::file::ConfigFile;
+use super::keys::{self, ConfigKey, KEYS, PREFIX, RESERVED, Spelling};
+use super::{Overrides, parse::BadValue};
 
 /// All layers on top of each other.
-pub(super) struct Settings<'a> {
+pub(super) struct ConfigLayers<'a> {
     figment: Figment,
-    file: &'a File,
+    file: &'a ConfigFile,
     /// The directory from which relative paths begin.
     base: &'a Path,
     pub(super) environment: &'a Environment,
-    pub(super) problems: Vec<Problem>,
+    pub(super) problems: Vec<ConfigProblem>,
     pub(super) warnings: Vec<Warning>,
 }
 
@@ -31,25 +31,25 @@ pub(super) struct Settings<'a> {
 #[derive(Debug)]
 pub(super) struct Noted;
 
-impl<'a> Settings<'a> {
+impl<'a> ConfigLayers<'a> {
     /// Lays defaults, file, environment and flags on top of each other.
     pub(super) fn new(
         text: &str,
-        file: &'a File,
+        file: &'a ConfigFile,
         base: &'a Path,
         environment: &'a Environment,
         overrides: &Overrides,
-    ) -> Settings<'a> {
+    ) -> ConfigLayers<'a> {
         let figment = KEYS
             .iter()
             .filter_map(|key| Some(Layer::new(key, key.default?, "defaults")))
             .fold(Figment::new(), Figment::merge)
             .merge(Toml::string(text));
         let (problems, warnings) = (Vec::new(), Vec::new());
-        let mut settings = Settings { figment, file, base, environment, problems, warnings };
+        let mut settings = ConfigLayers { figment, file, base, environment, problems, warnings };
         settings.add_variables();
         for (name, flag, text) in overrides.layers() {
-            settings.add(name, &text, flag);
+            settings.add_text(name, &text, flag);
         }
         settings
     }
@@ -57,29 +57,29 @@ impl<'a> Settings<'a> {
     fn add_variables(&mut self) {
         let environment = self.environment;
         for key in KEYS {
-            let variable = key.variable();
-            match environment.get(&variable).map(|value| value.to_str()) {
+            let variable = key.environment_variable();
+            match environment.get_nonempty(&variable).map(|value| value.to_str()) {
                 None => {}
-                Some(Some(text)) => self.add(key.name, text, &layer_of(&variable)),
-                Some(None) => self.problems.push(Problem {
-                    place: Place::Layer(layer_of(&variable)),
+                Some(Some(text)) => self.add_text(key.name, text, &layer_of(&variable)),
+                Some(None) => self.problems.push(ConfigProblem {
+                    place: ConfigLocation::Layer(layer_of(&variable)),
                     title: format!("`{}` must be UTF-8 text", key.name),
                     hint: None,
                 }),
             }
         }
-        let variables: Vec<String> = KEYS.iter().map(Key::variable).collect();
-        for name in environment.names(PREFIX) {
+        let variables: Vec<String> = KEYS.iter().map(ConfigKey::environment_variable).collect();
+        for name in environment.names_with(PREFIX) {
             if !RESERVED.contains(&name) && !variables.iter().any(|known| known == name) {
-                let nearest = keys::nearest(name, variables.iter().map(String::as_str));
+                let nearest = keys::nearest_name(name, variables.iter().map(String::as_str));
                 let nearest = nearest.map(String::from);
                 self.warnings.push(Warning::UnknownVariable { name: name.to_owned(), nearest });
             }
         }
     }
 
-    fn add(&mut self, name: &'static str, text: &str, layer: &str) {
-        if let Some(key) = keys::find(name) {
+    fn add_text(&mut self, name: &'static str, text: &str, layer: &str) {
+        if let Some(key) = keys::find_key(name) {
             let figment = std::mem::take(&mut self.figment);
             self.figment = figment.merge(Layer::new(key, text, layer));
         }
@@ -89,13 +89,13 @@ impl<'a> Settings<'a> {
     pub(super) fn required<T>(
         &mut self,
         name: &'static str,
-        read: impl FnOnce(&Value) -> Result<T, Wrong>,
+        read: impl FnOnce(&Value) -> Result<T, BadValue>,
     ) -> Result<T, Noted> {
         match self.optional(name, read)? {
             Some(value) => Ok(value),
             // Only what hides the defaults of a whole section: an unknown key, noted as one.
-            None if keys::find(name).is_some_and(|key| key.default.is_some()) => Err(Noted),
-            None => Err(self.note(name, format!("`{name}` is missing"), None)),
+            None if keys::find_key(name).is_some_and(|key| key.default.is_some()) => Err(Noted),
+            None => Err(self.note_problem(name, format!("`{name}` is missing"), None)),
         }
     }
 
@@ -103,31 +103,36 @@ impl<'a> Settings<'a> {
     pub(super) fn optional<T>(
         &mut self,
         name: &'static str,
-        read: impl FnOnce(&Value) -> Result<T, Wrong>,
+        read: impl FnOnce(&Value) -> Result<T, BadValue>,
     ) -> Result<Option<T>, Noted> {
         let Ok(value) = self.figment.find_value(name) else { return Ok(None) };
         match read(&value) {
             Ok(read) => Ok(Some(read)),
             Err(wrong) => {
-                let found = describe(name, &value);
+                let found = describe_value(name, &value);
                 let title = format!("`{name}` must be {}, not {found}", wrong.expected);
-                Err(self.note(name, title, wrong.hint))
+                Err(self.note_problem(name, title, wrong.hint))
             }
         }
     }
 
     /// Notes that the value of `name` cannot stay as it is.
-    pub(super) fn note(&mut self, name: &str, title: String, hint: Option<String>) -> Noted {
-        let place = match self.layer(name) {
-            Some(layer) => Place::Layer(layer),
-            None => self.file.place(name),
+    pub(super) fn note_problem(
+        &mut self,
+        name: &str,
+        title: String,
+        hint: Option<String>,
+    ) -> Noted {
+        let place = match self.layer_name(name) {
+            Some(layer) => ConfigLocation::Layer(layer),
+            None => self.file.location_of(name),
         };
-        self.problems.push(Problem { place, title, hint });
+        self.problems.push(ConfigProblem { place, title, hint });
         Noted
     }
 
     /// The name of the layer that sets `name`, unless it is the file or nobody.
-    fn layer(&self, name: &str) -> Option<String> {
+    fn layer_name(&self, name: &str) -> Option<String> {
         let source = self.figment.find_metadata(name)?.source.as_ref()?;
         source.custom().map(String::from)
     }
@@ -148,8 +153,8 @@ fn layer_of(variable: &str) -> String {
 }
 
 /// What was found instead of what was expected. A secret is not shown.
-fn describe(name: &str, value: &Value) -> String {
-    let hidden = |text: &str| keys::find(name).is_none_or(|key| key.hides(text));
+fn describe_value(name: &str, value: &Value) -> String {
+    let hidden = |text: &str| keys::find_key(name).is_none_or(|key| key.hides_value(text));
     match value {
         Value::String(_, text) if text.is_empty() => "an empty text".to_owned(),
         Value::String(_, text) if hidden(text) => "this text".to_owned(),
@@ -180,7 +185,7 @@ struct Layer {
 }
 
 impl Layer {
-    fn new(key: &Key, text: &str, name: &str) -> Layer {
+    fn new(key: &ConfigKey, text: &str, name: &str) -> Layer {
         let value = match key.spelling {
             Spelling::Text => Value::from(text),
             Spelling::Toml => {

@@ -7,8 +7,8 @@ use std::time::Duration;
 use figment::value::Value;
 
 use super::keys;
-use super::parse::{self, Wrong};
-use super::settings::{Noted, Settings};
+use super::parse::{self, BadValue};
+use super::settings::{ConfigLayers, Noted};
 use crate::model::{Field, Selection};
 
 /// Which files are kept the same as Linq.
@@ -43,7 +43,7 @@ pub struct CsvConfig {
     /// The encoding.
     pub encoding: Encoding,
     /// What stands between two cells.
-    pub delimiter: Delimiter,
+    pub delimiter: DelimiterSetting,
     /// Whether values from Linq that a spreadsheet would run get an apostrophe.
     pub formula_guard: bool,
     /// The columns of fields that are not to be recognised from the header; several make up
@@ -59,7 +59,7 @@ pub struct VcardConfig {
     /// Whether subdirectories take part.
     pub recursive: bool,
     /// The version of new cards.
-    pub version: VcardVersion,
+    pub version: VcardVersionSetting,
 }
 
 /// The encoding of a CSV file.
@@ -96,22 +96,22 @@ impl Encoding {
         "euc-kr",
     ];
 
-    fn read(value: &Value) -> Result<Encoding, Wrong> {
+    fn read(value: &Value) -> Result<Encoding, BadValue> {
         let wrong = || {
-            Wrong::new(
+            BadValue::new(
                 "`auto` or the name of an encoding, such as `utf-8`, `windows-1250`, `shift_jis` or \
                  another label of the WHATWG Encoding Standard",
             )
         };
-        let label = parse::text(value).map_err(|_| wrong())?.trim().to_lowercase();
+        let label = parse::parse_text(value).map_err(|_| wrong())?.trim().to_lowercase();
         if label == "auto" {
             return Ok(Encoding::Auto);
         }
         if encoding_rs::Encoding::for_label_no_replacement(label.as_bytes()).is_some() {
             return Ok(Encoding::Named(label));
         }
-        Err(match keys::nearest(&label, Encoding::KNOWN) {
-            Some(nearest) => wrong().hint(format!("did you mean `{nearest}`?")),
+        Err(match keys::nearest_name(&label, Encoding::KNOWN) {
+            Some(nearest) => wrong().with_hint(format!("did you mean `{nearest}`?")),
             None => wrong(),
         })
     }
@@ -119,7 +119,7 @@ impl Encoding {
 
 /// What stands between two cells of a CSV file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Delimiter {
+pub enum DelimiterSetting {
     /// Found out from the header.
     Auto,
     /// `,`
@@ -132,31 +132,32 @@ pub enum Delimiter {
     Pipe,
 }
 
-impl Delimiter {
-    const NAMES: [(&str, Delimiter); 9] = [
-        ("auto", Delimiter::Auto),
-        ("comma", Delimiter::Comma),
-        ("semicolon", Delimiter::Semicolon),
-        ("tab", Delimiter::Tab),
-        ("pipe", Delimiter::Pipe),
-        (",", Delimiter::Comma),
-        (";", Delimiter::Semicolon),
-        ("\t", Delimiter::Tab),
-        ("|", Delimiter::Pipe),
+impl DelimiterSetting {
+    const NAMES: [(&str, DelimiterSetting); 9] = [
+        ("auto", DelimiterSetting::Auto),
+        ("comma", DelimiterSetting::Comma),
+        ("semicolon", DelimiterSetting::Semicolon),
+        ("tab", DelimiterSetting::Tab),
+        ("pipe", DelimiterSetting::Pipe),
+        (",", DelimiterSetting::Comma),
+        (";", DelimiterSetting::Semicolon),
+        ("\t", DelimiterSetting::Tab),
+        ("|", DelimiterSetting::Pipe),
     ];
 }
 
 /// The version of a vCard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum VcardVersion {
+pub enum VcardVersionSetting {
     /// RFC 2426.
     V3,
     /// RFC 6350.
     V4,
 }
 
-impl VcardVersion {
-    const NAMES: [(&str, VcardVersion); 2] = [("3.0", VcardVersion::V3), ("4.0", VcardVersion::V4)];
+impl VcardVersionSetting {
+    const NAMES: [(&str, VcardVersionSetting); 2] =
+        [("3.0", VcardVersionSetting::V3), ("4.0", VcardVersionSetting::V4)];
 }
 
 #[derive(Clone, Copy)]
@@ -168,11 +169,11 @@ enum KindName {
 impl SourceConfig {
     /// Reads the settings of both kinds, so that a mistake in the other kind's is
     /// found before anybody switches.
-    pub(super) fn read(settings: &mut Settings<'_>) -> Result<SourceConfig, Noted> {
-        let path = settings.required("source.path", parse::text);
+    pub(super) fn read(settings: &mut ConfigLayers<'_>) -> Result<SourceConfig, Noted> {
+        let path = settings.required("source.path", parse::parse_text);
         let names = [("csv", KindName::Csv), ("vcard", KindName::Vcard)];
-        let kind = settings.optional("source.kind", |value| parse::choice(value, &names));
-        let quiet = settings.required("source.quiet", parse::duration);
+        let kind = settings.optional("source.kind", |value| parse::parse_choice(value, &names));
+        let quiet = settings.required("source.quiet", parse::parse_duration);
         let csv = CsvConfig::read(settings);
         let vcard = VcardConfig::read(settings);
         let only = selection(settings);
@@ -199,15 +200,16 @@ impl SourceConfig {
 }
 
 impl CsvConfig {
-    fn read(settings: &mut Settings<'_>) -> Result<CsvConfig, Noted> {
-        let key = settings.optional("source.key", parse::text);
-        let id_column = settings.optional("source.id_column", parse::text);
+    fn read(settings: &mut ConfigLayers<'_>) -> Result<CsvConfig, Noted> {
+        let key = settings.optional("source.key", parse::parse_text);
+        let id_column = settings.optional("source.id_column", parse::parse_text);
         let encoding = settings.required("source.encoding", Encoding::read);
-        let delimiter =
-            settings.required("source.delimiter", |value| parse::choice(value, &Delimiter::NAMES));
-        let formula_guard = settings.required("source.formula_guard", parse::switch);
-        let columns = columns(settings);
-        let full_name = settings.optional(FULL_NAME, parse::text);
+        let delimiter = settings.required("source.delimiter", |value| {
+            parse::parse_choice(value, &DelimiterSetting::NAMES)
+        });
+        let formula_guard = settings.required("source.formula_guard", parse::parse_switch);
+        let columns = read_columns(settings);
+        let full_name = settings.optional(FULL_NAME, parse::parse_text);
         let csv = CsvConfig {
             key: key?,
             id_column: id_column?,
@@ -223,7 +225,7 @@ impl CsvConfig {
     }
 
     /// The id column is written by us: it must not be a column of people's.
-    fn id_column_is_free(&self, settings: &mut Settings<'_>) -> Result<(), Noted> {
+    fn id_column_is_free(&self, settings: &mut ConfigLayers<'_>) -> Result<(), Noted> {
         let Some(column) = &self.id_column else { return Ok(()) };
         let mapped = self.columns.iter().find(|(_, mapped)| mapped.contains(column));
         let used = match (self.key.as_ref() == Some(column), mapped) {
@@ -234,37 +236,37 @@ impl CsvConfig {
         };
         let title = format!("`source.id_column` is the column of `{used}` as well");
         let hint = "it will be filled with Linq's ids: name a column of its own".to_owned();
-        Err(settings.note("source.id_column", title, Some(hint)))
+        Err(settings.note_problem("source.id_column", title, Some(hint)))
     }
 
     /// Nobody chooses by a column that linqsync fills.
     fn selection_is_no_id(
         &self,
         only: Option<&Selection>,
-        settings: &mut Settings<'_>,
+        settings: &mut ConfigLayers<'_>,
     ) -> Result<(), Noted> {
         let is_id = |only: &&Selection| self.id_column.as_ref() == Some(&only.column);
         let Some(only) = only.filter(is_id) else { return Ok(()) };
         let title = format!("`{ONLY_COLUMN}` is the column of `source.id_column` as well");
         let hint = format!("`{}` is filled with Linq's ids: name another column", only.column);
-        Err(settings.note(ONLY_COLUMN, title, Some(hint)))
+        Err(settings.note_problem(ONLY_COLUMN, title, Some(hint)))
     }
 
     /// A column with whole names takes the place of columns for first and last names.
-    fn full_name_is_alone(&self, settings: &mut Settings<'_>) -> Result<(), Noted> {
+    fn full_name_is_alone(&self, settings: &mut ConfigLayers<'_>) -> Result<(), Noted> {
         let Some(column) = &self.full_name else { return Ok(()) };
         let names = [Field::FirstName, Field::LastName];
         let other = names.iter().find(|field| self.columns.contains_key(field));
         if let Some(field) = other {
             let title = format!("`{FULL_NAME}` cannot stand beside `source.columns.{field}`");
             let hint = "name either the column with whole names, or those for first and last name";
-            return Err(settings.note(FULL_NAME, title, Some(hint.to_owned())));
+            return Err(settings.note_problem(FULL_NAME, title, Some(hint.to_owned())));
         }
         match self.columns.iter().find(|(_, columns)| columns.contains(column)) {
             Some((field, _)) => {
                 let title =
                     format!("`{FULL_NAME}` is the column of `source.columns.{field}` as well");
-                Err(settings.note(FULL_NAME, title, None))
+                Err(settings.note_problem(FULL_NAME, title, None))
             }
             None => Ok(()),
         }
@@ -278,10 +280,10 @@ const ONLY_VALUES: &str = "source.only.values";
 const ONLY_EXCEPT: &str = "source.only.except";
 
 /// Which rows or cards take part, if that is configured.
-fn selection(settings: &mut Settings<'_>) -> Result<Option<Selection>, Noted> {
-    let column = settings.optional(ONLY_COLUMN, parse::text);
-    let values = settings.optional(ONLY_VALUES, parse::texts);
-    let except = settings.optional(ONLY_EXCEPT, parse::switch);
+fn selection(settings: &mut ConfigLayers<'_>) -> Result<Option<Selection>, Noted> {
+    let column = settings.optional(ONLY_COLUMN, parse::parse_text);
+    let values = settings.optional(ONLY_VALUES, parse::parse_texts);
+    let except = settings.optional(ONLY_EXCEPT, parse::parse_switch);
     match (column?, values?, except?) {
         (Some(column), Some(values), except) => {
             let (column, except) = (column.trim().to_owned(), except.unwrap_or(false));
@@ -291,19 +293,22 @@ fn selection(settings: &mut Settings<'_>) -> Result<Option<Selection>, Noted> {
         (Some(_), None, _) => {
             let title = format!("`{ONLY_VALUES}` is missing");
             let hint = "name the values of the rows or cards that take part: values = [\"yes\"]";
-            Err(settings.note(ONLY_COLUMN, title, Some(hint.to_owned())))
+            Err(settings.note_problem(ONLY_COLUMN, title, Some(hint.to_owned())))
         }
         (None, values, _) => {
             let title = format!("`{ONLY_COLUMN}` is missing");
             let hint = "name the column, or the property of vCards, that says who takes part";
             let key = if values.is_some() { ONLY_VALUES } else { ONLY_EXCEPT };
-            Err(settings.note(key, title, Some(hint.to_owned())))
+            Err(settings.note_problem(key, title, Some(hint.to_owned())))
         }
     }
 }
 
 /// What names a property of cards is no sentence.
-fn selects_by_property(only: Option<&Selection>, settings: &mut Settings<'_>) -> Result<(), Noted> {
+fn selects_by_property(
+    only: Option<&Selection>,
+    settings: &mut ConfigLayers<'_>,
+) -> Result<(), Noted> {
     let is_name =
         |only: &Selection| only.column.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
     match only.filter(|only| !is_name(only)) {
@@ -311,18 +316,22 @@ fn selects_by_property(only: Option<&Selection>, settings: &mut Settings<'_>) ->
         Some(only) => {
             let title = format!("`{}` is not the name of a vCard property", only.column);
             let hint = "name one such as CATEGORIES, ORG, KIND or NOTE".to_owned();
-            Err(settings.note(ONLY_COLUMN, title, Some(hint)))
+            Err(settings.note_problem(ONLY_COLUMN, title, Some(hint)))
         }
     }
 }
 
-fn columns(settings: &mut Settings<'_>) -> Result<BTreeMap<Field, Vec<String>>, Noted> {
+fn read_columns(settings: &mut ConfigLayers<'_>) -> Result<BTreeMap<Field, Vec<String>>, Noted> {
     let mut columns: BTreeMap<Field, Vec<String>> = BTreeMap::new();
     let mut outcome = Ok(());
     for (field, key) in keys::of_fields("source.columns") {
         let several = field == Field::Location;
         let read = |value: &Value| {
-            if several { parse::texts(value) } else { parse::text(value).map(|one| vec![one]) }
+            if several {
+                parse::parse_texts(value)
+            } else {
+                parse::parse_text(value).map(|one| vec![one])
+            }
         };
         match settings.optional(key, read) {
             Ok(None) => {}
@@ -331,11 +340,11 @@ fn columns(settings: &mut Settings<'_>) -> Result<BTreeMap<Field, Vec<String>>, 
                 if let Some((taken, _)) = columns.iter().find(|(_, other)| is_taken(other)) {
                     let title =
                         format!("`{key}` is the column of `source.columns.{taken}` as well");
-                    outcome = Err(settings.note(key, title, None));
+                    outcome = Err(settings.note_problem(key, title, None));
                 }
                 if (1..found.len()).any(|at| found[..at].contains(&found[at])) {
                     let title = format!("`{key}` names a column twice");
-                    outcome = Err(settings.note(key, title, None));
+                    outcome = Err(settings.note_problem(key, title, None));
                 }
                 columns.insert(field, found);
             }
@@ -346,10 +355,11 @@ fn columns(settings: &mut Settings<'_>) -> Result<BTreeMap<Field, Vec<String>>, 
 }
 
 impl VcardConfig {
-    fn read(settings: &mut Settings<'_>) -> Result<VcardConfig, Noted> {
-        let recursive = settings.required("source.recursive", parse::switch);
-        let version = settings
-            .required("source.vcard_version", |value| parse::choice(value, &VcardVersion::NAMES));
+    fn read(settings: &mut ConfigLayers<'_>) -> Result<VcardConfig, Noted> {
+        let recursive = settings.required("source.recursive", parse::parse_switch);
+        let version = settings.required("source.vcard_version", |value| {
+            parse::parse_choice(value, &VcardVersionSetting::NAMES)
+        });
         Ok(VcardConfig { recursive: recursive?, version: version? })
     }
 }

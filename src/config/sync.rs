@@ -10,8 +10,8 @@ use croner::parser::{CronParser, Seconds, Year};
 use figment::value::Value;
 
 use super::keys;
-use super::parse::{self, Wrong};
-use super::settings::{Noted, Settings};
+use super::parse::{self, BadValue};
+use super::settings::{ConfigLayers, Noted};
 use crate::model::{
     ConflictPolicy, DeletePolicy, Deletes, Direction, Field, FieldSet, Limit, Region,
 };
@@ -75,7 +75,7 @@ impl CronPattern {
     }
 
     /// The times that it means.
-    pub fn times(&self) -> &Cron {
+    pub fn as_cron(&self) -> &Cron {
         &self.times
     }
 }
@@ -118,22 +118,22 @@ impl FromStr for Schedule {
 const LONGEST_PAUSE: Duration = Duration::from_hours(24 * 366);
 
 impl SyncConfig {
-    pub(super) fn read(settings: &mut Settings<'_>) -> Result<SyncConfig, Noted> {
-        let direction = settings.required("sync.direction", direction);
-        let schedule = settings.required("sync.schedule", schedule);
-        let jitter = settings.required("sync.jitter", parse::duration);
-        let watch = settings.required("sync.watch", parse::switch);
+    pub(super) fn read(settings: &mut ConfigLayers<'_>) -> Result<SyncConfig, Noted> {
+        let direction = settings.required("sync.direction", parse_direction);
+        let schedule = settings.required("sync.schedule", parse_schedule);
+        let jitter = settings.required("sync.jitter", parse::parse_duration);
+        let watch = settings.required("sync.watch", parse::parse_switch);
         let on_conflict = settings.required("sync.on_conflict", on_conflict);
         let kept_by_blanks = settings.required("sync.blank_clears", kept_by_blanks);
-        let deletes = settings.required("sync.deletes", deletes);
-        let max_deletes = settings.required("sync.max_deletes", limit);
-        let max_changes = settings.required("sync.max_changes", limit);
+        let deletes = settings.required("sync.deletes", parse_deletes);
+        let max_deletes = settings.required("sync.max_deletes", parse_limit);
+        let max_changes = settings.required("sync.max_changes", parse_limit);
         let retry_rejected = settings.required("sync.retry_rejected", duration_or_never);
-        let delete_grace = settings.required("sync.delete_grace", parse::duration);
+        let delete_grace = settings.required("sync.delete_grace", parse::parse_duration);
         let region = settings.required("sync.region", |value| {
-            parse::parsed(value, "a region of two letters such as `US`, `GB` or `DE`")
+            parse::parse_as(value, "a region of two letters such as `US`, `GB` or `DE`")
         });
-        let fields = fields(settings, direction.as_ref().ok().copied());
+        let fields = read_field_directions(settings, direction.as_ref().ok().copied());
         let (on_conflict, field_conflicts) = on_conflict?;
         Ok(SyncConfig {
             direction: direction?,
@@ -155,36 +155,36 @@ impl SyncConfig {
     }
 }
 
-fn direction(value: &Value) -> Result<Direction, Wrong> {
-    parse::choice(value, &Direction::ALL.map(|direction| (direction.name(), direction)))
+fn parse_direction(value: &Value) -> Result<Direction, BadValue> {
+    parse::parse_choice(value, &Direction::ALL.map(|direction| (direction.name(), direction)))
 }
 
-fn schedule(value: &Value) -> Result<Schedule, Wrong> {
+fn parse_schedule(value: &Value) -> Result<Schedule, BadValue> {
     let wrong =
-        || Wrong::new("\"every 5m\" or a cron pattern of six fields, the first of them seconds");
+        || BadValue::new("\"every 5m\" or a cron pattern of six fields, the first of them seconds");
     let text = value.as_str().ok_or_else(wrong)?;
     text.parse().map_err(|ScheduleError| {
         let with_seconds = format!("0 {text}");
         if text.split_whitespace().count() == 5 && with_seconds.parse::<Schedule>().is_ok() {
-            wrong().hint(format!("did you mean \"{with_seconds}\"?"))
+            wrong().with_hint(format!("did you mean \"{with_seconds}\"?"))
         } else {
             wrong()
         }
     })
 }
 
-fn limit(value: &Value) -> Result<Limit, Wrong> {
+fn parse_limit(value: &Value) -> Result<Limit, BadValue> {
     let count = value.to_i128().and_then(|count| u64::try_from(count).ok());
     let limit = count.map(Limit::Count).or_else(|| value.as_str()?.parse().ok());
-    limit.ok_or_else(|| Wrong::new("a number such as 20, or a percentage such as \"5%\""))
+    limit.ok_or_else(|| BadValue::new("a number such as 20, or a percentage such as \"5%\""))
 }
 
 /// A length of time, or "never".
-fn duration_or_never(value: &Value) -> Result<Option<Duration>, Wrong> {
+fn duration_or_never(value: &Value) -> Result<Option<Duration>, BadValue> {
     if value.as_str() == Some("never") {
         return Ok(None);
     }
-    parse::some_duration(value).map(Some).map_err(|wrong| Wrong {
+    parse::some_duration(value).map(Some).map_err(|wrong| BadValue {
         expected: "a duration such as \"24h\", or \"never\"".to_owned(),
         ..wrong
     })
@@ -192,14 +192,16 @@ fn duration_or_never(value: &Value) -> Result<Option<Duration>, Wrong> {
 
 /// One policy for all fields, or a table of them, in which `default` is that of fields that it
 /// does not name: without it they hold.
-fn on_conflict(value: &Value) -> Result<(ConflictPolicy, BTreeMap<Field, ConflictPolicy>), Wrong> {
+fn on_conflict(
+    value: &Value,
+) -> Result<(ConflictPolicy, BTreeMap<Field, ConflictPolicy>), BadValue> {
     let policy = |value: &Value| {
-        parse::choice(value, &ConflictPolicy::ALL.map(|policy| (policy.name(), policy)))
+        parse::parse_choice(value, &ConflictPolicy::ALL.map(|policy| (policy.name(), policy)))
     };
-    let wrong = |error: Wrong| {
+    let wrong = |error: BadValue| {
         let expected = "`hold`, `source`, `linq`, `newest`, or a table such as \
                         { default = \"hold\", title = \"linq\" }";
-        Wrong { expected: expected.to_owned(), ..error }
+        BadValue { expected: expected.to_owned(), ..error }
     };
     let Some(table) = value.as_dict() else {
         return policy(value).map(|all| (all, BTreeMap::new()));
@@ -220,18 +222,18 @@ fn on_conflict(value: &Value) -> Result<(ConflictPolicy, BTreeMap<Field, Conflic
 
 /// Whether a blank clears, for all fields or in a table of them, in which `default` is that of
 /// fields that it does not name: without it they do. Returns those of which it does not.
-fn kept_by_blanks(value: &Value) -> Result<FieldSet, Wrong> {
-    let wrong = |error: Wrong| {
+fn kept_by_blanks(value: &Value) -> Result<FieldSet, BadValue> {
+    let wrong = |error: BadValue| {
         let expected = "`true`, `false`, or a table such as { title = false }";
-        Wrong { expected: expected.to_owned(), ..error }
+        BadValue { expected: expected.to_owned(), ..error }
     };
     let Some(table) = value.as_dict() else {
-        let clears = parse::switch(value).map_err(wrong)?;
+        let clears = parse::parse_switch(value).map_err(wrong)?;
         return Ok(if clears { FieldSet::EMPTY } else { FieldSet::ALL });
     };
     let (mut others, mut fields) = (true, BTreeMap::new());
     for (name, value) in table {
-        let clears = parse::switch(value).map_err(wrong)?;
+        let clears = parse::parse_switch(value).map_err(wrong)?;
         if name == "default" {
             others = clears;
         } else if let Some(field) = Field::from_name(name) {
@@ -245,9 +247,9 @@ fn kept_by_blanks(value: &Value) -> Result<FieldSet, Wrong> {
 }
 
 /// What a key of a table of fields was probably meant to be.
-fn no_field(name: &str) -> Wrong {
+fn no_field(name: &str) -> BadValue {
     let names = Field::ALL.map(Field::name).into_iter().chain(["default"]);
-    Wrong::new("").hint(match keys::nearest(name, names) {
+    BadValue::new("").with_hint(match keys::nearest_name(name, names) {
         Some(nearest) => format!("`{name}` is no field: did you mean `{nearest}`?"),
         None => format!("`{name}` is no field"),
     })
@@ -255,13 +257,13 @@ fn no_field(name: &str) -> Wrong {
 
 /// One policy for both sides, or a table of them; a side that the table does not
 /// name propagates.
-fn deletes(value: &Value) -> Result<Deletes, Wrong> {
+fn parse_deletes(value: &Value) -> Result<Deletes, BadValue> {
     let policy = |value: &Value| {
-        parse::choice(value, &DeletePolicy::ALL.map(|policy| (policy.name(), policy)))
+        parse::parse_choice(value, &DeletePolicy::ALL.map(|policy| (policy.name(), policy)))
     };
-    let wrong = |error: Wrong| {
+    let wrong = |error: BadValue| {
         let expected = "`propagate`, `keep`, or a table such as { linq = \"keep\" }";
-        Wrong { expected: expected.to_owned(), ..error }
+        BadValue { expected: expected.to_owned(), ..error }
     };
     let Some(table) = value.as_dict() else {
         return policy(value).map(|both| Deletes { linq: both, source: both }).map_err(wrong);
@@ -272,26 +274,30 @@ fn deletes(value: &Value) -> Result<Deletes, Wrong> {
         match side.as_str() {
             "linq" => deletes.linq = chosen,
             "source" => deletes.source = chosen,
-            _ => return Err(wrong(Wrong::new("").hint("the sides are `linq` and `source`"))),
+            _ => {
+                return Err(wrong(
+                    BadValue::new("").with_hint("the sides are `linq` and `source`"),
+                ));
+            }
         }
     }
     Ok(deletes)
 }
 
-fn fields(
-    settings: &mut Settings<'_>,
+fn read_field_directions(
+    settings: &mut ConfigLayers<'_>,
     all: Option<Direction>,
 ) -> Result<BTreeMap<Field, Direction>, Noted> {
     let mut fields = BTreeMap::new();
     let mut outcome = Ok(());
     for (field, key) in keys::of_fields("sync.fields") {
-        match (settings.optional(key, direction), all) {
+        match (settings.optional(key, parse_direction), all) {
             (Ok(None), _) => {}
             (Ok(Some(own)), Some(all)) if all != Direction::Both && all != own => {
                 let (own, all) = (own.name(), all.name());
                 let title = format!("`{key}` is `{own}`, and `sync.direction` is `{all}`");
                 let hint = "a field can narrow `both` and nothing else".to_owned();
-                outcome = Err(settings.note(key, title, Some(hint)));
+                outcome = Err(settings.note_problem(key, title, Some(hint)));
             }
             (Ok(Some(own)), _) => {
                 fields.insert(field, own);
@@ -333,7 +339,7 @@ mod tests {
 
     #[test]
     fn a_pattern_without_seconds_is_answered_with_one_that_has_them() {
-        let wrong = schedule(&Value::from("*/5 * * * *")).unwrap_err();
+        let wrong = parse_schedule(&Value::from("*/5 * * * *")).unwrap_err();
         assert_eq!(wrong.hint.as_deref(), Some("did you mean \"0 */5 * * * *\"?"));
     }
 }

@@ -30,19 +30,19 @@ fn every_label_of_the_standard_is_an_encoding_and_nothing_else_is() {
 }
 
 /// A file's text and the environment that it is loaded in.
-struct Case<'a> {
+struct ConfigCase<'a> {
     text: &'a str,
     variables: &'a [(&'a str, &'a str)],
     overrides: Overrides,
 }
 
-impl<'a> Case<'a> {
-    fn of(text: &'a str) -> Case<'a> {
-        Case { text, variables: &[], overrides: Overrides::default() }
+impl<'a> ConfigCase<'a> {
+    fn of(text: &'a str) -> ConfigCase<'a> {
+        ConfigCase { text, variables: &[], overrides: Overrides::default() }
     }
 
-    fn with(variables: &'a [(&'a str, &'a str)]) -> Case<'a> {
-        Case { variables, ..Case::of(MINIMAL) }
+    fn with(variables: &'a [(&'a str, &'a str)]) -> ConfigCase<'a> {
+        ConfigCase { variables, ..ConfigCase::of(MINIMAL) }
     }
 
     fn load(&self) -> Result<Config, ConfigError> {
@@ -62,7 +62,7 @@ impl<'a> Case<'a> {
 }
 
 fn load(text: &str) -> Config {
-    Case::of(text).load().unwrap()
+    ConfigCase::of(text).load().unwrap()
 }
 
 fn uncommented() -> String {
@@ -79,7 +79,7 @@ fn at<'a, S>(document: &'a toml_edit::ImDocument<S>, name: &str) -> Option<&'a t
 fn the_example_loads_as_it_is_and_with_every_key_uncommented() {
     let config = load(EXAMPLE);
     assert_eq!(config.source.path, Path::new("/srv/contacts.csv"));
-    assert!(matches!(&config.linq.token, TokenSource::File(path) if path == "/srv/linq.token"));
+    assert!(matches!(&config.linq.token, TokenOrigin::File(path) if path == "/srv/linq.token"));
 
     // A column with whole names stands instead of two others.
     let all = uncommented().replace("full_name =", "#full_name =");
@@ -90,7 +90,7 @@ fn the_example_loads_as_it_is_and_with_every_key_uncommented() {
 
 #[test]
 fn the_example_names_exactly_the_keys_there_are() {
-    let (_, unknown) = File::parse(&uncommented()).unwrap();
+    let (_, unknown) = ConfigFile::parse(&uncommented()).unwrap();
     assert!(unknown.is_empty(), "{unknown:?}");
     let document = toml_edit::ImDocument::parse(uncommented()).unwrap();
     for key in KEYS {
@@ -131,7 +131,7 @@ fn every_key_in_the_table_is_read_and_checked() {
         } else {
             text
         };
-        let lines = Case::of(&text).lines();
+        let lines = ConfigCase::of(&text).lines();
         assert_eq!(lines.len(), 1, "{lines:?}");
         assert!(lines[0].contains(&format!("`{}` must be", key.name)), "{lines:?}");
     }
@@ -149,7 +149,7 @@ fn a_file_that_names_the_source_gets_the_defaults() {
     assert_eq!(config.state.all.as_deref(), Some(states));
     assert!(config.state.is_default);
     assert_eq!(config.sync.schedule.to_string(), "0 */5 * * * *");
-    assert!(matches!(config.linq.token, TokenSource::Unset));
+    assert!(matches!(config.linq.token, TokenOrigin::Unset));
     assert!(config.warnings.is_empty());
     assert_eq!(format!("{:?}", config.policy()), format!("{:?}", Policy::default()));
 }
@@ -162,13 +162,13 @@ fn later_layers_win() {
     assert_eq!(of_file.sync.direction, Direction::Push);
     assert_eq!(of_file.sync.max_deletes, Limit::Count(7));
 
-    let of_environment = Case { variables: &variables, ..Case::of(text) };
+    let of_environment = ConfigCase { variables: &variables, ..ConfigCase::of(text) };
     let config = of_environment.load().unwrap();
     assert_eq!(config.sync.direction, Direction::Pull);
     assert_eq!(config.sync.max_deletes, Limit::Count(8));
 
     let overrides = Overrides { max_deletes: Some("2.5%".parse().unwrap()) };
-    let of_flags = Case { overrides, ..of_environment };
+    let of_flags = ConfigCase { overrides, ..of_environment };
     let config = of_flags.load().unwrap();
     assert_eq!(config.sync.max_deletes, Limit::Percent { hundredths: 250 });
     assert_eq!(config.sync.direction, Direction::Pull);
@@ -176,7 +176,7 @@ fn later_layers_win() {
 
 #[test]
 fn a_variable_is_read_as_its_key_wants_it() {
-    let config = Case::with(&[
+    let config = ConfigCase::with(&[
         ("LINQSYNC_STATE__DIR", "123"),
         ("LINQSYNC_LINQ__TOKEN", "12345"),
         ("LINQSYNC_LINQ__CONCURRENCY", "8"),
@@ -227,7 +227,7 @@ fn a_directory_is_a_directory_of_cards_unless_kind_says_otherwise() {
 #[test]
 fn the_scope_of_an_owner_needs_the_owner() {
     let text = format!("{MINIMAL}[linq]\nscope = \"owner\"");
-    insta::assert_snapshot!(Case::of(&text).error(), @r#"
+    insta::assert_snapshot!(ConfigCase::of(&text).error(), @r#"
         `linq.scope` is `owner`, and `linq.owner` is not set
          --> /srv/sync.toml:4:9
           |
@@ -249,23 +249,23 @@ fn a_scope_of_several_owners_gives_new_contacts_to_the_first_or_to_the_owner_amo
     assert_eq!(policy.default_owner.as_deref(), Some("sam@acme.example"));
     let policy = load(&format!("{text}\nowner = \"ida@acme.example\"")).policy();
     assert_eq!(policy.default_owner.as_deref(), Some("ida@acme.example"));
-    let outside = Case::of(&format!("{text}\nowner = \"bo@acme.example\"")).error();
+    let outside = ConfigCase::of(&format!("{text}\nowner = \"bo@acme.example\"")).error();
     assert!(outside.contains("`linq.owner` is not among the addresses of `linq.scope`"));
-    let name = Case::of(&format!("{MINIMAL}[linq]\nscope = [\"sam\"]")).error();
+    let name = ConfigCase::of(&format!("{MINIMAL}[linq]\nscope = [\"sam\"]")).error();
     assert!(name.contains("must be `all`, `owner` or an array of e-mail addresses"), "{name}");
 }
 
 #[test]
 fn an_unknown_key_is_shown_with_the_one_that_was_meant() {
     let text = format!("{MINIMAL}\n[sync]\ndirecshun = \"push\"");
-    insta::assert_snapshot!(Case::of(&text).error(), @r#"
+    insta::assert_snapshot!(ConfigCase::of(&text).error(), @r#"
         unknown key `direcshun`
          --> /srv/sync.toml:5:1
           |
         5 | direcshun = "push"
           | ^^^^^^^^^ did you mean `direction`?
         "#);
-    insta::assert_snapshot!(Case::of(&text).lines().join("\n"), @"/srv/sync.toml:5:1: unknown key `direcshun`; did you mean `direction`?");
+    insta::assert_snapshot!(ConfigCase::of(&text).lines().join("\n"), @"/srv/sync.toml:5:1: unknown key `direcshun`; did you mean `direction`?");
 }
 
 /// Nearly everything that can be wrong, once.
@@ -296,10 +296,10 @@ deletes = { linq = "kep" }
 watch = "yes"
 "#;
 
-fn wrong() -> Case<'static> {
+fn wrong() -> ConfigCase<'static> {
     let variables =
         &[("LINQSYNC_SYNC__ON_CONFLICT", "newst"), ("LINQSYNC_SYNC__MAX_DELETES", "-1")];
-    Case { variables, ..Case::of(WRONG) }
+    ConfigCase { variables, ..ConfigCase::of(WRONG) }
 }
 
 #[test]
@@ -429,14 +429,14 @@ fn each_problem_has_a_line_for_logs() {
 
 #[test]
 fn what_is_not_toml_is_shown_where_it_breaks() {
-    insta::assert_snapshot!(Case::of("[sync]\ndirection = both\n").error(), @r#"
+    insta::assert_snapshot!(ConfigCase::of("[sync]\ndirection = both\n").error(), @r#"
         not valid TOML: invalid string
          --> /srv/sync.toml:2:13
           |
         2 | direction = both
           |             ^ expected `"`, `'`
         "#);
-    insta::assert_snapshot!(Case::of("[sync]\nwatch = true\nwatch = false\n").error(), @"
+    insta::assert_snapshot!(ConfigCase::of("[sync]\nwatch = true\nwatch = false\n").error(), @"
         not valid TOML: duplicate key `watch` in table `sync`
          --> /srv/sync.toml:3:1
           |
@@ -448,7 +448,7 @@ fn what_is_not_toml_is_shown_where_it_breaks() {
 #[test]
 fn a_broken_file_never_stops_the_message_about_it() {
     for end in (0..EXAMPLE.len()).step_by(31) {
-        if let Err(error) = Case::of(&EXAMPLE[..end]).load() {
+        if let Err(error) = ConfigCase::of(&EXAMPLE[..end]).load() {
             assert!(!error.to_string().is_empty() && !error.lines().is_empty());
             assert!(error.render().contains("error"));
         }
@@ -457,14 +457,14 @@ fn a_broken_file_never_stops_the_message_about_it() {
 
 #[test]
 fn a_quoted_name_with_a_dot_in_it_is_no_key() {
-    let line = |text: &str| Case::of(&format!("{text}\n{MINIMAL}")).lines().join("\n");
+    let line = |text: &str| ConfigCase::of(&format!("{text}\n{MINIMAL}")).lines().join("\n");
     assert!(line("\"sync.watch\" = true").contains("unknown key `sync.watch`"));
     assert!(line("\"sync.fields\" = 1").contains("write `[sync.fields]`"));
 }
 
 #[test]
 fn settings_that_contradict_each_other_are_refused() {
-    let error = |text: &str| Case::of(&format!("{MINIMAL}{text}")).lines().join("\n");
+    let error = |text: &str| ConfigCase::of(&format!("{MINIMAL}{text}")).lines().join("\n");
     insta::assert_snapshot!(error("[sync]\ndirection = \"push\"\n[sync.fields]\nowner = \"pull\""), @"/srv/sync.toml:6:9: `sync.fields.owner` is `pull`, and `sync.direction` is `push`; a field can narrow `both` and nothing else");
     insta::assert_snapshot!(error("[source.columns]\nemail = \"Mail\"\nowner = \"Mail\""), @"/srv/sync.toml:5:9: `source.columns.owner` is the column of `source.columns.email` as well");
     insta::assert_snapshot!(error("key = \"ID\"\nid_column = \"ID\""), @"/srv/sync.toml:4:13: `source.id_column` is the column of `source.key` as well; it will be filled with Linq's ids: name a column of its own");
@@ -472,7 +472,7 @@ fn settings_that_contradict_each_other_are_refused() {
 
 #[test]
 fn unknown_variables_are_warnings_and_reserved_names_are_not() {
-    let config = Case::with(&[
+    let config = ConfigCase::with(&[
         ("LINQSYNC_SYNC__DIRECTON", "push"),
         ("LINQSYNC_WHATEVER", "s3cr3t"),
         ("LINQSYNC_CONFIG", "/etc/sync.toml"),
@@ -502,12 +502,12 @@ fn no_message_and_no_debug_output_contains_a_token() {
         "[hooks]\nping_url = \"hc.example/s3cr3t\"",
     ];
     for text in wrong.map(|text| format!("{MINIMAL}{text}")) {
-        let error = Case::of(&text).load().unwrap_err();
+        let error = ConfigCase::of(&text).load().unwrap_err();
         let all = format!("{error}\n{error:?}\n{}\n{:?}", error.render(), error.lines());
         assert!(!all.contains("s3cr3t"), "{all}");
     }
     let variables = [("LINQ_TOKEN", "s3cr3t"), ("LINQSYNC_HOOKS__PING_URL", "s3cr3t")];
-    let error = Case::with(&variables).load().unwrap_err();
+    let error = ConfigCase::with(&variables).load().unwrap_err();
     assert!(!format!("{error}{error:?}{}", error.render()).contains("s3cr3t"));
 
     let config = load(&format!("{MINIMAL}[linq]\ntoken = \"s3cr3t\""));
@@ -518,7 +518,7 @@ fn no_message_and_no_debug_output_contains_a_token() {
 #[test]
 fn a_token_that_is_a_number_is_refused_without_being_shown() {
     let text = format!("{MINIMAL}[linq]\ntoken = 12345");
-    let error = Case::of(&text).error();
+    let error = ConfigCase::of(&text).error();
     assert!(!error.contains("12345"));
     insta::assert_snapshot!(error, @"
         `linq.token` must be a text, not a number
@@ -536,7 +536,7 @@ fn the_first_place_with_a_token_wins() {
     let credentials = directory.path().to_str().unwrap();
     let mut text = format!("{MINIMAL}[linq]\ntoken = \"inline\"\n");
     let source = |text: &str, variables: &[(&str, &str)]| {
-        let config = Case { variables, ..Case::of(text) }.load().unwrap();
+        let config = ConfigCase { variables, ..ConfigCase::of(text) }.load().unwrap();
         config.linq.token.to_string()
     };
     assert_eq!(source(&text, &[]), "`linq.token`");

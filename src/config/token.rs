@@ -19,12 +19,12 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::argv::Argv;
 use super::parse;
-use super::said::{MOST_SAID, masked};
-use super::settings::{Noted, Settings};
+use super::said::{MOST_SAID, mask_output};
+use super::settings::{ConfigLayers, Noted};
 
 /// Where the token comes from. `Display` names the place for people.
 #[derive(Clone, Debug)]
-pub enum TokenSource {
+pub enum TokenOrigin {
     /// The systemd credential `linq-token`.
     Credential(PathBuf),
     /// The environment variable `LINQ_TOKEN`.
@@ -41,7 +41,7 @@ pub enum TokenSource {
 
 /// Why there is no token.
 #[derive(Debug, thiserror::Error)]
-pub enum TokenError {
+pub enum TokenUnreadable {
     /// No place is configured.
     #[error(
         "no token: set `linq.token_file`, `linq.token_command`, LINQ_TOKEN or the systemd \
@@ -110,10 +110,10 @@ pub enum TokenError {
     },
 }
 
-impl TokenError {
+impl TokenUnreadable {
     /// Whether the token is there, and this user may not read it.
     pub fn is_denied(&self) -> bool {
-        matches!(self, TokenError::File { source, .. }
+        matches!(self, TokenUnreadable::File { source, .. }
             if source.kind() == io::ErrorKind::PermissionDenied)
     }
 }
@@ -143,37 +143,37 @@ pub const WHERE_FROM: &str = "an integration token comes from your Linq represen
 const COMMAND_LIMIT: Duration = Duration::from_secs(10);
 const MOST_BYTES: u64 = 64 * 1024;
 
-impl TokenSource {
+impl TokenOrigin {
     /// Picks the first place that is configured.
-    pub(super) fn from_settings(settings: &mut Settings<'_>) -> Result<TokenSource, Noted> {
-        let file = settings.optional("linq.token_file", parse::text);
-        let command = Argv::read(settings, "linq.token_command");
-        let inline = settings.optional("linq.token", parse::text);
+    pub(super) fn from_settings(settings: &mut ConfigLayers<'_>) -> Result<TokenOrigin, Noted> {
+        let file = settings.optional("linq.token_file", parse::parse_text);
+        let command = Argv::read_key(settings, "linq.token_command");
+        let inline = settings.optional("linq.token", parse::parse_text);
         let file = file?.map(|path| settings.absolute(path));
         let (command, inline) = (command?, inline?.map(SecretString::from));
 
         let environment = settings.environment;
         let credential = environment
-            .get("CREDENTIALS_DIRECTORY")
+            .get_nonempty("CREDENTIALS_DIRECTORY")
             .map(|directory| Path::new(directory).join("linq-token"))
             .filter(|path| path.exists());
         let variable =
-            environment.set("LINQ_TOKEN").map(|token| token.to_string_lossy().into_owned());
+            environment.get_any("LINQ_TOKEN").map(|token| token.to_string_lossy().into_owned());
 
         let first = credential
-            .map(TokenSource::Credential)
-            .or_else(|| variable.map(SecretString::from).map(TokenSource::Environment))
-            .or_else(|| file.map(TokenSource::File))
-            .or_else(|| command.map(TokenSource::Command))
-            .or_else(|| inline.map(TokenSource::Inline));
-        Ok(first.unwrap_or(TokenSource::Unset))
+            .map(TokenOrigin::Credential)
+            .or_else(|| variable.map(SecretString::from).map(TokenOrigin::Environment))
+            .or_else(|| file.map(TokenOrigin::File))
+            .or_else(|| command.map(TokenOrigin::Command))
+            .or_else(|| inline.map(TokenOrigin::Inline));
+        Ok(first.unwrap_or(TokenOrigin::Unset))
     }
 
     /// Whether another token can come from there while this process lives.
     pub fn may_change(&self) -> bool {
         match self {
-            TokenSource::Credential(_) | TokenSource::File(_) | TokenSource::Command(_) => true,
-            TokenSource::Environment(_) | TokenSource::Inline(_) | TokenSource::Unset => false,
+            TokenOrigin::Credential(_) | TokenOrigin::File(_) | TokenOrigin::Command(_) => true,
+            TokenOrigin::Environment(_) | TokenOrigin::Inline(_) | TokenOrigin::Unset => false,
         }
     }
 
@@ -182,28 +182,28 @@ impl TokenSource {
     ///
     /// # Errors
     /// When there is none, it cannot be had, or it cannot be a token.
-    pub fn read(&self) -> Result<SecretString, TokenError> {
+    pub fn read(&self) -> Result<SecretString, TokenUnreadable> {
         let text = match self {
-            TokenSource::Credential(path) => read_file(path, Access::Systemd)?,
-            TokenSource::File(path) => read_file(path, Access::OwnerOnly)?,
-            TokenSource::Command(argv) => run(argv, COMMAND_LIMIT)?,
-            TokenSource::Environment(text) | TokenSource::Inline(text) => text.clone(),
-            TokenSource::Unset => return Err(TokenError::Unset),
+            TokenOrigin::Credential(path) => read_file(path, TokenAccess::Systemd)?,
+            TokenOrigin::File(path) => read_file(path, TokenAccess::OwnerOnly)?,
+            TokenOrigin::Command(argv) => run_command(argv, COMMAND_LIMIT)?,
+            TokenOrigin::Environment(text) | TokenOrigin::Inline(text) => text.clone(),
+            TokenOrigin::Unset => return Err(TokenUnreadable::Unset),
         };
         token_of(text.expose_secret())
-            .map_err(|problem| TokenError::Malformed { origin: self.to_string(), problem })
+            .map_err(|problem| TokenUnreadable::Malformed { origin: self.to_string(), problem })
     }
 }
 
-impl fmt::Display for TokenSource {
+impl fmt::Display for TokenOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            TokenSource::Credential(_) => f.write_str("the systemd credential `linq-token`"),
-            TokenSource::Environment(_) => f.write_str("the environment variable LINQ_TOKEN"),
-            TokenSource::File(path) => write!(f, "the file {}", path.display()),
-            TokenSource::Command(argv) => write!(f, "the command {}", argv.program.display()),
-            TokenSource::Inline(_) => f.write_str("`linq.token`"),
-            TokenSource::Unset => f.write_str("nowhere"),
+            TokenOrigin::Credential(_) => f.write_str("the systemd credential `linq-token`"),
+            TokenOrigin::Environment(_) => f.write_str("the environment variable LINQ_TOKEN"),
+            TokenOrigin::File(path) => write!(f, "the file {}", path.display()),
+            TokenOrigin::Command(argv) => write!(f, "the command {}", argv.program.display()),
+            TokenOrigin::Inline(_) => f.write_str("`linq.token`"),
+            TokenOrigin::Unset => f.write_str("nowhere"),
         }
     }
 }
@@ -237,26 +237,26 @@ pub fn token_of(text: &str) -> Result<SecretString, Malformed> {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Access {
+enum TokenAccess {
     /// systemd keeps the file from others, whatever its mode.
     Systemd,
     OwnerOnly,
 }
 
-fn read_file(path: &Path, access: Access) -> Result<SecretString, TokenError> {
+fn read_file(path: &Path, access: TokenAccess) -> Result<SecretString, TokenUnreadable> {
     let failed = |source: io::Error| {
         let path = path.to_owned();
         if source.kind() == io::ErrorKind::NotFound {
-            TokenError::NotFound { path }
+            TokenUnreadable::NotFound { path }
         } else {
-            TokenError::File { path, source }
+            TokenUnreadable::File { path, source }
         }
     };
     let file = File::open(path).map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;
     let mode = metadata.mode() & 0o7777;
-    if access == Access::OwnerOnly && is_open_to_others(metadata.uid(), mode) {
-        return Err(TokenError::OpenToOthers { path: path.to_owned(), mode });
+    if access == TokenAccess::OwnerOnly && is_open_to_others(metadata.uid(), mode) {
+        return Err(TokenUnreadable::OpenToOthers { path: path.to_owned(), mode });
     }
     read_to_end(file).map_err(failed)
 }
@@ -272,9 +272,9 @@ fn read_to_end(reader: impl Read) -> io::Result<SecretString> {
 /// Runs the command in a process group of its own, so that whatever it started
 /// ends with it when time is up. What it says on standard error is shown when it fails,
 /// without what may be a secret.
-fn run(argv: &Argv, limit: Duration) -> Result<SecretString, TokenError> {
+fn run_command(argv: &Argv, limit: Duration) -> Result<SecretString, TokenUnreadable> {
     let program = || argv.program.clone();
-    let failed = |source| TokenError::Command { program: program(), source };
+    let failed = |source| TokenUnreadable::Command { program: program(), source };
     let mut command = argv.command();
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     let child = command.spawn().map_err(failed)?;
@@ -285,25 +285,25 @@ fn run(argv: &Argv, limit: Duration) -> Result<SecretString, TokenError> {
     let Ok(output) = receiver.recv_timeout(limit) else {
         // An error means that the group has just ended by itself.
         let _ = kill_process_group(group, Signal::KILL);
-        return Err(TokenError::CommandTooSlow { program: program(), limit });
+        return Err(TokenUnreadable::CommandTooSlow { program: program(), limit });
     };
-    let Output { text, said, status } = output.map_err(failed)?;
+    let CommandOutput { text, said, status } = output.map_err(failed)?;
     if status.success() {
         return Ok(text);
     }
     let printed: Vec<&str> = text.expose_secret().split_whitespace().collect();
-    let said = masked(&said, &printed);
-    Err(TokenError::CommandFailed { program: program(), status, said })
+    let said = mask_output(&said, &printed);
+    Err(TokenUnreadable::CommandFailed { program: program(), status, said })
 }
 
 /// What a command has printed and said, and how it ended.
-struct Output {
+struct CommandOutput {
     text: SecretString,
     said: Vec<u8>,
     status: ExitStatus,
 }
 
-fn output_of(mut child: Child) -> io::Result<Output> {
+fn output_of(mut child: Child) -> io::Result<CommandOutput> {
     let stderr = child.stderr.take();
     let hearing = std::thread::spawn(move || {
         let mut said = Vec::new();
@@ -319,7 +319,7 @@ fn output_of(mut child: Child) -> io::Result<Output> {
         None => SecretString::default(),
     };
     let status = child.wait()?;
-    Ok(Output { text, said: hearing.join().unwrap_or_default(), status })
+    Ok(CommandOutput { text, said: hearing.join().unwrap_or_default(), status })
 }
 
 #[cfg(test)]
@@ -344,7 +344,7 @@ mod tests {
         }
     }
 
-    fn read(source: &TokenSource) -> Result<String, String> {
+    fn read(source: &TokenOrigin) -> Result<String, String> {
         let token = source.read().map_err(|error| error.to_string())?;
         Ok(token.expose_secret().to_owned())
     }
@@ -352,7 +352,7 @@ mod tests {
     #[test]
     fn a_token_file_is_read_anew_each_time_and_trimmed() {
         let directory = tempfile::tempdir().unwrap();
-        let source = TokenSource::File(file(directory.path(), b"one\n", 0o600));
+        let source = TokenOrigin::File(file(directory.path(), b"one\n", 0o600));
         assert_eq!(read(&source).unwrap(), "one");
         file(directory.path(), b"  two\r\n\n", 0o400);
         assert_eq!(read(&source).unwrap(), "two");
@@ -365,13 +365,13 @@ mod tests {
             [(0o604, "read"), (0o644, "read"), (0o660, "changed"), (0o602, "changed")]
         {
             let path = file(directory.path(), b"s3cr3t", mode);
-            let error = read(&TokenSource::File(path.clone())).unwrap_err();
+            let error = read(&TokenOrigin::File(path.clone())).unwrap_err();
             let fix = format!(
                 "can be {what} by others (mode {mode:04o}); run: chmod 600 {}",
                 path.display()
             );
             assert!(error.ends_with(&fix), "{error}");
-            assert_eq!(read(&TokenSource::Credential(path)).unwrap(), "s3cr3t");
+            assert_eq!(read(&TokenOrigin::Credential(path)).unwrap(), "s3cr3t");
         }
     }
 
@@ -396,7 +396,7 @@ mod tests {
 
     #[test]
     fn a_missing_token_file_is_named() {
-        let error = read(&TokenSource::File("/nowhere/linq.token".into())).unwrap_err();
+        let error = read(&TokenOrigin::File("/nowhere/linq.token".into())).unwrap_err();
         assert_eq!(error, "cannot read token file /nowhere/linq.token: not found");
     }
 
@@ -413,15 +413,15 @@ mod tests {
             ("\u{feff}s3cr3t", Malformed::NotVisibleAscii),
             (&long, Malformed::TooLong),
         ] {
-            let source = TokenSource::Inline(SecretString::from(text));
+            let source = TokenOrigin::Inline(SecretString::from(text));
             let error = source.read().unwrap_err();
             assert_eq!(error.to_string(), format!("the token from `linq.token` {problem}"));
             assert!(!format!("{error:?}{source:?}").contains("s3cr3t"));
         }
         let directory = tempfile::tempdir().unwrap();
-        let source = TokenSource::File(file(directory.path(), b"s3cr3t\xff", 0o600));
+        let source = TokenOrigin::File(file(directory.path(), b"s3cr3t\xff", 0o600));
         assert!(read(&source).unwrap_err().contains("visible ASCII"));
-        let source = TokenSource::File(file(directory.path(), long.as_bytes(), 0o600));
+        let source = TokenOrigin::File(file(directory.path(), long.as_bytes(), 0o600));
         assert!(read(&source).unwrap_err().contains("64 KiB"));
     }
 
@@ -432,16 +432,16 @@ mod tests {
             arguments: vec!["$HOME\\n".to_owned()],
             directory: "/".into(),
         };
-        assert_eq!(read(&TokenSource::Command(argv)).unwrap(), "$HOME");
-        assert_eq!(read(&TokenSource::Command(sh("echo; echo t0ken"))).unwrap(), "t0ken");
+        assert_eq!(read(&TokenOrigin::Command(argv)).unwrap(), "$HOME");
+        assert_eq!(read(&TokenOrigin::Command(sh("echo; echo t0ken"))).unwrap(), "t0ken");
     }
 
     #[test]
     fn a_command_that_fails_gives_no_token_and_shows_none() {
-        let source = TokenSource::Command(sh("echo s3cr3t; exit 3"));
+        let source = TokenOrigin::Command(sh("echo s3cr3t; exit 3"));
         assert_eq!(read(&source).unwrap_err(), "the token command sh failed: exit status: 3");
         let script = "echo s3cr3t; echo locked: s3cr3t >&2; yes | head -c 300000 >&2; exit 3";
-        let error = read(&TokenSource::Command(sh(script))).unwrap_err();
+        let error = read(&TokenOrigin::Command(sh(script))).unwrap_err();
         assert!(error.starts_with("the token command sh failed: exit status: 3: locked: *** y y"));
         assert!(error.chars().count() < 300, "{error}");
         let missing = Argv {
@@ -449,7 +449,7 @@ mod tests {
             arguments: vec!["s3cr3t".into()],
             directory: "/".into(),
         };
-        let source = TokenSource::Command(missing);
+        let source = TokenOrigin::Command(missing);
         assert_eq!(read(&source).unwrap_err(), "cannot run the token command /nowhere/pass");
         assert!(!format!("{source:?}").contains("s3cr3t"));
     }
@@ -469,7 +469,7 @@ mod tests {
         let script =
             format!("(exec 3>'{}'; tail -f /dev/null) & tail -f /dev/null", pipe.display());
         let watch = std::thread::spawn(move || File::open(pipe)?.read_to_end(&mut Vec::new()));
-        let error = run(&sh(&script), Duration::from_millis(300)).unwrap_err();
+        let error = run_command(&sh(&script), Duration::from_millis(300)).unwrap_err();
         assert_eq!(error.to_string(), "the token command sh did not end within 300ms");
         assert_eq!(watch.join().unwrap().unwrap(), 0, "the pipe ends when the last writer is gone");
     }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use url::Url;
 
 use super::parse;
-use super::settings::{Noted, Settings};
+use super::settings::{ConfigLayers, Noted};
 
 /// Where the inbox is served, and who gets in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,9 +25,9 @@ impl WebConfig {
         self.public_url.as_ref().is_some_and(|url| url.scheme() == "https")
     }
 
-    pub(super) fn read(settings: &mut Settings<'_>) -> Result<Option<WebConfig>, Noted> {
-        let listen = settings.optional("web.listen", parse::listen);
-        let file = settings.optional("web.password_file", parse::text);
+    pub(super) fn read(settings: &mut ConfigLayers<'_>) -> Result<Option<WebConfig>, Noted> {
+        let listen = settings.optional("web.listen", parse::parse_listen);
+        let file = settings.optional("web.password_file", parse::parse_text);
         let public_url = settings.optional("web.public_url", parse::base_url);
         let file = file?.map(|path| settings.absolute(path));
         let (listen, public_url) = (listen?, public_url?);
@@ -37,7 +37,7 @@ impl WebConfig {
                 return Ok(None);
             }
             let hint = Some("listen = \"127.0.0.1:9464\" serves the inbox there".to_owned());
-            return Err(settings.note(
+            return Err(settings.note_problem(
                 key,
                 format!("`{key}` is set, and `web.listen` is not"),
                 hint,
@@ -46,14 +46,14 @@ impl WebConfig {
         let Some(password_file) = file else {
             let hint = "`linqsync web-password` makes the file, here called web.password";
             let title = "`web.password_file` is missing".to_owned();
-            return Err(settings.note("web.listen", title, Some(hint.to_owned())));
+            return Err(settings.note_problem("web.listen", title, Some(hint.to_owned())));
         };
         if let Some(url) = &public_url
             && url.path() != "/"
         {
             let title = "`web.public_url` must be an address without a path".to_owned();
             let hint = "give the inbox a host name of its own".to_owned();
-            return Err(settings.note("web.public_url", title, Some(hint)));
+            return Err(settings.note_problem("web.public_url", title, Some(hint)));
         }
         let web = WebConfig { listen, password_file, public_url };
         if !web.listen.ip().is_loopback() && !web.is_https() {
@@ -61,7 +61,7 @@ impl WebConfig {
             let hint = "listen on 127.0.0.1; or put a proxy with TLS in front, and set \
                         web.public_url to its https address"
                 .to_owned();
-            return Err(settings.note("web.listen", title, Some(hint)));
+            return Err(settings.note_problem("web.listen", title, Some(hint)));
         }
         Ok(Some(web))
     }

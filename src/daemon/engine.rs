@@ -13,17 +13,17 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::DaemonError;
-use super::far::Far;
 use super::metrics::Metrics;
-use super::progress::{Beat, Metered, Pulse};
 use super::recent::Recent;
 use super::token;
-use super::watch::{Known, Place};
-use super::worker::{Hired, Made, NoWorker, Order, hire};
+use super::watch::{LastSource, WatchedLocation};
+use super::watchdog::{Beat, Metered, Pulse};
+use super::worker::{Made, NoWorker, RunOrder, WorkerRun, run_worker};
+use super::worker_progress::WorkerProgress;
 use crate::apply::Clock;
 use crate::config::Config;
 use crate::lock::{Lock, LockError};
-use crate::mirror::{LinqDown, Pair, State};
+use crate::mirror::{LinqDown, State, SyncPair};
 use crate::model::{Limit, Timestamp};
 use crate::notification::Notifier;
 use crate::open::{self, Linq, OpenError};
@@ -33,9 +33,9 @@ use crate::web::Undo;
 /// A configuration with what it names held.
 pub(super) struct Engine {
     pub(super) config: Config,
-    pub(super) known: Known,
+    pub(super) known: LastSource,
     pub(super) pulse: Pulse,
-    pub(super) far: Far,
+    pub(super) far: WorkerProgress,
     pub(super) metrics: Arc<Metrics>,
     recent: Recent,
     state: State,
@@ -71,16 +71,16 @@ pub(super) struct RunTerms<'a> {
 impl Engine {
     /// Takes hold of what `config` names.
     pub(super) fn open(config: Config) -> Result<Engine, OpenError> {
-        open::address(&config)?;
-        let state = open::state(&config)?;
+        open::linq_url(&config)?;
+        let state = open::open_state(&config)?;
         let metrics = Metrics::new(config.state.dir.clone());
         metrics.go_on_from(&state);
         Ok(Engine {
             state,
             source: None,
-            known: Known::default(),
+            known: LastSource::default(),
             pulse: Pulse::default(),
-            far: Far::default(),
+            far: WorkerProgress::default(),
             recent: Recent::default(),
             metrics: Arc::new(metrics),
             config,
@@ -99,13 +99,13 @@ impl Engine {
 
     /// Takes hold of what `config` names besides what is held already; the configuration in
     /// force stays.
-    pub(super) fn prepare(&self, config: Config) -> Result<Prepared, DaemonError> {
-        open::address(&config)?;
+    pub(super) fn prepare_config(&self, config: Config) -> Result<Prepared, DaemonError> {
+        open::linq_url(&config)?;
         let state = if config.state.dir == self.config.state.dir {
-            open::expect(&self.state, &config)?;
+            open::expect_pair(&self.state, &config)?;
             None
         } else {
-            Some(open::state(&config)?)
+            Some(open::open_state(&config)?)
         };
         let source = if config.source.path == self.config.source.path {
             None
@@ -116,7 +116,7 @@ impl Engine {
     }
 
     /// Puts what was prepared in the place of the configuration before.
-    pub(super) fn replace(&mut self, prepared: Prepared) {
+    pub(super) fn replace_config(&mut self, prepared: Prepared) {
         let Prepared { config, state, source } = prepared;
         if let Some(state) = state {
             self.state = state;
@@ -125,18 +125,18 @@ impl Engine {
         if config.source.path != self.config.source.path {
             self.source = source;
         }
-        self.known = Known::default();
+        self.known = LastSource::default();
         self.config = config;
     }
 
     /// The pair that it keeps the same.
-    pub(super) fn pair(&self) -> Pair {
-        open::pair(&self.config)
+    pub(super) fn sync_pair(&self) -> SyncPair {
+        open::configured_pair(&self.config)
     }
 
     /// Where the source is.
-    pub(super) fn place(&self) -> Place {
-        Place::of(&self.config.source)
+    pub(super) fn source_location(&self) -> WatchedLocation {
+        WatchedLocation::for_source(&self.config.source)
     }
 
     /// When a run last succeeded, as far as the state remembers.
@@ -150,8 +150,8 @@ impl Engine {
     }
 
     /// What the token's file looks like, where the token comes from one.
-    pub(super) fn token_file(&self) -> Option<token::File> {
-        token::file(&self.config.linq.token)
+    pub(super) fn token_file(&self) -> Option<token::TokenFileStamp> {
+        token::token_file(&self.config.linq.token)
     }
 
     /// Has the channel told of what has changed.
@@ -172,56 +172,63 @@ impl Engine {
     }
 
     /// Has one run made.
-    pub(super) async fn run(&mut self, terms: RunTerms<'_>) -> Made {
+    pub(super) async fn run_once(&mut self, terms: RunTerms<'_>) -> Made {
         let RunTerms { max_deletes, by, undo, clock, stop, worker } = terms;
         let max_deletes = max_deletes.map(|limit| limit.to_string());
-        let order = self.order(max_deletes, by, undo);
+        let order = self.run_order(max_deletes, by, undo);
         self.source = None;
-        self.far.set(None);
-        let done = hire(worker, order, &self.state, self.hired(stop)).await;
+        self.far.set_text(None);
+        let done = run_worker(worker, order, &self.state, self.worker_run(stop)).await;
         // Where it is not there, or somebody else has it, the next run finds out.
-        self.source = Lock::existing(&self.config.source.path).ok();
+        self.source = Lock::lock_existing(&self.config.source.path).ok();
         let made = match done {
             Ok(made) => made,
-            Err(error) => failed(&describe(&error), "look at the log before this", clock()),
+            Err(error) => {
+                failed_run(&describe_no_worker(&error), "look at the log before this", clock())
+            }
         };
         self.metrics.count_run(&made.report, made.took, made.throttled);
         if self.config.status.is_told() {
-            self.metrics.keep(&self.state);
+            self.metrics.save_counts(&self.state);
         }
         made
     }
 
-    fn order(&self, max_deletes: Option<String>, by: Option<String>, undo: Option<Undo>) -> Order {
+    fn run_order(
+        &self,
+        max_deletes: Option<String>,
+        by: Option<String>,
+        undo: Option<Undo>,
+    ) -> RunOrder {
         let Config { file, text, .. } = &self.config;
         let (file, text) = (file.clone(), text.as_str().to_owned());
-        Order { max_deletes, by, undo, recent: self.recent.ages(), file, text }
+        RunOrder { max_deletes, by, undo, recent: self.recent.request_ages(), file, text }
     }
 
-    fn hired<'a>(&'a self, stop: &'a CancellationToken) -> Hired<'a> {
+    fn worker_run<'a>(&'a self, stop: &'a CancellationToken) -> WorkerRun<'a> {
         let Engine { pulse, metrics, recent, far, known, .. } = self;
-        Hired { pulse, metrics, recent, far, known, stop }
+        WorkerRun { pulse, metrics, recent, far, known, stop }
     }
 }
 
 /// Locks the source; `None` if that cannot be told apart from one that is not there.
 fn lock_source(config: &Config) -> Result<Option<Lock>, LockError> {
-    match Lock::existing(&config.source.path) {
+    match Lock::lock_existing(&config.source.path) {
         Ok(lock) => Ok(Some(lock)),
         Err(error @ LockError::Held { .. }) => Err(error),
         Err(LockError::Io { .. }) => Ok(None),
     }
 }
 
-fn describe(error: &NoWorker) -> String {
-    ReportedError::of(error, 1, "").message
+fn describe_no_worker(error: &NoWorker) -> String {
+    ReportedError::from_error(error, 1, "").message
 }
 
-fn failed(message: &str, hint: &str, now: Timestamp) -> Made {
+fn failed_run(message: &str, hint: &str, now: Timestamp) -> Made {
     let mut report = RunReport::new(now);
     let (message, hint) = (message.to_owned(), hint.to_owned());
     report.error = Some(ReportedError { code: 1, message, hint });
-    report.conclude(now);
+    report.conclude_outcome(now);
     Made::without_a_run(report)
 }
 
@@ -231,11 +238,11 @@ pub(crate) fn last_success(state: &State) -> Option<Timestamp> {
 }
 
 /// The span of a run, whose number every event within it carries, once it is known.
-pub(crate) fn span() -> tracing::Span {
+pub(crate) fn run_span() -> tracing::Span {
     tracing::info_span!("run", run = tracing::field::Empty)
 }
 
-/// Linq, with `tell` told of every request.
-pub(crate) fn metered(linq: Linq, tell: impl Fn(Beat) + Send + Sync + 'static) -> Linq {
+/// Linq, with `announce` told of every request.
+pub(crate) fn with_beats(linq: Linq, tell: impl Fn(Beat) + Send + Sync + 'static) -> Linq {
     linq.by_way_of(|transport| Arc::new(Metered { transport, tell }))
 }

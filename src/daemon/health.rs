@@ -3,7 +3,7 @@
 //! Owns what a failure means: one that passes by itself is quiet until it has lasted,
 //! one that does not is loud at once, nothing is repeated more than once an hour, and
 //! the end of an outage is told with its length. Pure: the time is an argument. Leaves
-//! writing logs to `tell`.
+//! writing logs to `announce`.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ pub struct Health {
 
 #[derive(Clone, Debug)]
 struct Trouble {
-    kind: Kind,
+    kind: TroubleKind,
     since: Timestamp,
     failures: u32,
     told: Option<Timestamp>,
@@ -39,7 +39,7 @@ struct Trouble {
 
 /// What a failure is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum TroubleKind {
     /// Linq, the network, the source or a lock: it may pass by itself.
     Passing,
     /// It stays until somebody does something: a disk, a defect.
@@ -71,13 +71,13 @@ pub enum News {
         /// How many in a row.
         failures: u32,
         /// Whether people knew.
-        told: Told,
+        told: OutageNotice,
     },
 }
 
 /// Whether an outage was told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Told {
+pub enum OutageNotice {
     /// It was.
     Yes,
     /// It passed before.
@@ -143,7 +143,8 @@ impl Health {
     /// Goes on from runs of earlier processes, of which the last `failures` failed since then.
     pub fn resume(&mut self, failures: u32, since: Timestamp) {
         if failures > 0 {
-            self.trouble = Some(Trouble { kind: Kind::Passing, since, failures, told: None });
+            self.trouble =
+                Some(Trouble { kind: TroubleKind::Passing, since, failures, told: None });
         }
     }
 
@@ -168,17 +169,17 @@ impl Health {
     }
 
     /// How many runs failed since.
-    pub fn failures(&self) -> u32 {
+    pub fn failure_count(&self) -> u32 {
         self.trouble.as_ref().map_or(0, |trouble| trouble.failures)
     }
 
     /// Whether Linq refused the token the last time it was asked.
     pub fn is_token_refused(&self) -> bool {
-        self.trouble.as_ref().is_some_and(|trouble| trouble.kind == Kind::Token)
+        self.trouble.as_ref().is_some_and(|trouble| trouble.kind == TroubleKind::Token)
     }
 
     /// Takes in how a run ended.
-    pub fn after(&mut self, report: &RunReport, now: Timestamp) -> News {
+    pub fn after_run(&mut self, report: &RunReport, now: Timestamp) -> News {
         let Some(error) = &report.error else {
             self.last_success = Some(now);
             return match self.trouble.take() {
@@ -186,11 +187,11 @@ impl Health {
                 Some(Trouble { since, failures, told, .. }) => News::Recovered {
                     after: now - since,
                     failures,
-                    told: if told.is_some() { Told::Yes } else { Told::No },
+                    told: if told.is_some() { OutageNotice::Yes } else { OutageNotice::No },
                 },
             };
         };
-        let kind = Kind::of(error.code);
+        let kind = TroubleKind::from_exit_code(error.code);
         let trouble =
             self.trouble.get_or_insert(Trouble { kind, since: now, failures: 0, told: None });
         // Another kind of trouble is news.
@@ -213,8 +214,8 @@ impl Health {
         let trouble = self.trouble.as_ref().filter(|trouble| trouble.is_outage(now));
         if let Some(Trouble { kind, since, .. }) = trouble {
             return match kind {
-                Kind::Token => Condition::TokenRefused { since: *since },
-                Kind::Passing | Kind::Lasting => Condition::Failing { since: *since },
+                TroubleKind::Token => Condition::TokenRefused { since: *since },
+                TroubleKind::Passing | TroubleKind::Lasting => Condition::Failing { since: *since },
             };
         }
         // What happened before this process is not held against it at once.
@@ -225,19 +226,19 @@ impl Health {
 
 impl Trouble {
     fn is_outage(&self, now: Timestamp) -> bool {
-        self.kind != Kind::Passing
+        self.kind != TroubleKind::Passing
             || self.failures >= FAILURES
             || (self.failures > 1 && now - self.since >= LASTING)
     }
 }
 
-impl Kind {
+impl TroubleKind {
     /// By the exit code that a run alone would end with.
-    const fn of(code: u8) -> Kind {
+    const fn from_exit_code(code: u8) -> TroubleKind {
         match code {
-            5 => Kind::Token,
-            2 | 6 | 7 => Kind::Passing,
-            _ => Kind::Lasting,
+            5 => TroubleKind::Token,
+            2 | 6 | 7 => TroubleKind::Passing,
+            _ => TroubleKind::Lasting,
         }
     }
 }
@@ -265,29 +266,32 @@ mod tests {
     #[test]
     fn a_hiccup_is_quiet_an_outage_is_told_once_an_hour_and_its_end_with_its_length() {
         let mut health = health();
-        assert_eq!(health.after(&run(None), at(0)), News::Fine);
-        assert_eq!(health.after(&run(Some(6)), at(5)), News::Hiccup);
-        assert_eq!(health.after(&run(Some(6)), at(6)), News::Hiccup);
+        assert_eq!(health.after_run(&run(None), at(0)), News::Fine);
+        assert_eq!(health.after_run(&run(Some(6)), at(5)), News::Hiccup);
+        assert_eq!(health.after_run(&run(Some(6)), at(6)), News::Hiccup);
         assert_eq!(health.condition(at(6)), Condition::Good);
         let outage = |failures| News::Outage { since: at(5), failures };
-        assert_eq!(health.after(&run(Some(6)), at(7)), outage(3));
+        assert_eq!(health.after_run(&run(Some(6)), at(7)), outage(3));
         assert_eq!(health.condition(at(7)), Condition::Failing { since: at(5) });
-        assert_eq!(health.after(&run(Some(6)), at(12)), News::Known);
-        assert_eq!(health.after(&run(Some(6)), at(66)), News::Known);
-        assert_eq!(health.after(&run(Some(6)), at(67)), outage(6));
+        assert_eq!(health.after_run(&run(Some(6)), at(12)), News::Known);
+        assert_eq!(health.after_run(&run(Some(6)), at(66)), News::Known);
+        assert_eq!(health.after_run(&run(Some(6)), at(67)), outage(6));
         let after = TimeDelta::minutes(65);
-        let recovered = News::Recovered { after, failures: 6, told: Told::Yes };
-        assert_eq!(health.after(&run(None), at(70)), recovered);
+        let recovered = News::Recovered { after, failures: 6, told: OutageNotice::Yes };
+        assert_eq!(health.after_run(&run(None), at(70)), recovered);
         assert_eq!(health.condition(at(70)), Condition::Good);
-        assert_eq!(health.after(&run(None), at(75)), News::Fine);
+        assert_eq!(health.after_run(&run(None), at(75)), News::Fine);
     }
 
     #[test]
     fn on_a_slow_schedule_the_second_failure_is_an_outage() {
         let mut health = health();
-        assert_eq!(health.after(&run(Some(2)), at(0)), News::Hiccup);
+        assert_eq!(health.after_run(&run(Some(2)), at(0)), News::Hiccup);
         let day = at(24 * 60);
-        assert_eq!(health.after(&run(Some(2)), day), News::Outage { since: at(0), failures: 2 });
+        assert_eq!(
+            health.after_run(&run(Some(2)), day),
+            News::Outage { since: at(0), failures: 2 }
+        );
     }
 
     #[test]
@@ -297,7 +301,7 @@ mod tests {
             (5, Condition::TokenRefused { since: at(1) }),
         ] {
             let mut health = health();
-            let told = health.after(&run(Some(code)), at(1));
+            let told = health.after_run(&run(Some(code)), at(1));
             assert_eq!(told, News::Outage { since: at(1), failures: 1 }, "{code}");
             assert_eq!(health.condition(at(1)), condition);
         }
@@ -306,9 +310,9 @@ mod tests {
     #[test]
     fn another_kind_of_trouble_is_told_although_there_is_one() {
         let mut health = health();
-        health.after(&run(Some(1)), at(1));
-        assert_eq!(health.after(&run(Some(1)), at(2)), News::Known);
-        let told = health.after(&run(Some(5)), at(3));
+        health.after_run(&run(Some(1)), at(1));
+        assert_eq!(health.after_run(&run(Some(1)), at(2)), News::Known);
+        let told = health.after_run(&run(Some(5)), at(3));
         assert_eq!(told, News::Outage { since: at(1), failures: 3 });
         assert!(health.is_token_refused());
     }
@@ -319,7 +323,7 @@ mod tests {
         assert_eq!(old.condition(at(60)), Condition::Good);
         assert_eq!(old.condition(at(61)), Condition::Stale { since: at(0) });
         let mut health = health();
-        health.after(&run(None), at(30));
+        health.after_run(&run(None), at(30));
         assert_eq!(health.condition(at(90)), Condition::Good);
         assert_eq!(health.condition(at(91)), Condition::Stale { since: at(30) });
         health.stale_after(Duration::from_hours(2));

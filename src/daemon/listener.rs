@@ -5,7 +5,7 @@
 //! few seconds for all of it, and the one that has been there longest goes when there are
 //! too many, so that no caller keeps others out. A name in `Host` that is none of this
 //! machine is refused where only this machine is served: a page in a browser here could
-//! ask in the name of a host of its own (DNS rebinding). Leaves what is told to [`Board`]
+//! ask in the name of a host of its own (DNS rebinding). Leaves what is told to [`StatusBoard`]
 //! and [`Metrics`].
 
 use std::convert::Infallible;
@@ -26,7 +26,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::metrics::{Form, Metrics};
-use super::status::Board;
+use super::status::StatusBoard;
 use crate::listening::{self, is_this_machine};
 use crate::model::Timestamp;
 
@@ -42,7 +42,7 @@ const LONGEST_HEAD: usize = 16 * 1024;
 pub(super) struct Facts {
     /// Where it is served.
     pub(super) address: SocketAddr,
-    pub(super) board: Board,
+    pub(super) board: StatusBoard,
     pub(super) metrics: Arc<Metrics>,
     /// Tells the time.
     pub(super) now: fn() -> Timestamp,
@@ -73,14 +73,14 @@ impl Listener {
         let listener = TcpListener::bind(address).await?;
         // The port may have been left to the system.
         tracing::info!(address = %listener.local_addr()?, "telling the status");
-        let converse = move |stream, _| converse(stream, facts.clone());
+        let converse = move |stream, _| serve_connection(stream, facts.clone());
         Ok(Listener { serving: tokio::spawn(listening::serve(listener, PLACES, converse)) })
     }
 }
 
-async fn converse(stream: TcpStream, facts: Facts) {
+async fn serve_connection(stream: TcpStream, facts: Facts) {
     let service = service_fn(|request| {
-        let answer = answer(&request, &facts);
+        let answer = answer_request(&request, &facts);
         async { Ok::<_, Infallible>(answer) }
     });
     let connection = http1::Builder::new()
@@ -96,42 +96,52 @@ async fn converse(stream: TcpStream, facts: Facts) {
     }
 }
 
-fn answer(request: &Request<Incoming>, facts: &Facts) -> Response<Full<Bytes>> {
+fn answer_request(request: &Request<Incoming>, facts: &Facts) -> Response<Full<Bytes>> {
     const TEXT: &str = "text/plain; charset=utf-8";
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return reply(StatusCode::METHOD_NOT_ALLOWED, TEXT, "only GET and HEAD\n".to_owned());
+        return text_response(
+            StatusCode::METHOD_NOT_ALLOWED,
+            TEXT,
+            "only GET and HEAD\n".to_owned(),
+        );
     }
     if facts.address.ip().is_loopback() && !is_this_machine(request) {
         let refused = "this address answers to localhost and IP addresses only\n".to_owned();
-        return reply(StatusCode::MISDIRECTED_REQUEST, TEXT, refused);
+        return text_response(StatusCode::MISDIRECTED_REQUEST, TEXT, refused);
     }
     let now = (facts.now)();
-    let status = facts.board.status().clone();
-    let line = || status.line(now) + "\n";
+    let status = facts.board.lock_status().clone();
+    let line = || status.status_line(now) + "\n";
     let good = |good| if good { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     match request.uri().path() {
         "/livez" => {
             let said = if status.is_alive() { "alive\n" } else { "stuck\n" };
-            reply(good(status.is_alive()), TEXT, said.to_owned())
+            text_response(good(status.is_alive()), TEXT, said.to_owned())
         }
-        "/healthz" => reply(good(status.health.condition(now).is_good()), TEXT, line()),
-        "/readyz" => reply(good(status.is_ready(now)), TEXT, line()),
-        "/status.json" => {
-            reply(StatusCode::OK, "application/json", format!("{:#}\n", status.json(now)))
-        }
+        "/healthz" => text_response(good(status.health.condition(now).is_good()), TEXT, line()),
+        "/readyz" => text_response(good(status.is_ready(now)), TEXT, line()),
+        "/status.json" => text_response(
+            StatusCode::OK,
+            "application/json",
+            format!("{:#}\n", status.to_json(now)),
+        ),
         "/metrics" => {
-            let form = Form::wanted(request.headers().get_all(header::ACCEPT));
-            reply(StatusCode::OK, form.content_type(), facts.metrics.text(form, &status, now))
+            let form = Form::from_accept(request.headers().get_all(header::ACCEPT));
+            text_response(
+                StatusCode::OK,
+                form.content_type(),
+                facts.metrics.render_text(form, &status, now),
+            )
         }
         _ => {
             let there =
                 "there are /livez, /readyz, /healthz, /metrics and /status.json\n".to_owned();
-            reply(StatusCode::NOT_FOUND, TEXT, there)
+            text_response(StatusCode::NOT_FOUND, TEXT, there)
         }
     }
 }
 
-fn reply(status: StatusCode, content: &'static str, body: String) -> Response<Full<Bytes>> {
+fn text_response(status: StatusCode, content: &'static str, body: String) -> Response<Full<Bytes>> {
     let mut answer = Response::new(Full::new(Bytes::from(body)));
     *answer.status_mut() = status;
     let headers = answer.headers_mut();

@@ -3,12 +3,12 @@
 //! Owns looking for a token that was missing, and starting again what a defect has ended.
 //! Leaves when that is looked at to the loop.
 
-use super::control::Desk;
+use super::control::ControlServer;
 use super::listener::Listener;
 use super::running::Daemon;
 use super::start;
-use super::token::Refusal;
-use super::watch::Watch;
+use super::token::TokenRefusal;
+use super::watch::SourceWatcher;
 use super::web;
 use crate::report::ReportedError;
 use crate::web::Web;
@@ -24,14 +24,15 @@ impl Daemon<'_> {
         let read = tokio::task::spawn_blocking(move || token.read().map(drop)).await;
         match read {
             Ok(Ok(())) => {
-                self.board.status().waiting_for = None;
+                self.board.lock_status().waiting_for = None;
                 true
             }
             Ok(Err(error)) => {
-                let why = ReportedError::of(&error, 2, "").message;
+                let why = ReportedError::from_error(&error, 2, "").message;
                 tracing::debug!("still waiting for the token: {why}");
-                self.board.status().waiting_for = Some(format!("waiting for the token: {why}"));
-                self.refusal = Some(Refusal::missing(self.now(), file));
+                self.board.lock_status().waiting_for =
+                    Some(format!("waiting for the token: {why}"));
+                self.refusal = Some(TokenRefusal::token_missing(self.now(), file));
                 false
             }
             // A defect, which the panic hook has told of.
@@ -40,17 +41,17 @@ impl Daemon<'_> {
     }
 
     /// Starts again what should go on as long as the daemon does, and does not.
-    pub(super) async fn mend(&mut self) {
+    pub(super) async fn restart_watchers(&mut self) {
         if self.ears.desk.has_ended() {
             let dir = &self.engine.config.state.dir;
-            match Desk::open(dir, self.board.tells(self.outside.clock)) {
+            match ControlServer::open(dir, self.board.activity_fn(self.outside.clock)) {
                 Ok(desk) => self.ears.desk = desk,
                 Err(error) => tracing::debug!(%error, "cannot take requests for runs"),
             }
         }
         if self.listener.as_ref().is_some_and(Listener::has_ended) {
             let config = &self.engine.config;
-            match start::listener(config, &self.engine, &self.board, self.outside).await {
+            match start::start_listener(config, &self.engine, &self.board, self.outside).await {
                 Ok(listener) => self.listener = listener,
                 Err(error) => tracing::debug!(%error, "the status is not told"),
             }
@@ -62,8 +63,8 @@ impl Daemon<'_> {
                 Err(error) => tracing::debug!(%error, "the inbox is not served"),
             }
         }
-        if self.watch.as_ref().is_some_and(Watch::has_ended) {
-            self.watch = start::watch(&self.engine, &self.touch);
+        if self.watch.as_ref().is_some_and(SourceWatcher::has_ended) {
+            self.watch = start::start_watcher(&self.engine, &self.touch);
         }
     }
 }

@@ -6,42 +6,42 @@
 //!
 //! | file | owns |
 //! |---|---|
-//! | `tick` | what ticks; when a run is due says [`crate::schedule`] |
+//! | `timer` | what ticks; when a run is due says [`crate::schedule`] |
 //! | `watch` | saves of the source by others |
 //! | `control` | requests of a `--once` beside the daemon |
 //! | `engine` | what the daemon holds of a configuration, and having one run made |
 //! | `worker` | a run in a process of its own, and the words between the two |
-//! | `health`, `tell`, `status` | how it is, and what is said about it |
-//! | `far` | how far a run is, in words |
+//! | `health`, `announce`, `status` | how it is, and what is said about it |
+//! | `worker_progress` | how far a run is, in words |
 //! | `web` | serving the inbox, and the runs that are asked for there |
 //! | `listener`, `metrics`, `hooks` | who is told, on request and unasked |
-//! | `progress`, `systemd` | the watchdog and the rest of sd_notify(3) |
-//! | `token`, `weather` | when Linq is asked again that refused the token, or is down |
+//! | `watchdog`, `systemd` | the watchdog and the rest of sd_notify(3) |
+//! | `token`, `outage` | when Linq is asked again that refused the token, or is down |
 //! | `recent` | the requests of the run before, which count for the rate |
 //! | `start`, `running`, `reload`, `mend` | beginning, the loop itself, another configuration, what came to an end |
 
+mod announce;
 pub mod control;
 mod engine;
-mod far;
 pub mod health;
 pub(crate) mod hooks;
 mod listener;
 mod mend;
 pub mod metrics;
-mod progress;
+mod outage;
 mod recent;
 mod reload;
 mod running;
 mod start;
 pub mod status;
 pub(crate) mod systemd;
-mod tell;
-mod tick;
+mod timer;
 mod token;
 mod watch;
-mod weather;
+mod watchdog;
 mod web;
 mod worker;
+mod worker_progress;
 
 use std::io;
 use std::process::Command;
@@ -50,17 +50,17 @@ use std::time::Duration;
 use tokio_cron_scheduler::JobSchedulerError;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, ConfigError, TokenError};
+use crate::config::{Config, ConfigError, TokenUnreadable};
 use crate::lock::{Holder, LockError};
 use crate::mirror::StateError;
 use crate::model::Timestamp;
 use crate::open::OpenError;
 use crate::web::Helpers;
-pub(crate) use engine::{last_success, metered, span};
-pub(crate) use far::how_far;
-pub(crate) use progress::{Beat, Progress, Pulse};
-pub(crate) use running::stopped;
-pub use worker::work;
+pub(crate) use engine::{last_success, run_span, with_beats};
+pub(crate) use running::stopped_run;
+pub(crate) use watchdog::{Beat, Pulse, Watchdog};
+pub use worker::run_order;
+pub(crate) use worker_progress::how_far;
 
 /// How long a run that was asked to stop may still take for what is in flight.
 pub(crate) const GRACE: Duration = Duration::from_secs(3);
@@ -74,7 +74,7 @@ pub struct Outside<'a> {
     pub stop: &'a CancellationToken,
     /// Reads the configuration again.
     pub reload: &'a dyn Fn() -> Result<Config, ConfigError>,
-    /// This program, to be started as a worker: [`work`].
+    /// This program, to be started as a worker: [`run_order`].
     pub worker: &'a dyn Fn() -> Command,
     /// What the inbox has done in processes of their own.
     pub helpers: &'a Helpers,
@@ -91,7 +91,7 @@ pub enum DaemonError {
     Open(#[from] OpenError),
     /// There is no token.
     #[error(transparent)]
-    Token(#[from] TokenError),
+    Token(#[from] TokenUnreadable),
     /// Another daemon keeps the source in sync.
     #[error(transparent)]
     Source(LockError),
@@ -109,7 +109,7 @@ pub enum DaemonError {
 }
 
 /// Who holds what the daemon needs.
-enum Held {
+enum LockedResource {
     /// That is not what is wrong.
     ByNobody,
     /// A process that the system does not name.
@@ -146,21 +146,21 @@ impl DaemonError {
     }
 
     /// Who holds what is needed.
-    fn held_by(&self) -> Held {
+    fn held_by(&self) -> LockedResource {
         match self {
             DaemonError::Open(OpenError::State(StateError::Held { holder, .. }))
             | DaemonError::Source(LockError::Held { holder, .. }) => {
-                holder.map_or(Held::BySomebody, Held::By)
+                holder.map_or(LockedResource::BySomebody, LockedResource::By)
             }
             DaemonError::Open(_)
             | DaemonError::Token(_)
             | DaemonError::Source(_)
             | DaemonError::Schedule(_)
-            | DaemonError::Listen { .. } => Held::ByNobody,
+            | DaemonError::Listen { .. } => LockedResource::ByNobody,
         }
     }
 
-    fn listen(what: impl Into<String>) -> impl FnOnce(io::Error) -> DaemonError {
+    fn cannot_listen(what: impl Into<String>) -> impl FnOnce(io::Error) -> DaemonError {
         let what = what.into();
         move |source| DaemonError::Listen { what, source }
     }
@@ -173,8 +173,8 @@ impl DaemonError {
 /// When it cannot start. A run that fails is logged, and the next one is made on
 /// schedule.
 pub async fn run(config: Config, outside: Outside<'_>) -> Result<(), DaemonError> {
-    if let Some(daemon) = start::start(config, outside).await? {
-        daemon.serve().await;
+    if let Some(daemon) = start::start_daemon(config, outside).await? {
+        daemon.serve_until_stopped().await;
     }
     Ok(())
 }

@@ -18,7 +18,7 @@ pub(super) struct Recent(Arc<Mutex<VecDeque<Instant>>>);
 
 impl Recent {
     /// A request has ended.
-    pub(super) fn note(&self) {
+    pub(super) fn note_request(&self) {
         let mut ended = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if ended.len() == MOST {
             ended.pop_front();
@@ -27,7 +27,7 @@ impl Recent {
     }
 
     /// How long ago each of them ended.
-    pub(super) fn ages(&self) -> Vec<Duration> {
+    pub(super) fn request_ages(&self) -> Vec<Duration> {
         let ended = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         ended.iter().map(Instant::elapsed).collect()
     }

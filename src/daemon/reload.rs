@@ -4,7 +4,7 @@
 //! what begins anew with a new one: everything that may fail is done before anything is
 //! given up.
 
-use super::control::Desk;
+use super::control::ControlServer;
 use super::engine::Prepared;
 use super::hooks::Hooks;
 use super::listener::Listener;
@@ -20,7 +20,7 @@ use crate::web::Web;
 struct Taken {
     prepared: Prepared,
     /// Where requests are taken, if that is elsewhere.
-    desk: Option<Desk>,
+    desk: Option<ControlServer>,
     /// Where the status is told.
     listener: Telling,
     /// Where the inbox is served.
@@ -46,14 +46,14 @@ enum Telling {
 impl Daemon<'_> {
     /// Reads the configuration again; the one before stays if there is anything wrong
     /// with the new one.
-    pub(super) async fn reload(&mut self) {
-        systemd::reloading();
+    pub(super) async fn reload_config(&mut self) {
+        systemd::notify_reloading();
         let taken = self.take_configuration().await;
         let outcome = if taken { ReloadOutcome::Taken } else { ReloadOutcome::Refused };
-        self.board.status().reload = Some(Reload { at: self.now(), outcome });
-        systemd::ready(&self.line());
+        self.board.lock_status().reload = Some(Reload { at: self.now(), outcome });
+        systemd::notify_ready(&self.status_line());
         if taken && self.may_ask() {
-            self.once(Vec::new()).await;
+            self.run_once(Vec::new()).await;
         }
     }
 
@@ -71,14 +71,14 @@ impl Daemon<'_> {
         for warning in &config.warnings {
             tracing::warn!("{warning}");
         }
-        match self.prepare(config).await {
+        match self.prepare_reload(config).await {
             Ok(taken) => {
                 self.settle_in(taken);
                 true
             }
             Err(error) => {
                 let hint = error.hint();
-                let message = ReportedError::of(&error, error.exit_code(), "").message;
+                let message = ReportedError::from_error(&error, error.exit_code(), "").message;
                 tracing::error!(hint, "{kept}: {message}");
                 false
             }
@@ -86,15 +86,16 @@ impl Daemon<'_> {
     }
 
     /// Gets everything ready that may fail. The configuration in force stays.
-    async fn prepare(&mut self, config: Config) -> Result<Taken, DaemonError> {
+    async fn prepare_reload(&mut self, config: Config) -> Result<Taken, DaemonError> {
         config.linq.token.read()?;
-        let prepared = self.engine.prepare(config)?;
+        let prepared = self.engine.prepare_config(config)?;
         let (old, new) = (&self.engine.config, &prepared.config);
         let desk = if new.state.dir == old.state.dir {
             None
         } else {
-            let desk = Desk::open(&new.state.dir, self.board.tells(self.outside.clock));
-            Some(desk.map_err(DaemonError::listen("requests for runs"))?)
+            let desk =
+                ControlServer::open(&new.state.dir, self.board.activity_fn(self.outside.clock));
+            Some(desk.map_err(DaemonError::cannot_listen("requests for runs"))?)
         };
         let listener = if new.status.listen == old.status.listen {
             Telling::AsBefore
@@ -115,7 +116,7 @@ impl Daemon<'_> {
     /// exclude each other: then the old one is given up for the new one, and taken again if
     /// that fails.
     async fn listen_elsewhere(&mut self, new: &Config) -> Result<Option<Listener>, DaemonError> {
-        let started = start::listener(new, &self.engine, &self.board, self.outside).await;
+        let started = start::start_listener(new, &self.engine, &self.board, self.outside).await;
         let (Some(to), Some(from)) = (new.status.listen, self.engine.config.status.listen) else {
             return started;
         };
@@ -123,10 +124,11 @@ impl Daemon<'_> {
             return started;
         }
         self.listener = None;
-        let again = start::listener(new, &self.engine, &self.board, self.outside).await;
+        let again = start::start_listener(new, &self.engine, &self.board, self.outside).await;
         if again.is_err() {
             let old = &self.engine.config;
-            let restored = start::listener(old, &self.engine, &self.board, self.outside).await;
+            let restored =
+                start::start_listener(old, &self.engine, &self.board, self.outside).await;
             self.listener = restored.unwrap_or_else(|error| {
                 tracing::error!(%error, "the status is not told");
                 None
@@ -138,7 +140,7 @@ impl Daemon<'_> {
     /// Goes on with a configuration for which everything is ready.
     fn settle_in(&mut self, taken: Taken) {
         let Taken { prepared, desk, listener, web } = taken;
-        self.engine.replace(prepared);
+        self.engine.replace_config(prepared);
         if let Some(desk) = desk {
             self.ears.desk = desk;
         }
@@ -154,11 +156,11 @@ impl Daemon<'_> {
         self.hooks = Hooks::new(&config.hooks);
         self.notifier = start::notifier(config);
         self.refusal = None;
-        self.watch = start::watch(&self.engine, &self.touch);
-        self.timetable = start::timetable(config, self.outside);
+        self.watch = start::start_watcher(&self.engine, &self.touch);
+        self.timetable = start::new_timetable(config, self.outside);
         let now = self.now();
         let linq_down = self.engine.linq_down();
-        let mut status = self.board.status();
+        let mut status = self.board.lock_status();
         status.configured_at = now;
         status.schedule = config.sync.schedule.to_string();
         status.waiting_for = None;

@@ -5,24 +5,24 @@ use tokio::signal::unix::Signal;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::control::{Answer, Asked, Desk};
+use super::announce::{self, look_at_health};
+use super::control::{ControlServer, PendingRequest, RunReply};
 use super::engine::{Engine, RunTerms};
 use super::health::{Condition, News};
 use super::hooks::Hooks;
 use super::listener::Listener;
-use super::progress::Progress;
-use super::status::Board;
-use super::tell::{self, look_at_health};
-use super::tick::Ticker;
-use super::token::Refusal;
-use super::watch::Watch;
-use super::weather::{self, Weather};
+use super::outage::{self, OutageProbes};
+use super::status::StatusBoard;
+use super::timer::Ticker;
+use super::token::TokenRefusal;
+use super::watch::SourceWatcher;
+use super::watchdog::Watchdog;
 use super::worker::Made;
 use super::{GRACE, Outside, metrics, systemd};
 use crate::model::{Limit, Timestamp};
 use crate::notification::Notifier;
 use crate::report::RunReport;
-use crate::run::{Ran, RunError};
+use crate::run::{RunError, RunResult};
 use crate::schedule::Timetable;
 use crate::web::{RunWanted, Undo, Web};
 
@@ -33,78 +33,78 @@ const TOKEN_REFUSED: u8 = 5;
 pub(super) struct Daemon<'a> {
     pub(super) outside: Outside<'a>,
     pub(super) engine: Engine,
-    pub(super) ears: Ears,
-    pub(super) watch: Option<Watch>,
+    pub(super) ears: DaemonInputs,
+    pub(super) watch: Option<SourceWatcher>,
     pub(super) touch: mpsc::Sender<()>,
     pub(super) timetable: Timetable,
-    pub(super) board: Board,
+    pub(super) board: StatusBoard,
     pub(super) listener: Option<Listener>,
     pub(super) web: Option<Web>,
     /// Where the inbox asks for runs.
     pub(super) wants: mpsc::Sender<RunWanted>,
     pub(super) hooks: Hooks,
     pub(super) notifier: Notifier,
-    pub(super) refusal: Option<Refusal>,
-    pub(super) weather: Weather,
+    pub(super) refusal: Option<TokenRefusal>,
+    pub(super) weather: OutageProbes,
     /// The condition that people know.
     pub(super) condition: Condition,
 }
 
 /// What the daemon listens to.
-pub(super) struct Ears {
+pub(super) struct DaemonInputs {
     pub(super) hangup: Signal,
     pub(super) tell: Signal,
-    pub(super) desk: Desk,
+    pub(super) desk: ControlServer,
     pub(super) touched: mpsc::Receiver<()>,
     pub(super) wanted: mpsc::Receiver<RunWanted>,
     pub(super) ticker: Ticker,
 }
 
 /// What the daemon hears.
-enum Heard {
+enum DaemonEvent {
     Stop,
     Hangup,
     Tell,
-    Asked(Asked),
+    Asked(PendingRequest),
     Touched,
     Wanted(RunWanted),
     Tick,
 }
 
-impl Ears {
-    async fn listen(&mut self, outside: Outside<'_>) -> Heard {
+impl DaemonInputs {
+    async fn next_event(&mut self, outside: Outside<'_>) -> DaemonEvent {
         tokio::select! {
             biased;
-            () = outside.stop.cancelled() => Heard::Stop,
-            Some(()) = self.hangup.recv() => Heard::Hangup,
-            Some(()) = self.tell.recv() => Heard::Tell,
-            Some(asked) = self.desk.requests.recv() => Heard::Asked(asked),
-            Some(()) = self.touched.recv() => Heard::Touched,
-            Some(wanted) = self.wanted.recv() => Heard::Wanted(wanted),
-            () = self.ticker.tick() => Heard::Tick,
+            () = outside.stop.cancelled() => DaemonEvent::Stop,
+            Some(()) = self.hangup.recv() => DaemonEvent::Hangup,
+            Some(()) = self.tell.recv() => DaemonEvent::Tell,
+            Some(asked) = self.desk.requests.recv() => DaemonEvent::Asked(asked),
+            Some(()) = self.touched.recv() => DaemonEvent::Touched,
+            Some(wanted) = self.wanted.recv() => DaemonEvent::Wanted(wanted),
+            () = self.ticker.tick() => DaemonEvent::Tick,
         }
     }
 }
 
 impl Daemon<'_> {
     /// Makes runs until it is told to stop.
-    pub(super) async fn serve(mut self) {
-        self.begin().await;
+    pub(super) async fn serve_until_stopped(mut self) {
+        self.first_run().await;
         loop {
-            match self.ears.listen(self.outside).await {
-                Heard::Stop => break,
-                Heard::Hangup => self.reload().await,
-                Heard::Tell => self.tell(),
-                Heard::Asked(asked) => self.asked(asked).await,
-                Heard::Touched if self.may_ask() && self.has_token().await => {
-                    self.once(Vec::new()).await;
+            match self.ears.next_event(self.outside).await {
+                DaemonEvent::Stop => break,
+                DaemonEvent::Hangup => self.reload_config().await,
+                DaemonEvent::Tell => self.publish_status(),
+                DaemonEvent::Asked(asked) => self.on_request(asked).await,
+                DaemonEvent::Touched if self.may_ask() && self.has_token().await => {
+                    self.run_once(Vec::new()).await;
                 }
-                Heard::Touched => {}
-                Heard::Wanted(wanted) => self.wanted(wanted).await,
-                Heard::Tick => self.tick().await,
+                DaemonEvent::Touched => {}
+                DaemonEvent::Wanted(wanted) => self.wanted(wanted).await,
+                DaemonEvent::Tick => self.on_tick().await,
             }
         }
-        systemd::stopping(GRACE);
+        systemd::notify_stopping(GRACE);
         self.hooks.stop().await;
         self.engine.say_last(self.notifier).await;
         self.ears.desk.close().await;
@@ -117,29 +117,29 @@ impl Daemon<'_> {
     }
 
     /// How it is, in a line.
-    pub(super) fn line(&self) -> String {
-        self.board.status().line(self.now())
+    pub(super) fn status_line(&self) -> String {
+        self.board.lock_status().status_line(self.now())
     }
 
-    fn tell(&self) {
-        tracing::info!(target: "linqsync::status", "{}", self.line());
-        systemd::status(&self.line());
+    fn publish_status(&self) {
+        tracing::info!(target: "linqsync::status", "{}", self.status_line());
+        systemd::notify_status(&self.status_line());
     }
 
     /// Makes the first run, unless Linq is still to be left alone.
-    async fn begin(&mut self) {
+    async fn first_run(&mut self) {
         self.look_at_linq();
         if self.is_to_be_left_alone() || self.refusal.is_some() {
-            tracing::info!("no run yet: {}", self.line());
+            tracing::info!("no run yet: {}", self.status_line());
         } else {
-            self.once(Vec::new()).await;
+            self.run_once(Vec::new()).await;
         }
     }
 
     /// A second has passed.
-    async fn tick(&mut self) {
-        systemd::alive();
-        self.board.status().ticked = Instant::now();
+    async fn on_tick(&mut self) {
+        systemd::notify_watchdog();
+        self.board.lock_status().ticked = Instant::now();
         let before = self.condition;
         self.look_at_health();
         if before.is_good() != self.condition.is_good() {
@@ -147,34 +147,34 @@ impl Daemon<'_> {
         }
         self.engine.notify(&mut self.notifier).await;
         self.look_at_linq();
-        self.mend().await;
+        self.restart_watchers().await;
         let now = self.now();
         let due = self.timetable.is_due(&Local, now);
         let token = &self.engine.config.linq.token;
-        let down = self.board.status().linq_down;
+        let down = self.board.lock_status().linq_down;
         let again = self.refusal.is_some_and(|refusal| refusal.is_over(token, down, now));
         let probe = self.weather.is_probe_due(down, now);
         if (again || due || probe) && self.may_ask() && self.has_token().await {
-            self.once(Vec::new()).await;
+            self.run_once(Vec::new()).await;
         }
     }
 
     /// Sees what the state remembers of Linq, and tells when it is asked next.
     fn look_at_linq(&mut self) {
         let down = self.engine.linq_down();
-        let mut status = self.board.status();
+        let mut status = self.board.lock_status();
         status.linq_down = down;
         status.next_run = self.weather.next_run(down, self.timetable.next());
     }
 
     fn is_to_be_left_alone(&self) -> bool {
-        weather::is_to_be_left_alone(self.board.status().linq_down, self.now())
+        outage::is_to_be_left_alone(self.board.lock_status().linq_down, self.now())
     }
 
     /// Whether Linq may be asked on our own account.
     pub(super) fn may_ask(&self) -> bool {
         let token = &self.engine.config.linq.token;
-        let down = self.board.status().linq_down;
+        let down = self.board.lock_status().linq_down;
         if !self.refusal.is_none_or(|refusal| refusal.is_over(token, down, self.now())) {
             tracing::debug!("no run: there was no token that Linq takes a short while ago");
             return false;
@@ -188,24 +188,24 @@ impl Daemon<'_> {
 
     /// Makes a run for whoever asked for one so far; who asks during a run gets the
     /// next one, since this one may have read both sides already.
-    async fn asked(&mut self, first: Asked) {
+    async fn on_request(&mut self, first: PendingRequest) {
         let mut asked = vec![first];
         while let Ok(more) = self.ears.desk.requests.try_recv() {
             asked.push(more);
         }
-        let pair = self.engine.pair();
+        let pair = self.engine.sync_pair();
         let (ours, others): (Vec<_>, Vec<_>) =
             asked.into_iter().partition(|asked| asked.request.pair == pair);
         let why = format!("the daemon that holds this state keeps {pair} the same");
-        answer(others, &Answer::refusal(why));
+        answer_requests(others, &RunReply::refused_because(why));
         // Each limit is meant for one run.
         let (limited, plain): (Vec<_>, Vec<_>) =
             ours.into_iter().partition(|asked| asked.request.max_deletes.is_some());
         if !plain.is_empty() {
-            self.once(plain).await;
+            self.run_once(plain).await;
         }
         for one in limited {
-            self.once(vec![one]).await;
+            self.run_once(vec![one]).await;
         }
     }
 
@@ -230,14 +230,14 @@ impl Daemon<'_> {
     }
 
     /// Makes one run, and answers those who asked for it.
-    pub(super) async fn once(&mut self, asked: Vec<Asked>) {
+    pub(super) async fn run_once(&mut self, asked: Vec<PendingRequest>) {
         let limit = asked.first().and_then(|asked| asked.request.max_deletes.as_deref());
         let Ok(max_deletes) = limit.map(str::parse).transpose() else {
             let why = "--max-deletes is neither a number nor a percentage".to_owned();
-            return answer(asked, &Answer::refusal(why));
+            return answer_requests(asked, &RunReply::refused_because(why));
         };
-        let shown = self.make_one(max_deletes, askers(&asked), None).await;
-        answer(asked, &shown);
+        let shown = self.make_one(max_deletes, requesting_users(&asked), None).await;
+        answer_requests(asked, &shown);
     }
 
     /// Makes one run, and tells everybody how it ended.
@@ -246,23 +246,24 @@ impl Daemon<'_> {
         max_deletes: Option<Limit>,
         by: Option<String>,
         undo: Option<Undo>,
-    ) -> Answer {
-        let down = self.board.status().linq_down;
-        self.weather.asks(down);
-        self.board.status().running_since = Some(self.now());
-        systemd::status(&self.line());
-        self.hooks.begins();
+    ) -> RunReply {
+        let down = self.board.lock_status().linq_down;
+        self.weather.note_run(down);
+        self.board.lock_status().running_since = Some(self.now());
+        systemd::notify_status(&self.status_line());
+        self.hooks.run_begins();
         let token_file = self.engine.token_file();
-        let Made { report, answer: shown, no_token, .. } = self.make(max_deletes, by, undo).await;
-        let without_token = no_token.then(|| Refusal::missing(self.now(), token_file));
-        self.record(report, token_file, without_token);
+        let Made { report, answer: shown, no_token, .. } =
+            self.make_run(max_deletes, by, undo).await;
+        let without_token = no_token.then(|| TokenRefusal::token_missing(self.now(), token_file));
+        self.record_run(report, token_file, without_token);
         self.notify().await;
-        systemd::status(&self.line());
+        systemd::notify_status(&self.status_line());
         shown
     }
 
     /// Makes one run, while ticks go on and signals are heard.
-    async fn make(
+    async fn make_run(
         &mut self,
         max_deletes: Option<Limit>,
         by: Option<String>,
@@ -270,10 +271,10 @@ impl Daemon<'_> {
     ) -> Made {
         let Daemon { outside, engine, ears, board, hooks, condition, .. } = self;
         let Outside { clock, stop, worker, .. } = *outside;
-        let mut progress = Progress::of(&engine.pulse, engine.config.linq.settle);
+        let mut progress = Watchdog::watch_pulse(&engine.pulse, engine.config.linq.settle);
         let terms = RunTerms { max_deletes, by, undo, clock: &clock, stop, worker: worker() };
         let far = engine.far.clone();
-        let mut run = std::pin::pin!(engine.run(terms));
+        let mut run = std::pin::pin!(engine.run_once(terms));
         let mut out_of_time = std::pin::pin!(out_of_time(stop));
         let mut stopping = false;
         loop {
@@ -281,22 +282,22 @@ impl Daemon<'_> {
                 made = &mut run => return made,
                 () = stop.cancelled(), if !stopping => {
                     stopping = true;
-                    systemd::stopping(GRACE);
+                    systemd::notify_stopping(GRACE);
                 }
                 // What is in flight stays in the journal, in doubt.
-                () = &mut out_of_time => return Made::without_a_run(stopped(clock()).report),
+                () = &mut out_of_time => return Made::without_a_run(stopped_run(clock()).report),
                 Some(()) = ears.tell.recv() => {
-                    let line = board.is_as_far_as(far.get(), clock());
+                    let line = board.is_as_far_as(far.get_text(), clock());
                     tracing::info!(target: "linqsync::status", "{line}");
-                    systemd::status(&line);
+                    systemd::notify_status(&line);
                 }
                 () = ears.ticker.tick() => {
                     if progress.is_real() {
-                        board.status().ticked = Instant::now();
+                        board.lock_status().ticked = Instant::now();
                         systemd::alive_and_busy();
                     }
-                    if let Some(far) = far.get() && !stopping {
-                        systemd::status(&board.is_as_far_as(Some(far), clock()));
+                    if let Some(far) = far.get_text() && !stopping {
+                        systemd::notify_status(&board.is_as_far_as(Some(far), clock()));
                     }
                     look_at_health(board, hooks, condition, clock());
                 }
@@ -311,7 +312,7 @@ impl Daemon<'_> {
         }
         let now = self.now();
         let health = {
-            let status = self.board.status();
+            let status = self.board.lock_status();
             let last = status.last_run.as_ref().map(|run| run.error.is_none());
             if status.health.condition(now).is_good() {
                 // A hiccup is neither the end of an outage nor the beginning of one.
@@ -324,20 +325,20 @@ impl Daemon<'_> {
     }
 
     /// Remembers how a run ended, and says so.
-    fn record(
+    fn record_run(
         &mut self,
         mut report: RunReport,
-        token_file: Option<super::token::File>,
-        without_token: Option<Refusal>,
+        token_file: Option<super::token::TokenFileStamp>,
+        without_token: Option<TokenRefusal>,
     ) {
         // They name people, and are for whoever asked for the run.
         report.notices.clear();
         let report = &report;
         let now = self.now();
         let refused = report.error.as_ref().is_some_and(|error| error.code == TOKEN_REFUSED);
-        self.refusal = refused.then(|| Refusal::new(now, token_file)).or(without_token);
+        self.refusal = refused.then(|| TokenRefusal::new(now, token_file)).or(without_token);
         let linq_down = self.engine.linq_down();
-        let mut status = self.board.status();
+        let mut status = self.board.lock_status();
         (status.running_since, status.far) = (None, None);
         status.waiting_for = match &report.error {
             Some(error) if without_token.is_some() => {
@@ -349,16 +350,19 @@ impl Daemon<'_> {
         status.next_run = self.weather.next_run(linq_down, self.timetable.next());
         // A run that was stopped says nothing about anybody's health.
         let stopped = self.outside.stop.is_cancelled() && report.error.is_some();
-        let news = if stopped { News::Known } else { status.health.after(report, now) };
+        let news = if stopped { News::Known } else { status.health.after_run(report, now) };
         let before = status.last_run.replace(report.clone());
         drop(status);
-        tell::run(report, before.as_ref(), news);
+        announce::announce_run(report, before.as_ref(), news);
         if !stopped {
-            self.hooks.ended(report);
+            self.hooks.run_ended(report);
         }
         self.look_at_health();
         if let Some(path) = &self.engine.config.status.textfile {
-            metrics::write(path, &self.engine.metrics.text_for_file(&self.board.status(), now));
+            metrics::write(
+                path,
+                &self.engine.metrics.text_for_file(&self.board.lock_status(), now),
+            );
         }
     }
 
@@ -369,14 +373,14 @@ impl Daemon<'_> {
 
 /// Answers everybody who asked for the same run.
 /// Who asked, each once.
-fn askers(asked: &[Asked]) -> Option<String> {
+fn requesting_users(asked: &[PendingRequest]) -> Option<String> {
     let mut by: Vec<&str> = asked.iter().map(|asked| asked.by.as_str()).collect();
     by.sort_unstable();
     by.dedup();
     (!by.is_empty()).then(|| by.join(", "))
 }
 
-fn answer(asked: Vec<Asked>, shown: &Answer) {
+fn answer_requests(asked: Vec<PendingRequest>, shown: &RunReply) {
     for one in asked {
         // Who has gone meanwhile needs no answer.
         let _ = one.answer.send(shown.clone());
@@ -390,9 +394,9 @@ async fn out_of_time(stop: &tokio_util::sync::CancellationToken) {
 }
 
 /// A run that was given up.
-pub(crate) fn stopped(now: Timestamp) -> Ran {
+pub(crate) fn stopped_run(now: Timestamp) -> RunResult {
     let mut report = RunReport::new(now);
-    report.error = Some(RunError::Stopped.reported());
-    report.conclude(now);
-    Ran { report, notices: Vec::new(), left: None }
+    report.error = Some(RunError::Stopped.to_reported_error());
+    report.conclude_outcome(now);
+    RunResult { report, notices: Vec::new(), left: None }
 }

@@ -13,19 +13,19 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
-use super::control::Desk;
+use super::control::ControlServer;
 use super::engine::Engine;
 use super::health::{Condition, Health};
 use super::hooks::Hooks;
 use super::listener::{Facts, Listener};
-use super::running::{Daemon, Ears};
-use super::status::{Board, Status};
-use super::tick::Ticker;
-use super::token::Refusal;
-use super::watch::Watch;
-use super::weather::Weather;
-use super::{DaemonError, Held, Outside, systemd, web};
-use crate::config::{Config, TokenError};
+use super::outage::OutageProbes;
+use super::running::{Daemon, DaemonInputs};
+use super::status::{DaemonStatus, StatusBoard};
+use super::timer::Ticker;
+use super::token::TokenRefusal;
+use super::watch::SourceWatcher;
+use super::{DaemonError, LockedResource, Outside, systemd, web};
+use crate::config::{Config, TokenUnreadable};
 use crate::notification::Notifier;
 use crate::report::ReportedError;
 use crate::schedule::{Timetable, stale_after};
@@ -34,22 +34,23 @@ use crate::schedule::{Timetable, stale_after};
 const ROUND: Duration = Duration::from_secs(1);
 
 /// Starts the daemon; `None` if it is told to stop meanwhile.
-pub(super) async fn start(
+pub(super) async fn start_daemon(
     config: Config,
     outside: Outside<'_>,
 ) -> Result<Option<Daemon<'_>>, DaemonError> {
-    let mut hangup = signal(SignalKind::hangup()).map_err(DaemonError::listen("SIGHUP"))?;
-    let tell = signal(SignalKind::user_defined1()).map_err(DaemonError::listen("SIGUSR1"))?;
+    let mut hangup = signal(SignalKind::hangup()).map_err(DaemonError::cannot_listen("SIGHUP"))?;
+    let tell =
+        signal(SignalKind::user_defined1()).map_err(DaemonError::cannot_listen("SIGUSR1"))?;
     let Some(engine) = take_hold(config, outside, &mut hangup).await? else { return Ok(None) };
-    let board = board(&engine, outside);
-    let desk = Desk::open(&engine.config.state.dir, board.tells(outside.clock))
-        .map_err(DaemonError::listen("requests for runs"))?;
+    let board = new_status_board(&engine, outside);
+    let desk = ControlServer::open(&engine.config.state.dir, board.activity_fn(outside.clock))
+        .map_err(DaemonError::cannot_listen("requests for runs"))?;
     let refusal = look_for_token(&engine, &board, outside)?;
-    let listener = listener(&engine.config, &engine, &board, outside).await?;
+    let listener = start_listener(&engine.config, &engine, &board, outside).await?;
     let (wants, wanted) = mpsc::channel(web::PLACES);
     let web = web::serve(&engine.config, &board, &wants, outside).await?;
     let (say, touched) = mpsc::channel(1);
-    let ears = Ears { hangup, tell, desk, touched, wanted, ticker: Ticker::start().await? };
+    let ears = DaemonInputs { hangup, tell, desk, touched, wanted, ticker: Ticker::start().await? };
     let daemon = Daemon {
         board,
         listener,
@@ -57,17 +58,17 @@ pub(super) async fn start(
         wants,
         hooks: Hooks::new(&engine.config.hooks),
         notifier: notifier(&engine.config),
-        timetable: timetable(&engine.config, outside),
-        watch: watch(&engine, &say),
+        timetable: new_timetable(&engine.config, outside),
+        watch: start_watcher(&engine, &say),
         touch: say,
         refusal,
-        weather: Weather::default(),
+        weather: OutageProbes::default(),
         condition: Condition::Good,
         engine,
         ears,
         outside,
     };
-    announce(&daemon);
+    announce_start(&daemon);
     Ok(Some(daemon))
 }
 
@@ -88,22 +89,22 @@ async fn take_hold(
             Err(error) => error,
         };
         let passes = match error.held_by() {
-            Held::ByNobody => return Err(error),
-            Held::BySomebody => true,
-            Held::By(holder) => !(outside.is_daemon)(holder.pid),
+            LockedResource::ByNobody => return Err(error),
+            LockedResource::BySomebody => true,
+            LockedResource::By(holder) => !(outside.is_daemon)(holder.pid),
         };
         // A daemon that was there a moment ago may have been about to end, as in a restart.
         if !passes && std::mem::replace(&mut is_certain, true) {
             return Err(error);
         }
-        let why = ReportedError::of(&error, 7, "").message;
+        let why = ReportedError::from_error(&error, 7, "").message;
         if passes && told != why {
             tracing::warn!("waiting: {why}");
             // Nothing is wrong with the configuration: it has started, and waits.
-            systemd::ready(&format!("waiting: {why}"));
+            systemd::notify_ready(&format!("waiting: {why}"));
             told = why;
         }
-        systemd::alive();
+        systemd::notify_watchdog();
         tokio::select! {
             () = outside.stop.cancelled() => return Ok(None),
             Some(()) = hangup.recv() => match (outside.reload)() {
@@ -119,25 +120,25 @@ async fn take_hold(
 /// that nobody can change as long as this process lives, is the configuration's.
 fn look_for_token(
     engine: &Engine,
-    board: &Board,
+    board: &StatusBoard,
     outside: Outside<'_>,
-) -> Result<Option<Refusal>, DaemonError> {
+) -> Result<Option<TokenRefusal>, DaemonError> {
     let file = engine.token_file();
     let Err(error) = engine.config.linq.token.read() else { return Ok(None) };
-    if matches!(error, TokenError::Unset) || !engine.config.linq.token.may_change() {
+    if matches!(error, TokenUnreadable::Unset) || !engine.config.linq.token.may_change() {
         return Err(error.into());
     }
-    let why = ReportedError::of(&error, 2, "").message;
+    let why = ReportedError::from_error(&error, 2, "").message;
     tracing::error!("waiting for the token: {why}");
-    board.status().waiting_for = Some(format!("waiting for the token: {why}"));
-    Ok(Some(Refusal::missing((outside.clock)(), file)))
+    board.lock_status().waiting_for = Some(format!("waiting for the token: {why}"));
+    Ok(Some(TokenRefusal::token_missing((outside.clock)(), file)))
 }
 
 /// Serves what `status.listen` asks for.
-pub(super) async fn listener(
+pub(super) async fn start_listener(
     config: &Config,
     engine: &Engine,
-    board: &Board,
+    board: &StatusBoard,
     outside: Outside<'_>,
 ) -> Result<Option<Listener>, DaemonError> {
     let Some(address) = config.status.listen else { return Ok(None) };
@@ -145,13 +146,13 @@ pub(super) async fn listener(
     let facts = Facts { address, board: board.clone(), metrics, now: outside.clock };
     let started = Listener::start(address, facts).await;
     let what = format!("questions at {address} (status.listen)");
-    started.map(Some).map_err(DaemonError::listen(what))
+    started.map(Some).map_err(DaemonError::cannot_listen(what))
 }
 
-fn board(engine: &Engine, outside: Outside<'_>) -> Board {
+fn new_status_board(engine: &Engine, outside: Outside<'_>) -> StatusBoard {
     let now = (outside.clock)();
     let stale_after = stale_after(&engine.config, now);
-    Board::new(Status {
+    StatusBoard::new(DaemonStatus {
         started_at: now,
         configured_at: now,
         ticked: Instant::now(),
@@ -172,22 +173,24 @@ pub(super) fn notifier(config: &Config) -> Notifier {
     Notifier::new(config.notify.as_ref(), config.inbox())
 }
 
-pub(super) fn timetable(config: &Config, outside: Outside<'_>) -> Timetable {
+pub(super) fn new_timetable(config: &Config, outside: Outside<'_>) -> Timetable {
     let (schedule, jitter) = (&config.sync.schedule, config.sync.jitter);
     Timetable::new(schedule, jitter, fastrand::u64(..), &Local, (outside.clock)())
 }
 
-pub(super) fn watch(engine: &Engine, touched: &mpsc::Sender<()>) -> Option<Watch> {
+pub(super) fn start_watcher(engine: &Engine, touched: &mpsc::Sender<()>) -> Option<SourceWatcher> {
     let wanted = engine.config.sync.watch;
-    wanted.then(|| Watch::start(engine.place(), engine.known.clone(), touched.clone()))
+    wanted.then(|| {
+        SourceWatcher::start(engine.source_location(), engine.known.clone(), touched.clone())
+    })
 }
 
-fn announce(daemon: &Daemon<'_>) {
+fn announce_start(daemon: &Daemon<'_>) {
     let config = &daemon.engine.config;
     tracing::info!(
         source = %config.source.path.display(),
         schedule = %config.sync.schedule,
         "started"
     );
-    systemd::ready(&daemon.line());
+    systemd::notify_ready(&daemon.status_line());
 }

@@ -10,7 +10,7 @@ use chrono::{SecondsFormat, TimeDelta};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::control::Standing;
+use super::control::DaemonActivity;
 use super::health::{Condition, Health};
 use crate::mirror::{LinqDown, WhyDown};
 use crate::model::Timestamp;
@@ -21,11 +21,11 @@ const STUCK: Duration = Duration::from_mins(2);
 
 /// The facts, shared between the daemon and those who tell them.
 #[derive(Clone, Debug)]
-pub struct Board(Arc<Mutex<Status>>);
+pub struct StatusBoard(Arc<Mutex<DaemonStatus>>);
 
 /// The facts about the daemon.
 #[derive(Clone, Debug)]
-pub struct Status {
+pub struct DaemonStatus {
     /// When the process started.
     pub started_at: Timestamp,
     /// When the configuration in force was read.
@@ -70,36 +70,43 @@ pub enum ReloadOutcome {
     Refused,
 }
 
-impl Board {
+impl StatusBoard {
     /// A board with these facts.
-    pub fn new(status: Status) -> Board {
-        Board(Arc::new(Mutex::new(status)))
+    pub fn new(status: DaemonStatus) -> StatusBoard {
+        StatusBoard(Arc::new(Mutex::new(status)))
     }
 
     /// What tells those who ask at the desk.
-    pub(super) fn tells(&self, now: fn() -> Timestamp) -> Arc<dyn Fn() -> Standing + Send + Sync> {
+    pub(super) fn activity_fn(
+        &self,
+        now: fn() -> Timestamp,
+    ) -> Arc<dyn Fn() -> DaemonActivity + Send + Sync> {
         let board = self.clone();
         Arc::new(move || {
-            let status = board.status();
+            let status = board.lock_status();
             let healthy = status.health.condition(now()).is_good();
-            Standing { running_since: status.running_since, next_run: status.next_run, healthy }
+            DaemonActivity {
+                running_since: status.running_since,
+                next_run: status.next_run,
+                healthy,
+            }
         })
     }
 
     /// Notes how far the run is, and says how it is all in all.
     pub(super) fn is_as_far_as(&self, far: Option<String>, now: Timestamp) -> String {
-        let mut status = self.status();
+        let mut status = self.lock_status();
         status.far = far;
-        status.line(now)
+        status.status_line(now)
     }
 
     /// The facts, to read or to change, for as short as possible.
-    pub fn status(&self) -> MutexGuard<'_, Status> {
+    pub fn lock_status(&self) -> MutexGuard<'_, DaemonStatus> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Status {
+impl DaemonStatus {
     /// Whether the daemon is not stuck, whatever becomes of its runs.
     pub fn is_alive(&self) -> bool {
         self.ticked.elapsed() < STUCK
@@ -112,23 +119,23 @@ impl Status {
     }
 
     /// One line for people: how it is, what waits, what was and what comes.
-    pub fn line(&self, now: Timestamp) -> String {
-        let mut parts = vec![self.state(now)];
-        parts.extend(self.last_run.as_ref().and_then(|run| waiting(&run.open)));
+    pub fn status_line(&self, now: Timestamp) -> String {
+        let mut parts = vec![self.state_text(now)];
+        parts.extend(self.last_run.as_ref().and_then(|run| waiting_text(&run.open)));
         if let Some(since) = self.running_since {
             let far = self.far.as_ref().map_or_else(String::new, |far| format!(" ({far})"));
-            parts.push(format!("a run is being made for {}{far}", ago(now, since)));
+            parts.push(format!("a run is being made for {}{far}", ago_text(now, since)));
         }
         if let Some(run) = &self.last_run {
-            parts.push(format!("last run {} ago", ago(now, run.finished_at)));
+            parts.push(format!("last run {} ago", ago_text(now, run.finished_at)));
         }
         if let Some(next) = self.next_run.filter(|_| self.running_since.is_none()) {
-            parts.push(format!("next run in {}", ago(next, now)));
+            parts.push(format!("next run in {}", ago_text(next, now)));
         }
         parts.join("; ")
     }
 
-    fn state(&self, now: Timestamp) -> String {
+    fn state_text(&self, now: Timestamp) -> String {
         if let Some(waiting) = &self.waiting_for {
             return waiting.clone();
         }
@@ -136,19 +143,19 @@ impl Status {
         if let Some(down) = down {
             return down.to_string();
         }
-        let failures = match self.health.failures() {
+        let failures = match self.health.failure_count() {
             1 => "1 run".to_owned(),
             more => format!("{more} runs"),
         };
         match (self.health.condition(now), &self.last_run) {
             (Condition::Stale { since }, _) => {
-                format!("no run has succeeded for {}", ago(now, since))
+                format!("no run has succeeded for {}", ago_text(now, since))
             }
             (Condition::TokenRefused { since }, _) => {
-                format!("Linq has refused the token for {}", ago(now, since))
+                format!("Linq has refused the token for {}", ago_text(now, since))
             }
             (Condition::Failing { since }, _) => {
-                format!("failing for {} ({failures})", ago(now, since))
+                format!("failing for {} ({failures})", ago_text(now, since))
             }
             (Condition::Good, None) => "started".to_owned(),
             (Condition::Good, Some(run)) if run.error.is_some() => {
@@ -162,7 +169,7 @@ impl Status {
     }
 
     /// The document `linqsync.service/1`.
-    pub fn json(&self, now: Timestamp) -> Value {
+    pub fn to_json(&self, now: Timestamp) -> Value {
         let condition = self.health.condition(now);
         json!({
             "schema": "linqsync.service/1",
@@ -173,17 +180,17 @@ impl Status {
             "alive": self.is_alive(),
             "condition": condition.name(),
             "waiting_for": self.waiting_for,
-            "since": condition.since().map(second),
-            "status": self.line(now),
-            "started_at": second(self.started_at),
-            "running_since": self.running_since.map(second),
-            "last_success": self.health.last_success().map(second),
-            "failures": self.health.failures(),
+            "since": condition.since().map(second_text),
+            "status": self.status_line(now),
+            "started_at": second_text(self.started_at),
+            "running_since": self.running_since.map(second_text),
+            "last_success": self.health.last_success().map(second_text),
+            "failures": self.health.failure_count(),
             "schedule": self.schedule,
-            "next_run": self.next_run.map(second),
+            "next_run": self.next_run.map(second_text),
             "linq_down": self.linq_down,
             "last_reload": self.reload.map(|reload| json!({
-                "at": second(reload.at),
+                "at": second_text(reload.at),
                 "taken": reload.outcome == ReloadOutcome::Taken,
             })),
             "last_run": self.last_run,
@@ -191,13 +198,13 @@ impl Status {
     }
 }
 
-fn waiting(open: &Open) -> Option<String> {
+fn waiting_text(open: &Open) -> Option<String> {
     let Open { conflicts, ambiguous, rejected, .. } = *open;
     let counts = [
         (conflicts, "in conflict"),
         (ambiguous, "ambiguous"),
         (rejected, "rejected"),
-        (open.held(), "held"),
+        (open.held_count(), "held"),
     ];
     let told: Vec<String> = counts
         .into_iter()
@@ -208,7 +215,7 @@ fn waiting(open: &Open) -> Option<String> {
 }
 
 /// A length of time in at most two units, such as `1h 5m`.
-pub(crate) fn length(time: TimeDelta) -> String {
+pub(crate) fn length_text(time: TimeDelta) -> String {
     let seconds = u64::try_from(time.num_seconds()).unwrap_or_default();
     let unit = match seconds {
         0..600 => 1,
@@ -218,11 +225,11 @@ pub(crate) fn length(time: TimeDelta) -> String {
     humantime::format_duration(std::time::Duration::from_secs(seconds / unit * unit)).to_string()
 }
 
-fn ago(now: Timestamp, then: Timestamp) -> String {
-    length(now - then)
+fn ago_text(now: Timestamp, then: Timestamp) -> String {
+    length_text(now - then)
 }
 
-fn second(at: Timestamp) -> String {
+fn second_text(at: Timestamp) -> String {
     at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
@@ -235,8 +242,8 @@ mod tests {
         chrono::DateTime::from_timestamp(1_800_000_000 + second, 0).unwrap()
     }
 
-    fn status() -> Status {
-        Status {
+    fn status() -> DaemonStatus {
+        DaemonStatus {
             started_at: at(0),
             configured_at: at(0),
             schedule: "every 5m".to_owned(),
@@ -252,28 +259,28 @@ mod tests {
         }
     }
 
-    fn finished(status: &mut Status, mut report: RunReport, now: i64) {
+    fn finished(status: &mut DaemonStatus, mut report: RunReport, now: i64) {
         report.finished_at = at(now);
-        status.health.after(&report, at(now));
+        status.health.after_run(&report, at(now));
         status.last_run = Some(report);
     }
 
     #[test]
     fn a_line_tells_how_it_is_what_waits_what_was_and_what_comes() {
         let mut status = status();
-        assert_eq!(status.line(at(0)), "started; next run in 5m");
+        assert_eq!(status.status_line(at(0)), "started; next run in 5m");
         status.running_since = Some(at(0));
-        assert_eq!(status.line(at(2)), "started; a run is being made for 2s");
+        assert_eq!(status.status_line(at(2)), "started; a run is being made for 2s");
         status.running_since = None;
         let mut run = RunReport::new(at(0));
         (run.in_sync, run.open.conflicts, run.open.held_deletes) = (250, 2, 3);
         finished(&mut status, run, 2);
         assert_eq!(
-            status.line(at(40)),
+            status.status_line(at(40)),
             "250 contacts in sync; 2 in conflict, 3 held; last run 38s ago; next run in 4m 20s"
         );
         assert!(status.is_ready(at(40)));
-        assert_eq!(status.json(at(40))["last_run"]["conflicts"], 2);
+        assert_eq!(status.to_json(at(40))["last_run"]["conflicts"], 2);
     }
 
     #[test]
@@ -284,17 +291,17 @@ mod tests {
         failed.error = Some(error(6));
         finished(&mut status, failed.clone(), 10);
         assert_eq!(
-            status.line(at(20)),
+            status.status_line(at(20)),
             "1 run failed, trying again; last run 10s ago; next run in 4m 40s"
         );
         finished(&mut status, failed.clone(), 20);
         finished(&mut status, failed.clone(), 30);
-        assert!(status.line(at(3_700)).starts_with("failing for 1h 1m (3 runs);"));
+        assert!(status.status_line(at(3_700)).starts_with("failing for 1h 1m (3 runs);"));
         failed.error = Some(error(5));
         finished(&mut status, failed, 40);
-        assert!(status.line(at(70)).starts_with("Linq has refused the token for 1m;"));
+        assert!(status.status_line(at(70)).starts_with("Linq has refused the token for 1m;"));
         assert!(!status.is_ready(at(70)));
-        let json = status.json(at(70));
+        let json = status.to_json(at(70));
         assert_eq!(
             (&json["condition"], &json["healthy"]),
             (&"token_refused".into(), &false.into())

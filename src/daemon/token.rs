@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 
 use chrono::TimeDelta;
 
-use crate::config::TokenSource;
+use crate::config::TokenOrigin;
 use crate::mirror::{LinqDown, WhyDown};
 use crate::model::Timestamp;
 
@@ -18,24 +18,24 @@ const LOOK: TimeDelta = TimeDelta::minutes(1);
 
 /// There is no token that Linq takes, and what the token's file looked like then.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Refusal {
+pub(super) struct TokenRefusal {
     at: Timestamp,
     pause: TimeDelta,
-    file: Option<File>,
+    file: Option<TokenFileStamp>,
 }
 
 /// What tells that a file was written or replaced.
-pub(super) type File = (u64, u64, i64, i64, u32);
+pub(super) type TokenFileStamp = (u64, u64, i64, i64, u32);
 
-impl Refusal {
+impl TokenRefusal {
     /// Linq refused the token from `token`, which was read after `file` was looked at.
-    pub(super) fn new(at: Timestamp, file: Option<File>) -> Refusal {
-        Refusal { at, pause: PAUSE, file }
+    pub(super) fn new(at: Timestamp, file: Option<TokenFileStamp>) -> TokenRefusal {
+        TokenRefusal { at, pause: PAUSE, file }
     }
 
     /// There is no token to be read.
-    pub(super) fn missing(at: Timestamp, file: Option<File>) -> Refusal {
-        Refusal { at, pause: LOOK, file }
+    pub(super) fn token_missing(at: Timestamp, file: Option<TokenFileStamp>) -> TokenRefusal {
+        TokenRefusal { at, pause: LOOK, file }
     }
 
     /// Whether there was none to be read.
@@ -44,14 +44,14 @@ impl Refusal {
     }
 
     /// Whether the token's file is another one than at the refusal.
-    fn has_new_token(&self, token: &TokenSource) -> bool {
-        file(token) != self.file
+    fn has_new_token(&self, token: &TokenOrigin) -> bool {
+        token_file(token) != self.file
     }
 
     /// Whether Linq may be asked again at `now`, of which the state remembers `down`.
     pub(super) fn is_over(
         &self,
-        token: &TokenSource,
+        token: &TokenOrigin,
         down: Option<LinqDown>,
         now: Timestamp,
     ) -> bool {
@@ -63,8 +63,8 @@ impl Refusal {
 }
 
 /// What the token's file looks like, where the token comes from one.
-pub(super) fn file(token: &TokenSource) -> Option<File> {
-    let (TokenSource::Credential(path) | TokenSource::File(path)) = token else { return None };
+pub(super) fn token_file(token: &TokenOrigin) -> Option<TokenFileStamp> {
+    let (TokenOrigin::Credential(path) | TokenOrigin::File(path)) = token else { return None };
     let file = std::fs::metadata(path).ok()?;
     Some((file.ino(), file.len(), file.mtime(), file.mtime_nsec(), file.mode()))
 }
@@ -79,19 +79,19 @@ mod tests {
         let path = dir.path().join("token");
         std::fs::write(&path, "one").unwrap();
         let at = |minute: i64| chrono::DateTime::from_timestamp(minute * 60, 0).unwrap();
-        let token = TokenSource::File(path.clone());
-        let refusal = Refusal::new(at(0), file(&token));
+        let token = TokenOrigin::File(path.clone());
+        let refusal = TokenRefusal::new(at(0), token_file(&token));
         assert!(!refusal.is_over(&token, None, at(14)));
         assert!(refusal.is_over(&token, None, at(15)));
         assert!(refusal.is_over(&token, None, at(-15)), "the clock was set back");
         std::fs::write(&path, "three").unwrap();
         assert!(refusal.is_over(&token, None, at(1)));
-        let inline = Refusal::new(at(0), None);
-        let missing = Refusal::missing(at(0), None);
-        assert!(!missing.is_over(&TokenSource::Unset, None, at(0)));
-        assert!(missing.is_over(&TokenSource::Unset, None, at(1)));
-        let down = Some(LinqDown::after(None, WhyDown::TokenRefused, at(0)));
-        assert!(!inline.is_over(&TokenSource::Unset, down, at(14)));
-        assert!(!inline.is_over(&TokenSource::Unset, None, at(14)));
+        let inline = TokenRefusal::new(at(0), None);
+        let missing = TokenRefusal::token_missing(at(0), None);
+        assert!(!missing.is_over(&TokenOrigin::Unset, None, at(0)));
+        assert!(missing.is_over(&TokenOrigin::Unset, None, at(1)));
+        let down = Some(LinqDown::after_failure(None, WhyDown::TokenRefused, at(0)));
+        assert!(!inline.is_over(&TokenOrigin::Unset, down, at(14)));
+        assert!(!inline.is_over(&TokenOrigin::Unset, None, at(14)));
     }
 }

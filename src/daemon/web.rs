@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use super::status::Board;
+use super::status::StatusBoard;
 use super::{DaemonError, Outside};
 use crate::config::Config;
 use crate::web::{self, Glance, RunWanted, Web};
@@ -18,17 +18,17 @@ pub(super) const PLACES: usize = 8;
 /// Serves what `[web]` asks for.
 pub(super) async fn serve(
     config: &Config,
-    board: &Board,
+    board: &StatusBoard,
     wants: &mpsc::Sender<RunWanted>,
     outside: Outside<'_>,
 ) -> Result<Option<Web>, DaemonError> {
     let Some(wanted) = &config.web else { return Ok(None) };
     let (board, clock, wants) = (board.clone(), outside.clock, wants.clone());
     let glance = move || {
-        let status = board.status();
+        let status = board.lock_status();
         let now = clock();
         Glance {
-            line: status.line(now),
+            line: status.status_line(now),
             healthy: status.health.condition(now).is_good(),
             running_since: status.running_since,
             next_run: status.next_run,
@@ -42,5 +42,5 @@ pub(super) async fn serve(
     };
     let started = Web::start(wanted.listen, config, given).await;
     let what = format!("browsers at {} (web.listen)", wanted.listen);
-    started.map(Some).map_err(DaemonError::listen(what))
+    started.map(Some).map_err(DaemonError::cannot_listen(what))
 }

@@ -8,10 +8,10 @@ use std::fmt::Write;
 use crate::model::{Decided, Decision, Field, Side, Waiting, WaitingKind};
 
 use super::ListState;
-use crate::text::shown;
+use crate::text::shown_text;
 
 /// One thing that needs attention.
-pub(crate) struct Entry {
+pub(crate) struct AttentionEntry {
     /// Stands for exactly this question, values and all.
     pub(crate) id: String,
     /// Which list it is on.
@@ -54,9 +54,9 @@ pub(crate) struct Entry {
     decided_by: String,
 }
 
-impl Entry {
+impl AttentionEntry {
     /// What waits, and what was decided about it.
-    pub(crate) fn of(waiting: &Waiting, decided: Option<&Decided>) -> Entry {
+    pub(crate) fn from_waiting(waiting: &Waiting, decided: Option<&Decided>) -> AttentionEntry {
         let Waiting { kind, person, .. } = waiting;
         let id = waiting.linq_id.map(|id| id.to_string()).unwrap_or_default();
         let place = match (&waiting.source_key, waiting.linq_id) {
@@ -64,11 +64,12 @@ impl Entry {
             (None, Some(id)) => format!("id {id}"),
             (None, None) => String::new(),
         };
-        let is_known = !person.filled().is_empty();
-        let [source_value, linq_value, last_synced] = values(waiting);
-        let (decision, value) = decided.map(|one| words(&one.decision)).unwrap_or_default();
+        let is_known = !person.filled_fields().is_empty();
+        let [source_value, linq_value, last_synced] = waiting_values(waiting);
+        let (decision, value) =
+            decided.map(|one| decision_words(&one.decision)).unwrap_or_default();
         let by = decided.and_then(|decided| decided.by.clone());
-        Entry {
+        AttentionEntry {
             id: question_id(waiting),
             state: list_of(kind),
             name: if is_known { person.display_name() } else { String::new() },
@@ -77,15 +78,15 @@ impl Entry {
             line: waiting.line.map(|line| line.to_string()).unwrap_or_default(),
             email: person[Field::Email].to_string(),
             phone_number: person[Field::PhoneNumber].to_string(),
-            field: field(kind).map(|field| field.name().to_owned()).unwrap_or_default(),
-            told: told(waiting, [&source_value, &linq_value, &last_synced]),
+            field: waiting_field(kind).map(|field| field.name().to_owned()).unwrap_or_default(),
+            told: describe_values(waiting, [&source_value, &linq_value, &last_synced]),
             source_value,
             linq_value,
             last_synced,
             cell: waiting.cell.clone().unwrap_or_default(),
-            candidates: candidates(kind).join("; "),
+            candidates: candidate_ids(kind).join("; "),
             reason: waiting.reason.clone(),
-            choices: choices(kind).join(" | "),
+            choices: decision_choices(kind).join(" | "),
             decision,
             value,
             decided_by: by.unwrap_or_default(),
@@ -93,13 +94,13 @@ impl Entry {
     }
 
     /// Who it is, and where: "Ada King (row:2)".
-    pub(crate) fn who(&self) -> String {
+    pub(crate) fn name_and_place(&self) -> String {
         let line = if self.line.is_empty() { String::new() } else { format!("line {}", self.line) };
-        let place = shown(if self.place.is_empty() { &line } else { &self.place }, 24);
+        let place = shown_text(if self.place.is_empty() { &line } else { &self.place }, 24);
         match (self.name.is_empty(), place.is_empty()) {
             (true, _) => place,
-            (false, true) => shown(&self.name, 36),
-            (false, false) => format!("{} ({place})", shown(&self.name, 36)),
+            (false, true) => shown_text(&self.name, 36),
+            (false, false) => format!("{} ({place})", shown_text(&self.name, 36)),
         }
     }
 
@@ -109,7 +110,7 @@ impl Entry {
     }
 
     /// By state, then by name, place and field.
-    fn order(&self) -> (usize, String, &str, &str) {
+    fn sort_key(&self) -> (usize, String, &str, &str) {
         let by_state = ListState::ATTENTION.iter().position(|state| *state == self.state);
         let by_name = self.name.to_lowercase();
         (by_state.unwrap_or(usize::MAX), by_name, &self.place, &self.field)
@@ -117,13 +118,15 @@ impl Entry {
 }
 
 /// Sorts entries as they are listed.
-pub(crate) fn sort(entries: &mut [Entry]) {
-    entries.sort_by(|a, b| a.order().cmp(&b.order()));
+pub(crate) fn sort_entries(entries: &mut [AttentionEntry]) {
+    entries.sort_by(|a, b| a.sort_key().cmp(&b.sort_key()));
 }
 
 /// The entries, a line each, no wider than `width` if that is given.
-pub(crate) fn lines(entries: &[Entry], width: Option<usize>) -> String {
-    let columns = |entry: &Entry| [label(entry.state).to_owned(), entry.who(), entry.field.clone()];
+pub(crate) fn render_entries(entries: &[AttentionEntry], width: Option<usize>) -> String {
+    let columns = |entry: &AttentionEntry| {
+        [state_label(entry.state).to_owned(), entry.name_and_place(), entry.field.clone()]
+    };
     let mut widest = [0; 3];
     for entry in entries {
         for (widest, cell) in widest.iter_mut().zip(columns(entry)) {
@@ -139,11 +142,12 @@ pub(crate) fn lines(entries: &[Entry], width: Option<usize>) -> String {
         line += &entry.told;
         if !entry.decision.is_empty() {
             let by = &entry.decided_by;
-            let by = if by.is_empty() { String::new() } else { format!(" by {}", shown(by, 16)) };
+            let by =
+                if by.is_empty() { String::new() } else { format!(" by {}", shown_text(by, 16)) };
             let _ = write!(line, " [decided{by}: {}]", entry.decision);
         }
         let line = line.trim_end();
-        text += &width.map_or_else(|| line.to_owned(), |width| shown(line, width));
+        text += &width.map_or_else(|| line.to_owned(), |width| shown_text(line, width));
         text.push('\n');
     }
     text
@@ -151,12 +155,12 @@ pub(crate) fn lines(entries: &[Entry], width: Option<usize>) -> String {
 
 /// What a question is called in a table: no spreadsheet takes it for a number.
 pub(crate) fn question_id(waiting: &Waiting) -> String {
-    let digits: String = waiting.what.to_hex().chars().take(16).collect();
+    let digits: String = waiting.question_id.to_hex().chars().take(16).collect();
     format!("q{digits}")
 }
 
 /// The state in which a line says that something is.
-const fn label(state: ListState) -> &'static str {
+const fn state_label(state: ListState) -> &'static str {
     match state {
         ListState::Conflicts => "conflict",
         ListState::Ambiguous
@@ -180,7 +184,7 @@ pub(crate) const fn list_of(kind: &WaitingKind) -> ListState {
     }
 }
 
-const fn field(kind: &WaitingKind) -> Option<Field> {
+const fn waiting_field(kind: &WaitingKind) -> Option<Field> {
     match kind {
         WaitingKind::Conflict { field, .. } => Some(*field),
         WaitingKind::HeldClearing { change, .. } | WaitingKind::HeldChange { change, .. } => {
@@ -193,7 +197,7 @@ const fn field(kind: &WaitingKind) -> Option<Field> {
 
 /// The values in the source and in Linq, and what both last agreed on. Of an edit that is
 /// held, the side that it is held back from still has what both agreed on.
-fn values(waiting: &Waiting) -> [String; 3] {
+fn waiting_values(waiting: &Waiting) -> [String; 3] {
     let none = String::new;
     match &waiting.kind {
         WaitingKind::Conflict { base, source, linq, .. } => {
@@ -219,21 +223,21 @@ fn values(waiting: &Waiting) -> [String; 3] {
     }
 }
 
-fn told(waiting: &Waiting, [source, linq, base]: [&str; 3]) -> String {
-    let reason = shown(&waiting.reason, 200);
+fn describe_values(waiting: &Waiting, [source, linq, base]: [&str; 3]) -> String {
+    let reason = shown_text(&waiting.reason, 200);
     match &waiting.kind {
         WaitingKind::Conflict { .. } => format!(
             "source {}, Linq {}, last synced {}: {reason}",
-            quoted(source),
-            quoted(linq),
-            quoted(base)
+            quote_value(source),
+            quote_value(linq),
+            quote_value(base)
         ),
         WaitingKind::HeldClearing { change, .. } | WaitingKind::HeldChange { change, .. } => {
-            format!("{} → {}: {reason}", quoted(&change.from), quoted(&change.to))
+            format!("{} → {}: {reason}", quote_value(&change.from), quote_value(&change.to))
         }
         WaitingKind::Rejected { .. } => match (&waiting.value, &waiting.cell) {
             (Some(value), Some(cell)) => {
-                format!("{} in {}: {reason}", quoted(value), shown(cell, 60))
+                format!("{} in {}: {reason}", quote_value(value), shown_text(cell, 60))
             }
             (_, _) => reason,
         },
@@ -242,15 +246,15 @@ fn told(waiting: &Waiting, [source, linq, base]: [&str; 3]) -> String {
 }
 
 /// A value in quotation marks, short enough to stand beside others.
-pub(crate) fn quoted(value: &str) -> String {
+pub(crate) fn quote_value(value: &str) -> String {
     if value.trim().is_empty() {
         "(none)".to_owned()
     } else {
-        format!("“{}”", shown(value, 50))
+        format!("“{}”", shown_text(value, 50))
     }
 }
 
-fn candidates(kind: &WaitingKind) -> Vec<String> {
+fn candidate_ids(kind: &WaitingKind) -> Vec<String> {
     match kind {
         WaitingKind::Ambiguous { candidates } => {
             candidates.iter().map(ToString::to_string).collect()
@@ -264,7 +268,7 @@ fn candidates(kind: &WaitingKind) -> Vec<String> {
 }
 
 /// What may be filled in as a decision.
-pub(crate) fn choices(kind: &WaitingKind) -> Vec<String> {
+pub(crate) fn decision_choices(kind: &WaitingKind) -> Vec<String> {
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
     match kind {
         WaitingKind::Conflict { .. } => words(&["source", "linq", "value", "clear"]),
@@ -280,8 +284,8 @@ pub(crate) fn choices(kind: &WaitingKind) -> Vec<String> {
     }
 }
 
-/// A decision in the words of [`choices`], and its value.
-fn words(decision: &Decision) -> (String, String) {
+/// A decision in the words of [`decision_choices`], and its value.
+fn decision_words(decision: &Decision) -> (String, String) {
     let word = match decision {
         Decision::Approve => "approve".to_owned(),
         Decision::Reject => "reject".to_owned(),

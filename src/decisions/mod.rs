@@ -10,7 +10,7 @@ mod word;
 
 use clap::ValueEnum;
 
-pub(crate) use entry::{Entry, choices, list_of, question_id, sort};
+pub(crate) use entry::{AttentionEntry, decision_choices, list_of, question_id, sort_entries};
 pub(crate) use questions::Questions;
 pub(crate) use word::decision_of;
 

@@ -12,7 +12,7 @@ use crate::model::{
 };
 use crate::open;
 use crate::report::ReportedError;
-use crate::text::shown;
+use crate::text::shown_text;
 
 /// What waits, as the last run left it.
 pub(crate) struct Questions {
@@ -28,7 +28,7 @@ impl Questions {
     /// # Errors
     /// When there is none, or it cannot be read.
     pub(crate) fn open(config: &Config) -> Result<Questions, ReportedError> {
-        let state = match open::beside(config) {
+        let state = match open::open_state_beside(config) {
             Ok(Some(state)) => state,
             Ok(None) => {
                 let hint =
@@ -36,12 +36,12 @@ impl Questions {
                 let message = "there was no run yet, so nothing waits".to_owned();
                 return Err(ReportedError { code: 2, message, hint });
             }
-            Err(error) => return Err(error.reported()),
+            Err(error) => return Err(error.to_reported_error()),
         };
         let (waiting, linked) = state
-            .waiting()
-            .and_then(|waiting| Ok((waiting, linked(&state)?)))
-            .map_err(|error| reported(&error))?;
+            .stored_waiting()
+            .and_then(|waiting| Ok((waiting, linked_contacts(&state)?)))
+            .map_err(|error| reported_state_error(&error))?;
         Ok(Questions { state, waiting, linked, policy: config.policy() })
     }
 
@@ -50,29 +50,34 @@ impl Questions {
     /// # Errors
     /// When the state cannot be read.
     pub(crate) fn decided(&self) -> Result<BTreeMap<Fingerprint, Decided>, ReportedError> {
-        let decided = self.state.decided().map_err(|error| reported(&error))?;
-        Ok(decided.into_iter().map(|one| (one.about.what, one)).collect())
+        let decided =
+            self.state.stored_decisions().map_err(|error| reported_state_error(&error))?;
+        Ok(decided.into_iter().map(|one| (one.about.question_id, one)).collect())
     }
 
     /// Remembers decisions of the user `by` for the next run: all of them or none.
     ///
     /// # Errors
     /// When one is about what does not wait any more, or the state cannot be written.
-    pub(crate) fn record(
+    pub(crate) fn store_decisions(
         &self,
         decisions: &[(Fingerprint, Decision)],
         by: &str,
         at: Timestamp,
     ) -> Result<(), ReportedError> {
-        let done = self.state.decide(decisions, by, at);
-        done.map_err(|error| reported(&error))
+        let done = self.state.store_decisions(decisions, by, at);
+        done.map_err(|error| reported_state_error(&error))
     }
 
     /// Whether `decision` fits what waits.
     ///
     /// # Errors
     /// Why it does not, for people.
-    pub(crate) fn allows(&self, waiting: &Waiting, decision: &Decision) -> Result<(), String> {
+    pub(crate) fn check_decision(
+        &self,
+        waiting: &Waiting,
+        decision: &Decision,
+    ) -> Result<(), String> {
         match (&waiting.kind, decision) {
             (WaitingKind::Conflict { .. }, Decision::Take { .. } | Decision::Value { .. }) => {
                 Ok(())
@@ -124,23 +129,23 @@ impl Questions {
         let Some((side, field)) = written_back(&waiting.kind) else {
             return Err("only what is held can be rejected".to_owned());
         };
-        let writes =
-            field.map_or(self.policy.writes(side), |field| self.policy.writes_field(side, field));
+        let writes = field
+            .map_or(self.policy.may_write(side), |field| self.policy.writes_field(side, field));
         if writes {
             return Ok(());
         }
         Err(format!(
             "{}: {side} is not written (sync.direction, sync.fields), so put it back there \
              yourself, or approve it",
-            shown(&waiting.person.display_name(), 60)
+            shown_text(&waiting.person.display_name(), 60)
         ))
     }
 }
 
 /// An error of the state, for people.
-pub(crate) fn reported(error: &StateError) -> ReportedError {
+pub(crate) fn reported_state_error(error: &StateError) -> ReportedError {
     let code = crate::run::state_code(error);
-    ReportedError::of(error, code, error.hint().unwrap_or_default())
+    ReportedError::from_error(error, code, error.hint().unwrap_or_default())
 }
 
 /// The side, and the field, that are written when what is held is put back.
@@ -169,7 +174,7 @@ struct Linked {
     keys: BTreeSet<String>,
 }
 
-fn linked(state: &State) -> Result<Linked, StateError> {
+fn linked_contacts(state: &State) -> Result<Linked, StateError> {
     let mut linked = Linked::default();
     for (id, key) in state.linked_and_there()? {
         linked.ids.insert(id);
@@ -179,8 +184,8 @@ fn linked(state: &State) -> Result<Linked, StateError> {
 }
 
 /// A decision in words.
-pub(crate) fn sentence(waiting: &Waiting, decision: &Decision) -> String {
-    let name = shown(&waiting.person.display_name(), 40);
+pub(crate) fn decision_sentence(waiting: &Waiting, decision: &Decision) -> String {
+    let name = shown_text(&waiting.person.display_name(), 40);
     match (&waiting.kind, decision) {
         (WaitingKind::HeldDeletion { side }, Decision::Reject) => {
             format!("{name}: stay in {side}, and come back on the other side")
@@ -188,9 +193,9 @@ pub(crate) fn sentence(waiting: &Waiting, decision: &Decision) -> String {
         (
             WaitingKind::HeldClearing { change, .. } | WaitingKind::HeldChange { change, .. },
             Decision::Reject,
-        ) => format!("{name}: {} stays “{}”", change.field, shown(&change.from, 40)),
+        ) => format!("{name}: {} stays “{}”", change.field, shown_text(&change.from, 40)),
         (WaitingKind::HeldChange { change, .. }, _) => {
-            format!("{name}: {} becomes “{}”", change.field, shown(&change.to, 40))
+            format!("{name}: {} becomes “{}”", change.field, shown_text(&change.to, 40))
         }
         (WaitingKind::HeldDeletion { side }, _) => format!("{name}: delete in {side}"),
         (WaitingKind::HeldClearing { side, change }, _) => {
@@ -201,10 +206,10 @@ pub(crate) fn sentence(waiting: &Waiting, decision: &Decision) -> String {
                 Side::Source => source,
                 Side::Linq => linq,
             };
-            format!("{name}: {field} is “{}”", shown(value, 40))
+            format!("{name}: {field} is “{}”", shown_text(value, 40))
         }
         (WaitingKind::Conflict { field, .. }, Decision::Value { value }) => {
-            format!("{name}: {field} is “{}”", shown(value, 40))
+            format!("{name}: {field} is “{}”", shown_text(value, 40))
         }
         (_, Decision::Link { linq_id }) => format!("{name}: is contact {linq_id}"),
         (WaitingKind::Rejected { field: Some(field), side, .. }, Decision::Retry) => {

@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::model::Field;
 use crate::source::FormulaGuard;
 
-use super::entry::Entry;
+use super::entry::AttentionEntry;
 
 /// The columns, in order.
 pub(crate) const COLUMNS: [&str; 18] = [
@@ -42,7 +42,7 @@ pub(crate) const COLUMNS: [&str; 18] = [
 const DELIMITERS: [u8; 3] = [b',', b';', b'\t'];
 
 /// A table with these columns and rows, as bytes.
-pub(crate) fn written<'a, const N: usize>(
+pub(crate) fn write_table<'a, const N: usize>(
     columns: [&str; N],
     rows: impl Iterator<Item = [Cow<'a, str>; N]>,
 ) -> Vec<u8> {
@@ -52,7 +52,7 @@ pub(crate) fn written<'a, const N: usize>(
     // Writing into memory cannot fail, and all rows are of one length.
     let _ = writer.write_record(columns);
     for row in rows {
-        let guarded = row.iter().map(|cell| guarded(cell));
+        let guarded = row.iter().map(|cell| guard_cell(cell));
         let _ = writer.write_record(guarded.map(|cell| cell.as_bytes().to_vec()));
     }
     writer.into_inner().unwrap_or_default()
@@ -60,13 +60,13 @@ pub(crate) fn written<'a, const N: usize>(
 
 /// `cell` such that no spreadsheet runs it. Phone numbers are guarded too: one that begins
 /// with a plus sign would come back as a number.
-pub(crate) fn guarded(cell: &str) -> Cow<'_, str> {
-    FormulaGuard::On.guarded(Field::Title, cell)
+pub(crate) fn guard_cell(cell: &str) -> Cow<'_, str> {
+    FormulaGuard::On.guard_value(Field::Title, cell)
 }
 
-impl Entry {
+impl AttentionEntry {
     /// The cells of its row.
-    pub(crate) fn row(&self) -> [Cow<'_, str>; 18] {
+    pub(crate) fn table_row(&self) -> [Cow<'_, str>; 18] {
         [
             &*self.id,
             self.state.name(),
@@ -92,7 +92,7 @@ impl Entry {
 }
 
 /// The row of a contact about which nothing is asked, from its JSON.
-pub(crate) fn contact(state: &str, json: &Value, reason: &str) -> [Cow<'static, str>; 18] {
+pub(crate) fn contact_row(state: &str, json: &Value, reason: &str) -> [Cow<'static, str>; 18] {
     let text = |value: &Value| match value {
         Value::String(text) => text.clone(),
         Value::Number(number) => number.to_string(),
@@ -111,7 +111,7 @@ pub(crate) fn contact(state: &str, json: &Value, reason: &str) -> [Cow<'static, 
 }
 
 /// A row of a table that came back.
-pub(crate) struct Row {
+pub(crate) struct DecisionRow {
     /// The line of the file on which it begins.
     pub(crate) line: u64,
     /// Which question it answers.
@@ -127,8 +127,8 @@ pub(crate) struct Row {
 }
 
 /// A table that came back.
-pub(crate) struct Table {
-    pub(crate) rows: Vec<Row>,
+pub(crate) struct DecisionTable {
+    pub(crate) rows: Vec<DecisionRow>,
     /// Whether the encoding of the file is a guess.
     pub(crate) is_guessed: bool,
 }
@@ -137,8 +137,8 @@ pub(crate) struct Table {
 ///
 /// # Errors
 /// Why these bytes are no such table.
-pub(crate) fn read(bytes: &[u8]) -> Result<Table, String> {
-    let (text, is_guessed) = decoded(bytes)?;
+pub(crate) fn read_table(bytes: &[u8]) -> Result<DecisionTable, String> {
+    let (text, is_guessed) = decode_table(bytes)?;
     let (body, skipped) = without_separator(&text);
     for delimiter in DELIMITERS {
         let mut reader = csv::ReaderBuilder::new()
@@ -150,14 +150,14 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Table, String> {
         let (Some(id), Some(decision)) = (at("id"), at("decision")) else { continue };
         let (value, source, linq) = (at("value"), at("source_value"), at("linq_value"));
         let mut rows = Vec::new();
-        let mut lines = Lines::of(body);
+        let mut lines = LineCounter::of_text(body);
         for record in reader.records() {
             let record = record.map_err(|error| format!("it cannot be read: {error}"))?;
             let at = record.position().map_or(0, csv::Position::byte);
-            let line = lines.at(usize::try_from(at).unwrap_or(usize::MAX)) + skipped;
+            let line = lines.line_at(usize::try_from(at).unwrap_or(usize::MAX)) + skipped;
             let cell = |at: usize| record.get(at).unwrap_or_default();
-            let plain = |at: usize| FormulaGuard::On.unguarded(cell(at)).to_owned();
-            rows.push(Row {
+            let plain = |at: usize| FormulaGuard::On.strip_guard(cell(at)).to_owned();
+            rows.push(DecisionRow {
                 line,
                 id: cell(id).trim().to_owned(),
                 source_value: source.map(plain),
@@ -166,7 +166,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Table, String> {
                 value: value.map(plain).unwrap_or_default(),
             });
         }
-        return Ok(Table { rows, is_guessed });
+        return Ok(DecisionTable { rows, is_guessed });
     }
     Err("it has no columns `id` and `decision`: it must be the table that `linqsync list --csv` \
          printed, saved as CSV"
@@ -174,19 +174,19 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Table, String> {
 }
 
 /// Counts lines, where a record begins at the latter half of the line break before it.
-struct Lines<'a> {
+struct LineCounter<'a> {
     rest: &'a [u8],
     at: usize,
     line: u64,
 }
 
-impl<'a> Lines<'a> {
-    const fn of(text: &'a str) -> Lines<'a> {
-        Lines { rest: text.as_bytes(), at: 0, line: 1 }
+impl<'a> LineCounter<'a> {
+    const fn of_text(text: &'a str) -> LineCounter<'a> {
+        LineCounter { rest: text.as_bytes(), at: 0, line: 1 }
     }
 
     /// The line of what begins at this byte, or after the line breaks there. Asked in order.
-    fn at(&mut self, byte: usize) -> u64 {
+    fn line_at(&mut self, byte: usize) -> u64 {
         while let Some((first, rest)) = self.rest.split_first() {
             let is_break = matches!(first, b'\n' | b'\r');
             if self.at >= byte && !is_break {
@@ -201,7 +201,7 @@ impl<'a> Lines<'a> {
 }
 
 /// The text of a file, and whether its encoding is a guess.
-fn decoded(bytes: &[u8]) -> Result<(String, bool), String> {
+fn decode_table(bytes: &[u8]) -> Result<(String, bool), String> {
     if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"\xd0\xcf\x11\xe0") {
         return Err("it is a workbook: save it as CSV".to_owned());
     }
@@ -265,7 +265,7 @@ mod tests {
 
     /// Line, id, decision and value of each row.
     fn told(bytes: &[u8]) -> Vec<(u64, String, String, String)> {
-        let rows = read(bytes).unwrap().rows.into_iter();
+        let rows = read_table(bytes).unwrap().rows.into_iter();
         rows.map(|row| (row.line, row.id, row.decision, row.value)).collect()
     }
 
@@ -278,7 +278,7 @@ mod tests {
     #[test]
     fn a_table_comes_back_in_every_form_in_which_spreadsheets_save_it() {
         let rows = [row("q1", "value", "=1+1"), row("q2", "source", "Chief, \"É\"")];
-        let bytes = written(COLUMNS, rows.into_iter());
+        let bytes = write_table(COLUMNS, rows.into_iter());
         assert_eq!(told(&bytes), expected());
         let text = String::from_utf8(bytes).unwrap();
         assert!(text.starts_with('\u{feff}') && text.contains(",'=1+1\r\n"), "{text}");
@@ -305,7 +305,7 @@ mod tests {
         assert_eq!(told(&utf16), expected());
         let western = WINDOWS_1252.encode(&text).0.into_owned();
         assert_eq!(told(&western), expected());
-        assert!(read(&western).unwrap().is_guessed);
+        assert!(read_table(&western).unwrap().is_guessed);
     }
 
     #[test]
@@ -313,7 +313,7 @@ mod tests {
         for bytes in
             [&b""[..], b"First Name,Email\nAda,a@x.example\n", b"PK\x03\x04rest", b"\x00\xff"]
         {
-            assert!(read(bytes).is_err(), "{bytes:?}");
+            assert!(read_table(bytes).is_err(), "{bytes:?}");
         }
     }
 

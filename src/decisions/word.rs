@@ -1,8 +1,8 @@
 //! A decision in a word, as a table or a page has it.
 
-use super::choices;
+use super::decision_choices;
 use crate::model::{Decision, LinqId, Side, Waiting, WaitingKind};
-use crate::text::shown;
+use crate::text::shown_text;
 
 /// The decision about `waiting` that `text` names, with `value` where it takes one.
 ///
@@ -11,9 +11,9 @@ use crate::text::shown;
 pub(crate) fn decision_of(text: &str, value: &str, waiting: &Waiting) -> Result<Decision, String> {
     let words = text.to_lowercase();
     let (word, rest) = words.split_once(char::is_whitespace).unwrap_or((&words, ""));
-    let choices = choices(&waiting.kind);
+    let choices = decision_choices(&waiting.kind);
     let unknown = || {
-        let of = shown(text, 40);
+        let of = shown_text(text, 40);
         if choices.is_empty() {
             format!("`{of}` cannot be decided: correct it in the source, and the next run reads it")
         } else {

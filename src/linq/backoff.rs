@@ -30,7 +30,12 @@ impl Default for Backoff {
 impl Backoff {
     /// The wait after the `failures`th failure (counted from 1): `random`
     /// (from 0 up to 1) of the longest wait, and never less than `retry_after`.
-    pub fn wait(&self, failures: u32, random: f64, retry_after: Option<Duration>) -> Duration {
+    pub fn wait_after(
+        &self,
+        failures: u32,
+        random: f64,
+        retry_after: Option<Duration>,
+    ) -> Duration {
         let doubled = 2_u32.saturating_pow(failures.saturating_sub(1));
         let longest = self.base.saturating_mul(doubled).min(self.cap);
         longest.mul_f64(random.clamp(0.0, 1.0)).max(retry_after.unwrap_or_default())
@@ -98,7 +103,7 @@ mod tests {
     #[test]
     fn the_longest_wait_doubles_up_to_the_cap() {
         let waits: Vec<u128> = [1, 2, 3, 6, 7, 8, u32::MAX]
-            .map(|n| Backoff::default().wait(n, 1.0, None).as_millis())
+            .map(|n| Backoff::default().wait_after(n, 1.0, None).as_millis())
             .into();
         assert_eq!(waits, [500, 1_000, 2_000, 16_000, 30_000, 30_000, 30_000]);
     }
@@ -109,7 +114,7 @@ mod tests {
             failures in 0_u32..100, random in 0.0..1.0_f64, asked in proptest::option::of(0_u64..900),
         ) {
             let asked = asked.map(Duration::from_secs);
-            let wait = Backoff::default().wait(failures, random, asked);
+            let wait = Backoff::default().wait_after(failures, random, asked);
             prop_assert!(wait >= asked.unwrap_or_default());
             prop_assert!(wait <= asked.unwrap_or_default().max(Duration::from_secs(30)));
         }

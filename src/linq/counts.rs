@@ -40,7 +40,7 @@ impl RequestCounts {
         self.retries < FREE_RETRIES + (sent - self.retries) / REQUESTS_PER_RETRY
     }
 
-    fn of(&mut self, call: Call) -> &mut u64 {
+    fn count_of(&mut self, call: Call) -> &mut u64 {
         match call {
             Call::List { .. } => &mut self.list,
             Call::FindByEmail | Call::FindByPhone | Call::FindByEither => &mut self.find,
@@ -59,26 +59,26 @@ pub(super) struct Counter(Mutex<RequestCounts>);
 impl Counter {
     /// Counts the `attempt`th attempt (from 1) of `call`.
     pub(super) fn count(&self, call: Call, attempt: u32) {
-        self.with(|counts| {
-            *counts.of(call) += 1;
+        self.with_counts(|counts| {
+            *counts.count_of(call) += 1;
             counts.retries += u64::from(attempt > 1);
         });
     }
 
     /// Counts the next attempt of some call as a retry.
     pub(super) fn count_retry(&self) {
-        self.with(|counts| counts.retries += 1);
+        self.with_counts(|counts| counts.retries += 1);
     }
 
     pub(super) fn so_far(&self) -> RequestCounts {
-        self.with(|counts| *counts)
+        self.with_counts(|counts| *counts)
     }
 
     pub(super) fn allow_retry(&self) -> bool {
-        self.with(|counts| counts.allow_retry())
+        self.with_counts(|counts| counts.allow_retry())
     }
 
-    fn with<T>(&self, look: impl FnOnce(&mut RequestCounts) -> T) -> T {
+    fn with_counts<T>(&self, look: impl FnOnce(&mut RequestCounts) -> T) -> T {
         look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Owns the error and its words. Leaves deciding which answer is which to
 //! [`super::verdict`]. Nothing here prints what Linq wrote for people: such
-//! texts quote values. They are behind [`Rejection::texts`].
+//! texts quote values. They are behind [`LinqRejection::texts`].
 
 use std::error::Error;
 use std::fmt;
@@ -11,14 +11,14 @@ use http::StatusCode;
 
 use super::answer::Named;
 use super::request::Call;
-use super::token::TokenError;
+use super::token::TokenUnavailable;
 use super::transport::TransportError;
 use crate::model::Field;
 
 /// What is known about the effect of a request, over all its attempts. Ordered
 /// by how much may have happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Effect {
+pub enum RequestEffect {
     /// Nothing reached Linq.
     NotSent,
     /// Linq saw the request and refused it.
@@ -33,19 +33,19 @@ pub struct LinqError {
     /// What was asked.
     pub call: Call,
     /// What is known about its effect.
-    pub effect: Effect,
+    pub effect: RequestEffect,
     /// How often it was sent.
     pub attempts: u32,
     /// What the caller can do.
-    pub verdict: Verdict,
+    pub verdict: Remedy,
 }
 
 /// What the caller can do about a failed call.
 #[derive(Debug, thiserror::Error)]
-pub enum Verdict {
+pub enum Remedy {
     /// There is no token to send. Stop: the configuration must be repaired.
     #[error("there is no token to send")]
-    NoToken(#[source] TokenError),
+    NoToken(#[source] TokenUnavailable),
     /// Linq refused the token. Stop (exit code 5): nothing further is sent.
     #[error("Linq refused the token: {0}")]
     TokenRefused(Answered),
@@ -55,7 +55,7 @@ pub enum Verdict {
     Halted(Answered),
     /// Linq refused this one request. Go on with the others.
     #[error(transparent)]
-    Rejected(Rejection),
+    Rejected(LinqRejection),
     /// Linq cannot be reached or does not work, after all attempts (exit code 6).
     #[error(transparent)]
     Failed(Failure),
@@ -84,11 +84,11 @@ pub enum Failure {
 }
 
 /// A request that Linq refused for what is in it.
-pub struct Rejection {
+pub struct LinqRejection {
     /// The answer.
     pub answered: Answered,
     /// What Linq objects to, as far as it can be told.
-    pub reason: Reason,
+    pub reason: RejectionReason,
     pub(super) texts: Vec<String>,
     /// The fields that the answer names.
     pub named: Box<Named>,
@@ -96,7 +96,7 @@ pub struct Rejection {
 
 /// What Linq objects to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
+pub enum RejectionReason {
     /// The contact does not exist, or is not accessible with this token
     /// (`CONTACT_NOT_FOUND`).
     NoSuchContact,
@@ -111,7 +111,7 @@ pub enum Reason {
     Forbidden,
     /// It is too large (413, 414), or something in it is not valid (400, 422).
     Invalid,
-    /// Anything else: see [`Rejection::texts`].
+    /// Anything else: see [`LinqRejection::texts`].
     Other,
 }
 
@@ -128,18 +128,16 @@ pub struct Answered {
 
 impl LinqError {
     /// What Linq answered, if it answered.
-    pub fn answered(&self) -> Option<&Answered> {
+    pub fn linq_answer(&self) -> Option<&Answered> {
         match &self.verdict {
-            Verdict::TokenRefused(answered)
-            | Verdict::Rejected(Rejection { answered, .. })
-            | Verdict::Failed(
+            Remedy::TokenRefused(answered)
+            | Remedy::Rejected(LinqRejection { answered, .. })
+            | Remedy::Failed(
                 Failure::Status(answered)
                 | Failure::Redirected(answered)
                 | Failure::NotBelieved { answered, .. },
             ) => Some(answered),
-            Verdict::NoToken(_) | Verdict::Halted(_) | Verdict::Failed(Failure::NoAnswer(_)) => {
-                None
-            }
+            Remedy::NoToken(_) | Remedy::Halted(_) | Remedy::Failed(Failure::NoAnswer(_)) => None,
         }
     }
 
@@ -147,14 +145,14 @@ impl LinqError {
     /// became of it.
     pub fn may_pass(&self) -> bool {
         match &self.verdict {
-            Verdict::Failed(
+            Remedy::Failed(
                 Failure::Redirected(_) | Failure::NoAnswer(TransportError::TooLarge { .. }),
             )
-            | Verdict::NoToken(_)
-            | Verdict::TokenRefused(_)
-            | Verdict::Halted(_)
-            | Verdict::Rejected(_) => false,
-            Verdict::Failed(
+            | Remedy::NoToken(_)
+            | Remedy::TokenRefused(_)
+            | Remedy::Halted(_)
+            | Remedy::Rejected(_) => false,
+            Remedy::Failed(
                 Failure::Status(_)
                 | Failure::NotBelieved { .. }
                 | Failure::NoAnswer(
@@ -167,13 +165,13 @@ impl LinqError {
     }
 
     /// The rejection, if Linq refused this one request for what is in it.
-    pub fn rejection(&self) -> Option<&Rejection> {
+    pub fn rejection(&self) -> Option<&LinqRejection> {
         match &self.verdict {
-            Verdict::Rejected(rejection) => Some(rejection),
-            Verdict::NoToken(_)
-            | Verdict::TokenRefused(_)
-            | Verdict::Halted(_)
-            | Verdict::Failed(_) => None,
+            Remedy::Rejected(rejection) => Some(rejection),
+            Remedy::NoToken(_)
+            | Remedy::TokenRefused(_)
+            | Remedy::Halted(_)
+            | Remedy::Failed(_) => None,
         }
     }
 }
@@ -195,7 +193,7 @@ impl Error for LinqError {
     }
 }
 
-impl Rejection {
+impl LinqRejection {
     /// Linq's own words, for the report of this contact: at most ten texts of at
     /// most 300 characters, without control characters. They may quote the
     /// contact's values and so must stay out of logs.
@@ -204,26 +202,26 @@ impl Rejection {
     }
 
     /// Linq's own words about one field, or all of them where it says nothing about that
-    /// field alone. As [`Rejection::texts`].
+    /// field alone. As [`LinqRejection::texts`].
     pub fn texts_about(&self, field: Field) -> Vec<&str> {
         let about: Vec<&str> = self.named.texts_about(field).collect();
         if about.is_empty() { self.texts.iter().map(String::as_str).collect() } else { about }
     }
 }
 
-impl fmt::Display for Rejection {
+impl fmt::Display for LinqRejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.answered.fmt(f)?;
         match self.reason {
-            Reason::NoSuchContact => f.write_str(": no such contact"),
-            Reason::NoSuchUser => f.write_str(": no such user"),
-            Reason::Forbidden => f.write_str(": this contact is not accessible"),
-            Reason::Taken | Reason::Invalid | Reason::Other => Ok(()),
+            RejectionReason::NoSuchContact => f.write_str(": no such contact"),
+            RejectionReason::NoSuchUser => f.write_str(": no such user"),
+            RejectionReason::Forbidden => f.write_str(": this contact is not accessible"),
+            RejectionReason::Taken | RejectionReason::Invalid | RejectionReason::Other => Ok(()),
         }
     }
 }
 
-impl fmt::Debug for Rejection {
+impl fmt::Debug for LinqRejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Rejection")
             .field("answered", &self.answered)
@@ -232,7 +230,7 @@ impl fmt::Debug for Rejection {
     }
 }
 
-impl Error for Rejection {}
+impl Error for LinqRejection {}
 
 impl fmt::Display for Answered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -17,7 +17,7 @@ use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep_until};
 
 use super::settings::Rate;
-use super::width::{Change, Width};
+use super::width::{Width, WidthChange};
 
 /// Lets requests begin, each in its turn.
 pub(super) struct Limiter {
@@ -36,19 +36,19 @@ struct Narrowing {
 }
 
 /// A request's turn, which ends when it is dropped.
-pub(super) struct Turn<'a> {
+pub(super) struct RequestTurn<'a> {
     place: Option<SemaphorePermit<'a>>,
     limiter: &'a Limiter,
     has_begun: bool,
 }
 
-impl Drop for Turn<'_> {
+impl Drop for RequestTurn<'_> {
     fn drop(&mut self) {
         if self.has_begun {
-            self.limiter.queue(|queue| queue.end(Instant::now()));
+            self.limiter.with_queue(|queue| queue.end_request(Instant::now()));
             self.limiter.ended.notify_one();
         }
-        let mut narrowing = self.limiter.narrowing();
+        let mut narrowing = self.limiter.lock_narrowing();
         if narrowing.owed > 0
             && let Some(place) = self.place.take()
         {
@@ -75,12 +75,12 @@ impl Limiter {
     /// Waits until the next request may begin; it ends when the result is dropped.
     /// `None` never happens: it would mean that the places were closed, and
     /// nothing closes them.
-    pub(super) async fn turn(&self) -> Option<Turn<'_>> {
+    pub(super) async fn next_turn(&self) -> Option<RequestTurn<'_>> {
         let place = Some(self.places.acquire().await.ok()?);
-        let mut turn = Turn { place, limiter: self, has_begun: false };
+        let mut turn = RequestTurn { place, limiter: self, has_begun: false };
         let _next = self.next.lock().await;
         loop {
-            match self.queue(|queue| queue.begin(Instant::now())) {
+            match self.with_queue(|queue| queue.begin_request(Instant::now())) {
                 Begin::Now => {
                     turn.has_begun = true;
                     return Some(turn);
@@ -92,44 +92,44 @@ impl Limiter {
     }
 
     /// For how long altogether no request could begin.
-    pub(super) fn paused(&self) -> Duration {
-        self.queue(|queue| queue.paused)
+    pub(super) fn paused_time(&self) -> Duration {
+        self.with_queue(|queue| queue.paused)
     }
 
     /// Lets no request begin for `wait` from now.
-    pub(super) fn pause(&self, wait: Duration) {
-        self.queue(|queue| queue.pause(Instant::now(), wait));
+    pub(super) fn pause_for(&self, wait: Duration) {
+        self.with_queue(|queue| queue.pause_until(Instant::now(), wait));
     }
 
     /// Takes note of a good answer.
-    pub(super) fn answered(&self, took: Duration) {
-        let change = self.narrowing().width.answered(took);
-        self.follow(change);
+    pub(super) fn note_answer(&self, took: Duration) {
+        let change = self.lock_narrowing().width.note_answer(took);
+        self.apply_change(change);
     }
 
     /// Takes note that Linq is in trouble, or asked too much.
-    pub(super) fn troubled(&self) {
-        let change = self.narrowing().width.troubled();
-        self.follow(change);
+    pub(super) fn note_trouble(&self) {
+        let change = self.lock_narrowing().width.note_trouble();
+        self.apply_change(change);
     }
 
-    fn follow(&self, change: Change) {
-        let mut narrowing = self.narrowing();
+    fn apply_change(&self, change: WidthChange) {
+        let mut narrowing = self.lock_narrowing();
         match change {
-            Change::Keep => {}
-            Change::Narrow(fewer) => {
+            WidthChange::Keep => {}
+            WidthChange::Narrow(fewer) => {
                 narrowing.owed += fewer - self.places.forget_permits(fewer);
             }
-            Change::Widen if narrowing.owed > 0 => narrowing.owed -= 1,
-            Change::Widen => self.places.add_permits(1),
+            WidthChange::Widen if narrowing.owed > 0 => narrowing.owed -= 1,
+            WidthChange::Widen => self.places.add_permits(1),
         }
     }
 
-    fn narrowing(&self) -> MutexGuard<'_, Narrowing> {
+    fn lock_narrowing(&self) -> MutexGuard<'_, Narrowing> {
         self.width.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn queue<T>(&self, with: impl FnOnce(&mut Queue) -> T) -> T {
+    fn with_queue<T>(&self, with: impl FnOnce(&mut Queue) -> T) -> T {
         with(&mut self.queue.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -167,7 +167,7 @@ impl Queue {
         Queue { most, within, under_way: 0, ended, paused_until: None, paused: Duration::ZERO }
     }
 
-    fn begin(&mut self, now: Instant) -> Begin {
+    fn begin_request(&mut self, now: Instant) -> Begin {
         if let Some(until) = self.paused_until.filter(|until| *until > now) {
             return Begin::At(until);
         }
@@ -181,12 +181,12 @@ impl Queue {
         self.ended.front().map_or(Begin::AfterAnother, |oldest| Begin::At(*oldest + self.within))
     }
 
-    fn end(&mut self, now: Instant) {
+    fn end_request(&mut self, now: Instant) {
         self.under_way = self.under_way.saturating_sub(1);
         self.ended.push_back(now);
     }
 
-    fn pause(&mut self, now: Instant, wait: Duration) {
+    fn pause_until(&mut self, now: Instant, wait: Duration) {
         let until = now + wait;
         let from = self.paused_until.map_or(now, |paused| paused.max(now));
         self.paused += until.saturating_duration_since(from);
@@ -226,14 +226,14 @@ mod tests {
             for (index, (gap, before, after)) in requests.into_iter().enumerate() {
                 now += Duration::from_millis(gap);
                 if index == pause_at {
-                    queue.pause(now, Duration::from_secs(3));
+                    queue.pause_until(now, Duration::from_secs(3));
                 }
                 loop {
                     under_way.sort_unstable();
                     while under_way.first().is_some_and(|end| *end <= now) {
-                        queue.end(under_way.remove(0));
+                        queue.end_request(under_way.remove(0));
                     }
-                    match queue.begin(now) {
+                    match queue.begin_request(now) {
                         Begin::Now => break,
                         Begin::At(at) => {
                             prop_assert!(at > now);
@@ -258,27 +258,27 @@ mod tests {
         let now = Instant::now() + Duration::from_mins(1);
         let ages = [50, 900, 400, 2_000].map(Duration::from_millis);
         let mut queue = Queue::new(per_second(3), now, &ages);
-        assert_eq!(queue.begin(now), Begin::At(now + Duration::from_millis(100)));
+        assert_eq!(queue.begin_request(now), Begin::At(now + Duration::from_millis(100)));
         let mut queue = Queue::new(per_second(4), now, &ages);
-        assert_eq!(queue.begin(now), Begin::Now);
+        assert_eq!(queue.begin_request(now), Begin::Now);
     }
 
     #[test]
     fn a_shorter_pause_does_not_end_a_longer_one() {
         let now = Instant::now();
         let mut queue = Queue::new(per_second(1), now, &[]);
-        queue.pause(now, Duration::from_mins(1));
-        queue.pause(now, Duration::from_secs(5));
-        assert_eq!(queue.begin(now), Begin::At(now + Duration::from_mins(1)));
+        queue.pause_until(now, Duration::from_mins(1));
+        queue.pause_until(now, Duration::from_secs(5));
+        assert_eq!(queue.begin_request(now), Begin::At(now + Duration::from_mins(1)));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_pause_that_begins_while_a_request_waits_holds_that_request_too() {
         let limiter = Limiter::new(NonZeroUsize::MIN.saturating_add(1), per_second(1), &[]);
         let start = Instant::now();
-        drop(limiter.turn().await);
+        drop(limiter.next_turn().await);
         let (turn, ()) =
-            tokio::join!(limiter.turn(), async { limiter.pause(Duration::from_secs(9)) });
+            tokio::join!(limiter.next_turn(), async { limiter.pause_for(Duration::from_secs(9)) });
         assert!(turn.is_some());
         assert!(start.elapsed() >= Duration::from_secs(9));
     }
@@ -288,30 +288,31 @@ mod tests {
         let limiter = Limiter::new(NonZeroUsize::new(4).unwrap(), per_second(1_000), &[]);
         let under_way = async || {
             let mut turns = Vec::new();
-            while let Ok(turn) = tokio::time::timeout(Duration::from_secs(9), limiter.turn()).await
+            while let Ok(turn) =
+                tokio::time::timeout(Duration::from_secs(9), limiter.next_turn()).await
             {
                 turns.push(turn);
             }
             turns.len()
         };
         assert_eq!(under_way().await, 4);
-        let held = limiter.turn().await;
-        limiter.troubled();
-        limiter.troubled();
+        let held = limiter.next_turn().await;
+        limiter.note_trouble();
+        limiter.note_trouble();
         assert_eq!(under_way().await, 0, "the one that is under way is the only one");
         drop(held);
         assert_eq!(under_way().await, 1);
-        (0..100).for_each(|_| limiter.answered(Duration::from_millis(9)));
+        (0..100).for_each(|_| limiter.note_answer(Duration::from_millis(9)));
         assert_eq!(under_way().await, 4);
     }
 
     #[tokio::test(start_paused = true)]
     async fn no_more_requests_are_under_way_than_there_are_places() {
         let limiter = Limiter::new(NonZeroUsize::MIN, per_second(1_000), &[]);
-        let first = limiter.turn().await;
-        let second = tokio::time::timeout(Duration::from_mins(1), limiter.turn()).await;
+        let first = limiter.next_turn().await;
+        let second = tokio::time::timeout(Duration::from_mins(1), limiter.next_turn()).await;
         assert!(second.is_err());
         drop(first);
-        assert!(limiter.turn().await.is_some());
+        assert!(limiter.next_turn().await.is_some());
     }
 }

@@ -5,7 +5,7 @@
 //! decision to [`crate::plan`], the order of writes to the caller, and files and
 //! state to the other adapters.
 //!
-//! In reading order: [`Transport`] is the seam, [`Wire`] its implementation on
+//! In reading order: [`Transport`] is the seam, [`HttpTransport`] its implementation on
 //! the network; a [`Client`] makes the seven calls; [`walk`] reads everything;
 //! a [`LinqError`] says what is known about the effect and what to do next.
 //!
@@ -39,12 +39,14 @@ mod scripted;
 
 pub use answer::{Fetched, Named, Page, Pagination};
 pub use backoff::Backoff;
-pub use client::{Client, Deletion, Finding, Lookup};
+pub use client::{Client, Deletion, Lookup, SearchResult};
 pub use counts::RequestCounts;
-pub use error::{Answered, Effect, Failure, LinqError, Reason, Rejection, Verdict};
+pub use error::{
+    Answered, Failure, LinqError, LinqRejection, RejectionReason, Remedy, RequestEffect,
+};
 pub use request::{Call, FindBy, Update, UpdateError};
-pub use settings::{BaseUrl, BaseUrlError, Rate, Settings};
-pub use token::{TokenError, TokenSource};
+pub use settings::{BaseUrl, BaseUrlError, ClientSettings, Rate};
+pub use token::{TokenSource, TokenUnavailable};
 pub use transport::{Sending, Transport, TransportError};
-pub use walk::{Completeness, Doubt, Listing, walk};
-pub use wire::{Wire, WireError};
+pub use walk::{Completeness, Listing, ListingDoubt, walk};
+pub use wire::{HttpTransport, WireError};

@@ -146,7 +146,7 @@ impl fmt::Debug for Update {
 }
 
 /// One request, ready to be sent as often as needed.
-pub(super) struct Draft {
+pub(super) struct RequestDraft {
     pub(super) call: Call,
     /// Whether the body asks for an owner, who may be unknown to Linq.
     pub(super) names_user: bool,
@@ -157,55 +157,73 @@ pub(super) struct Draft {
     body: Option<Bytes>,
 }
 
-impl Draft {
-    pub(super) fn list(base: &BaseUrl, page: u32, per_page: u32) -> Draft {
-        let mut url = address(base, &[]);
+impl RequestDraft {
+    pub(super) fn list(base: &BaseUrl, page: u32, per_page: u32) -> RequestDraft {
+        let mut url = contacts_url(base, &[]);
         url.query_pairs_mut()
             .append_pair("page", &page.to_string())
             .append_pair("per_page", &per_page.to_string());
-        Draft::bare(Call::List { page }, Method::GET, url)
+        RequestDraft::without_body(Call::List { page }, Method::GET, url)
     }
 
-    pub(super) fn find(base: &BaseUrl, by: FindBy<'_>) -> Draft {
+    pub(super) fn find(base: &BaseUrl, by: FindBy<'_>) -> RequestDraft {
         let (call, email, phone) = match by {
             FindBy::Email(email) => (Call::FindByEmail, Some(email), None),
             FindBy::Phone(phone) => (Call::FindByPhone, None, Some(phone)),
             FindBy::Either { email, phone } => (Call::FindByEither, Some(email), Some(phone)),
         };
-        let mut url = address(base, &["find"]);
+        let mut url = contacts_url(base, &["find"]);
         let wanted = [("email", email), ("phone_number", phone)];
         // Form encoding sends `+` as `%2B`, without which E.164 loses its plus.
         url.query_pairs_mut()
             .extend_pairs(wanted.into_iter().filter_map(|(name, text)| Some((name, text?))));
-        Draft::bare(call, Method::GET, url)
+        RequestDraft::without_body(call, Method::GET, url)
     }
 
-    pub(super) fn get(base: &BaseUrl, id: LinqId) -> Draft {
-        Draft::bare(Call::Get(id), Method::GET, address(base, &[&id.to_string()]))
+    pub(super) fn get(base: &BaseUrl, id: LinqId) -> RequestDraft {
+        RequestDraft::without_body(
+            Call::Get(id),
+            Method::GET,
+            contacts_url(base, &[&id.to_string()]),
+        )
     }
 
-    pub(super) fn delete(base: &BaseUrl, id: LinqId) -> Draft {
-        Draft::bare(Call::Delete(id), Method::DELETE, address(base, &[&id.to_string()]))
+    pub(super) fn delete(base: &BaseUrl, id: LinqId) -> RequestDraft {
+        RequestDraft::without_body(
+            Call::Delete(id),
+            Method::DELETE,
+            contacts_url(base, &[&id.to_string()]),
+        )
     }
 
-    pub(super) fn create(base: &BaseUrl, values: &Values, user_email: Option<&str>) -> Draft {
-        let filled = values.filled().iter().map(|field| (field, values[field].as_str()));
-        Draft::bare(Call::Create, Method::POST, address(base, &[])).with_body(filled, user_email)
+    pub(super) fn create(
+        base: &BaseUrl,
+        values: &Values,
+        user_email: Option<&str>,
+    ) -> RequestDraft {
+        let filled = values.filled_fields().iter().map(|field| (field, values[field].as_str()));
+        RequestDraft::without_body(Call::Create, Method::POST, contacts_url(base, &[]))
+            .with_body(filled, user_email)
     }
 
-    pub(super) fn update(base: &BaseUrl, method: Method, id: LinqId, update: &Update) -> Draft {
+    pub(super) fn update(
+        base: &BaseUrl,
+        method: Method,
+        id: LinqId,
+        update: &Update,
+    ) -> RequestDraft {
         let set = update.set.iter().map(|(field, text)| (*field, text.as_str()));
-        Draft::bare(Call::Update(id), method, address(base, &[&id.to_string()]))
+        RequestDraft::without_body(Call::Update(id), method, contacts_url(base, &[&id.to_string()]))
             .with_body(set, update.user_email.as_deref())
     }
 
-    fn bare(call: Call, method: Method, url: Url) -> Draft {
-        Draft { call, names_user: false, most_attempts: u32::MAX, method, url, body: None }
+    fn without_body(call: Call, method: Method, url: Url) -> RequestDraft {
+        RequestDraft { call, names_user: false, most_attempts: u32::MAX, method, url, body: None }
     }
 
     /// The same, to be sent once.
-    pub(super) fn once(self) -> Draft {
-        Draft { most_attempts: 1, ..self }
+    pub(super) fn without_retry(self) -> RequestDraft {
+        RequestDraft { most_attempts: 1, ..self }
     }
 
     /// Adds the body that create and update share. The owner stands beside the
@@ -214,7 +232,7 @@ impl Draft {
         self,
         set: impl Iterator<Item = (Field, &'a str)>,
         user_email: Option<&str>,
-    ) -> Draft {
+    ) -> RequestDraft {
         let contact: Map<String, Value> = set
             .filter(|(field, _)| *field != Field::Owner)
             .map(|(field, text)| (field.name().to_owned(), text.into()))
@@ -225,7 +243,7 @@ impl Draft {
             body["user_email"] = email.into();
         }
         let names_user = user_email.is_some();
-        Draft { names_user, body: Some(body.to_string().into()), ..self }
+        RequestDraft { names_user, body: Some(body.to_string().into()), ..self }
     }
 
     /// The request, with the token in its header.
@@ -254,7 +272,7 @@ impl Draft {
 
 /// The address of the contacts, or of what is below them. Only ever below the
 /// base URL.
-fn address(base: &BaseUrl, below: &[&str]) -> Url {
+fn contacts_url(base: &BaseUrl, below: &[&str]) -> Url {
     let mut url = base.as_url().clone();
     if let Ok(mut path) = url.path_segments_mut() {
         path.pop_if_empty().extend(["api", "partner", "v2", "contacts"]).extend(below);
@@ -270,7 +288,7 @@ mod tests {
         BaseUrl::new(Url::parse(text).unwrap()).unwrap()
     }
 
-    fn sent(draft: &Draft) -> http::Request<Bytes> {
+    fn sent(draft: &RequestDraft) -> http::Request<Bytes> {
         let header = HeaderValue::from_static("token");
         draft.to_request(header.clone(), &header).unwrap()
     }
@@ -286,14 +304,14 @@ mod tests {
             ),
         ];
         for (text, expected) in cases {
-            assert_eq!(sent(&Draft::get(&base(text), id)).uri().to_string(), expected);
+            assert_eq!(sent(&RequestDraft::get(&base(text), id)).uri().to_string(), expected);
         }
     }
 
     #[test]
     fn what_is_searched_for_cannot_leave_its_place_in_the_query() {
         let base = base("https://a.example");
-        let query = |by| sent(&Draft::find(&base, by)).uri().query().unwrap().to_owned();
+        let query = |by| sent(&RequestDraft::find(&base, by)).uri().query().unwrap().to_owned();
         assert_eq!(query(FindBy::Phone("+15551234567")), "phone_number=%2B15551234567");
         assert_eq!(
             query(FindBy::Email("a+b&page=1@x.example#?")),
@@ -310,7 +328,8 @@ mod tests {
         ]
         .into_iter()
         .collect();
-        let draft = Draft::create(&base("https://a.example"), &values, Some("sam@acme.example"));
+        let draft =
+            RequestDraft::create(&base("https://a.example"), &values, Some("sam@acme.example"));
         assert_eq!(
             sent(&draft).body(),
             r#"{"contact":{"first_name":"Ada"},"user_email":"sam@acme.example"}"#
@@ -321,7 +340,7 @@ mod tests {
     fn a_blank_owner_is_not_sent() {
         let base = base("https://a.example");
         for owner in [None, Some(""), Some(" ")] {
-            let draft = Draft::create(&base, &Values::default(), owner);
+            let draft = RequestDraft::create(&base, &Values::default(), owner);
             assert_eq!(sent(&draft).body(), r#"{"contact":{}}"#);
             assert!(!draft.names_user);
         }
@@ -350,7 +369,7 @@ mod tests {
         let update = Update::new(set, Some("o@b.example".to_owned())).unwrap();
         let base = base("https://a.example");
         let body = |update: &Update| {
-            let draft = Draft::update(&base, Method::PATCH, LinqId(1), update);
+            let draft = RequestDraft::update(&base, Method::PATCH, LinqId(1), update);
             String::from_utf8(sent(&draft).into_body().into()).unwrap()
         };
         assert_eq!(

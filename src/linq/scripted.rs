@@ -9,58 +9,58 @@ use secrecy::SecretString;
 use tokio::time::Instant;
 use url::Url;
 
-use super::{BaseUrl, Client, Sending, Settings, TokenSource, Transport, TransportError};
+use super::{BaseUrl, Client, ClientSettings, Sending, TokenSource, Transport, TransportError};
 
 /// How a request ends.
-pub(super) type End = Result<Response<Bytes>, TransportError>;
+pub(super) type ScriptedEnd = Result<Response<Bytes>, TransportError>;
 
 /// Says how the `n`th request, counted from 0, ends.
-type Rule = dyn Fn(usize, &Request<Bytes>) -> End + Send + Sync;
+type ScriptRule = dyn Fn(usize, &Request<Bytes>) -> ScriptedEnd + Send + Sync;
 
 /// Ends each request as its rule says.
 pub(super) struct Scripted {
-    end: Box<Rule>,
+    end: Box<ScriptRule>,
     latency: Duration,
     seen: Mutex<Vec<(Instant, Request<Bytes>)>>,
 }
 
 impl Scripted {
     pub(super) fn new(
-        end: impl Fn(usize, &Request<Bytes>) -> End + Send + Sync + 'static,
+        end: impl Fn(usize, &Request<Bytes>) -> ScriptedEnd + Send + Sync + 'static,
     ) -> Arc<Scripted> {
-        Scripted::slow(Duration::ZERO, end)
+        Scripted::with_latency(Duration::ZERO, end)
     }
 
     /// The same, `latency` after the request arrived.
-    pub(super) fn slow(
+    pub(super) fn with_latency(
         latency: Duration,
-        end: impl Fn(usize, &Request<Bytes>) -> End + Send + Sync + 'static,
+        end: impl Fn(usize, &Request<Bytes>) -> ScriptedEnd + Send + Sync + 'static,
     ) -> Arc<Scripted> {
         Arc::new(Scripted { end: Box::new(end), latency, seen: Mutex::default() })
     }
 
     /// Ends the requests one after the other as `ends` says, the last for ever.
-    pub(super) fn in_order(ends: Vec<fn() -> End>) -> Arc<Scripted> {
+    pub(super) fn in_order(ends: Vec<fn() -> ScriptedEnd>) -> Arc<Scripted> {
         Scripted::new(move |n, _| ends[n.min(ends.len() - 1)]())
     }
 
-    pub(super) fn count(&self) -> usize {
+    pub(super) fn request_count(&self) -> usize {
         self.seen.lock().unwrap().len()
     }
 
     /// When each request arrived.
-    pub(super) fn times(&self) -> Vec<Instant> {
+    pub(super) fn request_times(&self) -> Vec<Instant> {
         self.seen.lock().unwrap().iter().map(|(at, _)| *at).collect()
     }
 
     /// `METHOD path?query` of each request.
-    pub(super) fn asked(&self) -> Vec<String> {
+    pub(super) fn request_lines(&self) -> Vec<String> {
         let seen = self.seen.lock().unwrap();
         seen.iter().map(|(_, r)| format!("{} {}", r.method(), r.uri())).collect()
     }
 
     /// The tokens that were sent.
-    pub(super) fn tokens(&self) -> Vec<String> {
+    pub(super) fn tokens_sent(&self) -> Vec<String> {
         let seen = self.seen.lock().unwrap();
         let token = |request: &Request<Bytes>| {
             let header = &request.headers()["x-linq-integration-token"];
@@ -86,13 +86,17 @@ impl Transport for Scripted {
 }
 
 /// An answer.
-pub(super) fn answer(status: u16, body: impl Into<Bytes>) -> End {
+pub(super) fn scripted_answer(status: u16, body: impl Into<Bytes>) -> ScriptedEnd {
     answer_with(status, &[], body)
 }
 
 /// An answer with headers.
 #[expect(clippy::unnecessary_wraps, reason = "one way in which a request can end")]
-pub(super) fn answer_with(status: u16, headers: &[(&str, &str)], body: impl Into<Bytes>) -> End {
+pub(super) fn answer_with(
+    status: u16,
+    headers: &[(&str, &str)],
+    body: impl Into<Bytes>,
+) -> ScriptedEnd {
     let mut response = Response::builder().status(status);
     for (name, value) in headers {
         response = response.header(*name, *value);
@@ -100,16 +104,16 @@ pub(super) fn answer_with(status: u16, headers: &[(&str, &str)], body: impl Into
     Ok(response.body(body.into()).unwrap())
 }
 
-pub(super) fn no_connection() -> End {
+pub(super) fn no_connection() -> ScriptedEnd {
     Err(TransportError::NotSent("refused".into()))
 }
 
-pub(super) fn timeout() -> End {
+pub(super) fn scripted_timeout() -> ScriptedEnd {
     Err(TransportError::TimedOut("silence".into()))
 }
 
-pub(super) fn settings(url: &str) -> Settings {
-    Settings::new(BaseUrl::new(Url::parse(url).unwrap()).unwrap(), 7)
+pub(super) fn test_settings(url: &str) -> ClientSettings {
+    ClientSettings::new(BaseUrl::new(Url::parse(url).unwrap()).unwrap(), 7)
 }
 
 /// Whether this is a second process in which the test `name` runs alone, with
@@ -130,7 +134,7 @@ pub(super) fn is_alone(name: &str, variables: &[(&str, &str)]) -> bool {
 }
 
 /// A client with the default settings and the token `token`.
-pub(super) fn client(transport: &Arc<Scripted>) -> Client {
+pub(super) fn test_client(transport: &Arc<Scripted>) -> Client {
     let token = TokenSource::fixed(SecretString::from("token"));
     client_with(transport, token)
 }
@@ -138,7 +142,7 @@ pub(super) fn client(transport: &Arc<Scripted>) -> Client {
 pub(super) fn client_with(transport: &Arc<Scripted>, token: TokenSource) -> Client {
     Client::new(
         Arc::clone(transport) as Arc<dyn Transport>,
-        settings("https://linq.example"),
+        test_settings("https://linq.example"),
         token,
     )
 }

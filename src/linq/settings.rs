@@ -90,7 +90,7 @@ impl Rate {
 
     /// So many a second, of which parts count too: one in two seconds is 0.5. What is no
     /// positive number is the slowest that there is, one a day.
-    pub fn of(rate: f64) -> Rate {
+    pub fn from_per_second(rate: f64) -> Rate {
         const SLOWEST: f64 = 1.0 / 86_400.0;
         let rate = if rate.is_finite() { rate.max(SLOWEST) } else { SLOWEST };
         #[expect(
@@ -105,7 +105,7 @@ impl Rate {
 
 /// How a client asks. The same seed and the same answers give the same waits.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct ClientSettings {
     /// Where Linq is.
     pub base_url: BaseUrl,
     /// Most requests under way at a time.
@@ -124,13 +124,13 @@ pub struct Settings {
     pub user_agent: HeaderValue,
 }
 
-impl Settings {
+impl ClientSettings {
     /// The defaults: 4 at a time, 10 a second, 6 attempts.
-    pub fn new(base_url: BaseUrl, seed: u64) -> Settings {
+    pub fn new(base_url: BaseUrl, seed: u64) -> ClientSettings {
         const FOUR: NonZeroUsize = NonZeroUsize::MIN.saturating_add(3);
         const SIX: NonZeroU32 = NonZeroU32::MIN.saturating_add(5);
         const TEN: NonZeroU32 = NonZeroU32::MIN.saturating_add(9);
-        Settings {
+        ClientSettings {
             base_url,
             concurrency: FOUR,
             rate: Rate::per_second(TEN),
@@ -150,13 +150,13 @@ mod tests {
     #[test]
     fn a_rate_is_kept_to_parts_of_a_request_a_second() {
         let of = |rate| {
-            let Rate { most, within } = Rate::of(rate);
+            let Rate { most, within } = Rate::from_per_second(rate);
             (most.get(), within.as_millis())
         };
         assert_eq!([of(10.0), of(2.5), of(1.0)], [(10, 1000), (2, 800), (1, 1000)]);
         assert_eq!([of(0.5), of(1.5), of(0.1)], [(1, 2000), (1, 666), (1, 10_000)]);
         assert_eq!([of(f64::MIN_POSITIVE), of(f64::NAN)], [(1, 86_400_000); 2]);
-        assert_eq!(Rate::of(10.0), Rate::per_second(NonZeroU32::new(10).unwrap()));
+        assert_eq!(Rate::from_per_second(10.0), Rate::per_second(NonZeroU32::new(10).unwrap()));
     }
 
     fn base(text: &str) -> Result<BaseUrl, BaseUrlError> {

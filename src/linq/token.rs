@@ -18,19 +18,19 @@ pub(super) const HEADER: &str = "x-linq-integration-token";
 /// Reads the token from wherever it is kept. Reading may block and may be
 /// repeated: files and commands can give another token later.
 #[derive(Clone)]
-pub struct TokenSource(Kept);
+pub struct TokenSource(KeptToken);
 
-type Read = dyn Fn() -> Result<SecretString, TokenError> + Send + Sync;
+type Read = dyn Fn() -> Result<SecretString, TokenUnavailable> + Send + Sync;
 
 #[derive(Clone)]
-enum Kept {
+enum KeptToken {
     Known(SecretString),
     Elsewhere(Arc<Read>),
 }
 
 /// Why there is no token to send.
 #[derive(Debug, thiserror::Error)]
-pub enum TokenError {
+pub enum TokenUnavailable {
     /// It could not be read.
     #[error(transparent)]
     Unreadable(Box<dyn Error + Send + Sync>),
@@ -42,25 +42,25 @@ pub enum TokenError {
 impl TokenSource {
     /// A token that `read` gives.
     pub fn new(
-        read: impl Fn() -> Result<SecretString, TokenError> + Send + Sync + 'static,
+        read: impl Fn() -> Result<SecretString, TokenUnavailable> + Send + Sync + 'static,
     ) -> TokenSource {
-        TokenSource(Kept::Elsewhere(Arc::new(read)))
+        TokenSource(KeptToken::Elsewhere(Arc::new(read)))
     }
 
     /// A token that is known already and never changes.
     pub fn fixed(token: SecretString) -> TokenSource {
-        TokenSource(Kept::Known(token))
+        TokenSource(KeptToken::Known(token))
     }
 
     /// Reads the token away from the threads that drive requests.
-    async fn read(&self) -> Result<SecretString, TokenError> {
+    async fn read_token(&self) -> Result<SecretString, TokenUnavailable> {
         let read = match &self.0 {
-            Kept::Known(token) => return Ok(token.clone()),
-            Kept::Elsewhere(read) => Arc::clone(read),
+            KeptToken::Known(token) => return Ok(token.clone()),
+            KeptToken::Elsewhere(read) => Arc::clone(read),
         };
         match spawn_blocking(move || read()).await {
             Ok(token) => token,
-            Err(panicked) => Err(TokenError::Unreadable(panicked.into())),
+            Err(panicked) => Err(TokenUnavailable::Unreadable(panicked.into())),
         }
     }
 }
@@ -79,16 +79,16 @@ pub(super) struct Token {
 }
 
 impl Token {
-    fn new(secret: SecretString, reading: u64) -> Result<Token, TokenError> {
+    fn new(secret: SecretString, reading: u64) -> Result<Token, TokenUnavailable> {
         let token = Token { secret, reading };
-        let header = token.header()?;
-        if header.is_empty() { Err(TokenError::Malformed) } else { Ok(token) }
+        let header = token.header_value()?;
+        if header.is_empty() { Err(TokenUnavailable::Malformed) } else { Ok(token) }
     }
 
     /// The token as a header's value, which `Debug` does not show.
-    pub(super) fn header(&self) -> Result<HeaderValue, TokenError> {
+    pub(super) fn header_value(&self) -> Result<HeaderValue, TokenUnavailable> {
         let mut value = HeaderValue::from_str(self.secret.expose_secret().trim())
-            .map_err(|_| TokenError::Malformed)?;
+            .map_err(|_| TokenUnavailable::Malformed)?;
         value.set_sensitive(true);
         Ok(value)
     }
@@ -106,26 +106,26 @@ impl Keeper {
     }
 
     /// The token, read if this is the first time that it is needed.
-    pub(super) async fn current(&self) -> Result<Token, TokenError> {
+    pub(super) async fn current_token(&self) -> Result<Token, TokenUnavailable> {
         let mut kept = self.kept.lock().await;
         if let Some(token) = &*kept {
             return Ok(token.clone());
         }
-        let token = Token::new(self.source.read().await?, 0)?;
+        let token = Token::new(self.source.read_token().await?, 0)?;
         *kept = Some(token.clone());
         Ok(token)
     }
 
     /// Whether there is another token than `refused` by now. It is read again,
     /// while every other call waits for it, unless one of them did so already.
-    pub(super) async fn renew(&self, refused: &Token) -> bool {
+    pub(super) async fn renew_token(&self, refused: &Token) -> bool {
         let mut kept = self.kept.lock().await;
         if kept.as_ref().is_some_and(|token| token.reading != refused.reading) {
             return true;
         }
-        let reread = self.source.read().await;
+        let reread = self.source.read_token().await;
         match reread.and_then(|secret| Token::new(secret, refused.reading + 1)) {
-            Ok(token) if token.header().ok() != refused.header().ok() => {
+            Ok(token) if token.header_value().ok() != refused.header_value().ok() => {
                 *kept = Some(token);
                 true
             }

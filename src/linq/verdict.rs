@@ -28,14 +28,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Response, StatusCode};
 
-use super::answer::{Complaint, Unreadable, complaint};
+use super::answer::{Complaint, UnreadableAnswer, read_complaint};
 use super::backoff;
-use super::error::{Answered, Effect, Failure, Reason, Rejection};
-use super::request::{Call, Draft};
+use super::error::{Answered, Failure, LinqRejection, RejectionReason, RequestEffect};
+use super::request::{Call, RequestDraft};
 use super::transport::TransportError;
 
 /// What a call makes of an answer, before the table is asked.
-pub(super) enum Reading<T> {
+pub(super) enum AnswerReading<T> {
     /// This is what the call is waiting for.
     Is(T),
     /// This should be it, and cannot be believed.
@@ -44,30 +44,30 @@ pub(super) enum Reading<T> {
     Other,
 }
 
-impl<T> From<Result<T, Unreadable>> for Reading<T> {
-    fn from(read: Result<T, Unreadable>) -> Reading<T> {
+impl<T> From<Result<T, UnreadableAnswer>> for AnswerReading<T> {
+    fn from(read: Result<T, UnreadableAnswer>) -> AnswerReading<T> {
         match read {
-            Ok(read) => Reading::Is(read),
-            Err(Unreadable(problem)) => Reading::NotBelieved(problem),
+            Ok(read) => AnswerReading::Is(read),
+            Err(UnreadableAnswer(problem)) => AnswerReading::NotBelieved(problem),
         }
     }
 }
 
 /// What one attempt came to.
-pub(super) enum Outcome<T> {
+pub(super) enum AttemptOutcome<T> {
     Done(T),
     /// 401, or 403 where no contact is concerned.
     TokenRefused(Answered),
     /// 403 on one contact: either the token or this contact.
-    Forbidden(Rejection),
-    Rejected(Rejection),
+    Forbidden(LinqRejection),
+    Rejected(LinqRejection),
     Failed(Failed),
 }
 
 /// An attempt without an answer that settles the call.
 pub(super) struct Failed {
     pub(super) failure: Failure,
-    pub(super) effect: Effect,
+    pub(super) effect: RequestEffect,
     pub(super) again: Again,
 }
 
@@ -83,10 +83,10 @@ pub(super) enum Again {
 /// Whether `call` may be sent again after an attempt with this `effect`, without
 /// looking first. Two creates make two contacts; and what was to be changed or
 /// deleted may have changed while it was waited, whatever the attempt did.
-pub(super) fn is_repeatable(call: Call, effect: Effect) -> bool {
+pub(super) fn is_repeatable(call: Call, effect: RequestEffect) -> bool {
     match call {
         Call::Update(_) | Call::Delete(_) => false,
-        Call::Create => effect != Effect::Unknown,
+        Call::Create => effect != RequestEffect::Unknown,
         Call::List { .. }
         | Call::FindByEmail
         | Call::FindByPhone
@@ -96,57 +96,65 @@ pub(super) fn is_repeatable(call: Call, effect: Effect) -> bool {
 }
 
 /// Judges how one attempt at `draft` ended; `read` looks at the answer first.
-pub(super) fn judge<T>(
-    draft: &Draft,
+pub(super) fn judge_attempt<T>(
+    draft: &RequestDraft,
     ended: Result<Response<Bytes>, TransportError>,
-    read: impl FnOnce(&Response<Bytes>) -> Reading<T>,
-) -> Outcome<T> {
+    read: impl FnOnce(&Response<Bytes>) -> AnswerReading<T>,
+) -> AttemptOutcome<T> {
     let answer = match ended {
         Ok(answer) => answer,
-        Err(error) => return Outcome::Failed(unanswered(error)),
+        Err(error) => return AttemptOutcome::Failed(unanswered_failure(error)),
     };
     match read(&answer) {
-        Reading::Is(done) => Outcome::Done(done),
-        Reading::NotBelieved(problem) => Outcome::Failed(not_believed(&answer, problem)),
-        Reading::Other => judge_status(draft, &answer),
+        AnswerReading::Is(done) => AttemptOutcome::Done(done),
+        AnswerReading::NotBelieved(problem) => {
+            AttemptOutcome::Failed(not_believed(&answer, problem))
+        }
+        AnswerReading::Other => judge_status(draft, &answer),
     }
 }
 
-fn judge_status<T>(draft: &Draft, answer: &Response<Bytes>) -> Outcome<T> {
-    let Complaint { code, texts, named } = complaint(answer.body());
+fn judge_status<T>(draft: &RequestDraft, answer: &Response<Bytes>) -> AttemptOutcome<T> {
+    let Complaint { code, texts, named } = read_complaint(answer.body());
     let named = Box::new(named);
-    let answered = answered(answer, code);
-    let failed = |failure, effect, again| Outcome::Failed(Failed { failure, effect, again });
+    let answered = answered_parts(answer, code);
+    let failed = |failure, effect, again| AttemptOutcome::Failed(Failed { failure, effect, again });
     let retry_after = backoff::retry_after(answer.headers());
     let lists = matches!(draft.call, Call::List { .. });
     match answered.status.as_u16() {
-        401 => Outcome::TokenRefused(answered),
-        403 if lists => Outcome::TokenRefused(answered),
+        401 => AttemptOutcome::TokenRefused(answered),
+        403 if lists => AttemptOutcome::TokenRefused(answered),
         403 => {
-            let reason = Reason::Forbidden;
-            Outcome::Forbidden(Rejection { answered, reason, texts, named })
+            let reason = RejectionReason::Forbidden;
+            AttemptOutcome::Forbidden(LinqRejection { answered, reason, texts, named })
         }
-        429 => {
-            failed(Failure::Status(answered), Effect::Refused, Again::EverybodyAfter(retry_after))
-        }
-        503 if retry_after.is_some() => {
-            failed(Failure::Status(answered), Effect::Unknown, Again::EverybodyAfter(retry_after))
-        }
+        429 => failed(
+            Failure::Status(answered),
+            RequestEffect::Refused,
+            Again::EverybodyAfter(retry_after),
+        ),
+        503 if retry_after.is_some() => failed(
+            Failure::Status(answered),
+            RequestEffect::Unknown,
+            Again::EverybodyAfter(retry_after),
+        ),
         408 | 425 | 500.. => {
-            failed(Failure::Status(answered), Effect::Unknown, Again::After(retry_after))
+            failed(Failure::Status(answered), RequestEffect::Unknown, Again::After(retry_after))
         }
-        300..400 => failed(Failure::Redirected(answered), Effect::Unknown, Again::Never),
+        300..400 => failed(Failure::Redirected(answered), RequestEffect::Unknown, Again::Never),
         400 | 404 | 409 | 413 | 414 | 422 if !lists && is_from_linq(&answered) => {
-            let reason = reason(draft, &answered, &texts);
-            Outcome::Rejected(Rejection { answered, reason, texts, named })
+            let reason = rejection_reason(draft, &answered, &texts);
+            AttemptOutcome::Rejected(LinqRejection { answered, reason, texts, named })
         }
-        400..500 => failed(Failure::Status(answered), Effect::Refused, Again::Never),
-        0..300 => Outcome::Failed(not_believed(answer, "not a status that is documented here")),
+        400..500 => failed(Failure::Status(answered), RequestEffect::Refused, Again::Never),
+        0..300 => {
+            AttemptOutcome::Failed(not_believed(answer, "not a status that is documented here"))
+        }
     }
 }
 
 /// The parts of an answer that can be shown to anybody.
-pub(super) fn answered(answer: &Response<Bytes>, error_code: Option<String>) -> Answered {
+pub(super) fn answered_parts(answer: &Response<Bytes>, error_code: Option<String>) -> Answered {
     Answered { status: answer.status(), error_code, request_id: request_id(answer) }
 }
 
@@ -163,13 +171,13 @@ fn is_from_linq(answered: &Answered) -> bool {
     answered.status != StatusCode::NOT_FOUND || is_no_such_contact(answered.error_code.as_deref())
 }
 
-fn unanswered(error: TransportError) -> Failed {
+fn unanswered_failure(error: TransportError) -> Failed {
     let (effect, again) = match error {
-        TransportError::NotSent(_) => (Effect::NotSent, Again::After(None)),
+        TransportError::NotSent(_) => (RequestEffect::NotSent, Again::After(None)),
         TransportError::TimedOut(_) | TransportError::Broken(_) => {
-            (Effect::Unknown, Again::After(None))
+            (RequestEffect::Unknown, Again::After(None))
         }
-        TransportError::TooLarge { .. } => (Effect::Unknown, Again::Never),
+        TransportError::TooLarge { .. } => (RequestEffect::Unknown, Again::Never),
     };
     Failed { failure: Failure::NoAnswer(error), effect, again }
 }
@@ -177,10 +185,10 @@ fn unanswered(error: TransportError) -> Failed {
 fn not_believed(answer: &Response<Bytes>, problem: &'static str) -> Failed {
     Failed {
         failure: Failure::NotBelieved {
-            answered: answered(answer, complaint(answer.body()).code),
+            answered: answered_parts(answer, read_complaint(answer.body()).code),
             problem,
         },
-        effect: Effect::Unknown,
+        effect: RequestEffect::Unknown,
         again: Again::After(None),
     }
 }
@@ -189,7 +197,7 @@ fn not_believed(answer: &Response<Bytes>, problem: &'static str) -> Failed {
 /// anything between here and Linq, and is evidence of nothing.
 pub(super) fn says_no_such_contact(answer: &Response<Bytes>) -> bool {
     answer.status() == StatusCode::NOT_FOUND
-        && is_no_such_contact(complaint(answer.body()).code.as_deref())
+        && is_no_such_contact(read_complaint(answer.body()).code.as_deref())
 }
 
 fn is_no_such_contact(code: Option<&str>) -> bool {
@@ -198,20 +206,24 @@ fn is_no_such_contact(code: Option<&str>) -> bool {
 
 /// What Linq objects to. For an unknown user the documents say "Validation error
 /// or User not found" (API page "Create Contact") and give no code.
-fn reason(draft: &Draft, answered: &Answered, texts: &[String]) -> Reason {
+fn rejection_reason(
+    draft: &RequestDraft,
+    answered: &Answered,
+    texts: &[String],
+) -> RejectionReason {
     let code = answered.error_code.as_deref();
     if answered.status == StatusCode::NOT_FOUND && is_no_such_contact(code) {
-        Reason::NoSuchContact
+        RejectionReason::NoSuchContact
     } else if draft.names_user
         && code.into_iter().chain(texts.iter().map(String::as_str)).any(speaks_of_unknown_user)
     {
-        Reason::NoSuchUser
+        RejectionReason::NoSuchUser
     } else if answered.status == StatusCode::CONFLICT || texts.iter().any(|text| is_taken(text)) {
-        Reason::Taken
+        RejectionReason::Taken
     } else if answered.status == StatusCode::NOT_FOUND {
-        Reason::Other
+        RejectionReason::Other
     } else {
-        Reason::Invalid
+        RejectionReason::Invalid
     }
 }
 
@@ -243,16 +255,16 @@ mod tests {
     use crate::linq::BaseUrl;
     use crate::model::Values;
 
-    fn reason_of(status: u16, body: &str, user_email: Option<&str>) -> Option<Reason> {
+    fn reason_of(status: u16, body: &str, user_email: Option<&str>) -> Option<RejectionReason> {
         let base = BaseUrl::new(Url::parse("https://linq.example").unwrap()).unwrap();
-        let draft = Draft::create(&base, &Values::default(), user_email);
+        let draft = RequestDraft::create(&base, &Values::default(), user_email);
         let answer = Response::builder().status(status).body(Bytes::from(body.to_owned())).unwrap();
-        match judge::<()>(&draft, Ok(answer), |_| Reading::Other) {
-            Outcome::Rejected(rejection) => Some(rejection.reason),
-            Outcome::Done(())
-            | Outcome::TokenRefused(_)
-            | Outcome::Forbidden(_)
-            | Outcome::Failed(_) => None,
+        match judge_attempt::<()>(&draft, Ok(answer), |_| AnswerReading::Other) {
+            AttemptOutcome::Rejected(rejection) => Some(rejection.reason),
+            AttemptOutcome::Done(())
+            | AttemptOutcome::TokenRefused(_)
+            | AttemptOutcome::Forbidden(_)
+            | AttemptOutcome::Failed(_) => None,
         }
     }
 
@@ -267,10 +279,10 @@ mod tests {
         for body in known {
             assert_eq!(
                 reason_of(422, body, Some("x@y.example")),
-                Some(Reason::NoSuchUser),
+                Some(RejectionReason::NoSuchUser),
                 "{body}"
             );
-            assert_eq!(reason_of(422, body, None), Some(Reason::Invalid), "{body}");
+            assert_eq!(reason_of(422, body, None), Some(RejectionReason::Invalid), "{body}");
         }
         let others = [
             r#"{"error_code":"VALIDATION_ERROR","errors":["Email user@x.example is invalid"]}"#,
@@ -278,25 +290,33 @@ mod tests {
             "",
         ];
         for body in others {
-            assert_eq!(reason_of(422, body, Some("x@y.example")), Some(Reason::Invalid), "{body}");
+            assert_eq!(
+                reason_of(422, body, Some("x@y.example")),
+                Some(RejectionReason::Invalid),
+                "{body}"
+            );
         }
     }
 
     #[test]
     fn what_another_contact_has_is_told_from_what_is_not_valid() {
         let taken = r#"{"errors":["Email has already been taken"]}"#;
-        assert_eq!(reason_of(422, taken, None), Some(Reason::Taken));
-        assert_eq!(reason_of(409, "", None), Some(Reason::Taken));
+        assert_eq!(reason_of(422, taken, None), Some(RejectionReason::Taken));
+        assert_eq!(reason_of(409, "", None), Some(RejectionReason::Taken));
         let invalid = r#"{"errors":["Email is invalid"]}"#;
         for status in [400, 413, 422] {
-            assert_eq!(reason_of(status, invalid, None), Some(Reason::Invalid), "{status}");
+            assert_eq!(
+                reason_of(status, invalid, None),
+                Some(RejectionReason::Invalid),
+                "{status}"
+            );
         }
     }
 
     #[test]
     fn a_404_is_about_the_contact_only_with_its_code() {
         let documented = r#"{"error_code":"CONTACT_NOT_FOUND"}"#;
-        assert_eq!(reason_of(404, documented, None), Some(Reason::NoSuchContact));
+        assert_eq!(reason_of(404, documented, None), Some(RejectionReason::NoSuchContact));
         for (status, body) in [(410, documented), (404, "<html>Not Found</html>"), (418, "")] {
             assert_eq!(reason_of(status, body, None), None, "{status} {body}");
         }

@@ -13,7 +13,7 @@ const TOO_LONG: u32 = 3;
 
 /// What follows for the places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Change {
+pub(super) enum WidthChange {
     Keep,
     /// So many fewer.
     Narrow(usize),
@@ -40,29 +40,29 @@ impl Width {
     }
 
     /// A good answer came, and it took so long.
-    pub(super) fn answered(&mut self, took: Duration) -> Change {
+    pub(super) fn note_answer(&mut self, took: Duration) -> WidthChange {
         let average = self.average.map_or(took, |average| (average * 7 + took) / 8);
         self.average = Some(average);
         self.lowest = self.lowest.min(average);
         self.good += 1;
         let slow = average > self.lowest * TOO_LONG + UNNOTICED;
         if slow && self.good >= self.now {
-            return self.troubled();
+            return self.note_trouble();
         }
         if slow || self.now == self.most || self.good < 8 * self.now {
-            return Change::Keep;
+            return WidthChange::Keep;
         }
         self.now += 1;
         self.good = 0;
-        Change::Widen
+        WidthChange::Widen
     }
 
     /// Linq refused to be asked that much, or did not answer.
-    pub(super) fn troubled(&mut self) -> Change {
+    pub(super) fn note_trouble(&mut self) -> WidthChange {
         let fewer = self.now / 2;
         self.now -= fewer;
         self.good = 0;
-        if fewer == 0 { Change::Keep } else { Change::Narrow(fewer) }
+        if fewer == 0 { WidthChange::Keep } else { WidthChange::Narrow(fewer) }
     }
 }
 
@@ -75,14 +75,14 @@ mod tests {
     #[test]
     fn trouble_halves_the_width_and_good_answers_restore_it_slowly() {
         let mut width = Width::new(8);
-        assert_eq!(width.troubled(), Change::Narrow(4));
-        assert_eq!(width.troubled(), Change::Narrow(2));
-        assert_eq!(width.troubled(), Change::Narrow(1));
-        assert_eq!((width.troubled(), width.now), (Change::Keep, 1));
-        let changes: Vec<Change> = (0..8).map(|_| width.answered(QUICK)).collect();
-        assert_eq!(changes.iter().filter(|change| **change == Change::Widen).count(), 1);
+        assert_eq!(width.note_trouble(), WidthChange::Narrow(4));
+        assert_eq!(width.note_trouble(), WidthChange::Narrow(2));
+        assert_eq!(width.note_trouble(), WidthChange::Narrow(1));
+        assert_eq!((width.note_trouble(), width.now), (WidthChange::Keep, 1));
+        let changes: Vec<WidthChange> = (0..8).map(|_| width.note_answer(QUICK)).collect();
+        assert_eq!(changes.iter().filter(|change| **change == WidthChange::Widen).count(), 1);
         for _ in 0..1_000 {
-            width.answered(QUICK);
+            width.note_answer(QUICK);
         }
         assert_eq!(width.now, 8, "never wider than configured");
     }
@@ -90,13 +90,18 @@ mod tests {
     #[test]
     fn answers_that_take_far_longer_than_they_did_narrow_it() {
         let mut width = Width::new(8);
-        (0..20).for_each(|_| _ = width.answered(QUICK));
-        assert_eq!(width.answered(Duration::from_secs(4)), Change::Keep, "one is an accident");
-        let slow: Vec<Change> = (0..3).map(|_| width.answered(Duration::from_secs(4))).collect();
-        assert!(slow.contains(&Change::Narrow(4)), "{slow:?}");
-        (0..100).for_each(|_| _ = width.answered(Duration::from_secs(5)));
+        (0..20).for_each(|_| _ = width.note_answer(QUICK));
+        assert_eq!(
+            width.note_answer(Duration::from_secs(4)),
+            WidthChange::Keep,
+            "one is an accident"
+        );
+        let slow: Vec<WidthChange> =
+            (0..3).map(|_| width.note_answer(Duration::from_secs(4))).collect();
+        assert!(slow.contains(&WidthChange::Narrow(4)), "{slow:?}");
+        (0..100).for_each(|_| _ = width.note_answer(Duration::from_secs(5)));
         assert_eq!(width.now, 1);
-        (0..600).for_each(|_| _ = width.answered(QUICK));
+        (0..600).for_each(|_| _ = width.note_answer(QUICK));
         assert_eq!(width.now, 8);
     }
 
@@ -104,7 +109,7 @@ mod tests {
     fn a_linq_that_was_always_slow_is_not_taken_to_be_in_trouble() {
         let mut width = Width::new(4);
         for n in 0..200 {
-            width.answered(Duration::from_millis(900 + n % 400));
+            width.note_answer(Duration::from_millis(900 + n % 400));
         }
         assert_eq!(width.now, 4);
     }

@@ -26,7 +26,7 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The transport on the network.
 #[derive(Clone, Debug)]
-pub struct Wire {
+pub struct HttpTransport {
     http: reqwest::Client,
 }
 
@@ -36,13 +36,13 @@ pub struct Wire {
 #[error("cannot set up TLS; are the system's CA certificates installed?")]
 pub struct WireError(#[source] reqwest::Error);
 
-impl Wire {
+impl HttpTransport {
     /// A transport to `base_url`; each request may take up to `timeout`, its
     /// answer's body included.
     ///
     /// # Errors
     /// [`WireError`] when TLS cannot be set up.
-    pub fn new(base_url: &BaseUrl, timeout: Duration) -> Result<Wire, WireError> {
+    pub fn new(base_url: &BaseUrl, timeout: Duration) -> Result<HttpTransport, WireError> {
         // What is sent again is decided in one place, which is not here.
         let mut builder = reqwest::Client::builder()
             .retry(reqwest::retry::never())
@@ -62,17 +62,17 @@ impl Wire {
             builder.tls_certs_only([])
         };
         let http = builder.build().map_err(|error| WireError(error.without_url()))?;
-        Ok(Wire { http })
+        Ok(HttpTransport { http })
     }
 
-    async fn exchange(
+    async fn send_request(
         &self,
         request: http::Request<Bytes>,
     ) -> Result<http::Response<Bytes>, TransportError> {
-        let request = reqwest::Request::try_from(request).map_err(failure)?;
-        let mut response = self.http.execute(request).await.map_err(failure)?;
+        let request = reqwest::Request::try_from(request).map_err(transport_error)?;
+        let mut response = self.http.execute(request).await.map_err(transport_error)?;
         let mut body = BytesMut::new();
-        while let Some(chunk) = response.chunk().await.map_err(failure)? {
+        while let Some(chunk) = response.chunk().await.map_err(transport_error)? {
             if body.len() + chunk.len() > MAX_BODY {
                 return Err(TransportError::TooLarge { limit: MAX_BODY });
             }
@@ -85,15 +85,15 @@ impl Wire {
     }
 }
 
-impl Transport for Wire {
+impl Transport for HttpTransport {
     fn send(&self, request: http::Request<Bytes>) -> Sending<'_> {
-        Box::pin(self.exchange(request))
+        Box::pin(self.send_request(request))
     }
 }
 
 /// What a failure of reqwest says about the request. Its text would hold the
 /// URL, and the URL an e-mail address.
-fn failure(error: reqwest::Error) -> TransportError {
+fn transport_error(error: reqwest::Error) -> TransportError {
     let error = error.without_url();
     if error.is_connect() || error.is_builder() {
         TransportError::NotSent(error.into())
@@ -115,10 +115,10 @@ mod tests {
     use wiremock::{Mock, MockServer, ResponseTemplate};
 
     use super::*;
-    use crate::linq::scripted::{is_alone, settings};
+    use crate::linq::scripted::{is_alone, test_settings};
     use crate::linq::{
-        Client, Effect, Failure, FindBy, Finding, LinqError, Lookup, Settings, TokenSource, Update,
-        Verdict,
+        Client, ClientSettings, Failure, FindBy, LinqError, Lookup, Remedy, RequestEffect,
+        SearchResult, TokenSource, Update,
     };
     use crate::model::{Field, LinqId, Values};
 
@@ -126,9 +126,9 @@ mod tests {
     const PATIENT: Duration = Duration::from_secs(30);
 
     fn client_with(url: &str, timeout: Duration) -> Client {
-        let mut settings: Settings = settings(url);
+        let mut settings: ClientSettings = test_settings(url);
         settings.backoff.cap = Duration::from_millis(1);
-        let wire = Wire::new(&settings.base_url, timeout).unwrap();
+        let wire = HttpTransport::new(&settings.base_url, timeout).unwrap();
         Client::new(Arc::new(wire), settings, TokenSource::fixed(SecretString::from("CANARY")))
     }
 
@@ -186,7 +186,7 @@ mod tests {
             .await;
         let client = client(&format!("{}/below/", server.uri()));
         let found = client.find(FindBy::Phone("+15551234567")).await.unwrap();
-        assert!(matches!(found, Finding::Found(_)));
+        assert!(matches!(found, SearchResult::Found(_)));
         let sent = &server.received_requests().await.unwrap()[0];
         assert_eq!(sent.url.query(), Some("phone_number=%2B15551234567"));
     }
@@ -220,7 +220,7 @@ mod tests {
                 for ended in ended {
                     let error = ended.unwrap_err();
                     let redirected =
-                        matches!(error.verdict, Verdict::Failed(Failure::Redirected(_)));
+                        matches!(error.verdict, Remedy::Failed(Failure::Redirected(_)));
                     assert!(redirected, "{error}");
                 }
                 assert_eq!(requests(&server).await, 4, "{status}");
@@ -244,7 +244,7 @@ mod tests {
         let url = format!("http://{}", listener.local_addr().unwrap());
         drop(listener);
         let error = create(&url, PATIENT).await;
-        assert_eq!((error.effect, error.attempts), (Effect::NotSent, 6), "{error}");
+        assert_eq!((error.effect, error.attempts), (RequestEffect::NotSent, 6), "{error}");
         let error = client(&url).find(FindBy::Email("ada@canary.example")).await.unwrap_err();
         let told = format!("{error} {error:?} {:?}", std::error::Error::source(&error));
         assert!(told.contains("Connect") && !told.to_lowercase().contains("canary"), "{told}");
@@ -272,10 +272,10 @@ mod tests {
         .await;
         for url in [hang_up, cut_body, cut_chunk, no_http] {
             let error = create(&url, PATIENT).await;
-            assert_eq!((error.effect, error.attempts), (Effect::Unknown, 1), "{error}");
+            assert_eq!((error.effect, error.attempts), (RequestEffect::Unknown, 1), "{error}");
             let broken = matches!(
                 error.verdict,
-                Verdict::Failed(Failure::NoAnswer(TransportError::Broken(_)))
+                Remedy::Failed(Failure::NoAnswer(TransportError::Broken(_)))
             );
             assert!(broken, "{error}");
         }
@@ -295,10 +295,10 @@ mod tests {
                 .await;
         for url in [silent, stuck] {
             let error = create(&url, Duration::from_millis(100)).await;
-            assert_eq!((error.effect, error.attempts), (Effect::Unknown, 1), "{error}");
+            assert_eq!((error.effect, error.attempts), (RequestEffect::Unknown, 1), "{error}");
             let late = matches!(
                 error.verdict,
-                Verdict::Failed(Failure::NoAnswer(TransportError::TimedOut(_)))
+                Remedy::Failed(Failure::NoAnswer(TransportError::TimedOut(_)))
             );
             assert!(late, "{error}");
         }
@@ -329,7 +329,7 @@ mod tests {
             let error = client(&server.uri()).get(LinqId(7)).await.unwrap_err();
             let too_large = matches!(
                 error.verdict,
-                Verdict::Failed(Failure::NoAnswer(TransportError::TooLarge { .. }))
+                Remedy::Failed(Failure::NoAnswer(TransportError::TooLarge { .. }))
             );
             assert!(too_large, "{error:?}");
             assert_eq!(requests(&server).await, 1);

@@ -9,7 +9,7 @@ impl State {
     /// # Errors
     /// When the state cannot be read.
     pub fn count_in_conflict(&self) -> Result<usize, StateError> {
-        self.read(|conn| {
+        self.with_connection(|conn| {
             conn.prepare_cached(
                 "SELECT count(DISTINCT coalesce(waiting ->> '$.linq_id', waiting ->> '$.label'))
                  FROM waiting WHERE waiting ->> '$.kind.kind' = 'conflict'",

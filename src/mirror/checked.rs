@@ -24,27 +24,27 @@ const COUNTS_FOR: TimeDelta = TimeDelta::days(1);
 #[derive(Serialize, Deserialize)]
 struct Note {
     checked_at: Timestamp,
-    left: Stamp,
+    left: CheckedStamp,
 }
 
 /// By what a file is recognised to which nobody has written since. Instants are seconds and
 /// nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Stamp {
+struct CheckedStamp {
     inode: u64,
     size: u64,
     modified: (i64, i64),
     changed: (i64, i64),
 }
 
-impl Stamp {
+impl CheckedStamp {
     /// That of the database at `path`; `None` where its log has more than it.
-    fn of(path: &Path) -> Option<Stamp> {
+    fn of_database(path: &Path) -> Option<CheckedStamp> {
         if has_log(path) {
             return None;
         }
         let found = fs::metadata(path).ok()?;
-        Some(Stamp {
+        Some(CheckedStamp {
             inode: found.ino(),
             size: found.size(),
             modified: (found.mtime(), found.mtime_nsec()),
@@ -56,14 +56,14 @@ impl Stamp {
 /// Whether there is something in the write-ahead log of the database at `path`: somebody has
 /// it open, or did not come to close it.
 pub(super) fn has_log(path: &Path) -> bool {
-    fs::metadata(directory::beside(path, "-wal")).is_ok_and(|log| log.len() > 0)
+    fs::metadata(directory::companion_path(path, "-wal")).is_ok_and(|log| log.len() > 0)
 }
 
 /// When the whole database at `path` was checked last; `None` if it may be another by now.
 pub(super) fn last_check(path: &Path) -> Option<Timestamp> {
     let note = fs::read(note_path(path)).ok()?;
     let note: Note = serde_json::from_slice(&note).ok()?;
-    (Stamp::of(path)? == note.left).then_some(note.checked_at)
+    (CheckedStamp::of_database(path)? == note.left).then_some(note.checked_at)
 }
 
 /// Whether a check made then still counts now. One that is still to come was made by a clock
@@ -87,14 +87,14 @@ impl OrderlyEnd {
         if last_check(&self.path) == Some(self.checked_at) {
             return Ok(());
         }
-        let Some(found) = Stamp::of(&self.path) else { return Ok(()) };
+        let Some(found) = CheckedStamp::of_database(&self.path) else { return Ok(()) };
         let modified = other_instant(found.modified);
         // By its path: SQLite's locks go once this process closes the file a second time.
         let last_modification = Timespec { tv_sec: modified.0, tv_nsec: modified.1 };
         let last_access = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
         let times = Timestamps { last_access, last_modification };
         utimensat(CWD, &self.path, &times, AtFlags::empty())?;
-        let Some(left) = Stamp::of(&self.path) else { return Ok(()) };
+        let Some(left) = CheckedStamp::of_database(&self.path) else { return Ok(()) };
         if left.modified != modified {
             // This file system tells too coarsely when a file was written.
             return Ok(());
@@ -120,7 +120,7 @@ const fn other_instant((seconds, nanoseconds): (i64, i64)) -> (i64, i64) {
 }
 
 fn note_path(path: &Path) -> PathBuf {
-    directory::beside(path, "-checked")
+    directory::companion_path(path, "-checked")
 }
 
 #[cfg(test)]
@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn a_log_that_holds_something_is_no_orderly_end() {
         let (path, _dir) = left();
-        let log = directory::beside(&path, "-wal");
+        let log = directory::companion_path(&path, "-wal");
         fs::write(&log, "").unwrap();
         assert_eq!(last_check(&path), Some(at(0)), "a reader has looked in");
         fs::write(&log, "more").unwrap();

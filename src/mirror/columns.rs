@@ -10,7 +10,7 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRe
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::history::Action;
+use super::history::HistoryAction;
 use super::intent::IntentState;
 use crate::model::{
     Fingerprint, IntentId, LinkId, LinkStatus, LinqId, RunId, Side, SourceKey, Timestamp,
@@ -21,7 +21,7 @@ pub(super) struct Millis(pub(super) Timestamp);
 
 impl Millis {
     /// The instant of an optional column.
-    pub(super) fn instant(column: Option<Millis>) -> Option<Timestamp> {
+    pub(super) fn optional_instant(column: Option<Millis>) -> Option<Timestamp> {
         column.map(|millis| millis.0)
     }
 }
@@ -117,7 +117,7 @@ macro_rules! as_its_name {
     )+};
 }
 
-as_its_name!(Side, Action, IntentState);
+as_its_name!(Side, HistoryAction, IntentState);
 
 impl ToSql for LinkStatus {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {

@@ -5,8 +5,8 @@ use std::fmt;
 use rusqlite::Connection;
 
 use super::State;
-use super::contacts::{self, Shown};
-use super::error::{Fault, StateError};
+use super::contacts::{self, ShownContact};
+use super::error::{MirrorFault, StateError};
 use super::history::{self, HistoryEntry};
 use super::intent::IntentOutcome;
 use super::journal;
@@ -20,7 +20,7 @@ use crate::model::{
 
 /// What is written down about one contact. The default changes nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Record {
+pub struct StateChange {
     /// The intent that ends, and how.
     pub intent: Option<(IntentId, IntentOutcome)>,
     /// What becomes of its link.
@@ -75,7 +75,12 @@ impl State {
     /// [`StateError::AlreadyLinked`], [`StateError::UnknownLink`],
     /// [`StateError::UnknownIntent`] or [`StateError::IllegalStep`] when a record
     /// contradicts the state. Then, as on every other error, nothing is written.
-    pub fn commit(&self, run: RunId, at: Timestamp, records: &[Record]) -> Result<(), StateError> {
+    pub fn commit_changes(
+        &self,
+        run: RunId,
+        at: Timestamp,
+        records: &[StateChange],
+    ) -> Result<(), StateError> {
         self.write(|tx| records.iter().try_for_each(|record| write(tx, run, at, record)))
     }
 
@@ -84,12 +89,12 @@ impl State {
     /// after a kill in the instant before.
     ///
     /// # Errors
-    /// As [`State::commit`].
+    /// As [`State::commit_changes`].
     pub fn commit_outcome(
         &self,
         run: RunId,
         at: Timestamp,
-        records: &[Record],
+        records: &[StateChange],
     ) -> Result<(), StateError> {
         self.write_soon(|tx| records.iter().try_for_each(|record| write(tx, run, at, record)))
     }
@@ -98,12 +103,12 @@ impl State {
     /// the same transaction: none of it is true without the other.
     ///
     /// # Errors
-    /// As [`State::commit`].
+    /// As [`State::commit_changes`].
     pub fn commit_meaning(
         &self,
         run: RunId,
         at: Timestamp,
-        records: &[Record],
+        records: &[StateChange],
         meaning: &Meaning,
         change: &MeaningChange,
     ) -> Result<(), StateError> {
@@ -114,35 +119,40 @@ impl State {
     }
 }
 
-fn write(tx: &Connection, run: RunId, at: Timestamp, record: &Record) -> Result<(), Fault> {
+fn write(
+    tx: &Connection,
+    run: RunId,
+    at: Timestamp,
+    record: &StateChange,
+) -> Result<(), MirrorFault> {
     if let Some((id, outcome)) = record.intent {
-        journal::close(tx, id, outcome)?;
+        journal::close_intent(tx, id, outcome)?;
     }
-    links::change(tx, &record.link)?;
+    links::change_link(tx, &record.link)?;
     match &record.contact {
         ContactChange::Keep => {}
         ContactChange::Store { contact, raw } => {
-            contacts::store(tx, run, at, Shown { contact, raw })?;
+            contacts::store_contact(tx, run, at, ShownContact { contact, raw })?;
         }
-        ContactChange::Forget(id) => contacts::forget(tx, *id)?,
+        ContactChange::Forget(id) => contacts::forget_contact(tx, *id)?,
     }
     for entry in &record.history {
-        history::append(tx, run, at, entry)?;
+        history::append_entry(tx, run, at, entry)?;
     }
     waiting::forget_decisions(tx, &record.decided)?;
-    rejections::change(tx, &record.rejection)
+    rejections::change_rejection(tx, &record.rejection)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mirror::testing::{ada, at, contact, deletion, insert, state};
+    use crate::mirror::testing::{ada, at, contact, deletion, empty_state, insert};
     use crate::mirror::{IntentKind, NewIntent};
     use crate::model::{LinkId, Side};
 
     /// A state in which a create is on its way.
     fn in_flight() -> (State, RunId, IntentId) {
-        let state = state();
+        let state = empty_state();
         let run = state.begin_run(at(0)).unwrap();
         let kind = IntentKind::AddToSource { linq_id: LinqId(7), values: ada() };
         let id = state.plan_intents(run, at(1), &[NewIntent { link: None, kind }]).unwrap()[0];
@@ -150,8 +160,8 @@ mod tests {
         (state, run, id)
     }
 
-    fn landed(id: IntentId) -> Record {
-        Record {
+    fn landed(id: IntentId) -> StateChange {
+        StateChange {
             intent: Some((id, IntentOutcome::Landed)),
             link: insert(7),
             contact: ContactChange::Store {
@@ -159,56 +169,57 @@ mod tests {
                 raw: "{}".to_owned(),
             },
             history: vec![deletion(Side::Linq, 7)],
-            ..Record::default()
+            ..StateChange::default()
         }
     }
 
     #[test]
     fn what_landed_is_written_down_everywhere_at_once() {
         let (state, run, id) = in_flight();
-        state.commit(run, at(3), &[landed(id)]).unwrap();
+        state.commit_changes(run, at(3), &[landed(id)]).unwrap();
         assert_eq!(state.open_intents().unwrap(), []);
         assert_eq!(state.links().unwrap()[0].linq_id, LinqId(7));
         assert_eq!(state.contacts().unwrap()[&LinqId(7)], contact(7, ada()));
-        assert_eq!(state.history(run).unwrap()[0].at, at(3));
+        assert_eq!(state.history_of_run(run).unwrap()[0].at, at(3));
 
-        let forget = Record {
+        let forget = StateChange {
             link: LinkChange::Remove(state.links().unwrap()[0].id),
             contact: ContactChange::Forget(LinqId(7)),
-            ..Record::default()
+            ..StateChange::default()
         };
-        state.commit(run, at(4), &[forget]).unwrap();
+        state.commit_changes(run, at(4), &[forget]).unwrap();
         assert!(state.links().unwrap().is_empty() && state.contacts().unwrap().is_empty());
     }
 
     #[test]
     fn one_record_that_contradicts_the_state_takes_all_of_them_back() {
         let (state, run, id) = in_flight();
-        let link = |link| Record { link, ..Record::default() };
-        let closing = |id, outcome| Record { intent: Some((id, outcome)), ..Record::default() };
+        let link = |link| StateChange { link, ..StateChange::default() };
+        let closing =
+            |id, outcome| StateChange { intent: Some((id, outcome)), ..StateChange::default() };
         for contradiction in [
             link(insert(7)),
             link(LinkChange::Release(LinkId(99))),
             closing(id, IntentOutcome::Refused),
             closing(IntentId(99), IntentOutcome::NotSent),
         ] {
-            let refused = state.commit(run, at(3), &[landed(id), contradiction]);
+            let refused = state.commit_changes(run, at(3), &[landed(id), contradiction]);
             assert!(refused.is_err());
             assert_eq!(state.open_intents().unwrap().len(), 1);
             assert_eq!(state.links().unwrap(), []);
             assert!(state.contacts().unwrap().is_empty());
-            assert_eq!(state.history(run).unwrap(), []);
+            assert_eq!(state.history_of_run(run).unwrap(), []);
         }
-        state.commit(run, at(3), &[landed(id)]).unwrap();
+        state.commit_changes(run, at(3), &[landed(id)]).unwrap();
     }
 
     #[test]
     fn a_second_link_to_a_contact_is_refused_by_name() {
         let (state, run, id) = in_flight();
-        state.commit(run, at(3), &[landed(id)]).unwrap();
-        let second = Record { link: insert(7), ..Record::default() };
+        state.commit_changes(run, at(3), &[landed(id)]).unwrap();
+        let second = StateChange { link: insert(7), ..StateChange::default() };
         assert!(matches!(
-            state.commit(run, at(4), &[second]),
+            state.commit_changes(run, at(4), &[second]),
             Err(StateError::AlreadyLinked(LinqId(7)))
         ));
     }
@@ -216,11 +227,11 @@ mod tests {
     #[test]
     fn a_pair_gets_another_contact_in_one_commit() {
         let (state, run, id) = in_flight();
-        state.commit(run, at(3), &[landed(id)]).unwrap();
+        state.commit_changes(run, at(3), &[landed(id)]).unwrap();
         let old = state.links().unwrap()[0].id;
-        let records =
-            [LinkChange::Remove(old), insert(8)].map(|link| Record { link, ..Record::default() });
-        state.commit(run, at(4), &records).unwrap();
+        let records = [LinkChange::Remove(old), insert(8)]
+            .map(|link| StateChange { link, ..StateChange::default() });
+        state.commit_changes(run, at(4), &records).unwrap();
         assert_eq!(state.links().unwrap()[0].linq_id, LinqId(8));
     }
 

@@ -13,7 +13,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use super::checked;
-use super::error::{Fault, StateError};
+use super::error::{MirrorFault, StateError};
 use super::schema;
 
 /// How long another program may have the file locked.
@@ -24,7 +24,7 @@ const STATEMENTS: usize = 64;
 
 /// How much of a file is looked at before it is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Look {
+pub(super) enum FileScan {
     /// Whose it is, and of which version.
     Head,
     /// Also whether all of it is sound, which takes reading all of it.
@@ -36,41 +36,41 @@ pub(super) enum Look {
 const READER_CACHE: &str = "PRAGMA cache_size = -512;";
 
 /// Opens the database at `path`, an existing file that may be empty.
-pub(super) fn file(path: &Path, look: Look) -> Result<Connection, Fault> {
+pub(super) fn open_file(path: &Path, look: FileScan) -> Result<Connection, MirrorFault> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut conn = Connection::open_with_flags(path, flags)?;
     // Until the file is known to be ours and sound, closing it moves nothing
     // from the write-ahead log into it.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-    harden(&conn)?;
-    examine(&conn, path, look)?;
+    set_connection_limits(&conn)?;
+    examine_file(&conn, path, look)?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
     conn.execute_batch(schema::WRITE_AHEAD)?;
-    migrate(&mut conn, path)?;
+    migrate_schema(&mut conn, path)?;
     Ok(conn)
 }
 
-/// Opens the database at `path` again, which [`file`] has opened.
-pub(super) fn examined(path: &Path) -> Result<Connection, Fault> {
+/// Opens the database at `path` again, which [`open_file`] has opened.
+pub(super) fn open_examined(path: &Path) -> Result<Connection, MirrorFault> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(path, flags)?;
-    harden(&conn)?;
+    set_connection_limits(&conn)?;
     Ok(conn)
 }
 
 /// Copies the database at `path` into memory. The file is only read.
-pub(super) fn copy(path: &Path, look: Look) -> Result<Connection, Fault> {
+pub(super) fn copy_to_memory(path: &Path, look: FileScan) -> Result<Connection, MirrorFault> {
     let file = read_only(path)?;
-    examine(&file, path, look)?;
+    examine_file(&file, path, look)?;
     in_memory(&file, path)
 }
 
 /// Opens the database at `path` to read what it is at this moment. One that an older version
 /// wrote is copied into memory, where it can be brought up to date.
-pub(super) fn reading(path: &Path, look: Look) -> Result<Connection, Fault> {
+pub(super) fn open_reading(path: &Path, look: FileScan) -> Result<Connection, MirrorFault> {
     let file = read_only(path)?;
-    examine(&file, path, look)?;
-    if number(&file, "user_version")? == i64::try_from(schema::VERSION).unwrap_or(i64::MAX) {
+    examine_file(&file, path, look)?;
+    if pragma_number(&file, "user_version")? == i64::try_from(schema::VERSION).unwrap_or(i64::MAX) {
         Ok(file)
     } else {
         in_memory(&file, path)
@@ -78,25 +78,25 @@ pub(super) fn reading(path: &Path, look: Look) -> Result<Connection, Fault> {
 }
 
 /// Copies what `file` shows into memory, and brings the copy up to date.
-fn in_memory(file: &Connection, path: &Path) -> Result<Connection, Fault> {
+fn in_memory(file: &Connection, path: &Path) -> Result<Connection, MirrorFault> {
     let mut memory = Connection::open_in_memory()?;
     if Backup::new(file, &mut memory)?.step(-1)? != StepResult::Done {
         return Err(StateError::Busy { path: path.to_owned() }.into());
     }
-    harden(&memory)?;
-    migrate(&mut memory, path)?;
+    set_connection_limits(&memory)?;
+    migrate_schema(&mut memory, path)?;
     Ok(memory)
 }
 
 /// Opens the file at `path` so that it shows the same for as long as it is open.
-fn read_only(path: &Path) -> Result<Connection, Fault> {
+fn read_only(path: &Path) -> Result<Connection, MirrorFault> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     match standing_still(Connection::open_with_flags(path, flags)?) {
         // There is no write-ahead log, and none can be made: on a read-only file system, for
         // example. Then nobody writes to the file either.
         Err(error) if finds_no_log(&error) && !checked::has_log(path) => {
             let flags = flags | OpenFlags::SQLITE_OPEN_URI;
-            Ok(standing_still(Connection::open_with_flags(immutable(path), flags)?)?)
+            Ok(standing_still(Connection::open_with_flags(immutable_uri(path), flags)?)?)
         }
         opened => Ok(opened?),
     }
@@ -108,14 +108,14 @@ fn finds_no_log(error: &rusqlite::Error) -> bool {
 }
 
 fn standing_still(conn: Connection) -> rusqlite::Result<Connection> {
-    harden(&conn)?;
+    set_connection_limits(&conn)?;
     conn.execute_batch(READER_CACHE)?;
     conn.execute_batch("BEGIN; SELECT count(*) FROM sqlite_schema;")?;
     Ok(conn)
 }
 
 /// The file at `path` as one that nobody writes to, as SQLite's URIs have it.
-fn immutable(path: &Path) -> OsString {
+fn immutable_uri(path: &Path) -> OsString {
     let mut uri = b"file:".to_vec();
     for byte in path.as_os_str().as_bytes() {
         match byte {
@@ -128,15 +128,15 @@ fn immutable(path: &Path) -> OsString {
 }
 
 /// Makes an empty database in memory; `path` stands for it in errors.
-pub(super) fn empty(path: &Path) -> Result<Connection, Fault> {
+pub(super) fn open_empty(path: &Path) -> Result<Connection, MirrorFault> {
     let mut memory = Connection::open_in_memory()?;
-    harden(&memory)?;
-    migrate(&mut memory, path)?;
+    set_connection_limits(&memory)?;
+    migrate_schema(&mut memory, path)?;
     Ok(memory)
 }
 
 /// Sets what belongs to the connection alone, before the file is read.
-fn harden(conn: &Connection) -> rusqlite::Result<()> {
+fn set_connection_limits(conn: &Connection) -> rusqlite::Result<()> {
     conn.busy_timeout(PATIENCE)?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS);
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
@@ -145,15 +145,16 @@ fn harden(conn: &Connection) -> rusqlite::Result<()> {
     conn.execute_batch(schema::CONNECTION)
 }
 
-fn number(conn: &Connection, name: &str) -> rusqlite::Result<i64> {
+fn pragma_number(conn: &Connection, name: &str) -> rusqlite::Result<i64> {
     conn.pragma_query_value(None, name, |row| row.get(0))
 }
 
 /// Refuses a file that is not ours, newer than this program, or, as far as it is looked at,
 /// damaged. An empty one is ours to fill.
-fn examine(conn: &Connection, path: &Path, look: Look) -> Result<(), Fault> {
+fn examine_file(conn: &Connection, path: &Path, look: FileScan) -> Result<(), MirrorFault> {
     let path = || path.to_owned();
-    let (application, found) = (number(conn, "application_id")?, number(conn, "user_version")?);
+    let (application, found) =
+        (pragma_number(conn, "application_id")?, pragma_number(conn, "user_version")?);
     let objects: i64 =
         conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     if (application, found, objects) == (0, 0, 0) {
@@ -165,7 +166,7 @@ fn examine(conn: &Connection, path: &Path, look: Look) -> Result<(), Fault> {
     if usize::try_from(found).is_ok_and(|found| found > schema::VERSION) {
         return Err(StateError::Newer { path: path(), found, known: schema::VERSION }.into());
     }
-    if look == Look::Head {
+    if look == FileScan::Head {
         return Ok(());
     }
     let verdict: String = conn.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
@@ -177,7 +178,7 @@ fn examine(conn: &Connection, path: &Path, look: Look) -> Result<(), Fault> {
 }
 
 /// Brings the schema up to date in one transaction.
-fn migrate(conn: &mut Connection, path: &Path) -> Result<(), Fault> {
+fn migrate_schema(conn: &mut Connection, path: &Path) -> Result<(), MirrorFault> {
     conn.set_transaction_behavior(TransactionBehavior::Immediate);
     match schema::MIGRATIONS.to_latest(conn) {
         Ok(()) => Ok(()),
@@ -195,23 +196,23 @@ mod tests {
 
     use super::*;
 
-    struct Place {
+    struct DatabaseLocation {
         path: PathBuf,
         _dir: tempfile::TempDir,
     }
 
     /// An empty file, as the state directory has it before the first opening.
-    fn fresh() -> Place {
+    fn fresh() -> DatabaseLocation {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("state.db");
         fs::write(&path, "").unwrap();
-        Place { path, _dir: dir }
+        DatabaseLocation { path, _dir: dir }
     }
 
     fn refusal(path: &Path) -> StateError {
-        let refusal = file(path, Look::Whole).map(drop).unwrap_err().at(path);
-        for look in [copy, reading] {
-            let other = look(path, Look::Whole).map(drop).unwrap_err().at(path);
+        let refusal = open_file(path, FileScan::Whole).map(drop).unwrap_err().error_at(path);
+        for look in [copy_to_memory, open_reading] {
+            let other = look(path, FileScan::Whole).map(drop).unwrap_err().error_at(path);
             assert_eq!(refusal.to_string(), other.to_string(), "all openings agree");
         }
         refusal
@@ -220,7 +221,7 @@ mod tests {
     #[test]
     fn every_setting_is_in_force() {
         let place = fresh();
-        let conn = file(&place.path, Look::Whole).unwrap();
+        let conn = open_file(&place.path, FileScan::Whole).unwrap();
         let numbers = [
             ("trusted_schema", 0),
             ("cell_size_check", 1),
@@ -255,7 +256,7 @@ mod tests {
     #[test]
     fn a_truncated_or_overwritten_database_is_damaged_and_left_alone() {
         let place = fresh();
-        drop(file(&place.path, Look::Whole).unwrap());
+        drop(open_file(&place.path, FileScan::Whole).unwrap());
         let whole = fs::read(&place.path).unwrap();
         let page = 4096;
         let mut spoiled = whole.clone();
@@ -272,17 +273,17 @@ mod tests {
     fn damage_that_nobody_looked_for_is_told_where_it_is_met() {
         let place = fresh();
         let root = {
-            let conn = file(&place.path, Look::Whole).unwrap();
+            let conn = open_file(&place.path, FileScan::Whole).unwrap();
             let sql = "SELECT rootpage FROM sqlite_schema WHERE name = 'links'";
             conn.query_row(sql, [], |row| row.get::<_, u32>(0)).unwrap()
         };
         let mut bytes = fs::read(&place.path).unwrap();
         bytes[(root as usize - 1) * 4096] = 0x77;
         fs::write(&place.path, &bytes).unwrap();
-        for open in [file, copy, reading] {
-            let conn = open(&place.path, Look::Head).unwrap();
+        for open in [open_file, copy_to_memory, open_reading] {
+            let conn = open(&place.path, FileScan::Head).unwrap();
             let links = conn.query_row("SELECT max(id) FROM links", [], |_| Ok(()));
-            let error = Fault::from(links.unwrap_err()).at(&place.path);
+            let error = MirrorFault::from(links.unwrap_err()).error_at(&place.path);
             assert!(matches!(error, StateError::Corrupt { .. }), "{error}");
         }
         assert!(matches!(refusal(&place.path), StateError::Corrupt { .. }));
@@ -299,7 +300,7 @@ mod tests {
             old.execute_batch("INSERT INTO runs (started_at) VALUES (7)").unwrap();
         }
         let before = fs::read(&place.path).unwrap();
-        let conn = reading(&place.path, Look::Whole).unwrap();
+        let conn = open_reading(&place.path, FileScan::Whole).unwrap();
         let sql = "SELECT started_at, asked_by FROM runs";
         let row = conn.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
         assert_eq!(row, (7, None::<String>));
@@ -312,16 +313,19 @@ mod tests {
         // Of what such names mean in a URI, nothing is meant.
         let path = place.path.with_file_name("100%20 of state?.db#1");
         fs::rename(&place.path, &path).unwrap();
-        drop(file(&path, Look::Whole).unwrap());
+        drop(open_file(&path, FileScan::Whole).unwrap());
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
-        let conn = Connection::open_with_flags(immutable(&path), flags).unwrap();
-        examine(&standing_still(conn).unwrap(), &path, Look::Whole).unwrap();
+        let conn = Connection::open_with_flags(immutable_uri(&path), flags).unwrap();
+        examine_file(&standing_still(conn).unwrap(), &path, FileScan::Whole).unwrap();
     }
 
     #[test]
     fn a_newer_schema_is_refused_by_number() {
         let place = fresh();
-        file(&place.path, Look::Whole).unwrap().pragma_update(None, "user_version", 99).unwrap();
+        open_file(&place.path, FileScan::Whole)
+            .unwrap()
+            .pragma_update(None, "user_version", 99)
+            .unwrap();
         assert!(matches!(
             refusal(&place.path),
             StateError::Newer { found: 99, known: schema::VERSION, .. }
@@ -352,18 +356,18 @@ mod tests {
             let mut conn = Connection::open(&place.path).unwrap();
             conn.execute_batch(schema::WRITE_AHEAD).unwrap();
             conn.pragma_update(None, "max_page_count", pages).unwrap();
-            match migrate(&mut conn, &place.path) {
+            match migrate_schema(&mut conn, &place.path) {
                 Ok(()) => break,
                 Err(fault) => {
-                    assert!(matches!(fault.at(&place.path), StateError::Full { .. }));
+                    assert!(matches!(fault.error_at(&place.path), StateError::Full { .. }));
                     failures += 1;
                 }
             }
             drop(conn);
             let unharmed = Connection::open(&place.path).unwrap();
-            examine(&unharmed, &place.path, Look::Whole).unwrap();
+            examine_file(&unharmed, &place.path, FileScan::Whole).unwrap();
         }
         assert!(failures > 5, "room ran out at {failures} places");
-        file(&place.path, Look::Whole).unwrap();
+        open_file(&place.path, FileScan::Whole).unwrap();
     }
 }

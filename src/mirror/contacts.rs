@@ -11,12 +11,12 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::State;
 use super::columns::Millis;
-use super::error::{Fault, StateError};
+use super::error::{MirrorFault, StateError};
 use crate::model::{Field, IntentId, LinqContact, LinqId, RunId, Timestamp, Values};
 
 /// A contact as Linq showed it, with the JSON of the answer.
 #[derive(Clone, Copy)]
-pub struct Shown<'a> {
+pub struct ShownContact<'a> {
     /// The contact.
     pub contact: &'a LinqContact,
     /// Its JSON as it came.
@@ -29,13 +29,13 @@ impl State {
     /// # Errors
     /// When the state cannot be read.
     pub fn contacts(&self) -> Result<BTreeMap<LinqId, LinqContact>, StateError> {
-        self.read(|conn| {
+        self.with_connection(|conn| {
             conn.prepare_cached(
                 "SELECT linq_id, first_name, last_name, email, phone_number, company, title,
                         location, owner_email, created_at, updated_at
                  FROM linq_contacts ORDER BY linq_id",
             )?
-            .query_map([], |row| contact(row).map(|contact| (contact.id, contact)))?
+            .query_map([], |row| contact_from_row(row).map(|contact| (contact.id, contact)))?
             .collect()
         })
     }
@@ -48,7 +48,7 @@ impl State {
         &self,
         ids: impl IntoIterator<Item = LinqId>,
     ) -> Result<BTreeMap<LinqId, LinqContact>, StateError> {
-        self.read(|conn| {
+        self.with_connection(|conn| {
             let mut statement = conn.prepare_cached(
                 "SELECT linq_id, first_name, last_name, email, phone_number, company, title,
                         location, owner_email, created_at, updated_at
@@ -56,7 +56,7 @@ impl State {
             )?;
             let mut contacts = BTreeMap::new();
             for id in ids {
-                let found = statement.query_row([id], contact).optional()?;
+                let found = statement.query_row([id], contact_from_row).optional()?;
                 contacts.extend(found.map(|contact| (id, contact)));
             }
             Ok(contacts)
@@ -67,8 +67,8 @@ impl State {
     ///
     /// # Errors
     /// When the state cannot be read.
-    pub fn unlinked(&self) -> Result<BTreeSet<LinqId>, StateError> {
-        self.read(|conn| {
+    pub fn unlinked_ids(&self) -> Result<BTreeSet<LinqId>, StateError> {
+        self.with_connection(|conn| {
             conn.prepare_cached(
                 "SELECT linq_id FROM linq_contacts
                  WHERE linq_id NOT IN (SELECT linq_id FROM links)",
@@ -83,7 +83,7 @@ impl State {
     /// # Errors
     /// When the state cannot be read.
     pub fn has_contacts(&self) -> Result<bool, StateError> {
-        self.read(|conn| conn.prepare_cached("SELECT 1 FROM linq_contacts")?.exists([]))
+        self.with_connection(|conn| conn.prepare_cached("SELECT 1 FROM linq_contacts")?.exists([]))
     }
 
     /// Some contacts that have an e-mail address and a phone number.
@@ -91,14 +91,14 @@ impl State {
     /// # Errors
     /// When the state cannot be read.
     pub fn some_with_addresses(&self) -> Result<Vec<LinqContact>, StateError> {
-        self.read(|conn| {
+        self.with_connection(|conn| {
             conn.prepare_cached(
                 "SELECT linq_id, first_name, last_name, email, phone_number, company, title,
                         location, owner_email, created_at, updated_at
                  FROM linq_contacts WHERE email <> '' AND phone_number <> ''
                  ORDER BY linq_id LIMIT 20",
             )?
-            .query_map([], contact)?
+            .query_map([], contact_from_row)?
             .collect()
         })
     }
@@ -108,13 +108,13 @@ impl State {
     /// # Errors
     /// When the state cannot be read.
     pub fn contact(&self, id: LinqId) -> Result<Option<LinqContact>, StateError> {
-        self.read(|conn| {
+        self.with_connection(|conn| {
             conn.prepare_cached(
                 "SELECT linq_id, first_name, last_name, email, phone_number, company, title,
                         location, owner_email, created_at, updated_at
                  FROM linq_contacts WHERE linq_id = ?1",
             )?
-            .query_row([id], contact)
+            .query_row([id], contact_from_row)
             .optional()
         })
     }
@@ -124,7 +124,7 @@ impl State {
     /// # Errors
     /// When the state cannot be read.
     pub fn raw_contact(&self, id: LinqId) -> Result<Option<String>, StateError> {
-        self.read(|conn| {
+        self.with_connection(|conn| {
             conn.prepare_cached("SELECT raw FROM linq_contacts WHERE linq_id = ?1")?
                 .query_row([id], |row| row.get(0))
                 .optional()
@@ -137,7 +137,7 @@ impl State {
     /// # Errors
     /// When the state cannot be read.
     pub fn known_since(&self) -> Result<BTreeMap<LinqId, IntentId>, StateError> {
-        self.read(|conn| {
+        self.with_connection(|conn| {
             conn.prepare_cached(
                 "SELECT linq_id, known_since FROM linq_contacts
                  WHERE linq_id NOT IN (SELECT linq_id FROM links)",
@@ -156,12 +156,12 @@ impl State {
         &self,
         run: RunId,
         at: Timestamp,
-        shown: impl IntoIterator<Item = Shown<'a>>,
+        shown: impl IntoIterator<Item = ShownContact<'a>>,
     ) -> Result<(), StateError> {
-        let mut shown: Vec<Shown<'a>> = shown.into_iter().collect();
+        let mut shown: Vec<ShownContact<'a>> = shown.into_iter().collect();
         // Rows in the order of their key are written several times faster.
         shown.sort_by_key(|shown| shown.contact.id.0.cast_signed());
-        self.write(|tx| shown.iter().try_for_each(|shown| store(tx, run, at, *shown)))
+        self.write(|tx| shown.iter().try_for_each(|shown| store_contact(tx, run, at, *shown)))
     }
 
     /// Takes contacts out of the mirror, in one transaction; ids that are not in
@@ -170,17 +170,17 @@ impl State {
     /// # Errors
     /// When the state cannot be written; then none of them is forgotten.
     pub fn forget_contacts(&self, ids: &[LinqId]) -> Result<(), StateError> {
-        self.write(|tx| ids.iter().try_for_each(|id| forget(tx, *id)))
+        self.write(|tx| ids.iter().try_for_each(|id| forget_contact(tx, *id)))
     }
 }
 
 /// Stores one contact.
-pub(super) fn store(
+pub(super) fn store_contact(
     tx: &Connection,
     run: RunId,
     at: Timestamp,
-    shown: Shown<'_>,
-) -> Result<(), Fault> {
+    shown: ShownContact<'_>,
+) -> Result<(), MirrorFault> {
     let LinqContact { id, values, created_at, updated_at } = shown.contact;
     tx.prepare_cached(
         "INSERT INTO linq_contacts
@@ -216,29 +216,29 @@ pub(super) fn store(
 }
 
 /// Takes one contact out.
-pub(super) fn forget(tx: &Connection, id: LinqId) -> Result<(), Fault> {
+pub(super) fn forget_contact(tx: &Connection, id: LinqId) -> Result<(), MirrorFault> {
     tx.prepare_cached("DELETE FROM linq_contacts WHERE linq_id = ?1")?.execute([id])?;
     Ok(())
 }
 
-fn contact(row: &Row<'_>) -> rusqlite::Result<LinqContact> {
+fn contact_from_row(row: &Row<'_>) -> rusqlite::Result<LinqContact> {
     Ok(LinqContact {
         id: row.get(0)?,
-        values: values(row)?,
-        created_at: Millis::instant(row.get(9)?),
-        updated_at: Millis::instant(row.get(10)?),
+        values: values_from_row(row)?,
+        created_at: Millis::optional_instant(row.get(9)?),
+        updated_at: Millis::optional_instant(row.get(10)?),
     })
 }
 
 /// A text of a row.
-pub(super) fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<EcoString> {
+pub(super) fn text_column(row: &Row<'_>, column: usize) -> rusqlite::Result<EcoString> {
     Ok(row.get_ref(column)?.as_str()?.into())
 }
 
-fn values(row: &Row<'_>) -> rusqlite::Result<Values> {
+fn values_from_row(row: &Row<'_>) -> rusqlite::Result<Values> {
     let mut values = Values::default();
     for (column, field) in (1..).zip(Field::ALL) {
-        values[field] = text(row, column)?;
+        values[field] = text_column(row, column)?;
     }
     Ok(values)
 }
@@ -248,15 +248,15 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::mirror::testing::{ada, any_values, at, contact as linq_contact, state};
+    use crate::mirror::testing::{ada, any_values, at, contact as linq_contact, empty_state};
 
     #[test]
     fn a_contact_is_replaced_when_it_is_shown_again_and_goes_when_forgotten() {
-        let state = state();
+        let state = empty_state();
         let run = state.begin_run(at(0)).unwrap();
         let mut contact = linq_contact(7, ada());
         let store = |contact: &LinqContact, raw| {
-            state.store_contacts(run, at(0), [Shown { contact, raw }]).unwrap();
+            state.store_contacts(run, at(0), [ShownContact { contact, raw }]).unwrap();
         };
         store(&contact, r#"{"id":7,"nickname":"countess"}"#);
         contact.values[Field::Title] = "Countess".into();
@@ -272,11 +272,11 @@ mod tests {
 
     #[test]
     fn thousands_of_contacts_come_back_in_the_order_of_their_ids() {
-        let state = state();
+        let state = empty_state();
         let run = state.begin_run(at(0)).unwrap();
         let contacts: Vec<LinqContact> =
             (0..5_000).map(|n| linq_contact(n * 7_919 % 5_000, ada())).collect();
-        let shown = contacts.iter().map(|contact| Shown { contact, raw: "{}" });
+        let shown = contacts.iter().map(|contact| ShownContact { contact, raw: "{}" });
         state.store_contacts(run, at(0), shown).unwrap();
         let read = state.contacts().unwrap();
         assert!(read.keys().map(|id| id.0).eq(0..5_000));
@@ -290,11 +290,11 @@ mod tests {
             created in proptest::option::of(-60_000_000_000_i64..4_000_000_000_000),
             raw: String,
         ) {
-            let state = state();
+            let state = empty_state();
             let run = state.begin_run(at(0)).unwrap();
             let created_at = created.and_then(Timestamp::from_timestamp_millis);
             let contact = LinqContact { id: LinqId(id), values, created_at, updated_at: None };
-            let shown = Shown { contact: &contact, raw: &raw };
+            let shown = ShownContact { contact: &contact, raw: &raw };
             state.store_contacts(run, at(0), [shown]).unwrap();
             prop_assert_eq!(state.raw_contact(contact.id).unwrap(), Some(raw));
             prop_assert_eq!(state.contacts().unwrap(), BTreeMap::from([(contact.id, contact)]));

@@ -23,12 +23,12 @@ const PRIVATE_FILE: u32 = 0o600;
 
 /// Makes sure that `dir` is a directory of ours that nobody else can look into,
 /// and makes it if it is missing.
-pub(super) fn prepare(dir: &Path) -> Result<(), StateError> {
-    if !exists(dir)? {
-        make_dir(dir).map_err(at(dir))?;
+pub(super) fn prepare_directory(dir: &Path) -> Result<(), StateError> {
+    if !path_exists(dir)? {
+        make_dir(dir).map_err(error_at(dir))?;
     }
     refuse_shared(dir)?;
-    let owner = fs::metadata(dir).map_err(at(dir))?.uid();
+    let owner = fs::metadata(dir).map_err(error_at(dir))?.uid();
     if owner != rustix::process::geteuid().as_raw() {
         let problem = "belongs to another user";
         return Err(StateError::Permissions { path: dir.to_owned(), problem });
@@ -38,9 +38,9 @@ pub(super) fn prepare(dir: &Path) -> Result<(), StateError> {
 
 /// Refuses a directory that others than its owner can look into.
 pub(super) fn refuse_shared(dir: &Path) -> Result<(), StateError> {
-    let metadata = fs::metadata(dir).map_err(at(dir))?;
+    let metadata = fs::metadata(dir).map_err(error_at(dir))?;
     if !metadata.is_dir() {
-        return Err(at(dir)(io::ErrorKind::NotADirectory.into()));
+        return Err(error_at(dir)(io::ErrorKind::NotADirectory.into()));
     }
     if metadata.mode() & 0o077 != 0 {
         let problem = "can be read by others, and the state holds people's data";
@@ -50,10 +50,10 @@ pub(super) fn refuse_shared(dir: &Path) -> Result<(), StateError> {
 }
 
 /// Takes the directory for this process.
-pub(super) fn lock(dir: &Path) -> Result<Lock, StateError> {
+pub(super) fn lock_directory(dir: &Path) -> Result<Lock, StateError> {
     let path = dir.join(LOCK);
     make_file(&path)?;
-    Lock::dedicated(&path).map_err(|error| StateError::locking(dir, error))
+    Lock::lock_dedicated(&path).map_err(|error| StateError::cannot_lock(dir, error))
 }
 
 /// Makes an empty file that only its owner can read, or makes the existing one so.
@@ -62,40 +62,40 @@ pub(super) fn make_file(path: &Path) -> Result<(), StateError> {
     match options.write(true).create_new(true).mode(PRIVATE_FILE).open(path) {
         Ok(_) => {}
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-        Err(error) => return Err(at(path)(error)),
+        Err(error) => return Err(error_at(path)(error)),
     }
     // The umask may have taken bits away, or a copy have added some.
-    let mode = fs::metadata(path).map_err(at(path))?.mode() & 0o777;
+    let mode = fs::metadata(path).map_err(error_at(path))?.mode() & 0o777;
     if mode != PRIVATE_FILE {
-        fs::set_permissions(path, Permissions::from_mode(PRIVATE_FILE)).map_err(at(path))?;
+        fs::set_permissions(path, Permissions::from_mode(PRIVATE_FILE)).map_err(error_at(path))?;
     }
     Ok(())
 }
 
 /// Where backups of the source go.
-pub(super) fn backups(dir: &Path) -> PathBuf {
+pub(super) fn backup_directory(dir: &Path) -> PathBuf {
     dir.join(BACKUPS)
 }
 
 /// Makes the directory for backups if it is missing.
 pub(super) fn make_backups(dir: &Path) -> Result<(), StateError> {
-    let backups = backups(dir);
-    if !exists(&backups)? {
-        make_dir(&backups).map_err(at(&backups))?;
+    let backups = backup_directory(dir);
+    if !path_exists(&backups)? {
+        make_dir(&backups).map_err(error_at(&backups))?;
     }
     refuse_shared(&backups)
 }
 
 /// The companion of the file at `path` whose name ends so.
-pub(super) fn beside(path: &Path, end: &str) -> PathBuf {
+pub(super) fn companion_path(path: &Path, end: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(end);
     PathBuf::from(name)
 }
 
 /// Whether there is something at `path`.
-pub(super) fn exists(path: &Path) -> Result<bool, StateError> {
-    path.try_exists().map_err(at(path))
+pub(super) fn path_exists(path: &Path) -> Result<bool, StateError> {
+    path.try_exists().map_err(error_at(path))
 }
 
 /// Makes a private directory and its parents, and makes its name durable.
@@ -108,7 +108,7 @@ fn make_dir(dir: &Path) -> io::Result<()> {
     }
 }
 
-fn at(path: &Path) -> impl FnOnce(io::Error) -> StateError {
+fn error_at(path: &Path) -> impl FnOnce(io::Error) -> StateError {
     let path = path.to_owned();
     move |source| StateError::Io { path, source }
 }
@@ -173,8 +173,8 @@ mod tests {
             fs::set_permissions(dir.path(), Permissions::from_mode(wide)).unwrap();
             for outcome in [
                 State::open(dir.path(), at(0)),
-                State::scratch(dir.path()),
-                State::reading(dir.path()),
+                State::open_copy(dir.path()),
+                State::open_reading(dir.path()),
             ] {
                 let Err(StateError::Permissions { path, .. }) = outcome else {
                     panic!("mode {wide:o} was accepted");
@@ -201,7 +201,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("state");
         fs::write(&file, "").unwrap();
-        for outcome in [State::open(&file, at(0)), State::scratch(&file), State::reading(&file)] {
+        for outcome in
+            [State::open(&file, at(0)), State::open_copy(&file), State::open_reading(&file)]
+        {
             let Err(StateError::Io { path, source }) = outcome else {
                 panic!("a file was taken for a directory");
             };

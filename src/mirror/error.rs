@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::ErrorCode;
 
 use super::intent::{IntentState, IntentStep};
-use super::pair::Pair;
+use super::pair::SyncPair;
 use crate::lock::{Holder, LockError};
 use crate::model::{IntentId, LinkId, LinqId, RunId};
 
@@ -81,9 +81,9 @@ pub enum StateError {
         /// The state directory.
         dir: PathBuf,
         /// The pair that the state was made for.
-        remembered: Pair,
+        remembered: SyncPair,
         /// The pair that is asked for now.
-        asked: Pair,
+        asked: SyncPair,
     },
     /// A second link was to be made to a contact that has one.
     #[error("contact {0} is linked already")]
@@ -152,7 +152,7 @@ impl StateError {
     }
 
     /// The lock on `dir` could not be taken.
-    pub(super) fn locking(dir: &Path, error: LockError) -> StateError {
+    pub(super) fn cannot_lock(dir: &Path, error: LockError) -> StateError {
         match error {
             LockError::Held { holder, .. } => StateError::Held { dir: dir.to_owned(), holder },
             LockError::Io { path, source } => StateError::Io { path, source },
@@ -162,32 +162,32 @@ impl StateError {
 
 /// A failure inside the mirror, before it is known which file it concerns.
 #[derive(Debug)]
-pub(super) enum Fault {
+pub(super) enum MirrorFault {
     /// SQLite refused.
     Sql(rusqlite::Error),
     /// The mirror itself refused.
     State(StateError),
 }
 
-impl From<rusqlite::Error> for Fault {
-    fn from(error: rusqlite::Error) -> Fault {
-        Fault::Sql(error)
+impl From<rusqlite::Error> for MirrorFault {
+    fn from(error: rusqlite::Error) -> MirrorFault {
+        MirrorFault::Sql(error)
     }
 }
 
-impl From<StateError> for Fault {
-    fn from(error: StateError) -> Fault {
-        Fault::State(error)
+impl From<StateError> for MirrorFault {
+    fn from(error: StateError) -> MirrorFault {
+        MirrorFault::State(error)
     }
 }
 
-impl Fault {
+impl MirrorFault {
     /// The error for the caller: what SQLite said, by what the caller can do.
-    pub(super) fn at(self, path: &Path) -> StateError {
+    pub(super) fn error_at(self, path: &Path) -> StateError {
         let path = path.to_owned();
         let error = match self {
-            Fault::State(error) => return error,
-            Fault::Sql(error) => error,
+            MirrorFault::State(error) => return error,
+            MirrorFault::Sql(error) => error,
         };
         if let Some(column) = unreadable_column(&error) {
             // The cause may quote the value, which is somebody's.
@@ -231,7 +231,7 @@ mod tests {
             rusqlite::types::Type::Text,
             Box::new(cause),
         );
-        let error = Fault::Sql(error).at(Path::new("/s/state.db"));
+        let error = MirrorFault::Sql(error).error_at(Path::new("/s/state.db"));
         assert_eq!(error.to_string(), "/s/state.db is damaged: a row cannot be read (column 5)");
         assert!(!format!("{error:?}").contains("ada"));
     }

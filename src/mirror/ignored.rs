@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::State;
 use super::columns::{Json, Millis};
-use super::error::{Fault, StateError};
+use super::error::{MirrorFault, StateError};
 use crate::model::{Fingerprint, Ignored, Timestamp, Waiting};
 
 impl State {
@@ -16,7 +16,7 @@ impl State {
     /// # Errors
     /// When the state cannot be read.
     pub fn ignored(&self) -> Result<Vec<Ignored>, StateError> {
-        self.read(|conn| {
+        self.with_connection(|conn| {
             conn.prepare_cached("SELECT waiting, decided_by, at FROM ignored ORDER BY at, what")?
                 .query_map([], |row| {
                     let (Json(about), by, Millis(at)) = (row.get(0)?, row.get(1)?, row.get(2)?);
@@ -69,7 +69,7 @@ impl State {
 pub(super) fn forget_ignored(
     tx: &Connection,
     is_told: &dyn Fn(&[u8]) -> bool,
-) -> Result<(), Fault> {
+) -> Result<(), MirrorFault> {
     let entries: Vec<(Fingerprint, String)> = tx
         .prepare("SELECT what, waiting FROM ignored")?
         .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
@@ -83,14 +83,14 @@ pub(super) fn forget_ignored(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mirror::testing::{ada, at, state};
+    use crate::mirror::testing::{ada, at, empty_state};
     use crate::model::WaitingKind;
 
     #[test]
     fn what_is_ignored_waits_no_more_until_it_is_taken_back_or_erased() {
-        let state = state();
+        let state = empty_state();
         let waiting = |what: &[u8]| Waiting {
-            what: Fingerprint::of(what),
+            question_id: Fingerprint::of(what),
             kind: WaitingKind::Ambiguous { candidates: Vec::new() },
             linq_id: None,
             source_key: Some("row:3".to_owned()),
@@ -103,19 +103,19 @@ mod tests {
         };
         let (one, other) = (waiting(b"a"), waiting(b"b"));
         state.replace_waiting(&[one.clone(), other.clone()]).unwrap();
-        state.ignore(&[one.what], "anna", at(1)).unwrap();
-        assert_eq!(state.waiting().unwrap(), std::slice::from_ref(&other));
+        state.ignore(&[one.question_id], "anna", at(1)).unwrap();
+        assert_eq!(state.stored_waiting().unwrap(), std::slice::from_ref(&other));
         let [ignored] = &state.ignored().unwrap()[..] else { panic!("one is ignored") };
         assert_eq!(
             (&ignored.about, ignored.by.as_deref(), ignored.at),
             (&one, Some("anna"), at(1))
         );
-        let error = state.ignore(&[other.what, one.what], "anna", at(2)).unwrap_err();
+        let error = state.ignore(&[other.question_id, one.question_id], "anna", at(2)).unwrap_err();
         assert!(matches!(error, StateError::NotWaiting));
-        assert_eq!(state.waiting().unwrap().len(), 1, "all of them or none");
-        state.stop_ignoring(&[one.what]).unwrap();
+        assert_eq!(state.stored_waiting().unwrap().len(), 1, "all of them or none");
+        state.stop_ignoring(&[one.question_id]).unwrap();
         assert!(state.ignored().unwrap().is_empty());
-        state.ignore(&[other.what], "anna", at(2)).unwrap();
+        state.ignore(&[other.question_id], "anna", at(2)).unwrap();
         state.write(|tx| forget_ignored(tx, &|_| true)).unwrap();
         assert!(state.ignored().unwrap().is_empty());
     }

@@ -8,8 +8,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    AsWritten, Base, Change, Fingerprint, IntentId, LinkId, LinqId, RunId, SourceKey, Timestamp,
-    Values,
+    AsWritten, Base, FieldChange, Fingerprint, IntentId, LinkId, LinqId, RunId, SourceKey,
+    Timestamp, Values,
 };
 
 /// A write that is about to be made.
@@ -32,7 +32,7 @@ pub enum IntentKind {
         /// The contact.
         linq_id: LinqId,
         /// Its fields that change.
-        changes: Vec<Change>,
+        changes: Vec<FieldChange>,
         /// What both sides have once it has landed, where that is not what is sent:
         /// when something is put back.
         #[serde(default, skip_serializing_if = "Base::is_empty")]
@@ -55,7 +55,7 @@ pub enum IntentKind {
         /// The contact that it is linked to.
         linq_id: LinqId,
         /// Its fields that change.
-        changes: Vec<Change>,
+        changes: Vec<FieldChange>,
         /// What Linq has in these fields, where that is not what is written: a person decided
         /// on another value, which goes there next.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -175,7 +175,7 @@ impl IntentState {
     /// Whether an intent in this state may take `step`. What was never sent cannot
     /// have landed or been refused; what was sent may be sent again once it is
     /// known to have been lost.
-    pub const fn allows(self, step: IntentStep) -> bool {
+    pub const fn allows_step(self, step: IntentStep) -> bool {
         match (self, step) {
             (
                 IntentState::Planned,
@@ -234,12 +234,12 @@ mod tests {
     #[test]
     fn only_what_may_have_been_sent_can_have_landed_or_been_refused() {
         let allowed = |state: IntentState| {
-            IntentOutcome::ALL.map(|outcome| state.allows(IntentStep::Close(outcome)))
+            IntentOutcome::ALL.map(|outcome| state.allows_step(IntentStep::Close(outcome)))
         };
         assert_eq!(allowed(IntentState::Planned), [false, false, true, true]);
         assert_eq!(allowed(IntentState::Sent), [true, true, true, true]);
-        assert!(IntentState::Planned.allows(IntentStep::Send));
-        assert!(IntentState::Sent.allows(IntentStep::Send));
+        assert!(IntentState::Planned.allows_step(IntentStep::Send));
+        assert!(IntentState::Sent.allows_step(IntentStep::Send));
     }
 
     #[test]

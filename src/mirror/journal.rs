@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::State;
 use super::columns::{Json, Millis};
-use super::error::{Fault, StateError};
+use super::error::{MirrorFault, StateError};
 use super::intent::{Intent, IntentOutcome, IntentState, IntentStep, NewIntent};
 use crate::model::{IntentId, RunId, Timestamp};
 
@@ -27,8 +27,8 @@ impl State {
     ) -> Result<Vec<IntentId>, StateError> {
         self.write(|tx| {
             let begin = |intent| {
-                let id = plan(tx, run, at, intent)?;
-                mark(tx, id, at)?;
+                let id = insert_intent(tx, run, at, intent)?;
+                mark_sent(tx, id, at)?;
                 Ok(id)
             };
             intents.iter().map(begin).collect()
@@ -46,7 +46,7 @@ impl State {
         at: Timestamp,
         intents: &[NewIntent],
     ) -> Result<Vec<IntentId>, StateError> {
-        self.write(|tx| intents.iter().map(|intent| plan(tx, run, at, intent)).collect())
+        self.write(|tx| intents.iter().map(|intent| insert_intent(tx, run, at, intent)).collect())
     }
 
     /// Says that an intent is about to be sent, for the first time or again. That
@@ -63,7 +63,7 @@ impl State {
     /// # Errors
     /// [`StateError::UnknownIntent`] when one is not open; then none is marked.
     pub fn mark_all_sent(&self, ids: &[IntentId], at: Timestamp) -> Result<(), StateError> {
-        self.write(|tx| ids.iter().try_for_each(|id| mark(tx, *id, at)))
+        self.write(|tx| ids.iter().try_for_each(|id| mark_sent(tx, *id, at)))
     }
 
     /// Closes an intent about which there is nothing else to write down; otherwise
@@ -73,7 +73,7 @@ impl State {
     /// [`StateError::UnknownIntent`] when it is not open, and
     /// [`StateError::IllegalStep`] when it cannot have ended like that.
     pub fn close_intent(&self, id: IntentId, outcome: IntentOutcome) -> Result<(), StateError> {
-        self.write(|tx| close(tx, id, outcome))
+        self.write(|tx| close_intent(tx, id, outcome))
     }
 
     /// All open intents, in the order in which they were planned.
@@ -81,19 +81,19 @@ impl State {
     /// # Errors
     /// When the state cannot be read.
     pub fn open_intents(&self) -> Result<Vec<Intent>, StateError> {
-        self.read(|conn| {
+        self.with_connection(|conn| {
             conn.prepare_cached(
                 "SELECT id, run, link, kind, state, planned_at, sent_at, attempts
                  FROM intents ORDER BY id",
             )?
-            .query_map([], intent)?
+            .query_map([], intent_from_row)?
             .collect()
         })
     }
 }
 
-fn mark(tx: &Connection, id: IntentId, at: Timestamp) -> Result<(), Fault> {
-    check(tx, id, IntentStep::Send)?;
+fn mark_sent(tx: &Connection, id: IntentId, at: Timestamp) -> Result<(), MirrorFault> {
+    check_step(tx, id, IntentStep::Send)?;
     tx.prepare_cached(
         "UPDATE intents SET state = ?2, sent_at = ?3, attempts = attempts + 1 WHERE id = ?1",
     )?
@@ -102,13 +102,22 @@ fn mark(tx: &Connection, id: IntentId, at: Timestamp) -> Result<(), Fault> {
 }
 
 /// Closes one intent.
-pub(super) fn close(tx: &Connection, id: IntentId, outcome: IntentOutcome) -> Result<(), Fault> {
-    check(tx, id, IntentStep::Close(outcome))?;
+pub(super) fn close_intent(
+    tx: &Connection,
+    id: IntentId,
+    outcome: IntentOutcome,
+) -> Result<(), MirrorFault> {
+    check_step(tx, id, IntentStep::Close(outcome))?;
     tx.prepare_cached("DELETE FROM intents WHERE id = ?1")?.execute([id])?;
     Ok(())
 }
 
-fn plan(tx: &Connection, run: RunId, at: Timestamp, intent: &NewIntent) -> Result<IntentId, Fault> {
+fn insert_intent(
+    tx: &Connection,
+    run: RunId,
+    at: Timestamp,
+    intent: &NewIntent,
+) -> Result<IntentId, MirrorFault> {
     tx.prepare_cached(
         "INSERT INTO intents (run, link, kind, state, planned_at) VALUES (?1, ?2, ?3, ?4, ?5)",
     )?
@@ -117,19 +126,19 @@ fn plan(tx: &Connection, run: RunId, at: Timestamp, intent: &NewIntent) -> Resul
 }
 
 /// Refuses a step that the intent's state does not allow.
-fn check(tx: &Connection, id: IntentId, step: IntentStep) -> Result<(), Fault> {
+fn check_step(tx: &Connection, id: IntentId, step: IntentStep) -> Result<(), MirrorFault> {
     let state: Option<IntentState> = tx
         .prepare_cached("SELECT state FROM intents WHERE id = ?1")?
         .query_row([id], |row| row.get(0))
         .optional()?;
     match state {
         None => Err(StateError::UnknownIntent(id).into()),
-        Some(state) if state.allows(step) => Ok(()),
+        Some(state) if state.allows_step(step) => Ok(()),
         Some(state) => Err(StateError::IllegalStep { intent: id, state, step }.into()),
     }
 }
 
-fn intent(row: &Row<'_>) -> rusqlite::Result<Intent> {
+fn intent_from_row(row: &Row<'_>) -> rusqlite::Result<Intent> {
     let Json(kind) = row.get(3)?;
     let Millis(planned_at) = row.get(5)?;
     Ok(Intent {
@@ -139,7 +148,7 @@ fn intent(row: &Row<'_>) -> rusqlite::Result<Intent> {
         kind,
         state: row.get(4)?,
         planned_at,
-        sent_at: Millis::instant(row.get(6)?),
+        sent_at: Millis::optional_instant(row.get(6)?),
         attempts: row.get(7)?,
     })
 }
@@ -150,8 +159,10 @@ mod tests {
 
     use super::*;
     use crate::mirror::IntentKind;
-    use crate::mirror::testing::{any_text, any_values, at, state};
-    use crate::model::{AsWritten, Base, Change, Field, Fingerprint, LinkId, LinqId, SourceKey};
+    use crate::mirror::testing::{any_text, any_values, at, empty_state};
+    use crate::model::{
+        AsWritten, Base, Field, FieldChange, Fingerprint, LinkId, LinqId, SourceKey,
+    };
 
     fn deletion() -> NewIntent {
         NewIntent { link: Some(LinkId(3)), kind: IntentKind::DeleteInLinq { linq_id: LinqId(7) } }
@@ -166,14 +177,14 @@ mod tests {
     fn the_journal_holds_to_the_table_of_transitions() {
         for send_first in [IntentState::Planned, IntentState::Sent] {
             for outcome in IntentOutcome::ALL {
-                let state = state();
+                let state = empty_state();
                 let id = planned(&state);
                 if send_first == IntentState::Sent {
                     state.mark_sent(id, at(2)).unwrap();
                 }
                 let closed = state.close_intent(id, outcome);
                 let left = state.open_intents().unwrap().len();
-                if send_first.allows(IntentStep::Close(outcome)) {
+                if send_first.allows_step(IntentStep::Close(outcome)) {
                     closed.unwrap();
                     assert_eq!(left, 0);
                 } else {
@@ -186,7 +197,7 @@ mod tests {
 
     #[test]
     fn sending_again_keeps_the_plan_and_counts_the_attempts() {
-        let state = state();
+        let state = empty_state();
         let id = planned(&state);
         let before = state.open_intents().unwrap().remove(0);
         assert_eq!((before.state, before.sent_at), (IntentState::Planned, None));
@@ -204,7 +215,7 @@ mod tests {
 
     #[test]
     fn a_closed_intent_takes_no_further_step() {
-        let state = state();
+        let state = empty_state();
         let id = planned(&state);
         state.close_intent(id, IntentOutcome::NotSent).unwrap();
         for outcome in [state.mark_sent(id, at(2)), state.close_intent(id, IntentOutcome::NotSent)]
@@ -223,7 +234,7 @@ mod tests {
         ) {
             let linq_id = LinqId(linq_id);
             let changes =
-                vec![Change { field: Field::Title, from: "".into(), to: text.clone().into() }];
+                vec![FieldChange { field: Field::Title, from: "".into(), to: text.clone().into() }];
             let kinds = [
                 IntentKind::CreateInLinq {
                     values: values.clone(),
@@ -246,7 +257,7 @@ mod tests {
                     written: AsWritten { place: text.clone(), bytes: Some(text.into_bytes()), ..AsWritten::default() },
                 },
             ];
-            let state = state();
+            let state = empty_state();
             let run = state.begin_run(at(0)).unwrap();
             let intents = kinds.map(|kind| NewIntent { link: None, kind });
             let ids = state.plan_intents(run, at(1), &intents).unwrap();

@@ -9,7 +9,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row, para
 
 use super::State;
 use super::columns::{Json, Millis};
-use super::error::{Fault, StateError};
+use super::error::{MirrorFault, StateError};
 use crate::model::{
     Base, Fingerprint, Link, LinkId, LinkStatus, LinqId, Side, SourceKey, Timestamp,
 };
@@ -69,13 +69,13 @@ impl State {
     /// # Errors
     /// When the state cannot be read.
     pub fn links(&self) -> Result<Vec<Link>, StateError> {
-        self.read(|conn| {
+        self.with_connection(|conn| {
             conn.prepare_cached(
                 "SELECT id, linq_id, status, source_key, fingerprint, base,
                         source_missing_since, linq_missing_since, content
                  FROM links ORDER BY id",
             )?
-            .query_map([], link)?
+            .query_map([], link_from_row)?
             .collect()
         })
     }
@@ -87,7 +87,7 @@ impl State {
     /// # Errors
     /// When the state cannot be read.
     pub fn links_of(&self, ids: &BTreeSet<LinqId>) -> Result<Vec<Link>, StateError> {
-        self.read(|conn| {
+        self.with_connection(|conn| {
             let mut statement = conn.prepare_cached(
                 "SELECT id, linq_id, status, source_key, fingerprint, base,
                         source_missing_since, linq_missing_since, content
@@ -95,7 +95,7 @@ impl State {
             )?;
             let mut links = Vec::new();
             for id in ids {
-                links.extend(statement.query_row([id], link).optional()?);
+                links.extend(statement.query_row([id], link_from_row).optional()?);
             }
             links.sort_by_key(|link| link.id);
             Ok(links)
@@ -107,7 +107,7 @@ impl State {
     /// # Errors
     /// When the state cannot be read.
     pub fn is_linked(&self, id: LinqId) -> Result<bool, StateError> {
-        self.read(|conn| {
+        self.with_connection(|conn| {
             conn.prepare_cached("SELECT 1 FROM links WHERE linq_id = ?1")?.exists([id])
         })
     }
@@ -116,8 +116,8 @@ impl State {
     ///
     /// # Errors
     /// When the state cannot be read.
-    pub fn restless(&self) -> Result<BTreeSet<LinqId>, StateError> {
-        self.read(|conn| {
+    pub fn unrested_contacts(&self) -> Result<BTreeSet<LinqId>, StateError> {
+        self.with_connection(|conn| {
             conn.prepare_cached(
                 "SELECT linq_id FROM links WHERE linq_id NOT IN (SELECT linq_id FROM rests)",
             )?
@@ -146,7 +146,7 @@ impl State {
     /// # Errors
     /// When the state cannot be read.
     pub fn link_keys(&self) -> Result<Vec<LinkKey>, StateError> {
-        self.read(|conn| {
+        self.with_connection(|conn| {
             conn.prepare_cached(
                 "SELECT linq_id, status, fingerprint, content FROM links ORDER BY id",
             )?
@@ -161,7 +161,7 @@ impl State {
 }
 
 /// Carries out one change.
-pub(super) fn change(tx: &Connection, change: &LinkChange) -> Result<(), Fault> {
+pub(super) fn change_link(tx: &Connection, change: &LinkChange) -> Result<(), MirrorFault> {
     match change {
         LinkChange::Keep => Ok(()),
         LinkChange::Insert { linq_id, key, fingerprint, content, base } => {
@@ -222,14 +222,14 @@ fn to_one(
     mut statement: CachedStatement<'_>,
     id: LinkId,
     params: impl Params,
-) -> Result<(), Fault> {
+) -> Result<(), MirrorFault> {
     if statement.execute(params)? == 0 {
         return Err(StateError::UnknownLink(id).into());
     }
     Ok(())
 }
 
-pub(super) fn link(row: &Row<'_>) -> rusqlite::Result<Link> {
+pub(super) fn link_from_row(row: &Row<'_>) -> rusqlite::Result<Link> {
     let Json(base) = row.get(5)?;
     Ok(Link {
         id: row.get(0)?,
@@ -238,8 +238,8 @@ pub(super) fn link(row: &Row<'_>) -> rusqlite::Result<Link> {
         key: row.get(3)?,
         fingerprint: row.get(4)?,
         base,
-        source_missing_since: Millis::instant(row.get(6)?),
-        linq_missing_since: Millis::instant(row.get(7)?),
+        source_missing_since: Millis::optional_instant(row.get(6)?),
+        linq_missing_since: Millis::optional_instant(row.get(7)?),
         content: row.get(8)?,
     })
 }
@@ -249,12 +249,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::mirror::testing::{any_base, any_text, at, commit, insert as new_link, state};
-    use crate::mirror::{Record, State};
+    use crate::mirror::testing::{any_base, any_text, at, commit, empty_state, insert as new_link};
+    use crate::mirror::{State, StateChange};
     use crate::model::{Agreement, Field};
 
     fn change(state: &State, link: LinkChange) {
-        commit(state, [Record { link, ..Record::default() }]).unwrap();
+        commit(state, [StateChange { link, ..StateChange::default() }]).unwrap();
     }
 
     fn only(state: &State) -> Link {
@@ -265,7 +265,7 @@ mod tests {
 
     #[test]
     fn a_link_goes_through_its_life() {
-        let state = state();
+        let state = empty_state();
         change(&state, new_link(7));
         let mut expected = only(&state);
         assert_eq!((expected.linq_id, expected.status), (LinqId(7), LinkStatus::Linked));
@@ -305,7 +305,7 @@ mod tests {
 
     #[test]
     fn a_change_of_an_unknown_link_is_refused() {
-        let (state, id) = (state(), LinkId(5));
+        let (state, id) = (empty_state(), LinkId(5));
         let (fingerprint, base) = (Fingerprint::of(b""), Base::default());
         for link in [
             LinkChange::Update { id, key: None, fingerprint, content: None, base },
@@ -314,7 +314,7 @@ mod tests {
             LinkChange::Relink(id),
             LinkChange::Remove(id),
         ] {
-            let outcome = commit(&state, [Record { link, ..Record::default() }]);
+            let outcome = commit(&state, [StateChange { link, ..StateChange::default() }]);
             assert!(matches!(outcome, Err(StateError::UnknownLink(LinkId(5)))));
         }
     }
@@ -328,7 +328,7 @@ mod tests {
             content: Option<[u8; 32]>,
             base in any_base(),
         ) {
-            let state = state();
+            let state = empty_state();
             let (linq_id, key, fingerprint) =
                 (LinqId(linq_id), key.map(SourceKey), Fingerprint(bytes));
             let content = content.map(Fingerprint);

@@ -18,7 +18,7 @@
 //! | `attention` | what waits, counted by contact
 //! | `waiting` | what waits for a person, and what was decided about it |
 //! | `not_found` | who is asked for in vain while the listing is in parts |
-//! | `weather` | a Linq that does not work, and when it may be asked again |
+//! | `outage` | a Linq that does not work, and when it may be asked again |
 //! | `told` | what a channel was told last |
 //! | `pair` | whose state it is, and taking it over where both sides have moved |
 //! | `moving` | bringing a state from where it was used so far |
@@ -53,6 +53,7 @@ mod links;
 mod memory;
 mod moving;
 mod not_found;
+mod outage;
 mod pair;
 mod past;
 mod purge;
@@ -68,7 +69,6 @@ mod testing;
 mod told;
 mod trial;
 mod waiting;
-mod weather;
 
 use std::fs::File;
 use std::io;
@@ -76,35 +76,35 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-pub use commit::{ContactChange, Record};
-pub use contacts::Shown;
+pub use commit::{ContactChange, StateChange};
+pub use contacts::ShownContact;
 pub use directory::DATABASE;
 pub use error::StateError;
-pub use history::{Action, HistoryEntry, HistoryRow};
+pub use history::{HistoryAction, HistoryEntry, HistoryRow};
 pub use intent::{Intent, IntentKind, IntentOutcome, IntentState, IntentStep, NewIntent};
 pub use links::{LinkChange, LinkKey};
 pub use not_found::NotFound;
-pub use pair::{Pair, Unrecognised};
-pub use past::{Deeds, Span};
-pub use purge::Traces;
+pub use outage::{LinqDown, WhyDown};
+pub use pair::{SyncPair, Unrecognised};
+pub use past::{RunDeeds, Span};
+pub use purge::ContactTraces;
 pub use reading::{LinkCounts, LinkSeen, WaitingKinds};
 pub use records::KeptRecord;
-pub use rejections::{Rejection, RejectionChange};
+pub use rejections::{RejectionChange, StoredRejection};
 pub use repeated::RepeatedWrite;
-pub use runs::{Ending, Failures, Request, Run};
+pub use runs::{Failures, RunOrigin, StoredRun, StoredRunEnd};
 pub use told::Notified;
 pub use trial::Trial;
-pub use weather::{LinqDown, WhyDown};
 
 pub use crate::lock::Holder;
 
 use crate::lock::{self, Lock};
 use crate::model::Timestamp;
 use checked::OrderlyEnd;
-use connection::Look;
-use error::Fault;
+use connection::FileScan;
+use error::MirrorFault;
 use pair::Expected;
-use records::Records;
+use records::RecordStore;
 
 /// An open state. It is used by one task; each method is a transaction of its own.
 #[derive(Debug)]
@@ -115,7 +115,7 @@ pub struct State {
     _end: Option<OrderlyEnd>,
     dir: PathBuf,
     /// The linked records as they were last read.
-    records: Records,
+    records: RecordStore,
     /// `None` for a scratch copy, which leaves the directory alone.
     lock: Option<Lock>,
     expected: Expected,
@@ -134,21 +134,21 @@ impl State {
     /// [`StateError::NotOurs`] when the file is not one to work with; it is then
     /// left as it is.
     pub fn open(dir: &Path, now: Timestamp) -> Result<State, StateError> {
-        let dir = absolute(dir)?;
-        directory::prepare(&dir)?;
-        let lock = directory::lock(&dir)?;
+        let dir = absolute_path(dir)?;
+        directory::prepare_directory(&dir)?;
+        let lock = directory::lock_directory(&dir)?;
         let path = dir.join(directory::DATABASE);
         directory::make_file(&path)?;
         let counts = |at: &Timestamp| checked::still_counts(*at, now);
         let checked_at = checked::last_check(&path).filter(counts);
-        let look = checked_at.map_or(Look::Whole, |_| Look::Head);
-        let conn = connection::file(&path, look).map_err(|fault| fault.at(&path))?;
+        let look = checked_at.map_or(FileScan::Whole, |_| FileScan::Head);
+        let conn = connection::open_file(&path, look).map_err(|fault| fault.error_at(&path))?;
         let end = OrderlyEnd { path, checked_at: checked_at.unwrap_or(now) };
         Ok(State {
             conn,
             _end: Some(end),
             dir,
-            records: Records::default(),
+            records: RecordStore::default(),
             lock: Some(lock),
             expected: Expected::default(),
         })
@@ -161,40 +161,40 @@ impl State {
     ///
     /// # Errors
     /// As [`State::open`], except that nobody's lock and no other owner matters.
-    pub fn scratch(dir: &Path) -> Result<State, StateError> {
-        State::seen(dir, connection::copy)
+    pub fn open_copy(dir: &Path) -> Result<State, StateError> {
+        State::open_snapshot(dir, connection::copy_to_memory)
     }
 
     /// Opens the state in `dir` to read it as it is at this moment, whatever others write to
-    /// it meanwhile; where there is none, it is empty. As with [`State::scratch`], nothing on
+    /// it meanwhile; where there is none, it is empty. As with [`State::open_copy`], nothing on
     /// disk is changed. Nothing can be written to it.
     ///
     /// # Errors
-    /// As [`State::scratch`].
-    pub fn reading(dir: &Path) -> Result<State, StateError> {
-        State::seen(dir, connection::reading)
+    /// As [`State::open_copy`].
+    pub fn open_reading(dir: &Path) -> Result<State, StateError> {
+        State::open_snapshot(dir, connection::open_reading)
     }
 
-    fn seen(
+    fn open_snapshot(
         dir: &Path,
-        open: fn(&Path, Look) -> Result<Connection, Fault>,
+        open: fn(&Path, FileScan) -> Result<Connection, MirrorFault>,
     ) -> Result<State, StateError> {
-        let dir = absolute(dir)?;
+        let dir = absolute_path(dir)?;
         let path = dir.join(directory::DATABASE);
-        if directory::exists(&dir)? {
+        if directory::path_exists(&dir)? {
             directory::refuse_shared(&dir)?;
         }
-        let opened = if directory::exists(&path)? {
+        let opened = if directory::path_exists(&path)? {
             open(&path, look_beside(&dir, &path))
         } else {
-            connection::empty(&path)
+            connection::open_empty(&path)
         };
-        let conn = opened.map_err(|fault| fault.at(&path))?;
+        let conn = opened.map_err(|fault| fault.error_at(&path))?;
         Ok(State {
             conn,
             _end: None,
             dir,
-            records: Records::default(),
+            records: RecordStore::default(),
             lock: None,
             expected: Expected::default(),
         })
@@ -205,22 +205,22 @@ impl State {
     ///
     /// # Errors
     /// As [`State::open`], except that nobody's lock matters.
-    pub fn beside(dir: &Path) -> Result<Option<State>, StateError> {
-        let dir = absolute(dir)?;
+    pub fn open_beside(dir: &Path) -> Result<Option<State>, StateError> {
+        let dir = absolute_path(dir)?;
         let path = dir.join(directory::DATABASE);
-        if !directory::exists(&path)? {
+        if !directory::path_exists(&path)? {
             return Ok(None);
         }
         directory::refuse_shared(&dir)?;
         let checked_at = checked::last_check(&path);
         let look = look_beside(&dir, &path);
-        let conn = connection::file(&path, look).map_err(|fault| fault.at(&path))?;
+        let conn = connection::open_file(&path, look).map_err(|fault| fault.error_at(&path))?;
         let end = checked_at.map(|checked_at| OrderlyEnd { path, checked_at });
         Ok(Some(State {
             conn,
             _end: end,
             dir,
-            records: Records::default(),
+            records: RecordStore::default(),
             lock: None,
             expected: Expected::default(),
         }))
@@ -231,16 +231,16 @@ impl State {
     ///
     /// # Errors
     /// When the state cannot be read.
-    pub fn entrusted(dir: &Path, lock: File) -> Result<State, StateError> {
-        let dir = absolute(dir)?;
+    pub fn open_entrusted(dir: &Path, lock: File) -> Result<State, StateError> {
+        let dir = absolute_path(dir)?;
         let path = dir.join(directory::DATABASE);
-        let conn = connection::examined(&path).map_err(|fault| fault.at(&path))?;
-        let lock = Some(Lock::entrusted(lock));
+        let conn = connection::open_examined(&path).map_err(|fault| fault.error_at(&path))?;
+        let lock = Some(Lock::from_entrusted(lock));
         Ok(State {
             conn,
             _end: None,
             dir,
-            records: Records::default(),
+            records: RecordStore::default(),
             lock,
             expected: Expected::default(),
         })
@@ -251,13 +251,13 @@ impl State {
     ///
     /// # Errors
     /// When the system has no descriptor left.
-    pub fn share(&self) -> io::Result<Option<File>> {
-        self.lock.as_ref().map(Lock::share).transpose()
+    pub fn share_lock(&self) -> io::Result<Option<File>> {
+        self.lock.as_ref().map(Lock::share_file).transpose()
     }
 
     /// Who works with the state in `dir`, as far as the system tells.
     pub fn holder(dir: &Path) -> Option<Holder> {
-        lock::holder(&dir.join(directory::LOCK))
+        lock::find_holder(&dir.join(directory::LOCK))
     }
 
     /// The directory for backups of the source, made on demand with mode 0700. A
@@ -269,20 +269,20 @@ impl State {
         if self.lock.is_some() {
             directory::make_backups(&self.dir)?;
         }
-        Ok(directory::backups(&self.dir))
+        Ok(directory::backup_directory(&self.dir))
     }
 
     /// Does `work` in one transaction, which stands only if all of it succeeds.
     fn write<T>(
         &self,
-        work: impl FnOnce(&Connection) -> Result<T, Fault>,
+        work: impl FnOnce(&Connection) -> Result<T, MirrorFault>,
     ) -> Result<T, StateError> {
         let transact = || {
             if !self.conn.is_autocommit() {
                 // Within a trial.
                 let part = Trial::begin(&self.conn)?;
                 let done = work(&self.conn)?;
-                part.keep()?;
+                part.keep_changes()?;
                 return Ok(done);
             }
             // Immediate: one that starts by reading would fail instead of waiting.
@@ -291,14 +291,14 @@ impl State {
             tx.commit()?;
             Ok(done)
         };
-        transact().map_err(|fault: Fault| fault.at(&self.database()))
+        transact().map_err(|fault: MirrorFault| fault.error_at(&self.database_path()))
     }
 
     /// Does `work` in one transaction that a loss of power may take back until something durable
     /// is written; a program that is killed has written it.
     fn write_soon<T>(
         &self,
-        work: impl FnOnce(&Connection) -> Result<T, Fault>,
+        work: impl FnOnce(&Connection) -> Result<T, MirrorFault>,
     ) -> Result<T, StateError> {
         if !self.conn.is_autocommit() {
             return self.write(work);
@@ -310,34 +310,36 @@ impl State {
     }
 
     fn set(&self, pragma: &str) -> Result<(), StateError> {
-        self.conn.execute_batch(pragma).map_err(|e| Fault::from(e).at(&self.database()))
+        self.conn
+            .execute_batch(pragma)
+            .map_err(|e| MirrorFault::from(e).error_at(&self.database_path()))
     }
 
     /// Does `work`, which only reads.
-    fn read<T>(
+    fn with_connection<T>(
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StateError> {
-        work(&self.conn).map_err(|error| Fault::from(error).at(&self.database()))
+        work(&self.conn).map_err(|error| MirrorFault::from(error).error_at(&self.database_path()))
     }
 
-    fn database(&self) -> PathBuf {
+    fn database_path(&self) -> PathBuf {
         self.dir.join(directory::DATABASE)
     }
 }
 
 /// How much of the database somebody looks at who does not hold it: whoever holds it has
 /// checked it.
-fn look_beside(dir: &Path, path: &Path) -> Look {
+fn look_beside(dir: &Path, path: &Path) -> FileScan {
     if checked::last_check(path).is_some() || State::holder(dir).is_some() {
-        Look::Head
+        FileScan::Head
     } else {
-        Look::Whole
+        FileScan::Whole
     }
 }
 
 /// An absolute path cannot be taken for a URI, and says in an error where it is.
-fn absolute(dir: &Path) -> Result<PathBuf, StateError> {
+fn absolute_path(dir: &Path) -> Result<PathBuf, StateError> {
     std::path::absolute(dir).map_err(|source| StateError::Io { path: dir.to_owned(), source })
 }
 

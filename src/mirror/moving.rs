@@ -11,10 +11,10 @@ use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
-use super::connection::{self, Look};
+use super::connection::{self, FileScan};
 use super::directory;
-use super::error::{Fault, StateError};
-use super::{State, absolute};
+use super::error::{MirrorFault, StateError};
+use super::{State, absolute_path};
 use crate::model::Timestamp;
 
 impl State {
@@ -24,7 +24,7 @@ impl State {
     /// When it cannot be read.
     pub fn is_unused(&self) -> Result<bool, StateError> {
         let links = self.count_links()?;
-        Ok(self.pair()?.is_none() && links.linked + links.released == 0)
+        Ok(self.stored_pair()?.is_none() && links.linked + links.released == 0)
     }
 
     /// Moves the state directory `from` to `to`, on the same file system. An unused state in
@@ -32,11 +32,11 @@ impl State {
     ///
     /// # Errors
     /// When another process works with either of them, or they cannot be moved.
-    pub fn relocate(from: &Path, to: &Path, now: Timestamp) -> Result<(), StateError> {
-        let (from, to) = (absolute(from)?, absolute(to)?);
+    pub fn relocate_state(from: &Path, to: &Path, now: Timestamp) -> Result<(), StateError> {
+        let (from, to) = (absolute_path(from)?, absolute_path(to)?);
         // Nobody works with it, and what was written last is in the database itself.
         drop(State::open(&from, now)?);
-        let flags = if directory::exists(&to)? {
+        let flags = if directory::path_exists(&to)? {
             drop(State::open(&to, now)?);
             RenameFlags::EXCHANGE
         } else {
@@ -55,29 +55,29 @@ impl State {
     /// # Errors
     /// When another process works with the other one, or it cannot be copied.
     pub fn copy_from(&mut self, from: &Path) -> Result<(), StateError> {
-        let from = absolute(from)?;
+        let from = absolute_path(from)?;
         directory::refuse_shared(&from)?;
         if let Some(holder) = State::holder(&from) {
             return Err(StateError::Held { dir: from, holder: Some(holder) });
         }
         let path = from.join(directory::DATABASE);
-        let copied =
-            connection::copy(&path, Look::Whole).and_then(|copy| replace(&copy, &mut self.conn));
-        copied.map_err(|fault| fault.at(&path))?;
+        let copied = connection::copy_to_memory(&path, FileScan::Whole)
+            .and_then(|copy| replace_contents(&copy, &mut self.conn));
+        copied.map_err(|fault| fault.error_at(&path))?;
         let (path, ours) = (from.join(directory::RECORDS), self.dir.join(directory::RECORDS));
-        if !directory::exists(&path)? {
+        if !directory::path_exists(&path)? {
             return Ok(());
         }
         directory::make_file(&ours)?;
         let copied = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)
-            .map_err(Fault::from)
-            .and_then(|records| replace(&records, &mut Connection::open(&ours)?));
-        copied.map_err(|fault| fault.at(&path))
+            .map_err(MirrorFault::from)
+            .and_then(|records| replace_contents(&records, &mut Connection::open(&ours)?));
+        copied.map_err(|fault| fault.error_at(&path))
     }
 }
 
 /// Makes `to` what `from` is, in one transaction.
-fn replace(from: &Connection, to: &mut Connection) -> Result<(), Fault> {
+fn replace_contents(from: &Connection, to: &mut Connection) -> Result<(), MirrorFault> {
     let path = to.path().unwrap_or_default().into();
     if Backup::new(from, to)?.step(-1)? == StepResult::Done {
         Ok(())
@@ -90,15 +90,21 @@ fn replace(from: &Connection, to: &mut Connection) -> Result<(), Fault> {
 mod tests {
     use super::*;
     use crate::mirror::testing::{at, insert};
-    use crate::mirror::{Pair, Record};
+    use crate::mirror::{StateChange, SyncPair};
 
-    fn used(dir: &Path) -> Pair {
-        let pair = Pair { base_url: "http://a".to_owned(), source: "/b.csv".to_owned() };
+    fn used(dir: &Path) -> SyncPair {
+        let pair = SyncPair { base_url: "http://a".to_owned(), source: "/b.csv".to_owned() };
         let state = State::open(dir, at(0)).unwrap();
-        state.expect(&pair).unwrap();
-        state.claim().unwrap();
+        state.expect_pair(&pair).unwrap();
+        state.claim_pair().unwrap();
         let run = state.begin_run(at(0)).unwrap();
-        state.commit(run, at(1), &[Record { link: insert(7), ..Record::default() }]).unwrap();
+        state
+            .commit_changes(
+                run,
+                at(1),
+                &[StateChange { link: insert(7), ..StateChange::default() }],
+            )
+            .unwrap();
         pair
     }
 
@@ -108,9 +114,9 @@ mod tests {
         let (from, to) = (dir.path().join("old"), dir.path().join("new"));
         let pair = used(&from);
         drop(State::open(&to, at(0)).unwrap());
-        State::relocate(&from, &to, at(2)).unwrap();
+        State::relocate_state(&from, &to, at(2)).unwrap();
         let state = State::open(&to, at(3)).unwrap();
-        assert_eq!(state.pair().unwrap(), Some(pair));
+        assert_eq!(state.stored_pair().unwrap(), Some(pair));
         assert_eq!(state.links().unwrap().len(), 1);
         assert!(State::open(&from, at(3)).unwrap().is_unused().unwrap());
     }
@@ -121,7 +127,7 @@ mod tests {
         let (from, to) = (dir.path().join("old"), dir.path().join("new"));
         used(&from);
         let held = State::open(&from, at(2)).unwrap();
-        let moved = State::relocate(&from, &to, at(2)).unwrap_err();
+        let moved = State::relocate_state(&from, &to, at(2)).unwrap_err();
         assert!(matches!(moved, StateError::Held { .. }));
         let copied = State::open(&to, at(2)).unwrap().copy_from(&from).unwrap_err();
         assert!(matches!(copied, StateError::Held { .. }));
@@ -139,7 +145,7 @@ mod tests {
         drop(state);
         for dir in [&from, &to] {
             let state = State::open(dir, at(3)).unwrap();
-            assert_eq!(state.pair().unwrap().as_ref(), Some(&pair));
+            assert_eq!(state.stored_pair().unwrap().as_ref(), Some(&pair));
             assert_eq!(state.links().unwrap().len(), 1);
         }
     }

@@ -53,7 +53,7 @@ impl State {
     }
 
     fn not_found(&self) -> Result<BTreeMap<LinqId, NotFound>, StateError> {
-        self.read(|conn| {
+        self.with_connection(|conn| {
             conn.prepare_cached("SELECT linq_id, since, runs FROM not_found")?
                 .query_map([], |row| {
                     let Millis(since) = row.get(1)?;
@@ -67,11 +67,11 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mirror::testing::{at, state};
+    use crate::mirror::testing::{at, empty_state};
 
     #[test]
     fn runs_in_a_row_are_counted_once_each_and_an_answer_begins_anew() {
-        let state = state();
+        let state = empty_state();
         let count = |second: i64, ids: &[u64]| {
             let run = state.begin_run(at(second)).unwrap();
             let ids = ids.iter().copied().map(LinqId).collect();

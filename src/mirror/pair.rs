@@ -12,27 +12,27 @@ use super::State;
 use super::error::StateError;
 use super::history::{self, HistoryEntry};
 use super::links::{self, LinkChange};
-use super::memory::{self, recall, remember};
-use super::weather;
+use super::memory::{self, recall_value, remember_value};
+use super::outage;
 use crate::model::{LinkId, RunId, Timestamp};
 
 /// The two places that a state keeps the same.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Pair {
+pub struct SyncPair {
     /// Linq's base URL.
     pub base_url: String,
     /// The path of the source.
     pub source: String,
 }
 
-impl fmt::Display for Pair {
+impl fmt::Display for SyncPair {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} with {}", self.base_url, self.source)
     }
 }
 
 /// The pair that a process has opened a state for, which may have no pair so far.
-pub(super) type Expected = RefCell<Option<Pair>>;
+pub(super) type Expected = RefCell<Option<SyncPair>>;
 
 /// A link that an adoption releases, with what the history tells of that.
 #[derive(Debug)]
@@ -50,17 +50,17 @@ impl State {
     ///
     /// # Errors
     /// When the state cannot be read.
-    pub fn pair(&self) -> Result<Option<Pair>, StateError> {
-        self.read(|conn| recall(conn, PAIR))
+    pub fn stored_pair(&self) -> Result<Option<SyncPair>, StateError> {
+        self.with_connection(|conn| recall_value(conn, PAIR))
     }
 
-    /// Makes sure that it is the state of `pair`, or of none so far, which [`State::claim`]
+    /// Makes sure that it is the state of `pair`, or of none so far, which [`State::claim_pair`]
     /// makes it. Paths and addresses are compared literally.
     ///
     /// # Errors
     /// [`StateError::Foreign`] names both pairs when it is the state of another one.
-    pub fn expect(&self, pair: &Pair) -> Result<(), StateError> {
-        self.refuse_other(self.pair()?, pair)?;
+    pub fn expect_pair(&self, pair: &SyncPair) -> Result<(), StateError> {
+        self.refuse_other(self.stored_pair()?, pair)?;
         self.expected.replace(Some(pair.clone()));
         Ok(())
     }
@@ -69,14 +69,14 @@ impl State {
     ///
     /// # Errors
     /// [`StateError::Foreign`] when it is the state of another pair by now.
-    pub fn claim(&self) -> Result<(), StateError> {
+    pub fn claim_pair(&self) -> Result<(), StateError> {
         let Some(pair) = self.expected.borrow().clone() else { return Ok(()) };
-        if self.pair()?.as_ref() == Some(&pair) {
+        if self.stored_pair()?.as_ref() == Some(&pair) {
             return Ok(());
         }
         self.write(|tx| {
-            self.refuse_other(recall(tx, PAIR)?, &pair)?;
-            remember(tx, PAIR, &pair)
+            self.refuse_other(recall_value(tx, PAIR)?, &pair)?;
+            remember_value(tx, PAIR, &pair)
         })
     }
 
@@ -87,25 +87,25 @@ impl State {
     ///
     /// # Errors
     /// When the state cannot be written.
-    pub fn adopt(
+    pub fn adopt_pair(
         &self,
-        pair: &Pair,
+        pair: &SyncPair,
         unrecognised: &[Unrecognised],
         at: Timestamp,
     ) -> Result<(), StateError> {
         self.write(|tx| {
-            remember(tx, PAIR, pair)?;
+            remember_value(tx, PAIR, pair)?;
             let last: Option<RunId> =
                 tx.query_row("SELECT max(id) FROM runs", [], |row| row.get(0))?;
             for Unrecognised { link, entry } in unrecognised {
-                links::change(tx, &LinkChange::Release(*link))?;
+                links::change_link(tx, &LinkChange::Release(*link))?;
                 if let Some(run) = last {
-                    history::append(tx, run, at, entry)?;
+                    history::append_entry(tx, run, at, entry)?;
                 }
             }
             tx.execute("DELETE FROM not_found", [])?;
-            for name in [weather::LINQ_DOWN, memory::BACKED_UP_AT, memory::EPOCH] {
-                memory::forget(tx, name)?;
+            for name in [outage::LINQ_DOWN, memory::BACKED_UP_AT, memory::EPOCH] {
+                memory::forget_value(tx, name)?;
             }
             Ok(())
         })?;
@@ -113,7 +113,11 @@ impl State {
         Ok(())
     }
 
-    fn refuse_other(&self, remembered: Option<Pair>, asked: &Pair) -> Result<(), StateError> {
+    fn refuse_other(
+        &self,
+        remembered: Option<SyncPair>,
+        asked: &SyncPair,
+    ) -> Result<(), StateError> {
         match remembered {
             Some(remembered) if remembered != *asked => {
                 Err(StateError::Foreign { dir: self.dir.clone(), remembered, asked: asked.clone() })
@@ -126,62 +130,62 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mirror::testing::{ada, at, insert, state};
-    use crate::mirror::{Action, Record};
+    use crate::mirror::testing::{ada, at, empty_state, insert};
+    use crate::mirror::{HistoryAction, StateChange};
     use crate::model::{LinkStatus, LinqId, Side};
 
-    fn pair(base_url: &str, source: &str) -> Pair {
-        Pair { base_url: base_url.to_owned(), source: source.to_owned() }
+    fn pair(base_url: &str, source: &str) -> SyncPair {
+        SyncPair { base_url: base_url.to_owned(), source: source.to_owned() }
     }
 
     #[test]
     fn a_state_keeps_to_its_first_pair_and_names_both_when_asked_for_another() {
-        let state = state();
+        let state = empty_state();
         let first = pair("https://api.linqapp.com", "/srv/contacts.csv");
-        state.claim().unwrap();
-        assert_eq!(state.pair().unwrap(), None, "it was opened for no pair");
-        state.expect(&first).unwrap();
-        assert_eq!(state.pair().unwrap(), None, "nothing was read yet");
-        state.claim().unwrap();
-        state.claim().unwrap();
-        assert_eq!(state.pair().unwrap().as_ref(), Some(&first));
+        state.claim_pair().unwrap();
+        assert_eq!(state.stored_pair().unwrap(), None, "it was opened for no pair");
+        state.expect_pair(&first).unwrap();
+        assert_eq!(state.stored_pair().unwrap(), None, "nothing was read yet");
+        state.claim_pair().unwrap();
+        state.claim_pair().unwrap();
+        assert_eq!(state.stored_pair().unwrap().as_ref(), Some(&first));
         for other in [
             pair("https://api.linqapp.com", "/srv/other.csv"),
             pair("http://127.0.0.1:8080", "/srv/contacts.csv"),
         ] {
-            let error = state.expect(&other).unwrap_err();
+            let error = state.expect_pair(&other).unwrap_err();
             assert!(matches!(error, StateError::Foreign { .. }));
             for part in [&first.base_url, &first.source, &other.base_url, &other.source] {
                 assert!(error.to_string().contains(part.as_str()), "{error}");
             }
             assert!(error.to_string().contains("/nonexistent/linqsync"), "{error}");
         }
-        state.expect(&first).unwrap();
+        state.expect_pair(&first).unwrap();
     }
 
     #[test]
     fn a_pair_that_was_only_tried_leaves_the_state_to_another() {
-        let state = state();
-        state.expect(&pair("https://api.linqapp.com", "/srv/typo.csv")).unwrap();
+        let state = empty_state();
+        state.expect_pair(&pair("https://api.linqapp.com", "/srv/typo.csv")).unwrap();
         let right = pair("https://api.linqapp.com", "/srv/contacts.csv");
-        state.expect(&right).unwrap();
-        state.claim().unwrap();
-        assert_eq!(state.pair().unwrap(), Some(right));
+        state.expect_pair(&right).unwrap();
+        state.claim_pair().unwrap();
+        assert_eq!(state.stored_pair().unwrap(), Some(right));
     }
 
     #[test]
     fn an_adoption_keeps_links_and_history_and_releases_who_was_not_recognised() {
-        let state = state();
-        state.expect(&pair("http://a", "/old.csv")).unwrap();
-        state.claim().unwrap();
+        let state = empty_state();
+        state.expect_pair(&pair("http://a", "/old.csv")).unwrap();
+        state.claim_pair().unwrap();
         let run = state.begin_run(at(0)).unwrap();
-        let record = |id| Record { link: insert(id), ..Record::default() };
-        state.commit(run, at(1), &[record(7), record(8)]).unwrap();
+        let record = |id| StateChange { link: insert(id), ..StateChange::default() };
+        state.commit_changes(run, at(1), &[record(7), record(8)]).unwrap();
         state.remember_backup(at(2)).unwrap();
         let gone = state.links().unwrap()[1].clone();
         let entry = HistoryEntry {
             side: Side::Linq,
-            action: Action::Release,
+            action: HistoryAction::Release,
             linq_id: Some(gone.linq_id),
             source_key: None,
             name: ada().display_name(),
@@ -197,8 +201,8 @@ mod tests {
             decided: None,
         };
         let new = pair("http://a", "/new.csv");
-        state.adopt(&new, &[Unrecognised { link: gone.id, entry }], at(3)).unwrap();
-        assert_eq!(state.pair().unwrap(), Some(new));
+        state.adopt_pair(&new, &[Unrecognised { link: gone.id, entry }], at(3)).unwrap();
+        assert_eq!(state.stored_pair().unwrap(), Some(new));
         let statuses: Vec<_> = state.links().unwrap().iter().map(|link| link.status).collect();
         assert_eq!(statuses, [LinkStatus::Linked, LinkStatus::Released]);
         assert_eq!(state.history_of(LinqId(8)).unwrap().len(), 1);

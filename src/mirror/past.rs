@@ -7,7 +7,7 @@ use super::State;
 use super::columns::Millis;
 use super::error::StateError;
 use super::history::{HistoryRow, SINCE_RUN, WITHIN_BACKWARDS, history_row};
-use super::runs::{Run, run};
+use super::runs::{StoredRun, run_from_row};
 use crate::model::{RunId, Timestamp};
 
 /// A span of time, both ends included.
@@ -20,7 +20,7 @@ pub struct Span {
 }
 
 impl Span {
-    fn ends(self) -> (Millis, Millis) {
+    fn as_millis(self) -> (Millis, Millis) {
         let since = self.since.unwrap_or(Timestamp::MIN_UTC);
         (Millis(since), Millis(self.until.unwrap_or(Timestamp::MAX_UTC)))
     }
@@ -28,7 +28,7 @@ impl Span {
 
 /// Whom a run did something to, and who decided what of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Deeds {
+pub struct RunDeeds {
     /// How many names of contacts.
     pub contacts: usize,
     /// The names of the first of them.
@@ -46,7 +46,7 @@ impl State {
     pub fn each_past_run<E: From<StateError>>(
         &self,
         span: Span,
-        each: impl FnMut(Run) -> Result<(), E>,
+        each: impl FnMut(StoredRun) -> Result<(), E>,
     ) -> Result<(), E> {
         let sql = "SELECT id, started_at, finished_at, outcome, report, undoes, asked_by, command
                    FROM runs
@@ -54,7 +54,7 @@ impl State {
                      AND (outcome IS NULL OR outcome = 'failed'
                           OR EXISTS (SELECT 1 FROM history WHERE run = runs.id))
                    ORDER BY id DESC";
-        self.each(sql, span.ends(), |row| run(row).map(Some), each)
+        self.for_each_row(sql, span.as_millis(), |row| run_from_row(row).map(Some), each)
     }
 
     /// How many of them there are before the run `before`.
@@ -62,8 +62,8 @@ impl State {
     /// # Errors
     /// When the state cannot be read.
     pub fn count_past_runs(&self, span: Span, before: RunId) -> Result<usize, StateError> {
-        let (since, until) = span.ends();
-        self.read(|conn| {
+        let (since, until) = span.as_millis();
+        self.with_connection(|conn| {
             conn.prepare_cached(
                 "SELECT count(*) FROM runs
                  WHERE started_at BETWEEN ?1 AND ?2 AND id < ?3
@@ -80,7 +80,7 @@ impl State {
     /// # Errors
     /// When the state cannot be read.
     pub fn first_run(&self) -> Result<Option<Timestamp>, StateError> {
-        self.read(|conn| {
+        self.with_connection(|conn| {
             conn.prepare_cached("SELECT started_at FROM runs ORDER BY id LIMIT 1")?
                 .query_row([], |row| row.get(0).map(|Millis(at)| at))
                 .optional()
@@ -96,7 +96,12 @@ impl State {
         span: Span,
         each: impl FnMut(HistoryRow) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.each(WITHIN_BACKWARDS, span.ends(), |row| history_row(row).map(Some), each)
+        self.for_each_row(
+            WITHIN_BACKWARDS,
+            span.as_millis(),
+            |row| history_row(row).map(Some),
+            each,
+        )
     }
 
     /// What was done by `run` and all runs after it, in order, but for those that put back
@@ -105,15 +110,17 @@ impl State {
     /// # Errors
     /// When the state cannot be read.
     pub fn history_since(&self, run: RunId) -> Result<Vec<HistoryRow>, StateError> {
-        self.read(|conn| conn.prepare_cached(SINCE_RUN)?.query_map([run], history_row)?.collect())
+        self.with_connection(|conn| {
+            conn.prepare_cached(SINCE_RUN)?.query_map([run], history_row)?.collect()
+        })
     }
 
     /// Whom `run` did something to, with the names of the first `names`.
     ///
     /// # Errors
     /// When the state cannot be read.
-    pub fn deeds(&self, run: RunId, names: usize) -> Result<Deeds, StateError> {
-        self.read(|conn| {
+    pub fn run_deeds(&self, run: RunId, names: usize) -> Result<RunDeeds, StateError> {
+        self.with_connection(|conn| {
             let contacts = conn
                 .prepare_cached("SELECT count(DISTINCT name) FROM history WHERE run = ?1")?
                 .query_row([run], |row| row.get(0))
@@ -136,7 +143,7 @@ impl State {
                     Ok((row.get(0)?, row.get(1)?, row.get::<_, u32>(2)? as usize))
                 })?
                 .collect::<rusqlite::Result<_>>()?;
-            Ok(Deeds { contacts, names, decided })
+            Ok(RunDeeds { contacts, names, decided })
         })
     }
 }
@@ -146,12 +153,13 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::mirror::testing::{at, deletion, state};
-    use crate::mirror::{Ending, Record};
+    use crate::mirror::testing::{at, deletion, empty_state};
+    use crate::mirror::{StateChange, StoredRunEnd};
     use crate::model::Side;
 
     fn end(state: &State, run: RunId, second: i64, outcome: &str) {
-        let ending = Ending { at: at(second), outcome: outcome.to_owned(), report: json!({}) };
+        let ending =
+            StoredRunEnd { at: at(second), outcome: outcome.to_owned(), report: json!({}) };
         state.finish_run(run, &ending).unwrap();
     }
 
@@ -168,11 +176,12 @@ mod tests {
 
     #[test]
     fn runs_that_did_something_failed_or_were_interrupted_are_past_and_others_are_not() {
-        let state = state();
+        let state = empty_state();
         let [did, idle, failed, cut] =
             [1, 10, 20, 30].map(|second| state.begin_run(at(second)).unwrap());
-        let record = Record { history: vec![deletion(Side::Linq, 7)], ..Record::default() };
-        state.commit(did, at(1), &[record]).unwrap();
+        let record =
+            StateChange { history: vec![deletion(Side::Linq, 7)], ..StateChange::default() };
+        state.commit_changes(did, at(1), &[record]).unwrap();
         end(&state, did, 2, "clean");
         end(&state, idle, 11, "clean");
         end(&state, failed, 21, "failed");
@@ -181,8 +190,8 @@ mod tests {
         assert_eq!(listed(&state, span), [failed]);
         assert_eq!(state.count_past_runs(Span::default(), cut).unwrap(), 2);
         assert_eq!(state.count_past_runs(Span::default(), did).unwrap(), 0);
-        let deeds = state.deeds(did, 5).unwrap();
+        let deeds = state.run_deeds(did, 5).unwrap();
         assert_eq!((deeds.contacts, deeds.names.len(), deeds.decided.len()), (1, 1, 0));
-        assert_eq!(state.deeds(did, 0).unwrap().names, Vec::<String>::new());
+        assert_eq!(state.run_deeds(did, 0).unwrap().names, Vec::<String>::new());
     }
 }

@@ -12,13 +12,13 @@ use rusqlite::Connection;
 
 use super::State;
 use super::directory;
-use super::error::{Fault, StateError};
+use super::error::{MirrorFault, StateError};
 use super::ignored::forget_ignored;
 use crate::model::{Fingerprint, Link, LinkId, LinqId};
 
 /// Everything in the state that is about one person.
 #[derive(Clone, Debug, Default)]
-pub struct Traces {
+pub struct ContactTraces {
     /// Their ids in Linq.
     pub contacts: BTreeSet<LinqId>,
     /// Rows of the history, by id.
@@ -37,9 +37,9 @@ impl State {
     ///
     /// # Errors
     /// When the state cannot be written.
-    pub fn purge(
+    pub fn purge_contact(
         &self,
-        traces: &Traces,
+        traces: &ContactTraces,
         is_told: &dyn Fn(&[u8]) -> bool,
     ) -> Result<(), StateError> {
         let others = |link: &Link| !traces.contacts.contains(&link.linq_id);
@@ -74,18 +74,18 @@ impl State {
             }
             Ok(())
         })?;
-        self.read(|conn| conn.execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE);"))
+        self.with_connection(|conn| conn.execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE);"))
     }
 
     /// All files of the state, those of SQLite and the backups included.
     ///
     /// # Errors
     /// When a directory cannot be read.
-    pub fn files(&self) -> Result<Vec<PathBuf>, StateError> {
+    pub fn state_files(&self) -> Result<Vec<PathBuf>, StateError> {
         let mut files = Vec::new();
         list_files(&self.dir, &mut files)?;
         // Below it may be the states of other configurations.
-        let backups = directory::backups(&self.dir);
+        let backups = directory::backup_directory(&self.dir);
         files.retain(|path| path.parent() == Some(&self.dir) || path.starts_with(&backups));
         Ok(files)
     }
@@ -100,8 +100,8 @@ impl State {
         is_trace: &dyn Fn(&[u8]) -> bool,
     ) -> Result<Vec<PathBuf>, StateError> {
         let mut removed = Vec::new();
-        let backups = directory::backups(&self.dir);
-        if directory::exists(&backups)? {
+        let backups = directory::backup_directory(&self.dir);
+        if directory::path_exists(&backups)? {
             remove_traces(&backups, is_trace, &mut removed)?;
         }
         if !removed.is_empty() {
@@ -113,7 +113,7 @@ impl State {
 
 /// Takes what was said of errors out of the reports of runs in which `is_told` finds
 /// something.
-fn forget_reports(tx: &Connection, is_told: &dyn Fn(&[u8]) -> bool) -> Result<(), Fault> {
+fn forget_reports(tx: &Connection, is_told: &dyn Fn(&[u8]) -> bool) -> Result<(), MirrorFault> {
     let reports: Vec<(i64, String)> = tx
         .prepare("SELECT id, report FROM runs WHERE report ->> '$.error.message' IS NOT NULL")?
         .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
@@ -137,9 +137,9 @@ fn remove_traces(
     let mut paths = Vec::new();
     list_files(dir, &mut paths)?;
     for path in paths {
-        if is_trace(&fs::read(&path).map_err(at(&path))?) {
+        if is_trace(&fs::read(&path).map_err(error_at(&path))?) {
             #[expect(clippy::disallowed_methods, reason = "erasing is what is asked for")]
-            fs::remove_file(&path).map_err(at(&path))?;
+            fs::remove_file(&path).map_err(error_at(&path))?;
             removed.push(path);
         }
     }
@@ -149,12 +149,12 @@ fn remove_traces(
 /// The regular files below `dir`, in order.
 fn list_files(dir: &Path, files: &mut Vec<PathBuf>) -> Result<(), StateError> {
     let mut paths = Vec::new();
-    for entry in fs::read_dir(dir).map_err(at(dir))? {
-        paths.push(entry.map_err(at(dir))?.path());
+    for entry in fs::read_dir(dir).map_err(error_at(dir))? {
+        paths.push(entry.map_err(error_at(dir))?.path());
     }
     paths.sort();
     for path in paths {
-        let kind = fs::symlink_metadata(&path).map_err(at(&path))?.file_type();
+        let kind = fs::symlink_metadata(&path).map_err(error_at(&path))?.file_type();
         if kind.is_dir() {
             list_files(&path, files)?;
         } else if kind.is_file() {
@@ -164,7 +164,7 @@ fn list_files(dir: &Path, files: &mut Vec<PathBuf>) -> Result<(), StateError> {
     Ok(())
 }
 
-fn at(path: &Path) -> impl FnOnce(std::io::Error) -> StateError {
+fn error_at(path: &Path) -> impl FnOnce(std::io::Error) -> StateError {
     let path = path.to_owned();
     move |source| StateError::Io { path, source }
 }
@@ -173,7 +173,7 @@ fn at(path: &Path) -> impl FnOnce(std::io::Error) -> StateError {
 mod tests {
     use super::*;
     use crate::mirror::testing::{ada, at, contact, deletion, insert};
-    use crate::mirror::{ContactChange, Record};
+    use crate::mirror::{ContactChange, StateChange};
     use crate::model::{LinkStatus, Side};
 
     #[test]
@@ -183,20 +183,20 @@ mod tests {
         let state = State::open(&dir, at(0)).unwrap();
         let run = state.begin_run(at(0)).unwrap();
         let raw = r#"{"id":7,"email":"ada@example.org"}"#.to_owned();
-        let record = Record {
+        let record = StateChange {
             link: insert(7),
             contact: ContactChange::Store { contact: contact(7, ada()).into(), raw },
             history: vec![deletion(Side::Linq, 7)],
-            ..Record::default()
+            ..StateChange::default()
         };
-        state.commit(run, at(1), &[record]).unwrap();
+        state.commit_changes(run, at(1), &[record]).unwrap();
         fs::create_dir(dir.join("backups")).unwrap();
         fs::write(dir.join("backups/a.csv"), "Ada,ada@example.org\n").unwrap();
         fs::write(dir.join("backups/b.csv"), "Bo,bo@example.org\n").unwrap();
 
         state.remember_backup(at(1)).unwrap();
-        let traces = Traces { contacts: [LinqId(7)].into(), ..Traces::default() };
-        state.purge(&traces, &|_| false).unwrap();
+        let traces = ContactTraces { contacts: [LinqId(7)].into(), ..ContactTraces::default() };
+        state.purge_contact(&traces, &|_| false).unwrap();
         let holds = |bytes: &[u8]| bytes.windows(4).any(|window| window == b"ada@");
         assert_eq!(state.purge_backups(&holds).unwrap(), [dir.join("backups/a.csv")]);
         assert_eq!(state.backed_up_at().unwrap(), None);

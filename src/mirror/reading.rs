@@ -10,8 +10,8 @@ use rusqlite::{Params, Row};
 
 use super::State;
 use super::columns::Json;
-use super::contacts::text;
-use super::error::{Fault, StateError};
+use super::contacts::text_column;
+use super::error::{MirrorFault, StateError};
 use super::history::{HistoryRow, OF_RUN_BACKWARDS, WHOLE, history_row};
 use crate::model::{
     Base, Field, Fingerprint, LinkStatus, LinqId, Needles, RunId, SourceKey, Values, Waiting,
@@ -53,7 +53,7 @@ impl State {
         // All of them are counted in an index, which is a small part of the table.
         let [all, released] =
             ["SELECT count(*) FROM links", "SELECT count(*) FROM links WHERE status = 'released'"]
-                .map(|sql| self.count(sql));
+                .map(|sql| self.count_rows(sql));
         let (all, released) = (all?, released?);
         Ok(LinkCounts { linked: all.saturating_sub(released), released })
     }
@@ -63,7 +63,7 @@ impl State {
     /// # Errors
     /// When the state cannot be read.
     pub fn count_decided(&self) -> Result<usize, StateError> {
-        self.count("SELECT count(*) FROM decisions")
+        self.count_rows("SELECT count(*) FROM decisions")
     }
 
     /// How many intents are open.
@@ -71,11 +71,11 @@ impl State {
     /// # Errors
     /// When the state cannot be read.
     pub fn count_open_intents(&self) -> Result<usize, StateError> {
-        self.count("SELECT count(*) FROM intents")
+        self.count_rows("SELECT count(*) FROM intents")
     }
 
-    fn count(&self, sql: &'static str) -> Result<usize, StateError> {
-        self.read(|conn| {
+    fn count_rows(&self, sql: &'static str) -> Result<usize, StateError> {
+        self.with_connection(|conn| {
             conn.prepare_cached(sql)?.query_row([], |row| row.get(0)).map(|n: u32| n as usize)
         })
     }
@@ -85,7 +85,7 @@ impl State {
     /// # Errors
     /// When the state cannot be read.
     pub fn count_waiting(&self) -> Result<WaitingKinds, StateError> {
-        self.read(|conn| {
+        self.with_connection(|conn| {
             conn.prepare_cached(
                 "SELECT waiting ->> '$.kind.kind', count(*) FROM waiting GROUP BY 1",
             )?
@@ -106,7 +106,12 @@ impl State {
         let sql = "SELECT waiting FROM waiting
                    WHERE waiting ->> '$.kind.kind' IN (SELECT value FROM json_each(?1))
                    ORDER BY position";
-        self.each(sql, [Json(kinds)], |row| row.get(0).map(|Json(waiting)| Some(waiting)), each)
+        self.for_each_row(
+            sql,
+            [Json(kinds)],
+            |row| row.get(0).map(|Json(waiting)| Some(waiting)),
+            each,
+        )
     }
 
     /// Hands on the contacts of the mirror, in the order of their ids: those whose texts may
@@ -133,7 +138,7 @@ impl State {
             let texts = texts.into_iter().map(str::to_owned);
             Ok(Some((row.get(8)?, Field::ALL.into_iter().zip(texts).collect())))
         };
-        self.each(sql, [], contact, |(id, values)| each(id, values))
+        self.for_each_row(sql, [], contact, |(id, values)| each(id, values))
     }
 
     /// Hands on the links, in the order of their ids: those whose base may have what is
@@ -149,12 +154,12 @@ impl State {
         let sql = "SELECT linq_id, status, source_key, fingerprint, base FROM links ORDER BY id";
         let link = |row: &Row<'_>| {
             if needles.may_be_in(&[row.get_ref(4)?.as_str()?]) {
-                seen(row).map(Some)
+                link_seen_from_row(row).map(Some)
             } else {
                 Ok(None)
             }
         };
-        self.each(sql, [], link, each)
+        self.for_each_row(sql, [], link, each)
     }
 
     /// The contacts that are linked with a record with this key.
@@ -162,7 +167,7 @@ impl State {
     /// # Errors
     /// When the state cannot be read.
     pub fn linked_with_key(&self, key: &str) -> Result<Vec<LinqId>, StateError> {
-        self.read(|conn| {
+        self.with_connection(|conn| {
             conn.prepare_cached("SELECT linq_id FROM links WHERE source_key = ?1")?
                 .query_map([key], |row| row.get(0))?
                 .collect()
@@ -174,7 +179,7 @@ impl State {
     /// # Errors
     /// When the state cannot be read.
     pub fn linked_and_there(&self) -> Result<Vec<(LinqId, Option<SourceKey>)>, StateError> {
-        self.read(|conn| {
+        self.with_connection(|conn| {
             conn.prepare_cached(
                 "SELECT linq_id, source_key FROM links
                  WHERE status = 'linked' AND source_missing_since IS NULL",
@@ -189,7 +194,7 @@ impl State {
     /// # Errors
     /// When the state cannot be read.
     pub fn linked_with_bytes(&self, bytes: Fingerprint) -> Result<Vec<LinqId>, StateError> {
-        self.read(|conn| {
+        self.with_connection(|conn| {
             conn.prepare_cached("SELECT linq_id FROM links WHERE fingerprint = ?1")?
                 .query_map([bytes], |row| row.get(0))?
                 .collect()
@@ -216,12 +221,12 @@ impl State {
                 base.linq_values()
             } else {
                 let texts = Field::ALL.into_iter().enumerate();
-                let value = |(column, field)| Ok((field, text(row, column)?));
+                let value = |(column, field)| Ok((field, text_column(row, column)?));
                 texts.map(value).collect::<rusqlite::Result<_>>()?
             };
             Ok(Some((row.get(8)?, row.get(9)?, values)))
         };
-        self.each(sql, [], pair, each)
+        self.for_each_row(sql, [], pair, each)
     }
 
     /// Hands on the history, in order: what may have in it what is looked for, what is about
@@ -242,7 +247,7 @@ impl State {
             let may_be = is_named || needles.is_some_and(|needles| needles.may_be_in(&texts));
             if may_be { history_row(row).map(Some) } else { Ok(None) }
         };
-        self.each(WHOLE, [], entry, each)
+        self.for_each_row(WHOLE, [], entry, each)
     }
 
     /// Hands on what `run` did, the last first.
@@ -254,7 +259,7 @@ impl State {
         run: RunId,
         each: impl FnMut(HistoryRow) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.each(OF_RUN_BACKWARDS, [run], |row| history_row(row).map(Some), each)
+        self.for_each_row(OF_RUN_BACKWARDS, [run], |row| history_row(row).map(Some), each)
     }
 
     /// Whether the mirror has a contact with this id.
@@ -262,31 +267,32 @@ impl State {
     /// # Errors
     /// When the state cannot be read.
     pub fn has_contact(&self, id: LinqId) -> Result<bool, StateError> {
-        self.finds("SELECT 1 FROM linq_contacts WHERE linq_id = ?1", id)
+        self.has_row("SELECT 1 FROM linq_contacts WHERE linq_id = ?1", id)
     }
 
     /// Whether the mirror or a link has a contact with this id.
     ///
     /// # Errors
     /// When the state cannot be read.
-    pub fn knows(&self, id: LinqId) -> Result<bool, StateError> {
-        let is_linked = self.finds("SELECT 1 FROM links WHERE linq_id = ?1", id)?;
+    pub fn knows_contact(&self, id: LinqId) -> Result<bool, StateError> {
+        let is_linked = self.has_row("SELECT 1 FROM links WHERE linq_id = ?1", id)?;
         Ok(is_linked || self.has_contact(id)?)
     }
 
-    fn finds(&self, sql: &'static str, id: LinqId) -> Result<bool, StateError> {
-        self.read(|conn| conn.prepare_cached(sql)?.exists([id]))
+    fn has_row(&self, sql: &'static str, id: LinqId) -> Result<bool, StateError> {
+        self.with_connection(|conn| conn.prepare_cached(sql)?.exists([id]))
     }
 
     /// Hands on what `read` makes of each row, but for those of which it makes nothing.
-    pub(super) fn each<T, E: From<StateError>>(
+    pub(super) fn for_each_row<T, E: From<StateError>>(
         &self,
         sql: &'static str,
         params: impl Params,
         read: impl Fn(&Row<'_>) -> rusqlite::Result<Option<T>>,
         mut each: impl FnMut(T) -> Result<(), E>,
     ) -> Result<(), E> {
-        let failed = |error: rusqlite::Error| Fault::from(error).at(&self.database());
+        let failed =
+            |error: rusqlite::Error| MirrorFault::from(error).error_at(&self.database_path());
         let mut statement = self.conn.prepare_cached(sql).map_err(failed)?;
         let mut rows = statement.query(params).map_err(failed)?;
         while let Some(row) = rows.next().map_err(failed)? {
@@ -298,7 +304,7 @@ impl State {
     }
 }
 
-fn seen(row: &Row<'_>) -> rusqlite::Result<LinkSeen> {
+fn link_seen_from_row(row: &Row<'_>) -> rusqlite::Result<LinkSeen> {
     let Json(base) = row.get(4)?;
     Ok(LinkSeen {
         linq_id: row.get(0)?,
@@ -314,23 +320,23 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::mirror::testing::{ada, at, commit, contact, deletion, insert, state};
-    use crate::mirror::{ContactChange, LinkChange, Record, Shown, checked};
+    use crate::mirror::testing::{ada, at, commit, contact, deletion, empty_state, insert};
+    use crate::mirror::{ContactChange, LinkChange, ShownContact, StateChange, checked};
     use crate::model::{LinkId, Side, WaitingKind};
 
-    fn record(id: u64) -> Record {
+    fn record(id: u64) -> StateChange {
         let contact = contact(id, ada());
-        Record {
+        StateChange {
             link: insert(id),
             contact: ContactChange::Store { contact: contact.into(), raw: "{}".to_owned() },
             history: vec![deletion(Side::Linq, id)],
-            ..Record::default()
+            ..StateChange::default()
         }
     }
 
     fn waiting(what: &[u8], kind: WaitingKind) -> Waiting {
         Waiting {
-            what: Fingerprint::of(what),
+            question_id: Fingerprint::of(what),
             kind,
             linq_id: None,
             source_key: None,
@@ -353,10 +359,11 @@ mod tests {
 
     #[test]
     fn what_is_counted_is_what_there_is() {
-        let state = state();
+        let state = empty_state();
         assert_eq!(state.count_links().unwrap(), LinkCounts::default());
         commit(&state, [record(1), record(2), record(3)]).unwrap();
-        let released = Record { link: LinkChange::Release(LinkId(2)), ..Record::default() };
+        let released =
+            StateChange { link: LinkChange::Release(LinkId(2)), ..StateChange::default() };
         commit(&state, [released]).unwrap();
         assert_eq!(state.count_links().unwrap(), LinkCounts { linked: 2, released: 1 });
         let list = [waiting(b"a", ambiguous()), waiting(b"b", held()), waiting(b"c", ambiguous())];
@@ -367,13 +374,13 @@ mod tests {
 
     #[test]
     fn what_waits_of_a_kind_comes_in_the_order_of_its_plan() {
-        let state = state();
+        let state = empty_state();
         let list = [waiting(b"b", ambiguous()), waiting(b"x", held()), waiting(b"a", ambiguous())];
         state.replace_waiting(&list).unwrap();
         let of = |kinds: &[&str]| {
             let mut found = Vec::new();
             let each = |one: Waiting| {
-                found.push(one.what);
+                found.push(one.question_id);
                 Ok::<(), StateError>(())
             };
             state.each_waiting(kinds, each).unwrap();
@@ -387,8 +394,8 @@ mod tests {
 
     #[test]
     fn a_pair_is_shown_as_linq_has_it_and_by_its_base_where_linq_is_not_known() {
-        let state = state();
-        let unknown = Record { link: insert(8), ..Record::default() };
+        let state = empty_state();
+        let unknown = StateChange { link: insert(8), ..StateChange::default() };
         commit(&state, [record(7), unknown]).unwrap();
         let mut pairs = Vec::new();
         let each = |(id, _, values): (LinqId, Option<SourceKey>, Values)| {
@@ -401,7 +408,7 @@ mod tests {
 
     #[test]
     fn only_whoever_may_be_meant_is_handed_on() {
-        let state = state();
+        let state = empty_state();
         let mut bob = record(8);
         let values = Values::from_iter([(Field::FirstName, "Bob".to_owned())]);
         let shown = contact(8, values);
@@ -431,7 +438,9 @@ mod tests {
         assert_eq!(history((Some(LinqId(7)), "")), [7]);
         assert_eq!(history((None, "E-8")), [8]);
         assert_eq!(history((None, "")), Vec::<u64>::new());
-        assert!(state.knows(LinqId(8)).unwrap() && !state.knows(LinqId(9)).unwrap());
+        assert!(
+            state.knows_contact(LinqId(8)).unwrap() && !state.knows_contact(LinqId(9)).unwrap()
+        );
     }
 
     /// How many bytes this thread has read from files so far.
@@ -456,17 +465,21 @@ mod tests {
         let run = state.begin_run(at(0)).unwrap();
         let raw = format!("\"{}\"", "x".repeat(30_000));
         let contacts: Vec<_> = (1..=500).map(|id| contact(id, ada())).collect();
-        let shown = contacts.iter().map(|contact| Shown { contact, raw: &raw });
+        let shown = contacts.iter().map(|contact| ShownContact { contact, raw: &raw });
         state.store_contacts(run, at(0), shown).unwrap();
-        state.commit(run, at(1), &(1..=500).map(record).collect::<Vec<_>>()).unwrap();
+        state.commit_changes(run, at(1), &(1..=500).map(record).collect::<Vec<_>>()).unwrap();
         state
-            .store_contacts(run, at(2), contacts.iter().map(|c| Shown { contact: c, raw: &raw }))
+            .store_contacts(
+                run,
+                at(2),
+                contacts.iter().map(|c| ShownContact { contact: c, raw: &raw }),
+            )
             .unwrap();
         drop(state);
         assert!(fs::metadata(dir.join("state.db")).unwrap().len() > 14 * MIB);
 
         let looked = cost(|| {
-            let state = State::reading(&dir).unwrap();
+            let state = State::open_reading(&dir).unwrap();
             let counts = state.count_links().unwrap();
             assert_eq!(counts.linked, 500);
             assert_eq!(state.runs_with_history(20).unwrap().len(), 1);

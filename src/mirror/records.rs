@@ -16,7 +16,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use super::State;
 use super::columns::Json;
 use super::directory;
-use super::error::{Fault, StateError};
+use super::error::{MirrorFault, StateError};
 use super::trial::Trial;
 use crate::model::{AsWritten, Fingerprint, LinkId, Values};
 
@@ -48,7 +48,7 @@ pub struct KeptRecord {
 
 /// The file, opened where it is needed.
 #[derive(Debug, Default)]
-pub(super) struct Records(OnceCell<Connection>);
+pub(super) struct RecordStore(OnceCell<Connection>);
 
 impl State {
     /// Keeps the linked records that are `there`, each with its stamp, and forgets those whose
@@ -65,7 +65,7 @@ impl State {
         let Some(conn) = self.records_db()? else { return Ok(()) };
         let path = self.records_path();
         let unlinked = self.unlinked_records()?;
-        let mut keep = || -> Result<(), Fault> {
+        let mut keep = || -> Result<(), MirrorFault> {
             let part = Trial::begin(conn)?;
             for link in &unlinked {
                 conn.prepare_cached("DELETE FROM records WHERE link = ?1")?.execute([link])?;
@@ -93,9 +93,9 @@ impl State {
                     ])?;
                 }
             }
-            part.keep()
+            part.keep_changes()
         };
-        keep().map_err(|fault| fault.at(&path))?;
+        keep().map_err(|fault| fault.error_at(&path))?;
         self.write(|tx| {
             let mut done = tx.prepare_cached("DELETE FROM unlinked WHERE link = ?1")?;
             for link in &unlinked {
@@ -107,7 +107,7 @@ impl State {
 
     /// The links that are no more, and whose records are still to be forgotten.
     fn unlinked_records(&self) -> Result<Vec<LinkId>, StateError> {
-        self.read(|conn| {
+        self.with_connection(|conn| {
             conn.prepare_cached("SELECT link FROM unlinked")?
                 .query_map([], |row| row.get(0))?
                 .collect()
@@ -120,7 +120,7 @@ impl State {
     /// When it cannot be read.
     pub fn kept_record(&self, link: LinkId) -> Result<Option<KeptRecord>, StateError> {
         let Some(conn) = self.records_db()? else { return Ok(None) };
-        let read = || -> Result<Option<KeptRecord>, Fault> {
+        let read = || -> Result<Option<KeptRecord>, MirrorFault> {
             let sql = "SELECT fields, text, place, bytes FROM records WHERE link = ?1";
             let record = |row: &rusqlite::Row<'_>| {
                 let Json(values) = row.get(0)?;
@@ -130,7 +130,7 @@ impl State {
             };
             Ok(conn.prepare_cached(sql)?.query_row([link], record).optional()?)
         };
-        read().map_err(|fault| fault.at(&self.records_path()))
+        read().map_err(|fault| fault.error_at(&self.records_path()))
     }
 
     /// Forgets the records but those of the links in `stay` in which `is_told` finds nothing,
@@ -141,7 +141,7 @@ impl State {
         is_told: &dyn Fn(&[u8]) -> bool,
     ) -> Result<(), StateError> {
         let Some(conn) = self.records_db()? else { return Ok(()) };
-        let forget = || -> Result<(), Fault> {
+        let forget = || -> Result<(), MirrorFault> {
             let mut gone = Vec::new();
             let mut records = conn.prepare("SELECT link, fields, text, bytes FROM records")?;
             let mut rows = records.query([])?;
@@ -160,7 +160,7 @@ impl State {
             drop(rows);
             Ok(conn.execute_batch("VACUUM")?)
         };
-        forget().map_err(|fault| fault.at(&self.records_path()))
+        forget().map_err(|fault| fault.error_at(&self.records_path()))
     }
 
     fn records_path(&self) -> PathBuf {
@@ -171,18 +171,20 @@ impl State {
     /// state that is in memory alone has its records there, too.
     fn records_db(&self) -> Result<Option<&Connection>, StateError> {
         if self.lock.is_none() {
-            if directory::exists(&self.database())? {
+            if directory::path_exists(&self.database_path())? {
                 return Ok(None);
             }
             let made = self.conn.execute_batch(SCHEMA);
-            return made.map(|()| Some(&self.conn)).map_err(|e| Fault::from(e).at(&self.dir));
+            return made
+                .map(|()| Some(&self.conn))
+                .map_err(|e| MirrorFault::from(e).error_at(&self.dir));
         }
         if let Some(conn) = self.records.0.get() {
             return Ok(Some(conn));
         }
         let path = self.records_path();
         directory::make_file(&path)?;
-        let conn = match open(&path) {
+        let conn = match open_records(&path) {
             Ok(conn) => conn,
             Err(error) => {
                 tracing::warn!(path = %path.display(), %error, "the file is damaged and is begun anew");
@@ -193,14 +195,14 @@ impl State {
                 fs::remove_file(&path)
                     .map_err(|source| StateError::Io { path: path.clone(), source })?;
                 directory::make_file(&path)?;
-                open(&path).map_err(|error| Fault::from(error).at(&path))?
+                open_records(&path).map_err(|error| MirrorFault::from(error).error_at(&path))?
             }
         };
         Ok(Some(self.records.0.get_or_init(|| conn)))
     }
 }
 
-fn open(path: &Path) -> rusqlite::Result<Connection> {
+fn open_records(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(path, flags)?;
     conn.execute_batch(SETTINGS)?;
@@ -214,7 +216,7 @@ fn open(path: &Path) -> rusqlite::Result<Connection> {
 mod tests {
     use super::*;
     use crate::mirror::testing::{ada, at, commit, insert};
-    use crate::mirror::{LinkChange, Record};
+    use crate::mirror::{LinkChange, StateChange};
     use crate::model::LinqId;
 
     fn record(text: &str) -> KeptRecord {
@@ -231,7 +233,7 @@ mod tests {
         let dir = dir.path().join("state");
         let state = State::open(&dir, at(0)).unwrap();
         let links = [7, 8].map(|id| {
-            commit(&state, [Record { link: insert(id), ..Record::default() }]).unwrap();
+            commit(&state, [StateChange { link: insert(id), ..StateChange::default() }]).unwrap();
             state.links_of(&[LinqId(id)].into()).unwrap()[0].id
         });
         let mut read = Vec::new();
@@ -253,11 +255,11 @@ mod tests {
         assert_eq!(state.kept_record(links[0]).unwrap(), Some(record("new")));
         assert_eq!(state.kept_record(links[1]).unwrap(), Some(record("old")), "it is gone");
         for link in [LinkChange::Remove(links[1]), LinkChange::Release(links[0])] {
-            commit(&state, [Record { link, ..Record::default() }]).unwrap();
+            commit(&state, [StateChange { link, ..StateChange::default() }]).unwrap();
             keep(&[], "new");
         }
         assert_eq!(links.map(|link| state.kept_record(link).unwrap()), [None, None]);
-        assert_eq!(State::scratch(&dir).unwrap().kept_record(links[0]).unwrap(), None);
+        assert_eq!(State::open_copy(&dir).unwrap().kept_record(links[0]).unwrap(), None);
     }
 
     #[test]

@@ -10,12 +10,12 @@ use rusqlite::{Connection, Row};
 
 use super::State;
 use super::columns::{Json, Millis};
-use super::error::{Fault, StateError};
+use super::error::{MirrorFault, StateError};
 use crate::model::{FieldSet, Fingerprint, LinqId, Timestamp};
 
 /// A write that Linq refused, or a field of one.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Rejection {
+pub struct StoredRejection {
     /// What was sent, whatever distinguishes it from other writes included. There
     /// is one rejection for each.
     pub fingerprint: Fingerprint,
@@ -33,7 +33,7 @@ pub struct Rejection {
     pub at: Timestamp,
 }
 
-impl fmt::Debug for Rejection {
+impl fmt::Debug for StoredRejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Linq may quote a value in its reason, and a key may be an address.
         f.debug_struct("Rejection")
@@ -52,7 +52,7 @@ pub enum RejectionChange {
     #[default]
     Keep,
     /// Linq refused; an earlier rejection of the same is replaced.
-    Add(Rejection),
+    Add(StoredRejection),
     /// What would be sent has changed; one that is not there does no harm.
     Remove(Fingerprint),
 }
@@ -62,24 +62,27 @@ impl State {
     ///
     /// # Errors
     /// When the state cannot be read.
-    pub fn rejections(&self) -> Result<Vec<Rejection>, StateError> {
-        self.read(|conn| {
+    pub fn rejections(&self) -> Result<Vec<StoredRejection>, StateError> {
+        self.with_connection(|conn| {
             conn.prepare_cached(
                 "SELECT fingerprint, linq_id, source, line, reason, at, fields FROM rejections
                  ORDER BY at, fingerprint",
             )?
-            .query_map([], rejection)?
+            .query_map([], rejection_from_row)?
             .collect()
         })
     }
 }
 
 /// Carries out one change.
-pub(super) fn change(tx: &Connection, change: &RejectionChange) -> Result<(), Fault> {
+pub(super) fn change_rejection(
+    tx: &Connection,
+    change: &RejectionChange,
+) -> Result<(), MirrorFault> {
     match change {
         RejectionChange::Keep => Ok(()),
         RejectionChange::Add(one) => {
-            let Rejection { fingerprint, fields, linq_id, source, line, reason, at } = one;
+            let StoredRejection { fingerprint, fields, linq_id, source, line, reason, at } = one;
             tx.prepare_cached(
                 "INSERT OR REPLACE INTO rejections
                      (fingerprint, linq_id, source, line, reason, at, fields)
@@ -104,9 +107,9 @@ pub(super) fn change(tx: &Connection, change: &RejectionChange) -> Result<(), Fa
     }
 }
 
-fn rejection(row: &Row<'_>) -> rusqlite::Result<Rejection> {
+fn rejection_from_row(row: &Row<'_>) -> rusqlite::Result<StoredRejection> {
     let (Millis(at), Json(fields)) = (row.get(5)?, row.get(6)?);
-    Ok(Rejection {
+    Ok(StoredRejection {
         fingerprint: row.get(0)?,
         fields,
         linq_id: row.get(1)?,
@@ -120,12 +123,12 @@ fn rejection(row: &Row<'_>) -> rusqlite::Result<Rejection> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mirror::Record;
-    use crate::mirror::testing::{at, commit, state};
+    use crate::mirror::StateChange;
+    use crate::mirror::testing::{at, commit, empty_state};
     use crate::model::Field;
 
-    fn rejection(sent: &[u8], second: i64) -> Rejection {
-        Rejection {
+    fn rejection(sent: &[u8], second: i64) -> StoredRejection {
+        StoredRejection {
             fingerprint: Fingerprint::of(sent),
             fields: [Field::Email].into_iter().collect(),
             linq_id: None,
@@ -138,9 +141,9 @@ mod tests {
 
     #[test]
     fn a_rejection_stands_until_what_is_sent_changes() {
-        let state = state();
+        let state = empty_state();
         let change = |rejection| {
-            commit(&state, [Record { rejection, ..Record::default() }]).unwrap();
+            commit(&state, [StateChange { rejection, ..StateChange::default() }]).unwrap();
         };
         let (first, second) = (rejection(b"a", 1), rejection(b"b", 2));
         change(RejectionChange::Add(second.clone()));
@@ -148,7 +151,7 @@ mod tests {
         change(RejectionChange::Keep);
         assert_eq!(state.rejections().unwrap(), [first, second.clone()]);
 
-        let again = Rejection { linq_id: Some(LinqId(7)), ..rejection(b"a", 3) };
+        let again = StoredRejection { linq_id: Some(LinqId(7)), ..rejection(b"a", 3) };
         change(RejectionChange::Add(again.clone()));
         assert_eq!(state.rejections().unwrap(), [second.clone(), again]);
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use super::State;
 use super::columns::Json;
 use super::error::StateError;
-use crate::model::{Change, Field, LinqId, Side};
+use crate::model::{Field, FieldChange, LinqId, Side};
 
 /// The latest updates of a contact, the last one first, by the index of its history. 64 of
 /// them are looked back at, however long that is: many times more than it takes to notice
@@ -22,7 +22,7 @@ pub struct RepeatedWrite {
     /// The side.
     pub side: Side,
     /// The value, and what it replaced.
-    pub change: Change,
+    pub change: FieldChange,
     /// How many times in a row.
     pub times: usize,
 }
@@ -34,7 +34,7 @@ impl State {
     /// # Errors
     /// When the state cannot be read.
     pub fn last_writes(&self, id: LinqId) -> Result<Vec<RepeatedWrite>, StateError> {
-        let latest: Vec<(Side, Vec<Change>)> = self.read(|conn| {
+        let latest: Vec<(Side, Vec<FieldChange>)> = self.with_connection(|conn| {
             conn.prepare_cached(LAST_UPDATES)?
                 .query_map([id], |row| {
                     let Json(changes) = row.get(1)?;
@@ -60,24 +60,27 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::LAST_UPDATES;
-    use crate::mirror::testing::{Work, at, deletion, state, work};
-    use crate::mirror::{Action, HistoryEntry, Record};
-    use crate::model::{Change, Field, LinqId, Side};
+    use crate::mirror::testing::{Work, at, deletion, empty_state, measure_statement};
+    use crate::mirror::{HistoryAction, HistoryEntry, StateChange};
+    use crate::model::{Field, FieldChange, LinqId, Side};
 
     #[test]
     fn the_same_write_again_counts_and_another_begins_anew() {
-        let state = state();
+        let state = empty_state();
         let run = state.begin_run(at(0)).unwrap();
-        let change =
-            |from: &str, to: &str| Change { field: Field::Title, from: from.into(), to: to.into() };
+        let change = |from: &str, to: &str| FieldChange {
+            field: Field::Title,
+            from: from.into(),
+            to: to.into(),
+        };
         let write = |side, from, to| HistoryEntry {
-            action: Action::Update,
+            action: HistoryAction::Update,
             changes: vec![change(from, to)],
             ..deletion(side, 7)
         };
         let count = |entry: HistoryEntry| {
-            let record = Record { history: vec![entry], ..Record::default() };
-            state.commit(run, at(1), &[record]).unwrap();
+            let record = StateChange { history: vec![entry], ..StateChange::default() };
+            state.commit_changes(run, at(1), &[record]).unwrap();
             let writes = state.last_writes(LinqId(7)).unwrap();
             writes.iter().map(|write| (write.side, write.times)).collect::<Vec<_>>()
         };
@@ -91,13 +94,15 @@ mod tests {
 
     #[test]
     fn a_long_history_of_a_contact_is_no_more_work_than_a_short_one() {
-        let state = state();
+        let state = empty_state();
         let run = state.begin_run(at(0)).unwrap();
-        let entry = HistoryEntry { action: Action::Update, ..deletion(Side::Linq, 7) };
+        let entry = HistoryEntry { action: HistoryAction::Update, ..deletion(Side::Linq, 7) };
         let after = |more: u32| {
             let history = vec![entry.clone(); more as usize];
-            state.commit(run, at(1), &[Record { history, ..Record::default() }]).unwrap();
-            work(&state, LAST_UPDATES, [LinqId(7)])
+            state
+                .commit_changes(run, at(1), &[StateChange { history, ..StateChange::default() }])
+                .unwrap();
+            measure_statement(&state, LAST_UPDATES, [LinqId(7)])
         };
         let Work { steps, full } = after(64);
         assert_eq!(full, 0, "by the index");

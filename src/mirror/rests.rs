@@ -10,8 +10,8 @@ use rusqlite::{Connection, Row, params};
 
 use super::State;
 use super::error::StateError;
-use super::links::link;
-use super::memory::{EPOCH, READING, forget, recall, remember};
+use super::links::link_from_row;
+use super::memory::{EPOCH, READING, forget_value, recall_value, remember_value};
 use crate::model::{
     Counted, Digest, FieldSet, FileAtRest, Fingerprint, Link, LinqId, Mark, Rest, Resting,
     SourceAtRest,
@@ -22,17 +22,17 @@ impl State {
     ///
     /// # Errors
     /// When the state cannot be read.
-    pub fn resting(&self, epoch: Fingerprint) -> Result<Resting, StateError> {
-        self.read(|conn| {
-            if recall(conn, EPOCH)? != Some(epoch) {
+    pub fn resting_pairs(&self, epoch: Fingerprint) -> Result<Resting, StateError> {
+        self.with_connection(|conn| {
+            if recall_value(conn, EPOCH)? != Some(epoch) {
                 return Ok(Resting::default());
             }
             let mut statement = conn.prepare_cached(
                 "SELECT linq_id, link, contact, record, counted FROM rests ORDER BY linq_id",
             )?;
-            let rests = statement.query_map([], |row| rest(row, Vec::new()))?;
+            let rests = statement.query_map([], |row| rest_from_row(row, Vec::new()))?;
             let resting: rusqlite::Result<Resting> = rests.collect();
-            Ok(resting?.of_reading(recall(conn, READING)?).of_files(files(conn)?))
+            Ok(resting?.of_reading(recall_value(conn, READING)?).of_files(resting_files(conn)?))
         })
     }
 
@@ -44,7 +44,7 @@ impl State {
         &self,
         mut is_wanted: impl FnMut(Mark) -> bool,
     ) -> Result<Vec<LinqId>, StateError> {
-        self.read(|conn| {
+        self.with_connection(|conn| {
             let mut statement = conn.prepare_cached("SELECT linq_id, marks FROM rests")?;
             let mut rows = statement.query([])?;
             let mut found = Vec::new();
@@ -64,7 +64,7 @@ impl State {
     /// # Errors
     /// When the state cannot be read.
     pub fn each_link_at_rest(&self, mut take: impl FnMut(&Link)) -> Result<(), StateError> {
-        self.read(|conn| {
+        self.with_connection(|conn| {
             let mut statement = conn.prepare_cached(
                 "SELECT id, linq_id, status, source_key, fingerprint, base,
                         source_missing_since, linq_missing_since, content
@@ -72,7 +72,7 @@ impl State {
             )?;
             let mut rows = statement.query([])?;
             while let Some(row) = rows.next()? {
-                take(&link(row)?);
+                take(&link_from_row(row)?);
             }
             Ok(())
         })
@@ -92,10 +92,10 @@ impl State {
         source: &SourceAtRest,
     ) -> Result<(), StateError> {
         self.write(|tx| {
-            if recall(tx, EPOCH)? != Some(epoch) {
+            if recall_value(tx, EPOCH)? != Some(epoch) {
                 tx.execute("DELETE FROM rests", [])?;
                 tx.execute("DELETE FROM files_at_rest", [])?;
-                remember(tx, EPOCH, &epoch)?;
+                remember_value(tx, EPOCH, &epoch)?;
             }
             let mut restless = tx.prepare_cached("DELETE FROM rests WHERE linq_id = ?1")?;
             for id in planned {
@@ -113,21 +113,21 @@ impl State {
                     link,
                     contact.0,
                     record.0,
-                    bits(*counted),
+                    counted_bits(*counted),
                     marks
                 ])?;
             }
             remember_files(tx, source)?;
             match &source.reading {
-                Some(reading) => remember(tx, READING, reading),
-                None => forget(tx, READING),
+                Some(reading) => remember_value(tx, READING, reading),
+                None => forget_value(tx, READING),
             }
         })
     }
 }
 
 /// The files of which nothing need be read again.
-fn files(conn: &Connection) -> rusqlite::Result<BTreeMap<Vec<u8>, FileAtRest>> {
+fn resting_files(conn: &Connection) -> rusqlite::Result<BTreeMap<Vec<u8>, FileAtRest>> {
     let mut statement =
         conn.prepare_cached("SELECT path, stamp, fingerprint, records FROM files_at_rest")?;
     let files = statement.query_map([], |row| {
@@ -156,13 +156,13 @@ fn remember_files(tx: &Connection, source: &SourceAtRest) -> rusqlite::Result<()
     Ok(())
 }
 
-fn rest(row: &Row<'_>, marks: Vec<Mark>) -> rusqlite::Result<Rest> {
+fn rest_from_row(row: &Row<'_>, marks: Vec<Mark>) -> rusqlite::Result<Rest> {
     Ok(Rest {
         linq_id: row.get(0)?,
         link: row.get(1)?,
         contact: Digest(row.get(2)?),
         record: Digest(row.get(3)?),
-        counted: counted(row.get(4)?),
+        counted: counted_from_bits(row.get(4)?),
         marks,
     })
 }
@@ -171,13 +171,13 @@ const KEY: u32 = 1 << 16;
 const ID: u32 = 1 << 17;
 
 /// What is counted, as bits: a byte for the fields of each side, and one for the rest.
-fn bits(counted: Counted) -> u32 {
+fn counted_bits(counted: Counted) -> u32 {
     let [source, linq] = counted.filled.map(|fields| u32::from(fields.bits()));
     let flag = |bit, is_set| if is_set { bit } else { 0 };
     source | linq << 8 | flag(KEY, counted.has_key) | flag(ID, counted.has_id)
 }
 
-fn counted(bits: u32) -> Counted {
+fn counted_from_bits(bits: u32) -> Counted {
     let [source, linq, ..] = bits.to_le_bytes();
     Counted {
         filled: [FieldSet::of_bits(source), FieldSet::of_bits(linq)],
@@ -189,16 +189,18 @@ fn counted(bits: u32) -> Counted {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mirror::testing::{ada, at as at_time, commit, contact, insert, state};
-    use crate::mirror::{LinkChange, Record, Shown};
+    use crate::mirror::testing::{ada, at as at_time, commit, contact, empty_state, insert};
+    use crate::mirror::{LinkChange, ShownContact, StateChange};
     use crate::model::{Base, Field, LinkId};
 
     fn pair(state: &State, id: u64) -> LinkId {
         let link = insert(id);
-        commit(state, [Record { link, ..Record::default() }]).unwrap();
+        commit(state, [StateChange { link, ..StateChange::default() }]).unwrap();
         let run = state.begin_run(at_time(0)).unwrap();
         let contact = contact(id, ada());
-        state.store_contacts(run, at_time(0), [Shown { contact: &contact, raw: "{}" }]).unwrap();
+        state
+            .store_contacts(run, at_time(0), [ShownContact { contact: &contact, raw: "{}" }])
+            .unwrap();
         state.links().unwrap().into_iter().find(|link| link.linq_id == LinqId(id)).unwrap().id
     }
 
@@ -216,17 +218,20 @@ mod tests {
 
     #[test]
     fn what_is_at_rest_is_so_until_its_pair_or_the_epoch_changes() {
-        let state = state();
+        let state = empty_state();
         let (one, other) = (Fingerprint::of(b"one"), Fingerprint::of(b"other"));
         let ids = [1, 2, 1 << 63].map(LinqId);
         let rests: Vec<Rest> =
             (ids.iter().zip(10..)).map(|(id, mark)| rest(&state, id.0, mark)).collect();
         state.remember_rests(one, &ids, &rests, &SourceAtRest::default()).unwrap();
-        let count = |epoch| state.resting(epoch).unwrap().len();
+        let count = |epoch| state.resting_pairs(epoch).unwrap().len();
         assert_eq!((count(one), count(other)), (3, 0));
-        let resting = state.resting(one).unwrap();
+        let resting = state.resting_pairs(one).unwrap();
         let at = resting.of_id(ids[2]).unwrap();
-        assert_eq!((resting.link(at), resting.counted(at)), (rests[2].link, rests[2].counted));
+        assert_eq!(
+            (resting.link_id(at), resting.counted_at(at)),
+            (rests[2].link, rests[2].counted)
+        );
         assert_eq!(state.resting_with(|mark| mark == Mark(11)).unwrap(), [ids[1]]);
         assert_eq!(state.resting_with(|mark| mark == Mark(7)).unwrap().len(), 3);
 
@@ -235,19 +240,24 @@ mod tests {
         assert_eq!(count(one), 2);
         let run = state.begin_run(at_time(1)).unwrap();
         let shown = contact(2, ada());
-        state.store_contacts(run, at_time(1), [Shown { contact: &shown, raw: "{}" }]).unwrap();
+        state
+            .store_contacts(run, at_time(1), [ShownContact { contact: &shown, raw: "{}" }])
+            .unwrap();
         assert_eq!(count(one), 1);
         let (id, key) = (rests[2].link, None);
         let (fingerprint, content, base) = (Fingerprint::of(b"row"), None, Base::default());
         let link = LinkChange::Update { id, key, fingerprint, content, base };
-        commit(&state, [Record { link, ..Record::default() }]).unwrap();
+        commit(&state, [StateChange { link, ..StateChange::default() }]).unwrap();
         assert_eq!(count(one), 0);
 
         state.remember_rests(one, &ids, &rests, &SourceAtRest::default()).unwrap();
         state.remember_rests(other, &ids[..1], &rests[..1], &SourceAtRest::default()).unwrap();
         assert_eq!((count(one), count(other)), (0, 1));
-        commit(&state, [Record { link: LinkChange::Remove(rests[0].link), ..Record::default() }])
-            .unwrap();
+        commit(
+            &state,
+            [StateChange { link: LinkChange::Remove(rests[0].link), ..StateChange::default() }],
+        )
+        .unwrap();
         assert_eq!(count(other), 0);
     }
 }

@@ -2,14 +2,14 @@
 
 use proptest::prelude::*;
 
-use super::{Action, HistoryEntry, LinkChange, Record, State, StateError};
+use super::{HistoryAction, HistoryEntry, LinkChange, State, StateChange, StateError};
 use crate::model::{
     Agreement, Base, Field, Fingerprint, LinqContact, LinqId, Side, Timestamp, Values,
 };
 
 /// An empty state in memory.
-pub(super) fn state() -> State {
-    State::scratch("/nonexistent/linqsync".as_ref()).unwrap()
+pub(super) fn empty_state() -> State {
+    State::open_copy("/nonexistent/linqsync".as_ref()).unwrap()
 }
 
 pub(super) fn at(second: i64) -> Timestamp {
@@ -42,7 +42,7 @@ pub(super) fn insert(id: u64) -> LinkChange {
 pub(super) fn deletion(side: Side, id: u64) -> HistoryEntry {
     HistoryEntry {
         side,
-        action: Action::Delete,
+        action: HistoryAction::Delete,
         linq_id: Some(LinqId(id)),
         source_key: None,
         name: "Ada".to_owned(),
@@ -62,10 +62,10 @@ pub(super) fn deletion(side: Side, id: u64) -> HistoryEntry {
 /// Commits records as a run of their own.
 pub(super) fn commit(
     state: &State,
-    records: impl IntoIterator<Item = Record>,
+    records: impl IntoIterator<Item = StateChange>,
 ) -> Result<(), StateError> {
     let run = state.begin_run(at(0)).unwrap();
-    state.commit(run, at(1), &records.into_iter().collect::<Vec<_>>())
+    state.commit_changes(run, at(1), &records.into_iter().collect::<Vec<_>>())
 }
 
 /// Texts that break out of quotes, end early or are not what they seem.
@@ -121,7 +121,11 @@ pub(super) struct Work {
 }
 
 /// Carries a statement out to its end, and counts.
-pub(super) fn work(state: &State, sql: &str, parameters: impl rusqlite::Params) -> Work {
+pub(super) fn measure_statement(
+    state: &State,
+    sql: &str,
+    parameters: impl rusqlite::Params,
+) -> Work {
     use rusqlite::StatementStatus;
     let mut statement = state.conn.prepare(sql).unwrap();
     let mut rows = statement.query(parameters).unwrap();

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use super::testing::{ada, at, commit, contact, deletion, insert};
 use super::*;
-use crate::model::{Change, Field, LinqId, Side};
+use crate::model::{Field, FieldChange, LinqId, Side};
 
 /// A state directory that does not exist yet, and what cleans it up.
 fn place() -> (PathBuf, tempfile::TempDir) {
@@ -16,12 +16,12 @@ fn place() -> (PathBuf, tempfile::TempDir) {
     (outer.path().join("state"), outer)
 }
 
-fn record(id: u64) -> Record {
-    Record {
+fn record(id: u64) -> StateChange {
+    StateChange {
         link: insert(id),
         contact: ContactChange::Store { contact: contact(id, ada()).into(), raw: "{}".to_owned() },
         history: vec![deletion(Side::Linq, id)],
-        ..Record::default()
+        ..StateChange::default()
     }
 }
 
@@ -33,12 +33,12 @@ fn everything_is_there_again_after_reopening() {
     let kind = IntentKind::AddToSource { linq_id: LinqId(7), values: ada() };
     let intents = state.plan_intents(run, at(1), &[NewIntent { link: None, kind }]).unwrap();
     state.mark_sent(intents[0], at(2)).unwrap();
-    state.commit(run, at(3), &[record(7)]).unwrap();
+    state.commit_changes(run, at(3), &[record(7)]).unwrap();
     let before = (
         state.links().unwrap(),
         state.contacts().unwrap(),
         state.open_intents().unwrap(),
-        state.history(run).unwrap(),
+        state.history_of_run(run).unwrap(),
         state.last_runs(9).unwrap(),
     );
     drop(state);
@@ -48,7 +48,7 @@ fn everything_is_there_again_after_reopening() {
         state.links().unwrap(),
         state.contacts().unwrap(),
         state.open_intents().unwrap(),
-        state.history(run).unwrap(),
+        state.history_of_run(run).unwrap(),
         state.last_runs(9).unwrap(),
     );
     assert_eq!(before, after);
@@ -112,7 +112,7 @@ fn a_scratch_copy_changes_nothing_on_disk_and_can_be_written() {
     drop(state);
     let before = contents(&dir);
 
-    let scratch = State::scratch(&dir).unwrap();
+    let scratch = State::open_copy(&dir).unwrap();
     assert_eq!(scratch.links().unwrap(), links);
     commit(&scratch, [record(8)]).unwrap();
     assert_eq!(scratch.links().unwrap().len(), 2);
@@ -129,12 +129,12 @@ fn a_scratch_copy_beside_the_daemon_sees_what_it_last_committed() {
     let daemon = State::open(&dir, at(0)).unwrap();
     commit(&daemon, [record(7)]).unwrap();
     let before = contents(&dir);
-    let scratch = State::scratch(&dir).unwrap();
+    let scratch = State::open_copy(&dir).unwrap();
     assert_eq!(contents(&dir), before);
 
     commit(&daemon, [record(8)]).unwrap();
     assert_eq!(scratch.links().unwrap().len(), 1, "a copy stands still");
-    assert_eq!(State::scratch(&dir).unwrap().links().unwrap().len(), 2);
+    assert_eq!(State::open_copy(&dir).unwrap().links().unwrap().len(), 2);
 }
 
 #[test]
@@ -143,12 +143,12 @@ fn a_state_that_is_read_stands_still_keeps_nobody_waiting_and_cannot_be_written(
     let daemon = State::open(&dir, at(0)).unwrap();
     commit(&daemon, [record(7)]).unwrap();
     let before = contents(&dir);
-    let reading = State::reading(&dir).unwrap();
+    let reading = State::open_reading(&dir).unwrap();
     daemon.conn.busy_timeout(std::time::Duration::ZERO).unwrap();
     commit(&daemon, [record(8)]).unwrap();
     assert_eq!(reading.links().unwrap().len(), 1, "all of it is of one moment");
     assert_eq!(reading.contacts().unwrap().len(), 1);
-    assert_eq!(State::reading(&dir).unwrap().links().unwrap().len(), 2);
+    assert_eq!(State::open_reading(&dir).unwrap().links().unwrap().len(), 2);
     assert!(reading.begin_run(at(1)).is_err());
     drop(reading);
     assert_eq!(contents(&dir), before, "what was committed is still in the log");
@@ -157,14 +157,14 @@ fn a_state_that_is_read_stands_still_keeps_nobody_waiting_and_cannot_be_written(
 #[test]
 fn reading_a_state_that_nobody_holds_changes_nothing_on_disk() {
     let (dir, outer) = place();
-    assert_eq!(State::reading(&dir).unwrap().links().unwrap(), []);
+    assert_eq!(State::open_reading(&dir).unwrap().links().unwrap(), []);
     assert_eq!(fs::read_dir(outer.path()).unwrap().count(), 0);
     drop(State::open(&dir, at(0)).unwrap());
     let before = contents(&dir);
-    let pair = Pair { base_url: "http://a".to_owned(), source: "/b".to_owned() };
-    let reading = State::reading(&dir).unwrap();
-    reading.expect(&pair).unwrap();
-    assert_eq!(reading.pair().unwrap(), None);
+    let pair = SyncPair { base_url: "http://a".to_owned(), source: "/b".to_owned() };
+    let reading = State::open_reading(&dir).unwrap();
+    reading.expect_pair(&pair).unwrap();
+    assert_eq!(reading.stored_pair().unwrap(), None);
     drop(reading);
     assert_eq!(contents(&dir), before);
 }
@@ -221,9 +221,9 @@ fn whoever_opens_a_state_that_another_program_has_changed_checks_it_and_leaves_i
     let before = contents(&dir);
     for opened in [
         State::open(&dir, at(1)).map(drop),
-        State::beside(&dir).map(drop),
-        State::scratch(&dir).map(drop),
-        State::reading(&dir).map(drop),
+        State::open_beside(&dir).map(drop),
+        State::open_copy(&dir).map(drop),
+        State::open_reading(&dir).map(drop),
     ] {
         assert!(matches!(opened, Err(StateError::Corrupt { .. })));
     }
@@ -250,7 +250,7 @@ fn a_state_whose_process_was_killed_is_checked() {
 fn decisions_beside_nobody_leave_the_state_as_checked_as_they_found_it() {
     let (dir, _outer) = place();
     drop(State::open(&dir, at(0)).unwrap());
-    let state = State::beside(&dir).unwrap().unwrap();
+    let state = State::open_beside(&dir).unwrap().unwrap();
     state.begin_run(at(5)).unwrap();
     drop(state);
     assert_eq!(checked::last_check(&dir.join("state.db")), Some(at(0)));
@@ -259,7 +259,7 @@ fn decisions_beside_nobody_leave_the_state_as_checked_as_they_found_it() {
 #[test]
 fn a_scratch_copy_of_nothing_is_empty_and_makes_nothing() {
     let (dir, outer) = place();
-    let scratch = State::scratch(&dir).unwrap();
+    let scratch = State::open_copy(&dir).unwrap();
     assert_eq!(scratch.links().unwrap(), []);
     commit(&scratch, [record(7)]).unwrap();
     scratch.backups_dir().unwrap();
@@ -274,14 +274,14 @@ fn a_full_disk_is_said_to_be_full_and_what_was_committed_stays() {
     let pages: i64 = state.conn.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
     state.conn.pragma_update(None, "max_page_count", pages + 1).unwrap();
     let run = state.begin_run(at(0)).unwrap();
-    let many: Vec<Record> = (100..1_100).map(record).collect();
-    assert!(matches!(state.commit(run, at(1), &many), Err(StateError::Full { .. })));
+    let many: Vec<StateChange> = (100..1_100).map(record).collect();
+    assert!(matches!(state.commit_changes(run, at(1), &many), Err(StateError::Full { .. })));
     assert_eq!(state.links().unwrap().len(), 1);
     assert_eq!(state.contacts().unwrap().len(), 1);
-    assert_eq!(state.history(run).unwrap(), []);
+    assert_eq!(state.history_of_run(run).unwrap(), []);
 
     state.conn.pragma_update(None, "max_page_count", 1_000_000).unwrap();
-    state.commit(run, at(2), &many).unwrap();
+    state.commit_changes(run, at(2), &many).unwrap();
     assert_eq!(state.links().unwrap().len(), 1_001);
 }
 
@@ -335,13 +335,14 @@ fn the_views_answer_people_in_their_own_words() {
     let state = State::open(&dir, at(0)).unwrap();
     let run = state.begin_run(at(0)).unwrap();
     let shown = contact(8, ada());
-    state.store_contacts(run, at(0), [Shown { contact: &shown, raw: "{}" }]).unwrap();
+    state.store_contacts(run, at(0), [ShownContact { contact: &shown, raw: "{}" }]).unwrap();
     let mut updated = record(7);
-    let change = |field, from: &str, to: &str| Change { field, from: from.into(), to: to.into() };
+    let change =
+        |field, from: &str, to: &str| FieldChange { field, from: from.into(), to: to.into() };
     updated.history[0].changes =
         vec![change(Field::Title, "", "Countess"), change(Field::Company, "Engine", "")];
     updated.history.push(deletion(Side::Source, 9));
-    state.commit(run, at(1), &[updated]).unwrap();
+    state.commit_changes(run, at(1), &[updated]).unwrap();
 
     let contacts = rows(
         &state,

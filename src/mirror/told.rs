@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::State;
 use super::error::StateError;
-use super::memory::{recall, remember};
+use super::memory::{recall_value, remember_value};
 use crate::model::Timestamp;
 
 const NOTIFIED: &str = "notified";
@@ -35,7 +35,7 @@ impl State {
     /// # Errors
     /// When the state cannot be read.
     pub fn notified(&self) -> Result<Notified, StateError> {
-        Ok(self.read(|conn| recall(conn, NOTIFIED))?.unwrap_or_default())
+        Ok(self.with_connection(|conn| recall_value(conn, NOTIFIED))?.unwrap_or_default())
     }
 
     /// Remembers what was told, in place of what was told before.
@@ -43,18 +43,18 @@ impl State {
     /// # Errors
     /// When the state cannot be written.
     pub fn remember_notified(&self, notified: &Notified) -> Result<(), StateError> {
-        self.write(|tx| remember(tx, NOTIFIED, notified))
+        self.write(|tx| remember_value(tx, NOTIFIED, notified))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mirror::testing::{at, state};
+    use crate::mirror::testing::{at, empty_state};
 
     #[test]
     fn what_was_told_is_remembered() {
-        let state = state();
+        let state = empty_state();
         assert_eq!(state.notified().unwrap(), Notified::default());
         let told = Notified {
             attention: BTreeSet::from(["aa".to_owned()]),

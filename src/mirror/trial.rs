@@ -5,7 +5,7 @@
 use rusqlite::Connection;
 
 use super::State;
-use super::error::{Fault, StateError};
+use super::error::{MirrorFault, StateError};
 
 /// While it lives, everything that is written to the state is on trial: when it is
 /// dropped, the state is as it was. Trials may be nested; the inner one ends first.
@@ -22,19 +22,19 @@ impl State {
     ///
     /// # Errors
     /// When the state cannot be written.
-    pub fn trial(&self) -> Result<Trial<'_>, StateError> {
-        Trial::begin(&self.conn).map_err(|fault| fault.at(&self.database()))
+    pub fn begin_trial(&self) -> Result<Trial<'_>, StateError> {
+        Trial::begin(&self.conn).map_err(|fault| fault.error_at(&self.database_path()))
     }
 }
 
 impl<'a> Trial<'a> {
-    pub(super) fn begin(conn: &'a Connection) -> Result<Trial<'a>, Fault> {
+    pub(super) fn begin(conn: &'a Connection) -> Result<Trial<'a>, MirrorFault> {
         conn.prepare_cached("SAVEPOINT trial")?.execute([])?;
         Ok(Trial { conn, is_kept: false })
     }
 
     /// Keeps what was written, as far as the transaction around it is.
-    pub(super) fn keep(mut self) -> Result<(), Fault> {
+    pub(super) fn keep_changes(mut self) -> Result<(), MirrorFault> {
         self.conn.prepare_cached("RELEASE trial")?.execute([])?;
         self.is_kept = true;
         Ok(())
@@ -58,16 +58,16 @@ impl Drop for Trial<'_> {
 
 #[cfg(test)]
 mod tests {
-    use crate::mirror::testing::{at, state};
+    use crate::mirror::testing::{at, empty_state};
 
     #[test]
     fn what_is_written_in_a_trial_is_taken_back_and_the_next_one_begins_the_same() {
-        let state = state();
+        let state = empty_state();
         let kept = state.begin_run(at(0)).unwrap();
         let number = |state: &crate::mirror::State| {
-            let outer = state.trial().unwrap();
+            let outer = state.begin_trial().unwrap();
             let run = state.begin_run(at(1)).unwrap();
-            let inner = state.trial().unwrap();
+            let inner = state.begin_trial().unwrap();
             state.begin_run(at(2)).unwrap();
             drop(inner);
             assert_eq!(state.last_runs(9).unwrap().len(), 2);
@@ -82,8 +82,8 @@ mod tests {
 
     #[test]
     fn a_refused_write_within_a_trial_leaves_what_came_before_it() {
-        let state = state();
-        let _trial = state.trial().unwrap();
+        let state = empty_state();
+        let _trial = state.begin_trial().unwrap();
         let run = state.begin_run(at(1)).unwrap();
         let unknown = crate::model::IntentId(9);
         assert!(state.mark_all_sent(&[unknown], at(2)).is_err());

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::State;
 use super::columns::{Json, Millis};
-use super::error::{Fault, StateError};
+use super::error::{MirrorFault, StateError};
 use crate::model::{Decided, Decision, Fingerprint, Timestamp, Waiting};
 
 impl State {
@@ -16,8 +16,8 @@ impl State {
     ///
     /// # Errors
     /// When the state cannot be read.
-    pub fn waiting(&self) -> Result<Vec<Waiting>, StateError> {
-        self.read(|conn| {
+    pub fn stored_waiting(&self) -> Result<Vec<Waiting>, StateError> {
+        self.with_connection(|conn| {
             conn.prepare_cached("SELECT waiting FROM waiting ORDER BY position")?
                 .query_map([], |row| row.get(0).map(|Json(waiting)| waiting))?
                 .collect()
@@ -29,7 +29,7 @@ impl State {
     /// # Errors
     /// When the state cannot be written.
     pub fn replace_waiting(&self, waiting: &[Waiting]) -> Result<(), StateError> {
-        if self.waiting()? == waiting {
+        if self.stored_waiting()? == waiting {
             return Ok(());
         }
         self.write(|tx| {
@@ -38,7 +38,7 @@ impl State {
                 tx.prepare_cached(
                     "INSERT OR IGNORE INTO waiting (what, position, waiting) VALUES (?1, ?2, ?3)",
                 )?
-                .execute((waiting.what, position, Json(waiting)))?;
+                .execute((waiting.question_id, position, Json(waiting)))?;
             }
             Ok(())
         })
@@ -50,7 +50,7 @@ impl State {
     /// # Errors
     /// [`StateError::NotWaiting`] when one is about something that does not wait any
     /// more; then none is remembered.
-    pub fn decide(
+    pub fn store_decisions(
         &self,
         decisions: &[(Fingerprint, Decision)],
         by: &str,
@@ -77,8 +77,8 @@ impl State {
     ///
     /// # Errors
     /// When the state cannot be read.
-    pub fn decided(&self) -> Result<Vec<Decided>, StateError> {
-        self.read(|conn| {
+    pub fn stored_decisions(&self) -> Result<Vec<Decided>, StateError> {
+        self.with_connection(|conn| {
             conn.prepare_cached(
                 "SELECT waiting, decision, at, decided_by FROM decisions ORDER BY what",
             )?
@@ -104,7 +104,7 @@ impl State {
 }
 
 /// Forgets decisions that are over.
-pub(super) fn forget_decisions(tx: &Connection, over: &[Fingerprint]) -> Result<(), Fault> {
+pub(super) fn forget_decisions(tx: &Connection, over: &[Fingerprint]) -> Result<(), MirrorFault> {
     over.iter().try_for_each(|what| {
         tx.prepare_cached("DELETE FROM decisions WHERE what = ?1")?.execute([what])?;
         Ok(())
@@ -114,12 +114,12 @@ pub(super) fn forget_decisions(tx: &Connection, over: &[Fingerprint]) -> Result<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mirror::testing::{ada, at, state};
+    use crate::mirror::testing::{ada, at, empty_state};
     use crate::model::{LinqId, Side, WaitingKind};
 
     fn waiting(what: &[u8]) -> Waiting {
         Waiting {
-            what: Fingerprint::of(what),
+            question_id: Fingerprint::of(what),
             kind: WaitingKind::HeldDeletion { side: Side::Linq },
             linq_id: Some(LinqId(7)),
             source_key: None,
@@ -134,33 +134,34 @@ mod tests {
 
     #[test]
     fn what_waits_is_remembered_in_its_order() {
-        let state = state();
+        let state = empty_state();
         let list = [waiting(b"b"), waiting(b"a")];
         state.replace_waiting(&list).unwrap();
-        assert_eq!(state.waiting().unwrap(), list);
+        assert_eq!(state.stored_waiting().unwrap(), list);
         state.replace_waiting(&[]).unwrap();
-        assert!(state.waiting().unwrap().is_empty());
+        assert!(state.stored_waiting().unwrap().is_empty());
     }
 
     #[test]
     fn a_decision_is_about_what_was_listed_and_stays_until_it_is_over() {
-        let state = state();
+        let state = empty_state();
         state.replace_waiting(&[waiting(b"a"), waiting(b"b")]).unwrap();
         let about = |what: &[u8]| (Fingerprint::of(what), Decision::Approve);
-        let error = state.decide(&[about(b"a"), about(b"c")], "anna", at(1)).unwrap_err();
+        let error = state.store_decisions(&[about(b"a"), about(b"c")], "anna", at(1)).unwrap_err();
         assert!(matches!(error, StateError::NotWaiting));
-        assert!(state.decided().unwrap().is_empty(), "all of them or none");
+        assert!(state.stored_decisions().unwrap().is_empty(), "all of them or none");
 
-        state.decide(&[about(b"a"), about(b"b")], "anna", at(1)).unwrap();
+        state.store_decisions(&[about(b"a"), about(b"b")], "anna", at(1)).unwrap();
         state.replace_waiting(&[waiting(b"c")]).unwrap();
         let left = |state: &State| {
-            let decided = state.decided().unwrap().into_iter();
+            let decided = state.stored_decisions().unwrap().into_iter();
             let mut left: Vec<Waiting> = decided.map(|one| one.about).collect();
-            left.sort_by_key(|one| one.what != Fingerprint::of(b"a"));
+            left.sort_by_key(|one| one.question_id != Fingerprint::of(b"a"));
             left
         };
         assert_eq!(left(&state), [waiting(b"a"), waiting(b"b")], "with what was shown");
-        let by: Vec<_> = state.decided().unwrap().iter().map(Decided::decided_by).collect();
+        let by: Vec<_> =
+            state.stored_decisions().unwrap().iter().map(Decided::decided_by).collect();
         assert!(by.iter().all(|by| by.by.as_deref() == Some("anna") && by.command == "approve"));
         state.forget_decisions(&[Fingerprint::of(b"a")]).unwrap();
         assert_eq!(left(&state), [waiting(b"b")]);

@@ -7,7 +7,7 @@ use std::ops::Range;
 /// `mailto:`, angle brackets, quotation marks, punctuation behind it, and characters that
 /// nobody sees. `None` for a text that is no single whole address.
 pub fn bare_address(text: &str) -> Option<Range<usize>> {
-    let mut range = stripped(text, 0..text.len());
+    let mut range = strip_range(text, 0..text.len());
     let inner = &text[range.clone()];
     if let Some(open) = inner.rfind('<') {
         let close = inner[open..].find('>').map(|at| open + at)?;
@@ -16,14 +16,14 @@ pub fn bare_address(text: &str) -> Option<Range<usize>> {
         if !behind.is_empty() || before.contains(['<', '>']) {
             return None;
         }
-        range = stripped(text, range.start + open + 1..range.start + close);
+        range = strip_range(text, range.start + open + 1..range.start + close);
     }
     if let Some(scheme) = text[range.clone()].get(..7)
         && scheme.eq_ignore_ascii_case("mailto:")
     {
         let address = &text[range.start + 7..range.end];
         let end = range.start + 7 + address.find('?').unwrap_or(address.len());
-        range = stripped(text, range.start + 7..end);
+        range = strip_range(text, range.start + 7..end);
     }
     is_address(&decoded_address(text, range.clone())).then_some(range)
 }
@@ -68,7 +68,7 @@ fn is_of_label(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '-' | '_') || !c.is_ascii() && !c.is_whitespace()
 }
 
-fn stripped(text: &str, range: Range<usize>) -> Range<usize> {
+fn strip_range(text: &str, range: Range<usize>) -> Range<usize> {
     let part = &text[range.clone()];
     let start = range.start + (part.len() - part.trim_start_matches(is_around).len());
     let end = range.end - (part.len() - part.trim_end_matches(is_around).len());

@@ -7,7 +7,7 @@
 use unicode_normalization::UnicodeNormalization;
 
 use super::phone::{self, Region};
-use super::text::folded;
+use super::text::fold_spaces;
 use super::{Field, FieldSet, Values, bare_address, decoded_address};
 
 /// Compares values field by field. Carries what comparison depends on: the
@@ -24,32 +24,32 @@ impl Canon {
     }
 
     /// The canonical form of `text` as a value of `field`.
-    pub fn value(self, field: Field, text: &str) -> String {
-        canonical(field, text, self.region)
+    pub fn canonical_value(self, field: Field, text: &str) -> String {
+        canonical_form(field, text, self.region)
     }
 
     /// The canonical forms of `fields`, in their order.
-    pub fn all(self, fields: FieldSet, values: &Values) -> Vec<String> {
-        fields.iter().map(|field| self.value(field, &values[field])).collect()
+    pub fn canonical_values(self, fields: FieldSet, values: &Values) -> Vec<String> {
+        fields.iter().map(|field| self.canonical_value(field, &values[field])).collect()
     }
 
     /// Whether `a` and `b` mean the same value of `field`.
-    pub fn same(self, field: Field, a: &str, b: &str) -> bool {
-        a == b || canonical(field, a, self.region) == canonical(field, b, self.region)
+    pub fn means_same(self, field: Field, a: &str, b: &str) -> bool {
+        a == b || canonical_form(field, a, self.region) == canonical_form(field, b, self.region)
     }
 
     /// Whether Linq has in `linq` what it gets of the source's value `source`: the same, or a
     /// phone number without the extension, for which Linq has no place.
     pub fn has_all_of(self, field: Field, source: &str, linq: &str) -> bool {
-        self.same(field, source, linq)
+        self.means_same(field, source, linq)
             || field == Field::PhoneNumber
-                && phone::e164(linq, self.region)
-                    .is_some_and(|number| self.number(source) == Some(number))
+                && phone::to_e164(linq, self.region)
+                    .is_some_and(|number| self.bare_number(source) == Some(number))
     }
 
     /// The number that `text` is, without its extension.
-    fn number(self, text: &str) -> Option<String> {
-        phone::e164(text, self.region).map(|one| phone::without_extension(&one).to_owned())
+    fn bare_number(self, text: &str) -> Option<String> {
+        phone::to_e164(text, self.region).map(|one| phone::without_extension(&one).to_owned())
     }
 
     /// The text that Linq is sent for `text`: a phone number in E.164, where it is a valid
@@ -76,12 +76,12 @@ impl Canon {
     /// Whether Linq has made another phone number of `sent` than that one. What is no number
     /// at all may be a part of it.
     pub fn is_other_number(self, field: Field, sent: &str, shown: &str) -> bool {
-        let numbers = || self.number(sent).zip(self.number(shown));
+        let numbers = || self.bare_number(sent).zip(self.bare_number(shown));
         field == Field::PhoneNumber && numbers().is_some_and(|(sent, shown)| sent != shown)
     }
 
     /// Why a phone number is not sent that is none where the source is at home.
-    pub fn misread(self) -> String {
+    pub fn misread_reason(self) -> String {
         format!(
             "it is no valid number in {}, which sync.region names, and Linq would take it for an \
              American one; write it with its country code ({} …), or correct sync.region",
@@ -96,21 +96,21 @@ impl Canon {
     }
 
     /// The fields among `fields` whose values mean different things in `a` and `b`.
-    pub fn differing(self, fields: FieldSet, a: &Values, b: &Values) -> FieldSet {
-        fields.iter().filter(|field| !self.same(*field, &a[*field], &b[*field])).collect()
+    pub fn differing_fields(self, fields: FieldSet, a: &Values, b: &Values) -> FieldSet {
+        fields.iter().filter(|field| !self.means_same(*field, &a[*field], &b[*field])).collect()
     }
 
     /// Whether `a` and `b` have the same e-mail address or the same phone number.
     pub fn share_an_address(self, a: &Values, b: &Values) -> bool {
-        [Field::Email, Field::PhoneNumber]
-            .into_iter()
-            .any(|field| !a[field].trim().is_empty() && self.same(field, &a[field], &b[field]))
+        [Field::Email, Field::PhoneNumber].into_iter().any(|field| {
+            !a[field].trim().is_empty() && self.means_same(field, &a[field], &b[field])
+        })
     }
 
     /// The e-mail address as a key to match contacts by; `None` unless it has
     /// a local part and a domain.
     pub fn email_key(self, values: &Values) -> Option<String> {
-        let email = canonical(Field::Email, &values[Field::Email], self.region);
+        let email = canonical_form(Field::Email, &values[Field::Email], self.region);
         let (local, domain) = email.rsplit_once('@')?;
         (!local.is_empty() && !domain.is_empty()).then_some(email)
     }
@@ -118,7 +118,7 @@ impl Canon {
     /// The phone number as a key to match contacts by; `None` unless it is a
     /// number with its area code.
     pub fn phone_key(self, values: &Values) -> Option<String> {
-        phone::e164(&values[Field::PhoneNumber], self.region)
+        phone::to_e164(&values[Field::PhoneNumber], self.region)
     }
 }
 
@@ -131,19 +131,19 @@ impl Canon {
 /// - every other field: trimmed, in Unicode's composed form (NFC), with `\n` for
 ///   every kind of line end and a plain space for every kind of space, and without
 ///   characters that nobody sees.
-pub fn canonical(field: Field, text: &str, region: Region) -> String {
-    let folded = folded(text);
+pub fn canonical_form(field: Field, text: &str, region: Region) -> String {
+    let folded = fold_spaces(text);
     let text = folded.trim();
     match field {
-        Field::Email | Field::Owner => email(text),
-        Field::PhoneNumber => phone::e164(text, region).unwrap_or_else(|| bare_phone(text)),
+        Field::Email | Field::Owner => canonical_email(text),
+        Field::PhoneNumber => phone::to_e164(text, region).unwrap_or_else(|| bare_phone(text)),
         Field::FirstName | Field::LastName | Field::Company | Field::Title | Field::Location => {
-            composed(text)
+            composed_form(text)
         }
     }
 }
 
-fn composed(text: &str) -> String {
+fn composed_form(text: &str) -> String {
     if text.is_ascii() && !text.contains('\r') {
         return text.to_owned();
     }
@@ -151,7 +151,7 @@ fn composed(text: &str) -> String {
 }
 
 /// Most addresses are ASCII, which the way through Unicode does not change but for case.
-fn email(text: &str) -> String {
+fn canonical_email(text: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"@._+-".contains(&byte);
     if text.bytes().all(is_plain) && !text.ends_with('.') && !text.starts_with('.') {
         return text.to_ascii_lowercase();
@@ -185,7 +185,7 @@ mod tests {
     use super::*;
 
     fn same(field: Field, a: &str, b: &str) -> bool {
-        Canon::new(Region::US).same(field, a, b)
+        Canon::new(Region::US).means_same(field, a, b)
     }
 
     #[test]
@@ -239,7 +239,7 @@ mod tests {
             text in "[a-zA-Z0-9.@_+ -]{0,20}|[a-zA-Z0-9.+]{1,8}@(xn--)?[a-zA-Z0-9-]{0,9}([.][a-zA-Z0-9-]{0,6}){0,3}"
         ) {
             let bare = bare_address(&text).map_or(text.as_str(), |range| &text[range]);
-            prop_assert_eq!(email(&text), international_email(bare));
+            prop_assert_eq!(canonical_email(&text), international_email(bare));
         }
     }
 

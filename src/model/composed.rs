@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use super::text::folded;
+use super::text::fold_spaces;
 use super::{Field, Values};
 
 /// What of a record is written in a composed form.
@@ -38,7 +38,7 @@ impl fmt::Debug for NameText {
 impl NameText {
     /// A name that is `whole`, and `core` without what belongs to neither name.
     pub fn new(whole: &str, core: &str, is_last_first: bool, between: &'static str) -> NameText {
-        NameText { texts: [spaced(whole), spaced(core)], is_last_first, between }
+        NameText { texts: [single_spaced(whole), single_spaced(core)], is_last_first, between }
     }
 
     /// Whether the last name comes first.
@@ -47,8 +47,8 @@ impl NameText {
     }
 
     /// Whether both names, written in the order of this one, are this text.
-    pub fn says(&self, first: &str, last: &str) -> bool {
-        let (first, last) = (spaced(first), spaced(last));
+    pub fn reads_as(&self, first: &str, last: &str) -> bool {
+        let (first, last) = (single_spaced(first), single_spaced(last));
         let text = match (first.is_empty(), last.is_empty()) {
             (true, true) => return false,
             (false, false) if self.is_last_first => format!("{last}{}{first}", self.between),
@@ -59,8 +59,8 @@ impl NameText {
     }
 
     /// First and last name, where one of them is as it was in `first` and `last`.
-    pub fn near(&self, first: &str, last: &str) -> Option<[String; 2]> {
-        let (first, last) = (spaced(first), spaced(last));
+    pub fn near_names(&self, first: &str, last: &str) -> Option<[String; 2]> {
+        let (first, last) = (single_spaced(first), single_spaced(last));
         let core = &self.texts[1];
         if last.is_empty() {
             return first.contains(' ').then(|| [core.clone(), String::new()]);
@@ -87,7 +87,7 @@ impl NameText {
 /// Whether two locations have the same parts between their commas.
 pub fn same_parts(a: &str, b: &str) -> bool {
     let parts = |text: &str| -> Vec<String> {
-        let parts = text.split(',').map(spaced);
+        let parts = text.split(',').map(single_spaced);
         parts.filter(|part| !part.is_empty()).collect()
     };
     parts(a) == parts(b)
@@ -103,7 +103,7 @@ impl Composed {
     pub fn read_as(&self, written: &mut Values, meant: &Values) -> bool {
         let [first, last] = [Field::FirstName, Field::LastName];
         let mut is_said = false;
-        if self.name.as_ref().is_some_and(|name| name.says(&meant[first], &meant[last])) {
+        if self.name.as_ref().is_some_and(|name| name.reads_as(&meant[first], &meant[last])) {
             is_said = true;
             written[first].clone_from(&meant[first]);
             written[last].clone_from(&meant[last]);
@@ -115,8 +115,8 @@ impl Composed {
     }
 }
 
-fn spaced(text: &str) -> String {
-    folded(text).split_whitespace().collect::<Vec<_>>().join(" ")
+fn single_spaced(text: &str) -> String {
+    fold_spaces(text).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -131,16 +131,20 @@ mod tests {
     fn a_text_says_each_pair_of_names_that_would_be_written_so() {
         let text = name("Ann  Bell Cole");
         for (first, last) in [("Ann Bell", "Cole"), ("Ann", "Bell Cole"), ("Ann Bell Cole", "")] {
-            assert!(text.says(first, last), "{first} {last}");
+            assert!(text.reads_as(first, last), "{first} {last}");
         }
-        assert!(!text.says("Ann", "Cole") && !text.says("", "") && !text.says("Cole", "Ann Bell"));
+        assert!(
+            !text.reads_as("Ann", "Cole")
+                && !text.reads_as("", "")
+                && !text.reads_as("Cole", "Ann Bell")
+        );
         let other = NameText::new("Bell Cole, Ann", "Bell Cole, Ann", true, ", ");
-        assert!(other.says("Ann", "Bell Cole") && !other.says("Ann Bell", "Cole"));
+        assert!(other.reads_as("Ann", "Bell Cole") && !other.reads_as("Ann Bell", "Cole"));
     }
 
     #[test]
     fn an_edited_text_keeps_the_half_that_stayed() {
-        let near = |text, first, last| name(text).near(first, last);
+        let near = |text, first, last| name(text).near_names(first, last);
         let pair = |first: &str, last: &str| Some([first.to_owned(), last.to_owned()]);
         assert_eq!(near("Ann Bell Coles", "Ann", "Bell Cole"), pair("Ann", "Bell Coles"));
         assert_eq!(near("Eve Bell Cole", "Ann", "Bell Cole"), pair("Eve", "Bell Cole"));

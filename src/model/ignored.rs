@@ -34,7 +34,7 @@ impl Ignored {
             return *key == own.to_string();
         }
         let person = &self.about.person;
-        let same = |field| canon.same(field, &person[field], &record.values[field]);
+        let same = |field| canon.means_same(field, &person[field], &record.values[field]);
         let is_filled = |field: Field| !person[field].trim().is_empty();
         let shares = |field| is_filled(field) && same(field);
         let names = same(Field::FirstName) && same(Field::LastName);

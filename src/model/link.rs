@@ -70,7 +70,7 @@ impl Base {
 
     /// Records what each side has in `field` and neither is to be given: an agreement only if
     /// that is the same. Two different values are apart.
-    pub fn agree(&mut self, field: Field, each: Agreement, canon: Canon) {
+    pub fn set_agreement(&mut self, field: Field, each: Agreement, canon: Canon) {
         if canon.has_all_of(field, &each.source, &each.linq) {
             self.set(field, each);
         } else {
@@ -111,7 +111,7 @@ impl Base {
 
     /// What `side` had in `field` when both last agreed; `None` if nothing is known of it,
     /// or its half is void.
-    pub fn half(&self, side: Side, field: Field) -> Option<&str> {
+    pub fn half_text(&self, side: Side, field: Field) -> Option<&str> {
         let agreement = self.agreements[field as usize].as_ref()?;
         let half = match side {
             Side::Source => &agreement.source,
@@ -121,7 +121,7 @@ impl Base {
     }
 
     /// Takes over what `other` says of `field`, if it has an agreement on it.
-    pub fn take(&mut self, field: Field, other: &Base) {
+    pub fn take_field(&mut self, field: Field, other: &Base) {
         match other.get(field) {
             Some(each) if other.is_apart(field) => self.set_apart(field, each.clone()),
             Some(agreement) => self.set(field, agreement.clone()),
@@ -131,7 +131,7 @@ impl Base {
 
     /// The same, as if nothing were known of `fields`.
     #[must_use]
-    pub fn without(&self, fields: FieldSet) -> Base {
+    pub fn without_fields(&self, fields: FieldSet) -> Base {
         let mut base = self.clone();
         for field in fields.iter() {
             base.agreements[field as usize] = None;
@@ -142,7 +142,7 @@ impl Base {
     }
 
     /// How the record told its name when both sides agreed on it, where it did so twice.
-    pub fn names(&self) -> Option<&NamesSeen> {
+    pub fn names_seen(&self) -> Option<&NamesSeen> {
         self.names.as_deref()
     }
 
@@ -150,7 +150,7 @@ impl Base {
     pub fn see_names(&mut self, record: &SourceRecord, canon: Canon) {
         let is_agreed = |field: Field| {
             self.get(field)
-                .is_some_and(|each| canon.same(field, &each.source, &record.values[field]))
+                .is_some_and(|each| canon.means_same(field, &each.source, &record.values[field]))
         };
         if is_agreed(Field::FirstName) && is_agreed(Field::LastName) {
             self.names = record.names_seen().map(Box::new);
@@ -170,27 +170,29 @@ impl Base {
     }
 
     /// The fields with an agreement.
-    pub fn fields(&self) -> FieldSet {
+    pub fn agreed_fields(&self) -> FieldSet {
         Field::ALL.into_iter().filter(|field| self.get(*field).is_some()).collect()
     }
 
     /// The source's halves; fields of which none is known are blank.
     pub fn source_values(&self) -> Values {
-        halves(|field| self.half(Side::Source, field))
+        half_values(|field| self.half_text(Side::Source, field))
     }
 
     /// Linq's halves; fields of which none is known are blank.
     pub fn linq_values(&self) -> Values {
-        halves(|field| self.half(Side::Linq, field))
+        half_values(|field| self.half_text(Side::Linq, field))
     }
 
     /// What is known of the record: the source's halves, and Linq's where those are void.
     pub fn known_values(&self) -> Values {
-        halves(|field| self.half(Side::Source, field).or_else(|| self.half(Side::Linq, field)))
+        half_values(|field| {
+            self.half_text(Side::Source, field).or_else(|| self.half_text(Side::Linq, field))
+        })
     }
 }
 
-fn halves<'a>(half: impl Fn(Field) -> Option<&'a str>) -> Values {
+fn half_values<'a>(half: impl Fn(Field) -> Option<&'a str>) -> Values {
     Field::ALL.into_iter().filter_map(|field| Some((field, half(field)?))).collect()
 }
 
@@ -214,7 +216,7 @@ impl Serialize for Base {
             if self.agreements[field as usize].is_none() {
                 continue;
             }
-            let [source, linq] = Side::ALL.map(|side| self.half(side, field));
+            let [source, linq] = Side::ALL.map(|side| self.half_text(side, field));
             if self.is_apart(field) {
                 map.serialize_entry(&field, &[source, linq, Some(APART)])?;
             } else {
@@ -236,8 +238,8 @@ struct Halves {
 
 impl<'de> Deserialize<'de> for Halves {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Halves, D::Error> {
-        struct Texts;
-        impl<'de> Visitor<'de> for Texts {
+        struct HalvesVisitor;
+        impl<'de> Visitor<'de> for HalvesVisitor {
             type Value = Halves;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -256,13 +258,13 @@ impl<'de> Deserialize<'de> for Halves {
                 Ok(Halves { each: [source, linq], is_apart })
             }
         }
-        deserializer.deserialize_seq(Texts)
+        deserializer.deserialize_seq(HalvesVisitor)
     }
 }
 
 impl Base {
     /// Takes over what stands in JSON for `field`.
-    fn read(&mut self, field: Field, halves: Halves) {
+    fn read_halves(&mut self, field: Field, halves: Halves) {
         let Halves { each, is_apart } = halves;
         let void = each.each_ref().map(Option::is_none);
         let [source, mut linq] = each.map(Option::unwrap_or_default);
@@ -284,8 +286,8 @@ impl Base {
 
 impl<'de> Deserialize<'de> for Base {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Base, D::Error> {
-        struct Fields;
-        impl<'de> Visitor<'de> for Fields {
+        struct BaseVisitor;
+        impl<'de> Visitor<'de> for BaseVisitor {
             type Value = Base;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -301,12 +303,12 @@ impl<'de> Deserialize<'de> for Base {
                     }
                     let field =
                         Field::from_name(&name).ok_or_else(|| A::Error::custom("not a field"))?;
-                    base.read(field, map.next_value()?);
+                    base.read_halves(field, map.next_value()?);
                 }
                 Ok(base)
             }
         }
-        deserializer.deserialize_map(Fields)
+        deserializer.deserialize_map(BaseVisitor)
     }
 }
 
@@ -383,12 +385,14 @@ mod tests {
             r#"{"email":["a@x.example",null],"company":[null,"Works"],"title":[null,"Boss"]}"#;
         assert_eq!(serde_json::to_string(&base).unwrap(), text);
         assert_eq!(serde_json::from_str::<Base>(text).unwrap(), base);
-        assert!(base.fields().is_empty() && !base.is_empty() && !base.is_apart(Field::Title));
-        assert_eq!(base.half(Side::Linq, Field::Title), Some("Boss"));
+        assert!(
+            base.agreed_fields().is_empty() && !base.is_empty() && !base.is_apart(Field::Title)
+        );
+        assert_eq!(base.half_text(Side::Linq, Field::Title), Some("Boss"));
         assert_eq!(base.known_values()[Field::Company], "Works");
         base.set(Field::Title, Agreement { source: "Boss".into(), linq: "Boss".into() });
         assert!(base.get(Field::Title).is_some() && !base.is_void(Field::Title));
-        assert!(base.without(FieldSet::ALL).is_empty());
+        assert!(base.without_fields(FieldSet::ALL).is_empty());
     }
 
     #[test]

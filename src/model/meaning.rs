@@ -124,7 +124,7 @@ pub struct MeaningChange {
 
 impl MeaningChange {
     /// Why, for people.
-    pub fn reason(&self) -> String {
+    pub fn change_reason(&self) -> String {
         self.reasons.join(", ")
     }
 }
@@ -309,7 +309,7 @@ mod tests {
         now.manner.as_mut().unwrap().key = None;
         let change = now.change_since(&table()).unwrap();
         assert!(change.keys && change.membership && change.read_anew.is_empty());
-        assert_eq!(change.reason(), "source.key was changed");
+        assert_eq!(change.change_reason(), "source.key was changed");
     }
 
     #[test]

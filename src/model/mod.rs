@@ -30,7 +30,7 @@ mod waiting;
 mod who;
 
 pub use address::{bare_address, decoded_address};
-pub use canonical::{Canon, canonical};
+pub use canonical::{Canon, canonical_form};
 pub use composed::{Composed, NameText, same_parts};
 pub use decided_by::DecidedBy;
 pub use field::{Field, FieldSet};
@@ -48,7 +48,7 @@ pub use policy::{
     ConflictPolicy, DeletePolicy, Deletes, Direction, Limit, LimitError, Policy, Scope,
 };
 pub use record::{
-    AsWritten, LinqContact, OtherValue, Records, RejectedField, SourceRecord, Timestamp,
+    AsWritten, LinqContact, OtherValue, RejectedField, SourceRecord, SourceRecords, Timestamp,
     Unreadable, WHOLE_NAME,
 };
 pub use rest::{Digest, Mark, Rest};
@@ -57,6 +57,6 @@ pub use selection::{SelectedBy, Selection};
 pub use side::Side;
 pub use text::is_invisible;
 pub use told_names::{NamesSeen, ToldNames};
-pub use values::{Change, Values};
+pub use values::{FieldChange, Values};
 pub use waiting::{Decided, Decision, Waiting, WaitingKind};
 pub use who::Who;

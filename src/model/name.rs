@@ -12,7 +12,7 @@ pub fn names_contradict(a: &Values, b: &Values) -> bool {
     let parts = |values: &Values| -> BTreeSet<String> {
         [Field::FirstName, Field::LastName]
             .into_iter()
-            .flat_map(|field| parts(&values[field]))
+            .flat_map(|field| name_parts(&values[field]))
             .collect()
     };
     let (a, b) = (parts(a), parts(b));
@@ -21,28 +21,28 @@ pub fn names_contradict(a: &Values, b: &Values) -> bool {
 
 /// Whether the first names share a part, or at least one side has none.
 pub fn first_names_agree(a: &Values, b: &Values) -> bool {
-    let (a, b) = (parts(&a[Field::FirstName]), parts(&b[Field::FirstName]));
+    let (a, b) = (name_parts(&a[Field::FirstName]), name_parts(&b[Field::FirstName]));
     a.is_empty() || b.is_empty() || !a.is_disjoint(&b)
 }
 
 /// Whether each part of `part` is one of `name`, of which there is more.
 pub fn name_contains(name: &str, part: &str) -> bool {
-    let (name, part) = (parts(name), parts(part));
+    let (name, part) = (name_parts(name), name_parts(part));
     !part.is_empty() && part.is_subset(&name) && part.len() < name.len()
 }
 
 /// First name, last name and company as one key to match contacts by; `None`
 /// unless all three are filled.
 pub fn name_and_company_key(values: &Values) -> Option<String> {
-    let company = words(&values[Field::Company]);
-    let [first, last] = [Field::FirstName, Field::LastName].map(|field| words(&values[field]));
+    let company = name_words(&values[Field::Company]);
+    let [first, last] = [Field::FirstName, Field::LastName].map(|field| name_words(&values[field]));
     let filled = [&first, &last, &company].into_iter().all(|text| !text.is_empty());
     filled.then(|| [first, last, company].join("\u{1f}"))
 }
 
 /// First and last name as one key, however they are parted; `None` when both are blank.
 pub fn full_name_key(values: &Values) -> Option<String> {
-    let names = [Field::FirstName, Field::LastName].map(|field| words(&values[field]));
+    let names = [Field::FirstName, Field::LastName].map(|field| name_words(&values[field]));
     let filled: Vec<String> = names.into_iter().filter(|name| !name.is_empty()).collect();
     (!filled.is_empty()).then(|| filled.join(" "))
 }
@@ -50,26 +50,29 @@ pub fn full_name_key(values: &Values) -> Option<String> {
 /// Whether people call the contact with these values `name`: first and last name in either
 /// order, with or without a comma between them, or what it is called where it has no name.
 pub fn is_called(values: &Values, name: &str) -> bool {
-    let [first, last] = [Field::FirstName, Field::LastName].map(|field| words(&values[field]));
-    let name = words(name);
+    let [first, last] = [Field::FirstName, Field::LastName].map(|field| name_words(&values[field]));
+    let name = name_words(name);
     if name.is_empty() {
         return false;
     }
     let orders = [format!("{first} {last}"), format!("{last} {first}"), format!("{last}, {first}")];
-    orders.iter().any(|full| full.trim() == name) || words(&values.display_name()) == name
+    orders.iter().any(|full| full.trim() == name) || name_words(&values.display_name()) == name
 }
 
 /// What the values of whoever is called `name` have in them.
 pub fn name_needles(name: &str) -> Needles {
-    Needles::new([words(name).split([' ', ',']).filter(|word| !word.is_empty()).map(String::from)])
+    Needles::new([name_words(name)
+        .split([' ', ','])
+        .filter(|word| !word.is_empty())
+        .map(String::from)])
 }
 
-fn words(text: &str) -> String {
-    fold(text).split_whitespace().collect::<Vec<_>>().join(" ")
+fn name_words(text: &str) -> String {
+    fold_text(text).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn parts(name: &str) -> BTreeSet<String> {
-    fold(name)
+fn name_parts(name: &str) -> BTreeSet<String> {
+    fold_text(name)
         .split(|c: char| !c.is_alphanumeric())
         .filter(|part| !part.is_empty())
         .map(String::from)
@@ -77,11 +80,11 @@ fn parts(name: &str) -> BTreeSet<String> {
 }
 
 /// Without case and accents. The short way for ASCII leads to the same.
-fn fold(text: &str) -> String {
-    if text.is_ascii() { text.to_ascii_lowercase() } else { folded(text) }
+fn fold_text(text: &str) -> String {
+    if text.is_ascii() { text.to_ascii_lowercase() } else { folded_text(text) }
 }
 
-fn folded(text: &str) -> String {
+fn folded_text(text: &str) -> String {
     let bare: String = text.nfkd().filter(|c| !is_combining_mark(*c)).collect();
     caseless::default_case_fold_str(&bare)
 }
@@ -95,7 +98,7 @@ mod tests {
     proptest! {
         #[test]
         fn the_short_way_of_an_ascii_name_is_that_of_any_other(name in "[ -~]{0,20}") {
-            prop_assert_eq!(fold(&name), folded(&name));
+            prop_assert_eq!(fold_text(&name), folded_text(&name));
         }
     }
 

@@ -30,13 +30,13 @@ impl Needles {
         if self.any.is_empty() || !texts.iter().all(|text| is_plain(text)) {
             return true;
         }
-        let has = |part: &String| texts.iter().any(|text| contains(text, part));
+        let has = |part: &String| texts.iter().any(|text| contains_folded(text, part));
         self.any.iter().any(|parts| parts.iter().all(has))
     }
 }
 
 /// Whether `part` is in `text`, whatever the case of its letters.
-fn contains(text: &str, part: &str) -> bool {
+fn contains_folded(text: &str, part: &str) -> bool {
     let mut places = text.as_bytes().windows(part.len().max(1));
     part.is_empty() || places.any(|place| place.eq_ignore_ascii_case(part.as_bytes()))
 }

@@ -98,8 +98,8 @@ impl FromStr for Region {
 /// A number need not be assigned: `+1 555 123 4567`, made for examples, is as good
 /// as any. Short codes such as `911` and numbers that lack their area code parse as
 /// well, and are none.
-pub(super) fn e164(text: &str, region: Region) -> Option<String> {
-    if is_north_american(text) { Some(text.to_owned()) } else { parsed(text, region) }
+pub(super) fn to_e164(text: &str, region: Region) -> Option<String> {
+    if is_north_american(text) { Some(text.to_owned()) } else { parse_number(text, region) }
 }
 
 /// Whether `text` is a complete number of North America in E.164 already, as most are
@@ -111,7 +111,7 @@ fn is_north_american(text: &str) -> bool {
         && !number.starts_with(['0', '1'])
 }
 
-fn parsed(text: &str, region: Region) -> Option<String> {
+fn parse_number(text: &str, region: Region) -> Option<String> {
     let number = PhoneNumber::parse(text, Some(region.0)).ok()?;
     if !number.is_valid() && !is_complete(&number, text) {
         return None;
@@ -163,8 +163,8 @@ pub(super) fn is_misread(text: &str, region: Region) -> bool {
     if to_send(text, region).is_some() || has_country_code() {
         return false;
     }
-    let meant = e164(text, region);
-    e164(text, Region::US).is_some_and(|taken_for| meant.as_ref() != Some(&taken_for))
+    let meant = to_e164(text, region);
+    to_e164(text, Region::US).is_some_and(|taken_for| meant.as_ref() != Some(&taken_for))
 }
 
 /// Without a country code, a text of fewer digits is more likely a short code or a
@@ -191,7 +191,7 @@ mod tests {
             text in "[+]1[2-9][0-9]{9}"
         ) {
             for place in ["US", "GB", "BS"] {
-                prop_assert_eq!(parsed(&text, region(place)), Some(text.clone()));
+                prop_assert_eq!(parse_number(&text, region(place)), Some(text.clone()));
             }
         }
     }
@@ -209,9 +209,9 @@ mod tests {
             "1-555-123-4567",
             "+1 (555) 123-4567",
         ] {
-            assert_eq!(e164(text, Region::US).as_deref(), Some("+15551234567"), "{text}");
+            assert_eq!(to_e164(text, Region::US).as_deref(), Some("+15551234567"), "{text}");
         }
-        assert_eq!(e164("555 123 4567 x9", Region::US).as_deref(), Some("+15551234567;9"));
+        assert_eq!(to_e164("555 123 4567 x9", Region::US).as_deref(), Some("+15551234567;9"));
     }
 
     #[test]
@@ -229,14 +229,14 @@ mod tests {
             ("999", "GB"),
             ("118500", "GB"),
         ] {
-            assert_eq!(e164(text, region(place)), None, "{text} in {place}");
+            assert_eq!(to_e164(text, region(place)), None, "{text} in {place}");
         }
     }
 
     #[test]
     fn what_is_too_long_or_no_number_is_none() {
         for text in ["", "n/a", "+1 555 123 4567 8901", "1.41556E+10", "12345678901234567890"] {
-            assert_eq!(e164(text, Region::US), None, "{text}");
+            assert_eq!(to_e164(text, Region::US), None, "{text}");
         }
     }
 
@@ -329,7 +329,7 @@ mod tests {
 
     #[test]
     fn a_region_gives_numbers_their_country_code() {
-        assert_eq!(e164("020 7946 0018", region("gb")).as_deref(), Some("+442079460018"));
+        assert_eq!(to_e164("020 7946 0018", region("gb")).as_deref(), Some("+442079460018"));
         assert!("XX".parse::<Region>().is_err());
     }
 }

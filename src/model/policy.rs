@@ -49,13 +49,13 @@ pub struct Policy {
 
 impl Policy {
     /// Whether `side` may be written at all.
-    pub fn writes(&self, side: Side) -> bool {
-        self.direction.writes(side)
+    pub fn may_write(&self, side: Side) -> bool {
+        self.direction.writes_side(side)
     }
 
     /// Whether what was deleted on the other side is deleted on `side`.
     pub fn deletes_from(&self, side: Side) -> bool {
-        self.writes(side) && self.deletes.on(side) == DeletePolicy::Propagate
+        self.may_write(side) && self.deletes.on_side(side) == DeletePolicy::Propagate
     }
 
     /// The limit of deletions that holds for this run.
@@ -76,7 +76,7 @@ impl Policy {
     /// Whether the value of `field` may be written on `side`.
     pub fn writes_field(&self, side: Side, field: Field) -> bool {
         let own = self.field_directions.get(&field).copied().unwrap_or(Direction::Both);
-        self.writes(side) && own.writes(side)
+        self.may_write(side) && own.writes_side(side)
     }
 }
 
@@ -127,7 +127,7 @@ impl Direction {
     }
 
     /// Whether `side` is written.
-    pub const fn writes(self, side: Side) -> bool {
+    pub const fn writes_side(self, side: Side) -> bool {
         match (self, side) {
             (Direction::Both, _)
             | (Direction::Push, Side::Linq)
@@ -203,7 +203,7 @@ pub struct Deletes {
 
 impl Deletes {
     /// The policy of `side`.
-    pub const fn on(self, side: Side) -> DeletePolicy {
+    pub const fn on_side(self, side: Side) -> DeletePolicy {
         match side {
             Side::Source => self.source,
             Side::Linq => self.linq,
@@ -229,7 +229,7 @@ impl Limit {
     const WHOLE: u16 = 10_000;
 
     /// How many of `all` may go or change without asking.
-    pub fn allows(self, all: usize) -> usize {
+    pub fn allowed_of(self, all: usize) -> usize {
         match self {
             Limit::Count(count) => usize::try_from(count).unwrap_or(usize::MAX),
             Limit::Percent { hundredths } => {
@@ -270,16 +270,16 @@ impl FromStr for Limit {
     /// Reads `20`, `5%` and `2.5%`; a percentage has at most two decimals.
     fn from_str(text: &str) -> Result<Limit, LimitError> {
         match text.strip_suffix('%') {
-            None => number(text).map(Limit::Count),
+            None => parse_digits(text).map(Limit::Count),
             Some(percent) => {
                 let (whole, decimals) = percent.split_once('.').unwrap_or((percent, "0"));
                 let decimals = match decimals.len() {
-                    1 => number(decimals)? * 10,
-                    2 => number(decimals)?,
+                    1 => parse_digits(decimals)? * 10,
+                    2 => parse_digits(decimals)?,
                     _ => return Err(LimitError),
                 };
                 let hundredths =
-                    number(whole)?.checked_mul(100).and_then(|w| w.checked_add(decimals));
+                    parse_digits(whole)?.checked_mul(100).and_then(|w| w.checked_add(decimals));
                 hundredths
                     .and_then(|hundredths| u16::try_from(hundredths).ok())
                     .filter(|hundredths| *hundredths <= Limit::WHOLE)
@@ -291,7 +291,7 @@ impl FromStr for Limit {
 }
 
 /// Digits alone: `u64`'s own reading accepts a leading plus.
-fn number(text: &str) -> Result<u64, LimitError> {
+fn parse_digits(text: &str) -> Result<u64, LimitError> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|_| digits).ok_or(LimitError)
 }
@@ -324,16 +324,16 @@ mod tests {
     fn a_percentage_allows_its_share_rounded_down_and_at_least_ten() {
         let five: Limit = "5%".parse().unwrap();
         for (links, allowed) in [(0, 10), (199, 10), (219, 10), (220, 11), (1_204, 60)] {
-            assert_eq!(five.allows(links), allowed, "of {links}");
+            assert_eq!(five.allowed_of(links), allowed, "of {links}");
         }
-        assert_eq!("2.5%".parse::<Limit>().unwrap().allows(1_000), 25);
-        assert_eq!("100%".parse::<Limit>().unwrap().allows(usize::MAX), usize::MAX);
+        assert_eq!("2.5%".parse::<Limit>().unwrap().allowed_of(1_000), 25);
+        assert_eq!("100%".parse::<Limit>().unwrap().allowed_of(usize::MAX), usize::MAX);
     }
 
     #[test]
     fn a_number_allows_exactly_itself() {
-        assert_eq!(Limit::Count(0).allows(1_000), 0);
-        assert_eq!(Limit::Count(7).allows(3), 7);
+        assert_eq!(Limit::Count(0).allowed_of(1_000), 0);
+        assert_eq!(Limit::Count(7).allowed_of(3), 7);
     }
 
     #[test]

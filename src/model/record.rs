@@ -75,9 +75,9 @@ pub struct SourceRecord {
 /// The records of one reading, in the order of the source. Copies share them until one of the
 /// copies is changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Records(Arc<Vec<SourceRecord>>);
+pub struct SourceRecords(Arc<Vec<SourceRecord>>);
 
-impl Deref for Records {
+impl Deref for SourceRecords {
     type Target = Vec<SourceRecord>;
 
     fn deref(&self) -> &Vec<SourceRecord> {
@@ -85,25 +85,25 @@ impl Deref for Records {
     }
 }
 
-impl DerefMut for Records {
+impl DerefMut for SourceRecords {
     fn deref_mut(&mut self) -> &mut Vec<SourceRecord> {
         Arc::make_mut(&mut self.0)
     }
 }
 
-impl From<Vec<SourceRecord>> for Records {
-    fn from(records: Vec<SourceRecord>) -> Records {
-        Records(Arc::new(records))
+impl From<Vec<SourceRecord>> for SourceRecords {
+    fn from(records: Vec<SourceRecord>) -> SourceRecords {
+        SourceRecords(Arc::new(records))
     }
 }
 
-impl FromIterator<SourceRecord> for Records {
-    fn from_iter<I: IntoIterator<Item = SourceRecord>>(records: I) -> Records {
-        Records::from(records.into_iter().collect::<Vec<SourceRecord>>())
+impl FromIterator<SourceRecord> for SourceRecords {
+    fn from_iter<I: IntoIterator<Item = SourceRecord>>(records: I) -> SourceRecords {
+        SourceRecords::from(records.into_iter().collect::<Vec<SourceRecord>>())
     }
 }
 
-impl IntoIterator for Records {
+impl IntoIterator for SourceRecords {
     type Item = SourceRecord;
     type IntoIter = std::vec::IntoIter<SourceRecord>;
 
@@ -112,7 +112,7 @@ impl IntoIterator for Records {
     }
 }
 
-impl<'a> IntoIterator for &'a Records {
+impl<'a> IntoIterator for &'a SourceRecords {
     type Item = &'a SourceRecord;
     type IntoIter = std::slice::Iter<'a, SourceRecord>;
 
@@ -124,15 +124,15 @@ impl<'a> IntoIterator for &'a Records {
 impl SourceRecord {
     /// The position in `records`, which are in the order of the source, of the one whose
     /// index is `at`, if there is one.
-    pub fn position(records: &[SourceRecord], at: RecordIndex) -> Option<usize> {
+    pub fn position_of(records: &[SourceRecord], at: RecordIndex) -> Option<usize> {
         records.binary_search_by_key(&at, |record| record.index).ok()
     }
 
     /// The one of `records`, which are in the order of the source, whose index is `at`. It
     /// must be one of them.
-    pub fn at(records: &[SourceRecord], at: RecordIndex) -> &SourceRecord {
+    pub fn record_at(records: &[SourceRecord], at: RecordIndex) -> &SourceRecord {
         // Rather a defect that is told than another person's record.
-        &records[SourceRecord::position(records, at).unwrap_or(usize::MAX)]
+        &records[SourceRecord::position_of(records, at).unwrap_or(usize::MAX)]
     }
 
     /// How reports name the record: its key, else its place.
@@ -142,7 +142,7 @@ impl SourceRecord {
 
     /// Where the value of `field` stands, for people: "`Phone` in row 7", or "TEL in
     /// ida.vcf". `columns` are the columns of a table by name.
-    pub fn cell(&self, field: Field, columns: &BTreeMap<Field, String>) -> String {
+    pub fn cell_name(&self, field: Field, columns: &BTreeMap<Field, String>) -> String {
         match self.label.strip_prefix("row:") {
             Some(row) => match columns.get(&field) {
                 Some(column) => {
@@ -151,14 +151,14 @@ impl SourceRecord {
                 }
                 None => format!("{field} in row {row}"),
             },
-            None => format!("{} in {}", property(field), self.label),
+            None => format!("{} in {}", vcard_property(field), self.label),
         }
     }
 
     /// Takes `text`, which is one of the further values of `field` or blank, for its
     /// value; the one that was it becomes a further one. If there is no such value, all
     /// stays.
-    pub fn choose(&mut self, field: Field, text: &str) {
+    pub fn choose_value(&mut self, field: Field, text: &str) {
         let is_wanted = |other: &OtherValue| other.field == field && other.text == text;
         let chosen = match self.others.iter().position(is_wanted) {
             _ if self.values[field] == text => return,
@@ -179,11 +179,11 @@ impl SourceRecord {
 
     /// What is to be remembered of a name that is told twice, once both sides agree on it.
     pub fn names_seen(&self) -> Option<NamesSeen> {
-        Some(self.told_names.as_ref()?.seen(&self.values))
+        Some(self.told_names.as_ref()?.names_seen(&self.values))
     }
 
     /// Whether the value of `field` cannot be believed.
-    pub fn rejects(&self, field: Field) -> bool {
+    pub fn is_rejected(&self, field: Field) -> bool {
         self.rejected.iter().any(|rejected| rejected.field == field)
     }
 }
@@ -193,7 +193,7 @@ impl SourceRecord {
 pub const WHOLE_NAME: &str = " (whole name";
 
 /// The property of a vCard that holds a field.
-const fn property(field: Field) -> &'static str {
+const fn vcard_property(field: Field) -> &'static str {
     match field {
         Field::FirstName | Field::LastName => "N",
         Field::Email => "EMAIL",
@@ -250,14 +250,14 @@ pub struct AsWritten {
 
 impl AsWritten {
     /// The bytes that put it back.
-    pub fn bytes(&self) -> &[u8] {
+    pub fn restorable_bytes(&self) -> &[u8] {
         self.bytes.as_deref().unwrap_or(self.text.as_bytes())
     }
 }
 
 impl fmt::Debug for AsWritten {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "AsWritten({} bytes)", self.bytes().len())
+        write!(f, "AsWritten({} bytes)", self.restorable_bytes().len())
     }
 }
 

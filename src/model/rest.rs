@@ -22,10 +22,10 @@ impl Digest {
     pub fn of_contact(contact: &LinqContact) -> Digest {
         let mut text = Hasher::default();
         for field in super::Field::ALL {
-            text.add(contact.values[field].as_bytes());
+            text.add_text(contact.values[field].as_bytes());
         }
         let millis = contact.updated_at.map(|at| at.timestamp_millis());
-        text.add(&millis.map(i64::to_le_bytes).unwrap_or_default());
+        text.add_text(&millis.map(i64::to_le_bytes).unwrap_or_default());
         text.digest()
     }
 
@@ -33,10 +33,10 @@ impl Digest {
     /// follows from that within one epoch.
     pub fn of_record(record: &SourceRecord) -> Digest {
         let mut text = Hasher::default();
-        text.add(&record.fingerprint.0);
-        text.add(&record.content.0);
-        text.add(record.key.as_ref().map_or(&[], |key| key.0.as_bytes()));
-        text.add(&record.linq_id.map(|id| id.0.to_le_bytes()).unwrap_or_default());
+        text.add_text(&record.fingerprint.0);
+        text.add_text(&record.content.0);
+        text.add_text(record.key.as_ref().map_or(&[], |key| key.0.as_bytes()));
+        text.add_text(&record.linq_id.map(|id| id.0.to_le_bytes()).unwrap_or_default());
         text.digest()
     }
 }
@@ -46,7 +46,7 @@ impl Digest {
 struct Hasher(blake3::Hasher);
 
 impl Hasher {
-    fn add(&mut self, text: &[u8]) {
+    fn add_text(&mut self, text: &[u8]) {
         self.0.update(&u64::try_from(text.len()).unwrap_or(u64::MAX).to_le_bytes());
         self.0.update(text);
     }
@@ -65,7 +65,7 @@ impl Hasher {
 pub struct Mark(pub u64);
 
 impl Mark {
-    fn of(kind: u8, text: &[u8]) -> Mark {
+    fn for_text(kind: u8, text: &[u8]) -> Mark {
         let mut hasher = blake3::Hasher::new();
         hasher.update(&[kind]);
         hasher.update(text);
@@ -76,32 +76,32 @@ impl Mark {
 
     /// The mark of a value as it is compared.
     pub fn of_value(canonical: &str) -> Mark {
-        Mark::of(b'v', canonical.as_bytes())
+        Mark::for_text(b'v', canonical.as_bytes())
     }
 
     /// The mark of a record's key.
     pub fn of_key(key: &SourceKey) -> Mark {
-        Mark::of(b'k', key.0.as_bytes())
+        Mark::for_text(b'k', key.0.as_bytes())
     }
 
     /// The mark of a record's bytes.
     pub fn of_bytes(fingerprint: Fingerprint) -> Mark {
-        Mark::of(b'b', &fingerprint.0)
+        Mark::for_text(b'b', &fingerprint.0)
     }
 
     /// The marks of an e-mail address.
     pub fn of_email(values: &Values, canon: Canon) -> Option<Mark> {
-        canon.email_key(values).map(|key| Mark::of(b'e', key.as_bytes()))
+        canon.email_key(values).map(|key| Mark::for_text(b'e', key.as_bytes()))
     }
 
     /// The mark of a phone number.
     pub fn of_phone(values: &Values, canon: Canon) -> Option<Mark> {
-        canon.phone_key(values).map(|key| Mark::of(b'p', key.as_bytes()))
+        canon.phone_key(values).map(|key| Mark::for_text(b'p', key.as_bytes()))
     }
 
     /// The marks of values: e-mail, phone and full name, as far as there are any.
     pub fn of_values(values: &Values, canon: Canon) -> impl Iterator<Item = Mark> {
-        let name = full_name_key(values).map(|key| Mark::of(b'n', key.as_bytes()));
+        let name = full_name_key(values).map(|key| Mark::for_text(b'n', key.as_bytes()));
         [Mark::of_email(values, canon), Mark::of_phone(values, canon), name].into_iter().flatten()
     }
 
@@ -132,7 +132,7 @@ pub struct Rest {
 impl Rest {
     /// The pair of `link`, `record` and `contact`, if it can be at rest: it is kept the same,
     /// nothing of it is missing or doubted, and its record is known by more than its values.
-    pub fn of(
+    pub fn for_pair(
         link: &Link,
         record: &SourceRecord,
         contact: &LinqContact,
@@ -163,7 +163,7 @@ impl Rest {
             contact: Digest::of_contact(contact),
             record: Digest::of_record(record),
             counted: Counted {
-                filled: [record.values.filled(), contact.values.filled()],
+                filled: [record.values.filled_fields(), contact.values.filled_fields()],
                 has_key: record.key.is_some(),
                 has_id: record.linq_id.is_some(),
             },

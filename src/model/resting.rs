@@ -12,7 +12,7 @@ use super::{
 /// 0 on in the order of contacts. About 60 bytes a pair.
 #[derive(Clone, Debug, Default)]
 pub struct Resting {
-    pairs: Vec<Pair>,
+    pairs: Vec<RestingPair>,
     /// The records with the positions of their pairs, in order.
     by_record: Vec<(Digest, u32)>,
     reading: Option<ReadingAtRest>,
@@ -65,7 +65,7 @@ pub struct ReadingAtRest {
 
 /// What is kept of a pair in memory.
 #[derive(Clone, Copy, Debug)]
-struct Pair {
+struct RestingPair {
     linq_id: LinqId,
     link: LinkId,
     contact: Digest,
@@ -78,7 +78,7 @@ impl FromIterator<Rest> for Resting {
         let mut records = Vec::new();
         for rest in rests {
             let Rest { link, linq_id, contact, record, counted, marks: _ } = rest;
-            pairs.push(Pair { linq_id, link, contact, counted });
+            pairs.push(RestingPair { linq_id, link, contact, counted });
             records.push((record, linq_id));
         }
         pairs.sort_unstable_by_key(|pair| pair.linq_id);
@@ -119,7 +119,7 @@ impl Resting {
     }
 
     /// The file at `path`, if all of its records are at rest.
-    pub fn file(&self, path: &[u8]) -> Option<&FileAtRest> {
+    pub fn resting_file(&self, path: &[u8]) -> Option<&FileAtRest> {
         let file = self.files.get(path)?;
         file.records.iter().all(|record| self.of_digest(*record).is_some()).then_some(file)
     }
@@ -130,12 +130,12 @@ impl Resting {
     }
 
     /// The paths of the files whose records were at rest.
-    pub fn files(&self) -> impl Iterator<Item = &[u8]> {
+    pub fn file_paths(&self) -> impl Iterator<Item = &[u8]> {
         self.files.keys().map(Vec::as_slice)
     }
 
     /// The reading that has the records of all of them and no others, if there is one.
-    pub fn reading(&self) -> Option<&ReadingAtRest> {
+    pub fn last_reading(&self) -> Option<&ReadingAtRest> {
         self.reading.as_ref()
     }
 
@@ -171,12 +171,12 @@ impl Resting {
     }
 
     /// The link of a pair.
-    pub fn link(&self, at: usize) -> LinkId {
+    pub fn link_id(&self, at: usize) -> LinkId {
         self.pairs[at].link
     }
 
     /// What is counted of a pair.
-    pub fn counted(&self, at: usize) -> Counted {
+    pub fn counted_at(&self, at: usize) -> Counted {
         self.pairs[at].counted
     }
 }

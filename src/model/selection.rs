@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use super::text::folded;
+use super::text::fold_spaces;
 use super::{Field, Values};
 
 /// The rule by which records take part, as it is configured.
@@ -45,7 +45,7 @@ impl Selection {
 
 /// `text` as it is compared: without blanks around it, in lower case.
 fn compared(text: &str) -> String {
-    folded(text).trim().to_lowercase()
+    fold_spaces(text).trim().to_lowercase()
 }
 
 impl fmt::Debug for Selection {

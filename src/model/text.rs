@@ -19,7 +19,7 @@ fn is_odd_space(c: char) -> bool {
 }
 
 /// `text` with every kind of space as the usual one, and without what nobody sees.
-pub(super) fn folded(text: &str) -> Cow<'_, str> {
+pub(super) fn fold_spaces(text: &str) -> Cow<'_, str> {
     if text.is_ascii() || !text.contains(|c| is_odd_space(c) || is_invisible(c)) {
         return Cow::Borrowed(text);
     }
@@ -33,11 +33,11 @@ mod tests {
 
     #[test]
     fn spaces_are_alike_and_what_nobody_sees_goes() {
-        assert_eq!(folded("Mary\u{a0}Ann"), "Mary Ann");
-        assert_eq!(folded("Mary\u{3000}Ann\u{200b}"), "Mary Ann");
-        assert_eq!(folded("\u{202e}Zoë\u{feff}\n"), "Zoë\n");
-        assert!(matches!(folded("Zoë Lee"), Cow::Borrowed(_)));
+        assert_eq!(fold_spaces("Mary\u{a0}Ann"), "Mary Ann");
+        assert_eq!(fold_spaces("Mary\u{3000}Ann\u{200b}"), "Mary Ann");
+        assert_eq!(fold_spaces("\u{202e}Zoë\u{feff}\n"), "Zoë\n");
+        assert!(matches!(fold_spaces("Zoë Lee"), Cow::Borrowed(_)));
         // These join letters, which is a difference that is seen.
-        assert_eq!(folded("a\u{200d}b\u{200c}c"), "a\u{200d}b\u{200c}c");
+        assert_eq!(fold_spaces("a\u{200d}b\u{200c}c"), "a\u{200d}b\u{200c}c");
     }
 }

@@ -44,12 +44,17 @@ const NAMES: [Field; 2] = [Field::FirstName, Field::LastName];
 
 impl ToldNames {
     /// What is to be remembered where `values` were agreed on.
-    pub fn seen(&self, values: &Values) -> NamesSeen {
+    pub fn names_seen(&self, values: &Values) -> NamesSeen {
         let is_same = NAMES.iter().zip(&self.by_whole).all(|(field, name)| values[*field] == *name);
-        NamesSeen { parts: self.parts, whole: self.whole, is_same, told: Some(self.told()) }
+        NamesSeen {
+            parts: self.parts,
+            whole: self.whole,
+            is_same,
+            told: Some(self.told_fingerprint()),
+        }
     }
 
-    fn told(&self) -> Fingerprint {
+    fn told_fingerprint(&self) -> Fingerprint {
         Fingerprint::of(self.by_whole.join("\u{1f}").as_bytes())
     }
 
@@ -75,19 +80,20 @@ impl ToldNames {
             return false;
         }
         let is_agreed =
-            NAMES.iter().all(|field| canon.same(*field, &values[*field], &agreed[*field]));
+            NAMES.iter().all(|field| canon.means_same(*field, &values[*field], &agreed[*field]));
         if is_agreed && self.is_shortened(values) {
             return false;
         }
         // A form of address that comes to a whole makes it no other name.
-        if self.whole == seen.whole || seen.told == Some(self.told()) {
-            return both.all(|(field, name)| canon.same(*field, name, &agreed[*field]));
+        if self.whole == seen.whole || seen.told == Some(self.told_fingerprint()) {
+            return both.all(|(field, name)| canon.means_same(*field, name, &agreed[*field]));
         }
         // A whole that has always said something else, such as a nickname, is no name unless
         // it shares one.
         seen.is_same
-            || both
-                .any(|(field, name)| !name.is_empty() && canon.same(*field, name, &values[*field]))
+            || both.any(|(field, name)| {
+                !name.is_empty() && canon.means_same(*field, name, &values[*field])
+            })
     }
 
     /// First and last name by the whole, by their fields.

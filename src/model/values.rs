@@ -21,7 +21,7 @@ pub struct Values([EcoString; 8]);
 impl Values {
     /// The same values with every field outside `fields` blank.
     #[must_use]
-    pub fn only(&self, fields: FieldSet) -> Values {
+    pub fn only_fields(&self, fields: FieldSet) -> Values {
         let mut values = Values::default();
         for field in fields.iter() {
             values[field].clone_from(&self[field]);
@@ -40,7 +40,7 @@ impl Values {
     }
 
     /// The fields that are not blank.
-    pub fn filled(&self) -> FieldSet {
+    pub fn filled_fields(&self) -> FieldSet {
         Field::ALL.into_iter().filter(|field| !self[*field].trim().is_empty()).collect()
     }
 
@@ -58,7 +58,7 @@ impl Values {
 
     /// These values after `changes`.
     #[must_use]
-    pub fn with(&self, changes: &[Change]) -> Values {
+    pub fn with_changes(&self, changes: &[FieldChange]) -> Values {
         let mut values = self.clone();
         for change in changes {
             values[change.field].clone_from(&change.to);
@@ -93,7 +93,7 @@ impl<T: Into<EcoString>> FromIterator<(Field, T)> for Values {
 
 impl fmt::Debug for Values {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Values{:?}", self.filled())
+        write!(f, "Values{:?}", self.filled_fields())
     }
 }
 
@@ -110,8 +110,8 @@ impl Serialize for Values {
 
 impl<'de> Deserialize<'de> for Values {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Values, D::Error> {
-        struct Fields;
-        impl<'de> Visitor<'de> for Fields {
+        struct ValuesVisitor;
+        impl<'de> Visitor<'de> for ValuesVisitor {
             type Value = Values;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -126,13 +126,13 @@ impl<'de> Deserialize<'de> for Values {
                 Ok(values)
             }
         }
-        deserializer.deserialize_map(Fields)
+        deserializer.deserialize_map(ValuesVisitor)
     }
 }
 
 /// One field that gets another text.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Change {
+pub struct FieldChange {
     /// The field that changes.
     pub field: Field,
     /// Its text before; empty for a blank.
@@ -141,19 +141,19 @@ pub struct Change {
     pub to: EcoString,
 }
 
-impl Change {
+impl FieldChange {
     /// Whether it takes a value away and puts none in its place.
-    pub fn clears(&self) -> bool {
+    pub fn clears_value(&self) -> bool {
         self.to.trim().is_empty() && !self.from.trim().is_empty()
     }
 
     /// Whether it puts another value in the place of one.
-    pub fn replaces(&self) -> bool {
+    pub fn replaces_value(&self) -> bool {
         !self.to.trim().is_empty() && !self.from.trim().is_empty()
     }
 }
 
-impl fmt::Debug for Change {
+impl fmt::Debug for FieldChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Change({})", self.field)
     }
@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn a_company_alone_does_not_identify_a_person() {
-        assert!(ada().only([Field::Company].into_iter().collect()).lacks_identity());
+        assert!(ada().only_fields([Field::Company].into_iter().collect()).lacks_identity());
         assert!(!ada().lacks_identity());
     }
 }

@@ -4,14 +4,15 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Change, DecidedBy, Field, Fingerprint, LinqId, Side, Timestamp, Values};
+use super::{DecidedBy, Field, FieldChange, Fingerprint, LinqId, Side, Timestamp, Values};
 
 /// Something that waits for a person, as a run left it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Waiting {
     /// Stands for exactly this: with other values on either side it is another one,
     /// and what was decided about this does not hold for that.
-    pub what: Fingerprint,
+    #[serde(rename = "what")]
+    pub question_id: Fingerprint,
     /// What sort it is.
     pub kind: WaitingKind,
     /// The contact in Linq, if it is known.
@@ -65,14 +66,14 @@ pub enum WaitingKind {
         /// The side that would lose the value.
         side: Side,
         /// The field and its value.
-        change: Change,
+        change: FieldChange,
     },
     /// Changing a field on this side, as one of many such changes.
     HeldChange {
         /// The side whose value would be replaced.
         side: Side,
         /// The field and both values.
-        change: Change,
+        change: FieldChange,
     },
     /// A field, or all of a record, cannot be synchronised as it is.
     Rejected {
@@ -113,7 +114,7 @@ impl WaitingKind {
     }
 
     /// The edit that the guard holds back from `side`, if it is one.
-    pub fn edit_on(&self, side: Side) -> Option<&Change> {
+    pub fn edit_on(&self, side: Side) -> Option<&FieldChange> {
         match self {
             WaitingKind::HeldClearing { side: of, change }
             | WaitingKind::HeldChange { side: of, change } => (*of == side).then_some(change),
@@ -125,8 +126,8 @@ impl WaitingKind {
     }
 
     /// What the guard calls `change` on `side`: a clearing, or else a change.
-    pub fn of_held(side: Side, change: Change) -> WaitingKind {
-        if change.clears() {
+    pub fn of_held(side: Side, change: FieldChange) -> WaitingKind {
+        if change.clears_value() {
             WaitingKind::HeldClearing { side, change }
         } else {
             WaitingKind::HeldChange { side, change }
@@ -187,7 +188,7 @@ impl Decided {
 
 impl fmt::Debug for Waiting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Waiting({:?}, {:?})", self.what, self.kind)
+        write!(f, "Waiting({:?}, {:?})", self.question_id, self.kind)
     }
 }
 

@@ -28,7 +28,7 @@ impl<'a> Who<'a> {
     }
 
     /// Whether this is about the named contact.
-    pub fn is(&self, waiting: &Waiting) -> bool {
+    pub fn is_meant(&self, waiting: &Waiting) -> bool {
         let place = [&waiting.source_key, &waiting.label];
         place.into_iter().flatten().any(|name| self.is_place(name))
             || self.is_contact(waiting.linq_id, &waiting.person)
@@ -43,7 +43,7 @@ impl<'a> Who<'a> {
     pub fn is_contact(&self, id: Option<LinqId>, person: &Values) -> bool {
         let email = &person[Field::Email];
         (self.linq_id.is_some() && self.linq_id == id)
-            || (self.text.contains('@') && self.canon.same(Field::Email, email, self.text))
+            || (self.text.contains('@') && self.canon.means_same(Field::Email, email, self.text))
             || (self.phone.is_some() && self.phone == self.canon.phone_key(person))
     }
 }
@@ -82,7 +82,7 @@ mod tests {
     #[test]
     fn somebody_is_named_by_id_e_mail_phone_key_or_row() {
         let waiting = Waiting {
-            what: Fingerprint::of(b"it"),
+            question_id: Fingerprint::of(b"it"),
             kind: WaitingKind::HeldDeletion { side: Side::Linq },
             linq_id: Some(LinqId(4_100_004)),
             source_key: Some("E-17".to_owned()),
@@ -98,7 +98,7 @@ mod tests {
             value: None,
             cell: None,
         };
-        let is = |text| Who::new(text, Canon::new(Region::US)).is(&waiting);
+        let is = |text| Who::new(text, Canon::new(Region::US)).is_meant(&waiting);
         for name in
             ["4100004", "NOOR@harbour.example", "+1 415 555 2671", "E-17", "row:6", " row:6 "]
         {

@@ -124,7 +124,7 @@ impl Situation {
             let mut count = 0;
             state.each_waiting(&[kind], |waiting| {
                 count += 1;
-                let digest = waiting.what.to_hex().chars().take(DIGITS).collect();
+                let digest = waiting.question_id.to_hex().chars().take(DIGITS).collect();
                 let all = if is_held { &mut situation.held } else { &mut situation.attention };
                 all.insert(digest);
                 Ok::<(), StateError>(())

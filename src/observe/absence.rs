@@ -12,7 +12,6 @@ use std::pin::pin;
 use chrono::TimeDelta;
 use futures_util::stream::{self, Stream, StreamExt};
 
-use crate::gauge::Stage;
 use crate::linq::{Client, Fetched, LinqError, Lookup};
 use crate::mirror::{NotFound, State, StateError};
 use crate::model::{
@@ -20,7 +19,8 @@ use crate::model::{
     SourceRecord, Timestamp, Values, WaitingKind,
 };
 use crate::plan::{Incomplete, LinqSide, Outlook};
-use crate::source::Reading;
+use crate::progress::ProgressStage;
+use crate::source::SourceReading;
 
 /// How many contacts are asked for at most to see whether any still answers.
 pub(super) const CONTROLS: usize = 5;
@@ -37,7 +37,7 @@ const MINUTES: i64 = 10;
 
 /// Contacts of links that a listing lacks.
 #[derive(Default)]
-pub(super) struct Missing {
+pub(super) struct MissingContacts {
     pub(super) linked: Vec<LinqId>,
     /// Those of them whose record is not as it was, or is gone as well, and those who may
     /// have been created again under another id: something else is due for them than a
@@ -54,27 +54,27 @@ pub(super) struct Missing {
 
 /// Who is missing from a listing that `shown` these, and those of the pairs `resting` that are
 /// `at_rest`; `reading` is the source's.
-pub(super) fn missing(
+pub(super) fn find_missing(
     state: &State,
     canon: Canon,
-    reading: &Reading,
+    reading: &SourceReading,
     resting: &Resting,
     shown: &BTreeMap<LinqId, Fetched>,
     at_rest: &Positions,
-) -> Result<Missing, StateError> {
+) -> Result<MissingContacts, StateError> {
     let records: BTreeMap<Fingerprint, &SourceRecord> =
         reading.records.iter().map(|record| (record.fingerprint, record)).collect();
     let contents: BTreeSet<Fingerprint> =
         reading.records.iter().map(|record| record.content).collect();
     let decided = decided_deletions(state)?;
-    let mut missing = Missing::default();
+    let mut missing = MissingContacts::default();
     let links = links_to_judge(state, resting, shown, at_rest)?;
     // The others are listed.
     missing.links =
         resting.len() - links.iter().filter(|link| resting.of_id(link.linq_id).is_some()).count();
     // About whom a question is open but whether it is gone.
-    let waiting: BTreeSet<LinqId> = (state.waiting()?.into_iter())
-        .chain(state.decided()?.into_iter().map(|decided| decided.about))
+    let waiting: BTreeSet<LinqId> = (state.stored_waiting()?.into_iter())
+        .chain(state.stored_decisions()?.into_iter().map(|decided| decided.about))
         .filter(|waiting| !matches!(waiting.kind, WaitingKind::HeldDeletion { .. }))
         .filter_map(|waiting| waiting.linq_id)
         .collect();
@@ -88,14 +88,15 @@ pub(super) fn missing(
                 missing.links += 1;
                 missing.linked.extend(lacks.then_some(id));
                 let is_edited = || link.content.is_some_and(|content| !contents.contains(&content));
-                let newcomers =
-                    || newcomers.get_or_init(|| Newcomers::among(shown, resting, &links, canon));
+                let newcomers = || {
+                    newcomers.get_or_init(|| Newcomers::among_listed(shown, resting, &links, canon))
+                };
                 let is_at_rest = resting.of_id(id).is_some_and(|at| reading.at_rest.contains(at));
                 let is_due = || match records.get(&link.fingerprint) {
                     _ if waiting.contains(&id) => true,
-                    None if is_at_rest => newcomers().has(&link.base.known_values()),
+                    None if is_at_rest => newcomers().has_address(&link.base.known_values()),
                     None => true,
-                    Some(record) => is_edited() || newcomers().has(&record.values),
+                    Some(record) => is_edited() || newcomers().has_address(&record.values),
                 };
                 missing.changed.extend((lacks && is_due()).then_some(id));
             }
@@ -118,7 +119,7 @@ fn links_to_judge(
     if resting.is_empty() {
         return state.links();
     }
-    let mut ids = state.restless()?;
+    let mut ids = state.unrested_contacts()?;
     ids.extend(
         (0..resting.len()).filter(|at| !at_rest.contains(*at)).map(|at| resting.linq_id(at)),
     );
@@ -133,7 +134,7 @@ struct Newcomers {
 }
 
 impl Newcomers {
-    fn among(
+    fn among_listed(
         shown: &BTreeMap<LinqId, Fetched>,
         resting: &Resting,
         links: &[Link],
@@ -142,18 +143,20 @@ impl Newcomers {
         let linked: BTreeSet<LinqId> = links.iter().map(|link| link.linq_id).collect();
         let is_linked = |id: &LinqId| linked.contains(id) || resting.of_id(*id).is_some();
         let new = shown.iter().filter(|(id, _)| !is_linked(id));
-        let addresses = new.flat_map(|(_, one)| addresses(&one.contact.values, canon)).collect();
+        let addresses =
+            new.flat_map(|(_, one)| canonical_addresses(&one.contact.values, canon)).collect();
         Newcomers { canon, addresses }
     }
 
     /// Whether one of them has an address of `values`.
-    fn has(&self, values: &Values) -> bool {
+    fn has_address(&self, values: &Values) -> bool {
         !self.addresses.is_empty()
-            && addresses(values, self.canon).any(|address| self.addresses.contains(&address))
+            && canonical_addresses(values, self.canon)
+                .any(|address| self.addresses.contains(&address))
     }
 }
 
-fn addresses(values: &Values, canon: Canon) -> impl Iterator<Item = String> {
+fn canonical_addresses(values: &Values, canon: Canon) -> impl Iterator<Item = String> {
     canon.email_key(values).into_iter().chain(canon.phone_key(values))
 }
 
@@ -162,16 +165,16 @@ fn addresses(values: &Values, canon: Canon) -> impl Iterator<Item = String> {
 fn decided_deletions(state: &State) -> Result<BTreeSet<LinqId>, StateError> {
     let is_deletion =
         |decided: &Decided| decided.about.kind == WaitingKind::HeldDeletion { side: Side::Source };
-    let decided = state.decided()?.into_iter().filter(is_deletion);
+    let decided = state.stored_decisions()?.into_iter().filter(is_deletion);
     Ok(decided.filter_map(|decided| decided.about.linq_id).collect())
 }
 
-impl Missing {
+impl MissingContacts {
     /// Asks for each that is missing; where they are too many, only for those for which
     /// something else is due than a deletion that waits. That one does not exist counts only if somebody
     /// who was listed just now still answers; where nobody at all is listed any more,
     /// only what a person vouches for is asked for, and their word counts instead.
-    pub(super) async fn ask(
+    pub(super) async fn ask_by_id(
         &self,
         client: &Client,
         listed: &[LinqId],
@@ -179,16 +182,16 @@ impl Missing {
         side: &mut LinqSide,
     ) -> Result<(), LinqError> {
         let mut absent = BTreeSet::new();
-        let Missing { linked, changed, released, vouched_for, .. } = self;
-        let unvouched: Vec<LinqId> = if side.unasked {
+        let MissingContacts { linked, changed, released, vouched_for, .. } = self;
+        let unvouched: Vec<LinqId> = if side.too_many_to_confirm {
             changed.clone()
         } else {
             linked.iter().chain(released).copied().collect()
         };
         let missing = unvouched.len() + vouched_for.len();
-        client.gauge().begin(Stage::Asking, u64::try_from(missing).ok());
+        client.progress().begin_stage(ProgressStage::Asking, u64::try_from(missing).ok());
         let asked = unvouched.iter().chain(vouched_for).copied();
-        let mut answers = pin!(each(client, asked));
+        let mut answers = pin!(fetch_each(client, asked));
         while let Some((id, lookup)) = answers.next().await {
             match lookup {
                 // This one may not be looked at: it proves nothing about anybody.
@@ -208,11 +211,11 @@ impl Missing {
             return Ok(());
         }
         let nobody_to_ask = listed.is_empty() && unvouched.is_empty();
-        let answer = somebody_answers(client, listed).await?;
+        let answer = known_contact_answers(client, listed).await?;
         if nobody_to_ask || answer.is_some() {
             side.gone = absent;
         } else {
-            side.nobody_answers = true;
+            side.control_failed = true;
         }
         // What it has by now is newer than the listing.
         shown.extend(answer.map(|fetched| (fetched.contact.id, fetched)));
@@ -231,11 +234,11 @@ impl Missing {
         shown: &mut BTreeMap<LinqId, Fetched>,
         side: &mut LinqSide,
     ) -> Result<BTreeSet<LinqId>, LinqError> {
-        if !few && self.linked.len() > FEW.allows(self.links) {
+        if !few && self.linked.len() > FEW.allowed_of(self.links) {
             return Ok(BTreeSet::new());
         }
-        client.gauge().begin(Stage::Asking, u64::try_from(self.linked.len()).ok());
-        let mut answers = pin!(each(client, self.linked.iter().copied()));
+        client.progress().begin_stage(ProgressStage::Asking, u64::try_from(self.linked.len()).ok());
+        let mut answers = pin!(fetch_each(client, self.linked.iter().copied()));
         while let Some((id, lookup)) = answers.next().await {
             match lookup {
                 Err(error) if error.rejection().is_some() => {}
@@ -244,25 +247,25 @@ impl Missing {
                     shown.insert(id, *fetched);
                 }
                 Ok(Lookup::Absent) => {
-                    side.elusive.insert(id);
+                    side.absence_unconfirmed.insert(id);
                 }
                 Ok(Lookup::Unproven(_)) => {}
             }
         }
-        if side.elusive.is_empty() {
+        if side.absence_unconfirmed.is_empty() {
             return Ok(BTreeSet::new());
         }
-        let Some(answer) = somebody_answers(client, listed).await? else {
+        let Some(answer) = known_contact_answers(client, listed).await? else {
             return Ok(BTreeSet::new());
         };
         shown.insert(answer.contact.id, answer);
-        Ok(side.elusive.clone())
+        Ok(side.absence_unconfirmed.clone())
     }
 }
 
 /// Takes those for gone who were asked for in vain in enough runs over enough time, and says
 /// so: no listing was complete, because contacts came and went while it was read.
-pub(super) fn settle_elusive(
+pub(super) fn settle_unconfirmed(
     side: &mut LinqSide,
     not_found: &BTreeMap<LinqId, NotFound>,
     now: Timestamp,
@@ -272,7 +275,7 @@ pub(super) fn settle_elusive(
     let is_proof =
         |one: &&NotFound| one.runs >= RUNS && (now - one.since) >= TimeDelta::minutes(MINUTES);
     let proven: Vec<(LinqId, NotFound)> = side
-        .elusive
+        .absence_unconfirmed
         .iter()
         .filter_map(|id| Some((*id, *not_found.get(id).filter(is_proof)?)))
         .collect();
@@ -287,24 +290,24 @@ pub(super) fn settle_elusive(
         incomplete.why
     ));
     for (id, _) in proven {
-        side.elusive.remove(&id);
+        side.absence_unconfirmed.remove(&id);
         side.gone.insert(id);
     }
 }
 
 /// Asks for contacts by their ids, several at a time.
-fn each(
+fn fetch_each(
     client: &Client,
     ids: impl Iterator<Item = LinqId>,
 ) -> impl Stream<Item = (LinqId, Result<Lookup, LinqError>)> {
     let answers = stream::iter(ids).map(move |id| async move { (id, client.get(id).await) });
     let answers = answers.buffer_unordered(client.settings().concurrency.get());
-    answers.inspect(move |_| client.gauge().advance(1))
+    answers.inspect(move |_| client.progress().advance_by(1))
 }
 
 /// The first of these contacts, which were listed just now, that still answers. One may
 /// have gone meanwhile like those that are asked for; all of them have not.
-async fn somebody_answers(
+async fn known_contact_answers(
     client: &Client,
     listed: &[LinqId],
 ) -> Result<Option<Fetched>, LinqError> {
@@ -330,10 +333,10 @@ mod tests {
             incomplete: Some(Incomplete { why: "it moves".to_owned(), outlook }),
             gone: BTreeSet::new(),
             at_rest: Positions::default(),
-            elusive: [LinqId(7)].into(),
+            absence_unconfirmed: [LinqId(7)].into(),
             notices: Vec::new(),
-            unasked: false,
-            nobody_answers: false,
+            too_many_to_confirm: false,
+            control_failed: false,
             known_since: BTreeMap::new(),
         }
     }
@@ -351,10 +354,10 @@ mod tests {
         ] {
             let mut side = side(outlook);
             let known = NotFound { since: at(0), runs };
-            settle_elusive(&mut side, &[(LinqId(7), known)].into(), at(minute));
+            settle_unconfirmed(&mut side, &[(LinqId(7), known)].into(), at(minute));
             let told = side.notices.concat();
             assert_eq!(side.gone.contains(&LinqId(7)), is_gone, "{runs} {minute}");
-            assert_eq!(side.elusive.is_empty(), is_gone, "{runs} {minute}");
+            assert_eq!(side.absence_unconfirmed.is_empty(), is_gone, "{runs} {minute}");
             assert_eq!(told.contains(&format!("in {runs} runs")), is_gone, "{told}");
         }
     }

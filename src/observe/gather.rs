@@ -10,62 +10,66 @@ use crate::mirror::{State, StateError};
 use crate::model::{
     Field, Link, LinqId, Policy, Positions, RecordIndex, Resting, Side, Unreadable,
 };
-use crate::plan::{Holders, Observation, agreed_on, much_edited, wanted};
-use crate::source::{Reading, Source};
+use crate::plan::{Observation, RestingHolders, agreed_on, much_edited, wanted_in_plan};
+use crate::source::{Source, SourceReading};
 
 /// What is read from where.
 pub(super) struct Gathering<'a> {
     pub(super) state: &'a State,
     pub(super) source: &'a dyn Source,
-    pub(super) reading: &'a Reading,
+    pub(super) reading: &'a SourceReading,
     pub(super) resting: &'a Resting,
 }
 
 impl Gathering<'_> {
     /// Adds to what was `seen`, of which the records and contacts are those that are not at
     /// rest, the links that are not, and both halves of their pairs.
-    pub(super) fn restless(&self, seen: &mut Observation) -> Result<(), StateError> {
+    pub(super) fn add_restless(&self, seen: &mut Observation) -> Result<(), StateError> {
         // Not both of them in memory at once, the old ones and the new ones.
         seen.links = Vec::new();
         if self.resting.is_empty() {
             seen.links = self.state.links()?;
             return Ok(());
         }
-        let mut ids = self.state.restless()?;
+        let mut ids = self.state.unrested_contacts()?;
         for at in 0..self.resting.len() {
             let id = self.resting.linq_id(at);
             if !self.is_at_rest(at, seen) || seen.linq.contacts.contains_key(&id) {
                 ids.insert(id);
             }
         }
-        self.add(seen, &ids)
+        self.add_pairs(seen, &ids)
     }
 
     /// Adds whoever else is to be in a plan of what was `seen`, and counts the others.
-    pub(super) fn others(&self, seen: &mut Observation, policy: &Policy) -> Result<(), StateError> {
+    pub(super) fn add_others(
+        &self,
+        seen: &mut Observation,
+        policy: &Policy,
+    ) -> Result<(), StateError> {
         if self.resting.is_empty() {
             return Ok(());
         }
         let mut left: BTreeSet<LinqId> = seen.links.iter().map(|link| link.linq_id).collect();
-        let wanted = wanted(seen, policy.canon);
+        let wanted = wanted_in_plan(seen, policy.canon);
         let mut further: BTreeSet<LinqId> = wanted.contacts;
         if !wanted.marks.is_empty() {
             further.extend(self.state.resting_with(|mark| wanted.marks.contains(&mark))?);
         }
         further.retain(|id| !left.contains(id) && self.resting.of_id(*id).is_some());
-        self.add(seen, &further)?;
+        self.add_pairs(seen, &further)?;
         left.extend(further);
         for at in 0..self.resting.len() {
             // A pair that is no more was not at rest when it ended.
             if self.is_at_rest(at, seen) && !left.contains(&self.resting.linq_id(at)) {
-                seen.census.add(self.resting.counted(at));
+                seen.census.count_pair(self.resting.counted_at(at));
             }
         }
         Ok(())
     }
 
     /// Adds whose the values are of those who are at rest, where it matters.
-    pub(super) fn holders(
+    pub(super) fn add_holders(
         &self,
         seen: &mut Observation,
         policy: &Policy,
@@ -78,7 +82,7 @@ impl Gathering<'_> {
             return Ok(());
         }
         let planned: BTreeSet<LinqId> = seen.links.iter().map(|link| link.linq_id).collect();
-        let mut holders: BTreeMap<(Side, Field), Holders> = BTreeMap::new();
+        let mut holders: BTreeMap<(Side, Field), RestingHolders> = BTreeMap::new();
         self.state.each_link_at_rest(|link: &Link| {
             if planned.contains(&link.linq_id) {
                 return;
@@ -86,24 +90,24 @@ impl Gathering<'_> {
             for (side, field) in &fields {
                 if let Some(text) = agreed_on(link, *side, *field) {
                     let holders = holders.entry((*side, *field)).or_default();
-                    holders.add(*field, text, policy.canon);
+                    holders.add_value(*field, text, policy.canon);
                 }
             }
         })?;
-        holders.values_mut().for_each(Holders::sort);
+        holders.values_mut().for_each(RestingHolders::sort_values);
         seen.census.holders = holders;
         Ok(())
     }
 
     /// Whether both halves of the pair at `at` are as they were.
     fn is_at_rest(&self, at: usize, seen: &Observation) -> bool {
-        let Reading { at_rest, doubled, .. } = self.reading;
+        let SourceReading { at_rest, doubled, .. } = self.reading;
         seen.linq.at_rest.contains(at) && at_rest.contains(at) && !doubled.contains(at)
     }
 
     /// Adds the pairs of these contacts: links, records and contacts that are not there yet.
     /// What was linked when the run began is there whole, whatever became of the link.
-    fn add(&self, seen: &mut Observation, ids: &BTreeSet<LinqId>) -> Result<(), StateError> {
+    fn add_pairs(&self, seen: &mut Observation, ids: &BTreeSet<LinqId>) -> Result<(), StateError> {
         if ids.is_empty() {
             return Ok(());
         }

@@ -29,11 +29,11 @@ pub(crate) fn keep_records(
         records_of_links(seen, policy).into_iter().collect();
     records.retain(|link, _| linked.contains(link));
     let there: Vec<RecordIndex> = seen.source.records.iter().map(|record| record.index).collect();
-    let beside = source.beside(&there);
+    let beside = source.records_beside(&there);
     for (at, record) in &beside {
-        records.entry(resting.link(*at)).or_insert(record);
+        records.entry(resting.link_id(*at)).or_insert(record);
     }
-    let stamps = records.iter().map(|(link, record)| (*link, source.stamp(record.index)));
+    let stamps = records.iter().map(|(link, record)| (*link, source.record_stamp(record.index)));
     let there: BTreeMap<LinkId, Fingerprint> = stamps.collect();
     let mut read = |link: LinkId| {
         let record = records.get(&link)?;

@@ -1,16 +1,16 @@
 //! Reads Linq and the state into what a plan is made from.
 //!
 //! Owns what was seen, and the evidence that somebody is gone (`absence`), that a
-//! field is not shown (`unshown`), or that somebody who was deleted is shown still
-//! (`ghosts`). Writes nothing but the mirror. Leaves every decision
+//! field is not shown (`omitted_fields`), or that somebody who was deleted is shown still
+//! (`deleted_but_listed`). Writes nothing but the mirror. Leaves every decision
 //! to [`crate::plan`].
 
 mod absence;
+mod confirm_listing;
+mod deleted_but_listed;
 mod gather;
-mod ghosts;
 mod keep;
-mod twice;
-mod unshown;
+mod omitted_fields;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,22 +18,23 @@ use chrono::TimeDelta;
 
 use crate::linq::{Client, Completeness, Fetched, LinqError, Listing, walk};
 use crate::mirror::{
-    IntentKind, IntentState, LinkKey, Rejection, RepeatedWrite, Shown, State, StateError,
+    IntentKind, IntentState, LinkKey, RepeatedWrite, ShownContact, State, StateError,
+    StoredRejection,
 };
 use crate::model::{
     Field, FieldSet, Fingerprint, Link, LinkStatus, LinqContact, LinqId, Meaning, Policy,
-    Positions, Records, Resting, RunId, Scope, Sends, Side, SourceRecord, Timestamp,
+    Positions, Resting, RunId, Scope, Sends, Side, SourceRecord, SourceRecords, Timestamp,
 };
 use crate::plan::{
     Census, DoubtfulCreate, HalfAdded, Hold, Ignoring, Incomplete, LinqSide, Observation, Outlook,
-    RecentDeletions, RecentEdits, Refusal, SourceSide, Written, choose, ignore, read_composed,
-    unwritable_of, worth_asking,
+    RecentDeletions, RecentEdits, Refusal, RepeatedValue, SourceSide, choose_values, ignore,
+    read_composed, unwritable_of, worth_asking,
 };
-use crate::source::{Reading, Source};
-use absence::{CONTROLS, Missing, missing, settle_elusive};
+use crate::source::{Source, SourceReading};
+use absence::{CONTROLS, MissingContacts, find_missing, settle_unconfirmed};
+pub(crate) use confirm_listing::{confirm_listing, creates_unfindable};
 use gather::Gathering;
 pub(crate) use keep::keep_records;
-pub(crate) use twice::{creates_unfindable, look_twice};
 
 /// The sliding time over which deletions are counted.
 const DAY: TimeDelta = TimeDelta::hours(24);
@@ -60,12 +61,12 @@ pub async fn read_linq(
     client: &Client,
     state: &State,
     policy: &Policy,
-    reading: &Reading,
+    reading: &SourceReading,
     resting: &Resting,
     run: RunId,
     now: Timestamp,
 ) -> Result<LinqSide, ObserveError> {
-    let others = linked(state, resting)?;
+    let others = linked_contacts(state, resting)?;
     let all_seen = |seen: &Listing| {
         let is_shown =
             |at| seen.at_rest.contains(at) || seen.contacts.contains_key(&resting.linq_id(at));
@@ -73,7 +74,7 @@ pub async fn read_linq(
     };
     let Listing { contacts: mut shown, mut at_rest, mentioned, completeness } =
         walk(client, resting, all_seen).await?;
-    unshown::complete(client, state, mentioned, &mut shown).await?;
+    omitted_fields::complete_omitted(client, state, mentioned, &mut shown).await?;
     // What was completed may be as it was.
     shown.retain(|_, fetched| {
         let same = resting.of_contact(&fetched.contact);
@@ -85,7 +86,7 @@ pub async fn read_linq(
             None => true,
         }
     });
-    ghosts::leave_out(client, state, now - DAY, &mut shown).await?;
+    deleted_but_listed::leave_out_deleted(client, state, now - DAY, &mut shown).await?;
     let mut side = LinqSide {
         incomplete: match completeness {
             Completeness::Complete => None,
@@ -96,7 +97,7 @@ pub async fn read_linq(
         },
         ..LinqSide::default()
     };
-    let missing = missing(state, policy.canon, reading, resting, &shown, &at_rest)?;
+    let missing = find_missing(state, policy.canon, reading, resting, &shown, &at_rest)?;
     let listed: Vec<LinqId> = (shown.keys().copied())
         .chain(at_rest.iter().map(|at| resting.linq_id(at)))
         .take(CONTROLS)
@@ -106,13 +107,13 @@ pub async fn read_linq(
     if side.incomplete.is_some() {
         let in_vain = missing.look_for_few(client, few, &listed, &mut shown, &mut side).await?;
         let not_found = state.count_not_found(run, now, &in_vain)?;
-        settle_elusive(&mut side, &not_found, now);
+        settle_unconfirmed(&mut side, &not_found, now);
     } else {
         state.count_not_found(run, now, &BTreeSet::new())?;
-        side.unasked = !few;
-        missing.ask(client, &listed, &mut shown, &mut side).await?;
+        side.too_many_to_confirm = !few;
+        missing.ask_by_id(client, &listed, &mut shown, &mut side).await?;
     }
-    store(state, run, now, &shown, &side)?;
+    store_shown(state, run, now, &shown, &side)?;
     side.contacts = shown.into_iter().map(|(id, fetched)| (id, fetched.contact)).collect();
     side.at_rest = at_rest;
     Ok(side)
@@ -130,8 +131,8 @@ pub async fn read_named(
     resting: &Resting,
     named: &BTreeSet<LinqId>,
 ) -> Result<LinqSide, ObserveError> {
-    let mut others = state.restless()?;
-    others.extend(state.unlinked()?);
+    let mut others = state.unrested_contacts()?;
+    others.extend(state.unlinked_ids()?);
     others.retain(|id| !named.contains(id));
     let mut side = LinqSide {
         contacts: state.contacts_of(others)?,
@@ -146,8 +147,9 @@ pub async fn read_named(
         side.at_rest.remove(at);
     }
     let mut shown = BTreeMap::new();
-    let missing = Missing { linked: named.iter().copied().collect(), ..Missing::default() };
-    missing.ask(client, &listed, &mut shown, &mut side).await?;
+    let missing =
+        MissingContacts { linked: named.iter().copied().collect(), ..MissingContacts::default() };
+    missing.ask_by_id(client, &listed, &mut shown, &mut side).await?;
     for (id, fetched) in shown {
         side.contacts.insert(id, fetched.contact);
     }
@@ -155,20 +157,20 @@ pub async fn read_named(
 }
 
 /// The contacts that are kept the same and are not among those at rest.
-fn linked(state: &State, resting: &Resting) -> Result<BTreeSet<LinqId>, StateError> {
+fn linked_contacts(state: &State, resting: &Resting) -> Result<BTreeSet<LinqId>, StateError> {
     if resting.is_empty() {
         let is_linked = |link: &LinkKey| link.status == LinkStatus::Linked;
         let links = state.link_keys()?;
         return Ok(links.iter().filter(|link| is_linked(link)).map(|link| link.linq_id).collect());
     }
     let is_linked = |link: &Link| link.status == LinkStatus::Linked;
-    let links = state.links_of(&state.restless()?)?;
+    let links = state.links_of(&state.unrested_contacts()?)?;
     Ok(links.iter().filter(|link| is_linked(link)).map(|link| link.linq_id).collect())
 }
 
 /// Brings the mirror up to what Linq showed. Contacts that are not listed and not
 /// linked are forgotten; linked ones stay until their deletion is settled.
-fn store(
+fn store_shown(
     state: &State,
     run: RunId,
     now: Timestamp,
@@ -179,17 +181,19 @@ fn store(
     let changed = shown
         .values()
         .filter(|fetched| {
-            mirrored.get(&fetched.contact.id).is_none_or(|known| differs(known, &fetched.contact))
+            mirrored
+                .get(&fetched.contact.id)
+                .is_none_or(|known| differs_from_mirror(known, &fetched.contact))
         })
-        .map(|fetched| Shown { contact: &fetched.contact, raw: &fetched.raw });
-    let changed: Vec<Shown<'_>> = changed.collect();
+        .map(|fetched| ShownContact { contact: &fetched.contact, raw: &fetched.raw });
+    let changed: Vec<ShownContact<'_>> = changed.collect();
     if !changed.is_empty() {
         state.store_contacts(run, now, changed)?;
     }
     if side.incomplete.is_some() {
         return Ok(());
     }
-    let mut unlisted = state.unlinked()?;
+    let mut unlisted = state.unlinked_ids()?;
     unlisted.retain(|id| !shown.contains_key(id));
     if !unlisted.is_empty() {
         state.forget_contacts(&unlisted.into_iter().collect::<Vec<LinqId>>())?;
@@ -199,7 +203,7 @@ fn store(
 
 /// Whether the mirror should store a contact anew. It keeps instants to the
 /// millisecond.
-fn differs(known: &LinqContact, shown: &LinqContact) -> bool {
+fn differs_from_mirror(known: &LinqContact, shown: &LinqContact) -> bool {
     let millis = |at: Option<Timestamp>| at.map(|at| at.timestamp_millis());
     known.values != shown.values || millis(known.updated_at) != millis(shown.updated_at)
 }
@@ -211,7 +215,7 @@ pub struct SourceRead<'a> {
     /// Where it was read.
     pub source: &'a dyn Source,
     /// What was read.
-    pub reading: &'a Reading,
+    pub reading: &'a SourceReading,
     /// The pairs that were at rest before.
     pub resting: &'a Resting,
 }
@@ -229,11 +233,11 @@ pub fn observation(
     now: Timestamp,
 ) -> Result<Observation, StateError> {
     let SourceRead { source, reading, resting } = read;
-    let waiting = state.waiting()?;
+    let waiting = state.stored_waiting()?;
     let (doubtful, half_added) = open_intents(state)?;
     let rejections = state.rejections()?;
-    let refusal = |one: Rejection| {
-        let Rejection { fingerprint, fields, reason, at, .. } = one;
+    let refusal = |one: StoredRejection| {
+        let StoredRejection { fingerprint, fields, reason, at, .. } = one;
         (fingerprint, Refusal { fields, reason, at })
     };
     let mut seen = Observation {
@@ -244,7 +248,7 @@ pub fn observation(
             only: reading.only.clone(),
             records: reading.records.clone(),
             unreadable: reading.unreadable.clone(),
-            known_nobodies: state.nobodies()?,
+            known_nobodies: state.unidentifiable_records()?,
             keeps_ids: reading.keeps_ids,
             read_only: reading.read_only.clone(),
             notices: reading.notices.clone(),
@@ -257,13 +261,13 @@ pub fn observation(
         refused: rejections.into_iter().map(refusal).collect(),
         unwritable: waiting.iter().filter_map(unwritable_of).collect(),
         written: BTreeMap::new(),
-        decisions: state.decided()?.into_iter().collect(),
+        decisions: state.stored_decisions()?.into_iter().collect(),
         recent_deletions: RecentDeletions {
             source: state.deletions_since(Side::Source, now - DAY)?,
             linq: state.deletions_since(Side::Linq, now - DAY)?,
         },
         recent_edits: recent_edits(state, now - DAY)?,
-        held: waiting.into_iter().filter_map(Hold::of).collect(),
+        held: waiting.into_iter().filter_map(Hold::from_waiting).collect(),
         ignoring: Ignoring::default(),
         changed_meaning: None,
     };
@@ -273,13 +277,13 @@ pub fn observation(
         seen.linq.known_since = state.known_since()?;
     }
     let gathering = Gathering { state, source, reading, resting };
-    gathering.restless(&mut seen)?;
-    gathering.others(&mut seen, policy)?;
-    choose(&mut seen, policy);
+    gathering.add_restless(&mut seen)?;
+    gathering.add_others(&mut seen, policy)?;
+    choose_values(&mut seen, policy);
     read_composed(&mut seen, policy);
     ignore(&mut seen, ignored, policy);
-    gathering.holders(&mut seen, policy)?;
-    seen.written = written(state, &seen)?;
+    gathering.add_holders(&mut seen, policy)?;
+    seen.written = repeated_values(state, &seen)?;
     Ok(seen)
 }
 
@@ -294,7 +298,7 @@ pub fn see_again(
     seen: &mut Observation,
 ) -> Result<(), StateError> {
     // Not both of them in memory at once, the old ones and the new ones.
-    (seen.links, seen.source.records) = (Vec::new(), Records::default());
+    (seen.links, seen.source.records) = (Vec::new(), SourceRecords::default());
     let contacts = std::mem::take(&mut seen.linq.contacts);
     let linq = LinqSide { contacts, ..seen.linq.clone() };
     let again = observation(state, policy, read, linq, seen.now)?;
@@ -307,10 +311,10 @@ pub fn see_again(
 }
 
 /// What was last written to people who have been changed since.
-fn written(
+fn repeated_values(
     state: &State,
     seen: &Observation,
-) -> Result<BTreeMap<(LinqId, Side, Field), Written>, StateError> {
+) -> Result<BTreeMap<(LinqId, Side, Field), RepeatedValue>, StateError> {
     let records: BTreeSet<Fingerprint> =
         seen.source.records.iter().map(|record| record.fingerprint).collect();
     let mut written = BTreeMap::new();
@@ -324,7 +328,7 @@ fn written(
             continue;
         }
         for RepeatedWrite { side, change, times } in state.last_writes(*linq_id)? {
-            written.insert((*linq_id, side, change.field), Written { change, times });
+            written.insert((*linq_id, side, change.field), RepeatedValue { change, times });
         }
     }
     Ok(written)
@@ -368,7 +372,7 @@ fn open_intents(state: &State) -> Result<(Vec<DoubtfulCreate>, Vec<HalfAdded>), 
 }
 
 /// What the values of `reading` mean, and who takes part.
-pub(crate) fn meaning(policy: &Policy, reading: &Reading) -> Meaning {
+pub(crate) fn reading_meaning(policy: &Policy, reading: &SourceReading) -> Meaning {
     let scope = match &policy.scope {
         Scope::All => "all".to_owned(),
         Scope::Owners(owners) => {
@@ -392,7 +396,7 @@ pub(crate) fn meaning(policy: &Policy, reading: &Reading) -> Meaning {
 
 /// Stands for all that decides what values mean, how they are compared and who takes part:
 /// what was found at rest under another one has to be planned again.
-pub(crate) fn epoch(policy: &Policy, meaning: Option<&Meaning>) -> Fingerprint {
+pub(crate) fn planning_epoch(policy: &Policy, meaning: Option<&Meaning>) -> Fingerprint {
     /// Counted up with each release that compares, reads or plans otherwise than before.
     const COMPARISON: u32 = 1;
     let Policy { canon, direction, field_directions, kept_by_blanks, deletes, scope, .. } = policy;
@@ -413,14 +417,14 @@ fn recent_edits(
     for side in Side::ALL {
         for (id, change) in state.changes_since(side, since)? {
             let edits = recent.entry((side, change.field)).or_default();
-            edits.cleared.extend(change.clears().then_some(id));
-            edits.replaced.extend(change.replaces().then_some(id));
+            edits.cleared.extend(change.clears_value().then_some(id));
+            edits.replaced.extend(change.replaces_value().then_some(id));
         }
     }
     Ok(recent)
 }
 
 /// The record of the source that `index` names.
-pub(crate) fn record(seen: &Observation, index: crate::model::RecordIndex) -> &SourceRecord {
-    seen.source.record(index)
+pub(crate) fn record_at(seen: &Observation, index: crate::model::RecordIndex) -> &SourceRecord {
+    seen.source.record_at(index)
 }

@@ -50,10 +50,10 @@ pub(super) enum Case<'a> {
     /// A contact that waits for an ambiguous record.
     Candidate { contact: &'a LinqContact },
     /// A record that has nothing to recognise a person by.
-    Nobody { record: &'a SourceRecord },
+    Unidentifiable { record: &'a SourceRecord },
     /// Such a record that is new, while a linked one is missing: it may be that
     /// person, with name, e-mail and phone cleared.
-    Suspect { record: &'a SourceRecord },
+    PossiblyCleared { record: &'a SourceRecord },
     /// A contact outside the configured scope.
     OutOfScope { contact: &'a LinqContact },
     /// A record outside the selection of the source, which is not linked.
@@ -113,7 +113,7 @@ impl<'a> LinqHalf<'a> {
 
 impl<'a> Case<'a> {
     /// The link and both halves, if it is a linked pair.
-    pub(super) fn pair(&self) -> Option<(&'a Link, SourceHalf<'a>, LinqHalf<'a>)> {
+    pub(super) fn linked_pair(&self) -> Option<(&'a Link, SourceHalf<'a>, LinqHalf<'a>)> {
         match self {
             Case::Pair { link, source, linq } => Some((link, *source, *linq)),
             Case::Replaced { .. }
@@ -124,8 +124,8 @@ impl<'a> Case<'a> {
             | Case::Ambiguous { .. }
             | Case::Candidate { .. }
             | Case::Copy { .. }
-            | Case::Nobody { .. }
-            | Case::Suspect { .. }
+            | Case::Unidentifiable { .. }
+            | Case::PossiblyCleared { .. }
             | Case::OutOfScope { .. }
             | Case::Unselected { .. }
             | Case::WithoutRecord { .. } => None,
@@ -143,8 +143,8 @@ impl<'a> Case<'a> {
             | Case::Orphan { .. }
             | Case::Candidate { .. }
             | Case::Copy { .. }
-            | Case::Nobody { .. }
-            | Case::Suspect { .. }
+            | Case::Unidentifiable { .. }
+            | Case::PossiblyCleared { .. }
             | Case::OutOfScope { .. }
             | Case::Unselected { .. }
             | Case::WithoutRecord { .. } => None,
@@ -160,8 +160,8 @@ impl<'a> Case<'a> {
             | Case::InSource { record, .. }
             | Case::Ambiguous { record, .. }
             | Case::Copy { record, .. }
-            | Case::Nobody { record }
-            | Case::Suspect { record }
+            | Case::Unidentifiable { record }
+            | Case::PossiblyCleared { record }
             | Case::Unselected { record } => Some(record),
             Case::InLinq { .. }
             | Case::Orphan { .. }
@@ -185,8 +185,8 @@ impl<'a> Case<'a> {
             Case::InSource { .. }
             | Case::Ambiguous { .. }
             | Case::Copy { .. }
-            | Case::Nobody { .. }
-            | Case::Suspect { .. }
+            | Case::Unidentifiable { .. }
+            | Case::PossiblyCleared { .. }
             | Case::Unselected { .. } => None,
         }
     }
@@ -203,8 +203,8 @@ impl<'a> Case<'a> {
             | Case::InLinq { .. }
             | Case::Candidate { .. }
             | Case::Copy { .. }
-            | Case::Nobody { .. }
-            | Case::Suspect { .. }
+            | Case::Unidentifiable { .. }
+            | Case::PossiblyCleared { .. }
             | Case::OutOfScope { .. }
             | Case::Unselected { .. }
             | Case::WithoutRecord { .. } => None,
@@ -225,7 +225,7 @@ pub struct Unaccounted {
 }
 
 /// Checks that every link, record and contact is part of exactly one of `cases`.
-pub(super) fn account(cases: &[Case<'_>], seen: &Observation) -> Result<(), Unaccounted> {
+pub(super) fn check_accounted(cases: &[Case<'_>], seen: &Observation) -> Result<(), Unaccounted> {
     let links = cases.iter().filter_map(|case| Some(case.link()?.id)).collect();
     let records = cases.iter().filter_map(|case| Some(case.record()?.index)).collect();
     let contacts = cases.iter().filter_map(|case| Some(case.contact()?.id)).collect();

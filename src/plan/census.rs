@@ -2,7 +2,7 @@
 //!
 //! Owns the reduction of what was seen to what a plan can depend on, and its law: a plan that
 //! is made without the pairs at rest is the same. Leaves which pairs those are to
-//! [`Rest::of`], and what of them is remembered to [`crate::mirror`].
+//! [`Rest::for_pair`], and what of them is remembered to [`crate::mirror`].
 //!
 //! A pair at rest has no step. It matters to others in two ways only: by how many there are,
 //! which the census tells, and by being taken for somebody else, or somebody else for it.
@@ -19,10 +19,10 @@ use crate::model::{
 use crate::model::Fingerprint;
 
 use super::case::{LinqHalf, SourceHalf};
-use super::correlate::correlate;
+use super::correlate::correlate_cases;
 use super::disposition::{Disposition, disposition_of};
 use super::observation::Observation;
-use super::recognise::recognise;
+use super::recognise::recognise_records;
 use super::step::Plan;
 
 /// How many pairs at rest there are beside what was observed, and what they have.
@@ -39,12 +39,12 @@ pub struct Census {
     filled: [[usize; 8]; 2],
     /// Whose values those of a field are, for the fields in which so many values changed that
     /// it matters.
-    pub holders: BTreeMap<(Side, Field), Holders>,
+    pub holders: BTreeMap<(Side, Field), RestingHolders>,
 }
 
 impl Census {
     /// Counts one more pair.
-    pub fn add(&mut self, pair: Counted) {
+    pub fn count_pair(&mut self, pair: Counted) {
         self.pairs += 1;
         self.with_keys += usize::from(pair.has_key);
         self.known_by_key += usize::from(pair.has_key && !pair.has_id);
@@ -54,33 +54,33 @@ impl Census {
     }
 
     /// How many have a value of `field` on `side`.
-    pub(super) fn filled(&self, side: Side, field: Field) -> usize {
+    pub(super) fn filled_count(&self, side: Side, field: Field) -> usize {
         self.filled[side as usize][field as usize]
     }
 }
 
 /// The values of one field that pairs at rest agreed on, as they are compared.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Holders {
+pub struct RestingHolders {
     /// One mark for each pair that has a value, in order.
     marks: Vec<Mark>,
 }
 
-impl Holders {
+impl RestingHolders {
     /// Adds one who has `text` in `field`, unless that is blank.
-    pub fn add(&mut self, field: Field, text: &str, canon: Canon) {
+    pub fn add_value(&mut self, field: Field, text: &str, canon: Canon) {
         if !text.trim().is_empty() {
-            self.marks.push(Mark::of_value(&canon.value(field, text)));
+            self.marks.push(Mark::of_value(&canon.canonical_value(field, text)));
         }
     }
 
     /// Puts them in order, once all were added.
-    pub fn sort(&mut self) {
+    pub fn sort_values(&mut self) {
         self.marks.sort_unstable();
     }
 
     /// How many have a value.
-    pub(super) fn len(&self) -> usize {
+    pub(super) fn holder_count(&self) -> usize {
         self.marks.len()
     }
 
@@ -101,24 +101,24 @@ impl Holders {
 
 /// What is to be in a plan beside what has changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Wanted {
+pub struct WantedInPlan {
     /// Whoever has one of these marks.
     pub marks: BTreeSet<Mark>,
     /// The pairs of these contacts.
     pub contacts: BTreeSet<LinqId>,
 }
 
-impl Wanted {
+impl WantedInPlan {
     /// Whether the pair is to be in the plan.
-    pub fn has(&self, rest: &Rest) -> bool {
+    pub fn wants_pair(&self, rest: &Rest) -> bool {
         self.contacts.contains(&rest.linq_id)
             || rest.marks.iter().any(|mark| self.marks.contains(mark))
     }
 }
 
 /// Who is to be in a plan of what was `seen`, which is all that is not at rest.
-pub fn wanted(seen: &Observation, canon: Canon) -> Wanted {
-    let mut wanted = Wanted::default();
+pub fn wanted_in_plan(seen: &Observation, canon: Canon) -> WantedInPlan {
+    let mut wanted = WantedInPlan::default();
     for record in &seen.source.records {
         wanted.marks.extend(marks_of_record(record, canon));
         wanted.contacts.extend(record.linq_id);
@@ -138,7 +138,7 @@ pub fn wanted(seen: &Observation, canon: Canon) -> Wanted {
     for link in &seen.links {
         wanted.marks.extend(Mark::of_link(link));
     }
-    wanted.contacts.extend(seen.decisions.contacts());
+    wanted.contacts.extend(seen.decisions.decided_contacts());
     wanted.contacts.extend(seen.ignoring.entries.iter().filter_map(Ignored::linq_id));
     wanted.contacts.extend(seen.held.values().map(|hold| hold.linq_id));
     wanted
@@ -160,7 +160,7 @@ fn marks_of_record(record: &SourceRecord, canon: Canon) -> impl Iterator<Item = 
 /// before matters.
 pub fn much_edited(seen: &Observation, policy: &Policy) -> BTreeSet<(Side, Field)> {
     let mut edits: BTreeMap<(Side, Field), usize> = BTreeMap::new();
-    let found = recognise(seen, policy).links;
+    let found = recognise_records(seen, policy).links;
     let (mut pairs, mut records) = (0, 0);
     for (link, position) in found {
         let record = position.map(|at| &seen.source.records[at]);
@@ -194,7 +194,7 @@ pub fn much_edited(seen: &Observation, policy: &Policy) -> BTreeSet<(Side, Field
 /// What of all that was `seen` a plan depends on, where the pairs for which `is_at_rest` are.
 /// This is the law of what [`crate::observe`] does without reading them.
 #[cfg(test)]
-pub(super) fn reduce(
+pub(super) fn reduce_observation(
     seen: &Observation,
     policy: &Policy,
     is_at_rest: impl Fn(&Rest) -> bool,
@@ -208,7 +208,7 @@ pub(super) fn reduce(
     let rest = |link: &Link| -> Option<Rest> {
         let record = records.get(&link.fingerprint)?;
         let contact = seen.linq.contacts.get(&link.linq_id)?;
-        Rest::of(link, record, contact, canon).filter(&is_at_rest)
+        Rest::for_pair(link, record, contact, canon).filter(&is_at_rest)
     };
     let mut rests: Vec<Rest> = seen.links.iter().filter_map(rest).collect();
     let without = |rests: &[Rest]| {
@@ -224,21 +224,21 @@ pub(super) fn reduce(
         left.source.records.retain(|record| !records.contains(&record.fingerprint));
         left
     };
-    let wanted = wanted(&without(&rests), canon);
-    rests.retain(|rest| !wanted.has(rest));
+    let wanted = wanted_in_plan(&without(&rests), canon);
+    rests.retain(|rest| !wanted.wants_pair(rest));
     let mut left = without(&rests);
     for rest in &rests {
-        left.census.add(rest.counted);
+        left.census.count_pair(rest.counted);
     }
     let links: BTreeSet<LinkId> = rests.iter().map(|rest| rest.link).collect();
     for (side, field) in much_edited(&left, policy) {
-        let mut holders = Holders::default();
+        let mut holders = RestingHolders::default();
         for link in seen.links.iter().filter(|link| links.contains(&link.id)) {
             if let Some(text) = agreed_on(link, side, field) {
-                holders.add(field, text, canon);
+                holders.add_value(field, text, canon);
             }
         }
-        holders.sort();
+        holders.sort_values();
         left.census.holders.insert((side, field), holders);
     }
     left
@@ -262,11 +262,12 @@ pub fn at_rest(seen: &Observation, policy: &Policy, plan: &Plan) -> Vec<Rest> {
     let busy: BTreeSet<LinkId> = (plan.steps.iter().filter_map(|step| step.subject.link))
         .chain(plan.rewritten.iter().map(|rewritten| rewritten.0))
         .collect();
-    let cases = correlate(seen, policy);
+    let cases = correlate_cases(seen, policy);
     let shared = shared_marks(seen);
     let mut rests = Vec::new();
     for case in &cases {
-        let Some((link, SourceHalf::Present(record), LinqHalf::Present(contact))) = case.pair()
+        let Some((link, SourceHalf::Present(record), LinqHalf::Present(contact))) =
+            case.linked_pair()
         else {
             continue;
         };
@@ -275,7 +276,7 @@ pub fn at_rest(seen: &Observation, policy: &Policy, plan: &Plan) -> Vec<Rest> {
         {
             continue;
         }
-        let rest = Rest::of(link, record, contact, policy.canon);
+        let rest = Rest::for_pair(link, record, contact, policy.canon);
         let is_told_apart = |rest: &Rest| !rest.marks.iter().any(|mark| shared.contains(mark));
         rests.extend(rest.filter(is_told_apart));
     }

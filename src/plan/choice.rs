@@ -22,10 +22,10 @@ use crate::model::{
 };
 
 use super::observation::Observation;
-use super::recognise::recognise;
+use super::recognise::recognise_records;
 
 /// Chooses the values of the records that have several, by what their links agreed on.
-pub fn choose(seen: &mut Observation, policy: &Policy) {
+pub fn choose_values(seen: &mut Observation, policy: &Policy) {
     let has_choice =
         |record: &SourceRecord| !record.others.is_empty() || record.told_names.is_some();
     if !seen.source.records.iter().any(has_choice) {
@@ -35,13 +35,13 @@ pub fn choose(seen: &mut Observation, policy: &Policy) {
     let mut choices: Vec<(usize, Field, String)> = Vec::new();
     let mut names: Vec<(usize, ToldNames)> = Vec::new();
     let mut known = BTreeSet::new();
-    let recognised = recognise(seen, policy);
+    let recognised = recognise_records(seen, policy);
     for (link, position) in recognised.links {
         if let Some(position) = position {
             known.insert(position);
             let record = &seen.source.records[position];
             let contact = seen.linq.contacts.get(&link.linq_id);
-            let chosen = agreed(link, record, policy.canon).map(|(field, agreed)| {
+            let chosen = agreed_texts(link, record, policy.canon).map(|(field, agreed)| {
                 let taken = contact.and_then(|contact| {
                     taken_in_linq(field, agreed, link, record, contact, policy.canon)
                 });
@@ -55,7 +55,7 @@ pub fn choose(seen: &mut Observation, policy: &Policy) {
     known.extend(recognised.additions.iter().filter_map(|addition| addition.1));
     choices.extend(shown_by_contacts(seen, &known, policy.canon));
     for (position, field, text) in choices {
-        seen.source.records[position].choose(field, &text);
+        seen.source.records[position].choose_value(field, &text);
     }
     for (position, told) in names {
         for (field, name) in told.by_field() {
@@ -72,7 +72,7 @@ pub fn read_composed(seen: &mut Observation, policy: &Policy) {
         return;
     }
     let mut read: Vec<(usize, Values)> = Vec::new();
-    for (link, position) in recognise(seen, policy).links {
+    for (link, position) in recognise_records(seen, policy).links {
         let Some(position) = position else { continue };
         let record = &seen.source.records[position];
         let contact = seen.linq.contacts.get(&link.linq_id);
@@ -111,7 +111,7 @@ pub(super) fn as_meant(
 fn keep_a_half(record: &SourceRecord, agreed: &Values, values: &mut Values) {
     let [first, last] = [Field::FirstName, Field::LastName];
     let is_kept = values[first] == agreed[first] || values[last] == agreed[last];
-    let near = |name: &NameText| name.near(&agreed[first], &agreed[last]);
+    let near = |name: &NameText| name.near_names(&agreed[first], &agreed[last]);
     if let Some([a, b]) = record.composed.name.as_ref().filter(|_| !is_kept).and_then(near) {
         (values[first], values[last]) = (a.into(), b.into());
     }
@@ -119,14 +119,14 @@ fn keep_a_half(record: &SourceRecord, agreed: &Values, values: &mut Values) {
 
 /// How a linked record tells its name as a whole, if it goes by that.
 fn by_whole(link: &Link, record: &SourceRecord, canon: Canon) -> Option<ToldNames> {
-    let (told, seen) = (record.told_names.as_ref()?, link.base.names()?);
+    let (told, seen) = (record.told_names.as_ref()?, link.base.names_seen()?);
     let agreed = link.base.source_values();
     let goes = told.goes_by_whole(seen, &record.values, &agreed, canon);
-    let is_sound = !record.rejects(Field::FirstName) && !record.rejects(Field::LastName);
+    let is_sound = !record.is_rejected(Field::FirstName) && !record.is_rejected(Field::LastName);
     (goes && is_sound).then(|| told.clone())
 }
 
-type Holders<'a> = BTreeMap<(Field, String), Vec<&'a LinqContact>>;
+type ValueHolders<'a> = BTreeMap<(Field, String), Vec<&'a LinqContact>>;
 
 /// The addresses by which Linq knows the records that the state does not know: of those
 /// whose first one no contact has, another one that a contact has whose name suits.
@@ -139,18 +139,20 @@ fn shown_by_contacts(
         !record.others.is_empty() && !known.contains(position)
     };
     let open: Vec<_> = seen.source.records.iter().enumerate().filter(is_open).collect();
-    let holders = holders(seen, &open, canon);
+    let holders = value_holders(seen, &open, canon);
     let mut choices = Vec::new();
     for (position, record) in open {
         for field in FIELDS {
-            let held =
-                |text: &str| key(field, text, canon).and_then(|key| holders.get(&(field, key)));
-            let mut texts = texts(record, field);
+            let held = |text: &str| {
+                value_key(field, text, canon).and_then(|key| holders.get(&(field, key)))
+            };
+            let mut texts = field_texts(record, field);
             if texts.next().is_some_and(|first| held(first).is_some_and(|held| !held.is_empty())) {
                 continue;
             }
             let is_theirs = |text: &&str| {
-                held(text).is_some_and(|held| held.iter().any(|contact| suits(record, contact)))
+                held(text)
+                    .is_some_and(|held| held.iter().any(|contact| names_allow(record, contact)))
             };
             let found = texts.find(is_theirs);
             choices.extend(found.map(|text| (position, field, text.to_owned())));
@@ -163,15 +165,15 @@ fn shown_by_contacts(
 const FIELDS: [Field; 2] = [Field::Email, Field::PhoneNumber];
 
 /// For each address of `records`, the contacts that have it.
-fn holders<'a>(
+fn value_holders<'a>(
     seen: &'a Observation,
     records: &[(usize, &SourceRecord)],
     canon: Canon,
-) -> Holders<'a> {
-    let mut holders = Holders::new();
+) -> ValueHolders<'a> {
+    let mut holders = ValueHolders::new();
     for (_, record) in records {
         for field in FIELDS {
-            let keys = texts(record, field).filter_map(|text| key(field, text, canon));
+            let keys = field_texts(record, field).filter_map(|text| value_key(field, text, canon));
             holders.extend(keys.map(|key| ((field, key), Vec::new())));
         }
     }
@@ -180,7 +182,7 @@ fn holders<'a>(
     }
     for contact in seen.linq.contacts.values() {
         for field in FIELDS {
-            let key = key(field, &contact.values[field], canon).map(|key| (field, key));
+            let key = value_key(field, &contact.values[field], canon).map(|key| (field, key));
             if let Some(holders) = key.and_then(|key| holders.get_mut(&key)) {
                 holders.push(contact);
             }
@@ -190,20 +192,20 @@ fn holders<'a>(
 }
 
 /// What a record says in a field, its value first.
-fn texts(record: &SourceRecord, field: Field) -> impl Iterator<Item = &str> {
+fn field_texts(record: &SourceRecord, field: Field) -> impl Iterator<Item = &str> {
     let others = record.others.iter().filter(move |other| other.field == field);
     let others = others.filter(|other| other.reason.is_none()).map(|other| other.text.as_str());
     std::iter::once(record.values[field].as_str()).chain(others)
 }
 
-fn key(field: Field, text: &str, canon: Canon) -> Option<String> {
+fn value_key(field: Field, text: &str, canon: Canon) -> Option<String> {
     let values = Values::from_iter([(field, text.to_owned())]);
     if field == Field::Email { canon.email_key(&values) } else { canon.phone_key(&values) }
 }
 
 /// Whether the names allow that a contact is this record. Who has a second address may
 /// share it with others.
-fn suits(record: &SourceRecord, contact: &LinqContact) -> bool {
+fn names_allow(record: &SourceRecord, contact: &LinqContact) -> bool {
     let (a, b) = (&record.values, &contact.values);
     !names_contradict(a, b) && first_names_agree(a, b)
 }
@@ -213,7 +215,7 @@ fn suits(record: &SourceRecord, contact: &LinqContact) -> bool {
 fn choose_filled(record: &mut SourceRecord) {
     for OtherValue { field, text, .. } in record.others.clone() {
         if record.values[field].is_empty() {
-            record.choose(field, &text);
+            record.choose_value(field, &text);
         }
     }
 }
@@ -229,27 +231,27 @@ fn taken_in_linq<'a>(
     canon: Canon,
 ) -> Option<&'a str> {
     let linq = &contact.values[field];
-    let was = link.base.half(Side::Linq, field)?;
-    let is_kept = || texts(record, field).any(|text| text == agreed);
-    if linq.trim().is_empty() || canon.same(field, linq, was) || !is_kept() {
+    let was = link.base.half_text(Side::Linq, field)?;
+    let is_kept = || field_texts(record, field).any(|text| text == agreed);
+    if linq.trim().is_empty() || canon.means_same(field, linq, was) || !is_kept() {
         return None;
     }
-    texts(record, field).find(|text| *text != agreed && canon.same(field, text, linq))
+    field_texts(record, field).find(|text| *text != agreed && canon.means_same(field, text, linq))
 }
 
 /// What `link` agreed on in the fields of which `record` has several values. Where the
 /// record is read from other places since, it is what Linq had, in the record's spelling.
-fn agreed<'a>(
+fn agreed_texts<'a>(
     link: &'a Link,
     record: &'a SourceRecord,
     canon: Canon,
 ) -> impl Iterator<Item = (Field, &'a str)> {
     record.others.iter().filter_map(move |other| {
         let field = other.field;
-        let linq = link.base.half(Side::Linq, field).filter(|linq| !linq.trim().is_empty())?;
-        let text = match link.base.half(Side::Source, field) {
+        let linq = link.base.half_text(Side::Linq, field).filter(|linq| !linq.trim().is_empty())?;
+        let text = match link.base.half_text(Side::Source, field) {
             Some(source) => source,
-            None => texts(record, field).find(|text| canon.same(field, text, linq))?,
+            None => field_texts(record, field).find(|text| canon.means_same(field, text, linq))?,
         };
         Some((field, text))
     })

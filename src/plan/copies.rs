@@ -10,24 +10,24 @@ use std::collections::BTreeMap;
 
 use crate::model::{Canon, FieldSet, LinqId, SourceKey, SourceRecord};
 
-use super::reidentify::Known;
+use super::reidentify::KnownRecord;
 use super::similarity::has_nothing_of;
 
 /// The copies among `records`: the position of each, and that of its original. That is the
 /// first that says something of what was known under the key: a copy is made below its
 /// original, or under a longer name, whichever of the two was edited since. Of a key that
 /// is new it is the first.
-pub(super) fn copies(
-    known: &[Known<'_>],
+pub(super) fn find_copies(
+    known: &[KnownRecord<'_>],
     records: &[SourceRecord],
     mapped: FieldSet,
     canon: Canon,
 ) -> BTreeMap<usize, usize> {
-    let groups = groups(known, records);
+    let groups = same_key_groups(known, records);
     if groups.is_empty() {
         return BTreeMap::new();
     }
-    let by_key: BTreeMap<&SourceKey, Known<'_>> =
+    let by_key: BTreeMap<&SourceKey, KnownRecord<'_>> =
         known.iter().filter_map(|one| Some((one.key()?, *one))).collect();
     let mut copies = BTreeMap::new();
     for (key, positions) in groups {
@@ -37,7 +37,7 @@ pub(super) fn copies(
         };
         let kin = values.as_ref().and_then(|values| {
             find(&|record| {
-                canon.differing(mapped, values, &record.values).is_empty()
+                canon.differing_fields(mapped, values, &record.values).is_empty()
                     || !has_nothing_of(canon, values, &record.values)
             })
         });
@@ -50,8 +50,8 @@ pub(super) fn copies(
 
 /// The positions of records with the same key, where there are several. A record that has
 /// the id of a contact with another key is known by that.
-fn groups<'a>(
-    known: &[Known<'_>],
+fn same_key_groups<'a>(
+    known: &[KnownRecord<'_>],
     records: &'a [SourceRecord],
 ) -> BTreeMap<&'a SourceKey, Vec<usize>> {
     let mut groups: BTreeMap<&SourceKey, Vec<usize>> = BTreeMap::new();

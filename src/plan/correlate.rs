@@ -11,26 +11,28 @@ use crate::model::{
 };
 
 use super::case::{Case, LinqHalf, SourceHalf};
-use super::interrupted::{Trace, Traces, base_of_addition, base_of_create, base_of_sending};
-use super::matching::{Matching, Pool, Seeker, Standing, Verdict, match_up};
+use super::interrupted::{
+    CreateTrace, CreateTraces, base_of_addition, base_of_create, base_of_sending,
+};
+use super::matching::{MatchVerdict, Matching, Pool, SearchReason, Unmatched, match_up};
 use super::observation::{DoubtfulCreate, HalfAdded, Observation};
-use super::recognise::{Recognised, is_lost, recognise};
+use super::recognise::{Recognised, is_lost, recognise_records};
 use super::similarity::has_nothing_of;
 use super::step::{Subject, Tier};
-use super::waiting::decided;
+use super::waiting::decided_about;
 
 /// Sorts what was seen into cases.
-pub(super) fn correlate<'a>(seen: &'a Observation, policy: &Policy) -> Vec<Case<'a>> {
-    let recognised = recognise(seen, policy);
+pub(super) fn correlate_cases<'a>(seen: &'a Observation, policy: &Policy) -> Vec<Case<'a>> {
+    let recognised = recognise_records(seen, policy);
     let mut sorting = Sorting::new(seen, policy, &recognised);
-    sorting.copies(&recognised);
+    sorting.sort_copies(&recognised);
     sorting.interrupted_creates(&recognised.creates);
     sorting.interrupted_additions(&recognised.additions);
-    sorting.matched();
+    sorting.sort_matched();
     sorting.perhaps_known();
     sorting.of_unselected();
-    sorting.pairs();
-    sorting.rest();
+    sorting.sort_pairs();
+    sorting.sort_rest();
     sorting.cases
 }
 
@@ -81,14 +83,14 @@ impl<'a, 'p> Sorting<'a, 'p> {
             copies: recognised.copies.keys().copied().collect(),
             has_foreign_copies: false,
         };
-        sorting.suspects = sorting.suspects(recognised);
+        sorting.suspects = sorting.possibly_cleared(recognised);
         sorting
     }
 
     /// Records without name, e-mail and phone that no earlier reading knew, and those that
     /// were cut short to a cell or two, if somebody is missing whom they may be. Nothing is
     /// deleted for want of a released record.
-    fn suspects(&self, recognised: &Recognised<'_>) -> BTreeSet<usize> {
+    fn possibly_cleared(&self, recognised: &Recognised<'_>) -> BTreeSet<usize> {
         let found = |(link, found): &(&Link, Option<usize>)| {
             found.is_some() || link.status == LinkStatus::Released
         };
@@ -100,9 +102,9 @@ impl<'a, 'p> Sorting<'a, 'p> {
         let known = &self.seen.source.known_nobodies;
         let missing = self.links.iter().filter(|link| !found(link)).map(|(link, _)| link);
         let lacked: FieldSet =
-            missing.flat_map(|link| link.base.fields().iter().collect::<Vec<_>>()).collect();
+            missing.flat_map(|link| link.base.agreed_fields().iter().collect::<Vec<_>>()).collect();
         let is_stump = |record: &SourceRecord| {
-            record.values.filled().iter().count() <= STUMP
+            record.values.filled_fields().iter().count() <= STUMP
                 && record.unsaid.iter().any(|field| lacked.contains(field))
         };
         let suspect = |(position, record): &(usize, &SourceRecord)| {
@@ -125,12 +127,12 @@ impl<'a, 'p> Sorting<'a, 'p> {
 
     /// Where `record` is among all.
     fn position(&self, record: &SourceRecord) -> usize {
-        SourceRecord::position(&self.seen.source.records, record.index).unwrap_or(usize::MAX)
+        SourceRecord::position_of(&self.seen.source.records, record.index).unwrap_or(usize::MAX)
     }
 
     /// Records that have the key of another one. Those that say the same, to the last
     /// column, ask nothing of anybody.
-    fn copies(&mut self, recognised: &Recognised<'a>) {
+    fn sort_copies(&mut self, recognised: &Recognised<'a>) {
         let copies = &recognised.copies;
         if copies.is_empty() {
             return;
@@ -160,7 +162,7 @@ impl<'a, 'p> Sorting<'a, 'p> {
                 of.label
             );
             let candidates = ids.get(original).copied().into_iter().collect();
-            self.ambiguous(record, Standing::New, candidates, why);
+            self.sort_ambiguous(record, SearchReason::New, candidates, why);
         }
     }
 
@@ -172,7 +174,7 @@ impl<'a, 'p> Sorting<'a, 'p> {
         let seen = self.seen;
         let contacts = seen.linq.contacts.values();
         let free = contacts.filter(|contact| !self.placed_contacts.contains(&contact.id));
-        let mut traces = Traces::new(&seen.linq, free, &seen.doubtful, self.canon());
+        let mut traces = CreateTraces::new(&seen.linq, free, &seen.doubtful, self.canon());
         let bereft: BTreeMap<usize, &Link> = self
             .links
             .iter()
@@ -180,14 +182,14 @@ impl<'a, 'p> Sorting<'a, 'p> {
             .filter_map(|(link, position)| Some(((*position)?, *link)))
             .collect();
         for (doubt, position) in creates {
-            let trace = traces.take(doubt);
+            let trace = traces.take_trace(doubt);
             match position {
                 Some(position) => match bereft.get(position) {
                     Some(link) => self.created_again(link, *position, doubt, trace),
-                    None => self.created(*position, doubt, trace),
+                    None => self.sort_created(*position, doubt, trace),
                 },
                 None => {
-                    if let Trace::One(id) = trace {
+                    if let CreateTrace::One(id) = trace {
                         let contact = self.place_contact(id);
                         self.cases.push(Case::Orphan { contact, doubt });
                     }
@@ -196,24 +198,24 @@ impl<'a, 'p> Sorting<'a, 'p> {
         }
     }
 
-    fn created(&mut self, position: usize, doubt: &'a DoubtfulCreate, trace: Trace) {
+    fn sort_created(&mut self, position: usize, doubt: &'a DoubtfulCreate, trace: CreateTrace) {
         match trace {
-            Trace::Several(candidates) => {
+            CreateTrace::Several(candidates) => {
                 for id in &candidates {
-                    self.candidate(*id);
+                    self.sort_candidate(*id);
                 }
                 let why = "an interrupted run may have created one of several".to_owned();
                 let record = self.place_record(position);
-                self.ambiguous(record, Standing::InDoubt(doubt), candidates, why);
+                self.sort_ambiguous(record, SearchReason::InDoubt(doubt), candidates, why);
             }
-            Trace::One(id) => {
+            CreateTrace::One(id) => {
                 let contact = &self.seen.linq.contacts[&id];
                 let base = base_of_create(doubt, contact, self.seen.source.mapped, self.policy);
                 self.on_both(position, id, Tier::Journal, Box::new(base), Some(doubt));
             }
             // Nothing is created for who takes no part.
-            Trace::None if self.record(position).is_outside => {}
-            Trace::None => {
+            CreateTrace::None if self.record(position).is_outside => {}
+            CreateTrace::None => {
                 self.in_doubt.insert(position, doubt);
             }
         }
@@ -226,15 +228,15 @@ impl<'a, 'p> Sorting<'a, 'p> {
         link: &'a Link,
         position: usize,
         doubt: &'a DoubtfulCreate,
-        trace: Trace,
+        trace: CreateTrace,
     ) {
         self.placed_links.insert(link.id);
         let contact = match trace {
-            Trace::None => None,
-            Trace::One(id) => Some(self.place_contact(id)),
-            Trace::Several(candidates) => {
+            CreateTrace::None => None,
+            CreateTrace::One(id) => Some(self.place_contact(id)),
+            CreateTrace::Several(candidates) => {
                 for id in candidates {
-                    self.candidate(id);
+                    self.sort_candidate(id);
                 }
                 None
             }
@@ -256,42 +258,42 @@ impl<'a, 'p> Sorting<'a, 'p> {
                 self.on_both(*position, id, Tier::Journal, Box::new(base), None);
             } else if !seen.source.unreadable.is_empty() {
                 // It may be in the part that could not be read.
-                self.candidate(id);
+                self.sort_candidate(id);
             }
         }
     }
 
-    fn matched(&mut self) {
-        let seekers = self.seekers();
+    fn sort_matched(&mut self) {
+        let seekers = self.unmatched_records();
         if seekers.is_empty() {
             return;
         }
-        let pool = self.pool(seekers);
+        let pool = self.matching_pool(seekers);
         let Matching { verdicts, waiting } = match_up(&pool, self.canon());
         for (seeker, verdict) in pool.seekers.iter().zip(verdicts) {
-            let verdict = self.decided(seeker, verdict);
-            self.judged(seeker, verdict);
+            let verdict = self.decided_verdict(seeker, verdict);
+            self.sort_judged(seeker, verdict);
         }
         for id in waiting {
             if self.claimed.contains(&id) && self.is_free(id) {
-                self.candidate(id);
+                self.sort_candidate(id);
             }
         }
     }
 
     /// The verdict on a new record after what a person decided about it.
-    fn decided(&self, seeker: &Seeker<'a>, verdict: Verdict) -> Verdict {
-        let Verdict::Ambiguous { candidates, why } = verdict else { return verdict };
+    fn decided_verdict(&self, seeker: &Unmatched<'a>, verdict: MatchVerdict) -> MatchVerdict {
+        let MatchVerdict::Ambiguous { candidates, why } = verdict else { return verdict };
         let kind = WaitingKind::Ambiguous { candidates: candidates.clone() };
         let subject = Subject {
-            link: seeker.standing.link().map(|link| link.id),
+            link: seeker.standing.lost_link().map(|link| link.id),
             record: Some(seeker.record.index),
             ..Subject::default()
         };
-        match decided(&kind, &subject, self.seen) {
-            Some(Decision::Separate) => Verdict::New,
+        match decided_about(&kind, &subject, self.seen) {
+            Some(Decision::Separate) => MatchVerdict::New,
             Some(Decision::Link { linq_id }) if self.is_free(*linq_id) => {
-                Verdict::Is(*linq_id, Tier::Decision)
+                MatchVerdict::Is(*linq_id, Tier::Decision)
             }
             Some(
                 Decision::Link { .. }
@@ -301,22 +303,22 @@ impl<'a, 'p> Sorting<'a, 'p> {
                 | Decision::Value { .. }
                 | Decision::Retry,
             )
-            | None => Verdict::Ambiguous { candidates, why },
+            | None => MatchVerdict::Ambiguous { candidates, why },
         }
     }
 
     /// Who looks for a contact, in the order in which they may have one: linked records
     /// whose contact is gone, records whose create is in doubt, new records.
-    fn seekers(&self) -> Vec<Seeker<'a>> {
+    fn unmatched_records(&self) -> Vec<Unmatched<'a>> {
         let bereft = self.links.iter().filter_map(|(link, position)| {
             let bereft = is_lost(link, self.seen) && !self.placed_links.contains(&link.id);
             let record = self.record((*position).filter(|_| bereft)?);
             let record = Some(record).filter(|record| !record.is_outside)?;
-            Some(Seeker { record, standing: Standing::Bereft(link) })
+            Some(Unmatched { record, standing: SearchReason::LostContact(link) })
         });
-        let in_doubt = self.in_doubt.iter().map(|(position, doubt)| Seeker {
+        let in_doubt = self.in_doubt.iter().map(|(position, doubt)| Unmatched {
             record: self.record(*position),
-            standing: Standing::InDoubt(doubt),
+            standing: SearchReason::InDoubt(doubt),
         });
         let new = self.seen.source.records.iter().enumerate().filter(|(position, record)| {
             let by_id = record.linq_id.is_some_and(|id| self.is_free(id));
@@ -326,12 +328,13 @@ impl<'a, 'p> Sorting<'a, 'p> {
                 && !self.suspects.contains(position)
                 && (by_id || !record.values.lacks_identity())
         });
-        let new = new.map(|(_, record)| Seeker { record, standing: Standing::New });
+        let new = new.map(|(_, record)| Unmatched { record, standing: SearchReason::New });
         bereft.chain(in_doubt).chain(new).collect()
     }
 
-    fn pool(&self, seekers: Vec<Seeker<'a>>) -> Pool<'a> {
-        let bereft = |seeker: &Seeker<'_>| matches!(seeker.standing, Standing::Bereft(_));
+    fn matching_pool(&self, seekers: Vec<Unmatched<'a>>) -> Pool<'a> {
+        let bereft =
+            |seeker: &Unmatched<'_>| matches!(seeker.standing, SearchReason::LostContact(_));
         let bereft: BTreeSet<_> = seekers
             .iter()
             .filter(|seeker| bereft(seeker))
@@ -373,33 +376,33 @@ impl<'a, 'p> Sorting<'a, 'p> {
         base_of_sending(doubt, contact, self.seen.source.mapped, self.policy)
     }
 
-    fn judged(&mut self, seeker: &Seeker<'a>, verdict: Verdict) {
+    fn sort_judged(&mut self, seeker: &Unmatched<'a>, verdict: MatchVerdict) {
         let record = seeker.record;
         let position = self.position(record);
         match (verdict, seeker.standing) {
-            (Verdict::Is(id, _), Standing::Bereft(link)) => {
+            (MatchVerdict::Is(id, _), SearchReason::LostContact(link)) => {
                 self.placed_links.insert(link.id);
                 let contact = Some(self.place_contact(id));
                 self.cases.push(Case::Replaced { link, record, contact, doubt: None });
             }
-            (Verdict::Is(id, tier), Standing::InDoubt(doubt)) => {
+            (MatchVerdict::Is(id, tier), SearchReason::InDoubt(doubt)) => {
                 let base = self.base_of_doubt(doubt, id);
                 self.on_both(position, id, tier, Box::new(base), Some(doubt));
             }
-            (Verdict::Is(id, tier), Standing::New) => {
+            (MatchVerdict::Is(id, tier), SearchReason::New) => {
                 self.on_both(position, id, tier, Box::default(), None);
             }
-            (Verdict::Ambiguous { candidates, why }, standing) => {
+            (MatchVerdict::Ambiguous { candidates, why }, standing) => {
                 self.place_record(position);
-                self.ambiguous(record, standing, candidates, why);
+                self.sort_ambiguous(record, standing, candidates, why);
             }
             // Its pair is decided like any other.
-            (Verdict::New, Standing::Bereft(_)) => {}
-            (Verdict::New, Standing::InDoubt(doubt)) => {
+            (MatchVerdict::New, SearchReason::LostContact(_)) => {}
+            (MatchVerdict::New, SearchReason::InDoubt(doubt)) => {
                 self.place_record(position);
                 self.cases.push(Case::InSource { record, doubt: Some(doubt) });
             }
-            (Verdict::New, Standing::New) => {
+            (MatchVerdict::New, SearchReason::New) => {
                 self.place_record(position);
                 self.cases.push(Case::InSource { record, doubt: None });
             }
@@ -434,7 +437,7 @@ impl<'a, 'p> Sorting<'a, 'p> {
             }));
         }
         for id in alike {
-            self.candidate(id);
+            self.sort_candidate(id);
         }
     }
 
@@ -448,21 +451,21 @@ impl<'a, 'p> Sorting<'a, 'p> {
             record.is_outside && (record.linq_id.is_some() || !record.values.lacks_identity())
         };
         let records = unlinked.map(|(_, record)| record).chain(lost).filter(is_outside);
-        let seekers: Vec<Seeker<'a>> =
-            records.map(|record| Seeker { record, standing: Standing::New }).collect();
+        let seekers: Vec<Unmatched<'a>> =
+            records.map(|record| Unmatched { record, standing: SearchReason::New }).collect();
         if seekers.is_empty() {
             return;
         }
         let seeking: BTreeSet<RecordIndex> =
             seekers.iter().map(|seeker| seeker.record.index).collect();
-        let mut pool = self.pool(seekers);
+        let mut pool = self.matching_pool(seekers);
         // Each looks for its contact itself.
         pool.linked_records.retain(|record| !seeking.contains(&record.index));
         for verdict in match_up(&pool, self.canon()).verdicts {
             let contacts = match verdict {
-                Verdict::Is(id, _) => vec![id],
-                Verdict::Ambiguous { candidates, .. } => candidates,
-                Verdict::New => Vec::new(),
+                MatchVerdict::Is(id, _) => vec![id],
+                MatchVerdict::Ambiguous { candidates, .. } => candidates,
+                MatchVerdict::New => Vec::new(),
             };
             for id in contacts {
                 if self.is_free(id) {
@@ -473,7 +476,7 @@ impl<'a, 'p> Sorting<'a, 'p> {
         }
     }
 
-    fn pairs(&mut self) {
+    fn sort_pairs(&mut self) {
         let whole = self.seen.source.unreadable.is_empty()
             && self.suspects.is_empty()
             && !self.has_foreign_copies;
@@ -498,22 +501,24 @@ impl<'a, 'p> Sorting<'a, 'p> {
             Some(contact) if in_scope(contact, self.policy) => LinqHalf::Present(contact),
             Some(contact) => LinqHalf::OutOfScope(contact),
             None if linq.gone.contains(&id) => LinqHalf::Gone,
-            None if linq.incomplete.is_none() && (linq.unasked || linq.nobody_answers) => {
+            None if linq.incomplete.is_none()
+                && (linq.too_many_to_confirm || linq.control_failed) =>
+            {
                 LinqHalf::Unasked
             }
             None => LinqHalf::Unknown,
         }
     }
 
-    fn rest(&mut self) {
+    fn sort_rest(&mut self) {
         for (position, record) in self.seen.source.records.iter().enumerate() {
             if !self.placed_records[position] {
                 self.cases.push(if self.suspects.contains(&position) {
-                    Case::Suspect { record }
+                    Case::PossiblyCleared { record }
                 } else if record.is_outside && !record.values.lacks_identity() {
                     Case::Unselected { record }
                 } else {
-                    Case::Nobody { record }
+                    Case::Unidentifiable { record }
                 });
             }
         }
@@ -561,24 +566,24 @@ impl<'a, 'p> Sorting<'a, 'p> {
         self.cases.push(Case::OnBoth { record, contact, tier, base, doubt });
     }
 
-    fn ambiguous(
+    fn sort_ambiguous(
         &mut self,
         record: &'a SourceRecord,
-        standing: Standing<'a>,
+        standing: SearchReason<'a>,
         candidates: Vec<LinqId>,
         why: String,
     ) {
         self.claimed.extend(&candidates);
         let (link, doubt) = match standing {
-            Standing::Bereft(link) => (Some(link), None),
-            Standing::InDoubt(doubt) => (None, Some(doubt)),
-            Standing::New => (None, None),
+            SearchReason::LostContact(link) => (Some(link), None),
+            SearchReason::InDoubt(doubt) => (None, Some(doubt)),
+            SearchReason::New => (None, None),
         };
         self.placed_links.extend(link.map(|link| link.id));
         self.cases.push(Case::Ambiguous { record, link, doubt, candidates, why });
     }
 
-    fn candidate(&mut self, id: LinqId) {
+    fn sort_candidate(&mut self, id: LinqId) {
         // Two records may be the same several.
         if self.placed_contacts.contains(&id) {
             return;
@@ -608,7 +613,7 @@ fn in_scope(contact: &LinqContact, policy: &Policy) -> bool {
         Scope::All => true,
         Scope::Owners(owners) => {
             let is_of = |owner: &String| {
-                policy.canon.same(Field::Owner, owner, &contact.values[Field::Owner])
+                policy.canon.means_same(Field::Owner, owner, &contact.values[Field::Owner])
             };
             owners.iter().any(is_of)
         }

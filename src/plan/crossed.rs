@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Canon, Change, Field, Link, LinkId, Side};
+use crate::model::{Canon, Field, FieldChange, Link, LinkId, Side};
 
 use super::observation::Observation;
 use super::step::Step;
@@ -42,9 +42,9 @@ impl<'a> Crossings<'a> {
 
     /// The field of the same contact that had the value of `change` when both sides last
     /// agreed, and has another one by now.
-    pub(super) fn from(&self, step: &Step, change: &Change) -> Option<Field> {
+    pub(super) fn from(&self, step: &Step, change: &FieldChange) -> Option<Field> {
         let link = self.links.get(&step.subject.link?)?;
-        let value = self.canon.value(change.field, &change.to);
+        let value = self.canon.canonical_value(change.field, &change.to);
         if value.chars().count() < SHORTEST {
             return None;
         }
@@ -54,20 +54,21 @@ impl<'a> Crossings<'a> {
                 Side::Linq => &agreed.source,
                 Side::Source => &agreed.linq,
             };
-            (self.canon.value(change.field, text) == value).then_some(text)
+            (self.canon.canonical_value(change.field, text) == value).then_some(text)
         };
         let moved_on = |field: Field, text: &str| {
-            self.shown(step, field)
-                .is_some_and(|now| self.canon.value(field, now) != self.canon.value(field, text))
+            self.shown_value(step, field).is_some_and(|now| {
+                self.canon.canonical_value(field, now) != self.canon.canonical_value(field, text)
+            })
         };
         let mut others = Field::ALL.into_iter().filter(|field| *field != change.field);
         others.find(|field| had(*field).is_some_and(|text| moved_on(*field, text)))
     }
 
     /// What the edited side shows of a field by now.
-    fn shown(&self, step: &Step, field: Field) -> Option<&'a str> {
+    fn shown_value(&self, step: &Step, field: Field) -> Option<&'a str> {
         match self.side {
-            Side::Linq => Some(&self.seen.source.record(step.subject.record?).values[field]),
+            Side::Linq => Some(&self.seen.source.record_at(step.subject.record?).values[field]),
             Side::Source => {
                 Some(&self.seen.linq.contacts.get(&step.subject.linq_id?)?.values[field])
             }
@@ -76,7 +77,7 @@ impl<'a> Crossings<'a> {
 
     /// Whether the values of a contact slipped to other fields. Two that are exchanged are
     /// put right, as first and last name are.
-    pub(super) fn slipped(&self, step: &Step) -> bool {
+    pub(super) fn has_slipped(&self, step: &Step) -> bool {
         let changes = step.changes_on(self.side);
         if changes.len() < 2 {
             return false;

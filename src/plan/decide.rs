@@ -4,7 +4,7 @@
 
 /// What happened to one half of a linked pair since both last agreed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Fate {
+pub enum HalfChange {
     /// It is there as both agreed.
     Unchanged,
     /// It is there with other values.
@@ -15,7 +15,7 @@ pub enum Fate {
 
 /// What is to be done with a linked pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Decision {
+pub enum PairDecision {
     /// Nothing.
     Nothing,
     /// Linq's edits go to the source.
@@ -37,16 +37,16 @@ pub enum Decision {
 }
 
 /// The decision for a linked pair, from the fates of its halves.
-pub const fn decide(source: Fate, linq: Fate) -> Decision {
+pub const fn decide_pair(source: HalfChange, linq: HalfChange) -> PairDecision {
     match (source, linq) {
-        (Fate::Unchanged, Fate::Unchanged) => Decision::Nothing,
-        (Fate::Unchanged, Fate::Edited) => Decision::WriteSource,
-        (Fate::Unchanged, Fate::Deleted) => Decision::DeleteInSource,
-        (Fate::Edited, Fate::Unchanged) => Decision::WriteLinq,
-        (Fate::Edited, Fate::Edited) => Decision::Merge,
-        (Fate::Edited, Fate::Deleted) => Decision::CreateInLinqAgain,
-        (Fate::Deleted, Fate::Unchanged) => Decision::DeleteInLinq,
-        (Fate::Deleted, Fate::Edited) => Decision::CreateInSourceAgain,
-        (Fate::Deleted, Fate::Deleted) => Decision::Forget,
+        (HalfChange::Unchanged, HalfChange::Unchanged) => PairDecision::Nothing,
+        (HalfChange::Unchanged, HalfChange::Edited) => PairDecision::WriteSource,
+        (HalfChange::Unchanged, HalfChange::Deleted) => PairDecision::DeleteInSource,
+        (HalfChange::Edited, HalfChange::Unchanged) => PairDecision::WriteLinq,
+        (HalfChange::Edited, HalfChange::Edited) => PairDecision::Merge,
+        (HalfChange::Edited, HalfChange::Deleted) => PairDecision::CreateInLinqAgain,
+        (HalfChange::Deleted, HalfChange::Unchanged) => PairDecision::DeleteInLinq,
+        (HalfChange::Deleted, HalfChange::Edited) => PairDecision::CreateInSourceAgain,
+        (HalfChange::Deleted, HalfChange::Deleted) => PairDecision::Forget,
     }
 }

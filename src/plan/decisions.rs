@@ -13,7 +13,7 @@ use crate::model::{
 };
 
 use super::case::{Case, LinqHalf, SourceHalf};
-use super::correlate::correlate;
+use super::correlate::correlate_cases;
 use super::observation::Observation;
 use super::step::{Plan, Step, Wait};
 
@@ -29,7 +29,7 @@ impl FromIterator<Decided> for Decisions {
     fn from_iter<I: IntoIterator<Item = Decided>>(decided: I) -> Decisions {
         let mut all = Decisions::default();
         for one in decided {
-            let what = one.about.what;
+            let what = one.about.question_id;
             if let (WaitingKind::Conflict { field, .. }, Some(id)) =
                 (&one.about.kind, one.about.linq_id)
             {
@@ -45,7 +45,7 @@ impl FromIterator<Decided> for Decisions {
 #[derive(Clone, Copy)]
 pub(super) struct Resolution<'a> {
     /// The question.
-    pub(super) what: Fingerprint,
+    pub(super) question_id: Fingerprint,
     /// The source's value that was shown.
     source: &'a str,
     /// Linq's value that was shown.
@@ -56,7 +56,7 @@ pub(super) struct Resolution<'a> {
 
 impl Resolution<'_> {
     /// The value that both sides are to have, if that is what was decided.
-    pub(super) fn wanted(&self) -> Option<&str> {
+    pub(super) fn wanted_value(&self) -> Option<&str> {
         match self.decision {
             Decision::Take { side: Side::Source } => Some(self.source),
             Decision::Take { side: Side::Linq } => Some(self.linq),
@@ -70,7 +70,7 @@ impl Resolution<'_> {
     }
 
     /// The side whose value is to stand on both, if it is that of a side.
-    pub(super) const fn side(&self) -> Option<Side> {
+    pub(super) const fn standing_side(&self) -> Option<Side> {
         match self.decision {
             Decision::Take { side } => Some(*side),
             Decision::Value { .. }
@@ -83,10 +83,10 @@ impl Resolution<'_> {
     }
 
     /// Whether each side has what was shown, or what was decided.
-    pub(super) fn holds(&self, field: Field, source: &str, linq: &str, canon: Canon) -> bool {
-        let Some(wanted) = self.wanted() else { return false };
+    pub(super) fn still_holds(&self, field: Field, source: &str, linq: &str, canon: Canon) -> bool {
+        let Some(wanted) = self.wanted_value() else { return false };
         let is = |shown: &str, now: &str| {
-            canon.same(field, shown, now) || canon.same(field, wanted, now)
+            canon.means_same(field, shown, now) || canon.means_same(field, wanted, now)
         };
         is(self.source, source) && is(self.linq, linq)
     }
@@ -94,22 +94,22 @@ impl Resolution<'_> {
 
 impl Decisions {
     /// What was decided about the question `what`.
-    pub fn about(&self, what: Fingerprint) -> Option<&Decision> {
+    pub fn decision_about(&self, what: Fingerprint) -> Option<&Decision> {
         self.by_question.get(&what).map(|decided| &decided.decision)
     }
 
     /// Who decided the question `what`.
-    pub fn decided(&self, what: Fingerprint) -> Option<&Decided> {
+    pub fn decided_about(&self, what: Fingerprint) -> Option<&Decided> {
         self.by_question.get(&what)
     }
 
     /// What was decided, if `to` was to become the value of a field of a contact by it.
     pub fn for_value(&self, id: LinqId, field: Field, to: &str, canon: Canon) -> Option<&Decided> {
-        let same = |text: &str| canon.same(field, text, to);
+        let same = |text: &str| canon.means_same(field, text, to);
         let wants = |decided: &&Decided| match (&decided.about.kind, &decided.decision) {
             (WaitingKind::Conflict { field: of, .. }, _) => {
-                let resolution = self.resolution(id, field).filter(|_| *of == field);
-                resolution.is_some_and(|one| one.wanted().is_some_and(same))
+                let resolution = self.conflict_resolution(id, field).filter(|_| *of == field);
+                resolution.is_some_and(|one| one.wanted_value().is_some_and(same))
             }
             (
                 WaitingKind::HeldClearing { change, .. } | WaitingKind::HeldChange { change, .. },
@@ -136,22 +136,22 @@ impl Decisions {
         let is_it = |about: &&Waiting| {
             matches!(about.kind, WaitingKind::Ambiguous { .. })
                 && about.label.as_deref() == Some(label)
-                && about.person == values.only(identity)
+                && about.person == values.only_fields(identity)
         };
         let mut all = self.by_question.values().map(|decided| &decided.about);
-        all.find(is_it).map(|about| about.what)
+        all.find(is_it).map(|about| about.question_id)
     }
 
     /// What was decided about the conflict of a field of a contact.
-    pub(super) fn resolution(&self, id: LinqId, field: Field) -> Option<Resolution<'_>> {
+    pub(super) fn conflict_resolution(&self, id: LinqId, field: Field) -> Option<Resolution<'_>> {
         let what = *self.conflicts.get(&(id, field))?;
         let decided = self.by_question.get(&what)?;
         let WaitingKind::Conflict { source, linq, .. } = &decided.about.kind else { return None };
-        Some(Resolution { what, source, linq, decision: &decided.decision })
+        Some(Resolution { question_id: what, source, linq, decision: &decided.decision })
     }
 
     /// The contacts that the decisions are about, or name.
-    pub fn contacts(&self) -> impl Iterator<Item = LinqId> {
+    pub fn decided_contacts(&self) -> impl Iterator<Item = LinqId> {
         self.by_question.values().flat_map(|decided| {
             let named = match decided.decision {
                 Decision::Link { linq_id } => Some(linq_id),
@@ -176,7 +176,7 @@ impl Decisions {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Over {
     /// The question.
-    pub what: Fingerprint,
+    pub question_id: Fingerprint,
     /// What to tell people, where it was not carried out.
     pub void: Option<String>,
 }
@@ -185,19 +185,25 @@ pub struct Over {
 /// carried out, and those that are void, because what was shown has changed. One about
 /// what still waits, or about what this run could not see, goes on. `open` is the plan of
 /// what is left, and `waiting` what it leaves waiting.
-pub fn over(seen: &Observation, policy: &Policy, open: &Plan, waiting: &[Waiting]) -> Vec<Over> {
+pub fn decisions_over(
+    seen: &Observation,
+    policy: &Policy,
+    open: &Plan,
+    waiting: &[Waiting],
+) -> Vec<Over> {
     if seen.decisions.is_empty() || open.halt.is_some() {
         return Vec::new();
     }
-    let cases = correlate(seen, policy);
+    let cases = correlate_cases(seen, policy);
     let all = seen.decisions.by_question.values();
-    let judged = all.filter(|decided| waiting.iter().all(|one| one.what != decided.about.what));
-    let judge = Judge { seen, policy, open, cases: &cases };
-    judged.filter_map(|decided| judge.judge(decided)).collect()
+    let judged = all
+        .filter(|decided| waiting.iter().all(|one| one.question_id != decided.about.question_id));
+    let judge = DecisionJudge { seen, policy, open, cases: &cases };
+    judged.filter_map(|decided| judge.judge_decision(decided)).collect()
 }
 
 /// What is known of what a decision is about.
-enum Fate {
+enum DecisionState {
     /// It was carried out, or both sides are as it wanted.
     Done,
     /// It still is to be carried out, or cannot be told.
@@ -206,24 +212,24 @@ enum Fate {
     Changed,
 }
 
-struct Judge<'a> {
+struct DecisionJudge<'a> {
     seen: &'a Observation,
     policy: &'a Policy,
     open: &'a Plan,
     cases: &'a [Case<'a>],
 }
 
-impl Judge<'_> {
-    fn judge(&self, decided: &Decided) -> Option<Over> {
-        let over = |void| Some(Over { what: decided.about.what, void });
-        match self.fate(decided) {
-            Fate::Open => None,
-            Fate::Done => over(None),
-            Fate::Changed => over(Some(void(&decided.about))),
+impl DecisionJudge<'_> {
+    fn judge_decision(&self, decided: &Decided) -> Option<Over> {
+        let over = |void| Some(Over { question_id: decided.about.question_id, void });
+        match self.decision_state(decided) {
+            DecisionState::Open => None,
+            DecisionState::Done => over(None),
+            DecisionState::Changed => over(Some(void_text(&decided.about))),
         }
     }
 
-    fn fate(&self, decided: &Decided) -> Fate {
+    fn decision_state(&self, decided: &Decided) -> DecisionState {
         let Waiting { kind, linq_id, .. } = &decided.about;
         match kind {
             WaitingKind::Ambiguous { .. } => self.of_ambiguous(decided),
@@ -233,65 +239,71 @@ impl Judge<'_> {
             | WaitingKind::HeldClearing { .. }
             | WaitingKind::HeldChange { .. } => match linq_id {
                 Some(id) => self.of_pair(decided, *id),
-                None => Fate::Changed,
+                None => DecisionState::Changed,
             },
         }
     }
 
-    fn of_ambiguous(&self, decided: &Decided) -> Fate {
+    fn of_ambiguous(&self, decided: &Decided) -> DecisionState {
         let is_blind =
             self.seen.linq.incomplete.is_some() || !self.seen.source.unreadable.is_empty();
         match &decided.decision {
             Decision::Link { linq_id } => {
                 let linked = self.seen.links.iter().any(|link| link.linq_id == *linq_id);
                 if linked {
-                    Fate::Done
+                    DecisionState::Done
                 } else if is_blind {
-                    Fate::Open
+                    DecisionState::Open
                 } else {
-                    Fate::Changed
+                    DecisionState::Changed
                 }
             }
-            Decision::Separate if is_blind => Fate::Open,
+            Decision::Separate if is_blind => DecisionState::Open,
             Decision::Separate
             | Decision::Approve
             | Decision::Reject
             | Decision::Take { .. }
             | Decision::Value { .. }
-            | Decision::Retry => Fate::Done,
+            | Decision::Retry => DecisionState::Done,
         }
     }
 
     /// What was refused, and waits no longer though nothing was sent: its value is another,
     /// or this run could not see all of it.
-    fn of_refused(&self, decided: &Decided, id: Option<&LinqId>) -> Fate {
+    fn of_refused(&self, decided: &Decided, id: Option<&LinqId>) -> DecisionState {
         let carries = |step: &Step| {
-            step.decided.iter().any(|carried_out| carried_out.what == decided.about.what)
+            step.decided
+                .iter()
+                .any(|carried_out| carried_out.question_id == decided.about.question_id)
         };
         if self.open.steps.iter().any(carries) {
-            return Fate::Open;
+            return DecisionState::Open;
         }
         let is_whole = match id {
             None => self.seen.source.unreadable.is_empty(),
             Some(id) => self.cases.iter().any(|case| {
-                case.pair().is_some_and(|(link, source, linq)| {
+                case.linked_pair().is_some_and(|(link, source, linq)| {
                     link.linq_id == *id && source.record().is_some() && linq.contact().is_some()
                 })
             }),
         };
-        if is_whole && self.seen.linq.incomplete.is_none() { Fate::Changed } else { Fate::Open }
+        if is_whole && self.seen.linq.incomplete.is_none() {
+            DecisionState::Changed
+        } else {
+            DecisionState::Open
+        }
     }
 
-    fn of_pair(&self, decided: &Decided, id: LinqId) -> Fate {
+    fn of_pair(&self, decided: &Decided, id: LinqId) -> DecisionState {
         let of_it = |case: &&Case<'_>| case.link().is_some_and(|link| link.linq_id == id);
         let Some(case) = self.cases.iter().find(of_it) else {
             // The pair is no more: what was approved is done, and else nothing is left.
             let deletion = matches!(decided.about.kind, WaitingKind::HeldDeletion { .. });
-            return if deletion { Fate::Done } else { Fate::Changed };
+            return if deletion { DecisionState::Done } else { DecisionState::Changed };
         };
-        let Case::Pair { link, source, linq } = case else { return Fate::Open };
+        let Case::Pair { link, source, linq } = case else { return DecisionState::Open };
         if link.status == LinkStatus::Released {
-            return Fate::Changed;
+            return DecisionState::Changed;
         }
         if let WaitingKind::HeldDeletion { side } = decided.about.kind {
             let is_back = match side {
@@ -299,22 +311,22 @@ impl Judge<'_> {
                 Side::Source => matches!(linq, LinqHalf::Present(_)),
             };
             return if !is_back {
-                Fate::Open
+                DecisionState::Open
             } else if decided.decision == Decision::Reject {
-                Fate::Done
+                DecisionState::Done
             } else {
-                Fate::Changed
+                DecisionState::Changed
             };
         }
         let (SourceHalf::Present(record), LinqHalf::Present(contact)) = (source, linq) else {
-            return Fate::Open;
+            return DecisionState::Open;
         };
         let field = field_of(&decided.about.kind);
         if field.is_some_and(|field| self.is_stuck(id, field)) {
-            return Fate::Open;
+            return DecisionState::Open;
         }
         let canon = self.policy.canon;
-        let same = |field: Field, a: &str, b: &str| canon.same(field, a, b);
+        let same = |field: Field, a: &str, b: &str| canon.means_same(field, a, b);
         match &decided.about.kind {
             WaitingKind::HeldClearing { side, change }
             | WaitingKind::HeldChange { side, change } => {
@@ -334,11 +346,11 @@ impl Judge<'_> {
                 let is_as_shown =
                     same(change.field, now, &change.from) && same(change.field, there, &change.to);
                 if done {
-                    Fate::Done
+                    DecisionState::Done
                 } else if is_as_shown {
-                    Fate::Open
+                    DecisionState::Open
                 } else {
-                    Fate::Changed
+                    DecisionState::Changed
                 }
             }
             WaitingKind::Conflict { field, .. } => {
@@ -346,19 +358,20 @@ impl Judge<'_> {
                 let agreed = link.base.get(*field).is_some_and(|agreed| {
                     same(*field, &agreed.source, source) && same(*field, &agreed.linq, linq)
                 });
-                let resolution = self.seen.decisions.resolution(id, *field);
-                let holds = resolution.is_some_and(|one| one.holds(*field, source, linq, canon));
+                let resolution = self.seen.decisions.conflict_resolution(id, *field);
+                let holds =
+                    resolution.is_some_and(|one| one.still_holds(*field, source, linq, canon));
                 if agreed || same(*field, source, linq) {
-                    Fate::Done
+                    DecisionState::Done
                 } else if holds {
-                    Fate::Open
+                    DecisionState::Open
                 } else {
-                    Fate::Changed
+                    DecisionState::Changed
                 }
             }
             WaitingKind::HeldDeletion { .. }
             | WaitingKind::Ambiguous { .. }
-            | WaitingKind::Rejected { .. } => Fate::Open,
+            | WaitingKind::Rejected { .. } => DecisionState::Open,
         }
     }
 
@@ -386,7 +399,7 @@ fn field_of(kind: &WaitingKind) -> Option<Field> {
 }
 
 /// That a decision is void, for people.
-fn void(about: &Waiting) -> String {
+fn void_text(about: &Waiting) -> String {
     let name = about.person.display_name();
     let name = if name.is_empty() { about.label.clone().unwrap_or_default() } else { name };
     let what = match (&about.kind, field_of(&about.kind)) {

@@ -13,7 +13,7 @@ use crate::model::{
 };
 
 use super::case::{Case, LinqHalf, SourceHalf};
-use super::meant::meant;
+use super::meant::meant_difference;
 use super::observation::Observation;
 use super::step::{Plan, Step};
 
@@ -65,7 +65,7 @@ pub enum Unknown {
 
 impl Unknown {
     /// Whether the next run can be expected to settle it without a person.
-    pub const fn passes(self) -> bool {
+    pub const fn is_passing(self) -> bool {
         matches!(self, Unknown::SeemsGone)
     }
 
@@ -141,30 +141,30 @@ impl Standings {
     }
 
     /// All pairs.
-    pub fn pairs(&self) -> usize {
+    pub fn pair_count(&self) -> usize {
         self.in_sync + self.acts + self.waits + self.released + self.all_unknown()
     }
 
     /// Pairs that a person should look at, though nothing else says so.
     pub fn for_a_person(&self) -> usize {
-        let told = |reason: &Unknown| !reason.passes() && !reason.is_told_otherwise();
+        let told = |reason: &Unknown| !reason.is_passing() && !reason.is_told_otherwise();
         self.unknown.iter().filter(|(reason, _)| told(reason)).map(|(_, count)| count).sum()
     }
 
     /// What is not in sync for a reason that is known: the plan does something about it, or
     /// it waits.
-    pub fn pending(&self) -> usize {
+    pub fn pending_count(&self) -> usize {
         self.acts + self.waits + self.unlinked
     }
 
     /// Whether each pair is in sync or released, and nothing else is open.
     pub fn is_in_sync(&self) -> bool {
-        self.pending() + self.all_unknown() == 0
+        self.pending_count() + self.all_unknown() == 0
     }
 }
 
 /// How everything stands of which `cases` were made and `plan` is the finished plan.
-pub(super) fn standings(
+pub(super) fn count_standings(
     cases: &[Case<'_>],
     plan: &Plan,
     seen: &Observation,
@@ -172,14 +172,14 @@ pub(super) fn standings(
 ) -> Standings {
     let steps = plan.steps.iter().filter_map(|step| Some((step.subject.link?, step)));
     let steps: BTreeMap<LinkId, &Step> = steps.collect();
-    let judge = Judge { plan, seen, policy };
+    let judge = DispositionJudge { plan, seen, policy };
     let mut standings = Standings { in_sync: seen.census.pairs, ..Standings::default() };
     for case in cases {
         let Some(link) = case.link() else {
             standings.unlinked += usize::from(judge.is_open(case));
             continue;
         };
-        match judge.disposition(case, link, steps.get(&link.id).copied()) {
+        match judge.pair_disposition(case, link, steps.get(&link.id).copied()) {
             Disposition::InSync => standings.in_sync += 1,
             Disposition::Acts => standings.acts += 1,
             Disposition::Waits => standings.waits += 1,
@@ -198,21 +198,23 @@ pub(super) fn disposition_of(
     policy: &Policy,
 ) -> Option<Disposition> {
     let step = |link: &Link| plan.steps.iter().find(|step| step.subject.link == Some(link.id));
-    case.link().map(|link| Judge { plan, seen, policy }.disposition(case, link, step(link)))
+    case.link().map(|link| {
+        DispositionJudge { plan, seen, policy }.pair_disposition(case, link, step(link))
+    })
 }
 
-struct Judge<'a> {
+struct DispositionJudge<'a> {
     plan: &'a Plan,
     seen: &'a Observation,
     policy: &'a Policy,
 }
 
-impl Judge<'_> {
+impl DispositionJudge<'_> {
     /// How the pair of `case` stands; `step` is what is left to be done about it, if
     /// anything.
-    fn disposition(&self, case: &Case<'_>, link: &Link, step: Option<&Step>) -> Disposition {
+    fn pair_disposition(&self, case: &Case<'_>, link: &Link, step: Option<&Step>) -> Disposition {
         match step {
-            Some(step) if step.acts() => return Disposition::Acts,
+            Some(step) if step.has_effect() => return Disposition::Acts,
             Some(step) if !step.waits.is_empty() => return Disposition::Waits,
             Some(_) | None => {}
         }
@@ -223,7 +225,7 @@ impl Judge<'_> {
             Case::Pair { source, linq, .. } => self.at_rest(link, *source, *linq),
             // They always have a step, unless nothing at all is written.
             Case::Replaced { .. } | Case::Ambiguous { .. } => {
-                Disposition::Unknown(self.otherwise(Unknown::Unrecognised))
+                Disposition::Unknown(self.unless_one_way(Unknown::Unrecognised))
             }
             Case::OnBoth { .. }
             | Case::InSource { .. }
@@ -231,8 +233,8 @@ impl Judge<'_> {
             | Case::Orphan { .. }
             | Case::Candidate { .. }
             | Case::Copy { .. }
-            | Case::Nobody { .. }
-            | Case::Suspect { .. }
+            | Case::Unidentifiable { .. }
+            | Case::PossiblyCleared { .. }
             | Case::OutOfScope { .. }
             | Case::Unselected { .. }
             | Case::WithoutRecord { .. } => Disposition::Unknown(Unknown::Unrecognised),
@@ -243,13 +245,13 @@ impl Judge<'_> {
     fn at_rest(&self, link: &Link, source: SourceHalf<'_>, linq: LinqHalf<'_>) -> Disposition {
         let unknown = match (source, linq) {
             (SourceHalf::Present(record), LinqHalf::Present(contact)) => {
-                if self.differing(link, record, contact).is_empty() {
+                if self.unexplained_fields(link, record, contact).is_empty() {
                     return Disposition::InSync;
                 }
                 self.why_differing()
             }
             // To be released.
-            (SourceHalf::Unselected(_), _) => self.otherwise(Unknown::ChangedMeaning),
+            (SourceHalf::Unselected(_), _) => self.unless_one_way(Unknown::ChangedMeaning),
             (_, LinqHalf::Unknown) => self.why_unseen(link),
             (_, LinqHalf::Unasked) => Unknown::TooMany,
             (SourceHalf::Unknown, _) if !self.seen.source.unreadable.is_empty() => {
@@ -260,24 +262,30 @@ impl Judge<'_> {
             (SourceHalf::Gone, LinqHalf::Present(_)) => self.why_bereft(Side::Source),
             // To be released, and to be forgotten.
             (_, LinqHalf::OutOfScope(_)) | (SourceHalf::Gone, LinqHalf::Gone) => {
-                self.otherwise(Unknown::ChangedMeaning)
+                self.unless_one_way(Unknown::ChangedMeaning)
             }
         };
         Disposition::Unknown(unknown)
     }
 
     /// The fields that differ for no reason that is known.
-    fn differing(&self, link: &Link, record: &SourceRecord, contact: &LinqContact) -> FieldSet {
-        let Judge { seen, policy, .. } = self;
+    fn unexplained_fields(
+        &self,
+        link: &Link,
+        record: &SourceRecord,
+        contact: &LinqContact,
+    ) -> FieldSet {
+        let DispositionJudge { seen, policy, .. } = self;
         let mapped = seen.source.mapped;
-        let differing = policy.canon.differing(mapped, &record.values, &contact.values);
-        let is_meant = |field: &Field| meant(*field, link, record, contact, policy).is_some();
+        let differing = policy.canon.differing_fields(mapped, &record.values, &contact.values);
+        let is_meant =
+            |field: &Field| meant_difference(*field, link, record, contact, policy).is_some();
         differing.iter().filter(|field| !is_meant(field)).collect()
     }
 
     fn why_differing(&self) -> Unknown {
         let Observation { source, changed_meaning, .. } = self.seen;
-        self.otherwise(match (&changed_meaning, &source.read_only) {
+        self.unless_one_way(match (&changed_meaning, &source.read_only) {
             (Some(_), _) => Unknown::ChangedMeaning,
             (None, Some(_)) => Unknown::ReadOnly,
             (None, None) => Unknown::Differs,
@@ -286,7 +294,7 @@ impl Judge<'_> {
 
     fn why_unseen(&self, link: &Link) -> Unknown {
         let linq = &self.seen.linq;
-        if linq.elusive.contains(&link.linq_id) {
+        if linq.absence_unconfirmed.contains(&link.linq_id) {
             Unknown::SeemsGone
         } else if linq.incomplete.is_some() {
             Unknown::ListedInPart
@@ -299,39 +307,39 @@ impl Judge<'_> {
     fn why_bereft(&self, side: Side) -> Unknown {
         let unreadable = !self.seen.source.unreadable.is_empty();
         if self.seen.changed_meaning.is_some() {
-            self.otherwise(Unknown::ChangedMeaning)
+            self.unless_one_way(Unknown::ChangedMeaning)
         } else if unreadable {
-            self.otherwise(Unknown::Unreadable)
+            self.unless_one_way(Unknown::Unreadable)
         } else if self.seen.source.read_only.is_some() {
-            self.otherwise(Unknown::ReadOnly)
-        } else if self.policy.writes(side) {
+            self.unless_one_way(Unknown::ReadOnly)
+        } else if self.policy.may_write(side) {
             // What is gone could be created again, so that it is the other side which may
             // not be written.
-            self.otherwise(Unknown::OneWay(side))
+            self.unless_one_way(Unknown::OneWay(side))
         } else {
-            self.otherwise(Unknown::EditStays(side))
+            self.unless_one_way(Unknown::EditStays(side))
         }
     }
 
     /// `why`, unless nothing at all is written.
-    fn otherwise(&self, why: Unknown) -> Unknown {
+    fn unless_one_way(&self, why: Unknown) -> Unknown {
         if self.plan.halt.is_some() { Unknown::Halted } else { why }
     }
 
     /// Whether something that is not linked is not as it is to stay.
     fn is_open(&self, case: &Case<'_>) -> bool {
         match case {
-            Case::InSource { .. } => self.policy.writes(Side::Linq),
-            Case::InLinq { .. } => self.policy.writes(Side::Source),
+            Case::InSource { .. } => self.policy.may_write(Side::Linq),
+            Case::InLinq { .. } => self.policy.may_write(Side::Source),
             Case::OnBoth { .. }
             | Case::Orphan { .. }
             | Case::Candidate { .. }
-            | Case::Suspect { .. }
+            | Case::PossiblyCleared { .. }
             | Case::Ambiguous { .. } => true,
             Case::Pair { .. }
             | Case::Replaced { .. }
             | Case::Copy { .. }
-            | Case::Nobody { .. }
+            | Case::Unidentifiable { .. }
             | Case::OutOfScope { .. }
             | Case::Unselected { .. }
             | Case::WithoutRecord { .. } => false,
@@ -340,7 +348,7 @@ impl Judge<'_> {
 }
 
 /// Tells of the pairs that are left alone, where nothing else does.
-pub(super) fn notices(standings: &Standings, seen: &Observation) -> Vec<String> {
+pub(super) fn disposition_notices(standings: &Standings, seen: &Observation) -> Vec<String> {
     let contacts = |count: usize| match count {
         1 => "1 linked contact".to_owned(),
         more => format!("{more} linked contacts"),

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use crate::model::{
-    Change, Decision, DeletePolicy, Link, LinkId, LinkStatus, Policy, Side, SourceKey,
+    Decision, DeletePolicy, FieldChange, Link, LinkId, LinkStatus, Policy, Side, SourceKey,
     SourceRecord, WaitingKind,
 };
 
@@ -17,11 +17,11 @@ use super::mass_edits::{EditLimits, hold_mass_edits};
 use super::observation::Observation;
 use super::pairs::subject_of;
 use super::step::{CarriedOut, LinqWrite, Plan, SourceWrite, Step, Wait};
-use super::waiting::{approved, decided, what};
+use super::waiting::{decided_about, is_approved, question_id};
 
 /// How many links each side lacks, out of how many.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Missing {
+pub(super) struct MissingCounts {
     /// Links that are kept the same.
     pub(super) links: usize,
     /// Of these, those that certainly have no record.
@@ -37,17 +37,22 @@ pub(super) struct Missing {
 /// the limit nothing would be deleted whatever the answers are. Where pairs are only
 /// released, half of the links is the limit.
 pub fn worth_asking(missing: usize, links: usize, recent: usize, policy: &Policy) -> bool {
-    let released = policy.deletes.on(Side::Source) == DeletePolicy::Keep;
-    let limit = policy.deletes_limit().allows(links + recent);
+    let released = policy.deletes.on_side(Side::Source) == DeletePolicy::Keep;
+    let limit = policy.deletes_limit().allowed_of(links + recent);
     missing * 2 <= links && (released || missing + recent <= limit)
 }
 
-impl Missing {
+impl MissingCounts {
     /// Counts what `cases` lack.
-    pub(super) fn in_cases(cases: &[Case<'_>], seen: &Observation, policy: &Policy) -> Missing {
+    pub(super) fn in_cases(
+        cases: &[Case<'_>],
+        seen: &Observation,
+        policy: &Policy,
+    ) -> MissingCounts {
         // Where the other side is not written, nothing follows from what is missing here.
-        let follows = Side::ALL.map(|side| policy.writes(side.other()));
-        let mut missing = Missing { links: seen.census.pairs, follows, ..Missing::default() };
+        let follows = Side::ALL.map(|side| policy.may_write(side.other()));
+        let mut missing =
+            MissingCounts { links: seen.census.pairs, follows, ..MissingCounts::default() };
         let mut suspects = 0;
         let ambiguous = cases.iter().any(|case| matches!(case, Case::Ambiguous { .. }));
         let links = seen.links.iter().filter(|_| ambiguous);
@@ -68,7 +73,7 @@ impl Missing {
                     missing.links += 1;
                     missing.in_linq += 1;
                 }
-                Case::Suspect { .. } => suspects += 1,
+                Case::PossiblyCleared { .. } => suspects += 1,
                 Case::Ambiguous { record, .. } if has_a_known_key(record) => suspects += 1,
                 Case::Pair { .. }
                 | Case::Replaced { .. }
@@ -79,7 +84,7 @@ impl Missing {
                 | Case::Ambiguous { .. }
                 | Case::Candidate { .. }
                 | Case::Copy { .. }
-                | Case::Nobody { .. }
+                | Case::Unidentifiable { .. }
                 | Case::OutOfScope { .. }
                 | Case::Unselected { .. }
                 | Case::WithoutRecord { .. } => {}
@@ -96,11 +101,11 @@ impl Missing {
 
     /// Why nothing at all may be written, if so.
     pub(super) fn reason_to_halt(self, seen: &Observation) -> Option<String> {
-        let Missing { links, in_source, in_linq, follows } = self;
+        let MissingCounts { links, in_source, in_linq, follows } = self;
         if links == 0 {
             return None;
         }
-        if seen.linq.nobody_answers {
+        if seen.linq.control_failed {
             return Some("Linq shows none of the known contacts any more".to_owned());
         }
         for (side, lacking, empty) in [
@@ -121,7 +126,7 @@ impl Missing {
 /// Whether a link counts: it is kept the same, and no person has decided its deletion.
 fn asks_for(link: &Link, seen: &Observation) -> bool {
     let is_decided =
-        |side| match decided(&WaitingKind::HeldDeletion { side }, &subject_of(link), seen) {
+        |side| match decided_about(&WaitingKind::HeldDeletion { side }, &subject_of(link), seen) {
             Some(Decision::Approve | Decision::Reject) => true,
             Some(
                 Decision::Take { .. }
@@ -137,9 +142,11 @@ fn asks_for(link: &Link, seen: &Observation) -> bool {
 
 /// Leaves nothing of the step for `case` but what people must see: who is missing, so
 /// that they can approve it, whatever would follow from it; and whatever waited.
-pub(super) fn halt(step: &mut Step, case: &Case<'_>, seen: &Observation) {
-    step.disarm();
-    let Some((link, side)) = loses(case).filter(|(link, _)| asks_for(link, seen)) else { return };
+pub(super) fn halt_step(step: &mut Step, case: &Case<'_>, seen: &Observation) {
+    step.clear_actions();
+    let Some((link, side)) = losing_side(case).filter(|(link, _)| asks_for(link, seen)) else {
+        return;
+    };
     if step.subject.link.is_none() {
         step.subject = subject_of(link);
     }
@@ -147,7 +154,7 @@ pub(super) fn halt(step: &mut Step, case: &Case<'_>, seen: &Observation) {
 }
 
 /// The link of which a half is missing, and the side on which the other one is.
-fn loses<'a>(case: &Case<'a>) -> Option<(&'a Link, Side)> {
+fn losing_side<'a>(case: &Case<'a>) -> Option<(&'a Link, Side)> {
     match case {
         // Who is gone from both is asked for in Linq once that is approved.
         Case::Pair { link, linq: LinqHalf::Gone | LinqHalf::Unasked, .. }
@@ -159,11 +166,11 @@ fn loses<'a>(case: &Case<'a>) -> Option<(&'a Link, Side)> {
         | Case::InSource { .. }
         | Case::InLinq { .. }
         | Case::Orphan { .. }
-        | Case::Suspect { .. }
+        | Case::PossiblyCleared { .. }
         | Case::Ambiguous { link: None, .. }
         | Case::Candidate { .. }
         | Case::Copy { .. }
-        | Case::Nobody { .. }
+        | Case::Unidentifiable { .. }
         | Case::OutOfScope { .. }
         | Case::Unselected { .. }
         | Case::WithoutRecord { .. } => None,
@@ -171,7 +178,7 @@ fn loses<'a>(case: &Case<'a>) -> Option<(&'a Link, Side)> {
 }
 
 /// Turns what `plan` must not do on its own into waits.
-pub(super) fn guard(plan: &mut Plan, cases: &[Case<'_>], seen: &Observation, policy: &Policy) {
+pub(super) fn guard_plan(plan: &mut Plan, cases: &[Case<'_>], seen: &Observation, policy: &Policy) {
     if let Some(reason) = &seen.changed_meaning {
         plan.notices.push(format!(
             "{reason}: nothing is deleted or cleared in this run, and nothing is overwritten \
@@ -181,12 +188,16 @@ pub(super) fn guard(plan: &mut Plan, cases: &[Case<'_>], seen: &Observation, pol
         plan.steps.retain(|step| !step.is_empty());
     }
     for side in Side::ALL {
-        approve(&mut plan.steps, side, seen);
+        approve_deletions(&mut plan.steps, side, seen);
         let moved = hold_mass_edits(plan, cases, side, seen, policy, EditLimits::Configured);
         // Where values or keys moved between rows, a row that seems to be gone may only be
         // another contact's by now.
         let slipped = side == Side::Linq && super::other_keys(cases) > 1;
-        let in_doubt = if moved || slipped { InDoubt::All } else { InDoubt::WhoseKeyStands };
+        let in_doubt = if moved || slipped {
+            DoubtfulDeletions::All
+        } else {
+            DoubtfulDeletions::WhoseKeyStands
+        };
         hold_deletions(plan, side, seen, policy, in_doubt);
     }
     holds::carry_over(plan, cases, seen, policy);
@@ -196,14 +207,14 @@ pub(super) fn guard(plan: &mut Plan, cases: &[Case<'_>], seen: &Observation, pol
 /// so only deletions and clearings beyond the limit wait.
 pub(super) fn guard_undo(plan: &mut Plan, cases: &[Case<'_>], seen: &Observation, policy: &Policy) {
     for side in Side::ALL {
-        hold_deletions(plan, side, seen, policy, InDoubt::None);
+        hold_deletions(plan, side, seen, policy, DoubtfulDeletions::None);
         hold_mass_edits(plan, cases, side, seen, policy, EditLimits::OfUndo);
     }
 }
 
 /// Which deletions in Linq wait, since the rows may be there and taken for others.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum InDoubt {
+enum DoubtfulDeletions {
     /// All of them.
     All,
     /// Those of contacts whose key still stands in a row.
@@ -221,12 +232,15 @@ fn whose_key_stands(seen: &Observation) -> BTreeSet<LinkId> {
 }
 
 /// Marks the deletions that a person has approved.
-fn approve(steps: &mut [Step], side: Side, seen: &Observation) {
+fn approve_deletions(steps: &mut [Step], side: Side, seen: &Observation) {
     let kind = WaitingKind::HeldDeletion { side };
     for step in steps.iter_mut().filter(|step| step.deletes_on() == Some(side)) {
-        step.approved = approved(&kind, &step.subject, seen);
+        step.approved = is_approved(&kind, &step.subject, seen);
         if step.approved {
-            step.decided.push(CarriedOut { what: what(&kind, &step.subject, seen), field: None });
+            step.decided.push(CarriedOut {
+                question_id: question_id(&kind, &step.subject, seen),
+                field: None,
+            });
         }
     }
 }
@@ -237,7 +251,7 @@ fn approve(steps: &mut [Step], side: Side, seen: &Observation) {
 pub(super) fn deletes_limit(side: Side, seen: &Observation, policy: &Policy) -> usize {
     let linked = seen.links.iter().filter(|link| link.status == LinkStatus::Linked).count();
     let links = linked + seen.census.pairs;
-    policy.deletes_limit().allows(links + seen.recent_deletions.on(side))
+    policy.deletes_limit().allowed_of(links + seen.recent_deletions.on_side(side))
 }
 
 fn hold_deletions(
@@ -245,9 +259,9 @@ fn hold_deletions(
     side: Side,
     seen: &Observation,
     policy: &Policy,
-    in_doubt: InDoubt,
+    in_doubt: DoubtfulDeletions,
 ) {
-    let recent = seen.recent_deletions.on(side);
+    let recent = seen.recent_deletions.on_side(side);
     let limit = deletes_limit(side, seen, policy);
     let held = |step: &Step| step.waits.contains(&Wait::HeldDeletion(side));
     let asking = |step: &Step| step.deletes_on() == Some(side) && !step.approved;
@@ -255,13 +269,17 @@ fn hold_deletions(
     let too_many = deletions > 0 && deletions + recent > limit;
     let kind = WaitingKind::HeldDeletion { side };
     let doubted = match in_doubt {
-        InDoubt::WhoseKeyStands if deletions > 0 && side == Side::Linq => whose_key_stands(seen),
-        InDoubt::WhoseKeyStands | InDoubt::All | InDoubt::None => BTreeSet::new(),
+        DoubtfulDeletions::WhoseKeyStands if deletions > 0 && side == Side::Linq => {
+            whose_key_stands(seen)
+        }
+        DoubtfulDeletions::WhoseKeyStands | DoubtfulDeletions::All | DoubtfulDeletions::None => {
+            BTreeSet::new()
+        }
     };
     for step in plan.steps.iter_mut().filter(|step| asking(step)) {
-        let is_doubted = in_doubt == InDoubt::All
+        let is_doubted = in_doubt == DoubtfulDeletions::All
             || step.subject.link.is_some_and(|link| doubted.contains(&link));
-        let was_held = || seen.held.contains_key(&what(&kind, &step.subject, seen));
+        let was_held = || seen.held.contains_key(&question_id(&kind, &step.subject, seen));
         if is_doubted || too_many || policy.max_deletes_of_run.is_none() && was_held() {
             step.linq = None;
             step.source = None;
@@ -273,11 +291,11 @@ fn hold_deletions(
 /// Drops clearings without a trace: they are planned again next time.
 fn drop_clearings(step: &mut Step) {
     for side in Side::ALL {
-        take_changes(step, side, &Change::clears);
+        take_changes(step, side, &FieldChange::clears_value);
     }
 }
 
-fn changes_mut(step: &mut Step, side: Side) -> Option<&mut Vec<Change>> {
+fn changes_mut(step: &mut Step, side: Side) -> Option<&mut Vec<FieldChange>> {
     match side {
         Side::Linq => match &mut step.linq {
             Some(LinqWrite::Update { set, .. }) => Some(set),
@@ -295,10 +313,10 @@ fn changes_mut(step: &mut Step, side: Side) -> Option<&mut Vec<Change>> {
 pub(super) fn take_changes(
     step: &mut Step,
     side: Side,
-    taken: &dyn Fn(&Change) -> bool,
-) -> Vec<Change> {
+    taken: &dyn Fn(&FieldChange) -> bool,
+) -> Vec<FieldChange> {
     let Some(set) = changes_mut(step, side) else { return Vec::new() };
-    let (out, kept): (Vec<Change>, Vec<Change>) =
+    let (out, kept): (Vec<FieldChange>, Vec<FieldChange>) =
         std::mem::take(set).into_iter().partition(|change| taken(change));
     *set = kept;
     if matches!(&step.linq, Some(LinqWrite::Update { set, .. }) if set.is_empty()) {

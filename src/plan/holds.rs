@@ -8,15 +8,15 @@
 use std::collections::BTreeMap;
 
 use crate::model::{
-    Canon, Change, Fingerprint, Link, LinkStatus, LinqId, Policy, Side, Waiting, WaitingKind,
+    Canon, FieldChange, Fingerprint, Link, LinkStatus, LinqId, Policy, Side, Waiting, WaitingKind,
 };
 
 use super::case::{Case, LinqHalf, SourceHalf};
-use super::mass_edits::wait;
+use super::mass_edits::held_change;
 use super::observation::Observation;
 use super::pairs::subject_of;
-use super::step::{LinkPlan, LinqWrite, Plan, Reason, Rule, SourceWrite, Step, Wait};
-use super::waiting::{kind, what};
+use super::step::{LinkPlan, LinqWrite, Plan, PlanRule, SourceWrite, Step, StepReason, Wait};
+use super::waiting::{question_id, waiting_kind};
 
 /// Something that the last run held.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,8 +31,8 @@ pub struct Hold {
 
 impl Hold {
     /// What is held of `waiting`, by its question.
-    pub fn of(waiting: Waiting) -> Option<(Fingerprint, Hold)> {
-        let Waiting { what, linq_id, kind, reason, .. } = waiting;
+    pub fn from_waiting(waiting: Waiting) -> Option<(Fingerprint, Hold)> {
+        let Waiting { question_id: what, linq_id, kind, reason, .. } = waiting;
         let is_held = kind.is_held();
         linq_id.filter(|_| is_held).map(|linq_id| (what, Hold { linq_id, kind, reason }))
     }
@@ -43,11 +43,11 @@ pub(super) fn edits_of<'a>(
     link: &Link,
     side: Side,
     seen: &'a Observation,
-) -> Vec<(Fingerprint, &'a Change)> {
+) -> Vec<(Fingerprint, &'a FieldChange)> {
     let subject = subject_of(link);
     let held = seen.held.iter().filter(|(_, hold)| hold.linq_id == link.linq_id);
     held.filter_map(|(question, hold)| {
-        let is_it = what(&hold.kind, &subject, seen) == *question;
+        let is_it = question_id(&hold.kind, &subject, seen) == *question;
         hold.kind.edit_on(side).filter(|_| is_it).map(|change| (*question, change))
     })
     .collect()
@@ -73,14 +73,14 @@ pub(super) fn carry_over(plan: &mut Plan, cases: &[Case<'_>], seen: &Observation
         let Some(link) = case.link().filter(|link| link.status == LinkStatus::Linked) else {
             continue;
         };
-        if what(&hold.kind, &subject_of(link), seen) != *question {
+        if question_id(&hold.kind, &subject_of(link), seen) != *question {
             continue;
         }
         let at = steps.get(&hold.linq_id).copied();
         let step = at.map(|at| &plan.steps[at]);
-        let is_it = |wait: &Wait| kind(wait).as_ref() == Some(&hold.kind);
+        let is_it = |wait: &Wait| waiting_kind(wait).as_ref() == Some(&hold.kind);
         let is_listed = step.is_some_and(|step| step.waits.iter().any(is_it));
-        if is_listed || !(halted || stands(hold, case, step, seen, policy)) {
+        if is_listed || !(halted || still_stands(hold, case, step, seen, policy)) {
             continue;
         }
         let wait = wait_of(hold);
@@ -95,17 +95,17 @@ fn wait_of(hold: &Hold) -> Wait {
     match hold.kind.clone() {
         WaitingKind::HeldDeletion { side } => Wait::HeldDeletion(side),
         WaitingKind::HeldClearing { side, change } | WaitingKind::HeldChange { side, change } => {
-            wait(side, change, hold.reason.clone())
+            held_change(side, change, hold.reason.clone())
         }
         // Nothing else is ever held.
         WaitingKind::Conflict { .. }
         | WaitingKind::Ambiguous { .. }
-        | WaitingKind::Rejected { .. } => Wait::unsendable(None, &hold.reason),
+        | WaitingKind::Rejected { .. } => Wait::for_unsendable(None, &hold.reason),
     }
 }
 
 fn step_for(link: &Link, case: &Case<'_>, wait: Wait) -> Step {
-    let mut subject = super::pairs::subject(case.record(), case.contact());
+    let mut subject = super::pairs::step_subject(case.record(), case.contact());
     (subject.link, subject.linq_id) = (Some(link.id), Some(link.linq_id));
     if subject.name.is_empty() {
         subject.name = link.base.linq_values().display_name();
@@ -113,30 +113,30 @@ fn step_for(link: &Link, case: &Case<'_>, wait: Wait) -> Step {
     if subject.source_key.is_none() {
         subject.source_key = link.key.as_ref().map(ToString::to_string);
     }
-    let mut step = Step::new(subject, Reason::Rule(rule_of(&wait)));
+    let mut step = Step::new(subject, StepReason::Rule(rule_of(&wait)));
     step.waits.push(wait);
     step
 }
 
-fn rule_of(wait: &Wait) -> Rule {
+fn rule_of(wait: &Wait) -> PlanRule {
     match wait {
-        Wait::HeldDeletion(Side::Linq) => Rule::DeletedInSource,
-        Wait::HeldDeletion(Side::Source) => Rule::DeletedInLinq,
+        Wait::HeldDeletion(Side::Linq) => PlanRule::DeletedInSource,
+        Wait::HeldDeletion(Side::Source) => PlanRule::DeletedInLinq,
         Wait::HeldClearing(Side::Linq, _) | Wait::HeldChange { side: Side::Linq, .. } => {
-            Rule::EditedInSource
+            PlanRule::EditedInSource
         }
         Wait::HeldClearing(Side::Source, _) | Wait::HeldChange { side: Side::Source, .. } => {
-            Rule::EditedInLinq
+            PlanRule::EditedInLinq
         }
         Wait::Conflict { .. } | Wait::Ambiguous { .. } | Wait::Rejected { .. } | Wait::Grace(_) => {
-            Rule::Unchanged
+            PlanRule::Unchanged
         }
     }
 }
 
 /// Whether it cannot be told that what was held has been taken back, though `step` does
 /// not list it.
-fn stands(
+fn still_stands(
     hold: &Hold,
     case: &Case<'_>,
     step: Option<&Step>,
@@ -157,7 +157,7 @@ fn stands(
             }
             if matches!(source, SourceHalf::Gone) || matches!(linq, LinqHalf::Gone) {
                 // It ends with whatever becomes of the whole contact, and not before.
-                return !step.is_some_and(settles);
+                return !step.is_some_and(settles_hold);
             }
             let is_rejected = |wait: &Wait| matches!(wait, Wait::Rejected { field, .. } if field.is_none_or(|of| of == change.field));
             let unwritable = *side == Side::Source && seen.source.read_only.is_some();
@@ -174,7 +174,7 @@ fn stands(
 /// direction in which it is not written ends nothing.
 fn is_as_shown(
     side: Side,
-    change: &Change,
+    change: &FieldChange,
     source: SourceHalf<'_>,
     linq: LinqHalf<'_>,
     canon: Canon,
@@ -183,7 +183,7 @@ fn is_as_shown(
         Side::Linq => (&change.to, &change.from),
         Side::Source => (&change.from, &change.to),
     };
-    let same = |now: &str, shown: &str| canon.same(change.field, now, shown);
+    let same = |now: &str, shown: &str| canon.means_same(change.field, now, shown);
     source.record().is_none_or(|record| same(&record.values[change.field], in_source))
         && linq.contact().is_none_or(|contact| same(&contact.values[change.field], in_linq))
 }
@@ -192,16 +192,16 @@ fn deletion_stands(side: Side, case: &Case<'_>, step: Option<&Step>, policy: &Po
     if !policy.deletes_from(side) {
         return false;
     }
-    let is_back = case.pair().is_some_and(|(_, source, linq)| match side {
+    let is_back = case.linked_pair().is_some_and(|(_, source, linq)| match side {
         Side::Linq => source.record().is_some(),
         Side::Source => linq.contact().is_some(),
     });
-    !is_back && !step.is_some_and(settles)
+    !is_back && !step.is_some_and(settles_hold)
 }
 
 /// Whether a step makes an end of what was held: it carries out the deletion, brings the
 /// other half back, or lets go of the pair.
-fn settles(step: &Step) -> bool {
+fn settles_hold(step: &Step) -> bool {
     let writes = matches!(step.linq, Some(LinqWrite::Create { .. } | LinqWrite::Delete { .. }))
         || matches!(step.source, Some(SourceWrite::Create { .. } | SourceWrite::Delete { .. }));
     writes

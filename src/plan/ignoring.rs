@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use crate::model::{Ignored, LinqId, Policy, RecordIndex};
 
 use super::observation::Observation;
-use super::recognise::recognise;
+use super::recognise::recognise_records;
 
 /// Who is ignored.
 #[derive(Clone, Debug, Default)]
@@ -55,8 +55,11 @@ pub fn ignore(seen: &mut Observation, entries: Vec<Ignored>, policy: &Policy) {
         seen.ignoring = ignoring;
         return;
     }
-    let linked: BTreeSet<usize> =
-        recognise(seen, policy).links.into_iter().filter_map(|(_, position)| position).collect();
+    let linked: BTreeSet<usize> = recognise_records(seen, policy)
+        .links
+        .into_iter()
+        .filter_map(|(_, position)| position)
+        .collect();
     for entry in &ignoring.entries {
         if let Some(id) = entry.linq_id() {
             ignoring.contacts.insert(id);

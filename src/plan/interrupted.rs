@@ -27,9 +27,9 @@ pub fn trace_of(contact: &LinqContact, values: &Values, canon: Canon) -> Option<
     }
     let may_be = |field: Field| {
         let (shown, sent) = (&contact.values[field], &values[field]);
-        canon.same(field, shown, sent) || is_rewritten(field, sent, shown, canon)
+        canon.means_same(field, shown, sent) || is_rewritten(field, sent, shown, canon)
     };
-    compared(values).iter().all(may_be).then_some(Likeness::Rewritten)
+    compared_fields(values).iter().all(may_be).then_some(Likeness::Rewritten)
 }
 
 /// Whether Linq may have made `shown` of what it was sent: in other letters, or cut
@@ -48,19 +48,19 @@ pub(crate) fn is_rewritten(field: Field, sent: &str, shown: &str, canon: Canon) 
         }
     };
     let shown = plain(shown);
-    let canonical = canon.value(field, sent);
+    let canonical = canon.canonical_value(field, sent);
     !shown.is_empty() && [sent, &canonical].into_iter().any(|sent| plain(sent).starts_with(&shown))
 }
 
 /// Whether `contact` has what was sent. What was sent blank, Linq may have filled,
 /// unless it identifies a person.
 fn same_values(contact: &Values, sent: &Values, canon: Canon) -> bool {
-    canon.differing(compared(sent), contact, sent).is_empty()
+    canon.differing_fields(compared_fields(sent), contact, sent).is_empty()
 }
 
 /// The fields in which a contact is compared with what was `sent`.
-fn compared(sent: &Values) -> FieldSet {
-    let mut fields = sent.filled();
+fn compared_fields(sent: &Values) -> FieldSet {
+    let mut fields = sent.filled_fields();
     for field in Field::IDENTITY {
         fields.insert(field);
     }
@@ -70,9 +70,9 @@ fn compared(sent: &Values) -> FieldSet {
 
 /// What two people have in common of whom one may be the other, rewritten: by how each
 /// field of the identity begins, if it is there at all.
-type Identity = [Option<char>; 4];
+type SharedIdentity = [Option<char>; 4];
 
-fn identity(values: &Values) -> Identity {
+fn shared_identity(values: &Values) -> SharedIdentity {
     Field::IDENTITY.map(|field| {
         let first = values[field].trim().chars().next();
         // Of a phone number the spelling may differ from the beginning.
@@ -82,16 +82,16 @@ fn identity(values: &Values) -> Identity {
 }
 
 /// Contacts and unanswered creates, by what identifies them.
-pub(super) struct Traces<'a> {
+pub(super) struct CreateTraces<'a> {
     canon: Canon,
     linq: &'a LinqSide,
-    contacts: BTreeMap<Identity, Vec<&'a LinqContact>>,
+    contacts: BTreeMap<SharedIdentity, Vec<&'a LinqContact>>,
     /// Creates that have not been looked at so far.
-    creates: BTreeMap<Identity, Vec<&'a DoubtfulCreate>>,
+    creates: BTreeMap<SharedIdentity, Vec<&'a DoubtfulCreate>>,
 }
 
-/// What `Traces` shows of one create.
-pub(super) enum Trace {
+/// What `CreateTraces` shows of one create.
+pub(super) enum CreateTrace {
     /// Nothing.
     None,
     /// The contact that it has made, or one just like it.
@@ -100,21 +100,21 @@ pub(super) enum Trace {
     Several(Vec<LinqId>),
 }
 
-impl<'a> Traces<'a> {
+impl<'a> CreateTraces<'a> {
     /// Of `creates` among `contacts`, which are in `linq` and nobody's so far.
     pub(super) fn new(
         linq: &'a LinqSide,
         contacts: impl Iterator<Item = &'a LinqContact>,
         creates: &'a [DoubtfulCreate],
         canon: Canon,
-    ) -> Traces<'a> {
+    ) -> CreateTraces<'a> {
         let (contacts_by, creates_by) = (BTreeMap::new(), BTreeMap::new());
-        let mut traces = Traces { canon, linq, contacts: contacts_by, creates: creates_by };
+        let mut traces = CreateTraces { canon, linq, contacts: contacts_by, creates: creates_by };
         for create in creates {
-            traces.creates.entry(identity(&create.values)).or_default().push(create);
+            traces.creates.entry(shared_identity(&create.values)).or_default().push(create);
         }
         for contact in contacts {
-            let identity = identity(&contact.values);
+            let identity = shared_identity(&contact.values);
             if traces.creates.contains_key(&identity) {
                 traces.contacts.entry(identity).or_default().push(contact);
             }
@@ -123,8 +123,8 @@ impl<'a> Traces<'a> {
     }
 
     /// The trace of `create`, which is taken out, as is the contact if it is one.
-    pub(super) fn take(&mut self, create: &DoubtfulCreate) -> Trace {
-        let identity = identity(&create.values);
+    pub(super) fn take_trace(&mut self, create: &DoubtfulCreate) -> CreateTrace {
+        let identity = shared_identity(&create.values);
         let creates = self.creates.entry(identity).or_default();
         let alike = creates
             .iter()
@@ -144,11 +144,11 @@ impl<'a> Traces<'a> {
         let made: Vec<LinqId> =
             traces.iter().filter(|(l, _)| Some(*l) == best).map(|(_, id)| *id).collect();
         match made.first() {
-            None => Trace::None,
-            Some(_) if made.len() > alike => Trace::Several(made),
+            None => CreateTrace::None,
+            Some(_) if made.len() > alike => CreateTrace::Several(made),
             Some(first) => {
                 contacts.retain(|contact| contact.id != *first);
-                Trace::One(*first)
+                CreateTrace::One(*first)
             }
         }
     }
@@ -179,7 +179,7 @@ pub(super) fn base_of_create(
 ) -> Base {
     let sent = mapped.iter().filter(|field| policy.writes_field(Side::Linq, *field)).collect();
     let base: Base = agreed_by_answer(&create.values, &contact.values, sent).collect();
-    base.without(create.read_anew)
+    base.without_fields(create.read_anew)
 }
 
 /// The base of a pair whose `contact` was made by `create` and edited since: what was
@@ -200,7 +200,7 @@ pub(super) fn base_of_sending(
         }
     }
     let base: Base = agreed_by_answer(&create.values, &answer, sent).collect();
-    base.without(create.read_anew)
+    base.without_fields(create.read_anew)
 }
 
 /// The base of a pair whose record was `added` to the source: what Linq had then.
@@ -210,5 +210,5 @@ pub(super) fn base_of_addition(added: &HalfAdded, mapped: FieldSet, policy: &Pol
         let text = &added.values[field];
         (field, Agreement { source: text.clone(), linq: text.clone() })
     };
-    written.map(agreement).collect::<Base>().without(added.read_anew)
+    written.map(agreement).collect::<Base>().without_fields(added.read_anew)
 }

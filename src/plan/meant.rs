@@ -37,7 +37,7 @@ impl fmt::Display for Meant {
 
 /// Why `field` may differ between `record` and `contact`, which are `link`ed: `None` when
 /// there is no such reason, so that they are not in sync.
-pub fn meant(
+pub fn meant_difference(
     field: Field,
     link: &Link,
     record: &SourceRecord,

@@ -8,14 +8,14 @@ use std::collections::BTreeMap;
 use ecow::EcoString;
 
 use crate::model::{
-    Agreement, Base, Canon, Change, ConflictPolicy, Field, FieldSet, Fingerprint, LinqContact,
+    Agreement, Base, Canon, ConflictPolicy, Field, FieldChange, FieldSet, Fingerprint, LinqContact,
     Policy, Side, SourceRecord, Values, WaitingKind, name_contains,
 };
 
 use super::choice::as_meant;
-use super::decide::Fate;
+use super::decide::HalfChange;
 use super::decisions::Resolution;
-use super::observation::Written;
+use super::observation::RepeatedValue;
 use super::similarity::lost_letters;
 use super::step::{CarriedOut, Clash, FieldReason, Wait};
 
@@ -23,9 +23,9 @@ use super::step::{CarriedOut, Clash, FieldReason, Wait};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Merge {
     /// Fields to be written to Linq.
-    pub(super) to_linq: Vec<Change>,
+    pub(super) to_linq: Vec<FieldChange>,
     /// Fields to be written to the source.
-    pub(super) to_source: Vec<Change>,
+    pub(super) to_source: Vec<FieldChange>,
     /// Fields that are equal on both sides and were not agreed on so far.
     pub(super) agreed: Vec<(Field, Agreement)>,
     /// Why the fields that are written are.
@@ -39,25 +39,25 @@ pub(super) struct Merge {
 }
 
 /// What is to be done about one field.
-enum Outcome {
+enum FieldOutcome {
     Nothing,
     Agree,
     ToLinq(FieldReason),
     ToSource(FieldReason),
     /// What a person decided; where that is neither value, it goes into the source first.
-    Decided(Fingerprint, Decided, FieldReason),
+    Decided(Fingerprint, DecidedField, FieldReason),
     Wait(Wait),
 }
 
 /// What a person has decided about a field.
-enum Decided {
+enum DecidedField {
     ToLinq(EcoString),
     ToSource(EcoString),
 }
 
 /// What the state remembers of a pair besides its base.
 #[derive(Clone, Copy)]
-pub(super) struct Memory<'a> {
+pub(super) struct PairHistory<'a> {
     /// Looks up what a person decided about the conflict of a field.
     pub(super) resolved: &'a dyn Fn(Field) -> Option<Resolution<'a>>,
     /// Looks up whether a person has rejected a change that would be held: its question.
@@ -68,12 +68,12 @@ pub(super) struct Memory<'a> {
     /// What a refusal of a value of a field of this contact is known by.
     pub(super) refusal: &'a dyn Fn(Field, &str) -> Option<Fingerprint>,
     /// Looks up what was last written to a field of a side.
-    pub(super) written: &'a dyn Fn(Side, Field) -> Option<&'a Written>,
+    pub(super) written: &'a dyn Fn(Side, Field) -> Option<&'a RepeatedValue>,
 }
 
-impl Memory<'_> {
+impl PairHistory<'_> {
     /// Of a pair that nothing is remembered of.
-    pub(super) const NOTHING: Memory<'static> = Memory {
+    pub(super) const NOTHING: PairHistory<'static> = PairHistory {
         resolved: &|_| None,
         rejected: &|_| None,
         retried: &|_, _| None,
@@ -87,13 +87,13 @@ impl Memory<'_> {
 const PATIENCE: usize = 3;
 
 /// Merges `record` and `contact`, which last agreed on `base`.
-pub(super) fn merge(
+pub(super) fn merge_fields(
     record: &SourceRecord,
     contact: &LinqContact,
     base: &Base,
     mapped: FieldSet,
     policy: &Policy,
-    memory: Memory<'_>,
+    memory: PairHistory<'_>,
 ) -> Merge {
     let meant = as_meant(record, Some(contact), base)
         .map(|values| SourceRecord { values, ..record.clone() });
@@ -101,32 +101,38 @@ pub(super) fn merge(
     let mut merge = Merge::default();
     for field in mapped.iter() {
         let (source, linq) = (&record.values[field], &contact.values[field]);
-        match sendable(field, source, outcome(field, record, contact, base, policy, memory), policy)
-        {
-            Outcome::Nothing => {}
-            Outcome::Agree => {
+        match unless_unsendable(
+            field,
+            source,
+            field_outcome(field, record, contact, base, policy, memory),
+            policy,
+        ) {
+            FieldOutcome::Nothing => {}
+            FieldOutcome::Agree => {
                 let agreement = Agreement { source: source.clone(), linq: linq.clone() };
                 merge.agreed.push((field, agreement));
             }
-            Outcome::ToLinq(why) => {
+            FieldOutcome::ToLinq(why) => {
                 merge.why.insert(field, why);
-                merge.to_linq.push(change(field, linq, source));
+                merge.to_linq.push(new_change(field, linq, source));
             }
-            Outcome::ToSource(why) => {
+            FieldOutcome::ToSource(why) => {
                 merge.why.insert(field, why);
-                merge.to_source.push(change(field, source, linq));
+                merge.to_source.push(new_change(field, source, linq));
             }
-            Outcome::Decided(what, decided, why) => {
+            FieldOutcome::Decided(what, decided, why) => {
                 merge.why.insert(field, why);
-                merge.decided.push(CarriedOut { what, field: Some(field) });
+                merge.decided.push(CarriedOut { question_id: what, field: Some(field) });
                 match decided {
-                    Decided::ToLinq(value) => merge.to_linq.push(change(field, linq, &value)),
-                    Decided::ToSource(value) => {
-                        merge.to_source.push(change(field, source, &value));
+                    DecidedField::ToLinq(value) => {
+                        merge.to_linq.push(new_change(field, linq, &value))
+                    }
+                    DecidedField::ToSource(value) => {
+                        merge.to_source.push(new_change(field, source, &value));
                     }
                 }
             }
-            Outcome::Wait(wait) => merge.waits.push(wait),
+            FieldOutcome::Wait(wait) => merge.waits.push(wait),
         }
     }
     merge.refuse_impossible_clearings(&contact.values);
@@ -135,50 +141,57 @@ pub(super) fn merge(
 }
 
 /// The `outcome`, unless it sends Linq a value that it would misread.
-fn sendable(field: Field, source: &str, outcome: Outcome, policy: &Policy) -> Outcome {
+fn unless_unsendable(
+    field: Field,
+    source: &str,
+    outcome: FieldOutcome,
+    policy: &Policy,
+) -> FieldOutcome {
     let is_misread = match &outcome {
-        Outcome::ToLinq(_) => policy.canon.is_misread(field, source),
-        Outcome::Decided(_, Decided::ToLinq(value), _) => policy.canon.is_misread(field, value),
-        Outcome::Nothing
-        | Outcome::Agree
-        | Outcome::ToSource(_)
-        | Outcome::Decided(_, Decided::ToSource(_), _)
-        | Outcome::Wait(_) => false,
+        FieldOutcome::ToLinq(_) => policy.canon.is_misread(field, source),
+        FieldOutcome::Decided(_, DecidedField::ToLinq(value), _) => {
+            policy.canon.is_misread(field, value)
+        }
+        FieldOutcome::Nothing
+        | FieldOutcome::Agree
+        | FieldOutcome::ToSource(_)
+        | FieldOutcome::Decided(_, DecidedField::ToSource(_), _)
+        | FieldOutcome::Wait(_) => false,
     };
-    if is_misread { reject(field, &policy.canon.misread()) } else { outcome }
+    if is_misread { reject_value(field, &policy.canon.misread_reason()) } else { outcome }
 }
 
-fn change(field: Field, from: &str, to: &str) -> Change {
-    Change { field, from: from.into(), to: to.into() }
+fn new_change(field: Field, from: &str, to: &str) -> FieldChange {
+    FieldChange { field, from: from.into(), to: to.into() }
 }
 
-fn outcome(
+fn field_outcome(
     field: Field,
     record: &SourceRecord,
     contact: &LinqContact,
     base: &Base,
     policy: &Policy,
-    memory: Memory<'_>,
-) -> Outcome {
+    memory: PairHistory<'_>,
+) -> FieldOutcome {
     let rejected = record.rejected.iter().find(|rejected| rejected.field == field);
     // What both sides once agreed on to the letter is no damage, however it looks.
     let is_agreed = |text: &str| base.get(field).is_some_and(|agreed| agreed.source == text);
     if let Some(rejected) = rejected.filter(|_| !is_agreed(&record.values[field])) {
-        return reject(field, &rejected.reason);
+        return reject_value(field, &rejected.reason);
     }
     if let Some(reason) = not_believed(field, record, base) {
-        return reject(field, reason);
+        return reject_value(field, reason);
     }
     let (source, linq) = (&record.values[field], &contact.values[field]);
     let (source_differs, linq_differs) = edited_sides(field, source, linq, base, policy);
-    if let Some(outcome) = resolved(field, source, linq, base, policy, memory) {
+    if let Some(outcome) = resolved_outcome(field, source, linq, base, policy, memory) {
         return outcome;
     }
-    let ask = |clash| ask(field, record, contact, base, policy, clash);
+    let ask = |clash| ask_policy(field, record, contact, base, policy, clash);
     let changed_back = changed_back(field, record, contact, base, policy.canon, memory);
     match (source_differs, linq_differs) {
-        (false, false) => unchanged(field, base, policy, memory),
-        _ if policy.canon.has_all_of(field, source, linq) => Outcome::Agree,
+        (false, false) => unchanged_field(field, base, policy, memory),
+        _ if policy.canon.has_all_of(field, source, linq) => FieldOutcome::Agree,
         _ if is_half_of_a_clash(field, record, contact, base, policy) => {
             ask(if base.is_void(field) { Clash::ReadAnew } else { Clash::NeverAgreed })
         }
@@ -191,19 +204,19 @@ fn outcome(
                 && policy.writes_field(side, field) =>
         {
             match side {
-                Side::Source => Outcome::ToSource(FieldReason::NewAgainstOld(Side::Linq)),
-                Side::Linq => Outcome::ToLinq(FieldReason::NewAgainstOld(Side::Source)),
+                Side::Source => FieldOutcome::ToSource(FieldReason::NewAgainstOld(Side::Linq)),
+                Side::Linq => FieldOutcome::ToLinq(FieldReason::NewAgainstOld(Side::Source)),
             }
         }
         (true, false) if policy.writes_field(Side::Linq, field) => {
             rejected_change(Side::Linq, field, record, contact, base, policy, memory)
-                .unwrap_or(Outcome::ToLinq(edited(Side::Source, field, base)))
+                .unwrap_or(FieldOutcome::ToLinq(edit_reason(Side::Source, field, base)))
         }
         (false, true) if policy.writes_field(Side::Source, field) => {
             rejected_change(Side::Source, field, record, contact, base, policy, memory)
-                .unwrap_or(Outcome::ToSource(edited(Side::Linq, field, base)))
+                .unwrap_or(FieldOutcome::ToSource(edit_reason(Side::Linq, field, base)))
         }
-        (true, false) | (false, true) => Outcome::Nothing,
+        (true, false) | (false, true) => FieldOutcome::Nothing,
         (true, true) if base.is_void(field) => ask(Clash::ReadAnew),
         (true, true) if base.get(field).is_none() => ask(Clash::NeverAgreed),
         (true, true) => ask(Clash::BothEdited),
@@ -211,8 +224,8 @@ fn outcome(
 }
 
 /// Why a value of `side` goes to the other one: two blanks are agreed on like two values.
-fn edited(side: Side, field: Field, base: &Base) -> FieldReason {
-    if base.half(side, field).is_some() {
+fn edit_reason(side: Side, field: Field, base: &Base) -> FieldReason {
+    if base.half_text(side, field).is_some() {
         FieldReason::Edited(side)
     } else {
         FieldReason::Filled(side)
@@ -240,8 +253,8 @@ fn is_half_of_a_clash(
     }
     let (whole, halved) = if missing(linq) { (source, linq) } else { (linq, source) };
     let (a, b) = (&source[other], &linq[other]);
-    let clashes =
-        edited_sides(other, a, b, base, policy) == (true, true) && !policy.canon.same(other, a, b);
+    let clashes = edited_sides(other, a, b, base, policy) == (true, true)
+        && !policy.canon.means_same(other, a, b);
     clashes || name_contains(&halved[other], &whole[field])
 }
 
@@ -254,7 +267,7 @@ pub(super) fn edited_sides(
     base: &Base,
     policy: &Policy,
 ) -> (bool, bool) {
-    let same = |a: &str, b: &str| policy.canon.same(field, a, b);
+    let same = |a: &str, b: &str| policy.canon.means_same(field, a, b);
     match base.get(field) {
         // A blank that clears nothing is filled, as one that was never anything else.
         Some(_) if policy.is_unsaid(field, source) && !linq.trim().is_empty() => (false, true),
@@ -303,17 +316,17 @@ fn changed_back(
     contact: &LinqContact,
     base: &Base,
     canon: Canon,
-    memory: Memory<'_>,
+    memory: PairHistory<'_>,
 ) -> Option<Side> {
     let agreed = base.get(field)?;
-    let same = |a: &str, b: &str| canon.same(field, a, b);
+    let same = |a: &str, b: &str| canon.means_same(field, a, b);
     let is_back = |side: &Side| {
         let (shown, ours) = match side {
             Side::Source => (&record.values[field], &agreed.source),
             Side::Linq => (&contact.values[field], &agreed.linq),
         };
-        let undone = |written: &Written| {
-            let Change { from, to, .. } = &written.change;
+        let undone = |written: &RepeatedValue| {
+            let FieldChange { from, to, .. } = &written.change;
             let is_ours = same(to, &agreed.source) || same(to, &agreed.linq);
             written.times >= PATIENCE && is_ours && same(from, shown) && !same(shown, ours)
         };
@@ -326,27 +339,32 @@ fn changed_back(
 
 /// A field that neither side has changed. Where Linq has not taken what it was sent, that
 /// is no edit, and it is not sent again until a person wants it; but people should know.
-fn unchanged(field: Field, base: &Base, policy: &Policy, memory: Memory<'_>) -> Outcome {
+fn unchanged_field(
+    field: Field,
+    base: &Base,
+    policy: &Policy,
+    memory: PairHistory<'_>,
+) -> FieldOutcome {
     let Some(agreed) = base.get(field) else {
-        return Outcome::Agree;
+        return FieldOutcome::Agree;
     };
     let is_meant = base.is_apart(field) || !policy.writes_field(Side::Linq, field);
     let Some(reason) = not_taken(field, agreed, policy.canon).filter(|_| !is_meant) else {
-        return Outcome::Nothing;
+        return FieldOutcome::Nothing;
     };
     if field == Field::Owner && agreed.source.trim().is_empty() {
         // Linq chose one itself, instead of a user whom it refused.
         let writes = policy.writes_field(Side::Source, field);
-        let chosen = Outcome::ToSource(FieldReason::ChosenByLinq);
-        return if writes { chosen } else { Outcome::Nothing };
+        let chosen = FieldOutcome::ToSource(FieldReason::ChosenByLinq);
+        return if writes { chosen } else { FieldOutcome::Nothing };
     }
     let refusal = (memory.refusal)(field, &agreed.source);
     if let Some(what) = refusal.and_then(|refusal| (memory.retried)(field, refusal)) {
-        let sent = Decided::ToLinq(agreed.source.clone());
-        return Outcome::Decided(what, sent, FieldReason::SentAgain);
+        let sent = DecidedField::ToLinq(agreed.source.clone());
+        return FieldOutcome::Decided(what, sent, FieldReason::SentAgain);
     }
     let (field, reason) = (Some(field), reason.to_owned());
-    Outcome::Wait(Wait::Rejected { field, reason, refusal, side: Side::Linq })
+    FieldOutcome::Wait(Wait::Rejected { field, reason, refusal, side: Side::Linq })
 }
 
 /// Why what Linq has of a field is not what it was sent, if it is not.
@@ -364,35 +382,35 @@ pub(super) fn not_taken(field: Field, agreed: &Agreement, canon: Canon) -> Optio
 
 /// What a person has decided about two values, if they still are what was shown, or what
 /// was decided.
-fn resolved(
+fn resolved_outcome(
     field: Field,
     source: &str,
     linq: &str,
     base: &Base,
     policy: &Policy,
-    memory: Memory<'_>,
-) -> Option<Outcome> {
+    memory: PairHistory<'_>,
+) -> Option<FieldOutcome> {
     let resolution = (memory.resolved)(field)?;
-    let same = |a: &str, b: &str| policy.canon.same(field, a, b);
+    let same = |a: &str, b: &str| policy.canon.means_same(field, a, b);
     let is_agreed = |agreed: &Agreement| same(&agreed.source, source) && same(&agreed.linq, linq);
     if base.get(field).is_some_and(is_agreed) || policy.canon.has_all_of(field, source, linq) {
         return None;
     }
-    if !resolution.holds(field, source, linq, policy.canon) {
+    if !resolution.still_holds(field, source, linq, policy.canon) {
         return None;
     }
-    let wanted = resolution.wanted()?;
-    let why = FieldReason::Resolved(resolution.side());
-    let decided = |decided| Some(Outcome::Decided(resolution.what, decided, why));
+    let wanted = resolution.wanted_value()?;
+    let why = FieldReason::Resolved(resolution.standing_side());
+    let decided = |decided| Some(FieldOutcome::Decided(resolution.question_id, decided, why));
     match (same(source, wanted), same(linq, wanted)) {
         (false, _) if policy.writes_field(Side::Source, field) => {
-            decided(Decided::ToSource(wanted.into()))
+            decided(DecidedField::ToSource(wanted.into()))
         }
         (true, false) if policy.writes_field(Side::Linq, field) => {
-            decided(Decided::ToLinq(wanted.into()))
+            decided(DecidedField::ToLinq(wanted.into()))
         }
         // The side that loses is not written: a decision means that each keeps what it has.
-        (true, _) | (_, true) => Some(Outcome::Agree),
+        (true, _) | (_, true) => Some(FieldOutcome::Agree),
         (false, false) => None,
     }
 }
@@ -406,34 +424,34 @@ fn rejected_change(
     contact: &LinqContact,
     base: &Base,
     policy: &Policy,
-    memory: Memory<'_>,
-) -> Option<Outcome> {
+    memory: PairHistory<'_>,
+) -> Option<FieldOutcome> {
     let (source, linq) = (&record.values[field], &contact.values[field]);
     let (from, to, origin) = match side {
         Side::Linq => (linq, source, Side::Source),
         Side::Source => (source, linq, Side::Linq),
     };
     let agreed = base.get(field)?;
-    let what = (memory.rejected)(&WaitingKind::of_held(side, change(field, from, to)))?;
+    let what = (memory.rejected)(&WaitingKind::of_held(side, new_change(field, from, to)))?;
     if !policy.writes_field(origin, field) {
         return None;
     }
     let back = match origin {
-        Side::Source => Decided::ToSource(agreed.source.clone()),
-        Side::Linq => Decided::ToLinq(agreed.linq.clone()),
+        Side::Source => DecidedField::ToSource(agreed.source.clone()),
+        Side::Linq => DecidedField::ToLinq(agreed.linq.clone()),
     };
-    Some(Outcome::Decided(what, back, FieldReason::Rejected(origin)))
+    Some(FieldOutcome::Decided(what, back, FieldReason::Rejected(origin)))
 }
 
 /// What the policy says about two values.
-fn ask(
+fn ask_policy(
     field: Field,
     record: &SourceRecord,
     contact: &LinqContact,
     base: &Base,
     policy: &Policy,
     clash: Clash,
-) -> Outcome {
+) -> FieldOutcome {
     let winner = match clash {
         Clash::BothEdited | Clash::NeverAgreed => {
             by_policy(policy.conflict_policy(field), record, contact)
@@ -444,14 +462,14 @@ fn ask(
     let why = |winner| FieldReason::Policy(clash, policy.conflict_policy(field), winner);
     match winner {
         Some(Side::Source) if policy.writes_field(Side::Linq, field) => {
-            Outcome::ToLinq(why(Side::Source))
+            FieldOutcome::ToLinq(why(Side::Source))
         }
         Some(Side::Linq) if policy.writes_field(Side::Source, field) => {
-            Outcome::ToSource(why(Side::Linq))
+            FieldOutcome::ToSource(why(Side::Linq))
         }
-        Some(Side::Source | Side::Linq) | None => Outcome::Wait(Wait::Conflict {
+        Some(Side::Source | Side::Linq) | None => FieldOutcome::Wait(Wait::Conflict {
             field,
-            base: base.half(Side::Linq, field).unwrap_or_default().to_owned(),
+            base: base.half_text(Side::Linq, field).unwrap_or_default().to_owned(),
             source: record.values[field].to_string(),
             linq: contact.values[field].to_string(),
             clash,
@@ -465,12 +483,12 @@ fn by_policy(policy: ConflictPolicy, record: &SourceRecord, contact: &LinqContac
         ConflictPolicy::Hold => None,
         ConflictPolicy::Source => Some(Side::Source),
         ConflictPolicy::Linq => Some(Side::Linq),
-        ConflictPolicy::Newest => newer(record, contact),
+        ConflictPolicy::Newest => newer_side(record, contact),
     }
 }
 
 /// The side that was changed later, where both tell their time and it differs.
-fn newer(record: &SourceRecord, contact: &LinqContact) -> Option<Side> {
+fn newer_side(record: &SourceRecord, contact: &LinqContact) -> Option<Side> {
     let (source, linq) = (record.revised_at?, contact.updated_at?);
     match source.cmp(&linq) {
         std::cmp::Ordering::Greater => Some(Side::Source),
@@ -479,8 +497,8 @@ fn newer(record: &SourceRecord, contact: &LinqContact) -> Option<Side> {
     }
 }
 
-fn reject(field: Field, reason: &str) -> Outcome {
-    Outcome::Wait(Wait::unsendable(Some(field), reason))
+fn reject_value(field: Field, reason: &str) -> FieldOutcome {
+    FieldOutcome::Wait(Wait::for_unsendable(Some(field), reason))
 }
 
 impl Merge {
@@ -492,13 +510,14 @@ impl Merge {
         if !self.is_short {
             return;
         }
-        let (beyond, kept): (Vec<Change>, Vec<Change>) = std::mem::take(&mut self.to_source)
-            .into_iter()
-            .partition(|change| record.unsaid.contains(change.field));
+        let (beyond, kept): (Vec<FieldChange>, Vec<FieldChange>) =
+            std::mem::take(&mut self.to_source)
+                .into_iter()
+                .partition(|change| record.unsaid.contains(change.field));
         self.to_source = kept;
-        for Change { field, .. } in beyond {
+        for FieldChange { field, .. } in beyond {
             self.decided.retain(|one| one.field != Some(field));
-            self.waits.push(Wait::unsendable(Some(field), TOO_SHORT));
+            self.waits.push(Wait::for_unsendable(Some(field), TOO_SHORT));
         }
     }
 
@@ -506,11 +525,11 @@ impl Merge {
     /// phone number that a contact has, and of its owner.
     fn refuse_impossible_clearings(&mut self, contact: &Values) {
         let is_owner =
-            |change: &Change| change.field == Field::Owner && change.to.trim().is_empty();
+            |change: &FieldChange| change.field == Field::Owner && change.to.trim().is_empty();
         if self.to_linq.iter().any(is_owner) {
             self.to_linq.retain(|change| !is_owner(change));
             let reason = "Linq has no contact without an owner";
-            self.waits.push(Wait::unsendable(Some(Field::Owner), reason));
+            self.waits.push(Wait::for_unsendable(Some(Field::Owner), reason));
         }
         self.waits.extend(keep_an_identity(contact, &mut self.to_linq));
     }
@@ -518,17 +537,18 @@ impl Merge {
 
 /// Takes the clearings out of `set` that would leave `contact` without name, e-mail and phone
 /// number, and lets them wait.
-pub(super) fn keep_an_identity(contact: &Values, set: &mut Vec<Change>) -> Vec<Wait> {
-    if !contact.with(set).lacks_identity() {
+pub(super) fn keep_an_identity(contact: &Values, set: &mut Vec<FieldChange>) -> Vec<Wait> {
+    if !contact.with_changes(set).lacks_identity() {
         return Vec::new();
     }
-    let is_last =
-        |change: &Change| change.to.trim().is_empty() && Field::IDENTITY.contains(&change.field);
-    let (refused, kept): (Vec<Change>, Vec<Change>) =
+    let is_last = |change: &FieldChange| {
+        change.to.trim().is_empty() && Field::IDENTITY.contains(&change.field)
+    };
+    let (refused, kept): (Vec<FieldChange>, Vec<FieldChange>) =
         std::mem::take(set).into_iter().partition(is_last);
     *set = kept;
     let reason = "a contact in Linq needs a name, an e-mail or a phone number";
-    refused.iter().map(|change| Wait::unsendable(Some(change.field), reason)).collect()
+    refused.iter().map(|change| Wait::for_unsendable(Some(change.field), reason)).collect()
 }
 
 /// What happened to a half that is there: whether it has values that the other
@@ -540,14 +560,14 @@ pub(super) fn fate_of_values(
     base: &Base,
     mapped: FieldSet,
     policy: &Policy,
-) -> Fate {
+) -> HalfChange {
     let other = side.other();
-    let edited = |field: Field| match base.half(side, field) {
+    let edited = |field: Field| match base.half_text(side, field) {
         Some(_) if side == Side::Source && policy.is_unsaid(field, &values[field]) => false,
-        Some(half) => !policy.canon.same(field, half, &values[field]),
-        None if base.half(other, field).is_some() => false,
+        Some(half) => !policy.canon.means_same(field, half, &values[field]),
+        None if base.half_text(other, field).is_some() => false,
         // Never agreed on, and not for the reason that this side does not send it.
         None => policy.writes_field(other, field) && !values[field].trim().is_empty(),
     };
-    if mapped.iter().any(edited) { Fate::Edited } else { Fate::Unchanged }
+    if mapped.iter().any(edited) { HalfChange::Edited } else { HalfChange::Unchanged }
 }

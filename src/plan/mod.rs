@@ -1,6 +1,6 @@
 //! Every decision: a pure function from what was seen to what is to be done.
 //!
-//! [`plan`] sorts an [`Observation`] into cases (who is who), decides each case
+//! [`make_plan`] sorts an [`Observation`] into cases (who is who), decides each case
 //! by the table in [`decide`], merges field by field, and lets the guard hold
 //! back what is too much to do without asking. It reads no clock, no file and no
 //! network; the same input in any order gives the same plan.
@@ -52,6 +52,7 @@
 //!
 //! A test renders the tables by planning each cell.
 
+mod accounting;
 mod case;
 mod census;
 mod choice;
@@ -61,8 +62,6 @@ mod crossed;
 pub mod decide;
 mod decisions;
 mod disposition;
-mod everybody;
-mod fresh;
 mod guard;
 mod holds;
 mod ignoring;
@@ -72,6 +71,7 @@ mod mass_edits;
 mod matching;
 mod meant;
 mod merge;
+mod new_pairs;
 mod observation;
 mod pairs;
 mod recognise;
@@ -95,40 +95,42 @@ use chrono::TimeDelta;
 
 use crate::model::{Fingerprint, IntentId, Link, LinqId, Policy, SourceRecord};
 
-use case::{Case, LinqHalf, SourceHalf, account};
-use correlate::correlate;
-use disposition::standings;
-use guard::{Missing, guard, halt};
+use case::{Case, LinqHalf, SourceHalf, check_accounted};
+use correlate::correlate_cases;
+use disposition::count_standings;
+use guard::{MissingCounts, guard_plan, halt_step};
 use refusals::{leave_out_refused, notice_unknown_user};
 use unwritable::leave_out_unwritable;
 
+pub use accounting::{AccountedContact, account_for_all};
 pub use case::Unaccounted;
-pub use census::{Census, Holders, Wanted, agreed_on, at_rest, much_edited, wanted};
-pub use choice::{choose, read_composed};
-pub use decisions::{Decisions, Over, over};
+pub use census::{
+    Census, RestingHolders, WantedInPlan, agreed_on, at_rest, much_edited, wanted_in_plan,
+};
+pub use choice::{choose_values, read_composed};
+pub use decisions::{Decisions, Over, decisions_over};
 pub use disposition::{Disposition, Standings, Unknown};
-pub use everybody::{Somebody, everybody};
 pub use guard::worth_asking;
 pub use holds::Hold;
 pub use ignoring::{Ignoring, ignore};
 pub use interrupted::{Likeness, trace_of};
 pub(crate) use interrupted::{agreed_by_answer, is_rewritten};
-pub use meant::{Meant, meant};
+pub use meant::{Meant, meant_difference};
 pub use observation::{
     DoubtfulCreate, HalfAdded, Incomplete, LinqSide, Observation, Outlook, RecentDeletions,
-    RecentEdits, SourceSide, Written,
+    RecentEdits, RepeatedValue, SourceSide,
 };
 pub(crate) use recognise::records_of_links;
 pub use refusals::{AllRefusals, Refusal, refused_field, refused_user, unknown_user};
-pub use reread::reread;
-pub use saved::{Expects, Memory, SavedDeed, SavedPlan, SavedStep};
+pub use reread::reread_links;
+pub use saved::{Expects, LinkEffect, SavedDeed, SavedPlan, SavedStep};
 pub use step::{
-    CarriedOut, Clash, FieldReason, LinkPlan, LinqWrite, Plan, Reason, Rule, Skipped, SourceWrite,
-    Step, Subject, Tier, Wait,
+    CarriedOut, Clash, FieldReason, LinkPlan, LinqWrite, Plan, PlanRule, Skipped, SourceWrite,
+    Step, StepReason, Subject, Tier, Wait,
 };
-pub use undo::{Deed, Done, UndoError, Undoing, plan_undo, source_first};
+pub use undo::{PastDeed, UndoError, Undoing, UndoneDeed, plan_undo, source_first};
 pub use unwritable::{AllUnwritable, unwritable_field, unwritable_of, unwritable_write};
-pub use waiting::{cell, duplicates, waiting};
+pub use waiting::{cell_name, find_duplicates, list_waiting};
 
 /// A create that was never answered, whose record is gone and of which Linq shows
 /// no trace for this long, is not waited for any longer.
@@ -139,18 +141,18 @@ const FORGET_DOUBTS_AFTER: TimeDelta = TimeDelta::minutes(10);
 /// # Errors
 /// [`Unaccounted`] when somebody was dropped on the way: a defect. Nothing must be
 /// done then.
-pub fn plan(seen: &Observation, policy: &Policy) -> Result<Plan, Unaccounted> {
-    let cases = correlate(seen, policy);
-    account(&cases, seen)?;
-    let missing = Missing::in_cases(&cases, seen, policy);
+pub fn make_plan(seen: &Observation, policy: &Policy) -> Result<Plan, Unaccounted> {
+    let cases = correlate_cases(seen, policy);
+    check_accounted(&cases, seen)?;
+    let missing = MissingCounts::in_cases(&cases, seen, policy);
     let mut plan = Plan { halt: missing.reason_to_halt(seen), ..Plan::default() };
     for case in &cases {
-        note(&mut plan, case, policy);
+        note_reading(&mut plan, case, policy);
         let mut step = step_for(case, seen, policy);
         plan.refused.extend(leave_out_refused(&mut step, seen, policy));
         leave_out_unwritable(&mut step, seen);
         if plan.halt.is_some() {
-            halt(&mut step, case, seen);
+            halt_step(&mut step, case, seen);
         }
         if !step.is_empty() {
             plan.steps.push(step);
@@ -162,7 +164,7 @@ pub fn plan(seen: &Observation, policy: &Policy) -> Result<Plan, Unaccounted> {
     notice_other_keys(&mut plan, &cases);
     drop_writes_to_read_only_source(&mut plan, seen);
     notice_delayed_creates(&mut plan, &cases, seen);
-    guard(&mut plan, &cases, seen, policy);
+    guard_plan(&mut plan, &cases, seen, policy);
     // What is left of a write beside what is held is another write, which Linq may have
     // refused as well.
     let refused: Vec<Fingerprint> =
@@ -172,9 +174,9 @@ pub fn plan(seen: &Observation, policy: &Policy) -> Result<Plan, Unaccounted> {
     notice_unknown_user(&mut plan, seen, policy);
     plan.notices.extend(released(&plan));
     plan.outside = outside(&cases);
-    plan.standings = standings(&cases, &plan, seen, policy);
-    plan.notices.extend(disposition::notices(&plan.standings, seen));
-    plan.settled = settled(&cases, seen);
+    plan.standings = count_standings(&cases, &plan, seen, policy);
+    plan.notices.extend(disposition::disposition_notices(&plan.standings, seen));
+    plan.settled = settled_intents(&cases, seen);
     plan.steps.sort_by_key(|step| {
         let subject = &step.subject;
         let unlinked = subject.link.is_none();
@@ -186,41 +188,41 @@ pub fn plan(seen: &Observation, policy: &Policy) -> Result<Plan, Unaccounted> {
 fn step_for(case: &Case<'_>, seen: &Observation, policy: &Policy) -> Step {
     match case {
         Case::Pair { link, source, linq } => pairs::pair_step(link, *source, *linq, seen, policy),
-        Case::Replaced { link, record, .. } => fresh::replaced_step(link, record),
+        Case::Replaced { link, record, .. } => new_pairs::replaced_step(link, record),
         Case::OnBoth { record, contact, tier, base, doubt } => {
-            let mut step = fresh::join_step(record, contact, base, *doubt, seen, policy);
+            let mut step = new_pairs::join_step(record, contact, base, *doubt, seen, policy);
             if *tier == Tier::Decision {
                 note_decision(&mut step, record, seen);
             }
-            Step { reason: Reason::Matched(*tier), ..step }
+            Step { reason: StepReason::Matched(*tier), ..step }
         }
         Case::InSource { record, doubt } => {
-            let mut step = fresh::new_in_source_step(record, *doubt, seen, policy);
+            let mut step = new_pairs::new_in_source_step(record, *doubt, seen, policy);
             note_decision(&mut step, record, seen);
             step
         }
-        Case::InLinq { contact } => fresh::new_in_linq_step(contact, seen, policy),
-        Case::Orphan { contact, doubt } => fresh::orphan_step(contact, doubt, seen, policy),
+        Case::InLinq { contact } => new_pairs::new_in_linq_step(contact, seen, policy),
+        Case::Orphan { contact, doubt } => new_pairs::orphan_step(contact, doubt, seen, policy),
         Case::Ambiguous { record, link, candidates, why, .. } => {
-            fresh::ambiguous_step(record, *link, candidates, why)
+            new_pairs::ambiguous_step(record, *link, candidates, why)
         }
-        Case::Suspect { record } => fresh::suspect_step(record),
+        Case::PossiblyCleared { record } => new_pairs::suspect_step(record),
         // Nothing is done about these: they wait for, or take no part in, the rest.
         Case::Candidate { .. }
         | Case::OutOfScope { .. }
         | Case::Unselected { .. }
         | Case::WithoutRecord { .. }
         | Case::Copy { .. }
-        | Case::Nobody { .. } => Step::nothing(),
+        | Case::Unidentifiable { .. } => Step::empty_step(),
     }
 }
 
 /// Tells of pairs that are released because they take no part any more.
 pub(crate) fn released(plan: &Plan) -> Vec<String> {
-    let rules = [(Rule::LeftSelection, "source.only"), (Rule::LeftScope, "linq.scope")];
+    let rules = [(PlanRule::LeftSelection, "source.only"), (PlanRule::LeftScope, "linq.scope")];
     let notice = |(rule, setting)| {
         let is_it =
-            |step: &&Step| step.link == LinkPlan::Release && step.reason == Reason::Rule(rule);
+            |step: &&Step| step.link == LinkPlan::Release && step.reason == StepReason::Rule(rule);
         let (count, contacts, they) = match plan.steps.iter().filter(is_it).count() {
             0 => return None,
             1 => (1, "linked contact takes", "it takes"),
@@ -256,12 +258,12 @@ fn outside(cases: &[Case<'_>]) -> [usize; 2] {
 /// Notes that `step` is there because a person decided who `record` is, if one did.
 fn note_decision(step: &mut Step, record: &SourceRecord, seen: &Observation) {
     if let Some(what) = seen.decisions.of_record(&record.label, &record.values) {
-        step.decided.push(CarriedOut { what, field: None });
+        step.decided.push(CarriedOut { question_id: what, field: None });
     }
 }
 
 /// Notes what the state should remember of the reading.
-fn note(plan: &mut Plan, case: &Case<'_>, policy: &Policy) {
+fn note_reading(plan: &mut Plan, case: &Case<'_>, policy: &Policy) {
     if let (Some(link), Some(record)) = (case.link(), case.record())
         && (record.fingerprint != link.fingerprint
             || record.key != link.key
@@ -272,7 +274,7 @@ fn note(plan: &mut Plan, case: &Case<'_>, policy: &Policy) {
     {
         plan.rewritten.push((link.id, record.index));
     }
-    if let Case::Nobody { record } = case {
+    if let Case::Unidentifiable { record } = case {
         plan.nobodies.push(record.index);
     }
 }
@@ -288,9 +290,9 @@ fn drop_writes_to_read_only_source(plan: &mut Plan, seen: &Observation) {
 
 /// Names rows that have something and nobody whose it is.
 fn notice_nobodies(plan: &mut Plan, seen: &Observation) {
-    let records = plan.nobodies.iter().map(|at| seen.source.record(*at));
+    let records = plan.nobodies.iter().map(|at| seen.source.record_at(*at));
     let filled = records
-        .filter(|record| !record.values.filled().is_empty())
+        .filter(|record| !record.values.filled_fields().is_empty())
         .map(|record| record.label.clone())
         .collect();
     notice_some(
@@ -337,11 +339,11 @@ fn other_keys(cases: &[Case<'_>]) -> usize {
     let has_another = |(link, source, _): &(&Link, SourceHalf<'_>, _)| {
         source.record().is_some_and(|record| link.key.is_some() && link.key != record.key)
     };
-    cases.iter().filter_map(Case::pair).filter(has_another).count()
+    cases.iter().filter_map(Case::linked_pair).filter(has_another).count()
 }
 
 fn notice_delayed_creates(plan: &mut Plan, cases: &[Case<'_>], seen: &Observation) {
-    let delayed = |case: &&Case<'_>| matches!(case, Case::InSource { record, .. } if fresh::cannot_be_looked_for(record, seen));
+    let delayed = |case: &&Case<'_>| matches!(case, Case::InSource { record, .. } if new_pairs::cannot_be_looked_for(record, seen));
     let count = cases.iter().filter(delayed).count();
     let (Some(Incomplete { why, outlook }), 1..) = (&seen.linq.incomplete, count) else { return };
     plan.delayed += match outlook {
@@ -356,7 +358,7 @@ fn notice_delayed_creates(plan: &mut Plan, cases: &[Case<'_>], seen: &Observatio
 
 /// Intents of earlier runs that need no further attention. One whose fate cannot be
 /// told yet stays, and so does one whose record and contact are still to be linked.
-fn settled(cases: &[Case<'_>], seen: &Observation) -> Vec<IntentId> {
+fn settled_intents(cases: &[Case<'_>], seen: &Observation) -> Vec<IntentId> {
     let open: BTreeSet<IntentId> =
         cases.iter().filter_map(|case| Some(case.doubt()?.intent)).collect();
     let waiting: BTreeSet<LinqId> = cases

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    Change, Field, FieldSet, Fingerprint, IntentId, Link, LinqContact, LinqId, Positions,
-    RecordIndex, Records, SelectedBy, Side, SourceKey, SourceRecord, Timestamp, Unreadable, Values,
+    Field, FieldChange, FieldSet, Fingerprint, IntentId, Link, LinqContact, LinqId, Positions,
+    RecordIndex, SelectedBy, Side, SourceKey, SourceRecord, SourceRecords, Timestamp, Unreadable,
+    Values,
 };
 
 use super::census::Census;
@@ -37,7 +38,7 @@ pub struct Observation {
     pub unwritable: AllUnwritable,
     /// The last value that was written to a field of a contact on a side, and how often
     /// in a row. Of those that nobody has changed since nothing needs to be here.
-    pub written: BTreeMap<(LinqId, Side, Field), Written>,
+    pub written: BTreeMap<(LinqId, Side, Field), RepeatedValue>,
     /// What people decided about what waited.
     pub decisions: Decisions,
     /// Deletions carried out without approval in the past 24 hours.
@@ -63,7 +64,7 @@ pub struct SourceSide {
     /// Which records take part, if not all of them.
     pub only: Option<SelectedBy>,
     /// Its records, in the order of the source.
-    pub records: Records,
+    pub records: SourceRecords,
     /// What could not be read. Unless empty, no record counts as gone.
     pub unreadable: Vec<Unreadable>,
     /// Records without name, e-mail and phone that earlier readings knew as such,
@@ -79,8 +80,8 @@ pub struct SourceSide {
 
 impl SourceSide {
     /// The record whose index is `at`.
-    pub fn record(&self, at: RecordIndex) -> &SourceRecord {
-        SourceRecord::at(&self.records, at)
+    pub fn record_at(&self, at: RecordIndex) -> &SourceRecord {
+        SourceRecord::record_at(&self.records, at)
     }
 }
 
@@ -98,15 +99,15 @@ pub struct LinqSide {
     pub gone: BTreeSet<LinqId>,
     /// Linked ids of which Linq says that they do not exist, while nothing proves it: the
     /// listing was in parts, or showed them a moment before. The next run tells.
-    pub elusive: BTreeSet<LinqId>,
+    pub absence_unconfirmed: BTreeSet<LinqId>,
     /// What people should know of it besides.
     pub notices: Vec<String>,
     /// Whether so many linked contacts are missing that they were not asked for one
     /// by one.
-    pub unasked: bool,
+    pub too_many_to_confirm: bool,
     /// Whether asking for missing contacts by id was given up, because no known
     /// contact answered any more.
-    pub nobody_answers: bool,
+    pub control_failed: bool,
     /// Where creates are in doubt: for each contact that is not linked and was there
     /// before, the last intent at the time when it was seen first.
     pub known_since: BTreeMap<LinqId, IntentId>,
@@ -171,9 +172,9 @@ pub struct HalfAdded {
 /// A value that was written over the same other value, several times in a row perhaps:
 /// then something has put the other value back each time.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Written {
+pub struct RepeatedValue {
     /// The value, and what it replaced.
-    pub change: Change,
+    pub change: FieldChange,
     /// How many times in a row.
     pub times: usize,
 }
@@ -189,7 +190,7 @@ pub struct RecentDeletions {
 
 impl RecentDeletions {
     /// The deletions on `side`.
-    pub const fn on(self, side: Side) -> usize {
+    pub const fn on_side(self, side: Side) -> usize {
         match side {
             Side::Source => self.source,
             Side::Linq => self.linq,

@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::model::{Link, LinkId, LinkStatus, LinqId, Policy, SourceRecord};
 
 use super::census::Census;
-use super::copies::copies;
+use super::copies::find_copies;
 use super::observation::{DoubtfulCreate, HalfAdded, Observation};
-use super::reidentify::{Known, reidentify};
+use super::reidentify::{KnownRecord, reidentify_records};
 
 /// What the state knows, each with the position of its record where there is one. A
 /// record has one place here, but that a create may have been sent for a linked record
@@ -26,28 +26,29 @@ pub(super) struct Recognised<'a> {
 }
 
 /// Finds the records of what the state knows.
-pub(super) fn recognise<'a>(seen: &'a Observation, policy: &Policy) -> Recognised<'a> {
+pub(super) fn recognise_records<'a>(seen: &'a Observation, policy: &Policy) -> Recognised<'a> {
     let records = &seen.source.records;
     let (mapped, canon) = (seen.source.mapped, policy.canon);
     let mut sorted: Vec<&Link> = seen.links.iter().collect();
     sorted.sort_by_key(|link| link.id);
-    let links = sorted.iter().map(|link| Known::Link(link));
+    let links = sorted.iter().map(|link| KnownRecord::Link(link));
     // Where the contact has gone since, the row that was added is one like any other.
     let linked: BTreeSet<LinqId> = sorted.iter().map(|link| link.linq_id).collect();
     let is_there = |added: &&HalfAdded| {
         seen.linq.contacts.contains_key(&added.linq_id) || linked.contains(&added.linq_id)
     };
     let half_added: Vec<&HalfAdded> = seen.half_added.iter().filter(is_there).collect();
-    let additions = half_added.iter().map(|added| Known::Addition(added));
-    let known: Vec<Known<'_>> = links.chain(additions).collect();
+    let additions = half_added.iter().map(|added| KnownRecord::Addition(added));
+    let known: Vec<KnownRecord<'_>> = links.chain(additions).collect();
     let creates: Vec<&DoubtfulCreate> = seen.doubtful.iter().collect();
-    let created: Vec<Known<'_>> = creates.iter().map(|create| Known::Create(create)).collect();
-    let copies = copies(&[&known[..], &created].concat(), records, mapped, canon);
+    let created: Vec<KnownRecord<'_>> =
+        creates.iter().map(|create| KnownRecord::Create(create)).collect();
+    let copies = find_copies(&[&known[..], &created].concat(), records, mapped, canon);
     let mut taken = vec![false; records.len()];
     for copy in copies.keys() {
         taken[*copy] = true;
     }
-    let found = reidentify(&known, records, &taken, &seen.census, mapped, canon);
+    let found = reidentify_records(&known, records, &taken, &seen.census, mapped, canon);
     let (linked, added) = found.split_at(sorted.len());
     let mut links: Vec<(&Link, Option<usize>)> =
         sorted.into_iter().zip(linked.iter().copied()).collect();
@@ -57,7 +58,7 @@ pub(super) fn recognise<'a>(seen: &'a Observation, policy: &Policy) -> Recognise
     for position in linked.chain(additions.iter().map(|added| added.1)).flatten() {
         taken[position] = true;
     }
-    let found = reidentify(&created, records, &taken, &Census::default(), mapped, canon);
+    let found = reidentify_records(&created, records, &taken, &Census::default(), mapped, canon);
     Recognised { links, creates: creates.into_iter().zip(found).collect(), additions, copies }
 }
 
@@ -67,7 +68,7 @@ pub(crate) fn records_of_links<'a>(
     policy: &Policy,
 ) -> BTreeMap<LinkId, &'a SourceRecord> {
     let records = &seen.source.records;
-    let links = recognise(seen, policy).links.into_iter();
+    let links = recognise_records(seen, policy).links.into_iter();
     links.filter_map(|(link, position)| Some((link.id, records.get(position?)?))).collect()
 }
 

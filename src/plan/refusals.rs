@@ -10,13 +10,14 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 
 use crate::model::{
-    Change, Decision, Field, FieldSet, Fingerprint, LinqId, Policy, Side, Timestamp, WaitingKind,
+    Decision, Field, FieldChange, FieldSet, Fingerprint, LinqId, Policy, Side, Timestamp,
+    WaitingKind,
 };
 
 use super::merge::keep_an_identity;
 use super::observation::Observation;
 use super::step::{CarriedOut, LinqWrite, Plan, Step, Subject, Wait};
-use super::waiting::{decided, what};
+use super::waiting::{decided_about, question_id};
 
 /// Something that Linq refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,15 +32,15 @@ pub struct Refusal {
 
 /// What the refusal of `text` as the value of a contact's field is known by.
 pub fn refused_field(id: LinqId, field: Field, text: &str) -> Fingerprint {
-    fingerprint(&["field", &id.to_string(), field.name(), text])
+    parts_fingerprint(&["field", &id.to_string(), field.name(), text])
 }
 
 /// What it is known by that Linq does not know a user.
 pub fn refused_user(email: &str) -> Fingerprint {
-    fingerprint(&["user", &email.trim().to_lowercase()])
+    parts_fingerprint(&["user", &email.trim().to_lowercase()])
 }
 
-pub(super) fn fingerprint(parts: &[&str]) -> Fingerprint {
+pub(super) fn parts_fingerprint(parts: &[&str]) -> Fingerprint {
     // Serialising texts cannot fail.
     Fingerprint::of(&serde_json::to_vec(parts).unwrap_or_default())
 }
@@ -68,7 +69,7 @@ struct Refusals<'a> {
 }
 
 /// What becomes of something that was refused before.
-enum Verdict<'a> {
+enum RefusalVerdict<'a> {
     /// It waits.
     Stands(&'a Refusal),
     /// It is sent again, since a person wants it.
@@ -83,16 +84,16 @@ impl<'a> Refusals<'a> {
         let (mut stand, mut kept, mut waits, mut retried) =
             (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for change in std::mem::take(set) {
-            let Change { field, to, .. } = &change;
+            let FieldChange { field, to, .. } = &change;
             let refusal = refused_field(*id, *field, to);
-            match self.verdict(refusal, Some(*field), &step.subject) {
-                Verdict::Stands(Refusal { reason, .. }) => {
+            match self.refusal_verdict(refusal, Some(*field), &step.subject) {
+                RefusalVerdict::Stands(Refusal { reason, .. }) => {
                     stand.push(refusal);
-                    waits.push(rejected(Some(*field), reason, refusal));
+                    waits.push(rejected_wait(Some(*field), reason, refusal));
                     continue;
                 }
-                Verdict::Retried(what) => retried.push((what, *field)),
-                Verdict::Sent => {}
+                RefusalVerdict::Retried(what) => retried.push((what, *field)),
+                RefusalVerdict::Sent => {}
             }
             kept.push(change);
         }
@@ -116,14 +117,14 @@ impl<'a> Refusals<'a> {
         let Some(LinqWrite::Create { user_email: Some(email), .. }) = &step.linq else {
             return None;
         };
-        self.whole(step, refused_user(email))
+        self.whole_refusal(step, refused_user(email))
     }
 
     fn of_write(self, step: &mut Step) -> Option<Fingerprint> {
-        self.whole(step, step.linq.as_ref()?.fingerprint())
+        self.whole_refusal(step, step.linq.as_ref()?.fingerprint())
     }
 
-    fn whole(self, step: &mut Step, refusal: Fingerprint) -> Option<Fingerprint> {
+    fn whole_refusal(self, step: &mut Step, refusal: Fingerprint) -> Option<Fingerprint> {
         let known = self.seen.refused.get(&refusal)?;
         let fields: Vec<Option<Field>> = match known.fields.len() {
             0 => vec![None],
@@ -131,33 +132,38 @@ impl<'a> Refusals<'a> {
         };
         let (mut stands, mut retried) = (false, false);
         for field in &fields {
-            match self.verdict(refusal, *field, &step.subject) {
-                Verdict::Stands(_) => stands = true,
-                Verdict::Retried(what) => {
+            match self.refusal_verdict(refusal, *field, &step.subject) {
+                RefusalVerdict::Stands(_) => stands = true,
+                RefusalVerdict::Retried(what) => {
                     retried = true;
                     carry_out(step, what, first_field(step));
                 }
-                Verdict::Sent => {}
+                RefusalVerdict::Sent => {}
             }
         }
         if retried || !stands {
             return None;
         }
         step.linq = None;
-        let waits = fields.iter().map(|field| rejected(*field, &known.reason, refusal));
+        let waits = fields.iter().map(|field| rejected_wait(*field, &known.reason, refusal));
         step.waits.extend(waits);
         Some(refusal)
     }
 
-    fn verdict(self, refusal: Fingerprint, field: Option<Field>, of: &Subject) -> Verdict<'a> {
-        let Some(known) = self.seen.refused.get(&refusal) else { return Verdict::Sent };
+    fn refusal_verdict(
+        self,
+        refusal: Fingerprint,
+        field: Option<Field>,
+        of: &Subject,
+    ) -> RefusalVerdict<'a> {
+        let Some(known) = self.seen.refused.get(&refusal) else { return RefusalVerdict::Sent };
         let kind = WaitingKind::Rejected { field, refusal: Some(refusal), side: Side::Linq };
-        if decided(&kind, of, self.seen) == Some(&Decision::Retry) {
-            Verdict::Retried(what(&kind, of, self.seen))
+        if decided_about(&kind, of, self.seen) == Some(&Decision::Retry) {
+            RefusalVerdict::Retried(question_id(&kind, of, self.seen))
         } else if self.is_due(known) {
-            Verdict::Sent
+            RefusalVerdict::Sent
         } else {
-            Verdict::Stands(known)
+            RefusalVerdict::Stands(known)
         }
     }
 
@@ -172,7 +178,7 @@ impl<'a> Refusals<'a> {
 
 /// Notes that a step carries out a decision; a plan looks at its steps twice.
 pub(super) fn carry_out(step: &mut Step, what: Fingerprint, field: Option<Field>) {
-    let one = CarriedOut { what, field };
+    let one = CarriedOut { question_id: what, field };
     if !step.decided.contains(&one) {
         step.decided.push(one);
     }
@@ -186,7 +192,7 @@ fn first_field(step: &Step) -> Option<Field> {
     }
 }
 
-fn rejected(field: Option<Field>, reason: &str, refusal: Fingerprint) -> Wait {
+fn rejected_wait(field: Option<Field>, reason: &str, refusal: Fingerprint) -> Wait {
     let (reason, refusal) = (reason.to_owned(), Some(refusal));
     Wait::Rejected { field, reason, refusal, side: Side::Linq }
 }

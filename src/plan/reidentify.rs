@@ -15,13 +15,15 @@ use crate::model::{
 
 use super::census::Census;
 use super::observation::{DoubtfulCreate, HalfAdded};
-use super::shifted::shifted;
-use super::similarity::{Keyed, alike, has_nothing_of, likeness, likest_first, shared_weight};
-use super::slipped::{Claim, slipped};
+use super::shifted::find_shifted;
+use super::similarity::{
+    Keyed, has_nothing_of, likest_first, pairs_alike, shared_weight, values_likeness,
+};
+use super::slipped::{Claim, find_slipped};
 
 /// A record as an earlier reading knew it.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Known<'a> {
+pub(super) enum KnownRecord<'a> {
     /// By the link that it has.
     Link(&'a Link),
     /// By the create that was sent for it.
@@ -31,51 +33,51 @@ pub(super) enum Known<'a> {
     Addition(&'a HalfAdded),
 }
 
-impl<'a> Known<'a> {
+impl<'a> KnownRecord<'a> {
     pub(super) fn linq_id(self) -> Option<LinqId> {
         match self {
-            Known::Link(link) => Some(link.linq_id),
-            Known::Create(_) => None,
-            Known::Addition(added) => Some(added.linq_id),
+            KnownRecord::Link(link) => Some(link.linq_id),
+            KnownRecord::Create(_) => None,
+            KnownRecord::Addition(added) => Some(added.linq_id),
         }
     }
 
     pub(super) fn key(self) -> Option<&'a SourceKey> {
         match self {
-            Known::Link(link) => link.key.as_ref(),
-            Known::Create(create) => create.key.as_ref(),
-            Known::Addition(_) => None,
+            KnownRecord::Link(link) => link.key.as_ref(),
+            KnownRecord::Create(create) => create.key.as_ref(),
+            KnownRecord::Addition(_) => None,
         }
     }
 
     pub(super) fn fingerprint(self) -> Option<Fingerprint> {
         match self {
-            Known::Link(link) => Some(link.fingerprint),
-            Known::Create(create) => Some(create.fingerprint),
-            Known::Addition(_) => None,
+            KnownRecord::Link(link) => Some(link.fingerprint),
+            KnownRecord::Create(create) => Some(create.fingerprint),
+            KnownRecord::Addition(_) => None,
         }
     }
 
     /// Whether an earlier reading lacked it.
     fn was_missing(self) -> bool {
         match self {
-            Known::Link(link) => link.source_missing_since.is_some(),
-            Known::Create(_) | Known::Addition(_) => false,
+            KnownRecord::Link(link) => link.source_missing_since.is_some(),
+            KnownRecord::Create(_) | KnownRecord::Addition(_) => false,
         }
     }
 
     fn may_be_edited(self) -> bool {
         match self {
-            Known::Link(_) | Known::Create(_) => true,
-            Known::Addition(_) => false,
+            KnownRecord::Link(_) | KnownRecord::Create(_) => true,
+            KnownRecord::Addition(_) => false,
         }
     }
 
     pub(super) fn values(self) -> Cow<'a, Values> {
         match self {
-            Known::Link(link) => Cow::Owned(link.base.known_values()),
-            Known::Create(create) => Cow::Borrowed(&create.values),
-            Known::Addition(added) => Cow::Borrowed(&added.values),
+            KnownRecord::Link(link) => Cow::Owned(link.base.known_values()),
+            KnownRecord::Create(create) => Cow::Borrowed(&create.values),
+            KnownRecord::Addition(added) => Cow::Borrowed(&added.values),
         }
     }
 }
@@ -83,8 +85,8 @@ impl<'a> Known<'a> {
 /// For each known record its position in `records`, where it was found among those
 /// that are not `taken`. No position occurs twice. The `census` counts those who are where
 /// they were.
-pub(super) fn reidentify(
-    known: &[Known<'_>],
+pub(super) fn reidentify_records(
+    known: &[KnownRecord<'_>],
     records: &[SourceRecord],
     taken: &[bool],
     census: &Census,
@@ -119,13 +121,13 @@ enum Compatible {
 
 /// What is written in a record, however it is written.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Content {
+struct RecordContent {
     key: Option<SourceKey>,
     values: Option<Vec<String>>,
 }
 
 struct Search<'a> {
-    known: &'a [Known<'a>],
+    known: &'a [KnownRecord<'a>],
     records: &'a [SourceRecord],
     census: &'a Census,
     mapped: FieldSet,
@@ -138,22 +140,22 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    fn pair(&mut self, known: usize, record: usize) {
+    fn pair_up(&mut self, known: usize, record: usize) {
         self.found[known] = Some(record);
         self.taken[record] = true;
     }
 
-    fn unfound(&self) -> Vec<usize> {
+    fn unfound_known(&self) -> Vec<usize> {
         (0..self.known.len()).filter(|known| self.found[*known].is_none()).collect()
     }
 
     fn unfound_or_edited(&self) -> Vec<usize> {
-        let mut unfound = self.unfound();
+        let mut unfound = self.unfound_known();
         unfound.retain(|index| self.known[*index].may_be_edited());
         unfound
     }
 
-    fn untaken(&self) -> Vec<usize> {
+    fn untaken_records(&self) -> Vec<usize> {
         (0..self.records.len()).filter(|record| !self.taken[*record]).collect()
     }
 
@@ -163,7 +165,7 @@ impl Search<'_> {
     /// own is written.
     fn by_id(&mut self) {
         let mut rows: BTreeMap<LinqId, Vec<usize>> = BTreeMap::new();
-        for position in self.untaken() {
+        for position in self.untaken_records() {
             if let Some(id) = self.records[position].linq_id {
                 rows.entry(id).or_default().push(position);
             }
@@ -179,34 +181,34 @@ impl Search<'_> {
             let Some(rows) = known.linq_id().and_then(|id| rows.get_mut(&id)) else { continue };
             rows.retain(|position| !slipped[*position]);
             if let [only] = rows[..] {
-                self.pair(index, only);
+                self.pair_up(index, only);
                 continue;
             }
             rows.retain(|position| {
-                let other = others.get(&self.content(&self.records[*position]));
+                let other = others.get(&self.content_of(&self.records[*position]));
                 other.is_none_or(|other| *other == index)
             });
             for position in &*rows {
                 self.taken[*position] = true;
             }
-            if let Some(original) = self.original(known, rows) {
-                self.pair(index, original);
+            if let Some(original) = self.find_original(known, rows) {
+                self.pair_up(index, original);
             }
         }
     }
 
     /// The known records by what is written in them.
-    fn by_content(&self) -> BTreeMap<Content, usize> {
+    fn by_content(&self) -> BTreeMap<RecordContent, usize> {
         let mut by_content = BTreeMap::new();
         for (index, known) in self.known.iter().enumerate() {
-            let values = self.canonical(&known.values());
-            by_content.insert(Content { key: known.key().cloned(), values }, index);
+            let values = self.canonical_texts(&known.values());
+            by_content.insert(RecordContent { key: known.key().cloned(), values }, index);
         }
         by_content
     }
 
-    fn content(&self, record: &SourceRecord) -> Content {
-        Content { key: record.key.clone(), values: self.canonical(&record.values) }
+    fn content_of(&self, record: &SourceRecord) -> RecordContent {
+        RecordContent { key: record.key.clone(), values: self.canonical_texts(&record.values) }
     }
 
     /// For each row, whether its id has slipped from another row, as it does when some
@@ -233,13 +235,14 @@ impl Search<'_> {
         if foreign.is_empty() {
             return slipped;
         }
-        let emails = self.unique(|values| self.canon.email_key(values));
-        let persons = self.unique(|values| self.canonical(values).map(|all| all.join("\u{1f}")));
+        let emails = self.unique_by(|values| self.canon.email_key(values));
+        let persons =
+            self.unique_by(|values| self.canonical_texts(values).map(|all| all.join("\u{1f}")));
         for (position, own) in foreign {
             let values = &self.records[position].values;
             let by_email = self.canon.email_key(values).and_then(|email| emails.get(&email));
             let other = by_email.copied().flatten().or_else(|| {
-                let person = self.canonical(values)?.join("\u{1f}");
+                let person = self.canonical_texts(values)?.join("\u{1f}");
                 persons.get(&person).copied().flatten()
             });
             slipped[position] = other.is_some_and(|other| {
@@ -250,7 +253,10 @@ impl Search<'_> {
     }
 
     /// The known records by a key; `None` where several have it.
-    fn unique(&self, key: impl Fn(&Values) -> Option<String>) -> BTreeMap<String, Option<usize>> {
+    fn unique_by(
+        &self,
+        key: impl Fn(&Values) -> Option<String>,
+    ) -> BTreeMap<String, Option<usize>> {
         let mut unique = BTreeMap::new();
         for (index, known) in self.known.iter().enumerate() {
             if let Some(key) = key(&known.values()) {
@@ -264,7 +270,7 @@ impl Search<'_> {
     /// is as it was, or because the others have nothing of that person. Of rows that were
     /// edited and copied it is the first, if they say the same; otherwise nobody can tell
     /// which is the copy.
-    fn original(&self, known: Known<'_>, rows: &[usize]) -> Option<usize> {
+    fn find_original(&self, known: KnownRecord<'_>, rows: &[usize]) -> Option<usize> {
         let values = known.values();
         let record = |position: &usize| &self.records[*position];
         let same_key = |position: &&usize| {
@@ -273,7 +279,7 @@ impl Search<'_> {
         let same_bytes =
             |position: &&usize| Some(record(position).fingerprint) == known.fingerprint();
         let unchanged = |position: &&usize| {
-            self.canon.differing(self.mapped, &values, &record(position).values).is_empty()
+            self.canon.differing_fields(self.mapped, &values, &record(position).values).is_empty()
         };
         let kin: Vec<usize> = rows
             .iter()
@@ -283,7 +289,7 @@ impl Search<'_> {
         let find = |is: &dyn Fn(&&usize) -> bool| rows.iter().find(is).copied();
         let say_the_same = kin.windows(2).all(|two| {
             let [one, other] = [0, 1].map(|at| &record(&two[at]).values);
-            self.canon.differing(self.mapped, one, other).is_empty()
+            self.canon.differing_fields(self.mapped, one, other).is_empty()
         });
         let first = kin.first().copied().filter(|_| say_the_same);
         find(&same_key).or_else(|| find(&same_bytes)).or_else(|| find(&unchanged)).or(first)
@@ -293,13 +299,13 @@ impl Search<'_> {
     /// behind by somebody who has the same key by now, it is of whom says the same.
     fn by_key(&mut self) {
         let mut rows: BTreeMap<&SourceKey, usize> = BTreeMap::new();
-        for position in self.untaken() {
+        for position in self.untaken_records() {
             if let Some(key) = &self.records[position].key {
                 rows.insert(key, position);
             }
         }
         let mut claims: BTreeMap<usize, usize> = BTreeMap::new();
-        for index in self.unfound() {
+        for index in self.unfound_known() {
             let known = self.known[index];
             let Some(position) = known.key().and_then(|key| rows.get(key)) else { continue };
             let is_same = Some(self.records[*position].fingerprint) == known.fingerprint();
@@ -309,10 +315,10 @@ impl Search<'_> {
             }
         }
         let strangers: Vec<usize> =
-            self.untaken().into_iter().filter(|at| !claims.contains_key(at)).collect();
+            self.untaken_records().into_iter().filter(|at| !claims.contains_key(at)).collect();
         let claims: Vec<Claim> = claims.into_iter().map(|(at, index)| (index, at)).collect();
         let at_rest = self.census.known_by_key;
-        let slipped = slipped(
+        let slipped = find_slipped(
             self.known,
             self.records,
             &claims,
@@ -324,7 +330,7 @@ impl Search<'_> {
         self.keys_slipped = slipped.most;
         for (index, position) in claims {
             if !slipped.claims.contains(&index) {
-                self.pair(index, position);
+                self.pair_up(index, position);
             }
         }
     }
@@ -359,15 +365,15 @@ impl Search<'_> {
     /// that have the same key, or none as well, before others.
     fn by_values(&mut self) {
         let of = |search: &Self, key: Option<&SourceKey>, values: &Values| {
-            Some((search.canonical(values)?, key.cloned()))
+            Some((search.canonical_texts(values)?, key.cloned()))
         };
         self.in_order(
             |search, index| of(search, search.known[index].key(), &search.known[index].values()),
             |search, at| of(search, search.records[at].key.as_ref(), &search.records[at].values),
         );
         self.in_order(
-            |search, index| search.canonical(&search.known[index].values()),
-            |search, position| search.canonical(&search.records[position].values),
+            |search, index| search.canonical_texts(&search.known[index].values()),
+            |search, position| search.canonical_texts(&search.records[position].values),
         );
     }
 
@@ -377,12 +383,12 @@ impl Search<'_> {
         of_record: impl Fn(&Self, usize) -> Option<K>,
     ) {
         let keyed = |(key, place): (Option<K>, usize)| Some((key?, place));
-        let unfound = self.unfound().into_iter().map(|index| (of_known(self, index), index));
+        let unfound = self.unfound_known().into_iter().map(|index| (of_known(self, index), index));
         let mut known: Vec<(K, usize)> = unfound.filter_map(keyed).collect();
         if known.is_empty() {
             return;
         }
-        let untaken = self.untaken().into_iter().map(|at| (of_record(self, at), at));
+        let untaken = self.untaken_records().into_iter().map(|at| (of_record(self, at), at));
         let mut records: Vec<(K, usize)> = untaken.filter_map(keyed).collect();
         known.sort_unstable_by(|(a, one), (b, other)| {
             let order = |index: &usize| (!self.known[*index].was_missing(), *index);
@@ -397,14 +403,14 @@ impl Search<'_> {
             let rows = records.iter().take_while(same).count();
             let gone = claims.saturating_sub(rows);
             for ((_, index), (_, position)) in known[gone..claims].iter().zip(&records[..rows]) {
-                self.pair(*index, *position);
+                self.pair_up(*index, *position);
             }
             (known, records) = (&known[claims..], &records[rows..]);
         }
     }
 
-    fn canonical(&self, values: &Values) -> Option<Vec<String>> {
-        (!values.lacks_identity()).then(|| self.canon.all(self.mapped, values))
+    fn canonical_texts(&self, values: &Values) -> Option<Vec<String>> {
+        (!values.lacks_identity()).then(|| self.canon.canonical_values(self.mapped, values))
     }
 
     /// Pairs what shares a key, and whose names do not speak against it: of several the
@@ -420,7 +426,7 @@ impl Search<'_> {
         if groups.is_empty() {
             return;
         }
-        for position in self.untaken() {
+        for position in self.untaken_records() {
             if let Some((_, rows)) =
                 key(&self.records[position].values).and_then(|key| groups.get_mut(&key))
             {
@@ -430,14 +436,15 @@ impl Search<'_> {
         for (known, rows) in groups.into_values() {
             let pairs = known.iter().flat_map(|index| rows.iter().map(|row| (*index, *row)));
             let compatible = pairs.filter(|(index, row)| {
-                self.compatible(*index, *row, compatible) && !self.is_outdone(*index, *row, &rows)
+                self.is_compatible(*index, *row, compatible)
+                    && !self.is_outdone(*index, *row, &rows)
             });
             let weighed = |(index, row): (usize, usize)| {
                 let (known, record) = (self.known[index].values(), &self.records[row].values);
                 (shared_weight(self.mapped, self.canon, &known, record), index, row)
             };
             for (index, row) in likest_first(compatible.map(weighed).collect()) {
-                self.pair(index, row);
+                self.pair_up(index, row);
             }
         }
     }
@@ -447,7 +454,7 @@ impl Search<'_> {
     fn is_outdone(&self, index: usize, row: usize, rows: &[usize]) -> bool {
         let known = self.known[index].values();
         let record = |row: usize| &self.records[row].values;
-        let likeness = |row| likeness(self.mapped, self.canon, &known, record(row));
+        let likeness = |row| values_likeness(self.mapped, self.canon, &known, record(row));
         full_name_key(&known).is_some()
             && full_name_key(record(row)).is_none()
             && rows.iter().any(|other| {
@@ -455,7 +462,7 @@ impl Search<'_> {
             })
     }
 
-    fn compatible(&self, index: usize, position: usize, compatible: Compatible) -> bool {
+    fn is_compatible(&self, index: usize, position: usize, compatible: Compatible) -> bool {
         let (known, record) = (self.known[index], &self.records[position]);
         let values = known.values();
         if names_contradict(&values, &record.values) {
@@ -471,27 +478,27 @@ impl Search<'_> {
     }
 
     /// Who was not found, each with its place.
-    fn known_left(&self) -> Vec<(usize, Known<'_>)> {
+    fn known_left(&self) -> Vec<(usize, KnownRecord<'_>)> {
         self.unfound_or_edited().into_iter().map(|index| (index, self.known[index])).collect()
     }
 
     /// The records that are nobody yet, each with its place.
     fn records_left(&self) -> Vec<(usize, &SourceRecord)> {
-        self.untaken().into_iter().map(|at| (at, &self.records[at])).collect()
+        self.untaken_records().into_iter().map(|at| (at, &self.records[at])).collect()
     }
 
     /// What has most of its values in other columns than before.
     fn by_shifted_cells(&mut self) {
         let (known, records) = (self.known_left(), self.records_left());
-        for (index, position) in shifted(&known, &records) {
+        for (index, position) in find_shifted(&known, &records) {
             let (known, key) = (self.known[index], &self.records[position].key);
             // The key may have moved like all others.
             let is_value = |key: &SourceKey| {
                 let values = known.values();
-                values.filled().iter().any(|field| values[field].trim() == key.0.trim())
+                values.filled_fields().iter().any(|field| values[field].trim() == key.0.trim())
             };
             if self.keys_slipped || known.key().is_none() || key.as_ref().is_some_and(is_value) {
-                self.pair(index, position);
+                self.pair_up(index, position);
             }
         }
     }
@@ -500,9 +507,9 @@ impl Search<'_> {
     fn by_similarity(&mut self) {
         let (known, records) = (self.known_left(), self.records_left());
         let keys = if self.keys_slipped { Keyed::AnyKey } else { Keyed::SameKey };
-        let alike = alike(&known, &records, self.mapped, self.canon, keys);
+        let alike = pairs_alike(&known, &records, self.mapped, self.canon, keys);
         for (index, position) in likest_first(alike) {
-            self.pair(index, position);
+            self.pair_up(index, position);
         }
     }
 }

@@ -14,11 +14,11 @@ use crate::model::{
 };
 
 use super::observation::Observation;
-use super::recognise::recognise;
+use super::recognise::recognise_records;
 
 /// The links as they are after `change`, in the order of those that were `seen`. Of those
 /// that are released the status is another.
-pub fn reread(seen: &Observation, policy: &Policy, change: &MeaningChange) -> Vec<Link> {
+pub fn reread_links(seen: &Observation, policy: &Policy, change: &MeaningChange) -> Vec<Link> {
     let mut anew = seen.clone();
     for link in &mut anew.links {
         let contact = anew.linq.contacts.get(&link.linq_id);
@@ -27,15 +27,15 @@ pub fn reread(seen: &Observation, policy: &Policy, change: &MeaningChange) -> Ve
             link.key = None;
         }
     }
-    let found = recognise(&anew, policy).links;
+    let found = recognise_records(&anew, policy).links;
     let strangers =
         seen.source.records.len() - found.iter().filter(|link| link.1.is_some()).count();
     let identity = Field::IDENTITY.into_iter().any(|field| change.read_anew.contains(field));
     // A record that is not recognised any more may be one of those that are missing.
     let missing = if change.membership || identity && strangers > 0 {
-        Missing::MayBeThere
+        RecordAbsence::MayBeThere
     } else {
-        Missing::IsGone
+        RecordAbsence::IsGone
     };
     let mut links: Vec<Link> = Vec::with_capacity(found.len());
     for (link, position) in found {
@@ -43,7 +43,7 @@ pub fn reread(seen: &Observation, policy: &Policy, change: &MeaningChange) -> Ve
             record: position.map(|position| &seen.source.records[position]),
             contact: seen.linq.contacts.get(&link.linq_id),
         };
-        links.push(half.after(link, policy, change, missing));
+        links.push(half.half_after(link, policy, change, missing));
     }
     if !change.membership {
         keep_the_many(&mut links, &seen.links);
@@ -68,7 +68,7 @@ fn keep_the_many(after: &mut [Link], before: &[Link]) {
 
 /// What it means that the record of a link was not found.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Missing {
+enum RecordAbsence {
     /// It may be there, and not be read or recognised any more.
     MayBeThere,
     /// It was removed.
@@ -82,12 +82,12 @@ struct Half<'a> {
 }
 
 impl Half<'_> {
-    fn after(
+    fn half_after(
         &self,
         link: &Link,
         policy: &Policy,
         change: &MeaningChange,
-        missing: Missing,
+        missing: RecordAbsence,
     ) -> Link {
         let mut link = link.clone();
         // Somebody may have edited the record whose contact is gone: nothing tells any more
@@ -105,7 +105,7 @@ impl Half<'_> {
         }
         let [from_source, from_linq] = change.newly_followed;
         let is_out_of_sight = self.record.is_none()
-            && (missing == Missing::MayBeThere
+            && (missing == RecordAbsence::MayBeThere
                 || from_source
                 || may_hide_edits(Side::Linq, policy, change))
             || self.contact.is_none()
@@ -122,7 +122,7 @@ impl Half<'_> {
             // What differs in a pair that comes back because of the setting is no edit.
             let each = Side::ALL.into_iter();
             for (side, field) in each.flat_map(|side| Field::ALL.map(|field| (side, field))) {
-                if link.base.half(side, field).is_some() {
+                if link.base.half_text(side, field).is_some() {
                     link.base.make_void(side, field, "");
                 }
             }
@@ -150,8 +150,8 @@ impl Half<'_> {
         let Some(values) = values else { return false };
         let mut any = false;
         for field in fields.iter() {
-            let differs = match base.half(side, field) {
-                Some(half) => !policy.canon.same(field, half, &values[field]),
+            let differs = match base.half_text(side, field) {
+                Some(half) => !policy.canon.means_same(field, half, &values[field]),
                 None => !values[field].trim().is_empty(),
             };
             if differs {

@@ -8,7 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Base, Change, Fingerprint, LinkStatus, LinqId, SourceKey, Timestamp, Values};
+use crate::model::{
+    Base, FieldChange, Fingerprint, LinkStatus, LinqId, SourceKey, Timestamp, Values,
+};
 
 use super::observation::Observation;
 use super::step::{LinkPlan, LinqWrite, Plan, Skipped, SourceWrite, Step, Subject};
@@ -72,7 +74,7 @@ pub enum SavedDeed {
     /// Changes a contact in Linq.
     UpdateInLinq {
         /// The fields.
-        set: Vec<Change>,
+        set: Vec<FieldChange>,
         /// The contact as it must be.
         expected: Values,
     },
@@ -89,7 +91,7 @@ pub enum SavedDeed {
     /// Changes a record of the source.
     UpdateInSource {
         /// The fields.
-        set: Vec<Change>,
+        set: Vec<FieldChange>,
         /// The id that is filled in.
         linq_id: Option<LinqId>,
     },
@@ -101,14 +103,14 @@ pub enum SavedDeed {
     /// Changes what is remembered of a pair.
     Remember {
         /// What becomes of it.
-        what: Memory,
+        what: LinkEffect,
     },
 }
 
 /// What becomes of a pair in the state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Memory {
+pub enum LinkEffect {
     /// Its sides agree on further fields.
     Agree,
     /// It is linked.
@@ -129,13 +131,13 @@ pub enum Memory {
 
 impl SavedPlan {
     /// What `plan`, made of `seen`, does for the pair of `linq` and `source`.
-    pub fn of(plan: &Plan, seen: &Observation, linq: String, source: String) -> SavedPlan {
-        let acting = plan.steps.iter().filter(|step| step.acts());
+    pub fn from_plan(plan: &Plan, seen: &Observation, linq: String, source: String) -> SavedPlan {
+        let acting = plan.steps.iter().filter(|step| step.has_effect());
         let saved = |step: &Step| SavedStep {
             name: step.subject.name.clone(),
             source_key: step.subject.source_key.clone(),
-            expects: expects(step, seen),
-            deeds: deeds(step, seen),
+            expects: expected_state(step, seen),
+            deeds: step_deeds(step, seen),
         };
         SavedPlan { made_at: seen.now, linq, source, steps: acting.map(saved).collect() }
     }
@@ -148,10 +150,10 @@ impl SavedPlan {
 
     /// The positions of the steps that still hold: `plan`, made anew of `seen`, has the
     /// same step for the same person, of whom everything is as expected.
-    pub fn holding(&self, plan: &Plan, seen: &Observation) -> BTreeSet<usize> {
+    pub fn steps_holding(&self, plan: &Plan, seen: &Observation) -> BTreeSet<usize> {
         let mut fresh: BTreeMap<(Expects, Vec<SavedDeed>), usize> = BTreeMap::new();
-        for step in plan.steps.iter().filter(|step| step.acts()) {
-            *fresh.entry((expects(step, seen), deeds(step, seen))).or_default() += 1;
+        for step in plan.steps.iter().filter(|step| step.has_effect()) {
+            *fresh.entry((expected_state(step, seen), step_deeds(step, seen))).or_default() += 1;
         }
         let mut holding = BTreeSet::new();
         for (position, step) in self.steps.iter().enumerate() {
@@ -168,11 +170,11 @@ impl SavedPlan {
     /// people whom they are about.
     #[must_use]
     pub fn part_of(&self, plan: Plan, seen: &Observation, holding: &BTreeSet<usize>) -> Plan {
-        let listed = Listed::of(self, holding);
+        let listed = PlannedSteps::from_saved(self, holding);
         let mut plan = plan;
         for step in &mut plan.steps {
             let allowed = listed.of_step(step, seen);
-            let own = deeds(step, seen);
+            let own = step_deeds(step, seen);
             let is_allowed = |deed: &SavedDeed| allowed.contains(deed);
             step.waits.clear();
             if !own.iter().filter(|deed| is_in_linq(deed)).all(is_allowed) {
@@ -187,7 +189,8 @@ impl SavedPlan {
         }
         plan.steps.retain(|step| !step.is_empty());
         let others = self.steps.iter().enumerate().filter(|(at, _)| !holding.contains(at));
-        plan.skipped.extend(others.map(|(_, step)| skipped(step, "it is not as it was any more")));
+        plan.skipped
+            .extend(others.map(|(_, step)| skipped_step(step, "it is not as it was any more")));
         plan.notices.clear();
         plan.postponed = 0;
         plan
@@ -195,28 +198,32 @@ impl SavedPlan {
 
     /// Steps at `holding` of which `left`, the plan that is made last, still has
     /// something to write: what they expected has changed while they were carried out.
-    pub fn unfinished(
+    pub fn unfinished_steps(
         &self,
         left: &Plan,
         seen: &Observation,
         holding: &BTreeSet<usize>,
     ) -> Vec<Skipped> {
-        let open: BTreeSet<Whom> = left
+        let open: BTreeSet<PlannedSubject> = left
             .steps
             .iter()
             .filter(|step| step.linq.is_some() || writes_fields(step))
-            .filter_map(|step| Whom::of(&expects(step, seen)))
+            .filter_map(|step| PlannedSubject::from_expects(&expected_state(step, seen)))
             .collect();
         let steps = holding.iter().map(|position| &self.steps[*position]);
         let unfinished = steps.filter(|step| {
             let writes = step.deeds.iter().any(|deed| !is_memory(deed));
-            writes && Whom::of(&step.expects).is_some_and(|whom| open.contains(&whom))
+            writes
+                && PlannedSubject::from_expects(&step.expects)
+                    .is_some_and(|whom| open.contains(&whom))
         });
-        unfinished.map(|step| skipped(step, "it changed while the plan was carried out")).collect()
+        unfinished
+            .map(|step| skipped_step(step, "it changed while the plan was carried out"))
+            .collect()
     }
 }
 
-fn skipped(step: &SavedStep, why: &str) -> Skipped {
+fn skipped_step(step: &SavedStep, why: &str) -> Skipped {
     let subject = Subject {
         linq_id: step.expects.linq_id,
         source_key: step.source_key.clone(),
@@ -236,40 +243,41 @@ fn writes_fields(step: &Step) -> bool {
 
 /// By what a person is found again while a plan is carried out.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Whom {
+enum PlannedSubject {
     Contact(LinqId),
     Record(Option<SourceKey>, Box<Values>),
 }
 
-impl Whom {
-    fn of(expects: &Expects) -> Option<Whom> {
-        let record = || Some(Whom::Record(expects.key.clone(), Box::new(expects.source.clone()?)));
-        expects.linq_id.map(Whom::Contact).or_else(record)
+impl PlannedSubject {
+    fn from_expects(expects: &Expects) -> Option<PlannedSubject> {
+        let record =
+            || Some(PlannedSubject::Record(expects.key.clone(), Box::new(expects.source.clone()?)));
+        expects.linq_id.map(PlannedSubject::Contact).or_else(record)
     }
 }
 
 /// What may be done, by person.
-struct Listed<'a>(BTreeMap<Whom, BTreeSet<&'a SavedDeed>>);
+struct PlannedSteps<'a>(BTreeMap<PlannedSubject, BTreeSet<&'a SavedDeed>>);
 
-impl<'a> Listed<'a> {
-    fn of(saved: &'a SavedPlan, holding: &BTreeSet<usize>) -> Listed<'a> {
-        let mut listed: BTreeMap<Whom, BTreeSet<&SavedDeed>> = BTreeMap::new();
+impl<'a> PlannedSteps<'a> {
+    fn from_saved(saved: &'a SavedPlan, holding: &BTreeSet<usize>) -> PlannedSteps<'a> {
+        let mut listed: BTreeMap<PlannedSubject, BTreeSet<&SavedDeed>> = BTreeMap::new();
         for step in holding.iter().map(|position| &saved.steps[*position]) {
-            if let Some(whom) = Whom::of(&step.expects) {
+            if let Some(whom) = PlannedSubject::from_expects(&step.expects) {
                 listed.entry(whom).or_default().extend(&step.deeds);
             }
         }
-        Listed(listed)
+        PlannedSteps(listed)
     }
 
     fn of_step(&self, step: &Step, seen: &Observation) -> BTreeSet<&'a SavedDeed> {
-        let whom = Whom::of(&expects(step, seen));
+        let whom = PlannedSubject::from_expects(&expected_state(step, seen));
         whom.and_then(|whom| self.0.get(&whom)).cloned().unwrap_or_default()
     }
 }
 
-fn expects(step: &Step, seen: &Observation) -> Expects {
-    let record = step.subject.record.map(|index| seen.source.record(index));
+fn expected_state(step: &Step, seen: &Observation) -> Expects {
+    let record = step.subject.record.map(|index| seen.source.record_at(index));
     let contact = step.subject.linq_id.and_then(|id| seen.linq.contacts.get(&id));
     let link = step.subject.link.and_then(|id| seen.links.iter().find(|link| link.id == id));
     let base = |base: &Base| serde_json::to_string(base).unwrap_or_default();
@@ -282,7 +290,7 @@ fn expects(step: &Step, seen: &Observation) -> Expects {
     }
 }
 
-fn deeds(step: &Step, seen: &Observation) -> Vec<SavedDeed> {
+fn step_deeds(step: &Step, seen: &Observation) -> Vec<SavedDeed> {
     let linq = step.linq.as_ref().map(|write| match write.clone() {
         LinqWrite::Create { values, user_email, .. } => {
             SavedDeed::CreateInLinq { values, user_email }
@@ -294,19 +302,19 @@ fn deeds(step: &Step, seen: &Observation) -> Vec<SavedDeed> {
         SourceWrite::Create { values, .. } => SavedDeed::CreateInSource { values },
         SourceWrite::Update { set, linq_id, .. } => SavedDeed::UpdateInSource { set, linq_id },
         SourceWrite::Delete { at } => {
-            SavedDeed::DeleteInSource { was: seen.source.record(at).values.clone() }
+            SavedDeed::DeleteInSource { was: seen.source.record_at(at).values.clone() }
         }
     });
     let memory = match &step.link {
         LinkPlan::Keep => None,
-        LinkPlan::Agree(_) => Some(Memory::Agree),
-        LinkPlan::Join { .. } => Some(Memory::Join),
-        LinkPlan::PutBack(_) => Some(Memory::PutBack),
-        LinkPlan::Relink(_) => Some(Memory::Relink),
-        LinkPlan::Release => Some(Memory::Release),
-        LinkPlan::Forget => Some(Memory::Forget),
-        LinkPlan::Missing(_) => Some(Memory::Missing),
-        LinkPlan::Found => Some(Memory::Found),
+        LinkPlan::Agree(_) => Some(LinkEffect::Agree),
+        LinkPlan::Join { .. } => Some(LinkEffect::Join),
+        LinkPlan::PutBack(_) => Some(LinkEffect::PutBack),
+        LinkPlan::Relink(_) => Some(LinkEffect::Relink),
+        LinkPlan::Release => Some(LinkEffect::Release),
+        LinkPlan::Forget => Some(LinkEffect::Forget),
+        LinkPlan::Missing(_) => Some(LinkEffect::Missing),
+        LinkPlan::Found => Some(LinkEffect::Found),
     };
     let memory = memory.map(|what| SavedDeed::Remember { what });
     linq.into_iter().chain(source).chain(memory).collect()

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::model::{Field, FieldSet, SourceRecord, Values};
 
-use super::reidentify::Known;
+use super::reidentify::KnownRecord;
 
 /// So many values of a known record must stand in other fields of a row at least.
 const FEWEST: usize = 2;
@@ -17,8 +17,8 @@ const SHARE: usize = 2;
 /// Pairs of a known record and a row that has most of its values in other fields, an e-mail
 /// address or a phone number among them: where there is one such row, and that row is of
 /// nobody else.
-pub(super) fn shifted(
-    known: &[(usize, Known<'_>)],
+pub(super) fn find_shifted(
+    known: &[(usize, KnownRecord<'_>)],
     records: &[(usize, &SourceRecord)],
 ) -> Vec<(usize, usize)> {
     if known.is_empty() || records.is_empty() {
@@ -26,7 +26,7 @@ pub(super) fn shifted(
     }
     let mut rows: BTreeMap<String, Vec<(usize, Field)>> = BTreeMap::new();
     for (at, record) in records {
-        for (field, text) in texts(&record.values) {
+        for (field, text) in filled_texts(&record.values) {
             rows.entry(text).or_default().push((*at, field));
         }
     }
@@ -35,7 +35,7 @@ pub(super) fn shifted(
         let values = known.values();
         let mut moved: BTreeMap<usize, FieldSet> = BTreeMap::new();
         let mut filled = 0;
-        for (field, text) in texts(&values) {
+        for (field, text) in filled_texts(&values) {
             filled += 1;
             let elsewhere = rows.get(&text).into_iter().flatten().filter(|(_, of)| *of != field);
             for (at, _) in elsewhere {
@@ -61,7 +61,7 @@ pub(super) fn shifted(
 }
 
 /// What is filled, without regard to spelling.
-fn texts(values: &Values) -> impl Iterator<Item = (Field, String)> {
+fn filled_texts(values: &Values) -> impl Iterator<Item = (Field, String)> {
     let fields = Field::ALL.into_iter().filter(|field| *field != Field::Owner);
     let text = |field: Field| (field, values[field].trim().to_lowercase());
     fields.map(text).filter(|(_, text)| !text.is_empty())

@@ -9,10 +9,10 @@ use encoding_rs::WINDOWS_1252;
 
 use crate::model::{Canon, Field, FieldSet, SourceRecord, Values, names_contradict};
 
-use super::reidentify::Known;
+use super::reidentify::KnownRecord;
 
 /// How much sharing a field says about being the same record.
-const fn weight(field: Field) -> u32 {
+const fn field_weight(field: Field) -> u32 {
     match field {
         Field::Email | Field::PhoneNumber => 4,
         Field::FirstName | Field::LastName => 2,
@@ -38,7 +38,7 @@ struct Compared {
 }
 
 impl Compared {
-    fn filled(&self) -> impl Iterator<Item = (Field, &EcoString)> {
+    fn filled_values(&self) -> impl Iterator<Item = (Field, &EcoString)> {
         let value = |field| (field, &self.values[field]);
         Field::ALL.into_iter().map(value).filter(|(_, text)| !text.is_empty())
     }
@@ -56,8 +56,8 @@ pub(super) enum Keyed {
 /// Pairs of a known record and a record that share at least half of their values, with
 /// a measure of how alike they are. Their names may only differ wholly where they share
 /// an e-mail or a phone number: a successor in the same post is somebody else.
-pub(super) fn alike(
-    known: &[(usize, Known<'_>)],
+pub(super) fn pairs_alike(
+    known: &[(usize, KnownRecord<'_>)],
     records: &[(usize, &SourceRecord)],
     mapped: FieldSet,
     canon: Canon,
@@ -71,7 +71,7 @@ pub(super) fn alike(
         .map(|(place, known)| Compared {
             place: *place,
             has_key: known.key().is_some(),
-            values: canonical(mapped, canon, &known.values()),
+            values: canonical_values(mapped, canon, &known.values()),
             unsaid: FieldSet::EMPTY,
         })
         .collect();
@@ -80,7 +80,7 @@ pub(super) fn alike(
         .map(|(place, record)| Compared {
             place: *place,
             has_key: record.key.is_some(),
-            values: canonical(mapped, canon, &record.values),
+            values: canonical_values(mapped, canon, &record.values),
             unsaid: record.unsaid,
         })
         .collect();
@@ -88,7 +88,8 @@ pub(super) fn alike(
         let (known, record) = (&known[a], &records[b]);
         // Where both have a key the keys differ, or they would have been paired by it.
         let differ = keyed == Keyed::SameKey && known.has_key && record.has_key;
-        let score = score(&known.values, &record.values, record.unsaid).filter(|_| !differ)?;
+        let score =
+            likeness_score(&known.values, &record.values, record.unsaid).filter(|_| !differ)?;
         Some((score, known.place, record.place))
     };
     sharing_a_value(&known, &records).into_iter().filter_map(alike).collect()
@@ -115,18 +116,32 @@ pub(super) fn has_nothing_of(canon: Canon, a: &Values, b: &Values) -> bool {
     names_contradict(a, b) && !canon.share_an_address(a, b)
 }
 
-/// How alike `a` and `b` are, as [`alike`] measures it; `None` if they are not.
-pub(super) fn likeness(mapped: FieldSet, canon: Canon, a: &Values, b: &Values) -> Option<u32> {
-    score(&canonical(mapped, canon, a), &canonical(mapped, canon, b), FieldSet::EMPTY)
+/// How alike `a` and `b` are, as [`pairs_alike`] measures it; `None` if they are not.
+pub(super) fn values_likeness(
+    mapped: FieldSet,
+    canon: Canon,
+    a: &Values,
+    b: &Values,
+) -> Option<u32> {
+    likeness_score(
+        &canonical_values(mapped, canon, a),
+        &canonical_values(mapped, canon, b),
+        FieldSet::EMPTY,
+    )
 }
 
 /// The weight of what is the same in `a` and `b`.
 pub(super) fn shared_weight(mapped: FieldSet, canon: Canon, a: &Values, b: &Values) -> u32 {
-    weights(&canonical(mapped, canon, a), &canonical(mapped, canon, b), FieldSet::EMPTY).0
+    shared_weights(
+        &canonical_values(mapped, canon, a),
+        &canonical_values(mapped, canon, b),
+        FieldSet::EMPTY,
+    )
+    .0
 }
 
-fn canonical(mapped: FieldSet, canon: Canon, values: &Values) -> Values {
-    mapped.iter().map(|field| (field, canon.value(field, &values[field]))).collect()
+fn canonical_values(mapped: FieldSet, canon: Canon, values: &Values) -> Values {
+    mapped.iter().map(|field| (field, canon.canonical_value(field, &values[field]))).collect()
 }
 
 /// Whether `text` is `agreed` with some letters outside ASCII replaced by `?` or by U+FFFD,
@@ -165,7 +180,7 @@ fn was_read_as_ansi(agreed: &str, text: &str) -> bool {
 /// The weight of what is the same in both, and the weight of what is filled in either;
 /// `unsaid` fields aside, and half a name that only one of them has where they share the
 /// other half: that does not speak against them.
-fn weights(a: &Values, b: &Values, unsaid: FieldSet) -> (u32, u32) {
+fn shared_weights(a: &Values, b: &Values, unsaid: FieldSet) -> (u32, u32) {
     let same = |field: Field| a[field] == b[field] || lost_letters(&a[field], &b[field]);
     let shares = |field: Field| !a[field].is_empty() && same(field);
     let (mut shared, mut total) = (0, 0);
@@ -174,17 +189,17 @@ fn weights(a: &Values, b: &Values, unsaid: FieldSet) -> (u32, u32) {
         let is_known = field == Field::FirstName && shares(Field::LastName)
             || field == Field::LastName && shares(Field::FirstName);
         if filled == 2 || filled == 1 && !is_known {
-            total += weight(field);
-            shared += if same(field) { weight(field) } else { 0 };
+            total += field_weight(field);
+            shared += if same(field) { field_weight(field) } else { 0 };
         }
     }
     (shared, total)
 }
 
 /// How alike two records are, from 500 to 1000; `None` if they are not.
-fn score(a: &Values, b: &Values, unsaid: FieldSet) -> Option<u32> {
-    let (shared, total) = weights(a, b, unsaid);
-    let restored = restored(a, b);
+fn likeness_score(a: &Values, b: &Values, unsaid: FieldSet) -> Option<u32> {
+    let (shared, total) = shared_weights(a, b, unsaid);
+    let restored = restore_lost_letters(a, b);
     let b = restored.as_ref().unwrap_or(b);
     let same = |field: Field| !a[field].is_empty() && a[field] == b[field];
     let share_an_address = same(Field::Email) || same(Field::PhoneNumber);
@@ -195,7 +210,7 @@ fn score(a: &Values, b: &Values, unsaid: FieldSet) -> Option<u32> {
 }
 
 /// `text` with the letters that it has lost of `known`, if it has lost any.
-fn restored(known: &Values, text: &Values) -> Option<Values> {
+fn restore_lost_letters(known: &Values, text: &Values) -> Option<Values> {
     let lost = |field: &Field| lost_letters(&known[*field], &text[*field]);
     let fields: FieldSet = Field::ALL.into_iter().filter(lost).collect();
     (!fields.is_empty()).then(|| {
@@ -212,19 +227,21 @@ fn restored(known: &Values, text: &Values) -> Option<Values> {
 fn sharing_a_value(known: &[Compared], records: &[Compared]) -> BTreeSet<(usize, usize)> {
     let mut rows: BTreeMap<(Field, &EcoString), Vec<usize>> = BTreeMap::new();
     for (row, record) in records.iter().enumerate() {
-        for value in record.filled() {
+        for value in record.filled_values() {
             rows.entry(value).or_default().push(row);
         }
     }
-    let is_damaged =
-        |record: &Compared| record.filled().any(|(_, text)| text.contains(['?', '\u{fffd}']));
+    let is_damaged = |record: &Compared| {
+        record.filled_values().any(|(_, text)| text.contains(['?', '\u{fffd}']))
+    };
     let damaged = (0..records.len()).filter(|row| is_damaged(&records[*row]));
     let damaged: Vec<usize> = damaged.take(MOST_DAMAGED).collect();
     let mut pairs = BTreeSet::new();
     for (index, known) in known.iter().enumerate() {
-        let lost = |row: &&usize| restored(&known.values, &records[**row].values).is_some();
+        let lost =
+            |row: &&usize| restore_lost_letters(&known.values, &records[**row].values).is_some();
         pairs.extend(damaged.iter().filter(lost).map(|row| (index, *row)));
-        for value in known.filled() {
+        for value in known.filled_values() {
             let sharing = rows.get(&value).filter(|sharing| sharing.len() <= COMMON);
             pairs.extend(sharing.into_iter().flatten().map(|row| (index, *row)));
         }

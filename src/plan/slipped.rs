@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{Canon, Field, FieldSet, SourceRecord, Values, names_contradict};
 
-use super::reidentify::Known;
+use super::reidentify::KnownRecord;
 use super::similarity::has_nothing_of;
 
 /// A known record and the position of the record that has its key now.
@@ -27,8 +27,8 @@ pub(super) struct Slipped {
 /// Finds the `claims` whose key has slipped. `strangers` are the positions of further
 /// records, whose key nobody is known to have had; `at_rest` says how many more claims there
 /// are whose key has not.
-pub(super) fn slipped(
-    known: &[Known<'_>],
+pub(super) fn find_slipped(
+    known: &[KnownRecord<'_>],
     records: &[SourceRecord],
     claims: &[Claim],
     strangers: &[usize],
@@ -46,7 +46,7 @@ pub(super) fn slipped(
     }
     let moved = Moved::new(known, records, claims, &changed, strangers, mapped, canon);
     let mut slipped = moved.by_content(&changed);
-    let displaced = moved.displaced(&changed, &slipped);
+    let displaced = moved.displaced_claims(&changed, &slipped);
     slipped.extend(displaced);
     let most = slipped.len() >= 2 && slipped.len() * 2 >= claims.len() + at_rest;
     if most {
@@ -59,7 +59,7 @@ pub(super) fn slipped(
 }
 
 /// Whether a record does not say of whom it is what the known one said.
-fn has_another_identity(known: Known<'_>, record: &SourceRecord) -> bool {
+fn has_another_identity(known: KnownRecord<'_>, record: &SourceRecord) -> bool {
     if known.fingerprint() == Some(record.fingerprint) {
         return false;
     }
@@ -69,7 +69,7 @@ fn has_another_identity(known: Known<'_>, record: &SourceRecord) -> bool {
 
 /// Who moved to which record.
 struct Moved<'a> {
-    known: &'a [Known<'a>],
+    known: &'a [KnownRecord<'a>],
     records: &'a [SourceRecord],
     canon: Canon,
     /// For each record that may be somebody else, the known record that it is, and
@@ -79,7 +79,7 @@ struct Moved<'a> {
 
 impl<'a> Moved<'a> {
     fn new(
-        known: &'a [Known<'a>],
+        known: &'a [KnownRecord<'a>],
         records: &'a [SourceRecord],
         claims: &[Claim],
         changed: &[Claim],
@@ -92,7 +92,7 @@ impl<'a> Moved<'a> {
             (!values.lacks_identity()).then(|| texts.join("\u{1f}"))
         };
         let email = |values: &Values| canon.email_key(values);
-        let (by_content, by_email) = (unique(known, content), unique(known, email));
+        let (by_content, by_email) = (unique_by(known, content), unique_by(known, email));
         let gone_astray: BTreeSet<usize> = changed.iter().map(|claim| claim.0).collect();
         let at_home: BTreeSet<usize> =
             claims.iter().map(|claim| claim.0).filter(|i| !gone_astray.contains(i)).collect();
@@ -127,7 +127,7 @@ impl<'a> Moved<'a> {
 
     /// The claims of those who are found in another record: one whose key has slipped, or
     /// one with an unknown key where that under their own has nothing of them.
-    fn displaced(&self, changed: &[Claim], slipped: &BTreeSet<usize>) -> BTreeSet<usize> {
+    fn displaced_claims(&self, changed: &[Claim], slipped: &BTreeSet<usize>) -> BTreeSet<usize> {
         let astray: BTreeSet<usize> =
             changed.iter().filter(|c| slipped.contains(&c.0)).map(|claim| claim.1).collect();
         let exactly = self.owners.iter().filter(|(_, (_, exactly))| *exactly);
@@ -144,8 +144,8 @@ impl<'a> Moved<'a> {
 }
 
 /// The known records by a key; `None` where several have it.
-fn unique(
-    known: &[Known<'_>],
+fn unique_by(
+    known: &[KnownRecord<'_>],
     key: impl Fn(&Values) -> Option<String>,
 ) -> BTreeMap<String, Option<usize>> {
     let mut unique = BTreeMap::new();

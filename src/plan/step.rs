@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::disposition::Standings;
 use crate::model::{
-    Agreement, Base, Change, ConflictPolicy, Field, Fingerprint, IntentId, LinkId, LinqId,
+    Agreement, Base, ConflictPolicy, Field, FieldChange, Fingerprint, IntentId, LinkId, LinqId,
     RecordIndex, RunId, Side, Values,
 };
 
@@ -71,7 +71,7 @@ pub struct Step {
     /// What is not done, and why.
     pub waits: Vec<Wait>,
     /// Why the step is there.
-    pub reason: Reason,
+    pub reason: StepReason,
     /// Why its fields are written, where that is told for each.
     pub why: BTreeMap<Field, FieldReason>,
     /// Whether a person has approved its deletion.
@@ -84,7 +84,7 @@ pub struct Step {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CarriedOut {
     /// What was decided, by [`crate::model::Waiting::what`].
-    pub what: Fingerprint,
+    pub question_id: Fingerprint,
     /// The field; `None` where it is about the whole contact.
     pub field: Option<Field>,
 }
@@ -124,7 +124,7 @@ pub enum LinqWrite {
         /// The contact.
         id: LinqId,
         /// The fields, at least one.
-        set: Vec<Change>,
+        set: Vec<FieldChange>,
         /// The contact as it was seen; if it differs by now, the step is void.
         expected: Values,
     },
@@ -152,7 +152,7 @@ pub enum SourceWrite {
         /// The record.
         at: RecordIndex,
         /// The fields; may be empty when only the id column is filled.
-        set: Vec<Change>,
+        set: Vec<FieldChange>,
         /// The id to keep in the id column.
         linq_id: Option<LinqId>,
     },
@@ -216,13 +216,13 @@ pub enum Wait {
     /// A deletion on this side waits for approval.
     HeldDeletion(Side),
     /// Clearing a field on this side waits for approval.
-    HeldClearing(Side, Change),
+    HeldClearing(Side, FieldChange),
     /// Changing a field on this side waits for approval.
     HeldChange {
         /// The side.
         side: Side,
         /// The field and both values.
-        change: Change,
+        change: FieldChange,
         /// Why, for people.
         reason: String,
     },
@@ -243,7 +243,7 @@ pub enum Wait {
 
 impl Wait {
     /// A field, or the whole contact, that is not sent to Linq as it is.
-    pub fn unsendable(field: Option<Field>, reason: &str) -> Wait {
+    pub fn for_unsendable(field: Option<Field>, reason: &str) -> Wait {
         Wait::Rejected { field, reason: reason.to_owned(), refusal: None, side: Side::Linq }
     }
 }
@@ -263,7 +263,7 @@ pub enum Clash {
 
 impl Clash {
     /// Why `field` waits, for people.
-    pub fn reason(self, field: Field) -> String {
+    pub fn clash_reason(self, field: Field) -> String {
         match self {
             Clash::BothEdited => format!("{field} was edited on both sides"),
             Clash::NeverAgreed => format!("{field} is not the same on both sides"),
@@ -281,9 +281,9 @@ impl Clash {
 
 /// Why a step is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reason {
+pub enum StepReason {
     /// One of the reasons that need no further words.
-    Rule(Rule),
+    Rule(PlanRule),
     /// A record and a contact were recognised as one person by this.
     Matched(Tier),
     /// Words of their own.
@@ -315,7 +315,7 @@ pub enum FieldReason {
 
 /// The rules of the decision table, and those for what is not linked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Rule {
+pub enum PlanRule {
     /// New in the source.
     NewInSource,
     /// New in Linq.
@@ -382,13 +382,13 @@ impl fmt::Display for Tier {
     }
 }
 
-impl fmt::Display for Reason {
+impl fmt::Display for StepReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Reason::Rule(rule) => rule.fmt(f),
-            Reason::Matched(tier) => write!(f, "the same person on both sides, by {tier}"),
-            Reason::Because(words) => f.write_str(words),
-            Reason::Undo(run) => write!(f, "put back as it was before run {run}"),
+            StepReason::Rule(rule) => rule.fmt(f),
+            StepReason::Matched(tier) => write!(f, "the same person on both sides, by {tier}"),
+            StepReason::Because(words) => f.write_str(words),
+            StepReason::Undo(run) => write!(f, "put back as it was before run {run}"),
         }
     }
 }
@@ -423,35 +423,35 @@ impl fmt::Display for FieldReason {
     }
 }
 
-impl fmt::Display for Rule {
+impl fmt::Display for PlanRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Rule::NewInSource => "new in the source",
-            Rule::NewInLinq => "new in Linq",
-            Rule::EditedInSource => "edited in the source",
-            Rule::EditedInLinq => "edited in Linq",
-            Rule::EditedOnBoth => "edited on both sides",
-            Rule::DeletedInSource => "deleted in the source",
-            Rule::DeletedInLinq => "deleted in Linq",
-            Rule::EditBeatsDeletionInSource => {
+            PlanRule::NewInSource => "new in the source",
+            PlanRule::NewInLinq => "new in Linq",
+            PlanRule::EditedInSource => "edited in the source",
+            PlanRule::EditedInLinq => "edited in Linq",
+            PlanRule::EditedOnBoth => "edited on both sides",
+            PlanRule::DeletedInSource => "deleted in the source",
+            PlanRule::DeletedInLinq => "deleted in Linq",
+            PlanRule::EditBeatsDeletionInSource => {
                 "deleted in the source and edited in Linq: the edit wins"
             }
-            Rule::EditBeatsDeletionInLinq => {
+            PlanRule::EditBeatsDeletionInLinq => {
                 "deleted in Linq and edited in the source: the edit wins"
             }
-            Rule::DeletedOnBoth => "deleted on both sides",
-            Rule::LeftScope => "no longer owned by anybody in `linq.scope`",
-            Rule::LeftSelection => "the row or card takes no part any more (source.only)",
-            Rule::Rejected => "put back: a person rejected what was done",
-            Rule::BackAgain => "back on both sides",
-            Rule::Unchanged => "unchanged",
+            PlanRule::DeletedOnBoth => "deleted on both sides",
+            PlanRule::LeftScope => "no longer owned by anybody in `linq.scope`",
+            PlanRule::LeftSelection => "the row or card takes no part any more (source.only)",
+            PlanRule::Rejected => "put back: a person rejected what was done",
+            PlanRule::BackAgain => "back on both sides",
+            PlanRule::Unchanged => "unchanged",
         })
     }
 }
 
 impl Step {
     /// A step about `subject` that does nothing yet.
-    pub fn new(subject: Subject, reason: Reason) -> Step {
+    pub fn new(subject: Subject, reason: StepReason) -> Step {
         Step {
             subject,
             linq: None,
@@ -466,22 +466,22 @@ impl Step {
     }
 
     /// A step about nobody that does nothing.
-    pub(super) fn nothing() -> Step {
-        Step::new(Subject::default(), Reason::Rule(Rule::Unchanged))
+    pub(super) fn empty_step() -> Step {
+        Step::new(Subject::default(), StepReason::Rule(PlanRule::Unchanged))
     }
 
     /// Whether the step neither does anything nor lets anything wait.
     pub fn is_empty(&self) -> bool {
-        !self.acts() && self.waits.is_empty()
+        !self.has_effect() && self.waits.is_empty()
     }
 
     /// Whether carrying out the step changes anything on either side or in the state.
-    pub fn acts(&self) -> bool {
+    pub fn has_effect(&self) -> bool {
         self.linq.is_some() || self.source.is_some() || self.link != LinkPlan::Keep
     }
 
     /// Takes out all that the step does, and whatever waits to be done by it.
-    pub(super) fn disarm(&mut self) {
+    pub(super) fn clear_actions(&mut self) {
         self.linq = None;
         self.source = None;
         self.link = LinkPlan::Keep;
@@ -489,7 +489,7 @@ impl Step {
     }
 
     /// Whether a person has decided all of the changes in `set`.
-    pub fn decides(&self, set: &[Change]) -> bool {
+    pub fn is_all_decided(&self, set: &[FieldChange]) -> bool {
         set.iter().all(|change| self.decided.iter().any(|one| one.field == Some(change.field)))
     }
 
@@ -499,7 +499,7 @@ impl Step {
     }
 
     /// Why it writes the fields of `set`, for people: each reason once.
-    pub fn reason_for(&self, set: &[Change]) -> String {
+    pub fn reason_for(&self, set: &[FieldChange]) -> String {
         let mut reasons: Vec<String> = Vec::new();
         for reason in set.iter().map(|change| self.reason_of(change.field)) {
             if !reasons.contains(&reason) {
@@ -510,7 +510,7 @@ impl Step {
     }
 
     /// The fields that it changes on `side`.
-    pub fn changes_on(&self, side: Side) -> &[Change] {
+    pub fn changes_on(&self, side: Side) -> &[FieldChange] {
         match side {
             Side::Linq => match &self.linq {
                 Some(LinqWrite::Update { set, .. }) => set,
@@ -541,7 +541,7 @@ impl LinqWrite {
         let mut put = |field: Field, text: &str| content.insert(field.name(), text.to_owned());
         match self {
             LinqWrite::Create { values, user_email, .. } => {
-                for field in values.filled().iter() {
+                for field in values.filled_fields().iter() {
                     put(field, &values[field]);
                 }
                 if let Some(owner) = user_email {

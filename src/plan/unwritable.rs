@@ -9,13 +9,14 @@
 use std::collections::BTreeMap;
 
 use crate::model::{
-    Change, Decision, Field, Fingerprint, LinqId, Side, SourceRecord, Values, Waiting, WaitingKind,
+    Decision, Field, FieldChange, Fingerprint, LinqId, Side, SourceRecord, Values, Waiting,
+    WaitingKind,
 };
 
 use super::observation::Observation;
-use super::refusals::{carry_out, fingerprint};
+use super::refusals::{carry_out, parts_fingerprint};
 use super::step::{SourceWrite, Step, Wait};
-use super::waiting::{decided, what};
+use super::waiting::{decided_about, question_id};
 
 /// Why the source cannot hold something, by what that is known by.
 pub type AllUnwritable = BTreeMap<Fingerprint, String>;
@@ -25,11 +26,11 @@ pub type AllUnwritable = BTreeMap<Fingerprint, String>;
 pub fn unwritable_field(
     id: LinqId,
     record: &SourceRecord,
-    set: &[Change],
+    set: &[FieldChange],
     field: Field,
     columns: &BTreeMap<Field, String>,
 ) -> Fingerprint {
-    let after = record.values.with(set);
+    let after = record.values.with_changes(set);
     let place = columns.get(&field);
     let beside = Field::ALL.into_iter().filter(|other| columns.get(other) == place);
     let mut parts = vec!["in source".to_owned(), id.to_string(), field.name().to_owned()];
@@ -41,12 +42,12 @@ pub fn unwritable_field(
 
 /// What it is known by that the source cannot take a write as a whole.
 pub fn unwritable_write(id: LinqId, write: &SourceWrite, seen: &Observation) -> Fingerprint {
-    let bytes = |at: crate::model::RecordIndex| seen.source.record(at).fingerprint.to_hex();
+    let bytes = |at: crate::model::RecordIndex| seen.source.record_at(at).fingerprint.to_hex();
     let mut parts = vec!["in source".to_owned(), id.to_string()];
     match write {
         SourceWrite::Create { values, .. } => {
             parts.push("create".to_owned());
-            parts.extend(texts(values));
+            parts.extend(filled_texts(values));
         }
         SourceWrite::Update { at, .. } => parts.extend(["update".to_owned(), bytes(*at)]),
         SourceWrite::Delete { at } => parts.extend(["delete".to_owned(), bytes(*at)]),
@@ -54,12 +55,12 @@ pub fn unwritable_write(id: LinqId, write: &SourceWrite, seen: &Observation) -> 
     of_parts(&parts)
 }
 
-fn texts(values: &Values) -> impl Iterator<Item = String> {
+fn filled_texts(values: &Values) -> impl Iterator<Item = String> {
     Field::ALL.into_iter().map(|field| values[field].to_string())
 }
 
 fn of_parts(parts: &[String]) -> Fingerprint {
-    fingerprint(&parts.iter().map(String::as_str).collect::<Vec<&str>>())
+    parts_fingerprint(&parts.iter().map(String::as_str).collect::<Vec<&str>>())
 }
 
 /// What the last run found that the source cannot hold, if `waiting` is that.
@@ -85,14 +86,14 @@ pub(super) fn leave_out_unwritable(step: &mut Step, seen: &Observation) {
     let Some(id) = written_id(step) else { return };
     match &mut step.source {
         Some(SourceWrite::Update { at, set, linq_id }) if !set.is_empty() => {
-            let record = seen.source.record(*at);
+            let record = seen.source.record_at(*at);
             let all = std::mem::take(set);
             let fills_id = linq_id.is_some();
             let mut kept = Vec::new();
             for change in &all {
                 let field = change.field;
                 let refusal = unwritable_field(id, record, &all, field, &seen.source.columns);
-                if !waits(step, Some(field), refusal, seen) {
+                if !wait_for_refusal(step, Some(field), refusal, seen) {
                     kept.push(change.clone());
                 }
             }
@@ -106,7 +107,7 @@ pub(super) fn leave_out_unwritable(step: &mut Step, seen: &Observation) {
         }
         Some(write) => {
             let refusal = unwritable_write(id, write, seen);
-            if waits(step, None, refusal, seen) {
+            if wait_for_refusal(step, None, refusal, seen) {
                 step.source = None;
             }
         }
@@ -123,10 +124,15 @@ fn written_id(step: &Step) -> Option<LinqId> {
 }
 
 /// Whether something that was refused waits; a person may want it to be tried again.
-fn waits(step: &mut Step, field: Option<Field>, refusal: Fingerprint, seen: &Observation) -> bool {
+fn wait_for_refusal(
+    step: &mut Step,
+    field: Option<Field>,
+    refusal: Fingerprint,
+    seen: &Observation,
+) -> bool {
     let kind = WaitingKind::Rejected { field, refusal: Some(refusal), side: Side::Source };
-    if decided(&kind, &step.subject, seen) == Some(&Decision::Retry) {
-        let question = what(&kind, &step.subject, seen);
+    if decided_about(&kind, &step.subject, seen) == Some(&Decision::Retry) {
+        let question = question_id(&kind, &step.subject, seen);
         carry_out(step, question, field);
         return false;
     }

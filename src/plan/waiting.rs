@@ -10,20 +10,22 @@ use crate::model::{
     Waiting, WaitingKind, full_name_key, names_contradict,
 };
 
-use super::keys::Key;
+use super::keys::MatchKey;
 use super::observation::Observation;
 use super::step::{Plan, Step, Subject, Wait};
 
 /// Everything that `plan` leaves for a person to decide or repair, in its order.
-pub fn waiting(plan: &Plan, seen: &Observation) -> Vec<Waiting> {
+pub fn list_waiting(plan: &Plan, seen: &Observation) -> Vec<Waiting> {
     let steps = plan.steps.iter().flat_map(|step| {
-        step.waits.iter().filter_map(|wait| Some(listed(step, kind(wait)?, wait, seen)))
+        step.waits
+            .iter()
+            .filter_map(|wait| Some(waiting_entry(step, waiting_kind(wait)?, wait, seen)))
     });
     let unreadable = seen.source.unreadable.iter().map(|row| {
         let kind = WaitingKind::Rejected { field: None, refusal: None, side: Side::Linq };
         let about = [row.label.as_str(), row.reason.as_str()].join("\n");
         Waiting {
-            what: Fingerprint::of(about.as_bytes()),
+            question_id: Fingerprint::of(about.as_bytes()),
             kind,
             linq_id: None,
             source_key: Some(row.label.clone()),
@@ -38,9 +40,9 @@ pub fn waiting(plan: &Plan, seen: &Observation) -> Vec<Waiting> {
     steps.chain(unreadable).collect()
 }
 
-fn listed(step: &Step, kind: WaitingKind, wait: &Wait, seen: &Observation) -> Waiting {
+fn waiting_entry(step: &Step, kind: WaitingKind, wait: &Wait, seen: &Observation) -> Waiting {
     let Subject { linq_id, record, ref source_key, line, .. } = step.subject;
-    let record = record.map(|index| seen.source.record(index));
+    let record = record.map(|index| seen.source.record_at(index));
     let contact = linq_id.and_then(|id| seen.linq.contacts.get(&id));
     let known = || {
         let link = seen.links.iter().find(|link| Some(link.id) == step.subject.link);
@@ -52,13 +54,13 @@ fn listed(step: &Step, kind: WaitingKind, wait: &Wait, seen: &Observation) -> Wa
     Waiting {
         value,
         cell,
-        what: what(&kind, &step.subject, seen),
+        question_id: question_id(&kind, &step.subject, seen),
         linq_id,
         source_key: source_key.clone(),
         label: record.map(|record| record.label.clone()),
         line,
-        person: values.unwrap_or_else(known).only(identity),
-        reason: reason(step, wait),
+        person: values.unwrap_or_else(known).only_fields(identity),
+        reason: waiting_reason(step, wait),
         kind,
     }
 }
@@ -74,7 +76,7 @@ fn rejected_value(
     match kind {
         WaitingKind::Rejected { field, side: Side::Linq, .. } => {
             let (field, record) = ((*field)?, record?);
-            Some((record.values[field].to_string(), cell(field, record, seen)))
+            Some((record.values[field].to_string(), cell_name(field, record, seen)))
         }
         WaitingKind::Rejected { field, side: Side::Source, .. } => {
             let (field, contact) = ((*field)?, contact?);
@@ -85,7 +87,7 @@ fn rejected_value(
                         .get(&field)
                         .map_or(String::new(), |name| format!("`{name}`"))
                 },
-                |record| cell(field, record, seen),
+                |record| cell_name(field, record, seen),
             );
             Some((contact.values[field].to_string(), cell))
         }
@@ -98,12 +100,12 @@ fn rejected_value(
 }
 
 /// Where the value of a field stands, for people: "`Phone` in row 7".
-pub fn cell(field: Field, record: &SourceRecord, seen: &Observation) -> String {
-    record.cell(field, &seen.source.columns)
+pub fn cell_name(field: Field, record: &SourceRecord, seen: &Observation) -> String {
+    record.cell_name(field, &seen.source.columns)
 }
 
 /// What sort of thing waits; `None` for what waits for nobody.
-pub(super) fn kind(wait: &Wait) -> Option<WaitingKind> {
+pub(super) fn waiting_kind(wait: &Wait) -> Option<WaitingKind> {
     Some(match wait.clone() {
         Wait::Conflict { field, base, source, linq, .. } => {
             WaitingKind::Conflict { field, base, source, linq }
@@ -119,9 +121,9 @@ pub(super) fn kind(wait: &Wait) -> Option<WaitingKind> {
     })
 }
 
-fn reason(step: &Step, wait: &Wait) -> String {
+fn waiting_reason(step: &Step, wait: &Wait) -> String {
     match wait {
-        Wait::Conflict { field, clash, .. } => clash.reason(*field),
+        Wait::Conflict { field, clash, .. } => clash.clash_reason(*field),
         Wait::HeldDeletion(side) => format!("{}; deleting it in {side} is held", step.reason),
         Wait::HeldClearing(side, change) => format!("clearing {} in {side} is held", change.field),
         Wait::HeldChange { reason, .. } | Wait::Rejected { reason, .. } => reason.clone(),
@@ -132,11 +134,15 @@ fn reason(step: &Step, wait: &Wait) -> String {
 /// The fingerprint of what waits: of the question, whom it is about, and the record
 /// as it is written where the question is who that is. What Linq refused of a contact is
 /// bound to its value by what it is known by.
-pub(super) fn what(kind: &WaitingKind, subject: &Subject, seen: &Observation) -> Fingerprint {
+pub(super) fn question_id(
+    kind: &WaitingKind,
+    subject: &Subject,
+    seen: &Observation,
+) -> Fingerprint {
     let record = match kind {
         WaitingKind::Rejected { refusal: Some(_), .. } if subject.linq_id.is_some() => None,
         WaitingKind::Ambiguous { .. } | WaitingKind::Rejected { .. } => {
-            subject.record.map(|index| seen.source.record(index))
+            subject.record.map(|index| seen.source.record_at(index))
         }
         WaitingKind::Conflict { .. }
         | WaitingKind::HeldDeletion { .. }
@@ -155,7 +161,7 @@ pub(super) fn what(kind: &WaitingKind, subject: &Subject, seen: &Observation) ->
 }
 
 /// What was decided about something that would wait, if anything was.
-pub(super) fn decided<'a>(
+pub(super) fn decided_about<'a>(
     kind: &WaitingKind,
     subject: &Subject,
     seen: &'a Observation,
@@ -163,12 +169,12 @@ pub(super) fn decided<'a>(
     if seen.decisions.is_empty() {
         return None;
     }
-    seen.decisions.about(what(kind, subject, seen))
+    seen.decisions.decision_about(question_id(kind, subject, seen))
 }
 
 /// Whether a person has approved what would wait.
-pub(super) fn approved(kind: &WaitingKind, subject: &Subject, seen: &Observation) -> bool {
-    match decided(kind, subject, seen) {
+pub(super) fn is_approved(kind: &WaitingKind, subject: &Subject, seen: &Observation) -> bool {
+    match decided_about(kind, subject, seen) {
         Some(Decision::Approve) => true,
         Some(
             Decision::Reject
@@ -183,22 +189,22 @@ pub(super) fn approved(kind: &WaitingKind, subject: &Subject, seen: &Observation
 }
 
 /// Whether a person has rejected what would wait.
-pub(super) fn rejected(kind: &WaitingKind, subject: &Subject, seen: &Observation) -> bool {
-    decided(kind, subject, seen) == Some(&Decision::Reject)
+pub(super) fn is_rejected(kind: &WaitingKind, subject: &Subject, seen: &Observation) -> bool {
+    decided_about(kind, subject, seen) == Some(&Decision::Reject)
 }
 
 /// Groups of contacts within one side that look like one: they share a key by which
 /// records and contacts are matched, or their full name. Each group has at least two
 /// members, in order.
-pub fn duplicates<Id: Copy + Ord>(contacts: &[(Id, &Values)], canon: Canon) -> Vec<Vec<Id>> {
-    let by_key = Key::ALL.into_iter().flat_map(|key| {
-        let alike = move |a: &Values, b: &Values| key.counts(a, b) && !names_contradict(a, b);
-        sharing(contacts, |values| key.of(values, canon), alike)
+pub fn find_duplicates<Id: Copy + Ord>(contacts: &[(Id, &Values)], canon: Canon) -> Vec<Vec<Id>> {
+    let by_key = MatchKey::ALL.into_iter().flat_map(|key| {
+        let alike = move |a: &Values, b: &Values| key.is_evidence(a, b) && !names_contradict(a, b);
+        sharing_key(contacts, |values| key.key_value(values, canon), alike)
     });
     let mut found: Vec<Option<BTreeSet<Id>>> = Vec::new();
     // Which groups each contact is in: others have nothing to do with one of its groups.
     let mut groups_of: BTreeMap<Id, Vec<usize>> = BTreeMap::new();
-    for group in by_key.chain(sharing(contacts, full_name_key, |_, _| true)) {
+    for group in by_key.chain(sharing_key(contacts, full_name_key, |_, _| true)) {
         let group: BTreeSet<Id> = group.into_iter().collect();
         let near = group.iter().filter_map(|id| groups_of.get(id)).flatten();
         let near: BTreeSet<usize> = near.copied().collect();
@@ -222,7 +228,7 @@ pub fn duplicates<Id: Copy + Ord>(contacts: &[(Id, &Values)], canon: Canon) -> V
 }
 
 /// Those of `contacts` that share a key and look like the first of them with it.
-fn sharing<Id: Copy>(
+fn sharing_key<Id: Copy>(
     contacts: &[(Id, &Values)],
     key: impl Fn(&Values) -> Option<String>,
     alike: impl Fn(&Values, &Values) -> bool,

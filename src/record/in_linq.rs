@@ -6,15 +6,20 @@
 use ecow::EcoString;
 
 use crate::linq::Fetched;
-use crate::mirror::{Action, ContactChange, IntentOutcome, LinkChange, Record, StateError};
-use crate::model::{
-    Agreement, Base, Change, Field, FieldSet, IntentId, Side, SourceRecord, Timestamp, Values,
+use crate::mirror::{
+    ContactChange, HistoryAction, IntentOutcome, LinkChange, StateChange, StateError,
 };
-use crate::observe::record as record_at;
+use crate::model::{
+    Agreement, Base, Field, FieldChange, FieldSet, IntentId, Side, SourceRecord, Timestamp, Values,
+};
+use crate::observe::record_at;
 use crate::plan::{LinkPlan, Step, agreed_by_answer};
 
 use super::refused::RefusedField;
-use super::{Known, Recorder, answered, carried_out, emptied, filled, store};
+use super::{
+    RecordIdentity, Recorder, answered_base, carried_out, contact_change, emptied_values,
+    filled_values,
+};
 
 /// What Linq took when it created a contact.
 #[derive(Clone, Copy)]
@@ -43,13 +48,13 @@ impl Recorder<'_> {
             .source
             .mapped
             .iter()
-            .filter(|field| !record.rejects(*field))
+            .filter(|field| !record.is_rejected(*field))
             .filter(|field| self.policy.writes_field(Side::Linq, *field))
             .collect()
     }
 
     /// A contact was created in Linq for the step's record.
-    pub(crate) fn created(
+    pub(crate) fn record_created(
         &self,
         step: &Step,
         intent: IntentId,
@@ -61,16 +66,16 @@ impl Recorder<'_> {
         let record = record_at(self.seen, index);
         let mut base = self.base_of_created(record, sent, &answer.contact.values);
         base.see_names(record, self.policy.canon);
-        let Known { key, fingerprint, content } = Known::of(record);
-        let mut history = self.entry(step, Side::Linq, Action::Create);
+        let RecordIdentity { key, fingerprint, content } = RecordIdentity::of_record(record);
+        let mut history = self.step_entry(step, Side::Linq, HistoryAction::Create);
         history.linq_id = Some(answer.contact.id);
-        history.changes = filled(&answer.contact.values);
-        let replaced = step.subject.link.map(|id| Record {
+        history.changes = filled_values(&answer.contact.values);
+        let replaced = step.subject.link.map(|id| StateChange {
             link: LinkChange::Remove(id),
             contact: step.subject.linq_id.map_or(ContactChange::Keep, ContactChange::Forget),
-            ..Record::default()
+            ..StateChange::default()
         });
-        let linked = Record {
+        let linked = StateChange {
             intent: Some((intent, IntentOutcome::Landed)),
             link: LinkChange::Insert {
                 linq_id: answer.contact.id,
@@ -79,13 +84,14 @@ impl Recorder<'_> {
                 content,
                 base,
             },
-            contact: store(answer),
+            contact: contact_change(answer),
             history: vec![history],
             decided: carried_out(step, None),
-            ..Record::default()
+            ..StateChange::default()
         };
-        let refused = self.refusals(step, answer.contact.id, sent.refused, at);
-        let records: Vec<Record> = replaced.into_iter().chain([linked]).chain(refused).collect();
+        let refused = self.record_refusals(step, answer.contact.id, sent.refused, at);
+        let records: Vec<StateChange> =
+            replaced.into_iter().chain([linked]).chain(refused).collect();
         self.state.commit_outcome(self.run, at, &records)
     }
 
@@ -111,40 +117,44 @@ impl Recorder<'_> {
 
     /// Some fields of a contact were changed in Linq, as one part of a step. Returns what was
     /// agreed on by all parts so far.
-    pub(crate) fn updated(
+    pub(crate) fn record_updated(
         &self,
         step: &Step,
         intent: IntentId,
-        set: &[Change],
+        set: &[FieldChange],
         answer: &Fetched,
         parts: Parts<'_>,
         at: Timestamp,
     ) -> Result<Base, StateError> {
         let mut agreed = parts.earlier.clone();
-        for Change { field, to, .. } in set {
+        for FieldChange { field, to, .. } in set {
             let linq = answer.contact.values[*field].clone();
             agreed.set(*field, Agreement { source: to.clone(), linq });
         }
         if let LinkPlan::PutBack(base) = &step.link {
-            let back = answered(base, set, &answer.contact.values).without(parts.left);
-            back.fields().iter().for_each(|field| agreed.take(field, &back));
-            parts.earlier.fields().iter().for_each(|field| agreed.take(field, parts.earlier));
+            let back = answered_base(base, set, &answer.contact.values).without_fields(parts.left);
+            back.agreed_fields().iter().for_each(|field| agreed.take_field(field, &back));
+            parts
+                .earlier
+                .agreed_fields()
+                .iter()
+                .for_each(|field| agreed.take_field(field, parts.earlier));
         }
-        let base = |change: &Change| {
+        let base = |change: &FieldChange| {
             let had = Agreement { source: change.to.clone(), linq: change.from.clone() };
             let after = agreed.get(change.field)?.clone();
             Some(self.base_change(step.subject.link, change.field, had, after))
         };
-        let history = self.updates(step, Side::Linq, set, &base);
+        let history = self.update_entries(step, Side::Linq, set, &base);
         let link = step.subject.link;
-        let link = link.map_or(LinkChange::Keep, |id| self.put_back(id, &agreed, None));
-        let record = Record {
+        let link = link.map_or(LinkChange::Keep, |id| self.restored_base(id, &agreed, None));
+        let record = StateChange {
             intent: Some((intent, IntentOutcome::Landed)),
             link,
-            contact: store(answer),
+            contact: contact_change(answer),
             history,
             decided: carried_out(step, Some(set)),
-            ..Record::default()
+            ..StateChange::default()
         };
         self.state.commit_outcome(self.run, at, &[record])?;
         Ok(agreed)
@@ -152,49 +162,49 @@ impl Recorder<'_> {
 
     /// A change was sent to Linq and not answered, and the contact is neither as before
     /// nor as it was to be. The history tells what may have been replaced.
-    pub(crate) fn unclear(
+    pub(crate) fn record_unclear(
         &self,
         step: &Step,
         intent: IntentId,
-        set: &[Change],
+        set: &[FieldChange],
         shown: &Fetched,
         at: Timestamp,
     ) -> Result<(), StateError> {
-        let mut history = self.entry(step, Side::Linq, Action::Update);
+        let mut history = self.step_entry(step, Side::Linq, HistoryAction::Update);
         history.changes = set.to_vec();
         "Linq did not answer, and somebody edited the contact meanwhile"
             .clone_into(&mut history.reason);
-        let record = Record {
+        let record = StateChange {
             intent: Some((intent, IntentOutcome::Landed)),
-            contact: store(shown),
+            contact: contact_change(shown),
             history: vec![history],
-            ..Record::default()
+            ..StateChange::default()
         };
         self.state.commit_outcome(self.run, at, &[record])
     }
 
     /// A contact was deleted in Linq; `before` is what it was.
-    pub(crate) fn deleted(
+    pub(crate) fn record_deleted(
         &self,
         step: &Step,
         intent: IntentId,
         before: &Fetched,
         at: Timestamp,
     ) -> Result<(), StateError> {
-        let mut history = self.entry(step, Side::Linq, Action::Delete);
+        let mut history = self.step_entry(step, Side::Linq, HistoryAction::Delete);
         history.before = Some(before.raw.clone());
-        history.changes = emptied(&before.contact.values);
-        let kept = self.kept(step.subject.link);
+        history.changes = emptied_values(&before.contact.values);
+        let kept = self.kept_record(step.subject.link);
         let was = kept.as_ref().map(|kept| &kept.values);
         history.bases = self.last_known(step.subject.link, was, Some(&before.contact.values));
         let history = history.with_gone(kept.map(|kept| kept.written));
-        let record = Record {
+        let record = StateChange {
             intent: Some((intent, IntentOutcome::Landed)),
-            link: self.bereft(step.subject.link),
+            link: self.half_deleted(step.subject.link),
             contact: ContactChange::Forget(before.contact.id),
             history: vec![history],
             decided: carried_out(step, None),
-            ..Record::default()
+            ..StateChange::default()
         };
         self.state.commit_outcome(self.run, at, &[record])
     }

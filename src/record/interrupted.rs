@@ -9,21 +9,21 @@ use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::mirror::{
-    Action, ContactChange, HistoryEntry, Intent, IntentKind, IntentOutcome, IntentState,
-    LinkChange, Record, StateError,
+    ContactChange, HistoryAction, HistoryEntry, Intent, IntentKind, IntentOutcome, IntentState,
+    LinkChange, StateChange, StateError,
 };
 use crate::model::{
-    Agreement, AsWritten, Base, Change, Decided, Field, FieldSet, Fingerprint, Link, LinkId,
+    Agreement, AsWritten, Base, Decided, Field, FieldChange, FieldSet, Fingerprint, Link, LinkId,
     LinqId, Side, SourceKey, SourceRecord, Timestamp, Values,
 };
 
 use crate::plan::{is_rewritten, records_of_links};
 
 use super::written::agreed_in_source;
-use super::{Recorder, answered, emptied};
+use super::{Recorder, answered_base, emptied_values};
 
 /// What one side shows of a write.
-enum Evidence<T> {
+enum WriteEvidence<T> {
     /// It has landed.
     Landed(T),
     /// It has not.
@@ -35,21 +35,21 @@ enum Evidence<T> {
 }
 
 /// The source's records as they are looked for, found out once for all intents.
-struct Records<'a> {
+struct RecordSearch<'a> {
     recorder: &'a Recorder<'a>,
     written: OnceCell<BTreeSet<Fingerprint>>,
     /// The records by their key and what they say in some fields, for each set of fields
     /// that was asked for; of those that say the same the first.
-    by_values: RefCell<BTreeMap<FieldSet, BTreeMap<Says, &'a SourceRecord>>>,
+    by_values: RefCell<BTreeMap<FieldSet, BTreeMap<SideReport, &'a SourceRecord>>>,
     of_links: OnceCell<BTreeMap<LinkId, &'a SourceRecord>>,
 }
 
 /// A key, and values in canonical form.
-type Says = (Option<SourceKey>, Vec<String>);
+type SideReport = (Option<SourceKey>, Vec<String>);
 
-impl<'a> Records<'a> {
-    fn of(recorder: &'a Recorder<'a>) -> Records<'a> {
-        Records {
+impl<'a> RecordSearch<'a> {
+    fn new_search(recorder: &'a Recorder<'a>) -> RecordSearch<'a> {
+        RecordSearch {
             recorder,
             written: OnceCell::new(),
             by_values: RefCell::default(),
@@ -57,16 +57,16 @@ impl<'a> Records<'a> {
         }
     }
 
-    fn all(&self) -> &'a [SourceRecord] {
+    fn all_records(&self) -> &'a [SourceRecord] {
         &self.recorder.seen.source.records
     }
 
-    fn has(&self, written: Fingerprint) -> bool {
-        let all = || self.all().iter().map(|record| record.fingerprint).collect();
+    fn has_written(&self, written: Fingerprint) -> bool {
+        let all = || self.all_records().iter().map(|record| record.fingerprint).collect();
         self.written.get_or_init(all).contains(&written)
     }
 
-    fn saying(
+    fn records_saying(
         &self,
         key: Option<&SourceKey>,
         fields: FieldSet,
@@ -76,11 +76,12 @@ impl<'a> Records<'a> {
         let mut by_values = self.by_values.borrow_mut();
         let records = by_values.entry(fields).or_insert_with(|| {
             // Backwards, so that the first one stays.
-            let says =
-                |record: &SourceRecord| (record.key.clone(), canon.all(fields, &record.values));
-            self.all().iter().rev().map(|record| (says(record), record)).collect()
+            let says = |record: &SourceRecord| {
+                (record.key.clone(), canon.canonical_values(fields, &record.values))
+            };
+            self.all_records().iter().rev().map(|record| (says(record), record)).collect()
         });
-        records.get(&(key.cloned(), canon.all(fields, values))).copied()
+        records.get(&(key.cloned(), canon.canonical_values(fields, values))).copied()
     }
 
     fn of_link(&self, link: LinkId) -> Option<&'a SourceRecord> {
@@ -94,19 +95,23 @@ impl Recorder<'_> {
     /// and takes back what it never sent. Returns whether anything was settled.
     pub(crate) fn settle_interrupted(&self, at: Timestamp) -> Result<bool, StateError> {
         let mut records = Vec::new();
-        let source = Records::of(self);
+        let source = RecordSearch::new_search(self);
         for intent in self.state.open_intents()? {
-            records.extend(self.settled(&intent, &source)?);
+            records.extend(self.settle_intent(&intent, &source)?);
         }
         if !records.is_empty() {
-            self.state.commit(self.run, at, &records)?;
+            self.state.commit_changes(self.run, at, &records)?;
         }
         Ok(!records.is_empty())
     }
 
-    fn settled(&self, intent: &Intent, source: &Records<'_>) -> Result<Option<Record>, StateError> {
+    fn settle_intent(
+        &self,
+        intent: &Intent,
+        source: &RecordSearch<'_>,
+    ) -> Result<Option<StateChange>, StateError> {
         if intent.state == IntentState::Planned {
-            return Ok(Some(closed(intent, IntentOutcome::Abandoned)));
+            return Ok(Some(close_intent(intent, IntentOutcome::Abandoned)));
         }
         Ok(match &intent.kind {
             IntentKind::CreateInLinq { .. } | IntentKind::AddToSource { .. } => None,
@@ -127,60 +132,62 @@ impl Recorder<'_> {
         &self,
         intent: &Intent,
         id: LinqId,
-        changes: &[Change],
+        changes: &[FieldChange],
         base: &Base,
-    ) -> Option<Record> {
+    ) -> Option<StateChange> {
         let linq = &self.seen.linq;
         let Some(contact) = linq.contacts.get(&id) else {
             // Who is only not shown may be shown with it later.
-            let is_over =
-                linq.gone.contains(&id) || intent.link.and_then(|link| self.find(link)).is_none();
-            return is_over.then(|| self.told(intent, Side::Linq, id, changes));
+            let is_over = linq.gone.contains(&id)
+                || intent.link.and_then(|link| self.find_link(link)).is_none();
+            return is_over.then(|| self.update_history(intent, Side::Linq, id, changes));
         };
         let canon = self.policy.canon;
-        let shows = |field: Field, text: &str| canon.same(field, &contact.values[field], text);
+        let shows =
+            |field: Field, text: &str| canon.means_same(field, &contact.values[field], text);
         if changes.iter().all(|change| shows(change.field, &change.from)) {
-            return Some(closed(intent, IntentOutcome::Abandoned));
+            return Some(close_intent(intent, IntentOutcome::Abandoned));
         }
         // Linq may keep what it was sent in other letters, or cut short.
-        let landed = |change: &&Change| {
-            let Change { field, from, to } = change;
+        let landed = |change: &&FieldChange| {
+            let FieldChange { field, from, to } = change;
             let shown = &contact.values[*field];
             shows(*field, to) || !shows(*field, from) && is_rewritten(*field, to, shown, canon)
         };
-        let landed: Vec<Change> = changes.iter().filter(landed).cloned().collect();
+        let landed: Vec<FieldChange> = changes.iter().filter(landed).cloned().collect();
         let mut sent = Base::default();
-        for Change { field, to, .. } in &landed {
+        for FieldChange { field, to, .. } in &landed {
             sent.set(*field, Agreement { source: to.clone(), linq: to.clone() });
-            sent.take(*field, base);
+            sent.take_field(*field, base);
         }
-        let agreed = answered(&sent, &landed, &contact.values);
-        let link = intent.link.map_or(LinkChange::Keep, |link| self.put_back(link, &agreed, None));
-        Some(Record { link, ..self.told(intent, Side::Linq, id, changes) })
+        let agreed = answered_base(&sent, &landed, &contact.values);
+        let link =
+            intent.link.map_or(LinkChange::Keep, |link| self.restored_base(link, &agreed, None));
+        Some(StateChange { link, ..self.update_history(intent, Side::Linq, id, changes) })
     }
 
     fn updated_in_source(
         &self,
         intent: &Intent,
         id: LinqId,
-        (changes, linq): (&[Change], Option<&Values>),
-        source: &Records<'_>,
-    ) -> Option<Record> {
-        let evidence = match intent.link.and_then(|link| self.find(link)) {
+        (changes, linq): (&[FieldChange], Option<&Values>),
+        source: &RecordSearch<'_>,
+    ) -> Option<StateChange> {
+        let evidence = match intent.link.and_then(|link| self.find_link(link)) {
             Some(link) => self.in_record_of(link, changes, source),
-            None => Evidence::Unclear,
+            None => WriteEvidence::Unclear,
         };
         match evidence {
-            Evidence::Unread => None,
-            Evidence::NotLanded => Some(closed(intent, IntentOutcome::Abandoned)),
-            Evidence::Unclear => Some(self.told(intent, Side::Source, id, changes)),
-            Evidence::Landed(record) => {
+            WriteEvidence::Unread => None,
+            WriteEvidence::NotLanded => Some(close_intent(intent, IntentOutcome::Abandoned)),
+            WriteEvidence::Unclear => Some(self.update_history(intent, Side::Source, id, changes)),
+            WriteEvidence::Landed(record) => {
                 // What Linq shows by now may be a later edit: it is compared with what was taken.
                 let agreed = agreed_in_source(changes, record, linq, self.policy.canon);
                 let link = intent.link?;
-                Some(Record {
-                    link: self.agree(link, &agreed, Some(record)),
-                    ..self.told(intent, Side::Source, id, changes)
+                Some(StateChange {
+                    link: self.agreed_change(link, &agreed, Some(record)),
+                    ..self.update_history(intent, Side::Source, id, changes)
                 })
             }
         }
@@ -190,23 +197,23 @@ impl Recorder<'_> {
     fn in_record_of<'r>(
         &self,
         link: &Link,
-        changes: &[Change],
-        records: &Records<'r>,
-    ) -> Evidence<&'r SourceRecord> {
+        changes: &[FieldChange],
+        records: &RecordSearch<'r>,
+    ) -> WriteEvidence<&'r SourceRecord> {
         let source = &self.seen.source;
-        if records.has(link.fingerprint) {
-            return Evidence::NotLanded;
+        if records.has_written(link.fingerprint) {
+            return WriteEvidence::NotLanded;
         }
         let changed = changes.iter().map(|change| change.field);
-        let fields: FieldSet = link.base.fields().iter().chain(changed).collect();
+        let fields: FieldSet = link.base.agreed_fields().iter().chain(changed).collect();
         let fields = fields.intersection(source.mapped);
-        let expected = link.base.source_values().with(changes);
-        match records.saying(link.key.as_ref(), fields, &expected) {
-            Some(record) => Evidence::Landed(record),
+        let expected = link.base.source_values().with_changes(changes);
+        match records.records_saying(link.key.as_ref(), fields, &expected) {
+            Some(record) => WriteEvidence::Landed(record),
             None if source.unreadable.is_empty() => {
                 self.in_edited_record(records.of_link(link.id), changes)
             }
-            None => Evidence::Unread,
+            None => WriteEvidence::Unread,
         }
     }
 
@@ -214,28 +221,32 @@ impl Recorder<'_> {
     fn in_edited_record<'r>(
         &self,
         record: Option<&'r SourceRecord>,
-        changes: &[Change],
-    ) -> Evidence<&'r SourceRecord> {
-        let Some(record) = record else { return Evidence::Unclear };
+        changes: &[FieldChange],
+    ) -> WriteEvidence<&'r SourceRecord> {
+        let Some(record) = record else { return WriteEvidence::Unclear };
         let canon = self.policy.canon;
-        let shows = |field: Field, text: &str| canon.same(field, &record.values[field], text);
+        let shows = |field: Field, text: &str| canon.means_same(field, &record.values[field], text);
         if changes.iter().all(|change| shows(change.field, &change.to)) {
-            Evidence::Landed(record)
+            WriteEvidence::Landed(record)
         } else {
-            Evidence::Unclear
+            WriteEvidence::Unclear
         }
     }
 
-    fn deleted_in_linq(&self, intent: &Intent, id: LinqId) -> Result<Option<Record>, StateError> {
+    fn deleted_in_linq(
+        &self,
+        intent: &Intent,
+        id: LinqId,
+    ) -> Result<Option<StateChange>, StateError> {
         if self.seen.linq.contacts.contains_key(&id) {
-            return Ok(Some(closed(intent, IntentOutcome::Abandoned)));
+            return Ok(Some(close_intent(intent, IntentOutcome::Abandoned)));
         }
         if !self.seen.linq.gone.contains(&id) {
             return Ok(None);
         }
         let mut deleted = self.deleted_on(Side::Linq, intent, id)?;
         let before = self.state.raw_contact(id)?;
-        let gone = self.kept(intent.link).map(|kept| kept.written);
+        let gone = self.kept_record(intent.link).map(|kept| kept.written);
         let history = std::mem::take(&mut deleted.history).into_iter();
         deleted.history = history
             .map(|entry| HistoryEntry { before: before.clone(), ..entry }.with_gone(gone.clone()))
@@ -248,11 +259,11 @@ impl Recorder<'_> {
         intent: &Intent,
         id: LinqId,
         (fingerprint, written): (Option<Fingerprint>, &AsWritten),
-        records: &Records<'_>,
-    ) -> Result<Option<Record>, StateError> {
-        let Some(link) = intent.link.and_then(|link| self.find(link)) else { return Ok(None) };
-        if records.has(fingerprint.unwrap_or(link.fingerprint)) {
-            return Ok(Some(closed(intent, IntentOutcome::Abandoned)));
+        records: &RecordSearch<'_>,
+    ) -> Result<Option<StateChange>, StateError> {
+        let Some(link) = intent.link.and_then(|link| self.find_link(link)) else { return Ok(None) };
+        if records.has_written(fingerprint.unwrap_or(link.fingerprint)) {
+            return Ok(Some(close_intent(intent, IntentOutcome::Abandoned)));
         }
         if !self.seen.source.unreadable.is_empty() {
             return Ok(None);
@@ -263,35 +274,46 @@ impl Recorder<'_> {
         Ok(Some(deleted))
     }
 
-    fn deleted_on(&self, side: Side, intent: &Intent, id: LinqId) -> Result<Record, StateError> {
-        let link = intent.link.and_then(|link| self.find(link));
+    fn deleted_on(
+        &self,
+        side: Side,
+        intent: &Intent,
+        id: LinqId,
+    ) -> Result<StateChange, StateError> {
+        let link = intent.link.and_then(|link| self.find_link(link));
         let linq = self.state.contact(id)?;
         let linq = linq.as_ref().map(|contact| &contact.values);
-        let kept = self.kept(intent.link).filter(|_| side == Side::Linq);
+        let kept = self.kept_record(intent.link).filter(|_| side == Side::Linq);
         // A released pair stays remembered, and so does the half that is still there.
         let is_there = self.seen.linq.contacts.contains_key(&id);
         let was = match side {
             Side::Linq => link.map(|link| link.base.linq_values()),
             Side::Source => link.map(|link| link.base.source_values()),
         };
-        Ok(Record {
+        Ok(StateChange {
             intent: Some((intent.id, IntentOutcome::Landed)),
-            link: self.bereft(intent.link),
+            link: self.half_deleted(intent.link),
             contact: if is_there { ContactChange::Keep } else { ContactChange::Forget(id) },
             history: vec![HistoryEntry {
-                changes: emptied(&was.unwrap_or_default()),
+                changes: emptied_values(&was.unwrap_or_default()),
                 bases: self.last_known(intent.link, kept.as_ref().map(|kept| &kept.values), linq),
-                ..self.entry_of(intent, side, id, Action::Delete)
+                ..self.entry_of(intent, side, id, HistoryAction::Delete)
             }],
-            ..Record::default()
+            ..StateChange::default()
         })
     }
 
     /// An update that the history tells, whatever became of it.
-    fn told(&self, intent: &Intent, side: Side, id: LinqId, changes: &[Change]) -> Record {
-        let entry = self.entry_of(intent, side, id, Action::Update);
-        let base = |change: &Change| {
-            let Change { field, from, to } = change.clone();
+    fn update_history(
+        &self,
+        intent: &Intent,
+        side: Side,
+        id: LinqId,
+        changes: &[FieldChange],
+    ) -> StateChange {
+        let entry = self.entry_of(intent, side, id, HistoryAction::Update);
+        let base = |change: &FieldChange| {
+            let FieldChange { field, from, to } = change.clone();
             let (had, after) = match side {
                 Side::Linq => (
                     Agreement { source: to.clone(), linq: from },
@@ -306,7 +328,7 @@ impl Recorder<'_> {
         };
         let mut history: Vec<HistoryEntry> = Vec::new();
         for change in changes {
-            let Change { field, to, .. } = change;
+            let FieldChange { field, to, .. } = change;
             let decided = self.seen.decisions.for_value(id, *field, to, self.policy.canon);
             let decided = decided.map(Decided::decided_by);
             let at = history.iter().position(|entry| entry.decided == decided);
@@ -317,11 +339,17 @@ impl Recorder<'_> {
             history[at].changes.push(change.clone());
             history[at].bases.push(base(change));
         }
-        Record { history, ..closed(intent, IntentOutcome::Landed) }
+        StateChange { history, ..close_intent(intent, IntentOutcome::Landed) }
     }
 
-    fn entry_of(&self, intent: &Intent, side: Side, id: LinqId, action: Action) -> HistoryEntry {
-        let link = intent.link.and_then(|link| self.find(link));
+    fn entry_of(
+        &self,
+        intent: &Intent,
+        side: Side,
+        id: LinqId,
+        action: HistoryAction,
+    ) -> HistoryEntry {
+        let link = intent.link.and_then(|link| self.find_link(link));
         HistoryEntry {
             side,
             action,
@@ -342,6 +370,6 @@ impl Recorder<'_> {
     }
 }
 
-fn closed(intent: &Intent, outcome: IntentOutcome) -> Record {
-    Record { intent: Some((intent.id, outcome)), ..Record::default() }
+fn close_intent(intent: &Intent, outcome: IntentOutcome) -> StateChange {
+    StateChange { intent: Some((intent.id, outcome)), ..StateChange::default() }
 }

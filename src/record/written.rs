@@ -3,15 +3,15 @@
 use ecow::EcoString;
 
 use crate::mirror::{
-    Action, ContactChange, HistoryEntry, IntentOutcome, LinkChange, Record, StateError,
+    ContactChange, HistoryAction, HistoryEntry, IntentOutcome, LinkChange, StateChange, StateError,
 };
 use crate::model::{
-    Agreement, AsWritten, Base, Canon, Change, Field, FieldSet, IntentId, LinkStatus, LinqContact,
-    LinqId, Side, SourceRecord, Timestamp, Values,
+    Agreement, AsWritten, Base, Canon, Field, FieldChange, FieldSet, IntentId, LinkStatus,
+    LinqContact, LinqId, Side, SourceRecord, Timestamp, Values,
 };
 use crate::plan::{LinkPlan, Step};
 
-use super::{Known, Recorder, carried_out, emptied, filled};
+use super::{RecordIdentity, Recorder, carried_out, emptied_values, filled_values};
 
 /// One write that the source now holds.
 pub(crate) enum SourceOutcome<'a> {
@@ -27,7 +27,12 @@ pub(crate) enum SourceOutcome<'a> {
     /// A record was added for somebody who is gone from Linq, and is created there next.
     Restored { step: &'a Step, intent: Option<IntentId>, record: &'a SourceRecord },
     /// A record was changed, and is this by now.
-    Updated { step: &'a Step, intent: Option<IntentId>, set: Vec<Change>, record: &'a SourceRecord },
+    Updated {
+        step: &'a Step,
+        intent: Option<IntentId>,
+        set: Vec<FieldChange>,
+        record: &'a SourceRecord,
+    },
     /// A record was removed; it was this, and was written like this.
     Removed {
         step: &'a Step,
@@ -56,55 +61,66 @@ impl Recorder<'_> {
         self.state.commit_outcome(self.run, at, &records)
     }
 
-    fn in_source(&self, outcome: &SourceOutcome<'_>) -> Result<Vec<Record>, StateError> {
+    fn in_source(&self, outcome: &SourceOutcome<'_>) -> Result<Vec<StateChange>, StateError> {
         let landed = |intent: &Option<IntentId>| intent.map(|id| (id, IntentOutcome::Landed));
         Ok(match outcome {
             SourceOutcome::Added { step, intent, record, contact, without } => {
-                let mut records = self.added(step, record, contact, *without);
-                records.push(Record {
+                let mut records = self.added_link(step, record, contact, *without);
+                records.push(StateChange {
                     intent: landed(intent),
                     history: vec![self.new_record(step, record)],
                     decided: carried_out(step, None),
-                    ..Record::default()
+                    ..StateChange::default()
                 });
                 records
             }
-            SourceOutcome::Restored { step, intent, record } => vec![Record {
+            SourceOutcome::Restored { step, intent, record } => vec![StateChange {
                 intent: landed(intent),
                 history: vec![self.new_record(step, record)],
-                ..Record::default()
+                ..StateChange::default()
             }],
             SourceOutcome::Updated { step, intent, set, record } => {
-                vec![Record { intent: landed(intent), ..self.updated_in_place(step, set, record) }]
+                vec![StateChange {
+                    intent: landed(intent),
+                    ..self.updated_in_place(step, set, record)
+                }]
             }
             SourceOutcome::Removed { step, intent, record, written } => {
-                vec![Record { intent: landed(intent), ..self.removed(step, record, written)? }]
+                vec![StateChange {
+                    intent: landed(intent),
+                    ..self.record_removed(step, record, written)?
+                }]
             }
         })
     }
 
     fn new_record(&self, step: &Step, record: &SourceRecord) -> HistoryEntry {
         HistoryEntry {
-            changes: filled(&record.values),
+            changes: filled_values(&record.values),
             source_key: Some(record.name_in_source()),
-            ..self.entry(step, Side::Source, Action::Create)
+            ..self.step_entry(step, Side::Source, HistoryAction::Create)
         }
     }
 
-    fn updated_in_place(&self, step: &Step, set: &[Change], record: &SourceRecord) -> Record {
+    fn updated_in_place(
+        &self,
+        step: &Step,
+        set: &[FieldChange],
+        record: &SourceRecord,
+    ) -> StateChange {
         let contact = step.subject.linq_id.and_then(|id| self.seen.linq.contacts.get(&id));
-        let linq = |change: &Change| {
+        let linq = |change: &FieldChange| {
             contact.map_or(&change.to, |contact| &contact.values[change.field]).clone()
         };
-        let base = |change: &Change| {
+        let base = |change: &FieldChange| {
             let had = Agreement { source: change.from.clone(), linq: linq(change) };
             let after =
                 Agreement { source: record.values[change.field].clone(), linq: linq(change) };
             self.base_change(step.subject.link, change.field, had, after)
         };
-        let history = self.updates(step, Side::Source, set, &|change| Some(base(change)));
+        let history = self.update_entries(step, Side::Source, set, &|change| Some(base(change)));
         let link = step.subject.link.map_or(LinkChange::Keep, |id| match &step.link {
-            LinkPlan::PutBack(base) => self.put_back(id, base, Some(record)),
+            LinkPlan::PutBack(base) => self.restored_base(id, base, Some(record)),
             LinkPlan::Keep
             | LinkPlan::Agree(_)
             | LinkPlan::Join { .. }
@@ -119,66 +135,66 @@ impl Recorder<'_> {
                     contact.map(|contact| &contact.values),
                     self.policy.canon,
                 );
-                keep_further(self.agree(id, &agreed, Some(record)), set, record)
+                keep_further(self.agreed_change(id, &agreed, Some(record)), set, record)
             }
         });
         // A value that Linq is still to get is only half of what was decided.
         let is_there = |field: Field| {
             let both = contact.map(|contact| (&contact.values[field], &record.values[field]));
-            both.is_none_or(|(linq, source)| self.policy.canon.same(field, linq, source))
+            both.is_none_or(|(linq, source)| self.policy.canon.means_same(field, linq, source))
                 || !self.policy.writes_field(Side::Linq, field)
         };
-        let done: Vec<Change> =
+        let done: Vec<FieldChange> =
             set.iter().filter(|change| is_there(change.field)).cloned().collect();
         let decided = carried_out(step, Some(&done));
-        Record { link, history, decided, ..Record::default() }
+        StateChange { link, history, decided, ..StateChange::default() }
     }
 
     /// What Linq has in the fields of `changes`, if that is not what they take from it.
-    pub(crate) fn not_taken(&self, id: LinqId, changes: &[Change]) -> Option<Values> {
+    pub(crate) fn not_taken(&self, id: LinqId, changes: &[FieldChange]) -> Option<Values> {
         let contact = self.seen.linq.contacts.get(&id)?;
-        let same = |change: &Change| {
-            let Change { field, to, .. } = change;
-            self.policy.canon.same(*field, &contact.values[*field], to)
+        let same = |change: &FieldChange| {
+            let FieldChange { field, to, .. } = change;
+            self.policy.canon.means_same(*field, &contact.values[*field], to)
         };
         let fields = changes.iter().map(|change| change.field);
-        (!changes.iter().all(same)).then(|| contact.values.only(fields.collect()))
+        (!changes.iter().all(same)).then(|| contact.values.only_fields(fields.collect()))
     }
 
-    fn removed(
+    fn record_removed(
         &self,
         step: &Step,
         record: &SourceRecord,
         written: &AsWritten,
-    ) -> Result<Record, StateError> {
+    ) -> Result<StateChange, StateError> {
         let mirrored = step.subject.linq_id.map(|id| self.state.contact(id)).transpose()?.flatten();
         let linq = mirrored.as_ref().map(|contact| &contact.values);
-        let link = self.bereft(step.subject.link);
+        let link = self.half_deleted(step.subject.link);
         let contact = match (&link, step.subject.linq_id) {
             (LinkChange::Remove(_), Some(id)) => ContactChange::Forget(id),
             _ => ContactChange::Keep,
         };
-        Ok(Record {
+        Ok(StateChange {
             link,
             contact,
             history: vec![HistoryEntry {
-                changes: emptied(&record.values),
+                changes: emptied_values(&record.values),
                 bases: self.last_known(step.subject.link, Some(&record.values), linq),
-                ..self.entry(step, Side::Source, Action::Delete).with_removed(written)
+                ..self.step_entry(step, Side::Source, HistoryAction::Delete).with_removed(written)
             }],
             decided: carried_out(step, None),
-            ..Record::default()
+            ..StateChange::default()
         })
     }
 
     /// The link of a record that was added for a contact.
-    fn added(
+    fn added_link(
         &self,
         step: &Step,
         record: &SourceRecord,
         contact: &LinqContact,
         without: FieldSet,
-    ) -> Vec<Record> {
+    ) -> Vec<StateChange> {
         let fields: FieldSet = self
             .seen
             .source
@@ -194,9 +210,9 @@ impl Recorder<'_> {
                 (field, Agreement { source, linq })
             })
             .collect();
-        let Known { key, fingerprint, content } = Known::of(record);
-        let only = |link| Record { link, ..Record::default() };
-        let Some(link) = step.subject.link.and_then(|id| self.find(id)) else {
+        let RecordIdentity { key, fingerprint, content } = RecordIdentity::of_record(record);
+        let only = |link| StateChange { link, ..StateChange::default() };
+        let Some(link) = step.subject.link.and_then(|id| self.find_link(id)) else {
             let linq_id = contact.id;
             return vec![only(LinkChange::Insert { linq_id, key, fingerprint, content, base })];
         };
@@ -210,10 +226,10 @@ impl Recorder<'_> {
 /// The link after Linq's value of a field was cleared in a record that has further ones: the
 /// next of them stays the source's alone, until a person edits it. Otherwise it would come
 /// into Linq in the place of what was cleared there.
-fn keep_further(link: LinkChange, set: &[Change], record: &SourceRecord) -> LinkChange {
+fn keep_further(link: LinkChange, set: &[FieldChange], record: &SourceRecord) -> LinkChange {
     let mut link = link;
     if let LinkChange::Update { base, .. } = &mut link {
-        for change in set.iter().filter(|change| change.clears()) {
+        for change in set.iter().filter(|change| change.clears_value()) {
             let mut others = record.others.iter().filter(|other| other.field == change.field);
             if let Some(next) = others.next() {
                 let (source, linq) = (next.text.clone().into(), EcoString::new());
@@ -228,17 +244,17 @@ fn keep_further(link: LinkChange, set: &[Change], record: &SourceRecord) -> Link
 /// is agreed on a value that Linq does not have: a person decided on it, and Linq is still to
 /// get it.
 pub(super) fn agreed_in_source(
-    set: &[Change],
+    set: &[FieldChange],
     record: &SourceRecord,
     linq: Option<&Values>,
     canon: Canon,
 ) -> Vec<(Field, Agreement)> {
-    let agreement = |change: &Change| {
+    let agreement = |change: &FieldChange| {
         let field = change.field;
         let linq = linq.map_or(&change.to, |linq| &linq[field]);
         let source = record.values[field].clone();
         let agreement = Agreement { source, linq: change.to.clone() };
-        canon.same(field, linq, &change.to).then_some((field, agreement))
+        canon.means_same(field, linq, &change.to).then_some((field, agreement))
     };
     set.iter().filter_map(agreement).collect()
 }

@@ -32,7 +32,7 @@ pub fn json_text(document: &impl Serialize) -> String {
 struct Escaping(PrettyFormatter<'static>);
 
 /// Whether `c` is to be escaped.
-fn acts(c: char) -> bool {
+fn needs_escape(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') || is_invisible(c)
 }
 
@@ -43,7 +43,7 @@ impl Formatter for Escaping {
         fragment: &str,
     ) -> io::Result<()> {
         let mut rest = fragment;
-        while let Some((at, c)) = rest.char_indices().find(|(_, c)| acts(*c)) {
+        while let Some((at, c)) = rest.char_indices().find(|(_, c)| needs_escape(*c)) {
             writer.write_all(&rest.as_bytes()[..at])?;
             for unit in c.encode_utf16(&mut [0; 2]) {
                 write!(writer, "\\u{unit:04x}")?;
@@ -118,7 +118,7 @@ mod tests {
         #[test]
         fn a_program_reads_the_same(text in any::<String>()) {
             let shown = json_text(&text);
-            prop_assert!(!shown.trim_end().chars().any(acts));
+            prop_assert!(!shown.trim_end().chars().any(needs_escape));
             prop_assert_eq!(serde_json::from_str::<String>(&shown).unwrap(), text);
         }
     }

@@ -14,7 +14,7 @@ use crate::plan::{Observation, Plan, Unknown, Wait};
 
 pub use json::{json_text, write_json};
 pub use plan::PlanDocument;
-pub(crate) use plan::{released, rows};
+pub(crate) use plan::{released, step_rows};
 
 /// A run, as `linqsync.run/1`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -24,7 +24,7 @@ pub struct RunReport {
     /// Its number; `None` for a dry run and for one that did not begin.
     pub run: Option<RunId>,
     /// How it ended.
-    pub outcome: Outcome,
+    pub outcome: RunOutcome,
     /// Whether nothing was written.
     pub dry_run: bool,
     /// What was seen and done in Linq.
@@ -86,7 +86,7 @@ pub struct LeftAlone {
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Outcome {
+pub enum RunOutcome {
     /// Everything is in sync.
     Clean,
     /// Something waits for a person.
@@ -97,18 +97,18 @@ pub enum Outcome {
     Failed,
 }
 
-impl Outcome {
+impl RunOutcome {
     /// All of them.
-    pub const ALL: [Outcome; 4] =
-        [Outcome::Clean, Outcome::Attention, Outcome::Held, Outcome::Failed];
+    pub const ALL: [RunOutcome; 4] =
+        [RunOutcome::Clean, RunOutcome::Attention, RunOutcome::Held, RunOutcome::Failed];
 
     /// The name in documents.
     pub const fn name(self) -> &'static str {
         match self {
-            Outcome::Clean => "clean",
-            Outcome::Attention => "attention",
-            Outcome::Held => "held",
-            Outcome::Failed => "failed",
+            RunOutcome::Clean => "clean",
+            RunOutcome::Attention => "attention",
+            RunOutcome::Held => "held",
+            RunOutcome::Failed => "failed",
         }
     }
 }
@@ -163,7 +163,7 @@ pub struct Open {
 
 impl Open {
     /// All that waits for approval.
-    pub const fn held(&self) -> usize {
+    pub const fn held_count(&self) -> usize {
         self.held_deletes + self.held_clears + self.held_changes
     }
 }
@@ -181,7 +181,7 @@ pub struct ReportedError {
 
 impl ReportedError {
     /// `error` with its causes in one line.
-    pub fn of(error: &dyn std::error::Error, code: u8, hint: &str) -> ReportedError {
+    pub fn from_error(error: &dyn std::error::Error, code: u8, hint: &str) -> ReportedError {
         let mut message = error.to_string();
         let mut cause = error.source();
         while let Some(error) = cause {
@@ -214,7 +214,7 @@ impl RunReport {
         RunReport {
             schema: schema(),
             run: None,
-            outcome: Outcome::Clean,
+            outcome: RunOutcome::Clean,
             dry_run: false,
             linq: SideCounts::default(),
             source: SideCounts::default(),
@@ -236,19 +236,19 @@ impl RunReport {
     }
 
     /// The outcome that follows from what waits, and from the error if there is one.
-    pub fn conclude(&mut self, finished_at: Timestamp) {
+    pub fn conclude_outcome(&mut self, finished_at: Timestamp) {
         self.finished_at = finished_at;
         let Open { conflicts, ambiguous, rejected, .. } = self.open;
         self.outcome = if self.error.is_some() {
-            Outcome::Failed
-        } else if self.halted || self.open.held() > 0 {
-            Outcome::Held
+            RunOutcome::Failed
+        } else if self.halted || self.open.held_count() > 0 {
+            RunOutcome::Held
         } else if conflicts + ambiguous + rejected + self.skipped > 0 {
-            Outcome::Attention
+            RunOutcome::Attention
         } else {
-            Outcome::Clean
+            RunOutcome::Clean
         };
-        if self.outcome != Outcome::Clean {
+        if self.outcome != RunOutcome::Clean {
             self.pending = 0;
         }
     }
@@ -256,17 +256,17 @@ impl RunReport {
     /// Whether each linked pair is in sync or released and nothing else is open: what
     /// `verify` would say.
     pub fn is_in_sync(&self) -> bool {
-        self.outcome == Outcome::Clean && self.pending == 0 && self.unknown.is_empty()
+        self.outcome == RunOutcome::Clean && self.pending == 0 && self.unknown.is_empty()
     }
 
     /// The program's exit code.
     pub fn exit_code(&self) -> u8 {
         match (self.outcome, &self.error) {
-            (Outcome::Failed, Some(error)) => error.code,
-            (Outcome::Failed, None) => 1,
-            (Outcome::Clean, _) => 0,
-            (Outcome::Attention, _) => 3,
-            (Outcome::Held, _) => 4,
+            (RunOutcome::Failed, Some(error)) => error.code,
+            (RunOutcome::Failed, None) => 1,
+            (RunOutcome::Clean, _) => 0,
+            (RunOutcome::Attention, _) => 3,
+            (RunOutcome::Held, _) => 4,
         }
     }
 
@@ -274,11 +274,11 @@ impl RunReport {
     pub fn take_open(&mut self, plan: &Plan, seen: &Observation) {
         self.halted = plan.halt.is_some();
         self.in_sync = if self.halted { 0 } else { plan.standings.in_sync };
-        self.open = open(plan, seen);
+        self.open = open_counts(plan, seen);
         self.skipped += plan.standings.for_a_person() + plan.delayed;
         // Of a listing in parts it cannot be told whom it does not show.
         self.listing_incomplete = seen.linq.incomplete.is_some();
-        self.pending = plan.standings.pending().max(usize::from(self.listing_incomplete));
+        self.pending = plan.standings.pending_count().max(usize::from(self.listing_incomplete));
         let left_alone = |(reason, pairs): (&Unknown, &usize)| LeftAlone {
             pairs: *pairs,
             reason: reason.to_string(),
@@ -291,18 +291,18 @@ impl RunReport {
     }
 
     /// How much the run changed so far.
-    pub fn changes(&self) -> usize {
+    pub fn change_count(&self) -> usize {
         let done = |side: SideCounts| side.created + side.updated + side.deleted;
         done(self.linq) + done(self.source) + self.linked
     }
 
     /// Whether the run changed anything.
     pub fn changed_anything(&self) -> bool {
-        self.changes() > 0
+        self.change_count() > 0
     }
 }
 
-fn open(plan: &Plan, seen: &Observation) -> Open {
+fn open_counts(plan: &Plan, seen: &Observation) -> Open {
     let steps_with = |waits: fn(&Wait) -> bool| {
         plan.steps.iter().filter(|step| step.waits.iter().any(waits)).count()
     };

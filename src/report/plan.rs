@@ -8,8 +8,8 @@ use std::borrow::Cow;
 use serde::{Serialize, Serializer};
 
 use super::RunReport;
-use crate::model::{Change, Field, LinqId, Side, Unreadable, Values};
-use crate::observe::record;
+use crate::model::{Field, FieldChange, LinqId, Side, Unreadable, Values};
+use crate::observe::record_at;
 use crate::plan::{
     Clash, LinkPlan, LinqWrite, Observation, Plan, Skipped, SourceWrite, Step, Wait,
 };
@@ -18,7 +18,7 @@ use crate::plan::{
 #[derive(Serialize)]
 pub struct PlanDocument<'a> {
     schema: &'static str,
-    steps: Steps<'a>,
+    steps: PlanRows<'a>,
     skipped: Vec<LeftOut<'a>>,
     released: Vec<LeftOut<'a>>,
     notices: &'a [String],
@@ -31,7 +31,7 @@ impl<'a> PlanDocument<'a> {
     pub fn new(plan: &'a Plan, seen: &'a Observation, summary: &'a RunReport) -> Self {
         Self {
             schema: "linqsync.plan/1",
-            steps: Steps { plan, seen },
+            steps: PlanRows { plan, seen },
             skipped: plan.skipped.iter().map(LeftOut::new).collect(),
             released: released(plan).map(LeftOut::released).collect(),
             notices: &plan.notices,
@@ -42,7 +42,7 @@ impl<'a> PlanDocument<'a> {
 
     /// Whether it has no steps.
     pub fn is_empty(&self) -> bool {
-        self.steps.rows().next().is_none()
+        self.steps.plan_rows().next().is_none()
     }
 }
 
@@ -51,38 +51,38 @@ pub(crate) fn released(plan: &Plan) -> impl Iterator<Item = &Step> {
     plan.steps.iter().filter(|step| matches!(step.link, LinkPlan::Release))
 }
 
-struct Steps<'a> {
+struct PlanRows<'a> {
     plan: &'a Plan,
     seen: &'a Observation,
 }
 
-impl<'a> Steps<'a> {
-    fn rows(&self) -> impl Iterator<Item = Row<'a>> {
+impl<'a> PlanRows<'a> {
+    fn plan_rows(&self) -> impl Iterator<Item = PlanRow<'a>> {
         let seen = self.seen;
-        let steps = self.plan.steps.iter().flat_map(move |step| rows(step, seen));
-        steps.chain(seen.source.unreadable.iter().map(Row::of_unreadable))
+        let steps = self.plan.steps.iter().flat_map(move |step| step_rows(step, seen));
+        steps.chain(seen.source.unreadable.iter().map(PlanRow::of_unreadable))
     }
 }
 
-impl Serialize for Steps<'_> {
+impl Serialize for PlanRows<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.rows())
+        serializer.collect_seq(self.plan_rows())
     }
 }
 
 /// What is done, or waits, on one side.
 #[derive(Serialize)]
-pub(crate) struct Row<'a> {
+pub(crate) struct PlanRow<'a> {
     side: Option<Side>,
     action: &'static str,
     linq_id: Option<LinqId>,
     source_key: Option<&'a str>,
     name: &'a str,
-    fields: Fields<'a>,
+    fields: RowFields<'a>,
     reason: Cow<'a, str>,
 }
 
-impl<'a> Row<'a> {
+impl<'a> PlanRow<'a> {
     fn of_unreadable(unreadable: &'a Unreadable) -> Self {
         Self {
             side: Some(Side::Source),
@@ -90,35 +90,35 @@ impl<'a> Row<'a> {
             linq_id: None,
             source_key: Some(&unreadable.label),
             name: &unreadable.label,
-            fields: Fields::none(),
+            fields: RowFields::no_fields(),
             reason: format!("line {}: {}", unreadable.line, unreadable.reason).into(),
         }
     }
 }
 
 /// The fields that a row is about.
-enum Fields<'a> {
+enum RowFields<'a> {
     Changes(Vec<(Field, FromTo<'a>)>),
     Conflicts(Vec<(Field, ThreeValues<'a>)>),
     Candidates(&'a [LinqId]),
 }
 
-impl Fields<'_> {
-    const fn none() -> Self {
-        Fields::Changes(Vec::new())
+impl RowFields<'_> {
+    const fn no_fields() -> Self {
+        RowFields::Changes(Vec::new())
     }
 }
 
-impl Serialize for Fields<'_> {
+impl Serialize for RowFields<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
-            Fields::Changes(set) => {
+            RowFields::Changes(set) => {
                 serializer.collect_map(set.iter().map(|(field, values)| (field.name(), values)))
             }
-            Fields::Conflicts(set) => {
+            RowFields::Conflicts(set) => {
                 serializer.collect_map(set.iter().map(|(field, values)| (field.name(), values)))
             }
-            Fields::Candidates(ids) => serializer.collect_map([("candidates", ids)]),
+            RowFields::Candidates(ids) => serializer.collect_map([("candidates", ids)]),
         }
     }
 }
@@ -167,11 +167,11 @@ impl<'a> LeftOut<'a> {
 }
 
 /// A step as rows of `linqsync.plan/1`.
-pub(crate) fn rows<'a>(step: &'a Step, seen: &'a Observation) -> Vec<Row<'a>> {
+pub(crate) fn step_rows<'a>(step: &'a Step, seen: &'a Observation) -> Vec<PlanRow<'a>> {
     let mut rows = Vec::new();
     let reason = step.reason.to_string();
     let mut row = |side: Option<Side>, action: &'static str, fields, reason: Cow<'a, str>| {
-        rows.push(Row {
+        rows.push(PlanRow {
             side,
             action,
             linq_id: step.subject.linq_id,
@@ -182,7 +182,7 @@ pub(crate) fn rows<'a>(step: &'a Step, seen: &'a Observation) -> Vec<Row<'a>> {
         });
     };
     if matches!(step.link, LinkPlan::Join { .. } | LinkPlan::Relink(_)) {
-        row(None, "link", Fields::none(), reason.clone().into());
+        row(None, "link", RowFields::no_fields(), reason.clone().into());
     }
     if let Some(write) = &step.linq {
         let (action, fields) = linq_write(write);
@@ -193,38 +193,38 @@ pub(crate) fn rows<'a>(step: &'a Step, seen: &'a Observation) -> Vec<Row<'a>> {
         let why = step.reason_for(step.changes_on(Side::Source));
         row(Some(Side::Source), action, fields, why.into());
     }
-    let conflicts = conflicts(&step.waits);
+    let conflicts = conflict_fields(&step.waits);
     if !conflicts.is_empty() {
         let why = why_conflicts(&step.waits);
-        row(None, "conflict", Fields::Conflicts(conflicts), why.into());
+        row(None, "conflict", RowFields::Conflicts(conflicts), why.into());
     }
     for wait in &step.waits {
         match wait {
             Wait::Conflict { .. } => {}
             Wait::Ambiguous { candidates } => {
-                let fields = Fields::Candidates(candidates);
+                let fields = RowFields::Candidates(candidates);
                 row(Some(Side::Linq), "hold", fields, reason.clone().into());
             }
             Wait::HeldDeletion(side) => {
                 let why = format!("{reason}: the deletion waits for approval");
-                row(Some(*side), "hold", Fields::none(), why.into());
+                row(Some(*side), "hold", RowFields::no_fields(), why.into());
             }
             Wait::HeldClearing(side, change) => {
                 let why = "clearing this field for so many people waits for approval";
-                row(Some(*side), "hold", changes(std::slice::from_ref(change)), why.into());
+                row(Some(*side), "hold", changed_fields(std::slice::from_ref(change)), why.into());
             }
             Wait::HeldChange { side, change, reason } => {
                 let why = format!("{reason} until it is approved");
-                row(Some(*side), "hold", changes(std::slice::from_ref(change)), why.into());
+                row(Some(*side), "hold", changed_fields(std::slice::from_ref(change)), why.into());
             }
             Wait::Grace(side) => {
                 let why = format!("{reason}: the deletion waits for sync.delete_grace");
-                row(Some(*side), "hold", Fields::none(), why.into());
+                row(Some(*side), "hold", RowFields::no_fields(), why.into());
             }
             Wait::Rejected { field, reason, side, .. } => {
                 let fields = match side {
-                    Side::Linq => refused(step, *field, seen),
-                    Side::Source => unwritable(step, *field, seen),
+                    Side::Linq => refused_fields(step, *field, seen),
+                    Side::Source => unwritable_fields(step, *field, seen),
                 };
                 row(Some(Side::Source), "reject", fields, reason.into());
             }
@@ -233,44 +233,47 @@ pub(crate) fn rows<'a>(step: &'a Step, seen: &'a Observation) -> Vec<Row<'a>> {
     rows
 }
 
-fn linq_write(write: &LinqWrite) -> (&'static str, Fields<'_>) {
+fn linq_write(write: &LinqWrite) -> (&'static str, RowFields<'_>) {
     match write {
-        LinqWrite::Create { values, .. } => ("create", appearing(values)),
-        LinqWrite::Update { set, .. } => ("update", changes(set)),
-        LinqWrite::Delete { expected, .. } => ("delete", going(expected)),
+        LinqWrite::Create { values, .. } => ("create", created_fields(values)),
+        LinqWrite::Update { set, .. } => ("update", changed_fields(set)),
+        LinqWrite::Delete { expected, .. } => ("delete", deleted_fields(expected)),
     }
 }
 
-fn source_write<'a>(write: &'a SourceWrite, seen: &'a Observation) -> (&'static str, Fields<'a>) {
+fn source_write<'a>(
+    write: &'a SourceWrite,
+    seen: &'a Observation,
+) -> (&'static str, RowFields<'a>) {
     match write {
-        SourceWrite::Create { values, .. } => ("create", appearing(values)),
-        SourceWrite::Update { set, .. } => ("update", changes(set)),
-        SourceWrite::Delete { at } => ("delete", going(&record(seen, *at).values)),
+        SourceWrite::Create { values, .. } => ("create", created_fields(values)),
+        SourceWrite::Update { set, .. } => ("update", changed_fields(set)),
+        SourceWrite::Delete { at } => ("delete", deleted_fields(&record_at(seen, *at).values)),
     }
 }
 
-fn changes(set: &[Change]) -> Fields<'_> {
-    let fields = set.iter().map(|Change { field, from, to }| (*field, FromTo { from, to }));
-    Fields::Changes(fields.collect())
+fn changed_fields(set: &[FieldChange]) -> RowFields<'_> {
+    let fields = set.iter().map(|FieldChange { field, from, to }| (*field, FromTo { from, to }));
+    RowFields::Changes(fields.collect())
 }
 
 /// The fields of somebody new.
-fn appearing(values: &Values) -> Fields<'_> {
+fn created_fields(values: &Values) -> RowFields<'_> {
     let appears = |field: Field| (field, FromTo { from: "", to: &values[field] });
-    Fields::Changes(values.filled().iter().map(appears).collect())
+    RowFields::Changes(values.filled_fields().iter().map(appears).collect())
 }
 
 /// The fields of somebody who is deleted.
-fn going(values: &Values) -> Fields<'_> {
+fn deleted_fields(values: &Values) -> RowFields<'_> {
     let goes = |field: Field| (field, FromTo { from: &values[field], to: "" });
-    Fields::Changes(values.filled().iter().map(goes).collect())
+    RowFields::Changes(values.filled_fields().iter().map(goes).collect())
 }
 
 /// What Linq would have got instead of what, had it not been refused: `field`, or all that
 /// somebody edited in the source.
-fn refused<'a>(step: &Step, field: Option<Field>, seen: &'a Observation) -> Fields<'a> {
-    let Some(record) = step.subject.record.map(|at| record(seen, at)) else {
-        return Fields::none();
+fn refused_fields<'a>(step: &Step, field: Option<Field>, seen: &'a Observation) -> RowFields<'a> {
+    let Some(record) = step.subject.record.map(|at| record_at(seen, at)) else {
+        return RowFields::no_fields();
     };
     let contact = step.subject.linq_id.and_then(|id| seen.linq.contacts.get(&id));
     let link = step.subject.link.and_then(|id| seen.links.iter().find(|link| link.id == id));
@@ -282,20 +285,24 @@ fn refused<'a>(step: &Step, field: Option<Field>, seen: &'a Observation) -> Fiel
         to: &record.values[field],
     };
     if let Some(field) = field {
-        return Fields::Changes(vec![(field, from_to(field))]);
+        return RowFields::Changes(vec![(field, from_to(field))]);
     }
     let edited = seen.source.mapped.iter().filter(is_edited);
     let fields = edited.map(|field| (field, from_to(field)));
-    Fields::Changes(fields.filter(|(_, values)| values.from != values.to).collect())
+    RowFields::Changes(fields.filter(|(_, values)| values.from != values.to).collect())
 }
 
 /// What the source would have got instead of what.
-fn unwritable<'a>(step: &Step, field: Option<Field>, seen: &'a Observation) -> Fields<'a> {
-    let record = step.subject.record.map(|at| record(seen, at));
+fn unwritable_fields<'a>(
+    step: &Step,
+    field: Option<Field>,
+    seen: &'a Observation,
+) -> RowFields<'a> {
+    let record = step.subject.record.map(|at| record_at(seen, at));
     let contact = step.subject.linq_id.and_then(|id| seen.linq.contacts.get(&id));
-    let Some((field, contact)) = field.zip(contact) else { return Fields::none() };
+    let Some((field, contact)) = field.zip(contact) else { return RowFields::no_fields() };
     let from = record.map_or("", |record| &record.values[field]);
-    Fields::Changes(vec![(field, FromTo { from, to: &contact.values[field] })])
+    RowFields::Changes(vec![(field, FromTo { from, to: &contact.values[field] })])
 }
 
 /// Why fields are in conflict: what is out of the ordinary is said field by field.
@@ -305,7 +312,7 @@ fn why_conflicts(waits: &[Wait]) -> String {
             field,
             clash: clash @ (Clash::ChangedBack(_) | Clash::NeverAgreed | Clash::ReadAnew),
             ..
-        } => Some(clash.reason(*field)),
+        } => Some(clash.clash_reason(*field)),
         Wait::Conflict { clash: Clash::BothEdited, .. }
         | Wait::Ambiguous { .. }
         | Wait::HeldDeletion(_)
@@ -321,7 +328,7 @@ fn why_conflicts(waits: &[Wait]) -> String {
     reasons.join("; ")
 }
 
-fn conflicts(waits: &[Wait]) -> Vec<(Field, ThreeValues<'_>)> {
+fn conflict_fields(waits: &[Wait]) -> Vec<(Field, ThreeValues<'_>)> {
     let values = waits.iter().filter_map(|wait| match wait {
         Wait::Conflict { field, base, source, linq, .. } => {
             Some((*field, ThreeValues { base, source, linq }))

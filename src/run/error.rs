@@ -1,7 +1,7 @@
 //! Why a run ended early, its exit code, and what to do about it.
 
 use crate::apply::Halt;
-use crate::linq::{Failure, LinqError, TransportError, Verdict};
+use crate::linq::{Failure, LinqError, Remedy, TransportError};
 use crate::lock::LockError;
 use crate::mirror::StateError;
 use crate::model::RunId;
@@ -39,7 +39,7 @@ pub enum RunError {
     Defect,
     /// Nobody of that name had anything done to them by the run that is to be put back.
     #[error("run {0} did nothing to anybody of that name")]
-    Nobody(RunId),
+    NoSuchContact(RunId),
     /// A run has carried out this plan already.
     #[error("the plan was applied already, by run {0}")]
     Applied(RunId),
@@ -67,7 +67,7 @@ impl From<UndoError> for RunError {
     fn from(error: UndoError) -> RunError {
         match error {
             UndoError::Unaccounted(error) => error.into(),
-            UndoError::Nobody(run) => RunError::Nobody(run),
+            UndoError::NoSuchContact(run) => RunError::NoSuchContact(run),
         }
     }
 }
@@ -89,13 +89,13 @@ impl RunError {
             RunError::Source(SourceError::Locked(error))
             | RunError::Write(WriteError::Locked(error)) => lock_code(error),
             RunError::Source(SourceError::Io { .. } | SourceError::Unusable { .. })
-            | RunError::Nobody(_)
+            | RunError::NoSuchContact(_)
             | RunError::OtherIds(_)
             | RunError::Applied(_) => 2,
             RunError::Linq(error) => match error.verdict {
-                Verdict::NoToken(_) => 2,
-                Verdict::TokenRefused(_) | Verdict::Halted(_) => 5,
-                Verdict::Rejected(_) | Verdict::Failed(_) => 6,
+                Remedy::NoToken(_) => 2,
+                Remedy::TokenRefused(_) | Remedy::Halted(_) => 5,
+                Remedy::Rejected(_) | Remedy::Failed(_) => 6,
             },
             RunError::GaveUp(_) => 6,
             RunError::State(error) => state_code(error),
@@ -128,7 +128,7 @@ impl RunError {
             RunError::Defect => "please report this, with the line of the log that names the \
                                  place; the next run goes on from here"
                 .to_owned(),
-            RunError::Nobody(run) => {
+            RunError::NoSuchContact(run) => {
                 format!("`linqsync history --run {run}` shows whom it did something to")
             }
             RunError::Applied(_) => "make another one with `linqsync plan --out FILE`".to_owned(),
@@ -140,8 +140,8 @@ impl RunError {
     }
 
     /// The error as a report shows it.
-    pub fn reported(&self) -> ReportedError {
-        ReportedError::of(self, self.exit_code(), &self.hint())
+    pub fn to_reported_error(&self) -> ReportedError {
+        ReportedError::from_error(self, self.exit_code(), &self.hint())
     }
 }
 
@@ -179,20 +179,20 @@ pub(crate) fn state_code(error: &StateError) -> u8 {
 
 fn linq_hint(error: &LinqError) -> &'static str {
     match error.verdict {
-        Verdict::NoToken(_) => "set linq.token_file in sync.toml, or the variable LINQ_TOKEN",
-        Verdict::TokenRefused(_) | Verdict::Halted(_) => {
+        Remedy::NoToken(_) => "set linq.token_file in sync.toml, or the variable LINQ_TOKEN",
+        Remedy::TokenRefused(_) | Remedy::Halted(_) => {
             "put a token there that Linq takes, and see with `linqsync check`; nothing further was changed"
         }
-        Verdict::Failed(Failure::NoAnswer(TransportError::NotSent(_))) => {
+        Remedy::Failed(Failure::NoAnswer(TransportError::NotSent(_))) => {
             "check linq.base_url and the connection; the next run goes on from here"
         }
-        Verdict::Failed(
+        Remedy::Failed(
             Failure::Redirected(_)
             | Failure::NotBelieved { .. }
             | Failure::NoAnswer(TransportError::TooLarge { .. }),
         ) => "that is not how Linq answers: check linq.base_url; the next run goes on from here",
-        Verdict::Rejected(_)
-        | Verdict::Failed(
+        Remedy::Rejected(_)
+        | Remedy::Failed(
             Failure::Status(_)
             | Failure::NoAnswer(TransportError::TimedOut(_) | TransportError::Broken(_)),
         ) => "nothing is to be done unless it lasts: the next run goes on from here",

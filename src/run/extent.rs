@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use crate::mirror::State;
 use crate::model::{LinqId, Policy, Resting};
-use crate::observe::{epoch, meaning};
+use crate::observe::{planning_epoch, reading_meaning};
 use crate::plan::LinqSide;
-use crate::source::{Reading, Source};
+use crate::source::{Source, SourceReading};
 
-use super::{Aim, RunError};
+use super::{RunError, RunPurpose};
 
 /// How much a plan is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,18 +24,22 @@ pub enum Extent<'a> {
 }
 
 impl<'a> Extent<'a> {
-    /// This one, or more, where a plan for `aim` needs it.
-    pub(super) fn at_least(self, aim: Aim<'_>, state: &State) -> Result<Extent<'a>, RunError> {
-        Ok(match (self, Extent::of(aim, state)?) {
+    /// This one, or more, where a plan for `purpose` needs it.
+    pub(super) fn at_least(
+        self,
+        aim: RunPurpose<'_>,
+        state: &State,
+    ) -> Result<Extent<'a>, RunError> {
+        Ok(match (self, Extent::for_purpose(aim, state)?) {
             (Extent::Everybody, _) | (_, Extent::Everybody) => Extent::Everybody,
             (Extent::Restless | Extent::Named(_), _) => self,
         })
     }
 
-    /// What a run for `aim` needs. What an interrupted run left, and what is put back, may
+    /// What a run for `purpose` needs. What an interrupted run left, and what is put back, may
     /// concern anybody.
-    pub(super) fn of(aim: Aim<'_>, state: &State) -> Result<Extent<'a>, RunError> {
-        let is_sync = matches!(aim, Aim::Sync);
+    pub(super) fn for_purpose(aim: RunPurpose<'_>, state: &State) -> Result<Extent<'a>, RunError> {
+        let is_sync = matches!(aim, RunPurpose::Sync);
         let is_quiet = is_sync && state.open_intents()?.is_empty();
         Ok(if is_quiet { Extent::Restless } else { Extent::Everybody })
     }
@@ -49,26 +53,30 @@ pub(super) fn read_source(
     state: &State,
     policy: &Policy,
     extent: Extent<'_>,
-) -> Result<(Reading, Arc<Resting>), RunError> {
-    let remembered = state.meaning()?;
+) -> Result<(SourceReading, Arc<Resting>), RunError> {
+    let remembered = state.stored_meaning()?;
     let resting = match extent {
         Extent::Restless | Extent::Named(_) => {
-            Arc::new(state.resting(epoch(policy, remembered.as_ref()))?)
+            Arc::new(state.resting_pairs(planning_epoch(policy, remembered.as_ref()))?)
         }
         Extent::Everybody => Arc::default(),
     };
     let reading = source.read_beside(&resting)?;
-    let is_as_ever =
-        remembered.as_ref() == Some(&meaning(policy, &reading)) && reading.late.is_empty();
+    let is_as_ever = remembered.as_ref() == Some(&reading_meaning(policy, &reading))
+        && reading.displaced.is_empty();
     if resting.is_empty() || is_as_ever {
         return Ok((reading, resting));
     }
-    Ok((source.read()?, Arc::default()))
+    Ok((source.read_records()?, Arc::default()))
 }
 
 /// Adds to what Linq showed the contacts of the pairs `resting`, which it showed as they were:
 /// nobody is at rest any more.
-pub(super) fn rouse(state: &State, resting: &Resting, linq: &mut LinqSide) -> Result<(), RunError> {
+pub(super) fn wake_pairs(
+    state: &State,
+    resting: &Resting,
+    linq: &mut LinqSide,
+) -> Result<(), RunError> {
     let at_rest = std::mem::take(&mut linq.at_rest);
     let ids = at_rest.iter().map(|at| resting.linq_id(at));
     let ids: Vec<_> = ids.filter(|id| !linq.contacts.contains_key(id)).collect();

@@ -7,7 +7,7 @@ use crate::model::{LinqId, Meaning, Policy, RunId, Timestamp};
 use crate::observe::{self, SourceRead};
 use crate::plan::Observation;
 use crate::record::Recorder;
-use crate::source::Reading;
+use crate::source::SourceReading;
 
 use super::RunError;
 
@@ -25,9 +25,9 @@ pub(super) fn settle_meaning(
     seen: &mut Observation,
     now: Timestamp,
 ) -> Result<Option<String>, RunError> {
-    let meaning = observe::meaning(policy, read.reading);
-    check_id_column(state.meaning()?.as_ref(), &meaning, read.reading, seen)?;
-    let change = Recorder { state, run, policy, seen }.meaning(&meaning, now)?;
+    let meaning = observe::reading_meaning(policy, read.reading);
+    check_id_column(state.stored_meaning()?.as_ref(), &meaning, read.reading, seen)?;
+    let change = Recorder { state, run, policy, seen }.record_meaning(&meaning, now)?;
     if change.is_some() {
         observe::see_again(state, policy, read, seen)?;
     }
@@ -39,7 +39,7 @@ pub(super) fn settle_meaning(
 fn check_id_column(
     before: Option<&Meaning>,
     now: &Meaning,
-    reading: &Reading,
+    reading: &SourceReading,
     seen: &Observation,
 ) -> Result<(), RunError> {
     let column = |meaning: &Meaning| meaning.manner.as_ref()?.id_column.clone();

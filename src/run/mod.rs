@@ -5,14 +5,14 @@
 //! Linq answered, and the source is written once; deletions in Linq come last. A
 //! final plan tells what is still open, which is nothing in the ordinary case.
 
-mod aim;
 #[cfg(debug_assertions)]
 mod defect;
 mod error;
+mod executor;
 mod extent;
-mod late;
-mod making;
+mod late_saves;
 mod meaning;
+mod purpose;
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, resume_unwind};
@@ -22,25 +22,25 @@ use chrono::TimeDelta;
 use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
 
-use crate::apply::{Clock, Removed};
+use crate::apply::{Clock, RemovedRecords};
 use crate::linq::Client;
-use crate::mirror::{Ending, State};
+use crate::mirror::{State, StoredRunEnd};
 use crate::model::{Policy, RunId, Timestamp};
 use crate::observe::{self, SourceRead};
+use crate::outage::{keep_wait, persist_retry_after, remember_outage};
 use crate::plan::{Observation, Plan};
 use crate::record::Recorder;
 use crate::report::RunReport;
 use crate::source::Source;
-use crate::weather::{keep_wait, remember_weather, watching};
 
-pub use aim::Aim;
 pub use error::RunError;
 pub(crate) use error::{STATE_HINT, state_code};
 pub use extent::Extent;
+pub use purpose::RunPurpose;
 
+use executor::RunExecutor;
 use extent::read_source;
-use late::late;
-use making::Making;
+use late_saves::rescue_late_saves;
 use meaning::settle_meaning;
 
 /// The two sides and the state.
@@ -54,7 +54,7 @@ pub struct Sides<'a> {
 }
 
 /// On what terms a run is made.
-pub struct Terms<'a> {
+pub struct RunOptions<'a> {
     /// The rules by which it decides.
     pub policy: &'a Policy,
     /// How long a create without an answer may still arrive.
@@ -70,7 +70,7 @@ pub struct Terms<'a> {
 }
 
 /// A run and what it leaves open.
-pub struct Ran {
+pub struct RunResult {
     /// What it came to.
     pub report: RunReport,
     /// What people should know.
@@ -80,12 +80,16 @@ pub struct Ran {
 }
 
 /// Makes one run in which both sides become the same.
-pub async fn run(sides: &mut Sides<'_>, terms: &Terms<'_>) -> Ran {
-    run_for(Aim::Sync, sides, terms).await
+pub async fn run_sync(sides: &mut Sides<'_>, terms: &RunOptions<'_>) -> RunResult {
+    run_for(RunPurpose::Sync, sides, terms).await
 }
 
 /// Makes one run for a purpose of its own.
-pub async fn run_for(aim: Aim<'_>, sides: &mut Sides<'_>, terms: &Terms<'_>) -> Ran {
+pub async fn run_for(
+    aim: RunPurpose<'_>,
+    sides: &mut Sides<'_>,
+    terms: &RunOptions<'_>,
+) -> RunResult {
     let started_at = (terms.clock)();
     let (linq, state) = (sides.linq, sides.state);
     let clock = || {
@@ -93,24 +97,24 @@ pub async fn run_for(aim: Aim<'_>, sides: &mut Sides<'_>, terms: &Terms<'_>) -> 
         defect::on_purpose();
         (terms.clock)()
     };
-    let within = Terms { clock: &clock, ..*terms };
-    let mut making = Making::new(aim, sides, &within, started_at);
-    let all = watching(linq, state, terms.clock, Box::pin(making.all()));
-    let result = AssertUnwindSafe(all).catch_unwind().await.unwrap_or_else(defect);
-    let Making { mut report, notices, left, .. } = making;
-    let down = remember_weather(state, &result, (terms.clock)());
+    let within = RunOptions { clock: &clock, ..*terms };
+    let mut making = RunExecutor::new(aim, sides, &within, started_at);
+    let all = persist_retry_after(linq, state, terms.clock, Box::pin(making.execute_all()));
+    let result = AssertUnwindSafe(all).catch_unwind().await.unwrap_or_else(catch_defect);
+    let RunExecutor { mut report, notices, left, .. } = making;
+    let down = remember_outage(state, &result, (terms.clock)());
     if let Err(error) = &result {
         report.run = report.run.or_else(|| record_failed_start(error, state, started_at));
-        let mut reported = error.reported();
+        let mut reported = error.to_reported_error();
         if let Some(down) = down {
             reported.hint = format!("{}; {down}", reported.hint);
         }
         report.error = Some(reported);
     }
-    report.requests = sides.linq.counts();
-    report.conclude((terms.clock)());
-    let mut ran = Ran { report, notices, left: left.filter(|_| result.is_ok()) };
-    finish(sides.state, &mut ran, (terms.clock)(), terms.history);
+    report.requests = sides.linq.request_counts();
+    report.conclude_outcome((terms.clock)());
+    let mut ran = RunResult { report, notices, left: left.filter(|_| result.is_ok()) };
+    finish_run(sides.state, &mut ran, (terms.clock)(), terms.history);
     ran
 }
 
@@ -119,7 +123,10 @@ pub async fn run_for(aim: Aim<'_>, sides: &mut Sides<'_>, terms: &Terms<'_>) -> 
 /// run, and neither is one of which the state cannot take a record.
 fn record_failed_start(error: &RunError, state: &State, started_at: Timestamp) -> Option<RunId> {
     match error {
-        RunError::Nobody(_) | RunError::Applied(_) | RunError::State(_) | RunError::Stopped => None,
+        RunError::NoSuchContact(_)
+        | RunError::Applied(_)
+        | RunError::State(_)
+        | RunError::Stopped => None,
         RunError::Source(_)
         | RunError::Write(_)
         | RunError::BackUp(_)
@@ -134,7 +141,7 @@ fn record_failed_start(error: &RunError, state: &State, started_at: Timestamp) -
 /// A panic is a defect, and ends the run like any error: what was in flight stays in the
 /// journal, for the next run. It says what it is in a text; whatever else unwinds is none,
 /// and goes on.
-fn defect(cause: Box<dyn Any + Send>) -> Result<(), RunError> {
+fn catch_defect(cause: Box<dyn Any + Send>) -> Result<(), RunError> {
     if cause.is::<&str>() || cause.is::<String>() {
         Err(RunError::Defect)
     } else {
@@ -144,12 +151,12 @@ fn defect(cause: Box<dyn Any + Send>) -> Result<(), RunError> {
 
 /// Writes the run's end into the state, and lets go of history that is old enough. A
 /// state that cannot take it is no reason to hide what the run came to.
-fn finish(state: &State, ran: &mut Ran, at: Timestamp, history: TimeDelta) {
+fn finish_run(state: &State, ran: &mut RunResult, at: Timestamp, history: TimeDelta) {
     let Some(run) = ran.report.run else { return };
     let report = serde_json::to_value(&ran.report).unwrap_or_default();
     let outcome = report["outcome"].as_str().unwrap_or_default().to_owned();
-    let ending = Ending { at, outcome, report };
-    let finished = state.finish_run(run, &ending).and_then(|()| state.prune(at, history));
+    let ending = StoredRunEnd { at, outcome, report };
+    let finished = state.finish_run(run, &ending).and_then(|()| state.prune_history(at, history));
     if let Err(error) = finished {
         ran.notices.push(format!("the run's end could not be recorded: {error}"));
     }
@@ -160,11 +167,11 @@ fn finish(state: &State, ran: &mut Ran, at: Timestamp, history: TimeDelta) {
 ///
 /// # Errors
 /// When a side or the state cannot be read.
-pub async fn preview(
+pub async fn preview_plan(
     sides: &mut Sides<'_>,
-    terms: &Terms<'_>,
+    terms: &RunOptions<'_>,
 ) -> Result<(Plan, Observation, RunReport), RunError> {
-    preview_for(Aim::Sync, Extent::Restless, sides, terms).await
+    preview_for(RunPurpose::Sync, Extent::Restless, sides, terms).await
 }
 
 /// Makes the plan of a run for a purpose of its own, from as much as `extent` says at least,
@@ -173,10 +180,10 @@ pub async fn preview(
 /// # Errors
 /// When a side or the state cannot be read.
 pub async fn preview_for(
-    aim: Aim<'_>,
+    aim: RunPurpose<'_>,
     extent: Extent<'_>,
     sides: &mut Sides<'_>,
-    terms: &Terms<'_>,
+    terms: &RunOptions<'_>,
 ) -> Result<(Plan, Observation, RunReport), RunError> {
     let now = (terms.clock)();
     let (state, policy) = (sides.state, terms.policy);
@@ -199,19 +206,19 @@ pub async fn preview_for(
         observe::see_again(state, policy, read, &mut seen)?;
     }
     let recorder = Recorder { state, run, policy, seen: &seen };
-    if let Some((_, gone)) = late(recorder, &reading.late, now)? {
-        seen.linq.elusive.extend(gone);
+    if let Some((_, gone)) = rescue_late_saves(recorder, &reading.displaced, now)? {
+        seen.linq.absence_unconfirmed.extend(gone);
         observe::see_again(state, policy, read, &mut seen)?;
     }
     seen.changed_meaning = settle_meaning(state, policy, run, read, &mut seen, now)?;
-    let mut plan = aim.plan(&seen, terms.policy)?;
-    let losses = Removed::of(&plan, state)?.losses(&plan, &*sides.source);
+    let mut plan = aim.make_plan(&seen, terms.policy)?;
+    let losses = RemovedRecords::load_removed(&plan, state)?.losses(&plan, &*sides.source);
     plan.notices.extend(losses);
     let mut report = RunReport::new(now);
     report.dry_run = true;
     report.skipped = plan.skipped.len();
     report.take_open(&plan, &seen);
-    report.requests = sides.linq.counts();
-    report.conclude((terms.clock)());
+    report.requests = sides.linq.request_counts();
+    report.conclude_outcome((terms.clock)());
     Ok((plan, seen, report))
 }

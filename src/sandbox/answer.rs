@@ -13,7 +13,7 @@ use super::quirks::ErrorForm;
 
 /// Why a request is refused. No message repeats what was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Problem {
+pub(super) enum RequestProblem {
     /// 401: the token is missing or wrong.
     Unauthorized,
     /// 400: the body is not JSON.
@@ -34,62 +34,62 @@ pub(super) enum Problem {
     NoUser,
 }
 
-impl Problem {
+impl RequestProblem {
     /// The problem with exactly one reason.
-    pub(super) fn invalid(reason: &str) -> Problem {
-        Problem::Invalid(vec![reason.to_owned()])
+    pub(super) fn invalid_because(reason: &str) -> RequestProblem {
+        RequestProblem::Invalid(vec![reason.to_owned()])
     }
 
     /// The answer that says so.
-    pub(super) fn answer(self) -> Response<Bytes> {
+    pub(super) fn to_response(self) -> Response<Bytes> {
         let one = |error: &str| vec![error.to_owned()];
         let (status, code, message, errors) = match self {
-            Problem::Unauthorized => (
+            RequestProblem::Unauthorized => (
                 StatusCode::UNAUTHORIZED,
                 "UNAUTHORIZED",
                 "Unauthorized",
                 one("The integration token is missing or invalid"),
             ),
-            Problem::NotJson => (
+            RequestProblem::NotJson => (
                 StatusCode::BAD_REQUEST,
                 "BAD_REQUEST",
                 "Bad request",
                 one("The request body is not valid JSON"),
             ),
-            Problem::NothingToFind => (
+            RequestProblem::NothingToFind => (
                 StatusCode::BAD_REQUEST,
                 "BAD_REQUEST",
                 "Missing search parameters",
                 one("At least one of email or phone_number must be provided"),
             ),
-            Problem::NoContact => (
+            RequestProblem::NoContact => (
                 StatusCode::NOT_FOUND,
                 "CONTACT_NOT_FOUND",
                 "Contact not found",
                 one(NOT_ACCESSIBLE),
             ),
-            Problem::NoEndpoint => {
+            RequestProblem::NoEndpoint => {
                 (StatusCode::NOT_FOUND, "NOT_FOUND", "Not found", one("There is no such endpoint"))
             }
-            Problem::TooLarge => (
+            RequestProblem::TooLarge => (
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "PAYLOAD_TOO_LARGE",
                 "Payload too large",
                 one("The request body is too large"),
             ),
-            Problem::NotDeclaredJson => (
+            RequestProblem::NotDeclaredJson => (
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "UNSUPPORTED_MEDIA_TYPE",
                 "Unsupported media type",
                 one("The content type must be application/json"),
             ),
-            Problem::Invalid(errors) => (
+            RequestProblem::Invalid(errors) => (
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "VALIDATION_ERROR",
                 "Contact validation failed",
                 errors,
             ),
-            Problem::NoUser => (
+            RequestProblem::NoUser => (
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "USER_NOT_FOUND",
                 "User not found",
@@ -105,7 +105,7 @@ const NOT_ACCESSIBLE: &str =
     "The requested contact does not exist or is not accessible to your organization";
 
 /// The answer of a server that fails with `status` for no fault of the client.
-pub(super) fn failure(status: StatusCode) -> Response<Bytes> {
+pub(super) fn failure_response(status: StatusCode) -> Response<Bytes> {
     let message = status.canonical_reason().unwrap_or("Unexpected error");
     let code = if status.is_server_error() {
         "INTERNAL_ERROR".to_owned()
@@ -129,7 +129,7 @@ fn standard_error(
     let body = json!({
         "status": "error", "error_code": error_code, "message": message, "errors": errors
     });
-    json(status, &body)
+    json_response(status, &body)
 }
 
 /// An answer in which an error is told in this form.
@@ -151,9 +151,9 @@ pub(super) fn told_as(form: ErrorForm, answer: Response<Bytes>) -> Response<Byte
                     "detail": detail,
                 })
             };
-            json(status, &json!({ "errors": errors.map(error).collect::<Vec<_>>() }))
+            json_response(status, &json!({ "errors": errors.map(error).collect::<Vec<_>>() }))
         }
-        ErrorForm::Typed => json(
+        ErrorForm::Typed => json_response(
             status,
             &json!({
                 "error": { "type": code, "messages": told["errors"] }, "status": status.as_u16(),
@@ -173,7 +173,7 @@ pub(super) fn told_as(form: ErrorForm, answer: Response<Bytes>) -> Response<Byte
 }
 
 /// An answer with a JSON body.
-pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response<Bytes> {
+pub(super) fn json_response(status: StatusCode, body: &impl Serialize) -> Response<Bytes> {
     // Serialising our own types into memory cannot fail.
     let bytes = serde_json::to_vec(body).unwrap_or_default();
     with_body(status, "application/json; charset=utf-8", bytes)

@@ -48,12 +48,12 @@ pub struct Contact {
     /// `updated_at`, to the millisecond.
     pub updated_at: DateTime<Utc>,
     /// `contact_owner`: null only in an organisation without an admin.
-    pub contact_owner: Option<Owner>,
+    pub contact_owner: Option<ContactOwner>,
 }
 
 /// The member `contact_owner`: the user who owns a contact.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Owner {
+pub struct ContactOwner {
     /// `id`
     pub id: u64,
     /// `email`
@@ -70,7 +70,7 @@ pub struct Owner {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
     /// The user as contacts show it.
-    pub owner: Owner,
+    pub owner: ContactOwner,
     /// Whether contacts without a `user_email` may fall to this user.
     pub role: Role,
 }
@@ -87,7 +87,7 @@ pub enum Role {
 impl User {
     /// A user whose `name` is made of both names.
     pub fn new(id: u64, role: Role, email: &str, first_name: &str, last_name: &str) -> User {
-        let owner = Owner {
+        let owner = ContactOwner {
             id,
             email: email.to_owned(),
             first_name: first_name.to_owned(),
@@ -100,7 +100,7 @@ impl User {
 
 impl Contact {
     /// A contact that has nothing but an id, an owner and the time of its creation.
-    pub(super) fn blank(id: u64, owner: Option<Owner>, at: DateTime<Utc>) -> Contact {
+    pub(super) fn blank(id: u64, owner: Option<ContactOwner>, at: DateTime<Utc>) -> Contact {
         Contact {
             id,
             first_name: None,
@@ -142,19 +142,19 @@ impl Contact {
 
 impl Serialize for Contact {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Shown { contact: self, blanks: Blanks::Null, lacks: None }.serialize(serializer)
+        RenderedContact { contact: self, blanks: Blanks::Null, lacks: None }.serialize(serializer)
     }
 }
 
 /// A contact as an answer shows it under a reading of what blanks look like.
-pub(super) struct Shown<'a> {
+pub(super) struct RenderedContact<'a> {
     pub(super) contact: &'a Contact,
     pub(super) blanks: Blanks,
     /// A member that is not shown at all.
     pub(super) lacks: Option<&'static str>,
 }
 
-impl Serialize for Shown<'_> {
+impl Serialize for RenderedContact<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let contact = self.contact;
         let texts = [
@@ -178,24 +178,24 @@ impl Serialize for Shown<'_> {
             }
         }
         map.serialize_entry("image_url", &contact.image_url)?;
-        map.serialize_entry("created_at", &Stamp(contact.created_at))?;
-        map.serialize_entry("updated_at", &Stamp(contact.updated_at))?;
+        map.serialize_entry("created_at", &LinqInstant(contact.created_at))?;
+        map.serialize_entry("updated_at", &LinqInstant(contact.updated_at))?;
         map.serialize_entry("contact_owner", &contact.contact_owner)?;
         map.end()
     }
 }
 
 /// An instant as Linq writes it: `2025-07-30T10:00:00.000-05:00`.
-struct Stamp(DateTime<Utc>);
+struct LinqInstant(DateTime<Utc>);
 
-impl fmt::Display for Stamp {
+impl fmt::Display for LinqInstant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let local = self.0.with_timezone(&offset_at(self.0));
         f.write_str(&local.to_rfc3339_opts(SecondsFormat::Millis, false))
     }
 }
 
-impl Serialize for Stamp {
+impl Serialize for LinqInstant {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
@@ -246,12 +246,16 @@ mod tests {
         let ada = ada();
         for blanks in [Blanks::Null, Blanks::Absent] {
             let text =
-                serde_json::to_string(&Shown { contact: &ada, blanks, lacks: None }).unwrap();
+                serde_json::to_string(&RenderedContact { contact: &ada, blanks, lacks: None })
+                    .unwrap();
             assert_eq!(serde_json::from_str::<Contact>(&text).unwrap(), ada);
         }
-        let empty =
-            serde_json::to_value(Shown { contact: &ada, blanks: Blanks::Empty, lacks: None })
-                .unwrap();
+        let empty = serde_json::to_value(RenderedContact {
+            contact: &ada,
+            blanks: Blanks::Empty,
+            lacks: None,
+        })
+        .unwrap();
         assert_eq!(empty["email"], "");
         assert_eq!(empty["image_url"], serde_json::Value::Null);
     }

@@ -11,8 +11,8 @@ use http::header::{DATE, HeaderValue, LOCATION, RETRY_AFTER};
 use http::{Response, StatusCode};
 
 use super::answer;
-use super::lie::Lie;
-use super::routes::Kind;
+use super::false_answer::FalseAnswer;
+use super::routes::RouteKind;
 
 /// A rule that makes requests fail, built in code or read from text.
 ///
@@ -26,7 +26,7 @@ use super::routes::Kind;
 /// | `retry-at=5s` | the same header with the date that is so far ahead |
 /// | `html`, `empty` | answers 200 with a page of HTML, or with no body |
 /// | `redirect=307:URL` | answers with this status and sends the client there |
-/// | `lie=NAME` | carries the request out and tells the truth wrongly: see [`Lie`] |
+/// | `lie=NAME` | carries the request out and tells the truth wrongly: see [`FalseAnswer`] |
 /// | `drop-before` | closes the connection without carrying the request out |
 /// | `after` | carries the request out, and only then answers with `status`, `html`, `empty` or `redirect` |
 /// | `drop-after` | carries the request out and closes the connection without an answer |
@@ -40,8 +40,8 @@ use super::routes::Kind;
 /// that strikes decides; those behind it do not count the request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fault {
-    kind: Option<Kind>,
-    action: Action,
+    kind: Option<RouteKind>,
+    action: FaultAction,
     delay: Duration,
     nth: u64,
     times: Option<u64>,
@@ -51,8 +51,8 @@ pub struct Fault {
 
 /// What a fault does to a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// Carries it out and answers truly. With [`Fault::delayed`], only late.
+pub enum FaultAction {
+    /// Carries it out and answers truly. With [`Fault::with_delay`], only late.
     Answer,
     /// Does not carry it out, and replies.
     Refuse(Reply),
@@ -61,7 +61,7 @@ pub enum Action {
     /// Carries it out, and cuts the body of the true answer in half.
     Truncate,
     /// Carries it out, or something like it, and tells the answer wrongly.
-    Lie(Lie),
+    Lie(FalseAnswer),
 }
 
 /// What the client gets in place of a true answer.
@@ -100,7 +100,7 @@ pub enum RetryAfter {
 
 impl RetryAfter {
     /// The header, and the `Date` of an answer that is given `now`.
-    fn at(self, now: DateTime<Utc>) -> Option<(HeaderValue, HeaderValue)> {
+    fn headers_at(self, now: DateTime<Utc>) -> Option<(HeaderValue, HeaderValue)> {
         let date = |at: DateTime<Utc>| HeaderValue::from_str(&httpdate::fmt_http_date(at.into()));
         let asked = match self {
             RetryAfter::Text(value) => value,
@@ -112,12 +112,12 @@ impl RetryAfter {
 
 impl Fault {
     /// A rule that does `action` to every request of this kind.
-    pub fn on(kind: Kind, action: Action) -> Fault {
+    pub fn for_kind(kind: RouteKind, action: FaultAction) -> Fault {
         Fault { kind: Some(kind), ..Fault::on_any(action) }
     }
 
     /// A rule that does `action` to every request.
-    pub fn on_any(action: Action) -> Fault {
+    pub fn on_any(action: FaultAction) -> Fault {
         Fault {
             kind: None,
             action,
@@ -131,7 +131,7 @@ impl Fault {
 
     /// The rule with a time to wait before anything else happens.
     #[must_use]
-    pub fn delayed(self, delay: Duration) -> Fault {
+    pub fn with_delay(self, delay: Duration) -> Fault {
         Fault { delay, ..self }
     }
 
@@ -143,30 +143,30 @@ impl Fault {
 
     /// The rule, spent after it has struck this many times.
     #[must_use]
-    pub fn times(self, times: u64) -> Fault {
+    pub fn at_most(self, times: u64) -> Fault {
         Fault { times: Some(times), ..self }
     }
 
     /// The rule, striking with this probability; the same `seed` strikes the same
     /// requests.
     #[must_use]
-    pub fn chance(self, chance: f64, seed: u64) -> Fault {
+    pub fn with_chance(self, chance: f64, seed: u64) -> Fault {
         Fault { chance, seed, ..self }
     }
 }
 
 impl Reply {
     /// An error of this status, without `Retry-After`.
-    pub fn status(status: StatusCode) -> Reply {
+    pub fn with_status(status: StatusCode) -> Reply {
         Reply::Status { status, retry_after: None }
     }
 
     /// The answer that the client gets `now`; `None` for none.
-    pub(super) fn answer(self, now: DateTime<Utc>) -> Option<Response<Bytes>> {
+    pub(super) fn to_response(self, now: DateTime<Utc>) -> Option<Response<Bytes>> {
         match self {
             Reply::Status { status, retry_after } => {
-                let mut answer = answer::failure(status);
-                if let Some((value, date)) = retry_after.and_then(|asked| asked.at(now)) {
+                let mut answer = answer::failure_response(status);
+                if let Some((value, date)) = retry_after.and_then(|asked| asked.headers_at(now)) {
                     answer.headers_mut().insert(RETRY_AFTER, value);
                     answer.headers_mut().insert(DATE, date);
                 }
@@ -191,9 +191,9 @@ const PAGE: &str = "<!DOCTYPE html><html><head><title>Sign in</title></head>\
 
 /// The rules of a sandbox and how far each of them is.
 #[derive(Default)]
-pub(super) struct Faults(Vec<Rule>);
+pub(super) struct Faults(Vec<FaultRule>);
 
-struct Rule {
+struct FaultRule {
     fault: Fault,
     /// Requests of the rule's kind so far.
     met: u64,
@@ -206,13 +206,13 @@ struct Rule {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Strike {
     pub(super) delay: Duration,
-    pub(super) action: Action,
+    pub(super) action: FaultAction,
 }
 
 impl Faults {
-    pub(super) fn add(&mut self, fault: Fault) {
+    pub(super) fn add_rule(&mut self, fault: Fault) {
         let chance = fastrand::Rng::with_seed(fault.seed);
-        self.0.push(Rule { fault, met: 0, struck: 0, chance });
+        self.0.push(FaultRule { fault, met: 0, struck: 0, chance });
     }
 
     pub(super) fn clear(&mut self) {
@@ -220,18 +220,19 @@ impl Faults {
     }
 
     /// What happens to the next request, which is of this kind.
-    pub(super) fn meet(&mut self, kind: Option<Kind>) -> Strike {
-        let rule = self.0.iter_mut().find_map(|rule| rule.meet(kind).then_some(&rule.fault));
+    pub(super) fn strike_request(&mut self, kind: Option<RouteKind>) -> Strike {
+        let rule =
+            self.0.iter_mut().find_map(|rule| rule.counts_and_strikes(kind).then_some(&rule.fault));
         match rule {
             Some(fault) => Strike { delay: fault.delay, action: fault.action.clone() },
-            None => Strike { delay: Duration::ZERO, action: Action::Answer },
+            None => Strike { delay: Duration::ZERO, action: FaultAction::Answer },
         }
     }
 }
 
-impl Rule {
+impl FaultRule {
     /// Counts a request, and tells whether the rule strikes it.
-    fn meet(&mut self, kind: Option<Kind>) -> bool {
+    fn counts_and_strikes(&mut self, kind: Option<RouteKind>) -> bool {
         if self.fault.kind.is_some() && self.fault.kind != kind {
             return false;
         }
@@ -252,38 +253,41 @@ mod tests {
         text.parse().unwrap_or_else(|e| panic!("{text}: {e}"))
     }
 
-    fn struck(faults: &mut Faults, kind: Kind, requests: usize) -> Vec<bool> {
-        (0..requests).map(|_| faults.meet(Some(kind)).action != Action::Answer).collect()
+    fn struck(faults: &mut Faults, kind: RouteKind, requests: usize) -> Vec<bool> {
+        (0..requests)
+            .map(|_| faults.strike_request(Some(kind)).action != FaultAction::Answer)
+            .collect()
     }
 
     #[test]
     fn a_rule_strikes_its_kind_from_the_nth_request_as_often_as_it_says() {
         let mut faults = Faults::default();
-        faults.add(fault("get html nth=2 times=2"));
-        assert_eq!(struck(&mut faults, Kind::List, 3), [false; 3]);
-        assert_eq!(struck(&mut faults, Kind::Get, 5), [false, true, true, false, false]);
-        faults.add(fault("any empty"));
-        assert!(faults.meet(None).action != Action::Answer, "any is any path too");
+        faults.add_rule(fault("get html nth=2 times=2"));
+        assert_eq!(struck(&mut faults, RouteKind::List, 3), [false; 3]);
+        assert_eq!(struck(&mut faults, RouteKind::Get, 5), [false, true, true, false, false]);
+        faults.add_rule(fault("any empty"));
+        assert!(faults.strike_request(None).action != FaultAction::Answer, "any is any path too");
         faults.clear();
-        assert_eq!(struck(&mut faults, Kind::Get, 2), [false; 2]);
+        assert_eq!(struck(&mut faults, RouteKind::Get, 2), [false; 2]);
     }
 
     #[test]
     fn the_first_rule_that_strikes_hides_the_request_from_those_behind_it() {
         let mut faults = Faults::default();
-        faults.add(fault("list status=500 times=1"));
-        faults.add(fault("list html times=1"));
-        let actions: Vec<Action> = (0..3).map(|_| faults.meet(Some(Kind::List)).action).collect();
-        let failed = Action::Refuse(Reply::status(StatusCode::INTERNAL_SERVER_ERROR));
-        assert_eq!(actions, [failed, Action::Refuse(Reply::Html), Action::Answer]);
+        faults.add_rule(fault("list status=500 times=1"));
+        faults.add_rule(fault("list html times=1"));
+        let actions: Vec<FaultAction> =
+            (0..3).map(|_| faults.strike_request(Some(RouteKind::List)).action).collect();
+        let failed = FaultAction::Refuse(Reply::with_status(StatusCode::INTERNAL_SERVER_ERROR));
+        assert_eq!(actions, [failed, FaultAction::Refuse(Reply::Html), FaultAction::Answer]);
     }
 
     #[test]
     fn chance_strikes_about_as_often_as_it_says_and_the_same_requests_by_the_same_seed() {
         let strikes = |text: &str| {
             let mut faults = Faults::default();
-            faults.add(fault(text));
-            struck(&mut faults, Kind::List, 1000)
+            faults.add_rule(fault(text));
+            struck(&mut faults, RouteKind::List, 1000)
         };
         let first = strikes("list html chance=0.25 seed=1");
         assert_eq!(first, strikes("list html chance=0.25 seed=1"));

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use super::fault::{Action, Fault, Reply, RetryAfter};
-use super::lie::Lie;
-use super::routes::Kind;
+use super::false_answer::FalseAnswer;
+use super::fault::{Fault, FaultAction, Reply, RetryAfter};
+use super::routes::RouteKind;
 
 /// The text is no fault.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -34,29 +34,29 @@ impl FromStr for Fault {
 
     fn from_str(text: &str) -> Result<Fault, FaultError> {
         let mut words = text.split_whitespace();
-        let kind = kind(words.next().unwrap_or_default())?;
+        let kind = parse_kind(words.next().unwrap_or_default())?;
         let mut spelled = Spelled::default();
         for word in words {
-            spelled.add(word).ok_or_else(|| FaultError::Word(word.to_owned()))?;
+            spelled.add_word(word).ok_or_else(|| FaultError::Word(word.to_owned()))?;
         }
-        let action = spelled.action().ok_or(FaultError::Action)?;
+        let action = spelled.single_action().ok_or(FaultError::Action)?;
         let fault = match kind {
-            Some(kind) => Fault::on(kind, action),
+            Some(kind) => Fault::for_kind(kind, action),
             None => Fault::on_any(action),
         };
-        Ok(spelled.when(fault))
+        Ok(spelled.at_times(fault))
     }
 }
 
-fn kind(word: &str) -> Result<Option<Kind>, FaultError> {
+fn parse_kind(word: &str) -> Result<Option<RouteKind>, FaultError> {
     match word {
         "any" => Ok(None),
-        "list" => Ok(Some(Kind::List)),
-        "get" => Ok(Some(Kind::Get)),
-        "create" => Ok(Some(Kind::Create)),
-        "update" => Ok(Some(Kind::Update)),
-        "delete" => Ok(Some(Kind::Delete)),
-        "find" => Ok(Some(Kind::Find)),
+        "list" => Ok(Some(RouteKind::List)),
+        "get" => Ok(Some(RouteKind::Get)),
+        "create" => Ok(Some(RouteKind::Create)),
+        "update" => Ok(Some(RouteKind::Update)),
+        "delete" => Ok(Some(RouteKind::Delete)),
+        "find" => Ok(Some(RouteKind::Find)),
         _ => Err(FaultError::Kind(word.to_owned())),
     }
 }
@@ -64,7 +64,7 @@ fn kind(word: &str) -> Result<Option<Kind>, FaultError> {
 /// The words of a fault, before they are known to make sense together.
 #[derive(Default)]
 struct Spelled {
-    actions: Vec<Action>,
+    actions: Vec<FaultAction>,
     retry_after: Option<RetryAfter>,
     after: bool,
     delay: Option<Duration>,
@@ -76,7 +76,7 @@ struct Spelled {
 
 impl Spelled {
     /// Takes one word in; `None` if it is none.
-    fn add(&mut self, word: &str) -> Option<()> {
+    fn add_word(&mut self, word: &str) -> Option<()> {
         match word.split_once('=') {
             None => self.add_flag(word),
             Some((name, value)) => self.add_value(name, value),
@@ -86,11 +86,11 @@ impl Spelled {
     fn add_flag(&mut self, word: &str) -> Option<()> {
         match word {
             "after" => self.after = true,
-            "html" => self.actions.push(Action::Refuse(Reply::Html)),
-            "empty" => self.actions.push(Action::Refuse(Reply::Empty)),
-            "drop-before" => self.actions.push(Action::Refuse(Reply::Drop)),
-            "drop-after" => self.actions.push(Action::Mask(Reply::Drop)),
-            "truncate" => self.actions.push(Action::Truncate),
+            "html" => self.actions.push(FaultAction::Refuse(Reply::Html)),
+            "empty" => self.actions.push(FaultAction::Refuse(Reply::Empty)),
+            "drop-before" => self.actions.push(FaultAction::Refuse(Reply::Drop)),
+            "drop-after" => self.actions.push(FaultAction::Mask(Reply::Drop)),
+            "truncate" => self.actions.push(FaultAction::Truncate),
             _ => return None,
         }
         Some(())
@@ -100,16 +100,16 @@ impl Spelled {
         match name {
             "status" => {
                 let status = StatusCode::from_str(value).ok().filter(|s| s.as_u16() >= 200)?;
-                self.actions.push(Action::Refuse(Reply::status(status)));
+                self.actions.push(FaultAction::Refuse(Reply::with_status(status)));
             }
             "redirect" => {
                 let (status, to) = value.split_once(':')?;
                 let status =
                     StatusCode::from_str(status).ok().filter(StatusCode::is_redirection)?;
                 let to = to.parse().ok()?;
-                self.actions.push(Action::Refuse(Reply::Redirect { status, to }));
+                self.actions.push(FaultAction::Refuse(Reply::Redirect { status, to }));
             }
-            "lie" => self.actions.push(Action::Lie(Lie::named(value)?)),
+            "lie" => self.actions.push(FaultAction::Lie(FalseAnswer::from_name(value)?)),
             "retry-after" => self.retry_after = Some(RetryAfter::Text(value.parse().ok()?)),
             "retry-at" => {
                 let ahead = humantime::parse_duration(value).ok()?;
@@ -128,28 +128,28 @@ impl Spelled {
     }
 
     /// `fault`, at the times that the words say.
-    fn when(self, fault: Fault) -> Fault {
+    fn at_times(self, fault: Fault) -> Fault {
         let fault = fault
-            .delayed(self.delay.unwrap_or_default())
+            .with_delay(self.delay.unwrap_or_default())
             .from_nth(self.nth.unwrap_or(1))
-            .chance(self.chance.unwrap_or(1.0), self.seed.unwrap_or_default());
+            .with_chance(self.chance.unwrap_or(1.0), self.seed.unwrap_or_default());
         match self.times.or(self.nth.map(|_| 1)) {
-            Some(times) => fault.times(times),
+            Some(times) => fault.at_most(times),
             None => fault,
         }
     }
 
     /// The one thing that the words ask for; `None` if they ask for none or several.
-    fn action(&self) -> Option<Action> {
+    fn single_action(&self) -> Option<FaultAction> {
         let (after, retry_after) = (self.after, self.retry_after.clone());
         match (self.actions.as_slice(), after, retry_after) {
-            ([], false, None) => self.delay.map(|_| Action::Answer),
-            ([Action::Refuse(Reply::Status { status, .. })], after, retry_after) => {
+            ([], false, None) => self.delay.map(|_| FaultAction::Answer),
+            ([FaultAction::Refuse(Reply::Status { status, .. })], after, retry_after) => {
                 let reply = Reply::Status { status: *status, retry_after };
-                Some(if after { Action::Mask(reply) } else { Action::Refuse(reply) })
+                Some(if after { FaultAction::Mask(reply) } else { FaultAction::Refuse(reply) })
             }
-            ([Action::Refuse(reply)], true, None) if *reply != Reply::Drop => {
-                Some(Action::Mask(reply.clone()))
+            ([FaultAction::Refuse(reply)], true, None) if *reply != Reply::Drop => {
+                Some(FaultAction::Mask(reply.clone()))
             }
             ([action], false, None) => Some(action.clone()),
             _ => None,
@@ -178,36 +178,50 @@ mod tests {
         let table = [
             (
                 "create status=503 times=1",
-                Fault::on(Kind::Create, Action::Refuse(Reply::status(UNAVAILABLE))).times(1),
+                Fault::for_kind(
+                    RouteKind::Create,
+                    FaultAction::Refuse(Reply::with_status(UNAVAILABLE)),
+                )
+                .at_most(1),
             ),
-            ("any status=429 retry-after=5", Fault::on_any(Action::Refuse(retry))),
+            ("any status=429 retry-after=5", Fault::on_any(FaultAction::Refuse(retry))),
             (
                 "update status=503 after",
-                Fault::on(Kind::Update, Action::Mask(Reply::status(UNAVAILABLE))),
+                Fault::for_kind(
+                    RouteKind::Update,
+                    FaultAction::Mask(Reply::with_status(UNAVAILABLE)),
+                ),
             ),
             (
                 "list delay=2s",
-                Fault::on(Kind::List, Action::Answer).delayed(Duration::from_secs(2)),
+                Fault::for_kind(RouteKind::List, FaultAction::Answer)
+                    .with_delay(Duration::from_secs(2)),
             ),
             (
                 "create drop-after nth=3",
-                Fault::on(Kind::Create, Action::Mask(Reply::Drop)).from_nth(3).times(1),
+                Fault::for_kind(RouteKind::Create, FaultAction::Mask(Reply::Drop))
+                    .from_nth(3)
+                    .at_most(1),
             ),
             (
                 "delete drop-before nth=2 times=5",
-                Fault::on(Kind::Delete, Action::Refuse(Reply::Drop)).from_nth(2).times(5),
+                Fault::for_kind(RouteKind::Delete, FaultAction::Refuse(Reply::Drop))
+                    .from_nth(2)
+                    .at_most(5),
             ),
-            ("get html", Fault::on(Kind::Get, Action::Refuse(Reply::Html))),
-            ("find empty after", Fault::on(Kind::Find, Action::Mask(Reply::Empty))),
+            ("get html", Fault::for_kind(RouteKind::Get, FaultAction::Refuse(Reply::Html))),
+            ("find empty after", Fault::for_kind(RouteKind::Find, FaultAction::Mask(Reply::Empty))),
             (
                 "list lie=short nth=2",
-                Fault::on(Kind::List, Action::Lie(Lie::Short)).from_nth(2).times(1),
+                Fault::for_kind(RouteKind::List, FaultAction::Lie(FalseAnswer::Short))
+                    .from_nth(2)
+                    .at_most(1),
             ),
             (
                 "create redirect=307:http://elsewhere.example/x after",
-                Fault::on(
-                    Kind::Create,
-                    Action::Mask(Reply::Redirect {
+                Fault::for_kind(
+                    RouteKind::Create,
+                    FaultAction::Mask(Reply::Redirect {
                         status: StatusCode::TEMPORARY_REDIRECT,
                         to: HeaderValue::from_static("http://elsewhere.example/x"),
                     }),
@@ -215,7 +229,7 @@ mod tests {
             ),
             (
                 "find truncate chance=0.25 seed=7",
-                Fault::on(Kind::Find, Action::Truncate).chance(0.25, 7),
+                Fault::for_kind(RouteKind::Find, FaultAction::Truncate).with_chance(0.25, 7),
             ),
         ];
         for (text, expected) in table {

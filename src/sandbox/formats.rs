@@ -31,7 +31,7 @@ pub(super) fn email_key(text: &str) -> String {
 /// What counts is the number of digits. Google's library also knows which ranges
 /// are in use, and by it the documents' own example, `(555) 123-4567`, would not
 /// be a number.
-pub(super) fn e164(text: &str) -> Option<String> {
+pub(super) fn to_e164(text: &str) -> Option<String> {
     let number = PhoneNumber::parse(text, Some(Region::US)).ok()?;
     let whole = matches!(number.is_possible_with_reason(), Ok(NumberLengthType::IsPossible));
     whole.then(|| number.format_as(PhoneNumberFormat::E164).into_owned())
@@ -57,12 +57,12 @@ mod tests {
     #[test]
     fn the_documents_spellings_of_one_number_become_one() {
         for text in ["(555) 123-4567", "555-123-4567", "+15551234567", " 15551234567"] {
-            assert_eq!(e164(text).as_deref(), Some("+15551234567"), "{text}");
+            assert_eq!(to_e164(text).as_deref(), Some("+15551234567"), "{text}");
         }
-        assert_eq!(e164("+44 20 7946 0018").as_deref(), Some("+442079460018"));
-        assert_eq!(e164("415 555 2671 ext. 5").as_deref(), Some("+14155552671"));
+        assert_eq!(to_e164("+44 20 7946 0018").as_deref(), Some("+442079460018"));
+        assert_eq!(to_e164("415 555 2671 ext. 5").as_deref(), Some("+14155552671"));
         for text in ["", "n/a", "911", "555-1234", "1.41556E+10", "+1234"] {
-            assert_eq!(e164(text), None, "{text}");
+            assert_eq!(to_e164(text), None, "{text}");
         }
     }
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::answer::Problem;
+use super::answer::RequestProblem;
 use super::contact::{IDENTITY, WRITABLE};
 use super::formats;
 use super::quirks::PhoneForm;
@@ -24,22 +24,22 @@ pub(super) struct Input {
 
 impl Input {
     /// Reads `body`, which must be a JSON object with the member `contact`.
-    pub(super) fn read(body: &[u8], phone: PhoneForm) -> Result<Input, Problem> {
-        let body: Value = serde_json::from_slice(body).map_err(|_| Problem::NotJson)?;
+    pub(super) fn read_body(body: &[u8], phone: PhoneForm) -> Result<Input, RequestProblem> {
+        let body: Value = serde_json::from_slice(body).map_err(|_| RequestProblem::NotJson)?;
         let Some(Value::Object(contact)) = body.get("contact") else {
-            return Err(Problem::invalid("The contact parameter is required"));
+            return Err(RequestProblem::invalid_because("The contact parameter is required"));
         };
         let mut errors = Vec::new();
         let input = Input {
-            texts: texts(contact, &mut errors),
+            texts: member_texts(contact, &mut errors),
             user_email: body
                 .get("user_email")
-                .and_then(|value| text("user_email", value, &mut errors)),
+                .and_then(|value| member_text("user_email", value, &mut errors)),
         };
         if errors.is_empty() {
             errors = input.errors(phone);
         }
-        if errors.is_empty() { Ok(input) } else { Err(Problem::Invalid(errors)) }
+        if errors.is_empty() { Ok(input) } else { Err(RequestProblem::Invalid(errors)) }
     }
 
     fn errors(&self, phone: PhoneForm) -> Vec<String> {
@@ -52,7 +52,7 @@ impl Input {
             errors.push("Email is invalid".to_owned());
         }
         let checked = phone != PhoneForm::Any;
-        if checked && given("phone_number").is_some_and(|text| formats::e164(text).is_none()) {
+        if checked && given("phone_number").is_some_and(|text| formats::to_e164(text).is_none()) {
             errors.push("Phone number is invalid".to_owned());
         }
         errors
@@ -63,16 +63,16 @@ impl Input {
 const NO_IDENTITY: &str =
     "At least one of the name, email, or phone number fields must be filled out for the contact";
 
-fn texts(
+fn member_texts(
     contact: &Map<String, Value>,
     errors: &mut Vec<String>,
 ) -> BTreeMap<&'static str, Option<String>> {
     let given = WRITABLE.into_iter().filter_map(|name| Some((name, contact.get(name)?)));
-    given.map(|(name, value)| (name, text(name, value, errors))).collect()
+    given.map(|(name, value)| (name, member_text(name, value, errors))).collect()
 }
 
 /// The text of one member; `None` for a blank, which `null` is too.
-fn text(name: &str, value: &Value, errors: &mut Vec<String>) -> Option<String> {
+fn member_text(name: &str, value: &Value, errors: &mut Vec<String>) -> Option<String> {
     match value {
         Value::String(text) => (!text.trim().is_empty()).then(|| text.clone()),
         Value::Null => None,
@@ -87,13 +87,13 @@ fn text(name: &str, value: &Value, errors: &mut Vec<String>) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn read(body: &str) -> Result<Input, Problem> {
-        Input::read(body.as_bytes(), PhoneForm::E164)
+    fn read(body: &str) -> Result<Input, RequestProblem> {
+        Input::read_body(body.as_bytes(), PhoneForm::E164)
     }
 
     fn errors(body: &str) -> Vec<String> {
         match read(body) {
-            Err(Problem::Invalid(errors)) => errors,
+            Err(RequestProblem::Invalid(errors)) => errors,
             other => panic!("expected a refusal, got {other:?}"),
         }
     }
@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn what_the_documents_refuse_is_refused() {
-        assert_eq!(read("{").unwrap_err(), Problem::NotJson);
+        assert_eq!(read("{").unwrap_err(), RequestProblem::NotJson);
         for body in ["{}", "[]", r#"{"first_name": "Ada"}"#, r#"{"contact": "Ada"}"#] {
             assert_eq!(errors(body), ["The contact parameter is required"], "{body}");
         }
@@ -147,7 +147,7 @@ mod tests {
     #[test]
     fn the_quirk_phone_any_takes_every_phone_number() {
         let body = br#"{"contact": {"phone_number": "ask Bob"}}"#;
-        let input = Input::read(body, PhoneForm::Any).unwrap();
+        let input = Input::read_body(body, PhoneForm::Any).unwrap();
         assert_eq!(input.texts["phone_number"].as_deref(), Some("ask Bob"));
     }
 }

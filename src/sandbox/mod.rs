@@ -7,22 +7,21 @@
 //!
 //! Owns the behaviour that the API's documents state, the switches for what they
 //! leave open ([`Quirks`]) and failing on purpose ([`Fault`]). It can be called in
-//! process ([`Sandbox::call`]) or over a socket ([`Sandbox::serve`]), and be looked
+//! process ([`Sandbox::handle_request`]) or over a socket ([`Sandbox::serve`]), and be looked
 //! into and changed from outside ([`Sandbox::contacts`], [`Sandbox::edit`]) as
 //! another writer would. Leaves files, configuration and the command line to
 //! others. It has no clock of its own: see [`Now`].
 
 mod answer;
 mod contact;
+mod contacts;
+mod false_answer;
 mod fault;
 mod fault_text;
 mod formats;
 mod input;
-mod lie;
-mod people;
+mod observer;
 mod phones;
-#[cfg(test)]
-mod probe;
 mod quirk_text;
 mod quirks;
 mod request_log;
@@ -30,7 +29,8 @@ mod routes;
 mod saved;
 mod serve;
 mod store;
-mod witness;
+#[cfg(test)]
+mod testing;
 mod words;
 
 use std::fmt;
@@ -41,23 +41,23 @@ use chrono::{DateTime, TimeDelta};
 use http::header::HeaderValue;
 use http::{Request, Response};
 
-pub use contact::{Contact, Owner, Role, User, WRITABLE};
-pub use fault::{Action, Fault, Reply, RetryAfter};
+pub use contact::{Contact, ContactOwner, Role, User, WRITABLE};
+pub use false_answer::FalseAnswer;
+pub use fault::{Fault, FaultAction, Reply, RetryAfter};
 pub use fault_text::FaultError;
-pub use lie::Lie;
+pub use observer::{ObservedMoment, RequestObserver};
 pub use quirk_text::QuirkError;
 pub use quirks::{
-    Blanks, Duplicates, ErrorForm, FindJoins, FindPhones, FindPicks, FindShape, Order, PastEnd,
-    PhoneForm, Quirk, Quirks, UpdateAnswer, UpdatedAt, Updates,
+    Blanks, Duplicates, ErrorForm, FindJoins, FindPhones, FindPicks, FindShape, ListingOrder,
+    PastEnd, PhoneForm, Quirk, Quirks, UpdateAnswer, UpdatedAt, Updates,
 };
 pub use request_log::LoggedRequest;
-pub use routes::Kind;
+pub use routes::RouteKind;
 pub use saved::Saved;
 pub use serve::Running;
 pub use store::Now;
-pub use witness::{Moment, Witness};
 
-use answer::Problem;
+use answer::RequestProblem;
 use fault::{Faults, Strike};
 use request_log::RequestLog;
 use store::Store;
@@ -105,21 +105,21 @@ impl Default for Options {
 /// A sandbox. Clones are handles to the same one.
 #[derive(Clone)]
 pub struct Sandbox {
-    world: Arc<Mutex<World>>,
+    world: Arc<Mutex<SandboxWorld>>,
 }
 
-struct World {
+struct SandboxWorld {
     token: String,
     store: Store,
     faults: Faults,
     log: RequestLog,
-    witness: Option<Witness>,
+    witness: Option<RequestObserver>,
 }
 
-impl World {
+impl SandboxWorld {
     /// Logs an answer and gives it the id of its request.
-    fn close(&mut self, number: u64, mut answer: Response<Bytes>) -> Response<Bytes> {
-        self.log.close(number, answer.status());
+    fn log_answer(&mut self, number: u64, mut answer: Response<Bytes>) -> Response<Bytes> {
+        self.log.log_answer(number, answer.status());
         if let Ok(id) = HeaderValue::from_str(&format!("sandbox-{number}")) {
             answer.headers_mut().insert("x-request-id", id);
         }
@@ -127,10 +127,10 @@ impl World {
     }
 }
 
-/// What a sandbox held at some time: see [`Sandbox::remember`].
-pub struct Memory(Store);
+/// What a sandbox held at some time: see [`Sandbox::take_snapshot`].
+pub struct SandboxSnapshot(Store);
 
-impl fmt::Debug for Memory {
+impl fmt::Debug for SandboxSnapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Memory").finish_non_exhaustive()
     }
@@ -166,10 +166,10 @@ impl Sandbox {
     /// Opens a sandbox.
     pub fn new(options: Options) -> Sandbox {
         let mut store = Store::new(options.quirks, options.users, options.now);
-        store.settle(&people::invent(options.contacts, options.seed));
+        store.add_settled(&contacts::invent_contacts(options.contacts, options.seed));
         let mut faults = Faults::default();
-        options.faults.into_iter().for_each(|fault| faults.add(fault));
-        let world = World {
+        options.faults.into_iter().for_each(|fault| faults.add_rule(fault));
+        let world = SandboxWorld {
             token: options.token,
             store,
             faults,
@@ -184,80 +184,85 @@ impl Sandbox {
     ///
     /// # Errors
     /// [`Dropped`] when a fault says that there is no answer.
-    pub async fn call(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Dropped> {
-        let (number, strike) = self.receive(&request);
-        self.testify(Moment::Arrived, number);
+    pub async fn handle_request(
+        &self,
+        request: Request<Bytes>,
+    ) -> Result<Response<Bytes>, Dropped> {
+        let (number, strike) = self.log_request(&request);
+        self.notify_observer(ObservedMoment::Arrived, number);
         if strike.delay.is_zero() {
-            return self.answer(number, &request, strike.action);
+            return self.carry_out(number, &request, strike.action);
         }
         // On its own task, so that the effect comes even if nobody waits for it.
         let sandbox = self.clone();
         let late = tokio::spawn(async move {
             #[expect(clippy::disallowed_methods, reason = "a delay is what was asked for")]
             tokio::time::sleep(strike.delay).await;
-            sandbox.answer(number, &request, strike.action)
+            sandbox.carry_out(number, &request, strike.action)
         });
         late.await.unwrap_or(Err(Dropped::Before))
     }
 
     /// Logs a request and finds out what shall happen to it.
-    fn receive(&self, request: &Request<Bytes>) -> (u64, Strike) {
-        let kind = Kind::of(request.method(), request.uri().path());
-        let mut world = self.world();
-        (world.log.open(request, kind), world.faults.meet(kind))
+    fn log_request(&self, request: &Request<Bytes>) -> (u64, Strike) {
+        let kind = RouteKind::kind_of_request(request.method(), request.uri().path());
+        let mut world = self.lock_world();
+        (world.log.log_request(request, kind), world.faults.strike_request(kind))
     }
 
-    fn answer(
+    fn carry_out(
         &self,
         number: u64,
         request: &Request<Bytes>,
-        action: Action,
+        action: FaultAction,
     ) -> Result<Response<Bytes>, Dropped> {
         let carry_out = |request: &Request<Bytes>| {
-            let mut world = self.world();
-            let World { token, store, .. } = &mut *world;
-            let truth = routes::respond(store, token, request);
+            let mut world = self.lock_world();
+            let SandboxWorld { token, store, .. } = &mut *world;
+            let truth = routes::respond_to(store, token, request);
             drop(world);
-            self.testify(Moment::CarriedOut, number);
+            self.notify_observer(ObservedMoment::CarriedOut, number);
             truth
         };
-        let now = self.world().store.now();
+        let now = self.lock_world().store.now();
         let answer = match action {
-            Action::Answer => carry_out(request),
-            Action::Refuse(reply) => reply.answer(now).ok_or(Dropped::Before)?,
-            Action::Mask(reply) => {
+            FaultAction::Answer => carry_out(request),
+            FaultAction::Refuse(reply) => reply.to_response(now).ok_or(Dropped::Before)?,
+            FaultAction::Mask(reply) => {
                 carry_out(request);
-                reply.answer(now).ok_or(Dropped::After)?
+                reply.to_response(now).ok_or(Dropped::After)?
             }
-            Action::Truncate => carry_out(request).map(|body| body.slice(..body.len() / 2)),
-            Action::Lie(lie) => lie.tell(request, carry_out(&lie.instead(request))),
+            FaultAction::Truncate => carry_out(request).map(|body| body.slice(..body.len() / 2)),
+            FaultAction::Lie(lie) => {
+                lie.alter_answer(request, carry_out(&lie.altered_request(request)))
+            }
         };
-        let mut world = self.world();
+        let mut world = self.lock_world();
         let answer = answer::told_as(world.store.quirks().errors, answer);
-        Ok(world.close(number, answer))
+        Ok(world.log_answer(number, answer))
     }
 
     /// Answers a request whose body was too large to be read.
     fn refuse_unread(&self, request: &Request<Bytes>) -> Response<Bytes> {
-        let kind = Kind::of(request.method(), request.uri().path());
-        let mut world = self.world();
-        let number = world.log.open(request, kind);
-        world.close(number, Problem::TooLarge.answer())
+        let kind = RouteKind::kind_of_request(request.method(), request.uri().path());
+        let mut world = self.lock_world();
+        let number = world.log.log_request(request, kind);
+        world.log_answer(number, RequestProblem::TooLarge.to_response())
     }
 
     /// Every contact, by id, as the API would show it.
     pub fn contacts(&self) -> Vec<Contact> {
-        self.world().store.all().cloned().collect()
+        self.lock_world().store.all().cloned().collect()
     }
 
     /// Shows every contact to `look`, by id, without a copy of them.
     pub fn look_at_contacts(&self, look: impl FnMut(&Contact)) {
-        self.world().store.all().for_each(look);
+        self.lock_world().store.all().for_each(look);
     }
 
     /// The contact of this id, if there is one.
     pub fn contact(&self, id: u64) -> Option<Contact> {
-        self.world().store.get(id).ok().cloned()
+        self.lock_world().store.get(id).ok().cloned()
     }
 
     /// Adds a contact with these members and returns its id. Here and in
@@ -270,13 +275,13 @@ impl Sandbox {
         &self,
         members: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<u64, ControlError> {
-        let store = &mut self.world().store;
-        let mut draft = store.draft();
+        let store = &mut self.lock_world().store;
+        let mut draft = store.new_contact();
         for (name, text) in members {
             set_member(store, &mut draft, name, text)?;
         }
         let id = draft.id;
-        store.adopt(draft);
+        store.add_as_is(draft);
         Ok(id)
     }
 
@@ -287,11 +292,11 @@ impl Sandbox {
     /// # Errors
     /// [`ControlError::NoContact`] when there is none of this id.
     pub fn edit(&self, id: u64, change: impl FnOnce(&mut Contact)) -> Result<(), ControlError> {
-        let store = &mut self.world().store;
+        let store = &mut self.lock_world().store;
         let mut contact = store.get(id).map_err(|_| ControlError::NoContact(id))?.clone();
         change(&mut contact);
         contact.id = id;
-        store.rewrite(contact);
+        store.replace_contact(contact);
         Ok(())
     }
 
@@ -300,10 +305,10 @@ impl Sandbox {
     /// # Errors
     /// [`ControlError`] when there is no such contact, member or user.
     pub fn set(&self, id: u64, name: &str, text: &str) -> Result<(), ControlError> {
-        let store = &mut self.world().store;
+        let store = &mut self.lock_world().store;
         let mut contact = store.get(id).map_err(|_| ControlError::NoContact(id))?.clone();
         set_member(store, &mut contact, name, text)?;
-        store.rewrite(contact);
+        store.replace_contact(contact);
         Ok(())
     }
 
@@ -312,50 +317,50 @@ impl Sandbox {
     /// # Errors
     /// [`ControlError::NoContact`] when there is none of this id.
     pub fn remove(&self, id: u64) -> Result<Contact, ControlError> {
-        self.world().store.delete(id).map_err(|_| ControlError::NoContact(id))
+        self.lock_world().store.delete(id).map_err(|_| ControlError::NoContact(id))
     }
 
     /// The requests so far, in the order of their arrival: the last 100,000 of them.
     pub fn requests(&self) -> Vec<LoggedRequest> {
-        self.world().log.all()
+        self.lock_world().log.all()
     }
 
     /// Begins the list of requests anew.
     pub fn forget_requests(&self) {
-        self.world().log.forget();
+        self.lock_world().log.forget_all();
     }
 
     /// Adds a fault behind those that there are.
     pub fn add_fault(&self, fault: Fault) {
-        self.world().faults.add(fault);
+        self.lock_world().faults.add_rule(fault);
     }
 
     /// Takes every fault away.
     pub fn clear_faults(&self) {
-        self.world().faults.clear();
+        self.lock_world().faults.clear();
     }
 
     /// Everything that is in Linq now, to be put back later.
-    pub fn remember(&self) -> Memory {
-        Memory(self.world().store.clone())
+    pub fn take_snapshot(&self) -> SandboxSnapshot {
+        SandboxSnapshot(self.lock_world().store.clone())
     }
 
     /// Puts back what was remembered. Requests, faults and the witness stay.
-    pub fn restore(&self, memory: &Memory) {
-        self.world().store = memory.0.clone();
+    pub fn restore_snapshot(&self, memory: &SandboxSnapshot) {
+        self.lock_world().store = memory.0.clone();
     }
 
     /// Takes another token from now on, and the one before no longer.
     pub fn set_token(&self, token: &str) {
-        token.clone_into(&mut self.world().token);
+        token.clone_into(&mut self.lock_world().token);
     }
 
     /// Replaces the quirks. Contacts keep the values that they have.
     pub fn set_quirks(&self, quirks: Quirks) {
-        self.world().store.set_quirks(quirks);
+        self.lock_world().store.set_quirks(quirks);
     }
 
-    fn world(&self) -> MutexGuard<'_, World> {
+    fn lock_world(&self) -> MutexGuard<'_, SandboxWorld> {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -373,7 +378,7 @@ fn set_member(
     text: &str,
 ) -> Result<(), ControlError> {
     if name == "user_email" {
-        contact.contact_owner = Some(store.user(text).map_err(|_| ControlError::NoUser)?);
+        contact.contact_owner = Some(store.find_user(text).map_err(|_| ControlError::NoUser)?);
         return Ok(());
     }
     let member = contact.text_mut(name).ok_or_else(|| ControlError::NoMember(name.to_owned()))?;

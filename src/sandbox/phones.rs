@@ -2,7 +2,7 @@
 //!
 //! Owns ranges that are set aside for drama and fiction (NANP 555-01XX, Ofcom,
 //! Bundesnetzagentur, Arcep; Japan has none, so a made-up exchange stands in),
-//! spelled as people of the country do. Leaves who gets one to [`super::people`].
+//! spelled as people of the country do. Leaves who gets one to [`super::contacts`].
 
 /// A country that numbers are invented for.
 #[derive(Clone, Copy)]
@@ -110,7 +110,7 @@ mod tests {
                 let text = phones.next(country);
                 let number = PhoneNumber::parse(&text, Some(Region::US)).unwrap();
                 assert!(number.is_valid(), "{text}");
-                assert!(seen.insert(formats::e164(&text).unwrap()), "{text}");
+                assert!(seen.insert(formats::to_e164(&text).unwrap()), "{text}");
             }
         }
     }

@@ -7,8 +7,8 @@ use std::str::FromStr;
 
 use super::contact::WRITABLE;
 use super::quirks::{
-    Blanks, Duplicates, ErrorForm, FindJoins, FindPhones, FindPicks, FindShape, Order, PastEnd,
-    PhoneForm, Quirk, UpdateAnswer, UpdatedAt, Updates,
+    Blanks, Duplicates, ErrorForm, FindJoins, FindPhones, FindPicks, FindShape, ListingOrder,
+    PastEnd, PhoneForm, Quirk, UpdateAnswer, UpdatedAt, Updates,
 };
 
 /// The text does not name a quirk.
@@ -42,46 +42,55 @@ impl FromStr for Quirk {
             None => (text, None),
         };
         let (quirk, expected) = match name {
-            "owner-reset" => (flag(Quirk::OwnerReset, value), "no value"),
-            "title-case" => (flag(Quirk::TitleCase, value), "no value"),
-            "trim" => (flag(Quirk::Trim, value), "no value"),
-            "lower-email" => (flag(Quirk::LowerEmail, value), "no value"),
-            "drop-emoji" => (flag(Quirk::DropEmoji, value), "no value"),
-            "refuse-clearing" => (flag(Quirk::RefuseClearing, value), "no value"),
-            "unknown-users" => (flag(Quirk::UnknownUsers, value), "no value"),
-            "ignore-clearing" => (flag(Quirk::IgnoreClearing, value), "no value"),
-            "truncate" => (number(value).map(Quirk::Truncate), "a number of characters"),
-            "late-visibility" => (number(value).map(Quirk::LateVisibility), "a number of requests"),
-            "late-deletion" => (number(value).map(Quirk::LateDeletion), "a number of lists"),
-            "phone" => (choice(value, &PHONE_FORMS).map(Quirk::Phone), "e164, raw or any"),
-            "updates" => (choice(value, &UPDATES).map(Quirk::Updates), "taken or ignored"),
-            "update-answer" => {
-                (choice(value, &UPDATE_ANSWERS).map(Quirk::UpdateAnswer), "whole or partial")
+            "owner-reset" => (parse_flag(Quirk::OwnerReset, value), "no value"),
+            "title-case" => (parse_flag(Quirk::TitleCase, value), "no value"),
+            "trim" => (parse_flag(Quirk::Trim, value), "no value"),
+            "lower-email" => (parse_flag(Quirk::LowerEmail, value), "no value"),
+            "drop-emoji" => (parse_flag(Quirk::DropEmoji, value), "no value"),
+            "refuse-clearing" => (parse_flag(Quirk::RefuseClearing, value), "no value"),
+            "unknown-users" => (parse_flag(Quirk::UnknownUsers, value), "no value"),
+            "ignore-clearing" => (parse_flag(Quirk::IgnoreClearing, value), "no value"),
+            "truncate" => (parse_number(value).map(Quirk::Truncate), "a number of characters"),
+            "late-visibility" => {
+                (parse_number(value).map(Quirk::LateVisibility), "a number of requests")
             }
-            "blanks" => (choice(value, &BLANKS).map(Quirk::Blanks), "null, empty or absent"),
-            "updated-at" => (choice(value, &UPDATED_ATS).map(Quirk::UpdatedAt), "moves or stays"),
-            "reverts" => (member(value).map(Quirk::Reverts), "a member such as title"),
-            "list-lacks" => (member(value).map(Quirk::ListLacks), "a member such as email"),
+            "late-deletion" => (parse_number(value).map(Quirk::LateDeletion), "a number of lists"),
+            "phone" => (parse_choice(value, &PHONE_FORMS).map(Quirk::Phone), "e164, raw or any"),
+            "updates" => (parse_choice(value, &UPDATES).map(Quirk::Updates), "taken or ignored"),
+            "update-answer" => {
+                (parse_choice(value, &UPDATE_ANSWERS).map(Quirk::UpdateAnswer), "whole or partial")
+            }
+            "blanks" => (parse_choice(value, &BLANKS).map(Quirk::Blanks), "null, empty or absent"),
+            "updated-at" => {
+                (parse_choice(value, &UPDATED_ATS).map(Quirk::UpdatedAt), "moves or stays")
+            }
+            "reverts" => (parse_member(value).map(Quirk::Reverts), "a member such as title"),
+            "list-lacks" => (parse_member(value).map(Quirk::ListLacks), "a member such as email"),
             "order" => {
-                (choice(value, &ORDERS).map(Quirk::Order), "id, created-desc or updated-desc")
+                (parse_choice(value, &ORDERS).map(Quirk::Order), "id, created-desc or updated-desc")
             }
             "per-page" => {
-                (number(value).filter(|n| *n > 0).map(Quirk::PerPage), "a number of contacts")
+                (parse_number(value).filter(|n| *n > 0).map(Quirk::PerPage), "a number of contacts")
             }
-            "past-end" => (choice(value, &PAST_ENDS).map(Quirk::PastEnd), "empty, missing or last"),
+            "past-end" => {
+                (parse_choice(value, &PAST_ENDS).map(Quirk::PastEnd), "empty, missing or last")
+            }
             "find-shape" => {
-                (choice(value, &FIND_SHAPES).map(Quirk::FindShape), "bare, contact or data")
+                (parse_choice(value, &FIND_SHAPES).map(Quirk::FindShape), "bare, contact or data")
             }
             "find-phones" => {
-                (choice(value, &FIND_PHONES).map(Quirk::FindPhones), "normalised or kept")
+                (parse_choice(value, &FIND_PHONES).map(Quirk::FindPhones), "normalised or kept")
             }
-            "find-joins" => (choice(value, &FIND_JOINS).map(Quirk::FindJoins), "any or all"),
-            "find-picks" => (choice(value, &FIND_PICKS).map(Quirk::FindPicks), "first or last"),
-            "errors" => {
-                (choice(value, &ERRORS).map(Quirk::Errors), "documented, list, typed, html or none")
+            "find-joins" => (parse_choice(value, &FIND_JOINS).map(Quirk::FindJoins), "any or all"),
+            "find-picks" => {
+                (parse_choice(value, &FIND_PICKS).map(Quirk::FindPicks), "first or last")
             }
+            "errors" => (
+                parse_choice(value, &ERRORS).map(Quirk::Errors),
+                "documented, list, typed, html or none",
+            ),
             "duplicates" => {
-                (choice(value, &DUPLICATES).map(Quirk::Duplicates), "allow, refuse or merge")
+                (parse_choice(value, &DUPLICATES).map(Quirk::Duplicates), "allow, refuse or merge")
             }
             _ => return Err(QuirkError::Unknown(name.to_owned())),
         };
@@ -96,8 +105,11 @@ const UPDATE_ANSWERS: [(&str, UpdateAnswer); 2] =
     [("whole", UpdateAnswer::Whole), ("partial", UpdateAnswer::Partial)];
 const BLANKS: [(&str, Blanks); 3] =
     [("null", Blanks::Null), ("empty", Blanks::Empty), ("absent", Blanks::Absent)];
-const ORDERS: [(&str, Order); 3] =
-    [("id", Order::Id), ("created-desc", Order::CreatedDesc), ("updated-desc", Order::UpdatedDesc)];
+const ORDERS: [(&str, ListingOrder); 3] = [
+    ("id", ListingOrder::Id),
+    ("created-desc", ListingOrder::CreatedDesc),
+    ("updated-desc", ListingOrder::UpdatedDesc),
+];
 const PAST_ENDS: [(&str, PastEnd); 3] =
     [("empty", PastEnd::Empty), ("missing", PastEnd::Missing), ("last", PastEnd::Last)];
 const FIND_SHAPES: [(&str, FindShape); 3] =
@@ -118,19 +130,19 @@ const ERRORS: [(&str, ErrorForm); 5] = [
 const DUPLICATES: [(&str, Duplicates); 3] =
     [("allow", Duplicates::Allow), ("refuse", Duplicates::Refuse), ("merge", Duplicates::Merge)];
 
-fn flag(quirk: Quirk, value: Option<&str>) -> Option<Quirk> {
+fn parse_flag(quirk: Quirk, value: Option<&str>) -> Option<Quirk> {
     value.is_none().then_some(quirk)
 }
 
-fn member(value: Option<&str>) -> Option<&'static str> {
+fn parse_member(value: Option<&str>) -> Option<&'static str> {
     WRITABLE.into_iter().find(|name| Some(*name) == value)
 }
 
-fn number<N: FromStr>(value: Option<&str>) -> Option<N> {
+fn parse_number<N: FromStr>(value: Option<&str>) -> Option<N> {
     value?.parse().ok()
 }
 
-fn choice<T: Copy>(value: Option<&str>, choices: &[(&str, T)]) -> Option<T> {
+fn parse_choice<T: Copy>(value: Option<&str>, choices: &[(&str, T)]) -> Option<T> {
     choices.iter().find(|(name, _)| Some(*name) == value).map(|(_, choice)| *choice)
 }
 
@@ -151,7 +163,7 @@ mod tests {
             ("update-answer=partial", Quirk::UpdateAnswer(UpdateAnswer::Partial)),
             ("blanks=absent", Quirk::Blanks(Blanks::Absent)),
             ("list-lacks=email", Quirk::ListLacks("email")),
-            ("order=updated-desc", Quirk::Order(Order::UpdatedDesc)),
+            ("order=updated-desc", Quirk::Order(ListingOrder::UpdatedDesc)),
             ("per-page=25", Quirk::PerPage(25)),
             ("past-end=last", Quirk::PastEnd(PastEnd::Last)),
             ("find-shape=data", Quirk::FindShape(FindShape::Data)),

@@ -71,7 +71,7 @@ pub enum Quirk {
     /// `list-lacks`
     ListLacks(&'static str),
     /// `order`
-    Order(Order),
+    Order(ListingOrder),
     /// `per-page`
     PerPage(usize),
     /// `past-end`
@@ -150,7 +150,7 @@ pub enum Blanks {
 
 /// The order of the listing. Ties are broken by id.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Order {
+pub enum ListingOrder {
     /// By id.
     #[default]
     Id,
@@ -279,7 +279,7 @@ pub struct Quirks {
     /// The member that the listing does not show.
     pub list_lacks: Option<&'static str>,
     /// The order of the listing.
-    pub order: Order,
+    pub order: ListingOrder,
     /// How many contacts a page holds, whatever is asked for.
     pub per_page: Option<usize>,
     /// What a page past the end is.
@@ -337,13 +337,13 @@ impl Quirks {
     }
 
     /// What is kept of `text`, sent as a value of the writable member `name`.
-    pub(super) fn kept(&self, name: &str, text: &str) -> String {
+    pub(super) fn kept_text(&self, name: &str, text: &str) -> String {
         let text = if self.trim { text.trim() } else { text };
         let mut kept = match name {
             "first_name" | "last_name" if self.title_case => title_case(text),
             "email" if self.lower_email => text.to_lowercase(),
             "phone_number" if self.phone == PhoneForm::E164 => {
-                super::formats::e164(text).unwrap_or_else(|| text.to_owned())
+                super::formats::to_e164(text).unwrap_or_else(|| text.to_owned())
             }
             _ => text.to_owned(),
         };
@@ -392,7 +392,8 @@ mod tests {
 
     #[test]
     fn what_is_kept_is_rewritten_by_each_quirk_alone() {
-        let kept = |quirk, name, text| [quirk].into_iter().collect::<Quirks>().kept(name, text);
+        let kept =
+            |quirk, name, text| [quirk].into_iter().collect::<Quirks>().kept_text(name, text);
         assert_eq!(kept(Quirk::Trim, "title", " Cook\t"), "Cook");
         assert_eq!(kept(Quirk::LowerEmail, "email", "Ada@Example.org"), "ada@example.org");
         assert_eq!(kept(Quirk::LowerEmail, "title", "CEO"), "CEO");

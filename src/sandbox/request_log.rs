@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use http::{Request, StatusCode};
 
-use super::routes::Kind;
+use super::routes::RouteKind;
 
 /// How many requests are remembered. A sandbox may run for weeks.
 const REMEMBERED: usize = 100_000;
@@ -28,7 +28,7 @@ pub struct LoggedRequest {
     /// when the connection was dropped.
     pub status: Option<u16>,
     /// Which endpoint was meant; `None` for a path that is none.
-    pub kind: Option<Kind>,
+    pub kind: Option<RouteKind>,
 }
 
 /// Requests in the order of their arrival.
@@ -41,7 +41,7 @@ pub(super) struct RequestLog {
 
 impl RequestLog {
     /// Logs the arrival of `request` and returns its number.
-    pub(super) fn open(&mut self, request: &Request<Bytes>, kind: Option<Kind>) -> u64 {
+    pub(super) fn log_request(&mut self, request: &Request<Bytes>, kind: Option<RouteKind>) -> u64 {
         if self.requests.len() == REMEMBERED {
             self.requests.pop_front();
             self.first += 1;
@@ -58,7 +58,7 @@ impl RequestLog {
     }
 
     /// Logs the answer to the request of this number, unless it is forgotten.
-    pub(super) fn close(&mut self, number: u64, status: StatusCode) {
+    pub(super) fn log_answer(&mut self, number: u64, status: StatusCode) {
         let index = number.checked_sub(self.first).and_then(|index| usize::try_from(index).ok());
         if let Some(request) = index.and_then(|index| self.requests.get_mut(index)) {
             request.status = Some(status.as_u16());
@@ -77,7 +77,7 @@ impl RequestLog {
     }
 
     /// Forgets every request. Numbers go on.
-    pub(super) fn forget(&mut self) {
+    pub(super) fn forget_all(&mut self) {
         self.first += self.requests.len() as u64;
         self.requests.clear();
     }
@@ -89,7 +89,7 @@ mod tests {
 
     fn open(log: &mut RequestLog, path: &'static str) -> u64 {
         let request = Request::get(path).body(Bytes::new()).unwrap();
-        log.open(&request, None)
+        log.log_request(&request, None)
     }
 
     #[test]
@@ -100,8 +100,8 @@ mod tests {
             open(&mut log, "/");
         }
         let latest = open(&mut log, "/latest");
-        log.close(oldest, StatusCode::OK);
-        log.close(latest, StatusCode::NOT_FOUND);
+        log.log_answer(oldest, StatusCode::OK);
+        log.log_answer(latest, StatusCode::NOT_FOUND);
         let requests = log.all();
         assert_eq!(requests.len(), REMEMBERED);
         assert!(requests.iter().rev().skip(1).all(|r| r.status.is_none() && r.path == "/"));
@@ -115,9 +115,9 @@ mod tests {
     fn an_answer_to_a_forgotten_request_changes_no_other() {
         let mut log = RequestLog::default();
         let forgotten = open(&mut log, "/forgotten");
-        log.forget();
+        log.forget_all();
         let remembered = open(&mut log, "/remembered");
-        log.close(forgotten, StatusCode::OK);
+        log.log_answer(forgotten, StatusCode::OK);
         assert_ne!(forgotten, remembered);
         assert_eq!(log.all().iter().map(|r| r.status).collect::<Vec<_>>(), [None]);
     }

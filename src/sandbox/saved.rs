@@ -29,13 +29,13 @@ impl Saved {
 impl Sandbox {
     /// Everything that is in Linq now.
     pub fn save(&self) -> Saved {
-        let store = &self.world().store;
+        let store = &self.lock_world().store;
         Saved { next_id: store.next_id(), contacts: store.all().cloned().collect() }
     }
 
     /// Puts in what was saved, in the place of what is there.
     pub fn load(&self, saved: Saved) {
-        self.world().store.load(saved.next_id, saved.contacts);
+        self.lock_world().store.replace_all(saved.next_id, saved.contacts);
     }
 }
 

@@ -1,7 +1,7 @@
 //! The sandbox on a socket.
 //!
 //! Owns connections: accepting them, ending them at shutdown, and closing them
-//! without an answer where a fault says so. Leaves answers to [`Sandbox::call`].
+//! without an answer where a fault says so. Leaves answers to [`Sandbox::handle_request`].
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -79,7 +79,7 @@ impl Sandbox {
                     Err(error) => return Err(error),
                 },
             };
-            connections.spawn(converse(self.clone(), stream, shutdown.clone()));
+            connections.spawn(serve_connection(self.clone(), stream, shutdown.clone()));
         }
         drop(listener);
         let ended = async { while connections.join_next().await.is_some() {} };
@@ -102,8 +102,8 @@ fn is_of_one_client(error: &io::Error) -> bool {
 }
 
 /// Answers the requests of one connection.
-async fn converse(sandbox: Sandbox, stream: TcpStream, shutdown: CancellationToken) {
-    let service = service_fn(|request| answer(&sandbox, request));
+async fn serve_connection(sandbox: Sandbox, stream: TcpStream, shutdown: CancellationToken) {
+    let service = service_fn(|request| answer_request(&sandbox, request));
     let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     let ended = tokio::select! {
@@ -120,7 +120,7 @@ async fn converse(sandbox: Sandbox, stream: TcpStream, shutdown: CancellationTok
 
 /// Answers one request. On an error hyper closes the connection without sending
 /// a byte, which is what a dropped request looks like to its client.
-async fn answer(
+async fn answer_request(
     sandbox: &Sandbox,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Dropped> {
@@ -133,7 +133,7 @@ async fn answer(
         }
         Err(_) => return Err(Dropped::Before),
     };
-    Ok(sandbox.call(Request::from_parts(head, body)).await?.map(Full::new))
+    Ok(sandbox.handle_request(Request::from_parts(head, body)).await?.map(Full::new))
 }
 
 #[cfg(test)]

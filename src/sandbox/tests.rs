@@ -5,7 +5,7 @@ use http::StatusCode;
 use http::header::RETRY_AFTER;
 use serde_json::{Value, json};
 
-use super::probe::{ask, create, get, request, sandbox, try_ask};
+use super::testing::{ask_sandbox, create_contact, get_path, new_request, test_sandbox, try_ask};
 use super::*;
 
 fn failing(fault: &str) -> Sandbox {
@@ -21,7 +21,8 @@ fn ada() -> Value {
 /// contacts there are afterwards.
 fn create_raw(fault: &str) -> (Result<Response<Bytes>, Dropped>, usize) {
     let sandbox = failing(fault);
-    let answer = sandbox.call(request("POST", "", ada().to_string())).now_or_never().unwrap();
+    let answer =
+        sandbox.handle_request(new_request("POST", "", ada().to_string())).now_or_never().unwrap();
     (answer, sandbox.contacts().len())
 }
 
@@ -62,12 +63,12 @@ fn html_an_empty_body_and_cut_json_come_with_a_status_of_success() {
 
 #[test]
 fn faults_can_be_added_and_cleared_while_it_runs() {
-    let sandbox = sandbox(&[]);
+    let sandbox = test_sandbox(&[]);
     sandbox.add_fault("list drop-before".parse().unwrap());
     assert_eq!(try_ask(&sandbox, "GET", "", &Value::Null), Err(Dropped::Before));
-    assert_eq!(ask(&sandbox, "POST", "", &ada()).status, StatusCode::CREATED);
+    assert_eq!(ask_sandbox(&sandbox, "POST", "", &ada()).status, StatusCode::CREATED);
     sandbox.clear_faults();
-    assert_eq!(get(&sandbox, "").ids().len(), 1);
+    assert_eq!(get_path(&sandbox, "").ids().len(), 1);
 }
 
 #[tokio::test]
@@ -75,7 +76,8 @@ async fn a_delayed_request_waits_and_takes_effect_though_its_client_hung_up() {
     let sandbox = failing("create delay=1ms times=1");
     sandbox.add_fault("create delay=1h".parse().unwrap());
     for _ in 0..2 {
-        let hung_up = sandbox.call(request("POST", "", ada().to_string())).now_or_never();
+        let hung_up =
+            sandbox.handle_request(new_request("POST", "", ada().to_string())).now_or_never();
         assert!(hung_up.is_none());
         assert_eq!(sandbox.contacts().len(), 0, "nothing happens before the delay");
     }
@@ -93,7 +95,8 @@ async fn a_delayed_request_waits_and_takes_effect_though_its_client_hung_up() {
 fn every_answer_has_a_request_id_of_its_own() {
     let sandbox = failing("get status=503");
     let id = |path: &str| {
-        let answer = sandbox.call(request("GET", path, "")).now_or_never().unwrap().unwrap();
+        let answer =
+            sandbox.handle_request(new_request("GET", path, "")).now_or_never().unwrap().unwrap();
         answer.headers()["x-request-id"].clone()
     };
     assert_eq!([id(""), id("/1"), id("/x")], ["sandbox-0", "sandbox-1", "sandbox-2"]);
@@ -102,10 +105,10 @@ fn every_answer_has_a_request_id_of_its_own() {
 #[test]
 fn requests_are_logged_with_what_was_sent_and_answered() {
     let sandbox = failing("delete drop-after");
-    let id = create(&sandbox, &ada()["contact"]).id();
-    get(&sandbox, "/find?email=a@b.c");
+    let id = create_contact(&sandbox, &ada()["contact"]).id();
+    get_path(&sandbox, "/find?email=a@b.c");
     try_ask(&sandbox, "DELETE", &format!("/{id}"), &Value::Null).unwrap_err();
-    get(&sandbox, "/x");
+    get_path(&sandbox, "/x");
     let logged = |method: &str, path: &str, status, kind| LoggedRequest {
         method: method.to_owned(),
         path: format!("/api/partner/v2/contacts{path}"),
@@ -115,12 +118,15 @@ fn requests_are_logged_with_what_was_sent_and_answered() {
         kind,
     };
     let expected = [
-        LoggedRequest { body: Some(ada()), ..logged("POST", "", Some(201), Some(Kind::Create)) },
+        LoggedRequest {
+            body: Some(ada()),
+            ..logged("POST", "", Some(201), Some(RouteKind::Create))
+        },
         LoggedRequest {
             query: "email=a@b.c".to_owned(),
-            ..logged("GET", "/find", Some(200), Some(Kind::Find))
+            ..logged("GET", "/find", Some(200), Some(RouteKind::Find))
         },
-        logged("DELETE", &format!("/{id}"), None, Some(Kind::Delete)),
+        logged("DELETE", &format!("/{id}"), None, Some(RouteKind::Delete)),
         logged("GET", "/x", Some(404), None),
     ];
     assert_eq!(sandbox.requests(), expected);
@@ -130,7 +136,7 @@ fn requests_are_logged_with_what_was_sent_and_answered() {
 
 #[test]
 fn another_writer_can_insert_edit_and_remove_contacts() {
-    let sandbox = sandbox(&["title-case"]);
+    let sandbox = test_sandbox(&["title-case"]);
     let id = sandbox
         .insert([
             ("last_name", "van Gogh"),
@@ -160,7 +166,7 @@ fn another_writer_can_insert_edit_and_remove_contacts() {
 
 #[test]
 fn a_mistaken_edit_changes_nothing_and_names_the_mistake() {
-    let sandbox = sandbox(&[]);
+    let sandbox = test_sandbox(&[]);
     let id = sandbox.insert([("first_name", "Ada")]).unwrap();
     let before = sandbox.contacts();
     assert_eq!(sandbox.set(1, "title", "CTO"), Err(ControlError::NoContact(1)));
@@ -174,11 +180,12 @@ fn a_mistaken_edit_changes_nothing_and_names_the_mistake() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_creates_at_once_make_a_hundred_contacts() {
-    let sandbox = sandbox(&[]);
+    let sandbox = test_sandbox(&[]);
     let creates = (0..100).map(|_| {
         let sandbox = sandbox.clone();
         tokio::spawn(async move {
-            let answer = sandbox.call(request("POST", "", ada().to_string())).await.unwrap();
+            let answer =
+                sandbox.handle_request(new_request("POST", "", ada().to_string())).await.unwrap();
             let body: Value = serde_json::from_slice(answer.body()).unwrap();
             body["data"]["id"].as_u64().unwrap()
         })

@@ -2,19 +2,19 @@
 //!
 //! Owns lists of ordinary given and family names in several scripts, each with
 //! the ASCII letters it has in an e-mail address, and of companies, titles and
-//! places. Leaves combining them to [`super::people`].
+//! places. Leaves combining them to [`super::contacts`].
 
 /// A name and its ASCII spelling.
-pub(super) type Name = (&'static str, &'static str);
+pub(super) type SpelledName = (&'static str, &'static str);
 
 /// Given and family names that go together.
-pub(super) struct Script {
-    pub(super) given: &'static [Name],
-    pub(super) family: &'static [Name],
+pub(super) struct NameScript {
+    pub(super) given: &'static [SpelledName],
+    pub(super) family: &'static [SpelledName],
 }
 
 /// Latin letters, many with accents.
-pub(super) const LATIN: Script = Script {
+pub(super) const LATIN: NameScript = NameScript {
     given: &[
         ("Amélie", "amelie"),
         ("Anders", "anders"),
@@ -102,7 +102,7 @@ pub(super) const LATIN: Script = Script {
 };
 
 /// Greek letters.
-pub(super) const GREEK: Script = Script {
+pub(super) const GREEK: NameScript = NameScript {
     given: &[
         ("Ελένη", "eleni"),
         ("Γιώργος", "giorgos"),
@@ -130,7 +130,7 @@ pub(super) const GREEK: Script = Script {
 };
 
 /// Cyrillic letters.
-pub(super) const CYRILLIC: Script = Script {
+pub(super) const CYRILLIC: NameScript = NameScript {
     given: &[
         ("Анна", "anna"),
         ("Богдан", "bohdan"),
@@ -158,7 +158,7 @@ pub(super) const CYRILLIC: Script = Script {
 };
 
 /// Han characters, as in Chinese names.
-pub(super) const CHINESE: Script = Script {
+pub(super) const CHINESE: NameScript = NameScript {
     given: &[
         ("伟", "wei"),
         ("秀英", "xiuying"),
@@ -186,7 +186,7 @@ pub(super) const CHINESE: Script = Script {
 };
 
 /// Kanji and kana, as in Japanese names.
-pub(super) const JAPANESE: Script = Script {
+pub(super) const JAPANESE: NameScript = NameScript {
     given: &[
         ("陽子", "yoko"),
         ("健太", "kenta"),
@@ -214,7 +214,7 @@ pub(super) const JAPANESE: Script = Script {
 };
 
 /// Arabic letters, written from right to left.
-pub(super) const ARABIC: Script = Script {
+pub(super) const ARABIC: NameScript = NameScript {
     given: &[
         ("أحمد", "ahmad"),
         ("ليلى", "layla"),
@@ -242,7 +242,7 @@ pub(super) const ARABIC: Script = Script {
 };
 
 /// Hebrew letters, written from right to left.
-pub(super) const HEBREW: Script = Script {
+pub(super) const HEBREW: NameScript = NameScript {
     given: &[
         ("אבנר", "avner"),
         ("דפנה", "dafna"),

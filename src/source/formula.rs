@@ -20,7 +20,7 @@ pub enum FormulaGuard {
 
 impl FormulaGuard {
     /// The value as it is to stand in the file.
-    pub(crate) fn guarded(self, field: Field, value: &str) -> Cow<'_, str> {
+    pub(crate) fn guard_value(self, field: Field, value: &str) -> Cow<'_, str> {
         let phone = field == Field::PhoneNumber && are_phone_numbers(value);
         match self {
             FormulaGuard::On if looks_like_formula(value) && !phone => {
@@ -31,7 +31,7 @@ impl FormulaGuard {
     }
 
     /// The value that stands in the file as `written`.
-    pub(crate) fn unguarded(self, written: &str) -> &str {
+    pub(crate) fn strip_guard(self, written: &str) -> &str {
         match (self, written.strip_prefix('\'')) {
             (FormulaGuard::On, Some(value)) if looks_like_formula(value) => value,
             (FormulaGuard::On | FormulaGuard::Off, _) => written,
@@ -100,16 +100,16 @@ mod tests {
             (Field::Location, "", ""),
         ];
         for (field, value, written) in table {
-            assert_eq!(FormulaGuard::On.guarded(field, value), written);
-            assert_eq!(FormulaGuard::On.unguarded(written), value);
-            assert_eq!(FormulaGuard::Off.guarded(field, value), value);
-            assert_eq!(FormulaGuard::Off.unguarded(written), written);
+            assert_eq!(FormulaGuard::On.guard_value(field, value), written);
+            assert_eq!(FormulaGuard::On.strip_guard(written), value);
+            assert_eq!(FormulaGuard::Off.guard_value(field, value), value);
+            assert_eq!(FormulaGuard::Off.strip_guard(written), written);
         }
     }
 
     #[test]
     fn an_apostrophe_that_a_person_put_before_a_phone_number_is_not_part_of_it() {
-        assert_eq!(FormulaGuard::On.unguarded("'+14155552671"), "+14155552671");
+        assert_eq!(FormulaGuard::On.strip_guard("'+14155552671"), "+14155552671");
     }
 
     fn field() -> impl Strategy<Value = Field> {
@@ -122,8 +122,8 @@ mod tests {
             field in field(),
             value in "['=+@\t\r＝＋0-9 a-]{0,8}|.{0,12}",
         ) {
-            let written = FormulaGuard::On.guarded(field, &value);
-            prop_assert_eq!(FormulaGuard::On.unguarded(&written), value.as_str());
+            let written = FormulaGuard::On.guard_value(field, &value);
+            prop_assert_eq!(FormulaGuard::On.strip_guard(&written), value.as_str());
         }
 
         #[test]
@@ -131,7 +131,7 @@ mod tests {
             field in field(),
             value in "['=+@\t\r＝＋0-9 a-]{0,8}|.{0,12}",
         ) {
-            let written = FormulaGuard::On.guarded(field, &value);
+            let written = FormulaGuard::On.guard_value(field, &value);
             let runs = looks_like_formula(&written) && !written.starts_with('\'');
             prop_assert!(!runs || (field == Field::PhoneNumber && is_phone_number(&value)));
         }

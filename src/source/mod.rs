@@ -17,32 +17,32 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use files::Clock;
+pub use files::QuietTime;
 pub use formula::FormulaGuard;
 
 use crate::lock::LockError;
 use crate::model::{
-    AsWritten, Change, Field, FieldSet, Fingerprint, LinqId, Manner, Positions, ReadingAtRest,
-    RecordIndex, Records, RejectedField, Resting, SelectedBy, SourceAtRest, SourceRecord,
+    AsWritten, Field, FieldChange, FieldSet, Fingerprint, LinqId, Manner, Positions, ReadingAtRest,
+    RecordIndex, RejectedField, Resting, SelectedBy, SourceAtRest, SourceRecord, SourceRecords,
     Unreadable, Values,
 };
 
 /// A source of contacts: something that can be read whole and edited in place.
 pub trait Source {
-    /// Reads the source and remembers what was read, for [`Source::write`] to
+    /// Reads the source and remembers what was read, for [`Source::write_edits`] to
     /// compare with. Of records that are as they were when their pair was among those
     /// `resting` only that is told, by this reading and those after writes.
     ///
     /// # Errors
     /// [`SourceError`] when there is nothing that can be read as a source. Bad
-    /// records are no error: they are in [`Reading::unreadable`].
-    fn read_beside(&mut self, resting: &Arc<Resting>) -> Result<Reading, SourceError>;
+    /// records are no error: they are in [`SourceReading::unreadable`].
+    fn read_beside(&mut self, resting: &Arc<Resting>) -> Result<SourceReading, SourceError>;
 
     /// Reads the source with all its records.
     ///
     /// # Errors
     /// As [`Source::read_beside`].
-    fn read(&mut self) -> Result<Reading, SourceError> {
+    fn read_records(&mut self) -> Result<SourceReading, SourceError> {
         self.read_beside(&Arc::default())
     }
 
@@ -51,7 +51,7 @@ pub trait Source {
     /// at rest by now.
     fn to_remember(
         &self,
-        reading: &Reading,
+        reading: &SourceReading,
         is_at_rest: &dyn Fn(&SourceRecord) -> bool,
     ) -> SourceAtRest;
 
@@ -60,19 +60,19 @@ pub trait Source {
 
     /// The records at rest that stand directly before or after one of these, each with the
     /// position of its pair. `at` is in order.
-    fn beside(&self, at: &[RecordIndex]) -> Vec<(usize, SourceRecord)>;
+    fn records_beside(&self, at: &[RecordIndex]) -> Vec<(usize, SourceRecord)>;
 
     /// Carries out `edits` against what was last read, in one atomic replacement
     /// of each file. With no edits it writes nothing. What cannot be written because
-    /// of one file of many is told by [`EditOutcome::Undone`] and [`Written::failed`].
+    /// of one file of many is told by [`EditOutcome::Undone`] and [`WriteReceipt::failed`].
     ///
     /// # Errors
     /// [`WriteError::Changed`] when somebody saved the source in the meantime:
     /// their version is in place, and the source must be read and planned again.
-    fn write(&mut self, edits: &[Edit]) -> Result<Written, WriteError>;
+    fn write_edits(&mut self, edits: &[SourceEdit]) -> Result<WriteReceipt, WriteError>;
 
     /// What the last reading found out about a table; `None` where it is none.
-    fn shape(&self) -> Option<csv::Shape> {
+    fn table_shape(&self) -> Option<csv::TableShape> {
         None
     }
 
@@ -82,17 +82,17 @@ pub trait Source {
 
     /// Stands for what [`Source::as_written`] says of the record `at`, and is another one
     /// whenever that is.
-    fn stamp(&self, at: RecordIndex) -> Fingerprint;
+    fn record_stamp(&self, at: RecordIndex) -> Fingerprint;
 
     /// What of a record that `was` there cannot come back, for people: `its column “Notes”`.
-    fn lost(&self, was: &AsWritten) -> Vec<String>;
+    fn lost_parts(&self, was: &AsWritten) -> Vec<String>;
 
-    /// Forgets [`Reading::late`], once what those versions had set is taken back.
+    /// Forgets [`SourceReading::displaced`], once what those versions had set is taken back.
     fn forget_late(&mut self) {}
 
     /// The files that lie beside the source because of writes of ours: versions that were
     /// displaced, and saves that could not stay in place.
-    fn leftovers(&self) -> Vec<Leftover> {
+    fn find_leftovers(&self) -> Vec<Leftover> {
         Vec::new()
     }
 
@@ -115,7 +115,7 @@ pub struct Leftover {
 
 /// One reading of the source.
 #[derive(Clone, Debug)]
-pub struct Reading {
+pub struct SourceReading {
     /// The fields that the source carries. Others are *not mapped*, which is not
     /// the same as blank.
     pub mapped: FieldSet,
@@ -128,7 +128,7 @@ pub struct Reading {
     pub only: Option<SelectedBy>,
     /// The records, in the order of the source; each one's `index` is its position among
     /// all, those at rest included.
-    pub records: Records,
+    pub records: SourceRecords,
     /// How many records there are, those at rest included.
     pub count: usize,
     /// The pairs at rest of which there is a record that is as it was.
@@ -150,12 +150,12 @@ pub struct Reading {
     pub fingerprint: Fingerprint,
     /// Versions of files that were written and are not in place any more, since a program
     /// that had the one before open has saved that late: until [`Source::forget_late`].
-    pub late: BTreeSet<String>,
+    pub displaced: BTreeSet<String>,
 }
 
 /// What a source is opened for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Access {
+pub enum SourceAccess {
     /// Reading and writing. The source is locked against every other linqsync from
     /// the first reading on.
     Exclusive,
@@ -182,12 +182,12 @@ struct AtRest(Vec<(RecordIndex, u32)>);
 
 impl AtRest {
     /// The records of these pairs.
-    fn of<'a>(&'a self, pairs: &'a Positions) -> impl Iterator<Item = RecordIndex> + 'a {
+    fn records_of<'a>(&'a self, pairs: &'a Positions) -> impl Iterator<Item = RecordIndex> + 'a {
         self.0.iter().filter(|(_, at)| pairs.contains(*at as usize)).map(|(index, _)| *index)
     }
 
     /// Those next to one of these records, with the positions of their pairs.
-    fn beside<'a>(
+    fn records_beside<'a>(
         &'a self,
         at: &'a [RecordIndex],
     ) -> impl Iterator<Item = (RecordIndex, usize)> + 'a {
@@ -225,7 +225,7 @@ impl<'a> Counting<'a> {
     }
 
     /// Takes the next record.
-    fn take(&mut self, mut record: SourceRecord) {
+    fn take_record(&mut self, mut record: SourceRecord) {
         let twins = self.written.entry(record.fingerprint).or_insert(0);
         record.twin = *twins;
         *twins += 1;
@@ -239,15 +239,15 @@ impl<'a> Counting<'a> {
     }
 }
 
-impl Reading {
+impl SourceReading {
     /// A reading of `count` pairs at rest, like one that was `known`.
-    fn known(known: &ReadingAtRest, count: usize) -> Reading {
-        Reading {
+    fn from_known(known: &ReadingAtRest, count: usize) -> SourceReading {
+        SourceReading {
             mapped: known.mapped,
             places: known.places.clone(),
             manner: known.manner.clone(),
             only: None,
-            records: Records::default(),
+            records: SourceRecords::default(),
             count: known.count,
             at_rest: Positions::all(count),
             doubled: Positions::default(),
@@ -257,7 +257,7 @@ impl Reading {
             read_only: None,
             notices: known.notices.clone(),
             fingerprint: known.fingerprint,
-            late: BTreeSet::new(),
+            displaced: BTreeSet::new(),
         }
     }
 
@@ -268,7 +268,7 @@ impl Reading {
             && self.read_only.is_none()
             && self.other_ids == 0
             && self.only.is_none()
-            && self.late.is_empty();
+            && self.displaced.is_empty();
         is_plain.then(|| ReadingAtRest {
             fingerprint: self.fingerprint,
             options,
@@ -282,8 +282,8 @@ impl Reading {
     }
 
     /// The record whose index is `at`.
-    pub fn record(&self, at: RecordIndex) -> &SourceRecord {
-        SourceRecord::at(&self.records, at)
+    pub fn record_at(&self, at: RecordIndex) -> &SourceRecord {
+        SourceRecord::record_at(&self.records, at)
     }
 
     /// Adds the records that were asked to be edited and are as they were at rest.
@@ -296,7 +296,7 @@ impl Reading {
             EditOutcome::Stands(at) | EditOutcome::StandsWithout(at, _) => Some(*at),
             EditOutcome::Removed | EditOutcome::Refused(_) | EditOutcome::Undone => None,
         });
-        let missing = stands.filter(|at| SourceRecord::position(&self.records, *at).is_none());
+        let missing = stands.filter(|at| SourceRecord::position_of(&self.records, *at).is_none());
         let found: Vec<SourceRecord> =
             missing.collect::<BTreeSet<_>>().into_iter().filter_map(record).collect();
         if !found.is_empty() {
@@ -307,26 +307,26 @@ impl Reading {
 
     /// Takes what was just written for the values of the records, where a field has
     /// several places: it stands in the place in which the old value stood.
-    fn keep_choices(&mut self, asked: &[Edit], done: &[EditOutcome]) {
+    fn keep_choices(&mut self, asked: &[SourceEdit], done: &[EditOutcome]) {
         for (edit, outcome) in asked.iter().zip(done) {
             let (EditOutcome::Stands(index) | EditOutcome::StandsWithout(index, _)) = outcome
             else {
                 continue;
             };
-            let Some(at) = SourceRecord::position(&self.records, *index) else { continue };
+            let Some(at) = SourceRecord::position_of(&self.records, *index) else { continue };
             let record = &mut self.records[at];
             match edit {
-                Edit::Update { changes, .. } => {
+                SourceEdit::Update { changes, .. } => {
                     for change in changes {
-                        record.choose(change.field, &change.to);
+                        record.choose_value(change.field, &change.to);
                     }
                 }
-                Edit::Add { values, .. } => {
-                    for field in values.filled().iter() {
-                        record.choose(field, &values[field]);
+                SourceEdit::Add { values, .. } => {
+                    for field in values.filled_fields().iter() {
+                        record.choose_value(field, &values[field]);
                     }
                 }
-                Edit::Remove { .. } => {}
+                SourceEdit::Remove { .. } => {}
             }
         }
     }
@@ -334,13 +334,13 @@ impl Reading {
 
 /// One change to the source. Each names a different record.
 #[derive(Clone, Debug)]
-pub enum Edit {
+pub enum SourceEdit {
     /// Gives a record other texts in some fields, and optionally fills its id column.
     Update {
         /// The record.
         at: RecordIndex,
         /// The fields and their texts; `from` is what was read.
-        changes: Vec<Change>,
+        changes: Vec<FieldChange>,
         /// The id to keep in the id column, where there is one.
         linq_id: Option<LinqId>,
     },
@@ -363,14 +363,14 @@ pub enum Edit {
 
 /// What a write left behind.
 #[derive(Debug)]
-pub struct Written {
+pub struct WriteReceipt {
     /// For each edit, in order, what became of it.
     pub edits: Vec<EditOutcome>,
     /// For each edit, in order, the version of the file in which it is, by the name that
-    /// [`Reading::late`] uses.
+    /// [`SourceReading::displaced`] uses.
     pub versions: Vec<Option<String>>,
     /// The source as it is now.
-    pub reading: Reading,
+    pub reading: SourceReading,
     /// Why writing ended before all edits were carried out, if it did.
     pub failed: Option<WriteError>,
 }
@@ -434,7 +434,7 @@ pub enum SourceError {
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
     /// Somebody saved the file after it was read. Read and plan again.
-    #[error("{} was saved by somebody else in the meantime{}", path.display(), beside(kept.as_deref()))]
+    #[error("{} was saved by somebody else in the meantime{}", path.display(), kept_beside(kept.as_deref()))]
     Changed {
         /// The file.
         path: PathBuf,
@@ -472,6 +472,6 @@ pub enum WriteError {
     Locked(#[from] LockError),
 }
 
-fn beside(kept: Option<&Path>) -> String {
+fn kept_beside(kept: Option<&Path>) -> String {
     kept.map(|path| format!("; another version is kept in {}", path.display())).unwrap_or_default()
 }

@@ -13,7 +13,7 @@ use super::past::{Event, event};
 use crate::decisions::Questions;
 use crate::mirror::StateError;
 use crate::model::{Field, LinkStatus, LinqId, Needles, Side, Values, WaitingKind};
-use crate::text::shown;
+use crate::text::shown_text;
 
 /// How many events of a contact are told.
 const EVENTS: usize = 50;
@@ -90,7 +90,7 @@ pub(super) fn contact(visit: &Visit<'_>, id: LinqId) -> Answer {
     let template = Contact {
         frame: Frame::of(visit, ""),
         id,
-        name: shown(&name.unwrap_or_else(|| format!("contact {id}")), 120),
+        name: shown_text(&name.unwrap_or_else(|| format!("contact {id}")), 120),
         standing,
         fields: Field::ALL.into_iter().map(row).collect(),
         questions: waits.iter().map(Question::of).collect(),
@@ -173,7 +173,7 @@ fn find(state: &crate::mirror::State, text: &str) -> Result<Vec<Member>, StateEr
     if let Err(Enough::State(error)) = done {
         return Err(error);
     }
-    for waiting in state.waiting()? {
+    for waiting in state.stored_waiting()? {
         if waiting.linq_id.is_none() && is_meant(&waiting.person) && found.len() <= FOUND {
             let place = waiting.label.or(waiting.source_key).unwrap_or_default();
             found.push(Member { id: None, text: described(&waiting.person, &place) });

@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use super::form::Form;
 use super::{Inbox, locked};
 use crate::config::Config;
-use crate::decisions::{Entry, ListState, Questions, decision_of, list_of, question_id, sort};
+use crate::decisions::{
+    AttentionEntry, ListState, Questions, decision_of, list_of, question_id, sort_entries,
+};
 use crate::model::{Decided, Decision, Fingerprint, Waiting};
 
 /// Why nothing was decided.
@@ -44,17 +46,17 @@ pub(super) fn listed<'q>(
     waiting: &'q [Waiting],
     decided: &BTreeMap<Fingerprint, Decided>,
     is_meant: impl Fn(&Waiting) -> bool,
-) -> Vec<(String, Entry, &'q Waiting)> {
+) -> Vec<(String, AttentionEntry, &'q Waiting)> {
     let mut by_id: BTreeMap<String, &Waiting> = BTreeMap::new();
     let mut entries = Vec::new();
     for waiting in waiting.iter().filter(|waiting| is_meant(waiting)) {
         by_id.insert(question_id(waiting), waiting);
-        entries.push(Entry::of(waiting, decided.get(&waiting.what)));
+        entries.push(AttentionEntry::from_waiting(waiting, decided.get(&waiting.question_id)));
     }
-    sort(&mut entries);
+    sort_entries(&mut entries);
     let named = entries.into_iter().filter_map(|entry| {
         let waiting = *by_id.get(&entry.id)?;
-        Some((token(waiting, decided.get(&waiting.what)), entry, waiting))
+        Some((token(waiting, decided.get(&waiting.question_id)), entry, waiting))
     });
     named.collect()
 }
@@ -78,14 +80,14 @@ pub(super) fn decide(
         whole_list(form, &questions, &decided)?
     };
     for (waiting, decision) in &chosen {
-        questions.allows(waiting, decision).map_err(Refused::Wrong)?;
+        questions.check_decision(waiting, decision).map_err(Refused::Wrong)?;
     }
     let decisions: Vec<(Fingerprint, Decision)> =
-        chosen.iter().map(|(waiting, decision)| (waiting.what, decision.clone())).collect();
+        chosen.iter().map(|(waiting, decision)| (waiting.question_id, decision.clone())).collect();
     if decisions.is_empty() {
         return Ok(0);
     }
-    match questions.record(&decisions, by, inbox.now()) {
+    match questions.store_decisions(&decisions, by, inbox.now()) {
         Ok(()) => Ok(decisions.len()),
         // It was carried out or became void in this moment.
         Err(error) if error.code == 2 => Err(Refused::Stale),
@@ -103,7 +105,7 @@ fn one_by_one<'q>(
     let named: BTreeMap<String, &Waiting> = questions
         .waiting
         .iter()
-        .map(|waiting| (token(waiting, decided.get(&waiting.what)), waiting))
+        .map(|waiting| (token(waiting, decided.get(&waiting.question_id)), waiting))
         .collect();
     let mut chosen = Vec::new();
     for (token, word) in form.below("d.").filter(|(_, word)| !word.is_empty()) {
@@ -138,8 +140,8 @@ fn whole_list<'q>(
         return Err(Refused::Stale);
     }
     let word = form.get("all");
-    let decide = |(_, _, waiting): (String, Entry, &'q Waiting)| {
-        if crate::decisions::choices(&waiting.kind).is_empty() {
+    let decide = |(_, _, waiting): (String, AttentionEntry, &'q Waiting)| {
+        if crate::decisions::decision_choices(&waiting.kind).is_empty() {
             // Only the source can put it right.
             return None;
         }

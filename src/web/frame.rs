@@ -11,7 +11,7 @@ use super::passwords::Role;
 use crate::decisions::{ListState, kinds};
 use crate::mirror::State;
 use crate::model::Timestamp;
-use crate::text::shown;
+use crate::text::shown_text;
 
 /// The longest text of a contact on a page.
 pub(super) const WIDTH: usize = 400;
@@ -46,11 +46,11 @@ impl Frame {
                 };
                 let name = if session.name.is_empty() { "a colleague" } else { &session.name };
                 let decides = session.role == Role::Decide;
-                (format!("{} ({role})", shown(name, 60)), session.csrf.clone(), decides)
+                (format!("{} ({role})", shown_text(name, 60)), session.csrf.clone(), decides)
             },
         );
         let note = locked(&visit.inbox.sessions).take_note(&visit.token);
-        let counts = crate::open::beside(visit.config).ok().flatten();
+        let counts = crate::open::open_state_beside(visit.config).ok().flatten();
         let counts = counts.and_then(|state| state.count_waiting().ok()).unwrap_or_default();
         let tabs = ListState::ATTENTION.map(|list| Tab {
             name: list.name(),
@@ -112,10 +112,10 @@ pub(super) fn missing(visit: &Visit<'_>) -> Answer {
 
 /// The state, or the page that says why there is none.
 pub(super) fn state(visit: &Visit<'_>) -> Result<State, Box<Answer>> {
-    let problem = match crate::open::beside(visit.config) {
+    let problem = match crate::open::open_state_beside(visit.config) {
         Ok(Some(state)) => return Ok(state),
         Ok(None) => "There was no run yet, so there is nothing to show.".to_owned(),
-        Err(error) => error.reported().message,
+        Err(error) => error.to_reported_error().message,
     };
     let status = StatusCode::SERVICE_UNAVAILABLE;
     Err(Box::new(message(visit, status, "Nothing to show", &problem, "/")))
@@ -129,7 +129,7 @@ pub(super) fn unreadable(visit: &Visit<'_>) -> Answer {
 
 /// A value, with what nobody sees made visible.
 pub(super) fn value(text: &str) -> String {
-    if text.trim().is_empty() { "(none)".to_owned() } else { shown(text, WIDTH) }
+    if text.trim().is_empty() { "(none)".to_owned() } else { shown_text(text, WIDTH) }
 }
 
 /// A time for people of this machine's zone.

@@ -7,11 +7,13 @@ use http::{HeaderValue, StatusCode, header};
 use super::deciding::{digest, listed};
 use super::frame::{self, Frame, WIDTH, page, state, unreadable, value};
 use super::guarded::{Answer, Visit, with_type};
-use crate::decisions::{Entry, ListState, Questions, choices, list_of, sort, table};
+use crate::decisions::{
+    AttentionEntry, ListState, Questions, decision_choices, list_of, sort_entries, table,
+};
 use crate::model::{Field, LinqId, RecordIndex, Side, Values, Waiting, WaitingKind};
-use crate::plan::duplicates;
-use crate::source::Access;
-use crate::text::shown;
+use crate::plan::find_duplicates;
+use crate::source::SourceAccess;
+use crate::text::shown_text;
 
 /// How many questions are on a page.
 const ON_A_PAGE: usize = 100;
@@ -36,8 +38,8 @@ pub(super) struct Choice {
 }
 
 impl Question {
-    pub(super) fn of((token, entry, waiting): &(String, Entry, &Waiting)) -> Question {
-        let words = choices(&waiting.kind);
+    pub(super) fn of((token, entry, waiting): &(String, AttentionEntry, &Waiting)) -> Question {
+        let words = decision_choices(&waiting.kind);
         let takes_value = words.iter().any(|word| word == "value");
         let place = &entry.place;
         let who = match (entry.name.is_empty(), place.is_empty()) {
@@ -49,15 +51,15 @@ impl Question {
         let decided = (!entry.decision.is_empty()).then(|| {
             let by = entry.by();
             let by = if by.is_empty() { String::new() } else { format!(" by {by}") };
-            shown(&format!("Decided{by}: {} {}", entry.decision, entry.value), WIDTH)
+            shown_text(&format!("Decided{by}: {} {}", entry.decision, entry.value), WIDTH)
                 + "; the next run carries it out"
         });
         Question {
             token: token.clone(),
             contact: waiting.linq_id,
-            who: shown(&who, 120),
+            who: shown_text(&who, 120),
             field: entry.field.clone(),
-            reason: shown(&entry.reason, WIDTH),
+            reason: shown_text(&entry.reason, WIDTH),
             values: values(entry, waiting),
             decided,
             choices: words
@@ -69,7 +71,7 @@ impl Question {
     }
 }
 
-fn values(entry: &Entry, waiting: &Waiting) -> Vec<(&'static str, String)> {
+fn values(entry: &AttentionEntry, waiting: &Waiting) -> Vec<(&'static str, String)> {
     let mut shown_values = Vec::new();
     match &waiting.kind {
         WaitingKind::Conflict { .. } => {
@@ -213,10 +215,13 @@ pub(super) fn csv(visit: &Visit<'_>, list: Option<ListState>) -> Answer {
     let Ok(questions) = Questions::open(visit.config) else { return unreadable(visit) };
     let Ok(decided) = questions.decided() else { return unreadable(visit) };
     let is_meant = |waiting: &&Waiting| list.is_none_or(|list| list_of(&waiting.kind) == list);
-    let of = |waiting: &Waiting| Entry::of(waiting, decided.get(&waiting.what));
-    let mut entries: Vec<Entry> = questions.waiting.iter().filter(is_meant).map(of).collect();
-    sort(&mut entries);
-    let bytes = table::written(table::COLUMNS, entries.iter().map(Entry::row));
+    let of = |waiting: &Waiting| {
+        AttentionEntry::from_waiting(waiting, decided.get(&waiting.question_id))
+    };
+    let mut entries: Vec<AttentionEntry> =
+        questions.waiting.iter().filter(is_meant).map(of).collect();
+    sort_entries(&mut entries);
+    let bytes = table::write_table(table::COLUMNS, entries.iter().map(AttentionEntry::table_row));
     let mut answer = with_type(StatusCode::OK, "text/csv; charset=utf-8", Bytes::from(bytes));
     let name = HeaderValue::from_static("attachment; filename=\"linqsync.csv\"");
     answer.headers_mut().insert(header::CONTENT_DISPOSITION, name);
@@ -253,7 +258,7 @@ pub(super) fn twice(visit: &Visit<'_>) -> Answer {
     let Ok(contacts) = state.contacts() else { return unreadable(visit) };
     let people: Vec<(LinqId, &Values)> = contacts.iter().map(|(id, c)| (*id, &c.values)).collect();
     let mut groups: Vec<Group> = Vec::new();
-    for ids in duplicates(&people, canon) {
+    for ids in find_duplicates(&people, canon) {
         let member = |id: &LinqId| {
             let values = contacts.get(id).map(|contact| contact.values.clone());
             Member {
@@ -263,23 +268,24 @@ pub(super) fn twice(visit: &Visit<'_>) -> Answer {
         };
         groups.push(Group { side: Side::Linq, members: ids.iter().map(member).collect() });
     }
-    let problem = match crate::open::source(visit.config, Access::ReadOnly).read() {
-        Ok(reading) => {
-            let records: Vec<(RecordIndex, &Values)> =
-                reading.records.iter().map(|record| (record.index, &record.values)).collect();
-            let of = |at: RecordIndex| reading.records.iter().find(|record| record.index == at);
-            for rows in duplicates(&records, canon) {
-                let member = |record: &crate::model::SourceRecord| Member {
-                    id: None,
-                    text: described(&record.values, &record.name_in_source()),
-                };
-                let members = rows.iter().filter_map(|at| of(*at)).map(member).collect();
-                groups.push(Group { side: Side::Source, members });
+    let problem =
+        match crate::open::open_source(visit.config, SourceAccess::ReadOnly).read_records() {
+            Ok(reading) => {
+                let records: Vec<(RecordIndex, &Values)> =
+                    reading.records.iter().map(|record| (record.index, &record.values)).collect();
+                let of = |at: RecordIndex| reading.records.iter().find(|record| record.index == at);
+                for rows in find_duplicates(&records, canon) {
+                    let member = |record: &crate::model::SourceRecord| Member {
+                        id: None,
+                        text: described(&record.values, &record.name_in_source()),
+                    };
+                    let members = rows.iter().filter_map(|at| of(*at)).map(member).collect();
+                    groups.push(Group { side: Side::Source, members });
+                }
+                None
             }
-            None
-        }
-        Err(_) => Some("The source cannot be read; `linqsync check` says why.".to_owned()),
-    };
+            Err(_) => Some("The source cannot be read; `linqsync check` says why.".to_owned()),
+        };
     page(StatusCode::OK, &Duplicates { frame: Frame::of(visit, "duplicates"), problem, groups })
 }
 
@@ -291,5 +297,5 @@ pub(super) fn described(values: &Values, place: &str) -> String {
     parts.push(place.to_owned());
     parts.retain(|part| !part.is_empty());
     parts.dedup();
-    shown(&parts.join(", "), WIDTH)
+    shown_text(&parts.join(", "), WIDTH)
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::Glance;
 use super::frame::{Frame, page, state, time};
 use super::guarded::{Answer, Visit};
-use crate::mirror::Run;
+use crate::mirror::StoredRun;
 use crate::model::RunId;
 
 /// How many runs the chart shows.
@@ -67,7 +67,7 @@ pub(super) fn overview(visit: &Visit<'_>) -> Answer {
     page(StatusCode::OK, &template)
 }
 
-fn facts(glance: &Glance, last: Option<&Run>, decided: usize) -> Vec<(&'static str, String)> {
+fn facts(glance: &Glance, last: Option<&StoredRun>, decided: usize) -> Vec<(&'static str, String)> {
     let mut facts = vec![("Status", glance.line.clone())];
     if let Some(ending) = last.and_then(|run| run.ending.as_ref()) {
         facts.push(("Last run", format!("{}: {}", time(ending.at), ending.outcome)));
@@ -75,7 +75,7 @@ fn facts(glance: &Glance, last: Option<&Run>, decided: usize) -> Vec<(&'static s
             facts.push(("In sync", in_sync.to_string()));
         }
         let error = ending.report["error"]["message"].as_str();
-        facts.extend(error.map(|error| ("Error", crate::text::shown(error, 400))));
+        facts.extend(error.map(|error| ("Error", crate::text::shown_text(error, 400))));
     }
     if let Some(since) = glance.running_since {
         facts.push(("A run is being made since", time(since)));
@@ -88,7 +88,7 @@ fn facts(glance: &Glance, last: Option<&Run>, decided: usize) -> Vec<(&'static s
 }
 
 /// The runs from the oldest to the last; a bar is as high as there were changes.
-fn bars(runs: &[Run]) -> Vec<Bar> {
+fn bars(runs: &[StoredRun]) -> Vec<Bar> {
     let count = |report: &Value| -> u64 {
         let of = |side: &str, what: &str| report[side][what].as_u64().unwrap_or_default();
         let sides = ["linq", "source"].iter();
@@ -97,7 +97,10 @@ fn bars(runs: &[Run]) -> Vec<Bar> {
     let ended = runs.iter().rev().filter_map(|run| Some((run, run.ending.as_ref()?)));
     let ended: Vec<_> = ended.map(|(run, ending)| (run, ending, count(&ending.report))).collect();
     let most = ended.iter().map(|(.., changes)| *changes).max().unwrap_or_default().max(1);
-    let bar = |(place, (run, ending, changes)): (usize, &(&Run, &crate::mirror::Ending, u64))| {
+    let bar = |(place, (run, ending, changes)): (
+        usize,
+        &(&StoredRun, &crate::mirror::StoredRunEnd, u64),
+    )| {
         let height = 4 + (HEIGHT - 4).saturating_mul(*changes) / most;
         Bar {
             run: run.id,

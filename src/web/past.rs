@@ -9,9 +9,9 @@ use super::frame::{Frame, message, missing, page, state, time, unreadable, value
 use super::guarded::{Answer, Visit, redirect};
 use super::sessions::{Session, is_same};
 use super::{RunWanted, Undo};
-use crate::mirror::{HistoryRow, Run, State, StateError};
+use crate::mirror::{HistoryRow, State, StateError, StoredRun};
 use crate::model::{LinqId, RunId};
-use crate::text::{counted, shown};
+use crate::text::{count_noun, shown_text};
 
 /// How many runs are listed.
 const RUNS: usize = 50;
@@ -43,9 +43,9 @@ pub(super) fn event(row: &HistoryRow) -> Event {
     let entry = &row.entry;
     let decided = entry.decided.as_ref().map(|decided| {
         let by = decided.by.as_deref().unwrap_or("somebody");
-        shown(&format!("decided by {by} with {}, {}", decided.command, time(decided.at)), 200)
+        shown_text(&format!("decided by {by} with {}, {}", decided.command, time(decided.at)), 200)
     });
-    let change = |change: &crate::model::Change| ChangeShown {
+    let change = |change: &crate::model::FieldChange| ChangeShown {
         field: change.field.name(),
         from: value(&change.from),
         to: value(&change.to),
@@ -55,8 +55,8 @@ pub(super) fn event(row: &HistoryRow) -> Event {
         at: time(row.at),
         what: format!("{} in {}", entry.action, entry.side),
         contact: entry.linq_id,
-        name: shown(&entry.name, 120),
-        reason: shown(&entry.reason, 400),
+        name: shown_text(&entry.name, 120),
+        reason: shown_text(&entry.reason, 400),
         changes: entry.changes.iter().map(change).collect(),
         decided,
     }
@@ -88,9 +88,9 @@ pub(super) fn history(visit: &Visit<'_>) -> Answer {
     page(StatusCode::OK, &History { frame: Frame::of(visit, "history"), runs })
 }
 
-fn run_shown(state: &State, run: &Run) -> Result<RunShown, StateError> {
-    let deeds = state.deeds(run.id, NAMES)?;
-    let names: Vec<String> = deeds.names.iter().map(|name| shown(name, 40)).collect();
+fn run_shown(state: &State, run: &StoredRun) -> Result<RunShown, StateError> {
+    let deeds = state.run_deeds(run.id, NAMES)?;
+    let names: Vec<String> = deeds.names.iter().map(|name| shown_text(name, 40)).collect();
     let more = match deeds.contacts.saturating_sub(names.len()) {
         0 => String::new(),
         more => format!(" and {more} more"),
@@ -105,12 +105,12 @@ fn run_shown(state: &State, run: &Run) -> Result<RunShown, StateError> {
         id: run.id,
         at: time(run.started_at),
         contacts: names.join(", ") + &more,
-        decided: shown(&decided.join("; "), 400),
+        decided: shown_text(&decided.join("; "), 400),
     })
 }
 
 /// Who asked for a run, if somebody did.
-fn asked(run: &Run) -> Option<String> {
+fn asked(run: &StoredRun) -> Option<String> {
     let by = run.asked_by.as_ref()?;
     let command = run.command.as_deref().unwrap_or("run");
     Some(format!("asked for by {by} ({command})"))
@@ -133,7 +133,8 @@ pub(super) fn run(visit: &Visit<'_>, id: RunId) -> Answer {
         Ok(state) => state,
         Err(problem) => return *problem,
     };
-    let read = || -> Result<_, StateError> { Ok((state.run(id)?, state.history(id)?)) };
+    let read =
+        || -> Result<_, StateError> { Ok((state.stored_run(id)?, state.history_of_run(id)?)) };
     let Ok((run, rows)) = read() else { return unreadable(visit) };
     let Some(run) = run else { return missing(visit) };
     let mut about = vec![format!("Began {}", time(run.started_at))];
@@ -144,12 +145,12 @@ pub(super) fn run(visit: &Visit<'_>, id: RunId) -> Answer {
         about.push(format!("put back run {undone}"));
     }
     if let Some(asked) = asked(&run) {
-        about.push(shown(&asked, 200));
+        about.push(shown_text(&asked, 200));
     }
-    about.push(counted(rows.len(), "entry", "entries"));
+    about.push(count_noun(rows.len(), "entry", "entries"));
     let contacts: BTreeMap<LinqId, String> = rows
         .iter()
-        .filter_map(|row| Some((row.entry.linq_id?, shown(&row.entry.name, 80))))
+        .filter_map(|row| Some((row.entry.linq_id?, shown_text(&row.entry.name, 80))))
         .take(ENTRIES)
         .collect();
     let template = RunPage {
@@ -195,7 +196,7 @@ pub(super) fn undo_plan(visit: &Visit<'_>) -> Answer {
         frame: Frame::of(visit, "history"),
         run: undo.run,
         contact: undo.contact.map(|id| id.to_string()).unwrap_or_default(),
-        plan: plan.lines().map(|line| shown(line, 400) + "\n").collect(),
+        plan: plan.lines().map(|line| shown_text(line, 400) + "\n").collect(),
         digest,
     };
     page(StatusCode::OK, &template)
@@ -224,6 +225,6 @@ pub(super) fn undo(visit: &Visit<'_>, session: &Session) -> Answer {
 }
 
 fn no_plan(visit: &Visit<'_>, why: &str) -> Answer {
-    let why = shown(why, 1000);
+    let why = shown_text(why, 1000);
     message(visit, StatusCode::CONFLICT, "There is no plan", &why, "/history")
 }

@@ -15,7 +15,7 @@ use super::sessions::Session;
 use super::{RunWanted, contact, lists, locked, overview, past};
 use crate::decisions::ListState;
 use crate::model::{LinqId, RunId};
-use crate::text::{counted, shown};
+use crate::text::{count_noun, shown_text};
 
 const STYLE: &[u8] = include_bytes!("pages/style.css");
 /// The longest name that is kept.
@@ -110,7 +110,7 @@ fn decided(visit: &Visit<'_>, session: &Session) -> Answer {
         Ok(count) => visit.note(format!(
             "{} recorded. The next run carries out what was decided; “Sync now” on the overview \
              makes one.",
-            counted(count, "decision was", "decisions were")
+            count_noun(count, "decision was", "decisions were")
         )),
         Err(Refused::Stale) => {
             let text = "What the page showed has changed since, or somebody else has decided it. \
@@ -118,7 +118,7 @@ fn decided(visit: &Visit<'_>, session: &Session) -> Answer {
             return message(visit, StatusCode::CONFLICT, "This page is stale", text, &back);
         }
         Err(Refused::Wrong(why)) => {
-            let why = shown(&why, 1000);
+            let why = shown_text(&why, 1000);
             let status = StatusCode::UNPROCESSABLE_ENTITY;
             return message(visit, status, "Nothing was recorded", &why, &back);
         }
@@ -174,7 +174,7 @@ pub(super) fn log_in(visit: &Visit<'_>) -> Answer {
     };
     locked(&inbox.attempts).forget(visit.from);
     let name = visit.form.get("name").split_whitespace().collect::<Vec<_>>().join(" ");
-    let name = shown(&name, LONGEST_NAME);
+    let name = shown_text(&name, LONGEST_NAME);
     let token = locked(&inbox.sessions).begin(role, name, key, now);
     let Some(token) = token else {
         return plain(StatusCode::SERVICE_UNAVAILABLE, "there is no randomness to be had\n");

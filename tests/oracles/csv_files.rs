@@ -14,9 +14,9 @@
 
 use std::path::{Path, PathBuf};
 
-use linqsync::model::{Change, Field};
-use linqsync::source::Edit;
-use linqsync::source::csv::{CsvOptions, Table};
+use linqsync::model::{Field, FieldChange};
+use linqsync::source::SourceEdit;
+use linqsync::source::csv::{CsvOptions, TableVersion};
 
 #[allow(dead_code, reason = "some of it is for the fuzz targets")]
 mod csv_laws;
@@ -25,7 +25,7 @@ mod csv_laws;
 const EDITED: usize = 40;
 
 #[derive(Default)]
-struct Tally {
+struct TableTally {
     files: usize,
     sources: usize,
     records: usize,
@@ -44,7 +44,7 @@ fn main() -> std::process::ExitCode {
     let mutations = std::env::args().nth(2).and_then(|n| n.parse().ok()).unwrap_or(0);
     let mut files = Vec::new();
     collect(Path::new(&root), &mut files);
-    let mut tally = Tally::default();
+    let mut tally = TableTally::default();
     for file in &files {
         let Ok(raw) = std::fs::read(file) else { continue };
         tally.files += 1;
@@ -52,7 +52,8 @@ fn main() -> std::process::ExitCode {
         look(file, &raw, &options, &mut tally);
         mutate(file, &raw, &options, mutations, &mut tally);
     }
-    let Tally { files, sources, records, unreadable, read_only, edits, mutated, wrong } = tally;
+    let TableTally { files, sources, records, unreadable, read_only, edits, mutated, wrong } =
+        tally;
     println!(
         "{files} files, {sources} of them tables: {records} records, {unreadable} unreadable rows, \
          {read_only} read-only files, {edits} edits, {mutated} damaged files, {wrong} wrong"
@@ -75,7 +76,7 @@ fn collect(path: &Path, into: &mut Vec<PathBuf>) {
 /// What is recognised, or else the first column as that of a last name: any will do.
 fn options(raw: &[u8]) -> CsvOptions {
     let mut options = CsvOptions::new("contacts.csv");
-    if Table::parse(raw.to_vec(), &options).is_err() {
+    if TableVersion::parse(raw.to_vec(), &options).is_err() {
         let encoding = encoding_rs::Encoding::for_bom(raw);
         let text = encoding.unwrap_or((encoding_rs::WINDOWS_1252, 0)).0.decode(raw).0.into_owned();
         let mut reader = csv::ReaderBuilder::new();
@@ -89,7 +90,7 @@ fn options(raw: &[u8]) -> CsvOptions {
     options
 }
 
-fn look(file: &Path, raw: &[u8], options: &CsvOptions, tally: &mut Tally) {
+fn look(file: &Path, raw: &[u8], options: &CsvOptions, tally: &mut TableTally) {
     let mut told = |law: Result<(), String>| {
         if let Err(problem) = law {
             println!("{}: {problem}", file.display());
@@ -97,18 +98,18 @@ fn look(file: &Path, raw: &[u8], options: &CsvOptions, tally: &mut Tally) {
         }
     };
     told(csv_laws::reading(raw, options));
-    let Ok((table, reading)) = Table::parse(raw.to_vec(), options) else { return };
-    let shape = table.shape();
+    let Ok((table, reading)) = TableVersion::parse(raw.to_vec(), options) else { return };
+    let shape = table.table_shape();
     for record in reading.records.iter().take(EDITED) {
         for field in reading.mapped.iter() {
             let from = record.values[field].clone();
             let to = "Zed \"Z\", Z; \r\nX".to_owned();
-            let changes = vec![Change { field, from, to: to.into() }];
-            let edit = Edit::Update { at: record.index, changes, linq_id: None };
+            let changes = vec![FieldChange { field, from, to: to.into() }];
+            let edit = SourceEdit::Update { at: record.index, changes, linq_id: None };
             told(csv_laws::edits(raw, options, &[edit]));
             tally.edits += 1;
         }
-        told(csv_laws::edits(raw, options, &[Edit::Remove { at: record.index }]));
+        told(csv_laws::edits(raw, options, &[SourceEdit::Remove { at: record.index }]));
         tally.edits += 1;
     }
     tally.sources += 1;
@@ -127,7 +128,7 @@ fn look(file: &Path, raw: &[u8], options: &CsvOptions, tally: &mut Tally) {
 }
 
 /// Damages a file of moderate size at random, the same way each time.
-fn mutate(file: &Path, raw: &[u8], options: &CsvOptions, mutations: usize, tally: &mut Tally) {
+fn mutate(file: &Path, raw: &[u8], options: &CsvOptions, mutations: usize, tally: &mut TableTally) {
     if raw.len() > 20_000 {
         return;
     }

@@ -19,9 +19,9 @@
 
 use std::collections::BTreeMap;
 
-use linqsync::model::{Change, Field, LinqId, RecordIndex, SourceRecord, Values};
-use linqsync::source::csv::{Charset, CsvOptions, Delimiter, Shape, Table};
-use linqsync::source::{Edit, EditOutcome, Reading, WriteError, Written};
+use linqsync::model::{Field, FieldChange, LinqId, RecordIndex, SourceRecord, Values};
+use linqsync::source::csv::{Charset, CsvOptions, Delimiter, TableShape, TableVersion};
+use linqsync::source::{EditOutcome, SourceEdit, SourceReading, WriteError, WriteReceipt};
 
 #[allow(dead_code, reason = "some of it is for the tests beside the code")]
 #[path = "straight.rs"]
@@ -35,8 +35,8 @@ type Cells = Vec<Vec<Vec<u8>>>;
 /// # Errors
 /// What is wrong.
 pub(crate) fn reading(raw: &[u8], options: &CsvOptions) -> Result<(), String> {
-    let Ok((table, reading)) = Table::parse(raw.to_vec(), options) else { return Ok(()) };
-    let shape = table.shape();
+    let Ok((table, reading)) = TableVersion::parse(raw.to_vec(), options) else { return Ok(()) };
+    let shape = table.table_shape();
     if let Some(rows) = rows_below_the_header(raw, &shape) {
         compare(&reading, &shape, &rows)?;
     }
@@ -53,12 +53,12 @@ pub(crate) fn reading(raw: &[u8], options: &CsvOptions) -> Result<(), String> {
 
 /// The bytes of the file after `edits`, and what became of them.
 fn edited(
-    table: &Table,
+    table: &TableVersion,
     options: &CsvOptions,
-    edits: &[Edit],
-) -> Result<(Vec<u8>, Written), WriteError> {
-    let (next, written) = table.edited(options, edits)?;
-    Ok((next.as_ref().unwrap_or(table).raw().to_vec(), written))
+    edits: &[SourceEdit],
+) -> Result<(Vec<u8>, WriteReceipt), WriteError> {
+    let (next, written) = table.with_edits(options, edits)?;
+    Ok((next.as_ref().unwrap_or(table).raw_bytes().to_vec(), written))
 }
 
 /// The law of editing: the cells that are named have what was asked for, and to an
@@ -66,9 +66,9 @@ fn edited(
 ///
 /// # Errors
 /// What is wrong.
-pub(crate) fn edits(raw: &[u8], options: &CsvOptions, edits: &[Edit]) -> Result<(), String> {
-    let Ok((table, reading)) = Table::parse(raw.to_vec(), options) else { return Ok(()) };
-    let shape = table.shape();
+pub(crate) fn edits(raw: &[u8], options: &CsvOptions, edits: &[SourceEdit]) -> Result<(), String> {
+    let Ok((table, reading)) = TableVersion::parse(raw.to_vec(), options) else { return Ok(()) };
+    let shape = table.table_shape();
     let (bytes, after) = match edited(&table, options, edits) {
         Ok(done) => done,
         Err(WriteError::ReadOnly { .. }) if reading.read_only.is_some() => return Ok(()),
@@ -76,7 +76,7 @@ pub(crate) fn edits(raw: &[u8], options: &CsvOptions, edits: &[Edit]) -> Result<
         Err(error) => return Err(error.to_string()),
     };
     stands(&reading, edits, &after.edits, &after.reading)?;
-    let again = Table::parse(bytes.clone(), options).map_err(|error| error.to_string())?.0;
+    let again = TableVersion::parse(bytes.clone(), options).map_err(|error| error.to_string())?.0;
     if edited(&again, options, &[]).map_err(|error| error.to_string())?.0 != bytes {
         return Err("what was written is not written as it is".to_owned());
     }
@@ -112,7 +112,7 @@ pub(crate) fn edits_of_bytes(bytes: &[u8]) -> Result<(), String> {
 
 /// Whether the file is in UTF-8 save for some characters: it is not written if only
 /// these would be left, which say nothing about its encoding.
-fn is_damaged_utf8(raw: &[u8], shape: &Shape) -> bool {
+fn is_damaged_utf8(raw: &[u8], shape: &TableShape) -> bool {
     shape.encoding == "UTF-8" && std::str::from_utf8(raw).is_err()
 }
 
@@ -130,7 +130,7 @@ pub(crate) fn options(choice: u8) -> CsvOptions {
 }
 
 /// Edits of the file `raw`, as the bytes of a fuzzer choose them: five for each.
-pub(crate) fn wishes(raw: &[u8], options: &CsvOptions, chosen: &[u8]) -> Vec<Edit> {
+pub(crate) fn wishes(raw: &[u8], options: &CsvOptions, chosen: &[u8]) -> Vec<SourceEdit> {
     const TEXTS: [&str; 12] = [
         "",
         "Ada",
@@ -146,24 +146,24 @@ pub(crate) fn wishes(raw: &[u8], options: &CsvOptions, chosen: &[u8]) -> Vec<Edi
         " ",
     ];
     const FIELDS: [Field; 4] = [Field::FirstName, Field::Email, Field::PhoneNumber, Field::Company];
-    let Ok((_, reading)) = Table::parse(raw.to_vec(), options) else { return Vec::new() };
+    let Ok((_, reading)) = TableVersion::parse(raw.to_vec(), options) else { return Vec::new() };
     let wish = |bytes: &[u8]| {
         let [what, at, field, text, id] = *bytes else { return None };
         let field = FIELDS[usize::from(field) % FIELDS.len()];
         let to = TEXTS[usize::from(text) % TEXTS.len()].to_owned();
         let record = reading.records.get(usize::from(at) % reading.records.len().max(1));
         Some(match (what % 4, record) {
-            (0, Some(record)) => Edit::Remove { at: record.index },
+            (0, Some(record)) => SourceEdit::Remove { at: record.index },
             (1, _) => {
                 let values: Values = [(Field::FirstName, to)].into_iter().collect();
-                Edit::Add { values, linq_id: LinqId(u64::from(id)), was: None }
+                SourceEdit::Add { values, linq_id: LinqId(u64::from(id)), was: None }
             }
-            (2, _) => Edit::Remove { at: RecordIndex(u32::from(at)) },
+            (2, _) => SourceEdit::Remove { at: RecordIndex(u32::from(at)) },
             (_, Some(record)) => {
                 let from = record.values[field].clone();
-                let changes = vec![Change { field, from, to: to.into() }];
+                let changes = vec![FieldChange { field, from, to: to.into() }];
                 let linq_id = (id % 2 == 1).then_some(LinqId(99));
-                Edit::Update { at: record.index, changes, linq_id }
+                SourceEdit::Update { at: record.index, changes, linq_id }
             }
             (_, None) => return None,
         })
@@ -173,7 +173,7 @@ pub(crate) fn wishes(raw: &[u8], options: &CsvOptions, chosen: &[u8]) -> Vec<Edi
 
 /// The cells below the header as the csv crate reads them, without blank rows; `None`
 /// where the text cannot be had.
-fn rows_below_the_header(raw: &[u8], shape: &Shape) -> Option<Cells> {
+fn rows_below_the_header(raw: &[u8], shape: &TableShape) -> Option<Cells> {
     let text = text(raw, shape)?;
     let body = without_announcement(&text, shape.delimiter);
     let mut reader = csv::ReaderBuilder::new();
@@ -190,7 +190,7 @@ fn rows_below_the_header(raw: &[u8], shape: &Shape) -> Option<Cells> {
     Some(below.filter(|row| !is_blank(row) && !is_beside(row)).collect())
 }
 
-fn is_header_again(row: &[Vec<u8>], shape: &Shape) -> bool {
+fn is_header_again(row: &[Vec<u8>], shape: &TableShape) -> bool {
     let text = |at: usize| row.get(at).map_or("".into(), |cell| String::from_utf8_lossy(cell));
     let same = |(at, name): (usize, &String)| text(at).trim().to_lowercase() == name.to_lowercase();
     row.len() <= shape.header.len() && shape.header.iter().enumerate().all(same)
@@ -205,7 +205,7 @@ fn is_rule(row: &[Vec<u8>]) -> bool {
     })
 }
 
-fn text(raw: &[u8], shape: &Shape) -> Option<Vec<u8>> {
+fn text(raw: &[u8], shape: &TableShape) -> Option<Vec<u8>> {
     if shape.encoding == "UTF-8" {
         return Some(raw.strip_prefix(b"\xef\xbb\xbf").unwrap_or(raw).to_vec());
     }
@@ -223,7 +223,7 @@ fn without_announcement(text: &[u8], delimiter: u8) -> &[u8] {
 }
 
 /// The columns of each field, the best first.
-fn columns(shape: &Shape) -> BTreeMap<Field, Vec<usize>> {
+fn columns(shape: &TableShape) -> BTreeMap<Field, Vec<usize>> {
     let at = |name: &String| shape.header.iter().position(|found| found == name);
     let all = |(field, best): (&Field, &String)| {
         let further = shape.further.get(field).into_iter().flatten();
@@ -232,14 +232,14 @@ fn columns(shape: &Shape) -> BTreeMap<Field, Vec<usize>> {
     shape.columns.iter().map(all).collect()
 }
 
-fn has_names_of_its_own(shape: &Shape) -> bool {
+fn has_names_of_its_own(shape: &TableShape) -> bool {
     let mut names: Vec<&String> = shape.header.iter().filter(|name| !name.is_empty()).collect();
     names.sort();
     names.windows(2).all(|pair| pair[0] != pair[1])
 }
 
 /// Compares the records, and the rows that could not be read, with the other reader's.
-fn compare(reading: &Reading, shape: &Shape, rows: &Cells) -> Result<(), String> {
+fn compare(reading: &SourceReading, shape: &TableShape, rows: &Cells) -> Result<(), String> {
     let places = places(reading);
     let broken_off = usize::from(reading.read_only.is_some() && places.len() == rows.len() + 1);
     if places.len() != rows.len() + broken_off {
@@ -282,7 +282,7 @@ fn is_within(value: &str, cell: &str) -> bool {
 }
 
 /// The filled rows from top to bottom; `None` for one that could not be read.
-fn places(reading: &Reading) -> Vec<Option<&SourceRecord>> {
+fn places(reading: &SourceReading) -> Vec<Option<&SourceRecord>> {
     let records = reading.records.iter().map(|record| (record.line, Some(record)));
     let below = reading.unreadable.iter().filter(|it| !it.reason.contains("above the header"));
     let unreadable = below.map(|unreadable| (unreadable.line, None));
@@ -302,36 +302,39 @@ fn unguarded(text: &str) -> &str {
 
 /// Whether every record is what it was, or what its edit asked for.
 fn stands(
-    before: &Reading,
-    edits: &[Edit],
+    before: &SourceReading,
+    edits: &[SourceEdit],
     outcomes: &[EditOutcome],
-    after: &Reading,
+    after: &SourceReading,
 ) -> Result<(), String> {
     let mut expected: Vec<Option<(Values, Option<LinqId>)>> =
         before.records.iter().map(|r| Some((r.values.clone(), r.linq_id))).collect();
     for (edit, outcome) in edits.iter().zip(outcomes) {
         match (edit, outcome) {
-            (Edit::Update { at, changes, linq_id }, EditOutcome::Stands(_)) => {
+            (SourceEdit::Update { at, changes, linq_id }, EditOutcome::Stands(_)) => {
                 let record = expected[at.0 as usize].as_mut().ok_or("an edit of what is gone")?;
                 let linq_id = linq_id.filter(|_| before.keeps_ids);
-                *record = (record.0.with(changes), linq_id.or(record.1));
+                *record = (record.0.with_changes(changes), linq_id.or(record.1));
             }
-            (Edit::Add { values, linq_id, .. }, EditOutcome::Stands(_)) => {
+            (SourceEdit::Add { values, linq_id, .. }, EditOutcome::Stands(_)) => {
                 let linq_id = before.keeps_ids.then_some(*linq_id);
-                expected.push(Some((values.only(before.mapped), linq_id)));
+                expected.push(Some((values.only_fields(before.mapped), linq_id)));
             }
-            (Edit::Remove { at }, EditOutcome::Removed) => expected[at.0 as usize] = None,
-            (Edit::Update { at, changes, linq_id }, EditOutcome::StandsWithout(_, refused)) => {
+            (SourceEdit::Remove { at }, EditOutcome::Removed) => expected[at.0 as usize] = None,
+            (
+                SourceEdit::Update { at, changes, linq_id },
+                EditOutcome::StandsWithout(_, refused),
+            ) => {
                 let record = expected[at.0 as usize].as_mut().ok_or("an edit of what is gone")?;
                 let linq_id = linq_id.filter(|_| before.keeps_ids);
                 let is_done =
-                    |change: &&Change| refused.iter().all(|one| one.field != change.field);
-                let done: Vec<Change> = changes.iter().filter(is_done).cloned().collect();
-                *record = (record.0.with(&done), linq_id.or(record.1));
+                    |change: &&FieldChange| refused.iter().all(|one| one.field != change.field);
+                let done: Vec<FieldChange> = changes.iter().filter(is_done).cloned().collect();
+                *record = (record.0.with_changes(&done), linq_id.or(record.1));
             }
-            (Edit::Add { values, linq_id, .. }, EditOutcome::StandsWithout(_, refused)) => {
+            (SourceEdit::Add { values, linq_id, .. }, EditOutcome::StandsWithout(_, refused)) => {
                 let linq_id = before.keeps_ids.then_some(*linq_id);
-                let mut values = values.only(before.mapped);
+                let mut values = values.only_fields(before.mapped);
                 for one in refused {
                     values[one.field].clear();
                 }
@@ -350,10 +353,10 @@ fn stands(
 
 /// To the other reader, the cells that no edit names are what they were.
 fn others_are_the_same(
-    reading: &Reading,
-    edits: &[Edit],
+    reading: &SourceReading,
+    edits: &[SourceEdit],
     outcomes: &[EditOutcome],
-    shape: &Shape,
+    shape: &TableShape,
     before: Cells,
     now: &Cells,
 ) -> Result<(), String> {
@@ -371,16 +374,16 @@ fn others_are_the_same(
     for (edit, outcome) in edits.iter().zip(outcomes) {
         match (edit, outcome) {
             (
-                Edit::Update { at, changes, .. },
+                SourceEdit::Update { at, changes, .. },
                 EditOutcome::Stands(_) | EditOutcome::StandsWithout(_, _),
             ) => {
                 let named = changes.iter().flat_map(|change| columns[&change.field].clone());
                 may_differ[row_of(*at).ok_or("no row")?] = named.chain(ids).collect();
             }
-            (Edit::Remove { at }, EditOutcome::Removed) => {
+            (SourceEdit::Remove { at }, EditOutcome::Removed) => {
                 rows[row_of(*at).ok_or("no row")?] = None;
             }
-            (Edit::Add { .. }, EditOutcome::Stands(_) | EditOutcome::StandsWithout(_, _)) => {
+            (SourceEdit::Add { .. }, EditOutcome::Stands(_) | EditOutcome::StandsWithout(_, _)) => {
                 added += 1;
             }
             _ => {}

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 /// A cell as it is written.
 #[derive(Clone, Debug)]
-pub(crate) struct Token {
+pub(crate) struct StraightToken {
     /// All of it.
     pub(crate) span: Range<usize>,
     /// How many bytes of blanks come before its quotation mark.
@@ -21,7 +21,7 @@ pub(crate) struct Token {
 }
 
 /// The rows of a text: their cells, and where their line end is.
-pub(crate) fn rows(text: &[u8], delimiter: u8) -> Vec<(Vec<Token>, Range<usize>)> {
+pub(crate) fn rows(text: &[u8], delimiter: u8) -> Vec<(Vec<StraightToken>, Range<usize>)> {
     let (mut rows, mut cells, mut at) = (Vec::new(), Vec::new(), 0);
     while at < text.len() {
         let token = token(text, delimiter, at);
@@ -46,7 +46,7 @@ pub(crate) fn rows(text: &[u8], delimiter: u8) -> Vec<(Vec<Token>, Range<usize>)
     rows
 }
 
-fn token(text: &[u8], delimiter: u8, start: usize) -> Token {
+fn token(text: &[u8], delimiter: u8, start: usize) -> StraightToken {
     let bare_end = |from: usize| {
         let ends = |byte: &u8| *byte == delimiter || *byte == b'\n' || *byte == b'\r';
         text[from..].iter().position(ends).map_or(text.len(), |length| from + length)
@@ -60,7 +60,7 @@ fn token(text: &[u8], delimiter: u8, start: usize) -> Token {
             _ => break,
         }
     }
-    let bare = |is_stray, dangles| Token {
+    let bare = |is_stray, dangles| StraightToken {
         span: start..bare_end(start),
         lead: 0,
         is_quoted: false,
@@ -87,7 +87,7 @@ fn token(text: &[u8], delimiter: u8, start: usize) -> Token {
         return bare(true, inside || spread);
     }
     let (lead, dangles) = (open - start, open > start && spread);
-    Token { span: start..end, lead, is_quoted: true, is_stray: false, dangles }
+    StraightToken { span: start..end, lead, is_quoted: true, is_stray: false, dangles }
 }
 
 /// The text without the blanks before quotation marks that open a cell.

@@ -13,11 +13,11 @@
 
 use std::path::{Path, PathBuf};
 
-use linqsync::model::{Change, Field};
-use linqsync::source::vcard::{cards_of, edited, probe};
+use linqsync::model::{Field, FieldChange};
+use linqsync::source::vcard::{cards_of, edit_file, probe};
 
 #[derive(Default)]
-struct Tally {
+struct CardTally {
     files: usize,
     cards: usize,
     edits: usize,
@@ -35,7 +35,7 @@ fn main() -> std::process::ExitCode {
     let mutations = std::env::args().nth(2).and_then(|n| n.parse().ok()).unwrap_or(0);
     let mut files = Vec::new();
     collect(Path::new(&root), &mut files);
-    let mut tally = Tally::default();
+    let mut tally = CardTally::default();
     for file in &files {
         let Ok(raw) = std::fs::read(file) else { continue };
         for variant in [raw.clone(), with_crlf(&raw)] {
@@ -44,7 +44,7 @@ fn main() -> std::process::ExitCode {
         mutate(file, &raw, mutations, &mut tally);
         tally.files += 1;
     }
-    let Tally { files, cards, edits, refused, broken, mutated, wrong } = tally;
+    let CardTally { files, cards, edits, refused, broken, mutated, wrong } = tally;
     println!("{mutated} damaged files looked at");
     println!(
         "{files} files, twice each: {cards} cards, {edits} edits, {refused} refused, {broken} broken places, {wrong} wrong"
@@ -73,13 +73,13 @@ fn with_crlf(raw: &[u8]) -> Vec<u8> {
     bare.split(|byte| *byte == b'\n').collect::<Vec<_>>().join(&b"\r\n"[..])
 }
 
-fn look(file: &Path, raw: &[u8], tally: &mut Tally) {
+fn look(file: &Path, raw: &[u8], tally: &mut CardTally) {
     let mut wrong = |what: &str| {
         println!("{}: {what}", file.display());
         tally.wrong += 1;
     };
     let whole = cards_of(raw);
-    match edited(raw, usize::MAX, &[]) {
+    match edit_file(raw, usize::MAX, &[]) {
         Ok(same) if same != raw => wrong("it is not put together as it was"),
         Ok(_) => {}
         Err(reason) => println!("{}: {reason}", file.display()),
@@ -94,14 +94,15 @@ fn look(file: &Path, raw: &[u8], tally: &mut Tally) {
     for (card, values) in whole.people.iter().enumerate().step_by(step) {
         let Some(values) = values else { continue };
         for field in Field::ALL.into_iter().filter(|field| *field != Field::Owner) {
-            let change =
-                |from: &str, to: &str| vec![Change { field, from: from.into(), to: to.into() }];
-            match edited(raw, card, &change(&values[field], &values[field])) {
+            let change = |from: &str, to: &str| {
+                vec![FieldChange { field, from: from.into(), to: to.into() }]
+            };
+            match edit_file(raw, card, &change(&values[field], &values[field])) {
                 Ok(same) if same != raw => wrong(&format!("card {card}: {field} put as it is")),
                 Ok(_) | Err(_) => {}
             }
             let to = "Zwölf; \\Böx, Keller";
-            match edited(raw, card, &change(&values[field], to)) {
+            match edit_file(raw, card, &change(&values[field], to)) {
                 Err(reason) => {
                     println!("{}: card {card}: {field}: {reason}", file.display());
                     tally.refused += 1;
@@ -113,7 +114,7 @@ fn look(file: &Path, raw: &[u8], tally: &mut Tally) {
                         Some(found) if found[field] == to => {}
                         _ => wrong(&format!("card {card}: {field} is not read as it was put")),
                     }
-                    match edited(&new, card, &change(to, &values[field])) {
+                    match edit_file(&new, card, &change(to, &values[field])) {
                         Ok(back) if cards_of(&back).people[card].as_ref() == Some(values) => {}
                         // The card says so in another place as well, which is enough.
                         Ok(back) if back == new => {}
@@ -127,7 +128,7 @@ fn look(file: &Path, raw: &[u8], tally: &mut Tally) {
 }
 
 /// Damages a file of moderate size at random, the same way each time.
-fn mutate(file: &Path, raw: &[u8], mutations: usize, tally: &mut Tally) {
+fn mutate(file: &Path, raw: &[u8], mutations: usize, tally: &mut CardTally) {
     if raw.is_empty() || raw.len() > 20_000 {
         return;
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::harness::{Process, Run, World, people};
+use crate::harness::{PrintedRun, Process, World, people};
 
 /// A pair in a home, with its state at the default place.
 fn synced(count: usize) -> World {
@@ -159,7 +159,7 @@ fn a_directory_that_moved_finds_its_state_at_the_default_place() {
     assert!(told.contains("which is not found"), "{told}");
     assert!(told.contains("moves to"), "{told}");
     assert!(!before.exists(), "the state has moved");
-    let run = Run::of(in_moved(&["--once", "--json"])).expect(0);
+    let run = PrintedRun::of(in_moved(&["--once", "--json"])).expect(0);
     assert_eq!((run.count("linked"), run.count("in_sync")), (0, 3));
 }
 
@@ -180,7 +180,7 @@ fn a_run_that_failed_in_the_new_place_is_not_in_the_way() {
     in_moved(&["--once"]).expect(2);
     std::fs::rename(moved.join("later"), moved.join("contacts.csv")).unwrap();
     in_moved(&["adopt", "--yes"]).expect(0);
-    let run = Run::of(in_moved(&["--once", "--json"])).expect(0);
+    let run = PrintedRun::of(in_moved(&["--once", "--json"])).expect(0);
     assert_eq!((run.count("linked"), run.count("in_sync")), (0, 2));
 }
 
@@ -213,7 +213,7 @@ fn several_that_may_be_meant_are_listed() {
         .filter(|dir| dir.file_name().unwrap().to_string_lossy().starts_with("second-"))
         .collect::<Vec<_>>();
     run_in(&third, &["adopt", "--yes", named[0].to_str().unwrap()]).expect(0);
-    let run = Run::of(run_in(&third, &["--once", "--json"])).expect(0);
+    let run = PrintedRun::of(run_in(&third, &["--once", "--json"])).expect(0);
     assert_eq!(run.count("linked"), 0);
 }
 
@@ -278,5 +278,5 @@ fn nothing_is_decided_in_a_state_of_another_source() {
     world.set("source.path", "\"people.csv\"");
     let refused = world.run(&["resolve", "--all", "--take", "linq"]).expect(2);
     assert!(refused.stderr.contains("linqsync adopt"), "{}", refused.stderr);
-    assert_eq!(world.state().decided().unwrap(), []);
+    assert_eq!(world.state().stored_decisions().unwrap(), []);
 }

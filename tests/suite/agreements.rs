@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use linqsync::sandbox::{Kind, LoggedRequest, Moment};
+use linqsync::sandbox::{LoggedRequest, ObservedMoment, RouteKind};
 
 use crate::harness::World;
 
@@ -11,19 +11,19 @@ const TEAM: &str = "First Name,Email,Title\nAda,ada@engines.example,Clerk\nBo,bo
 
 /// A source with Ada's title, as a table or as cards.
 #[derive(Clone, Copy, Debug)]
-enum Shape {
+enum PairShape {
     Table,
     Cards,
 }
 
-const SHAPES: [Shape; 2] = [Shape::Table, Shape::Cards];
+const SHAPES: [PairShape; 2] = [PairShape::Table, PairShape::Cards];
 
 /// Ada's title is `Cook` in the source and `Pilot` in Linq, and both had `Clerk`.
-fn conflict(shape: Shape) -> World {
+fn conflict(shape: PairShape) -> World {
     let mut world = World::new();
     match shape {
-        Shape::Table => world.write(TEAM),
-        Shape::Cards => {
+        PairShape::Table => world.write(TEAM),
+        PairShape::Cards => {
             world.set("source.path", "\"cards\"");
             fs::create_dir(world.path("cards")).unwrap();
             for (name, email, title) in
@@ -46,10 +46,10 @@ fn conflict(shape: Shape) -> World {
 
 /// A person types another title.
 #[track_caller]
-fn retitle(world: &World, shape: Shape, from: &str, to: &str) {
+fn retitle(world: &World, shape: PairShape, from: &str, to: &str) {
     match shape {
-        Shape::Table => world.edit(from, to),
-        Shape::Cards => {
+        PairShape::Table => world.edit(from, to),
+        PairShape::Cards => {
             let path = world.path("cards/Ada.vcf");
             let text = fs::read_to_string(&path).unwrap();
             assert!(text.contains(from), "{text}");
@@ -58,13 +58,13 @@ fn retitle(world: &World, shape: Shape, from: &str, to: &str) {
     }
 }
 
-fn title_in_source(world: &World, shape: Shape) -> String {
+fn title_in_source(world: &World, shape: PairShape) -> String {
     match shape {
-        Shape::Table => {
+        PairShape::Table => {
             let text = world.text();
             text.lines().nth(1).unwrap().rsplit(',').next().unwrap().to_owned()
         }
-        Shape::Cards => {
+        PairShape::Cards => {
             let text = fs::read_to_string(world.path("cards/Ada.vcf")).unwrap();
             let line = text.lines().find_map(|line| line.strip_prefix("TITLE:"));
             line.unwrap_or_default().to_owned()
@@ -84,7 +84,7 @@ fn resolve(world: &World, value: &str) {
 /// Runs until nothing changes, and then expects that what is told is true: two titles that
 /// differ wait, and are no difference that is meant.
 #[track_caller]
-fn expect_truth(world: &World, shape: Shape, told: &str) {
+fn expect_truth(world: &World, shape: PairShape, told: &str) {
     let mut last = None;
     for _ in 0..4 {
         let run = world.once();
@@ -120,8 +120,8 @@ fn a_value_that_linq_refuses_is_no_agreement_whatever_is_typed_then() {
                 world.linq().clear_faults();
                 let now = title_in_source(&world, shape);
                 let (from, to) = match shape {
-                    Shape::Table => (format!(",{now}\n"), format!(",{typed}\n")),
-                    Shape::Cards => (format!("TITLE:{now}\r\n"), format!("TITLE:{typed}\r\n")),
+                    PairShape::Table => (format!(",{now}\n"), format!(",{typed}\n")),
+                    PairShape::Cards => (format!("TITLE:{now}\r\n"), format!("TITLE:{typed}\r\n")),
                 };
                 retitle(&world, shape, &from, &to);
                 expect_truth(&world, shape, &told);
@@ -133,12 +133,12 @@ fn a_value_that_linq_refuses_is_no_agreement_whatever_is_typed_then() {
 #[test]
 fn a_run_that_is_killed_between_the_two_halves_leaves_no_agreement() {
     for shape in SHAPES {
-        for moment in [Moment::Arrived, Moment::CarriedOut] {
+        for moment in [ObservedMoment::Arrived, ObservedMoment::CarriedOut] {
             for typed in [None, Some("Cook"), Some("Pilot"), Some("Clerk"), Some("Duchess")] {
                 let told = format!("{shape:?} {moment:?} {typed:?}");
                 let world = conflict(shape);
                 resolve(&world, "CEO");
-                let update = |request: &LoggedRequest| request.kind == Some(Kind::Update);
+                let update = |request: &LoggedRequest| request.kind == Some(RouteKind::Update);
                 world.killed_at(moment, update).ended();
                 world.linq().dismiss_witness();
                 assert_eq!(title_in_source(&world, shape), "CEO", "{told}");

@@ -55,7 +55,7 @@ fn whoever_quits_has_decided_what_they_have_answered_and_nothing_else() {
     terminal.answer("1 of 3", "l");
     terminal.answer("2 of 3", "q");
     terminal.ended(0);
-    assert_eq!(world.state().decided().unwrap().len(), 1);
+    assert_eq!(world.state().stored_decisions().unwrap().len(), 1);
     let mut terminal = Terminal::start(world.command(&["resolve", "bo@e.example"]));
     terminal.answer("1 of 1  Bo", "s");
     terminal.ended(0);
@@ -94,12 +94,12 @@ fn all_that_is_held_is_approved_once_a_person_has_seen_it_and_says_so() {
     terminal.answer("record 14 decisions?", "n");
     let seen = terminal.ended(2);
     assert!(seen.sent.contains("cancelled; nothing was decided"), "{}", seen.sent);
-    assert!(world.state().decided().unwrap().is_empty());
+    assert!(world.state().stored_decisions().unwrap().is_empty());
     let mut terminal = Terminal::start(world.command(&["approve", "--all"]));
     terminal.answer("record 14 decisions?", "y");
     let seen = terminal.ended(0);
     assert!(seen.sent.contains("First014 Last014: clear title in Linq"), "{}", seen.sent);
-    assert_eq!(world.state().decided().unwrap().len(), 14);
+    assert_eq!(world.state().stored_decisions().unwrap().len(), 14);
     // Without asking, where that is said, and where there is nobody to ask.
     let unasked = Terminal::start(world.command(&["reject", "--all", "--yes"]));
     unasked.ended(0);
@@ -114,8 +114,13 @@ fn what_is_held_is_asked_one_by_one_where_no_contact_is_named() {
     terminal.answer("2 of 14", "r");
     terminal.answer("3 of 14", "q");
     terminal.ended(0);
-    let decided: Vec<String> =
-        world.state().decided().unwrap().iter().map(|one| format!("{:?}", one.decision)).collect();
+    let decided: Vec<String> = world
+        .state()
+        .stored_decisions()
+        .unwrap()
+        .iter()
+        .map(|one| format!("{:?}", one.decision))
+        .collect();
     assert!(decided.contains(&"Approve".to_owned()) && decided.contains(&"Reject".to_owned()));
     // Nobody is asked through a pipe.
     for command in ["approve", "reject", "resolve"] {

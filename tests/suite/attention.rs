@@ -30,18 +30,18 @@ fn waiting() -> World {
 }
 
 /// The table of `list --csv`, as rows of cells by the names of their columns.
-struct Table {
+struct AttentionTable {
     header: csv::StringRecord,
     rows: Vec<csv::StringRecord>,
 }
 
-impl Table {
-    fn of(world: &World, arguments: &[&str]) -> Table {
+impl AttentionTable {
+    fn of(world: &World, arguments: &[&str]) -> AttentionTable {
         let text = world.run(&[&["list", "--csv"], arguments].concat()).expect(0).stdout;
         assert!(text.starts_with('\u{feff}') && text.ends_with("\r\n"), "{text:?}");
         let mut reader = csv::Reader::from_reader(text.as_bytes());
         let header = reader.headers().unwrap().clone();
-        Table { header, rows: reader.records().map(Result::unwrap).collect() }
+        AttentionTable { header, rows: reader.records().map(Result::unwrap).collect() }
     }
 
     fn at(&self, column: &str) -> usize {
@@ -111,7 +111,7 @@ fn everything_that_needs_attention_has_a_line_with_field_value_cell_and_reason()
     // What is decided already says so, and who has decided it.
     world.run(&["resolve", "bo@lanterns.example", "--take", "linq"]).expect(0);
     let told = world.run(&["list"]).expect(0).stdout;
-    let by = format!("[decided by {}: linq]", linqsync::users::caller());
+    let by = format!("[decided by {}: linq]", linqsync::users::calling_user());
     assert!(told.lines().any(|line| line.contains("Bo Wang") && line.ends_with(&by)), "{told}");
 }
 
@@ -134,7 +134,7 @@ fn conflicts_are_counted_the_same_by_the_run_by_status_and_by_the_list() {
 #[test]
 fn a_table_is_decided_in_a_spreadsheet_and_comes_back() {
     let world = waiting();
-    let mut table = Table::of(&world, &[]);
+    let mut table = AttentionTable::of(&world, &[]);
     assert_eq!(table.column("name"), ["Ada King", "Bo Wang", "Zoe Quiet", "Kai Pole"]);
     assert_eq!(table.column("source_value"), ["'=1+1", "Chief Engineer", "", "1.41556E+10"]);
     assert_eq!(table.column("linq_value"), ["Mills", "CTO", "", ""]);
@@ -155,7 +155,7 @@ fn a_table_is_decided_in_a_spreadsheet_and_comes_back() {
     let json = world.run(&["resolve", "--from", "back.csv", "--json"]).expect(0).stdout;
     let json: Value = serde_json::from_str(&json).unwrap();
     assert_eq!((&json["decided"], &json["error"]), (&0.into(), &Value::Null), "nothing new");
-    let again = Table::of(&world, &[]);
+    let again = AttentionTable::of(&world, &[]);
     assert_eq!(again.column("decision"), ["linq", "value", "separate", ""]);
     assert_eq!(again.column("value")[1], "Chief; \"Ünüsual\" Officer");
 
@@ -164,13 +164,13 @@ fn a_table_is_decided_in_a_spreadsheet_and_comes_back() {
     let title = world.contact("Bo").title;
     assert_eq!(title.as_deref(), Some("Chief; \"Ünüsual\" Officer"));
     assert_eq!(world.contact("Zoe").email.as_deref(), Some("ada@engines.example"));
-    assert_eq!(Table::of(&world, &[]).column("name"), ["Kai Pole"]);
+    assert_eq!(AttentionTable::of(&world, &[]).column("name"), ["Kai Pole"]);
 }
 
 #[test]
 fn if_one_line_is_wrong_or_stale_nothing_is_recorded_and_every_such_line_is_named() {
     let world = waiting();
-    let mut table = Table::of(&world, &[]);
+    let mut table = AttentionTable::of(&world, &[]);
     table.fill("Ada King", "decision", "linq");
     table.fill("Bo Wang", "decision", "source");
     table.fill("Zoe Quiet", "decision", "approve");
@@ -188,7 +188,7 @@ fn if_one_line_is_wrong_or_stale_nothing_is_recorded_and_every_such_line_is_name
     problem("line 4: ", "`approve` is no decision here; write one of: link");
     problem("line 5: ", "cannot be decided: correct it in the source");
     assert!(!ended.stderr.contains("line 2"), "{}", ended.stderr);
-    assert!(world.state().decided().unwrap().is_empty(), "all of them or none");
+    assert!(world.state().stored_decisions().unwrap().is_empty(), "all of them or none");
     let json = world.run(&["resolve", "--from", "back.csv", "--json"]).expect(2).stdout;
     let json: Value = serde_json::from_str(&json).unwrap();
     let message = json["error"]["message"].as_str().unwrap();
@@ -208,14 +208,14 @@ fn what_a_line_means_is_never_guessed() {
         (&[("decision", "link 7")], "is no decision here"),
     ];
     for (cells, why) in cases {
-        let mut table = Table::of(&world, &["conflicts"]);
+        let mut table = AttentionTable::of(&world, &["conflicts"]);
         cells.iter().for_each(|(column, text)| table.fill("Bo Wang", column, text));
         table.save(&world);
         let told = world.run(&["resolve", "--from", "back.csv"]).expect(2).stderr;
         assert!(told.contains("line 3: ") && told.contains(why), "{cells:?}: {told}");
-        assert!(world.state().decided().unwrap().is_empty());
+        assert!(world.state().stored_decisions().unwrap().is_empty());
     }
-    let mut twice = Table::of(&world, &["conflicts"]);
+    let mut twice = AttentionTable::of(&world, &["conflicts"]);
     twice.fill("Bo Wang", "decision", "source");
     let mut other = twice.rows[1].clone();
     twice.fill("Bo Wang", "decision", "linq");
@@ -238,7 +238,7 @@ fn held_changes_and_what_was_refused_are_decided_in_a_table_as_well() {
     let blank = (1..=14).fold(world.text(), |text, n| text.replace(&format!("Title {n:03}"), ""));
     world.write(blank);
     world.once().expect(4);
-    let mut table = Table::of(&world, &["held"]);
+    let mut table = AttentionTable::of(&world, &["held"]);
     assert_eq!(table.rows.len(), 14);
     assert_eq!((table.column("linq_value")[0], table.column("source_value")[0]), ("Title 001", ""));
     for n in 1..=14 {
@@ -252,6 +252,6 @@ fn held_changes_and_what_was_refused_are_decided_in_a_table_as_well() {
     world.once().expect(0);
     assert!(world.text().contains("Title 003") && !world.text().contains("Title 001"));
     assert_eq!(world.contact("First001").title.unwrap_or_default(), "");
-    let listed = Table::of(&world, &["in-sync"]);
+    let listed = AttentionTable::of(&world, &["in-sync"]);
     assert_eq!(listed.rows.len(), 14);
 }

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::Value;
 
-use crate::harness::{Files, World, wait_until};
+use crate::harness::{TestFiles, World, wait_until};
 
 const TWO: &str = "First Name,Last Name,Email,Phone,Employee\n\
                    Ada,King,ada@engines.example,,1\n\
@@ -33,7 +33,7 @@ fn expect(findings: &[(String, String, String)], check: &str, status: &str, says
 #[test]
 fn a_set_up_that_is_in_order_is_found_so_and_nothing_is_changed() {
     let world = World::with_csv(TWO);
-    let before = Files::at(world.dir());
+    let before = TestFiles::at(world.dir());
     let findings = checks(&world, &[], 0);
     assert!(findings.iter().all(|finding| finding.1 == "ok"), "{findings:#?}");
     expect(&findings, "source", "ok", "UTF-8, separated by commas; rows with contacts: 2");
@@ -43,7 +43,7 @@ fn a_set_up_that_is_in_order_is_found_so_and_nothing_is_changed() {
     expect(&findings, "state", "ok", "nothing yet");
     expect(&findings, "linq", "ok", "0 contacts");
     expect(&findings, "clock", "ok", "agrees");
-    assert_eq!(Files::at(world.dir()), before);
+    assert_eq!(TestFiles::at(world.dir()), before);
     assert!(world.writes().is_empty());
 
     world.sync();

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use crate::harness::{Process, Run, TOKEN, World, people};
+use crate::harness::{PrintedRun, Process, TOKEN, World, people};
 
 #[test]
 fn paths_begin_at_the_directory_of_the_file_wherever_linqsync_is_started() {
@@ -10,7 +10,7 @@ fn paths_begin_at_the_directory_of_the_file_wherever_linqsync_is_started() {
     let file = world.path("sync.toml");
     let mut command = world.command(&["--once", "--json", "-c", file.to_str().unwrap()]);
     command.current_dir("/");
-    Run::of(Process::start(command).ended()).expect(0);
+    PrintedRun::of(Process::start(command).ended()).expect(0);
     assert_eq!(world.linq().contacts().len(), 2);
     assert!(world.path("state/state.db").exists());
 }
@@ -29,7 +29,7 @@ fn the_configuration_is_found_with_the_user_too() {
     std::fs::remove_file(world.path("sync.toml")).unwrap();
     let mut command = world.command(&["--once", "--json"]);
     command.current_dir(elsewhere);
-    Run::of(Process::start(command).ended()).expect(0);
+    PrintedRun::of(Process::start(command).ended()).expect(0);
     assert_eq!(world.linq().contacts().len(), 2);
 }
 
@@ -41,7 +41,7 @@ fn a_variable_wins_over_the_file_and_a_flag_over_both() {
     let run = |flags: &[&str]| {
         let mut command = world.command(&[&["--once", "--json"], flags].concat());
         command.env("LINQSYNC_SYNC__DIRECTION", "push").env("LINQSYNC_SYNC__MAX_DELETES", "6");
-        Run::of(Process::start(command).ended())
+        PrintedRun::of(Process::start(command).ended())
     };
     assert_eq!(run(&[]).expect(4).count("held_deletes"), 7);
     assert_eq!(run(&["--max-deletes", "7"]).expect(0).linq(), [23, 0, 0, 7]);
@@ -63,7 +63,7 @@ fn the_token_comes_from_the_environment_or_a_program_or_the_file() {
     world.once().expect(2);
     let mut command = world.command(&["--once", "--json"]);
     command.env("LINQ_TOKEN", TOKEN);
-    Run::of(Process::start(command).ended()).expect(0);
+    PrintedRun::of(Process::start(command).ended()).expect(0);
 
     world.unset("linq.token_file");
     world.set("linq.token_command", &format!("[\"/bin/echo\", \"{TOKEN}\"]"));

@@ -1,6 +1,6 @@
 //! The same field, edited on both sides.
 
-use linqsync::mirror::Action;
+use linqsync::mirror::HistoryAction;
 use linqsync::model::{LinqId, Side};
 
 use crate::harness::World;
@@ -95,7 +95,8 @@ fn linq_wins_where_it_is_configured_and_the_sources_value_is_in_the_history() {
 fn overwritten(world: &World, side: Side) -> Vec<(String, String)> {
     let history = world.state().history_of(LinqId(world.contact("Ada").id)).unwrap();
     let updates = history.into_iter().map(|row| row.entry);
-    let updates = updates.filter(|entry| entry.side == side && entry.action == Action::Update);
+    let updates =
+        updates.filter(|entry| entry.side == side && entry.action == HistoryAction::Update);
     updates
         .flat_map(|entry| entry.changes)
         .map(|change| (change.from.into(), change.to.into()))

@@ -1,7 +1,7 @@
 //! Rows that were copied in a spreadsheet, with the id or the key of their original: a
 //! copy never speaks for the person, and nobody goes because of it.
 
-use crate::harness::{Run, World};
+use crate::harness::{PrintedRun, World};
 
 const HEADER: &str = "linq_id,First Name,Last Name,Email,Title\n";
 const ADA: &str = "Ada,King,ada@people.example,Countess";
@@ -27,7 +27,7 @@ fn save(world: &World, original: &str, copy: &str, copy_first: bool) -> String {
 
 /// A run that leaves Linq and the file as they are, with so many rows waiting.
 #[track_caller]
-fn expect_waiting(world: &World, text: &str, ambiguous: u64) -> Run {
+fn expect_waiting(world: &World, text: &str, ambiguous: u64) -> PrintedRun {
     let contacts = world.linq().contacts();
     let run = world.once().expect(3);
     let told = format!("{text}{:#}", run.json);

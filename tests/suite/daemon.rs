@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use linqsync::sandbox::Kind;
+use linqsync::sandbox::RouteKind;
 
 use crate::harness::{Process, World, people, wait_until};
 
 fn listings(world: &World) -> usize {
-    world.requests(Kind::List).len()
+    world.requests(RouteKind::List).len()
 }
 
 #[track_caller]
@@ -118,7 +118,7 @@ fn a_run_that_takes_longer_than_the_schedule_is_never_joined_by_another() {
     world.linq().forget_requests();
     world.fault("list delay=2500ms times=1");
     wait_until("the slow listing was answered", || {
-        let asked = world.requests(Kind::List);
+        let asked = world.requests(RouteKind::List);
         let answered = asked.first().is_some_and(|request| request.status.is_some());
         assert!(answered || asked.len() <= 1, "another run began meanwhile");
         answered

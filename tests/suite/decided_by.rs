@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use linqsync::sandbox::{Kind, Moment};
+use linqsync::sandbox::{ObservedMoment, RouteKind};
 
 use crate::harness::{World, people, wait_until};
 
@@ -135,7 +135,7 @@ fn approved_and_rejected_deletions_are_told_with_who_decided() {
     world.sync();
     world.write(people::csv(16..=40));
     assert_eq!(world.once().expect(4).count("held_deletes"), 15);
-    let listed = world.state().waiting().unwrap();
+    let listed = world.state().stored_waiting().unwrap();
     let id = |at: usize| listed[at].linq_id.unwrap().to_string();
     world.run(&["reject", &id(0)]).expect(0);
     world.run(&["approve", &id(1)]).expect(0);
@@ -273,8 +273,9 @@ fn a_decision_beside_the_daemon_and_a_run_that_was_asked_for_are_told() {
 fn a_decision_that_was_interrupted_is_told_with_the_run_that_began_it() {
     let world = conflicts();
     world.run(&["resolve", "--all", "--take", "source"]).expect(0);
-    let update = |request: &linqsync::sandbox::LoggedRequest| request.kind == Some(Kind::Update);
-    world.killed_at(Moment::CarriedOut, update).ended();
+    let update =
+        |request: &linqsync::sandbox::LoggedRequest| request.kind == Some(RouteKind::Update);
+    world.killed_at(ObservedMoment::CarriedOut, update).ended();
     world.once().expect(0);
     let told = told(&world);
     assert!(

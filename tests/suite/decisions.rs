@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use linqsync::sandbox::{Kind, LoggedRequest, Moment};
+use linqsync::sandbox::{LoggedRequest, ObservedMoment, RouteKind};
 
 use crate::harness::{Process, World, people, wait_until};
 
@@ -31,11 +31,11 @@ fn decide(world: &World, arguments: &[&str], decisions: u64) {
 /// A decision about something that does not wait changes nothing and ends with 2.
 #[track_caller]
 fn expect_no_decision(world: &World, arguments: &[&str]) {
-    let before = world.state().decided().unwrap();
+    let before = world.state().stored_decisions().unwrap();
     let ended = world.run(&[arguments, &["--json"]].concat()).expect(2);
     let json: Value = serde_json::from_str(&ended.stdout).unwrap();
     assert_eq!(json["error"]["code"], 2, "{json:#}");
-    assert_eq!(world.state().decided().unwrap(), before);
+    assert_eq!(world.state().stored_decisions().unwrap(), before);
 }
 
 /// Both sides have given Ada another title and another company.
@@ -243,7 +243,7 @@ fn a_row_is_not_given_a_contact_that_is_somebody_elses() {
         "{}",
         ended.stderr
     );
-    assert!(world.state().decided().unwrap().is_empty());
+    assert!(world.state().stored_decisions().unwrap().is_empty());
     let told = world.run(&["explain", "row:4"]).expect(0).stdout;
     insta::assert_snapshot!(told.replace(&id, "ID"), @"
     Adda (row:4)
@@ -379,7 +379,7 @@ fn what_a_person_decides_needs_no_further_approval() {
         assert_eq!(run.count("in_sync"), 15, "{:#}", run.json);
         assert_eq!(world.contact("First001").title.as_deref(), title);
         assert!(world.text().lines().nth(1).unwrap().ends_with(title.unwrap_or("")));
-        assert!(world.state().decided().unwrap().is_empty());
+        assert!(world.state().stored_decisions().unwrap().is_empty());
         world.expect_silence();
     }
 }
@@ -394,11 +394,11 @@ fn a_decision_outlasts_runs_that_cannot_carry_it_out() {
     world.once().expect(6);
     world.linq().clear_faults();
     world.let_the_probe_come();
-    assert_eq!(world.state().decided().unwrap().len(), 2);
+    assert_eq!(world.state().stored_decisions().unwrap().len(), 2);
     // An unterminated quotation mark: the file is not written in that run.
     world.write(world.text() + "\"Cy,cy@x.example\n");
     world.once().expect(3);
-    assert_eq!(world.state().decided().unwrap().len(), 2);
+    assert_eq!(world.state().stored_decisions().unwrap().len(), 2);
     world.edit("\"Cy,cy@x.example\n", "");
     world.fault("update status=500 times=1000");
     world.once().expect(6);
@@ -407,7 +407,7 @@ fn a_decision_outlasts_runs_that_cannot_carry_it_out() {
     world.let_the_probe_come();
     world.once().expect(0);
     assert_eq!(ada(&world), ["Both"; 4]);
-    assert!(world.state().decided().unwrap().is_empty());
+    assert!(world.state().stored_decisions().unwrap().is_empty());
     world.expect_silence();
 }
 
@@ -420,7 +420,7 @@ fn a_decision_is_void_and_said_to_be_once_what_was_shown_has_changed() {
     assert_eq!(run.count("conflicts"), 1);
     assert!(run.notices().contains("the decision about title was not carried out"));
     assert_eq!(ada(&world), ["Lady", "Works", "Duchess", "Works"]);
-    assert!(world.state().decided().unwrap().is_empty());
+    assert!(world.state().stored_decisions().unwrap().is_empty());
 }
 
 #[test]
@@ -446,8 +446,8 @@ fn a_run_that_is_killed_between_the_sides_carries_a_decision_on() {
     for field in ["title", "company"] {
         decide(&world, &["resolve", "--all", "--field", field, "--value", "CEO"], 1);
     }
-    let update = |request: &LoggedRequest| request.kind == Some(Kind::Update);
-    world.killed_at(Moment::Arrived, update).ended();
+    let update = |request: &LoggedRequest| request.kind == Some(RouteKind::Update);
+    world.killed_at(ObservedMoment::Arrived, update).ended();
     assert_eq!(ada(&world)[..2], ["CEO", "CEO"], "the file comes first");
     world.linq().dismiss_witness();
     world.once().expect(0);

@@ -1,6 +1,6 @@
 //! People who go, on one side or on both.
 
-use linqsync::sandbox::Kind;
+use linqsync::sandbox::RouteKind;
 
 use crate::harness::{World, people};
 
@@ -12,7 +12,7 @@ fn a_removed_row_is_deleted_in_linq_and_kept_whole_in_the_history() {
     let run = world.once().expect(0);
     assert_eq!((run.linq(), run.source()), ([2, 0, 0, 1], [2, 0, 0, 0]));
     assert_eq!(world.linq().contact(id), None);
-    assert_eq!(world.requests(Kind::Delete).len(), 1);
+    assert_eq!(world.requests(RouteKind::Delete).len(), 1);
     let history = world.state().history_of(linqsync::model::LinqId(id)).unwrap();
     let before = history.last().and_then(|row| row.entry.before.clone()).unwrap();
     for value in people::person(2) {

@@ -9,17 +9,17 @@ const LINE_ENDS: [[&str; 2]; 4] = [["\n", "\n"], ["\r\n", "\r\n"], ["\r\n", "\n"
 /// A file of its own kind: the encoding, the delimiter, the line ends of the header and
 /// most rows and of one row, and whether the last line has none.
 #[derive(Clone, Copy, Debug)]
-struct Dialect {
+struct TestDialect {
     encoding: &'static str,
     delimiter: &'static str,
     ends: [&'static str; 2],
     unended: bool,
 }
 
-impl Dialect {
+impl TestDialect {
     /// Dialects in which each two properties come together somewhere.
-    fn all() -> impl Iterator<Item = Dialect> {
-        (0..20).map(|n| Dialect {
+    fn all() -> impl Iterator<Item = TestDialect> {
+        (0..20).map(|n| TestDialect {
             encoding: ENCODINGS[n % 5],
             delimiter: DELIMITERS[n % 4],
             ends: LINE_ENDS[(n / 5 + n) % 4],
@@ -64,7 +64,7 @@ impl Dialect {
 
 #[test]
 fn every_dialect_is_kept_while_one_cell_changes_and_one_row_comes() {
-    for dialect in Dialect::all() {
+    for dialect in TestDialect::all() {
         let (world, text) = (World::new(), dialect.text());
         let file = || std::fs::read(world.csv()).unwrap();
         world.write(dialect.bytes(&text));
@@ -86,7 +86,8 @@ fn every_dialect_is_kept_while_one_cell_changes_and_one_row_comes() {
 
 #[test]
 fn a_file_that_was_cut_off_deletes_nobody() {
-    let dialect = Dialect { encoding: "UTF-8", delimiter: ",", ends: ["\n", "\n"], unended: false };
+    let dialect =
+        TestDialect { encoding: "UTF-8", delimiter: ",", ends: ["\n", "\n"], unended: false };
     let (world, text) = (World::synced(&dialect.text()), dialect.text());
     let last = text.find("9,\"Dee").unwrap();
     for cut in [last + 1, last + 5, last + 12, text.len() - 4] {

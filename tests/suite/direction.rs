@@ -1,6 +1,6 @@
 //! Less than everything: one way only, or some contacts only.
 
-use crate::harness::{Files, World, people};
+use crate::harness::{TestFiles, World, people};
 
 fn one_way(direction: &str) -> World {
     let mut world = World::synced(&people::csv(1..=4));
@@ -17,15 +17,15 @@ fn push_writes_linq_and_never_the_source() {
     let world = one_way("\"push\"");
     world.edit(&people::row(3), "");
     world.remove("First004");
-    let before = Files::at(&world.csv());
+    let before = TestFiles::at(&world.csv());
     let run = world.once();
     assert_eq!((&run.linq()[1..], &run.source()[1..]), (&[1, 1, 1][..], &[0, 0, 0][..]));
-    assert_eq!(Files::at(&world.csv()), before);
+    assert_eq!(TestFiles::at(&world.csv()), before);
     assert_eq!(world.contact("First001").title.as_deref(), Some("Chief"));
     assert_eq!(world.contact("First005").company.as_deref(), Some("Company 005"));
     world.linq().forget_requests();
     world.once();
-    assert_eq!((world.writes(), Files::at(&world.csv())), (vec![], before));
+    assert_eq!((world.writes(), TestFiles::at(&world.csv())), (vec![], before));
 }
 
 #[test]
@@ -40,9 +40,9 @@ fn pull_writes_the_source_and_never_linq() {
     let text = world.text();
     assert!(text.contains("Captain") && text.contains("Chief") && text.contains("\nNew,"));
     assert!(!text.contains("First004"), "{text}");
-    let after = Files::at(&world.csv());
+    let after = TestFiles::at(&world.csv());
     world.once();
-    assert_eq!((world.writes(), Files::at(&world.csv())), (vec![], after));
+    assert_eq!((world.writes(), TestFiles::at(&world.csv())), (vec![], after));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use linqsync::sandbox::Kind;
+use linqsync::sandbox::RouteKind;
 
 use crate::harness::{World, people, wait_until};
 
@@ -65,7 +65,7 @@ fn a_create_without_an_answer_is_adopted_under_every_reading_of_the_documents() 
             let run = world.once();
             let told = format!("{quirks:?} {fault}: {:#}\n{}", run.json, run.ended.stderr);
             assert_eq!(run.ended.code, Some(0), "{told}");
-            assert_eq!(world.requests(Kind::Create).len(), 2, "{told}");
+            assert_eq!(world.requests(RouteKind::Create).len(), 2, "{told}");
             assert_eq!((world.linq().contacts().len(), run.linq()[1]), (2, 2), "{told}");
             expect_silence_in_the_end(&world, quirks);
         }
@@ -79,7 +79,7 @@ fn a_create_that_was_lost_is_sent_again_under_every_reading_of_the_documents() {
         world.write(TWO);
         world.fault("create drop-before times=2");
         let run = world.once().expect(0);
-        assert_eq!((run.linq()[1], world.requests(Kind::Create).len()), (2, 4), "{quirks:?}");
+        assert_eq!((run.linq()[1], world.requests(RouteKind::Create).len()), (2, 4), "{quirks:?}");
         assert_eq!(world.linq().contacts().len(), 2, "{quirks:?}");
         expect_silence_in_the_end(&world, quirks);
     }
@@ -93,7 +93,7 @@ fn a_create_is_recognised_whatever_the_clock_of_linq_shows() {
         world.write(TWO);
         world.fault("create drop-after times=2");
         let run = world.once().expect(0);
-        assert_eq!((run.linq()[1], world.requests(Kind::Create).len()), (2, 2), "{ahead}");
+        assert_eq!((run.linq()[1], world.requests(RouteKind::Create).len()), (2, 2), "{ahead}");
         // The same when the process is killed before it can look.
         world.write(format!("{TWO}cy,young,,,Mill,Miller\n"));
         world.fault("create drop-after");
@@ -130,7 +130,7 @@ fn a_create_that_linq_carries_out_after_the_timeout_is_found_before_it_is_sent_a
     let run = world.once().expect(0);
     assert!(run.ended.stderr.contains("no answer to a create"), "{}", run.ended.stderr);
     assert!(run.ended.took >= Duration::from_secs(3), "{:?}", run.ended.took);
-    assert_eq!((world.requests(Kind::Create).len(), world.linq().contacts().len()), (2, 2));
+    assert_eq!((world.requests(RouteKind::Create).len(), world.linq().contacts().len()), (2, 2));
     world.expect_silence();
 }
 
@@ -140,11 +140,11 @@ fn a_create_that_linq_carries_out_after_a_kill_and_a_restart_is_found_before_it_
     world.set("linq.settle", "\"3s\"");
     world.fault("create delay=1s times=2");
     let process = world.start(&["--once"]);
-    wait_until("both were sent", || world.requests(Kind::Create).len() == 2);
+    wait_until("both were sent", || world.requests(RouteKind::Create).len() == 2);
     process.kill();
     assert_eq!(world.linq().contacts().len(), 0, "the restart is to come before the effect");
     let run = world.once().expect(0);
-    assert_eq!((world.requests(Kind::Create).len(), world.linq().contacts().len()), (2, 2));
+    assert_eq!((world.requests(RouteKind::Create).len(), world.linq().contacts().len()), (2, 2));
     assert_eq!(run.count("in_sync"), 2);
     world.expect_silence();
 }
@@ -157,7 +157,7 @@ fn a_create_that_always_fails_is_sent_a_few_times_and_everything_else_is_done() 
     world.write(world.text() + &people::row(4));
     world.fault("create status=500");
     let run = world.once().expect(6);
-    assert_eq!(world.requests(Kind::Create).len(), 3);
+    assert_eq!(world.requests(RouteKind::Create).len(), 3);
     assert!(run.message().contains("everything else was done"), "{}", run.message());
     assert_eq!((run.linq()[2], run.source()[2]), (1, 1));
     assert!(
@@ -174,7 +174,7 @@ fn a_linq_that_answers_no_create_is_not_sent_everybody() {
     let world = World::with_csv(&people::csv(1..=60));
     world.fault("create status=500");
     world.once().expect(6);
-    let sent = world.requests(Kind::Create).len();
+    let sent = world.requests(RouteKind::Create).len();
     assert!(sent <= 3 * (8 + 3), "{sent} creates: eight in doubt, what was under way, three times");
     world.linq().clear_faults();
     assert_eq!(world.once().expect(0).linq()[1], 60);
@@ -210,18 +210,18 @@ fn somebody_whom_linq_takes_for_a_contact_of_another_row_waits_and_doubles_nobod
     // Just before Bo is created, Ada gets that address, and Linq merges the two.
     let (linq, id) = (world.linq().clone(), world.contact("Ada").id);
     world.linq().set_witness(std::sync::Arc::new(move |moment, request| {
-        let arrived = moment == linqsync::sandbox::Moment::Arrived;
-        if arrived && request.kind == Some(Kind::Create) {
+        let arrived = moment == linqsync::sandbox::ObservedMoment::Arrived;
+        if arrived && request.kind == Some(RouteKind::Create) {
             linq.set(id, "email", "bo@people.example").unwrap();
         }
     }));
     let run = world.once().expect(3);
-    assert_eq!((world.requests(Kind::Create).len(), world.linq().contacts().len()), (1, 1));
+    assert_eq!((world.requests(RouteKind::Create).len(), world.linq().contacts().len()), (1, 1));
     assert!(run.count("rejected") + run.count("ambiguous") > 0, "{:#}", run.json);
     world.linq().dismiss_witness();
     world.linq().forget_requests();
     world.once().expect(3);
-    assert_eq!(world.requests(Kind::Create), [], "it is not sent again until it changes");
+    assert_eq!(world.requests(RouteKind::Create), [], "it is not sent again until it changes");
 }
 
 #[test]
@@ -232,9 +232,9 @@ fn an_update_without_an_answer_does_not_overwrite_what_somebody_wrote_meanwhile(
     let (linq, id) = (world.linq().clone(), world.contact("First001").id);
     let met = std::sync::atomic::AtomicBool::new(false);
     world.linq().set_witness(std::sync::Arc::new(move |moment, request| {
-        let carried_out = moment == linqsync::sandbox::Moment::CarriedOut;
+        let carried_out = moment == linqsync::sandbox::ObservedMoment::CarriedOut;
         if carried_out
-            && request.kind == Some(Kind::Update)
+            && request.kind == Some(RouteKind::Update)
             && !met.swap(true, std::sync::atomic::Ordering::SeqCst)
         {
             linq.set(id, "title", "Captain").unwrap();
@@ -242,7 +242,11 @@ fn an_update_without_an_answer_does_not_overwrite_what_somebody_wrote_meanwhile(
     }));
     world.fault("update drop-after times=1");
     let run = world.once().expect(3);
-    assert_eq!(world.requests(Kind::Update).len(), 1, "it is looked at before it is sent again");
+    assert_eq!(
+        world.requests(RouteKind::Update).len(),
+        1,
+        "it is looked at before it is sent again"
+    );
     assert_eq!(
         (run.count("conflicts"), world.contact("First001").title.as_deref()),
         (1, Some("Captain"))
@@ -256,14 +260,14 @@ fn a_deletion_without_an_answer_is_not_repeated_on_somebody_who_was_edited_meanw
     world.edit(&people::row(2), "");
     let (linq, id) = (world.linq().clone(), world.contact("First002").id);
     world.linq().set_witness(std::sync::Arc::new(move |moment, request| {
-        let arrived = moment == linqsync::sandbox::Moment::Arrived;
-        if arrived && request.kind == Some(Kind::Delete) {
+        let arrived = moment == linqsync::sandbox::ObservedMoment::Arrived;
+        if arrived && request.kind == Some(RouteKind::Delete) {
             linq.set(id, "title", "Captain").unwrap();
         }
     }));
     world.fault("delete drop-before times=1");
     world.once();
-    assert_eq!(world.requests(Kind::Delete).len(), 1);
+    assert_eq!(world.requests(RouteKind::Delete).len(), 1);
     assert_eq!(world.contact("First002").title.as_deref(), Some("Captain"), "an edit beats it");
     world.linq().dismiss_witness();
     world.once().expect(0);
@@ -284,7 +288,7 @@ fn a_number_is_searched_for_in_the_form_that_means_the_same_to_linq() {
         world.set("sync.region", &format!("\"{region}\""));
         world.write(format!("First Name,Phone\nAda,{written}\n"));
         world.once().expect(0);
-        let finds = world.requests(Kind::Find);
+        let finds = world.requests(RouteKind::Find);
         let queries: Vec<&str> = finds.iter().map(|request| request.query.as_str()).collect();
         let expected: Vec<String> =
             asked.iter().map(|number| format!("phone_number={number}")).collect();
@@ -294,12 +298,12 @@ fn a_number_is_searched_for_in_the_form_that_means_the_same_to_linq() {
 
 /// A world in which Linq asks to be left alone when `kind` comes, and a colleague edits
 /// the contact of the second row in that time.
-fn edited_during_a_pause(kind: Kind) -> World {
+fn edited_during_a_pause(kind: RouteKind) -> World {
     let world = World::synced(&people::csv(1..=3));
     let (linq, id) = (world.linq().clone(), world.contact("First002").id);
     let met = std::sync::atomic::AtomicBool::new(false);
     world.linq().set_witness(std::sync::Arc::new(move |moment, request| {
-        let arrived = moment == linqsync::sandbox::Moment::Arrived;
+        let arrived = moment == linqsync::sandbox::ObservedMoment::Arrived;
         if arrived
             && request.kind == Some(kind)
             && !met.swap(true, std::sync::atomic::Ordering::SeqCst)
@@ -312,11 +316,15 @@ fn edited_during_a_pause(kind: Kind) -> World {
 
 #[test]
 fn an_update_that_had_to_wait_does_not_overwrite_what_somebody_wrote_meanwhile() {
-    let world = edited_during_a_pause(Kind::Update);
+    let world = edited_during_a_pause(RouteKind::Update);
     world.fault("update status=429 retry-after=1 times=1");
     world.edit("Title 002", "Chief");
     let run = world.once().expect(3);
-    assert_eq!(world.requests(Kind::Update).len(), 1, "it is looked at before it is sent again");
+    assert_eq!(
+        world.requests(RouteKind::Update).len(),
+        1,
+        "it is looked at before it is sent again"
+    );
     assert_eq!(run.count("conflicts"), 1, "{:#}", run.json);
     assert_eq!(world.contact("First002").title.as_deref(), Some("Captain"));
     assert!(world.text().contains("Chief"));
@@ -324,10 +332,10 @@ fn an_update_that_had_to_wait_does_not_overwrite_what_somebody_wrote_meanwhile()
 
 #[test]
 fn a_deletion_that_had_to_wait_is_not_made_if_somebody_edited_meanwhile() {
-    let world = edited_during_a_pause(Kind::Delete);
+    let world = edited_during_a_pause(RouteKind::Delete);
     world.fault("delete status=429 retry-after=1 times=1");
     world.edit(&people::row(2), "");
     world.once();
-    assert_eq!(world.requests(Kind::Delete).len(), 1);
+    assert_eq!(world.requests(RouteKind::Delete).len(), 1);
     assert_eq!(world.contact("First002").title.as_deref(), Some("Captain"), "an edit beats it");
 }

@@ -18,12 +18,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta};
 use http::Request;
-use linqsync::linq::{BaseUrl, Client, Sending, Settings, TokenSource, Transport, TransportError};
+use linqsync::linq::{
+    BaseUrl, Client, ClientSettings, Sending, TokenSource, Transport, TransportError,
+};
 use linqsync::mirror::State;
 use linqsync::model::{Limit, Policy, Timestamp};
-use linqsync::run::{Ran, Sides, Terms, run};
+use linqsync::run::{RunOptions, RunResult, Sides, run_sync};
 use linqsync::sandbox::{Options, Quirk, Sandbox};
-use linqsync::source::csv::{Access, CsvOptions, CsvSource};
+use linqsync::source::csv::{CsvOptions, CsvSource, SourceAccess};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -60,7 +62,7 @@ impl Transport for Drifting {
                 self.drift();
             }
             let broken = |_| TransportError::Broken("there are no faults here".into());
-            self.linq.call(request).await.map_err(broken)
+            self.linq.handle_request(request).await.map_err(broken)
         })
     }
 }
@@ -107,7 +109,7 @@ impl Drifting {
 }
 
 /// One history.
-struct Trial<'a> {
+struct DriftTrial<'a> {
     linq: Arc<Drifting>,
     csv: &'a Path,
     state: State,
@@ -120,9 +122,9 @@ fn mail(n: usize) -> String {
     if n.is_multiple_of(3) { String::new() } else { format!("p{n}@people.example") }
 }
 
-impl<'a> Trial<'a> {
+impl<'a> DriftTrial<'a> {
     /// Everybody is in Linq, and all but every fourth in the source too.
-    fn new(seed: u64, order: &str, restless: f64, csv: &'a Path) -> Trial<'a> {
+    fn new(seed: u64, order: &str, restless: f64, csv: &'a Path) -> DriftTrial<'a> {
         let start = Instant::now();
         let quirks = [format!("order={order}"), "per-page=5".to_owned()];
         let linq = Sandbox::new(Options {
@@ -144,12 +146,12 @@ impl<'a> Trial<'a> {
         let random = fastrand::Rng::with_seed(seed);
         let people = Mutex::new(People { random, restless, came: 0, went: 0, missed: 0 });
         let state = State::open(&csv.with_file_name("state"), present(start)).unwrap();
-        Trial { linq: Arc::new(Drifting { linq, people }), csv, state, start, seed }
+        DriftTrial { linq: Arc::new(Drifting { linq, people }), csv, state, start, seed }
     }
 
     /// A run. Other tests start processes, which for an instant have a copy of the lock
     /// that the run before this one has let go of.
-    async fn run_alone(&self) -> Ran {
+    async fn run_alone(&self) -> RunResult {
         loop {
             let ran = self.run().await;
             if ran.report.exit_code() != 7 {
@@ -158,18 +160,18 @@ impl<'a> Trial<'a> {
         }
     }
 
-    async fn run(&self) -> Ran {
+    async fn run(&self) -> RunResult {
         let url = BaseUrl::new("https://linq.example".parse().unwrap()).unwrap();
-        let settings = Settings::new(url, self.seed);
+        let settings = ClientSettings::new(url, self.seed);
         let transport = Arc::clone(&self.linq) as Arc<dyn Transport>;
         let client = Client::new(transport, settings, TokenSource::fixed("sandbox-token".into()));
         let mut options = CsvOptions::new(self.csv);
-        options.access = Access::Exclusive;
+        options.access = SourceAccess::Exclusive;
         let mut source = CsvSource::new(options);
         // More is edited within a day here than goes without asking.
         let policy = Policy { max_changes: Limit::Count(1_000), ..Policy::default() };
         let (start, stop) = (self.start, CancellationToken::new());
-        let terms = Terms {
+        let terms = RunOptions {
             policy: &policy,
             settle: Duration::from_secs(1),
             history: TimeDelta::days(400),
@@ -178,7 +180,7 @@ impl<'a> Trial<'a> {
             stop: &stop,
         };
         let mut sides = Sides { linq: &client, source: &mut source, state: &self.state };
-        run(&mut sides, &terms).await
+        run_sync(&mut sides, &terms).await
     }
 
     fn rows(&self) -> Vec<String> {
@@ -247,7 +249,7 @@ fn drift(order: &str) {
             .unwrap();
         let restless = [0.1, 0.25, 0.5][usize::try_from(seed % 3).unwrap()];
         missed += runtime.block_on(async {
-            let trial = Trial::new(seed, order, restless, &csv);
+            let trial = DriftTrial::new(seed, order, restless, &csv);
             trial.play(&format!("order {order}, seed {seed}")).await;
             trial.linq.people.lock().unwrap().missed
         });

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Files, Plan, World, people};
+use crate::harness::{PrintedPlan, TestFiles, World, people};
 
 /// Every way to ask for a plan.
 const DRY: [&[&str]; 4] =
@@ -10,7 +10,7 @@ const DRY: [&[&str]; 4] =
 
 #[track_caller]
 fn expect_nothing_touched(world: &World) {
-    let files = || Files::at(world.dir()).without_companions();
+    let files = || TestFiles::at(world.dir()).without_companions();
     let (before, contacts) = (files(), world.linq().contacts());
     for arguments in DRY {
         let ended = world.run(arguments).expect(0);
@@ -110,7 +110,7 @@ fn change(field: &str, from: &str, to: &str) -> Value {
 /// The one step of this description; a `Null` for the id, the key or the fields
 /// stands for any.
 #[track_caller]
-fn find(plan: &Plan, side: &str, action: &str, id: &Value, key: &Value, fields: &Value) {
+fn find(plan: &PrintedPlan, side: &str, action: &str, id: &Value, key: &Value, fields: &Value) {
     let fits = |expected: &Value, got: &Value| expected.is_null() || expected == got;
     let found = plan.steps().iter().filter(|step| {
         step["side"].as_str().unwrap_or_default() == side

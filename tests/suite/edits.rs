@@ -1,6 +1,6 @@
 //! Edits after the first run.
 
-use linqsync::sandbox::Kind;
+use linqsync::sandbox::RouteKind;
 use serde_json::json;
 
 use crate::harness::{World, people};
@@ -26,7 +26,7 @@ fn edits_of_different_fields_on_both_sides_are_both_kept_on_both_sides() {
     assert_eq!(world.text(), edited);
 
     let [patch] = &world.writes()[..] else { panic!("{:?}", world.writes()) };
-    assert_eq!((patch.method.as_str(), patch.kind), ("PATCH", Some(Kind::Update)));
+    assert_eq!((patch.method.as_str(), patch.kind), ("PATCH", Some(RouteKind::Update)));
     let body = patch.body.clone().unwrap();
     assert_eq!(body["user_email"], json!(owner));
     let contact = body["contact"].as_object().unwrap();
@@ -116,7 +116,7 @@ fn the_configured_owner_gets_the_contacts_that_are_created() {
     let mut world = World::with_csv(&people::csv(1..=1));
     world.set("linq.owner", "\"sam@linq.example\"");
     world.once().expect(0);
-    let created = &world.requests(Kind::Create)[0];
+    let created = &world.requests(RouteKind::Create)[0];
     assert_eq!(created.body.as_ref().unwrap()["user_email"], "sam@linq.example");
     assert_eq!(world.contact("First001").contact_owner.unwrap().email, "sam@linq.example");
 }

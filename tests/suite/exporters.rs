@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use linqsync::model::{Field, Values};
 use linqsync::source::vcard::cards_of;
 
-use crate::harness::{Files, World, names_in};
+use crate::harness::{TestFiles, World, names_in};
 use crate::vcards;
 
 /// A file of cards in a world of its own.
@@ -45,11 +45,11 @@ impl Exported {
     }
 
     fn expect_silence(&self, what: &str) {
-        let before = Files::at(&self.world.path("cards"));
+        let before = TestFiles::at(&self.world.path("cards"));
         self.world.linq().forget_requests();
         self.run(what);
         assert_eq!(self.world.writes(), [], "{}: {what} wrote to Linq", self.name);
-        assert_eq!(Files::at(&self.world.path("cards")), before, "{}: {what}", self.name);
+        assert_eq!(TestFiles::at(&self.world.path("cards")), before, "{}: {what}", self.name);
     }
 
     /// The first person of the file who is in Linq, by position, with the contact's id.

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use linqsync::sandbox::Kind;
+use linqsync::sandbox::RouteKind;
 
-use crate::harness::{Files, Run, World, people};
+use crate::harness::{PrintedRun, TestFiles, World, people};
 
 /// Something to do for every kind of request: person 4 is new, 1 was edited, 2 was
 /// removed from the source and 3 from Linq.
@@ -21,7 +21,7 @@ fn undisturbed() -> u64 {
     requests(&busy().once().expect(0))
 }
 
-fn requests(run: &Run) -> u64 {
+fn requests(run: &PrintedRun) -> u64 {
     let kinds = ["list", "find", "get", "create", "update", "delete"];
     kinds.iter().map(|kind| run.requests(kind)).sum()
 }
@@ -80,7 +80,7 @@ fn a_create_without_an_answer_is_adopted_though_find_cannot_see_the_person() {
     let world = World::with_csv("First Name,Last Name,Company\nAda,King,Engines\nBo,Wang,\n");
     world.fault("create drop-after times=2");
     let run = world.once().expect(0);
-    assert_eq!((world.requests(Kind::Create).len(), world.linq().contacts().len()), (2, 2));
+    assert_eq!((world.requests(RouteKind::Create).len(), world.linq().contacts().len()), (2, 2));
     assert_eq!((run.linq(), run.count("linked"), run.count("in_sync")), ([2, 2, 0, 0], 0, 2));
     world.expect_silence();
 }
@@ -90,7 +90,7 @@ fn a_create_that_did_not_land_is_sent_again_once_that_is_certain() {
     let world = World::with_csv("First Name,Last Name,Company\nAda,King,Engines\n");
     world.fault("create drop-before times=1");
     let run = world.once().expect(0);
-    assert_eq!((world.requests(Kind::Create).len(), world.linq().contacts().len()), (2, 1));
+    assert_eq!((world.requests(RouteKind::Create).len(), world.linq().contacts().len()), (2, 1));
     assert_eq!((run.linq(), run.count("in_sync")), ([1, 1, 0, 0], 1));
     world.expect_silence();
 }
@@ -113,13 +113,13 @@ fn too_many_requests_at_a_create_make_no_duplicate() {
 
 /// A run that fails with this code and changes nothing on either side.
 #[track_caller]
-fn expect_failure(world: &World, code: i32) -> Run {
-    let (contacts, file) = (world.linq().contacts(), Files::at(&world.csv()));
+fn expect_failure(world: &World, code: i32) -> PrintedRun {
+    let (contacts, file) = (world.linq().contacts(), TestFiles::at(&world.csv()));
     let run = world.once().expect(code);
     assert_eq!(run.json["error"]["code"], code);
     assert!(!run.message().is_empty() && run.json["error"]["hint"] != "", "{:#}", run.json);
     assert_eq!(world.linq().contacts(), contacts, "something was written to Linq");
-    assert_eq!(Files::at(&world.csv()), file, "the source was touched");
+    assert_eq!(TestFiles::at(&world.csv()), file, "the source was touched");
     run
 }
 
@@ -183,7 +183,7 @@ fn a_token_that_is_refused_in_the_middle_stops_every_write() {
         }
         let run = world.once().expect(5);
         // Four are under way at a time.
-        let sent = world.requests(Kind::Create).len();
+        let sent = world.requests(RouteKind::Create).len();
         assert!((10..=13).contains(&sent), "{sent} creates");
         assert_eq!(run.linq()[1], 9);
         world.linq().clear_faults();

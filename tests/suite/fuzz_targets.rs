@@ -15,9 +15,9 @@ use crate::damage::{Damage, words};
 const INPUTS: usize = 1000;
 
 /// What a target is called, what it calls, where its seeds are, and that function.
-type Target = (&'static str, &'static str, &'static str, fn(&[u8]) -> Result<(), String>);
+type FuzzTarget = (&'static str, &'static str, &'static str, fn(&[u8]) -> Result<(), String>);
 
-const TARGETS: [Target; 3] = [
+const TARGETS: [FuzzTarget; 3] = [
     ("csv_edits", "csv_laws::edits_of_bytes", "tests/tables", csv_laws::edits_of_bytes),
     ("csv_reading", "csv_laws::reading_of_bytes", "tests/tables", csv_laws::reading_of_bytes),
     ("vcards", "linqsync::source::vcard::probe", "tests/cards", linqsync::source::vcard::probe),

@@ -2,9 +2,9 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use linqsync::sandbox::{Kind, LoggedRequest, Moment};
+use linqsync::sandbox::{LoggedRequest, ObservedMoment, RouteKind};
 
-use crate::harness::{Files, World, people};
+use crate::harness::{TestFiles, World, people};
 
 /// Forty people, of whom the first eleven were removed from the CSV file and one
 /// was edited.
@@ -25,7 +25,7 @@ fn eleven_of_forty_removed_rows_are_held_while_edits_flow() {
     }
     assert_eq!(world.linq().contacts().len(), 40);
     assert_eq!(world.contact("First040").title.as_deref(), Some("Chief"));
-    assert_eq!(world.requests(Kind::Delete), []);
+    assert_eq!(world.requests(RouteKind::Delete), []);
 }
 
 #[test]
@@ -77,13 +77,13 @@ fn a_source_without_any_row_stops_the_run_before_it_writes_anything() {
     world.write(people::HEADER);
     world.change("First001", "title", "Chief");
     world.linq().insert([("first_name", "New")]).unwrap();
-    let (contacts, before) = (world.linq().contacts(), Files::at(&world.csv()));
+    let (contacts, before) = (world.linq().contacts(), TestFiles::at(&world.csv()));
     for _ in 0..2 {
         let run = world.once().expect(4);
         assert_eq!((run.linq(), run.source()), ([41, 0, 0, 0], [0, 0, 0, 0]));
         assert!(run.count("held_deletes") > 0 && run.count("in_sync") == 0, "{:#}", run.json);
         assert_eq!((world.writes(), world.linq().contacts()), (vec![], contacts.clone()));
-        assert_eq!(Files::at(&world.csv()), before);
+        assert_eq!(TestFiles::at(&world.csv()), before);
     }
 }
 
@@ -94,11 +94,11 @@ fn a_linq_without_any_contact_stops_the_run_before_it_writes_anything() {
         world.linq().remove(contact.id).unwrap();
     }
     world.edit("Title 001", "Chief");
-    let before = Files::at(&world.csv());
+    let before = TestFiles::at(&world.csv());
     let run = world.once().expect(4);
     assert_eq!((run.linq(), run.source()), ([0, 0, 0, 0], [40, 0, 0, 0]));
     assert!(run.count("held_deletes") > 0, "{:#}", run.json);
-    assert_eq!((world.writes(), Files::at(&world.csv())), (vec![], before));
+    assert_eq!((world.writes(), TestFiles::at(&world.csv())), (vec![], before));
 }
 
 #[test]
@@ -281,9 +281,9 @@ fn a_run_that_finishes_another_has_the_limit_of_that() {
     world.write(people::csv(12..=220));
     let deletions = AtomicUsize::new(0);
     let sixth = move |request: &LoggedRequest| {
-        request.kind == Some(Kind::Delete) && deletions.fetch_add(1, Ordering::SeqCst) == 5
+        request.kind == Some(RouteKind::Delete) && deletions.fetch_add(1, Ordering::SeqCst) == 5
     };
-    world.killed_at(Moment::Arrived, sixth).ended();
+    world.killed_at(ObservedMoment::Arrived, sixth).ended();
     world.linq().dismiss_witness();
     world.once().expect(0);
     assert_eq!(world.linq().contacts().len(), 209);

@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
-use crate::harness::{Files, World, names_in, people};
+use crate::harness::{TestFiles, World, names_in, people};
 use crate::vcards::{ADA, BO, file, text, world, write};
 
 fn mode(path: &Path) -> u32 {
@@ -60,13 +60,13 @@ fn what_is_in_the_way_is_named_and_nothing_is_written_past_it() {
         }
         let [one, other] = if csv { ["First001", "First002"] } else { ["Ada", "Bo"] };
         world.change(one, "title", "Chief");
-        let before = Files::at(&beside);
+        let before = TestFiles::at(&beside);
         let run = world.once().expect(3);
         assert_eq!((run.source(), run.count("skipped")), ([2, 0, 0, 0], 1), "{:#}", run.json);
         assert!(run.notices().contains("/.linqsync is"), "{}", run.notices());
         assert!(world.run(&["check"]).expect(0).stdout.contains("/.linqsync is"));
         if !csv {
-            assert_eq!(Files::at(&beside), before);
+            assert_eq!(TestFiles::at(&beside), before);
         }
         assert_eq!(names_in(&outside), [""; 0]);
         // Linq is written all the same.

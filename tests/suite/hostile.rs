@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
-use crate::harness::{Files, Stage, World, people};
+use crate::harness::{Stage, TestFiles, World, people};
 
 const KINDS: [&str; 6] = ["list", "get", "find", "create", "update", "delete"];
 
@@ -122,9 +122,9 @@ fn serving(serve: impl Fn(TcpStream) + Send + 'static) -> String {
 fn expect_nothing(url: &str, what: &str) {
     let mut world = World::with_csv(&people::csv(1..=2));
     world.set("linq.base_url", url).set("linq.timeout", "\"400ms\"").set("linq.max_attempts", "1");
-    let before = Files::at(&world.csv());
+    let before = TestFiles::at(&world.csv());
     let run = world.once().expect(6);
-    assert_eq!(Files::at(&world.csv()), before, "{what}");
+    assert_eq!(TestFiles::at(&world.csv()), before, "{what}");
     assert!(run.ended.took < Duration::from_secs(10), "{what}: {:?}", run.ended.took);
 }
 

@@ -234,7 +234,7 @@ fn a_held_list_is_approved_as_a_whole_exactly_as_it_was_shown() {
     let whole = [&whole[..], &[("sure", "yes")]].concat();
     let stale = browser.post("/decide", &whole);
     assert_eq!((stale.status, stale.body.contains("This page is stale")), (409, true));
-    assert!(world.state().decided().unwrap().is_empty());
+    assert!(world.state().stored_decisions().unwrap().is_empty());
     let shown = browser.get("/list/held").field("shown");
     let whole = [("list", "held"), ("all", "approve"), ("shown", &*shown), ("sure", "yes")];
     assert!(browser.submit("/decide", &whole).body.contains("11 decisions were recorded"));
@@ -293,7 +293,7 @@ fn a_stale_page_decides_nothing_also_if_somebody_else_has_decided() {
     world.run(&["resolve", "First001 Last001", "--take", "source"]).expect(0);
     let stale = browser.post("/decide", &[(&d1, "linq"), (&d2, "linq")]);
     assert_eq!((stale.status, stale.body.contains("This page is stale")), (409, true));
-    assert_eq!(world.state().decided().unwrap().len(), 1, "all or nothing");
+    assert_eq!(world.state().stored_decisions().unwrap().len(), 1, "all or nothing");
     // The value that was shown changes.
     world.change("First002", "title", "Queen");
     world.once().expect(3);
@@ -303,7 +303,7 @@ fn a_stale_page_decides_nothing_also_if_somebody_else_has_decided() {
     let (d, v) = (format!("d.{question}"), format!("v.{question}"));
     assert_eq!(browser.post("/decide", &[(&d, "linq"), (&v, "Typed")]).status, 422);
     assert_eq!(browser.post("/decide", &[(&d, "approve")]).status, 422);
-    assert!(world.state().decided().unwrap().is_empty());
+    assert!(world.state().stored_decisions().unwrap().is_empty());
     end(daemon);
 }
 

@@ -137,9 +137,9 @@ fn a_form_needs_the_token_of_its_session_and_comes_from_here() {
     assert_eq!(from("origin: null\r\n", form).status, 403);
     assert_eq!(from("sec-fetch-site: cross-site\r\n", form).status, 403);
     assert_eq!(from("", "text/plain").status, 415);
-    assert!(world.state().decided().unwrap().is_empty());
+    assert!(world.state().stored_decisions().unwrap().is_empty());
     assert_eq!(from("sec-fetch-site: same-origin\r\n", form).status, 303);
-    assert_eq!(world.state().decided().unwrap().len(), 1);
+    assert_eq!(world.state().stored_decisions().unwrap().len(), 1);
     end(daemon);
 }
 
@@ -162,7 +162,7 @@ fn get_and_head_change_nothing_and_other_methods_are_refused() {
             format!("{method} /decide HTTP/1.1\r\nhost: {address}\r\ncookie: {cookie}\r\n\r\n");
         assert!(matches!(send(address, &request).status, 400 | 405 | 421), "{method}");
     }
-    assert!(world.state().decided().unwrap().is_empty());
+    assert!(world.state().stored_decisions().unwrap().is_empty());
     assert_eq!(world.state().last_runs(1).unwrap()[0].id, before);
     assert_eq!(browser.get("/").status, 200, "still logged in");
     end(daemon);
@@ -183,7 +183,7 @@ fn who_may_look_sees_everything_and_decides_nothing() {
         assert_eq!(refused.status, 403, "{path}");
     }
     assert_eq!(looker.post("/search", &[("text", "First002")]).status, 200);
-    assert!(world.state().decided().unwrap().is_empty());
+    assert!(world.state().stored_decisions().unwrap().is_empty());
     end(daemon);
 }
 

@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use insta::assert_snapshot;
 
-use crate::harness::{Ended, Files, Process, TOKEN, World};
+use crate::harness::{EndedProcess, Process, TOKEN, TestFiles, World};
 
 const EXPORT: &str = "First Name,Last Name,E-mail Address,Mobile Phone,Employee ID,Birthday\n\
                       Ada,King,ada@engines.example,+1 415 555 2671,17,\n\
@@ -24,7 +24,7 @@ fn fresh() -> World {
 }
 
 /// Runs `init` with a token on standard input.
-fn init(world: &World, token: &str, arguments: &[&str]) -> Ended {
+fn init(world: &World, token: &str, arguments: &[&str]) -> EndedProcess {
     let mut typed = tempfile::tempfile().unwrap();
     typed.write_all(token.as_bytes()).unwrap();
     typed.rewind().unwrap();
@@ -114,10 +114,10 @@ fn what_was_recognised_is_shown_with_three_people() {
 #[test]
 fn nothing_that_is_there_is_overwritten() {
     let world = World::with_csv(EXPORT);
-    let before = Files::at(world.dir());
+    let before = TestFiles::at(world.dir());
     let ended = init(&world, TOKEN, &[]).expect(2);
     assert!(ended.stderr.contains("sync.toml is there already"), "{}", ended.stderr);
-    assert_eq!(Files::at(world.dir()), before);
+    assert_eq!(TestFiles::at(world.dir()), before);
 
     assert!(
         ended.stderr.contains("linqsync -c contacts.toml init contacts.csv"),
@@ -127,10 +127,10 @@ fn nothing_that_is_there_is_overwritten() {
 
     std::fs::remove_file(world.path("sync.toml")).unwrap();
     std::fs::write(world.path("linq.token"), "another-token\n").unwrap();
-    let before = Files::at(world.dir());
+    let before = TestFiles::at(world.dir());
     let ended = init(&world, TOKEN, &[]).expect(2);
     assert!(ended.stderr.contains("linq.token is there already"), "{}", ended.stderr);
-    assert_eq!(Files::at(world.dir()), before);
+    assert_eq!(TestFiles::at(world.dir()), before);
 }
 
 #[test]
@@ -240,12 +240,12 @@ fn a_check_warns_of_addresses_that_are_not_read() {
 #[test]
 fn a_token_that_linq_refuses_is_not_written_down() {
     let world = fresh();
-    let before = Files::at(world.dir());
+    let before = TestFiles::at(world.dir());
     let ended = init(&world, "another-token", &[]).expect(5);
     assert!(ended.stderr.contains("Linq refused the token"), "{}", ended.stderr);
     let ended = init(&world, "two\nlines", &[]).expect(2);
     assert!(ended.stderr.contains("the token has more than one line"), "{}", ended.stderr);
-    assert_eq!(Files::at(world.dir()), before);
+    assert_eq!(TestFiles::at(world.dir()), before);
 }
 
 #[test]
@@ -261,10 +261,10 @@ fn without_a_token_it_says_where_to_put_one() {
 fn a_file_that_is_no_source_leaves_nothing_behind() {
     let world = fresh();
     world.write("Bezeichnung,Ort\nAda,Turin\n");
-    let before = Files::at(world.dir());
+    let before = TestFiles::at(world.dir());
     let ended = init(&world, TOKEN, &[]).expect(2);
     assert!(ended.stderr.contains("the header has `Bezeichnung`"), "{}", ended.stderr);
-    assert_eq!(Files::at(world.dir()), before);
+    assert_eq!(TestFiles::at(world.dir()), before);
     init(&world, TOKEN, &["--column", "last_name=Bezeichnung"]).expect(0);
     let ended = world.run(&["init", "missing.csv", "-c", "other.toml"]).expect(2);
     assert!(ended.stderr.contains("missing.csv"), "{}", ended.stderr);

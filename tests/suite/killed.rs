@@ -1,6 +1,6 @@
 //! SIGKILL in the middle of creating people.
 
-use linqsync::sandbox::Kind;
+use linqsync::sandbox::RouteKind;
 
 use crate::harness::{World, people, wait_until};
 
@@ -21,7 +21,7 @@ fn killed_at(nth: usize) {
     world.set("linq.settle", "\"2s\"");
     world.fault("create delay=30ms");
     let process = world.start(&["--once"]);
-    wait_until("enough creates have arrived", || world.requests(Kind::Create).len() >= nth);
+    wait_until("enough creates have arrived", || world.requests(RouteKind::Create).len() >= nth);
     process.kill();
 
     let run = world.once().expect(0);
@@ -57,7 +57,7 @@ fn a_run_that_is_killed_again_and_again_is_finished_in_the_end() {
     for nth in [5, 30, 31, 60, 90] {
         let process = world.start(&["--once"]);
         wait_until("enough creates have arrived", || {
-            world.requests(Kind::Create).len() >= nth || process.has_ended()
+            world.requests(RouteKind::Create).len() >= nth || process.has_ended()
         });
         process.kill();
     }

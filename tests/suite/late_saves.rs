@@ -5,7 +5,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{Seek, Write};
 use std::path::{Path, PathBuf};
 
-use crate::harness::{Run, World};
+use crate::harness::{PrintedRun, World};
 
 const TEAM: &str = "\
 First Name,Email,Title,Company
@@ -51,7 +51,7 @@ fn written() -> (World, Editor) {
 }
 
 #[track_caller]
-fn expect_new_titles(world: &World, run: &Run) {
+fn expect_new_titles(world: &World, run: &PrintedRun) {
     assert_eq!(run.linq()[2], 0, "no old title reaches Linq");
     assert_eq!(world.contact("Ada").title.as_deref(), Some("Lady"));
     assert_eq!(world.contact("Bo").title.as_deref(), Some("CTO"));

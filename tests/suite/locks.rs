@@ -1,6 +1,6 @@
 //! One linqsync for each state and each source.
 
-use crate::harness::{Ended, Process, Run, World, people, wait_until};
+use crate::harness::{EndedProcess, PrintedRun, Process, World, people, wait_until};
 
 /// A daemon that has made its first run and waits for the next.
 fn daemon(world: &mut World) -> Process {
@@ -11,8 +11,8 @@ fn daemon(world: &mut World) -> Process {
 }
 
 #[track_caller]
-fn expect_held(ended: Ended, holder: &Process, what: &str) {
-    let run = Run::of(ended).expect(7);
+fn expect_held(ended: EndedProcess, holder: &Process, what: &str) {
+    let run = PrintedRun::of(ended).expect(7);
     for word in [&format!("pid {}", holder.pid()), "running since 20", what] {
         assert!(run.message().contains(word), "no {word:?} in {}", run.message());
     }
@@ -39,7 +39,7 @@ fn a_run_beside_another_that_is_no_daemon_ends_at_once_and_names_it() {
     let first = world.start(&["--once", "--json"]);
     wait_until("the listing was asked for", || !world.linq().requests().is_empty());
     expect_held(world.run(&["--once", "--json"]), &first, "state");
-    Run::of(first.ended()).expect(0);
+    PrintedRun::of(first.ended()).expect(0);
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn two_runs_at_the_same_moment_create_nobody_twice() {
     let world = World::with_csv(&people::csv(1..=20));
     world.fault("create delay=20ms");
     let started: Vec<Process> = (0..4).map(|_| world.start(&["--once", "--json"])).collect();
-    let codes = started.into_iter().map(|process| Run::of(process.ended()).ended.code);
+    let codes = started.into_iter().map(|process| PrintedRun::of(process.ended()).ended.code);
     let (won, lost): (Vec<_>, Vec<_>) = codes.partition(|code| *code == Some(0));
     assert!(!won.is_empty() && lost.iter().all(|code| *code == Some(7)), "{lost:?}");
     assert_eq!(world.people_in_linq(), world.people_in_csv());

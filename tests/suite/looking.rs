@@ -1,10 +1,10 @@
 //! Seeing afterwards: `history`, `explain`, `verify`, `status`, `export`.
 
 use insta::assert_snapshot;
-use linqsync::sandbox::Kind;
+use linqsync::sandbox::RouteKind;
 use serde_json::Value;
 
-use crate::harness::{Files, Process, World, people, wait_until};
+use crate::harness::{Process, TestFiles, World, people, wait_until};
 
 const TEAM: &str = "\
 First Name,Last Name,Email,Company,Title
@@ -36,7 +36,7 @@ fn timeless(text: &str) -> String {
         line
     };
     let text = text.lines().map(digits).collect::<Vec<_>>().join("\n");
-    text.replace(&format!("by {} with", linqsync::users::caller()), "by anna with")
+    text.replace(&format!("by {} with", linqsync::users::calling_user()), "by anna with")
 }
 
 fn eventful() -> World {
@@ -121,7 +121,7 @@ fn a_contact_is_explained_with_what_the_next_run_would_do() {
     world.edit("Engineer", "Chief");
     world.change("Bo", "title", "CTO");
     world.edit("Lanterns", "Lamps");
-    let before = Files::at(world.dir()).without_companions();
+    let before = TestFiles::at(world.dir()).without_companions();
     let id = world.contact("Bo").id.to_string();
     let text = timeless(&told(&world, &["explain", "row:3"], 0)).replace(&id, "ID");
     assert_snapshot!(text, @"
@@ -166,7 +166,7 @@ fn a_contact_is_explained_with_what_the_next_run_would_do() {
         assert_eq!(json["contacts"][0]["base"]["title"][1], "Engineer");
         assert_eq!(json["contacts"][0]["next"][0]["action"], "update");
     }
-    assert_eq!(Files::at(world.dir()).without_companions(), before);
+    assert_eq!(TestFiles::at(world.dir()).without_companions(), before);
     let gone = eventful();
     let text = told(&gone, &["explain", "bo@lanterns.example"], 0);
     assert!(text.starts_with("on neither side any more"), "{text}");
@@ -186,16 +186,22 @@ fn a_linked_contact_is_explained_without_reading_the_listing() {
     assert_eq!(json["contacts"][0]["linq"]["title"], "Owner of a boat");
     assert_eq!(json["contacts"][0]["next"][0]["side"], "source");
     assert_eq!(json["contacts"][0]["next"][0]["action"], "update");
-    assert_eq!((world.requests(Kind::List).len(), world.requests(Kind::Get).len()), (0, 1));
+    assert_eq!(
+        (world.requests(RouteKind::List).len(), world.requests(RouteKind::Get).len()),
+        (0, 1)
+    );
     // That one is gone counts only if another one answers.
     let json = document(&world, &["explain", &gone.to_string()], 0);
     assert_eq!(json["contacts"][0]["next"][0]["action"], "delete");
-    assert_eq!((world.requests(Kind::List).len(), world.requests(Kind::Get).len()), (0, 3));
+    assert_eq!(
+        (world.requests(RouteKind::List).len(), world.requests(RouteKind::Get).len()),
+        (0, 3)
+    );
     // What becomes of a row that is not linked depends on who is in Linq by now.
     world.write(world.text() + &people::row(13));
     let json = document(&world, &["explain", "row:14"], 0);
     assert_eq!(json["contacts"][0]["next"][0]["action"], "create");
-    assert_ne!(world.requests(Kind::List).len(), 0);
+    assert_ne!(world.requests(RouteKind::List).len(), 0);
 }
 
 #[test]
@@ -205,7 +211,7 @@ fn both_sides_are_proven_equal_or_the_differences_are_listed() {
     world.edit("Title 002", "Boss");
     world.write(world.text() + &people::row(6));
     world.remove("First004");
-    let before = Files::at(world.dir()).without_companions();
+    let before = TestFiles::at(world.dir()).without_companions();
     world.linq().forget_requests();
     let text = told(&world, &["verify"], 3);
     assert!(text.contains("“Boss”") && text.contains("Linq “Title 002”"), "{text}");
@@ -213,7 +219,7 @@ fn both_sides_are_proven_equal_or_the_differences_are_listed() {
     let json = document(&world, &["verify"], 3);
     assert_eq!((&json["equal"], json["differences"].as_array().unwrap().len()), (&false.into(), 3));
     assert_eq!(world.writes(), []);
-    assert_eq!(Files::at(world.dir()).without_companions(), before);
+    assert_eq!(TestFiles::at(world.dir()).without_companions(), before);
 }
 
 #[test]
@@ -291,7 +297,7 @@ fn the_mirror_leaves_as_a_table_as_cards_and_as_one_document() {
         command.args(["-c", script, "sh", umask, env!("CARGO_BIN_EXE_linqsync")]);
         command.args(["export", "--out", "out.csv"]).current_dir(world.dir());
         Process::start(command).ended().expect(0);
-        let files = Files::at(&world.path("out.csv"));
+        let files = TestFiles::at(&world.path("out.csv"));
         assert_eq!(files.with_mode(0o177), Vec::<&std::path::Path>::new());
         assert_eq!(std::fs::read_to_string(world.path("out.csv")).unwrap(), table);
     }

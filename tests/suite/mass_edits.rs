@@ -260,7 +260,7 @@ fn nothing_is_rejected_that_could_not_be_put_back() {
     world.once().expect(4);
     let ended = world.run(&["reject", "--all"]).expect(2);
     assert!(ended.stderr.contains("the source is not written"), "{}", ended.stderr);
-    assert!(world.state().decided().unwrap().is_empty());
+    assert!(world.state().stored_decisions().unwrap().is_empty());
 }
 
 #[test]
@@ -341,10 +341,10 @@ fn an_address_that_moved_names_nobody() {
     assert_eq!(world.once().expect(4).count("held_changes"), 20);
     let ended = world.run(&["approve", &people::person(5)[2]]).expect(2);
     assert!(ended.stderr.contains("First004") && ended.stderr.contains("First005"));
-    assert!(world.state().decided().unwrap().is_empty());
+    assert!(world.state().stored_decisions().unwrap().is_empty());
     let id = world.contact("First005").id.to_string();
     world.run(&["approve", &id]).expect(0);
-    assert_eq!(world.state().decided().unwrap().len(), 1);
+    assert_eq!(world.state().stored_decisions().unwrap().len(), 1);
 }
 
 #[test]
@@ -357,7 +357,7 @@ fn a_block_that_was_pasted_a_row_off_deletes_nobody() {
     }
     world.write(text(&cells));
     world.once().expect(4);
-    assert_eq!(world.requests(linqsync::sandbox::Kind::Delete), []);
+    assert_eq!(world.requests(linqsync::sandbox::RouteKind::Delete), []);
     assert_eq!(world.linq().contacts().len(), 40);
 }
 

@@ -21,7 +21,7 @@ fn sweep(stage: &Stage) {
             assert!(look > 10, "a run looks at the clock more often than {look} times");
             return;
         }
-        let run = crate::harness::Run::of(ended).expect(1);
+        let run = crate::harness::PrintedRun::of(ended).expect(1);
         assert!(run.message().contains("a defect of linqsync ended the run"), "{}", run.message());
         for text in [&run.ended.stdout, &run.ended.stderr] {
             assert!(!text.contains("zoe.private"), "what a panic says is a person's: {text}");

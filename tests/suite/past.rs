@@ -74,7 +74,7 @@ fn each_run_names_its_contacts_and_who_decided() {
     world.run(&["resolve", "p002@people.example", "--take", "linq"]).expect(0);
     world.once().expect(0);
     let text = told(&world, &["history"]);
-    let by = linqsync::users::caller();
+    let by = linqsync::users::calling_user();
     let decided = format!("by {by} with `resolve --take linq`: 1 change");
     let line = text.lines().find(|line| line.trim_start().starts_with("decided"));
     assert!(line.is_some_and(|line| line.ends_with(&decided)), "{text}");

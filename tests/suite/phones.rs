@@ -1,6 +1,6 @@
 //! Phone numbers: sent in E.164, kept as they are spelled.
 
-use linqsync::sandbox::Kind;
+use linqsync::sandbox::RouteKind;
 
 use crate::harness::World;
 
@@ -19,7 +19,7 @@ fn phone(world: &World, first_name: &str) -> String {
 }
 
 /// The phone numbers that were sent in requests of one kind.
-fn sent(world: &World, kind: Kind) -> Vec<String> {
+fn sent(world: &World, kind: RouteKind) -> Vec<String> {
     let bodies = world.requests(kind).into_iter().filter_map(|request| request.body);
     let phone =
         |body: serde_json::Value| Some(body["contact"]["phone_number"].as_str()?.to_owned());
@@ -30,9 +30,9 @@ fn sent(world: &World, kind: Kind) -> Vec<String> {
 fn a_national_number_is_created_in_e164_and_stays_as_it_is_in_the_source() {
     let world = in_france(IDA);
     world.once().expect(0);
-    assert_eq!(sent(&world, Kind::Create), ["+33612345678"]);
+    assert_eq!(sent(&world, RouteKind::Create), ["+33612345678"]);
     assert_eq!(phone(&world, "Ida"), "+33612345678");
-    let asked: Vec<String> = world.requests(Kind::Find).into_iter().map(|r| r.query).collect();
+    let asked: Vec<String> = world.requests(RouteKind::Find).into_iter().map(|r| r.query).collect();
     assert!(asked.contains(&"phone_number=%2B33612345678".to_owned()), "{asked:?}");
     assert_eq!(world.text(), HEADER.to_owned() + IDA);
     world.run(&["verify"]).expect(0);
@@ -45,7 +45,7 @@ fn an_edited_number_is_sent_in_e164_and_whatever_comes_back_leaves_the_spelling(
     world.sync();
     world.edit("06 12 34 56 78", "06.98.76.54.32");
     world.once().expect(0);
-    assert_eq!(sent(&world, Kind::Update), ["+33698765432"]);
+    assert_eq!(sent(&world, RouteKind::Update), ["+33698765432"]);
     world.change("Ida", "title", "Cuisinière");
     world.once().expect(0);
     assert_eq!(world.text(), HEADER.to_owned() + "Ida,ida@x.example,06.98.76.54.32,Cuisinière\n");
@@ -91,7 +91,7 @@ fn an_extension_stays_in_the_source_alone_even_when_the_state_is_lost() {
         World::with_csv(&(HEADER.to_owned() + "Bo,bo@x.example,(415) 555-2671 ext. 5,Cook\n"));
     let text = world.text();
     world.once().expect(0);
-    assert_eq!(sent(&world, Kind::Create), ["+14155552671"]);
+    assert_eq!(sent(&world, RouteKind::Create), ["+14155552671"]);
     world.expect_silence();
     std::fs::remove_dir_all(world.path("state")).unwrap();
     let run = world.once().expect(0);
@@ -141,7 +141,7 @@ fn a_number_that_is_possible_in_the_region_is_sent_in_e164_also_where_nobody_has
     world.set("sync.region", "\"GB\"");
     world.write(HEADER.to_owned() + "Ida,ida@x.example,07700 900123,Chef\n");
     world.once().expect(0);
-    assert_eq!(sent(&world, Kind::Create), ["+447700900123"]);
+    assert_eq!(sent(&world, RouteKind::Create), ["+447700900123"]);
     world.expect_silence();
     // Nobody in Britain has it, and somebody in America does.
     world.edit("07700 900123", "415 555 2671");

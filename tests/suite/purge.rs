@@ -1,6 +1,6 @@
 //! `purge`: afterwards no byte of the state tells of the person.
 
-use crate::harness::{Files, World, wait_until};
+use crate::harness::{TestFiles, World, wait_until};
 
 const TEAM: &str = "\
 First Name,Last Name,Email,Phone,Company
@@ -14,8 +14,8 @@ const TRACES: [&str; 5] =
 
 #[track_caller]
 fn expect_no_trace(world: &World) {
-    let state = Files::at(&world.path("state"));
-    let displaced = Files::at(&world.path(".linqsync"));
+    let state = TestFiles::at(&world.path("state"));
+    let displaced = TestFiles::at(&world.path(".linqsync"));
     for trace in TRACES {
         assert_eq!(displaced.containing(trace), Vec::<&std::path::Path>::new(), "{trace}");
         assert_eq!(state.containing(trace), Vec::<&std::path::Path>::new(), "{trace}");
@@ -35,8 +35,8 @@ fn somebody_who_was_deleted_is_erased_to_the_last_byte() {
     world.edit("Zebedee,Quagmire,zebedee@quagmire.example,(212) 555-0199,Lamps\n", "");
     world.remove("Zebedee");
     world.once().expect(0);
-    assert!(!Files::at(&world.path("state")).containing("zebedee@quagmire").is_empty());
-    assert!(!Files::at(&world.path("state/backups")).containing("Zebedee").is_empty());
+    assert!(!TestFiles::at(&world.path("state")).containing("zebedee@quagmire").is_empty());
+    assert!(!TestFiles::at(&world.path("state/backups")).containing("Zebedee").is_empty());
 
     let (text, contacts) = (world.text(), world.linq().contacts());
     world.linq().forget_requests();
@@ -55,7 +55,7 @@ fn somebody_who_was_deleted_is_erased_to_the_last_byte() {
     // The next write copies the source anew.
     world.change("Ada", "company", "Engines Ltd");
     world.once().expect(0);
-    assert!(!Files::at(&world.path("state/backups")).containing("ada@engines").is_empty());
+    assert!(!TestFiles::at(&world.path("state/backups")).containing("ada@engines").is_empty());
     expect_no_trace(&world);
 }
 
@@ -113,14 +113,14 @@ fn the_version_of_the_source_that_a_write_replaced_is_erased_too() {
     let world = World::synced(TEAM);
     world.change("Zebedee", "company", "Lights");
     world.once().expect(0);
-    let files = Files::at(world.dir());
+    let files = TestFiles::at(world.dir());
     let is_hidden = |path: &&std::path::Path| path.to_string_lossy().contains("/.linqsync/");
     assert!(files.containing("Quagmire").into_iter().any(|path| is_hidden(&path)));
     world.edit("Zebedee,Quagmire,zebedee@quagmire.example,(212) 555-0199,Lights\n", "");
     world.once().expect(0);
     let ended = world.run(&["purge", "zebedee@quagmire.example", "--yes"]).expect(0);
     assert!(ended.stdout.contains("earlier version"), "{}", ended.stdout);
-    assert_eq!(Files::at(world.dir()).containing("Quagmire"), Vec::<&std::path::Path>::new());
+    assert_eq!(TestFiles::at(world.dir()).containing("Quagmire"), Vec::<&std::path::Path>::new());
     expect_no_trace(&world);
 }
 
@@ -212,7 +212,7 @@ fn cards_that_were_removed_and_displaced_are_erased_too() {
     let id = id.iter().rev().find_map(|row| row.entry.linq_id).unwrap().to_string();
     world.run(&["purge", &id, "--yes"]).expect(0);
     for trace in ["Zebedee", "zebedee@quagmire"] {
-        let left = Files::at(world.dir());
+        let left = TestFiles::at(world.dir());
         assert_eq!(left.containing(trace), Vec::<&std::path::Path>::new(), "{trace}");
     }
 }

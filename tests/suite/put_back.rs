@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 
-use crate::harness::{Run, World};
+use crate::harness::{PrintedRun, World};
 use crate::vcards::{ADA, BO, edit, expect_silence, file, text, world, write};
 
-fn undo(world: &World, run: &Run) -> Run {
+fn undo(world: &World, run: &PrintedRun) -> PrintedRun {
     let number = run.json["run"].to_string();
-    Run::of(world.run(&["undo", &number, "--json"]))
+    PrintedRun::of(world.run(&["undo", &number, "--json"]))
 }
 
 /// The files of cards, by name.
@@ -21,7 +21,7 @@ fn cards(world: &World) -> BTreeMap<OsString, Vec<u8>> {
 }
 
 /// Removes these people in Linq, and then from the source.
-fn remove(world: &World, people: &[&str]) -> Run {
+fn remove(world: &World, people: &[&str]) -> PrintedRun {
     for person in people {
         world.remove(person);
     }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::harness::{Files, World};
+use crate::harness::{TestFiles, World};
 
 const TABLE: &str = "\
 First Name,Last Name,Email,Phone,Company,Title,Birthday
@@ -32,7 +32,7 @@ fn found(report: &Value, kind: &str, side: &str) -> Vec<String> {
 #[test]
 fn what_is_missing_unusable_or_there_twice_is_found_before_the_first_run_too() {
     let world = World::with_csv(TABLE);
-    let before = Files::at(world.dir()).without_companions();
+    let before = TestFiles::at(world.dir()).without_companions();
     let report = report(&world);
     assert_eq!((&report["schema"], &report["source"]), (&"linqsync.report/1".into(), &6.into()));
     assert_eq!(report["linq"], Value::Null, "Linq was not asked");
@@ -48,7 +48,7 @@ fn what_is_missing_unusable_or_there_twice_is_found_before_the_first_run_too() {
     let phone =
         report["findings"].as_array().unwrap().iter().find(|one| one["field"] == "phone_number");
     assert_eq!(phone.unwrap()["cell"], "`Phone` in row 3");
-    assert_eq!(Files::at(world.dir()).without_companions(), before, "it changes nothing");
+    assert_eq!(TestFiles::at(world.dir()).without_companions(), before, "it changes nothing");
     assert!(world.linq().requests().is_empty());
 }
 

@@ -1,7 +1,7 @@
 //! What Linq's documents leave open, and what Linq may rewrite: the same story under
 //! every reading of it ends the same, and what cannot end the same is told.
 
-use linqsync::sandbox::Kind;
+use linqsync::sandbox::RouteKind;
 use serde_json::Value;
 
 use crate::harness::{World, people};
@@ -81,7 +81,7 @@ fn row<'a>(text: &'a str, name: &str) -> &'a str {
 
 fn story(quirks: &[&str]) {
     let world = begin(quirks);
-    let told = |what: &str, run: &crate::harness::Run| {
+    let told = |what: &str, run: &crate::harness::PrintedRun| {
         format!("{quirks:?}, {what}: {:#}\n{}\n{}", run.json, run.ended.stderr, world.text())
     };
     let file = world.text();
@@ -168,7 +168,7 @@ fn an_update_for_an_owner_who_has_left_is_sent_once_more_without_naming_them() {
         let run = world.once().expect(0);
         assert_eq!((run.linq(), run.count("rejected")), ([3, 0, 1, 0], 0), "{:#}", run.json);
         let named: Vec<bool> = world
-            .requests(Kind::Update)
+            .requests(RouteKind::Update)
             .iter()
             .map(|update| update.body.as_ref().is_some_and(|body| body.get("user_email").is_some()))
             .collect();
@@ -211,7 +211,7 @@ fn what_another_writer_puts_back_each_time_is_written_a_few_times_and_then_waits
         let run = world.once();
         assert!(matches!(run.ended.code, Some(0 | 3)), "{round}: {:#}", run.json);
     }
-    let updates = world.requests(Kind::Update).len();
+    let updates = world.requests(RouteKind::Update).len();
     assert!((1..=3).contains(&updates), "{updates} updates");
     let run = world.once().expect(3);
     assert_eq!(run.count("conflicts"), 1, "{:#}", run.json);

@@ -1,7 +1,7 @@
 //! What is refused before anything is done: each with one exit code, on stderr for
 //! people and, where it was asked for, on stdout as one JSON document.
 
-use crate::harness::{Ended, Run, TOKEN, World, people};
+use crate::harness::{EndedProcess, PrintedRun, TOKEN, World, people};
 
 /// Every command that needs a configuration and ends by itself.
 const COMMANDS: [&[&str]; 3] = [&["--once"], &["plan"], &["--once", "--dry-run"]];
@@ -15,7 +15,7 @@ fn expect_refusal(world: &World, code: i32, words: &[&str]) {
         let plain = world.run(command).expect(code);
         assert_eq!(plain.stdout, "", "{command:?}");
         expect_words(&plain.stderr, words);
-        let run = Run::of(world.run(&[command, &["--json"]].concat()));
+        let run = PrintedRun::of(world.run(&[command, &["--json"]].concat()));
         assert_eq!(run.json["error"]["code"], code, "{command:?}");
         assert_ne!(run.json["error"]["hint"], "", "{command:?}");
         expect_clean(&run.ended);
@@ -33,7 +33,7 @@ fn expect_words(text: &str, words: &[&str]) {
     assert!(!text.contains(TOKEN), "{text}");
 }
 
-fn expect_clean(ended: &Ended) {
+fn expect_clean(ended: &EndedProcess) {
     for text in [&ended.stdout, &ended.stderr] {
         assert!(!text.contains('\u{1b}') && !text.contains(TOKEN), "{text}");
     }
@@ -88,14 +88,14 @@ fn a_variable_that_cannot_be_followed_is_named() {
     let world = World::with_csv(people::HEADER);
     let mut command = world.command(&["--once", "--json"]);
     command.env("LINQSYNC_SYNC__DIRECTION", "sideways");
-    let run = Run::of(crate::harness::Process::start(command).ended()).expect(2);
+    let run = PrintedRun::of(crate::harness::Process::start(command).ended()).expect(2);
     expect_words(run.message(), &["LINQSYNC_SYNC__DIRECTION", "direction"]);
 }
 
 #[test]
 fn a_configuration_that_is_not_there_is_named() {
     let world = World::new();
-    let run = Run::of(world.run(&["-c", "other.toml", "--once", "--json"])).expect(2);
+    let run = PrintedRun::of(world.run(&["-c", "other.toml", "--once", "--json"])).expect(2);
     assert!(run.message().contains("other.toml"), "{}", run.message());
     std::fs::remove_file(world.path("sync.toml")).unwrap();
     expect_refusal(&world, 2, &["sync.toml"]);
@@ -146,7 +146,7 @@ fn wrong_usage_is_told_in_json_too_where_json_was_asked_for() {
         let plain = world.run(wrong).expect(2);
         assert_eq!(plain.stdout, "");
         assert!(plain.stderr.starts_with("error: "), "{}", plain.stderr);
-        let run = Run::of(world.run(&[wrong, &["--json"]].concat())).expect(2);
+        let run = PrintedRun::of(world.run(&[wrong, &["--json"]].concat())).expect(2);
         expect_clean(&run.ended);
         assert!(run.message().contains(word), "{}", run.message());
     }
@@ -157,7 +157,7 @@ fn a_log_filter_that_means_nothing_is_wrong_usage() {
     let world = World::with_csv(people::HEADER);
     let mut command = world.command(&["--once", "--json"]);
     command.env("LINQSYNC_LOG", "linqsync=loud");
-    let run = Run::of(crate::harness::Process::start(command).ended()).expect(2);
+    let run = PrintedRun::of(crate::harness::Process::start(command).ended()).expect(2);
     assert!(run.message().contains("linqsync=loud"), "{}", run.message());
 }
 
@@ -167,6 +167,6 @@ fn the_daemon_refuses_to_start_with_the_same_codes() {
     world.set("sync.schedule", "\"whenever\"");
     let ended = world.run(&[]).expect(2);
     expect_words(&ended.stderr, &["sync.toml:", "schedule"]);
-    let run = Run::of(world.run(&["--json"])).expect(2);
+    let run = PrintedRun::of(world.run(&["--json"])).expect(2);
     expect_words(run.message(), &["sync.toml:", "schedule"]);
 }

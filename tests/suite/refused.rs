@@ -2,7 +2,7 @@
 //! refused is forgotten.
 
 use linqsync::mirror::State;
-use linqsync::sandbox::Kind;
+use linqsync::sandbox::RouteKind;
 use serde_json::{Value, json};
 
 use crate::harness::{World, people};
@@ -36,7 +36,7 @@ fn cells(world: &World) -> Vec<[String; 3]> {
 /// Lets a day pass for what was refused.
 fn let_a_day_pass(world: &World) {
     let path = world.path("state").join("state.db");
-    drop(State::beside(&world.path("state")).unwrap());
+    drop(State::open_beside(&world.path("state")).unwrap());
     let conn = rusqlite::Connection::open(path).unwrap();
     conn.execute("UPDATE rejections SET at = at - 86400000", []).unwrap();
 }
@@ -60,7 +60,7 @@ fn a_new_contact_arrives_without_the_fields_that_linq_refuses() {
     ];
     assert_eq!(cells(&world), expected);
     // One refusal, and one create that lands.
-    assert_eq!(world.requests(Kind::Create).len(), 4);
+    assert_eq!(world.requests(RouteKind::Create).len(), 4);
     world.linq().forget_requests();
     world.once().expect(3);
     assert_eq!(world.writes(), []);
@@ -143,7 +143,7 @@ fn an_owner_whom_linq_does_not_know_holds_back_nothing_else() {
     let run = world.once().expect(3);
     assert_eq!((run.linq(), run.count("rejected")), ([3, 3, 0, 0], 2), "{:#}", run.json);
     assert_eq!(world.contact("Bo").contact_owner.unwrap().email, "sam@linq.example");
-    assert_eq!(world.requests(Kind::Create).len(), 4, "the same owner is not tried twice");
+    assert_eq!(world.requests(RouteKind::Create).len(), 4, "the same owner is not tried twice");
     let expected = [
         ["owner", "nobody@linq.example", "`Owner` in row 2"],
         ["owner", "nobody@linq.example", "`Owner` in row 4"],
@@ -174,8 +174,8 @@ fn for_an_unknown_owner_of_the_configuration_one_create_is_sent_and_one_message_
     world.set("linq.owner", "\"ghost@linq.example\"");
     let run = world.once().expect(3);
     assert_eq!((run.linq()[1], run.count("rejected")), (0, 60), "{:#}", run.json);
-    assert_eq!(world.requests(Kind::Create).len(), 1);
-    assert!(world.requests(Kind::Find).len() < 20, "nobody is looked for in vain");
+    assert_eq!(world.requests(RouteKind::Create).len(), 1);
+    assert!(world.requests(RouteKind::Find).len() < 20, "nobody is looked for in vain");
     let told: Vec<String> = run
         .notices()
         .lines()

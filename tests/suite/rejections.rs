@@ -1,6 +1,6 @@
 //! One bad row never stops the others.
 
-use linqsync::sandbox::Kind;
+use linqsync::sandbox::RouteKind;
 use serde_json::{Value, json};
 
 use crate::harness::{World, people};
@@ -11,7 +11,7 @@ fn a_row_that_linq_refuses_is_named_and_not_sent_again_until_it_changes() {
     let run = world.once().expect(3);
     assert_eq!((run.linq(), run.count("rejected"), run.count("in_sync")), ([3, 3, 0, 0], 1, 2));
     // The one that was refused, and the same without what was refused of it.
-    assert_eq!(world.requests(Kind::Create).len(), 4);
+    assert_eq!(world.requests(RouteKind::Create).len(), 4);
 
     world.linq().forget_requests();
     let again = world.run(&["--once"]).expect(3);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use linqsync::mirror::WhyDown;
-use linqsync::sandbox::Kind;
+use linqsync::sandbox::RouteKind;
 
 use crate::harness::{World, people, wait_until};
 
@@ -36,12 +36,12 @@ fn what_is_sent_again_and_how_often_depends_on_what_it_may_have_done() {
         ("redirect=302:/", [1, 1, 1, 1, 1, 1]),
     ];
     let kinds = [
-        ("list", Kind::List),
-        ("find", Kind::Find),
-        ("get", Kind::Get),
-        ("create", Kind::Create),
-        ("update", Kind::Update),
-        ("delete", Kind::Delete),
+        ("list", RouteKind::List),
+        ("find", RouteKind::Find),
+        ("get", RouteKind::Get),
+        ("create", RouteKind::Create),
+        ("update", RouteKind::Update),
+        ("delete", RouteKind::Delete),
     ];
     std::thread::scope(|scope| {
         for (at, (name, kind)) in kinds.into_iter().enumerate() {
@@ -55,7 +55,7 @@ fn what_is_sent_again_and_how_often_depends_on_what_it_may_have_done() {
                     let told = format!("{name} {fault}: {:#}\n{}", run.json, run.ended.stderr);
                     // Find and get are asked for more than one thing.
                     let things = sent.div_ceil(expected[at]);
-                    let alone = !matches!(kind, Kind::Find | Kind::Get);
+                    let alone = !matches!(kind, RouteKind::Find | RouteKind::Get);
                     assert!(sent == expected[at] || !alone && things <= 3, "{sent} {told}");
                     assert!(sent >= 1, "{told}");
                 }
@@ -114,7 +114,9 @@ fn too_many_requests_at_one_create_make_every_other_wait() {
     let (since, early) = (std::sync::Arc::clone(&refused), std::sync::Arc::clone(&late));
     let creates = std::sync::atomic::AtomicUsize::new(0);
     world.linq().set_witness(std::sync::Arc::new(move |moment, request| {
-        if moment != linqsync::sandbox::Moment::Arrived || request.kind != Some(Kind::Create) {
+        if moment != linqsync::sandbox::ObservedMoment::Arrived
+            || request.kind != Some(RouteKind::Create)
+        {
             return;
         }
         let mut since = since.lock().unwrap();
@@ -139,7 +141,9 @@ fn a_wait_that_linq_asked_for_is_kept_after_a_kill() {
     let listings = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
     let seen = std::sync::Arc::clone(&listings);
     world.linq().set_witness(std::sync::Arc::new(move |moment, request| {
-        if moment == linqsync::sandbox::Moment::Arrived && request.kind == Some(Kind::List) {
+        if moment == linqsync::sandbox::ObservedMoment::Arrived
+            && request.kind == Some(RouteKind::List)
+        {
             seen.lock().unwrap().push(std::time::Instant::now());
         }
     }));

@@ -1,6 +1,6 @@
 //! `plan --out` and `apply`: what was shown is what is done, once.
 
-use crate::harness::{Ended, Files, Run, World, people, wait_until};
+use crate::harness::{EndedProcess, PrintedRun, TestFiles, World, people, wait_until};
 
 const TEAM: &str = "\
 First Name,Last Name,Email,Company,Title
@@ -11,7 +11,7 @@ Bo,Wang,bo@lanterns.example,Lanterns,Engineer
 impl World {
     /// `plan --out kept`
     #[track_caller]
-    fn keep(&self) -> Ended {
+    fn keep(&self) -> EndedProcess {
         let ended = self.run(&["plan", "--out", "kept"]).expect(0);
         self.linq().forget_requests();
         ended
@@ -19,8 +19,8 @@ impl World {
 
     /// `apply kept --json`
     #[track_caller]
-    fn apply(&self) -> Run {
-        Run::of(self.run(&["apply", "kept", "--json"]))
+    fn apply(&self) -> PrintedRun {
+        PrintedRun::of(self.run(&["apply", "kept", "--json"]))
     }
 }
 
@@ -31,11 +31,11 @@ fn a_kept_plan_is_private_and_is_carried_out_exactly_once() {
     world.change("Bo", "title", "CTO");
     world.write(world.text() + "Kai,Novak,kai@harbour.example,,\n");
     world.linq().insert([("first_name", "Léa"), ("email", "lea@atelier.example")]).unwrap();
-    let state = Files::at(&world.path("state")).without_companions();
+    let state = TestFiles::at(&world.path("state")).without_companions();
     let ended = world.keep();
     assert!(ended.stderr.contains("4 steps kept in kept"), "{}", ended.stderr);
-    assert_eq!(Files::at(&world.path("state")).without_companions(), state, "only a plan");
-    assert_eq!(Files::at(&world.path("kept")).with_mode(0o077), Vec::<&std::path::Path>::new());
+    assert_eq!(TestFiles::at(&world.path("state")).without_companions(), state, "only a plan");
+    assert_eq!(TestFiles::at(&world.path("kept")).with_mode(0o077), Vec::<&std::path::Path>::new());
 
     let run = world.apply().expect(0);
     assert_eq!((run.linq(), run.source()), ([4, 1, 1, 0], [4, 1, 1, 0]));
@@ -144,7 +144,7 @@ fn an_apply_that_is_killed_is_finished_by_an_ordinary_run_and_not_by_itself() {
     world.fault("create delay=50ms");
     world.set("linq.settle", "\"1s\"");
     let process = world.start(&["apply", "kept"]);
-    let created = || world.requests(linqsync::sandbox::Kind::Create).len();
+    let created = || world.requests(linqsync::sandbox::RouteKind::Create).len();
     wait_until("creates have arrived", || created() >= 9);
     process.kill();
     world.linq().clear_faults();

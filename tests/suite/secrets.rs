@@ -2,9 +2,9 @@
 
 use std::process::Command;
 
-use linqsync::sandbox::Kind;
+use linqsync::sandbox::RouteKind;
 
-use crate::harness::{Files, Process, Run, TOKEN, World, wait_until};
+use crate::harness::{PrintedRun, Process, TOKEN, TestFiles, World, wait_until};
 
 /// What must not turn up in any log: parts of e-mail addresses and phone numbers in
 /// the spellings in which they travel, and the token.
@@ -66,7 +66,7 @@ fn nothing_of_anybody_is_in_the_logs_of_a_run_however_much_is_logged() {
         let world = watched();
         let first = Process::start(traced(&world, &["--once", "--json"], format)).ended();
         expect_no_canary(&first.stderr, 10);
-        assert_eq!(Run::of(first).count("conflicts"), 1, "the canaries took part");
+        assert_eq!(PrintedRun::of(first).count("conflicts"), 1, "the canaries took part");
         world.edit("415-555-9999", "415-555-9998");
         world.fault("update status=422 times=1");
         world.fault("list status=503");
@@ -105,7 +105,7 @@ fn nothing_of_anybody_is_in_the_logs_of_the_daemon() {
 fn the_token_is_in_no_file_but_its_own_and_in_no_request_but_its_header() {
     let world = watched();
     world.once().expect(3);
-    let files = Files::at(world.dir());
+    let files = TestFiles::at(world.dir());
     assert_eq!(files.containing(TOKEN), [world.path("linq.token")]);
     for request in world.linq().requests() {
         assert!(!format!("{request:?}").contains(TOKEN));
@@ -123,12 +123,12 @@ fn nobody_else_can_read_the_state_even_where_the_umask_would_let_them() {
     shell.args(["-c", "umask 0; exec \"$0\" --once --json"]).arg(program.get_program());
     shell.current_dir(world.dir()).env_clear().env("HOME", world.dir());
     let running = Process::start(shell);
-    wait_until("a create is under way", || !world.requests(Kind::Create).is_empty());
-    let meanwhile = Files::at(&world.path("state"));
+    wait_until("a create is under way", || !world.requests(RouteKind::Create).is_empty());
+    let meanwhile = TestFiles::at(&world.path("state"));
     assert_eq!(meanwhile.with_mode(0o077), [] as [&std::path::Path; 0]);
     assert!(meanwhile.names().contains(&"state.db-wal".to_owned()), "{:?}", meanwhile.names());
-    Run::of(running.ended()).expect(3);
-    let after = Files::at(&world.path("state"));
+    PrintedRun::of(running.ended()).expect(3);
+    let after = TestFiles::at(&world.path("state"));
     assert_eq!(after.with_mode(0o077), [] as [&std::path::Path; 0]);
     assert!(after.names().contains(&"backups".to_owned()), "{:?}", after.names());
 }
@@ -153,7 +153,7 @@ fn a_proxy_in_the_environment_gets_nothing_that_is_meant_for_this_machine() {
     for name in ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "ALL_PROXY"] {
         command.env(name, &address);
     }
-    Run::of(Process::start(command).ended()).expect(0);
+    PrintedRun::of(Process::start(command).ended()).expect(0);
     assert!(proxy.accept().is_err(), "somebody called the proxy");
     assert_eq!(world.linq().contacts().len(), 1);
 }

@@ -1,6 +1,6 @@
 //! `[source.only]`: rows and cards that take no part are seen, and nothing happens to them.
 
-use linqsync::sandbox::{Kind, Moment};
+use linqsync::sandbox::{ObservedMoment, RouteKind};
 use serde_json::Value;
 
 use crate::harness::{World, wait_until};
@@ -272,9 +272,9 @@ fn one_way_syncs_keep_to_the_selection() {
 
 #[test]
 fn a_row_that_leaves_after_a_kill_is_neither_lost_nor_doubled() {
-    for moment in [Moment::Arrived, Moment::CarriedOut] {
+    for moment in [ObservedMoment::Arrived, ObservedMoment::CarriedOut] {
         let world = selecting(FOUR);
-        let process = world.killed_at(moment, |request| request.kind == Some(Kind::Create));
+        let process = world.killed_at(moment, |request| request.kind == Some(RouteKind::Create));
         wait_until("it is killed", || process.has_ended());
         for name in ["Ada", "Bo", "Di"] {
             let text = world.text();

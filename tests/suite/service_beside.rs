@@ -1,9 +1,9 @@
 //! `--once` beside a daemon: the daemon makes the run, and it is told as if it had been
 //! made here.
 
-use linqsync::sandbox::Kind;
+use linqsync::sandbox::RouteKind;
 
-use crate::harness::{Process, Run, World, people, wait_until};
+use crate::harness::{PrintedRun, Process, World, people, wait_until};
 
 /// A daemon that has made its first run and begins none of its own accord.
 fn idle(world: &mut World) -> Process {
@@ -70,11 +70,12 @@ fn who_asks_during_a_run_gets_the_next_one() {
     let daemon = idle(&mut world);
     world.fault("list delay=1s times=1");
     let first = world.start(&["--once", "--json"]);
-    wait_until("a run is being made", || world.requests(Kind::List).len() == 1);
+    wait_until("a run is being made", || world.requests(RouteKind::List).len() == 1);
     world.edit("Title 001", "Chief");
     let others: Vec<Process> = (0..3).map(|_| world.start(&["--once", "--json"])).collect();
-    Run::of(first.ended()).expect(0);
-    let runs: Vec<Run> = others.into_iter().map(|other| Run::of(other.ended()).expect(0)).collect();
+    PrintedRun::of(first.ended()).expect(0);
+    let runs: Vec<PrintedRun> =
+        others.into_iter().map(|other| PrintedRun::of(other.ended()).expect(0)).collect();
     let numbers: Vec<u64> = runs.iter().map(|run| run.count("run")).collect();
     let updated: u64 = runs.iter().map(|run| run.linq()[2]).max().unwrap();
     assert_eq!(updated, 1, "the edit was seen: {numbers:?}");
@@ -88,7 +89,7 @@ fn a_configuration_for_another_pair_is_refused() {
     world.write("");
     let mut other = world.command(&["--once", "--json"]);
     other.env("LINQSYNC_SOURCE__PATH", world.path("others.csv"));
-    let run = Run::of(Process::start(other).ended()).expect(2);
+    let run = PrintedRun::of(Process::start(other).ended()).expect(2);
     assert!(run.message().contains("contacts.csv"), "{}", run.message());
     assert_eq!(world.linq().requests(), []);
     end(daemon);
@@ -100,11 +101,11 @@ fn a_process_that_asked_and_is_stopped_ends_alone() {
     let daemon = idle(&mut world);
     world.fault("list delay=1s times=2");
     for (code, signal) in [(143, Process::terminate as fn(&Process)), (130, Process::interrupt)] {
-        let asked = world.requests(Kind::List).len();
+        let asked = world.requests(RouteKind::List).len();
         let asking = world.start(&["--once", "--json"]);
-        wait_until("a run is being made", || world.requests(Kind::List).len() > asked);
+        wait_until("a run is being made", || world.requests(RouteKind::List).len() > asked);
         signal(&asking);
-        Run::of(asking.ended()).expect(code);
+        PrintedRun::of(asking.ended()).expect(code);
     }
     assert!(!daemon.has_ended());
     world.once().expect(0);
@@ -120,7 +121,7 @@ fn a_daemon_that_ends_during_the_run_is_told_by_the_process_that_asked() {
     let asking = world.start(&["--once", "--json"]);
     wait_until("a run is being made", || !world.linq().requests().is_empty());
     daemon.terminate();
-    let run = Run::of(asking.ended()).expect(143);
+    let run = PrintedRun::of(asking.ended()).expect(143);
     assert!(run.message().contains("stopped before"), "{}", run.message());
     daemon.ended().expect(0);
 
@@ -130,7 +131,7 @@ fn a_daemon_that_ends_during_the_run_is_told_by_the_process_that_asked() {
     let asking = world.start(&["--once", "--json", "-v"]);
     wait_until("the daemon was asked", || asking.stderr().contains("the daemon makes the run"));
     daemon.kill();
-    let run = Run::of(asking.ended()).expect(1);
+    let run = PrintedRun::of(asking.ended()).expect(1);
     assert!(run.message().contains("the daemon ended"), "{}", run.message());
 }
 

@@ -6,7 +6,7 @@ use std::fs::OpenOptions;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
-use linqsync::sandbox::Kind;
+use linqsync::sandbox::RouteKind;
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 
 use crate::harness::{Process, TOKEN, World, people, wait_until};
@@ -103,7 +103,7 @@ fn a_command_that_holds_the_state_for_a_while_is_waited_for() {
     world.set("sync.schedule", "\"every 24h\"").set("linq.timeout", "\"60s\"");
     world.fault("list delay=2s times=1");
     let once = world.start(&["--once", "--json"]);
-    wait_until("the listing was asked for", || !world.requests(Kind::List).is_empty());
+    wait_until("the listing was asked for", || !world.requests(RouteKind::List).is_empty());
     let daemon = world.start(&[]);
     let waiting = format!("waiting: another linqsync (pid {}", once.pid());
     wait_until("it says what it waits for", || daemon.stderr().contains(&waiting));
@@ -161,7 +161,7 @@ fn a_daemon_that_takes_the_place_of_one_that_was_killed_in_a_run_starts() {
         world.fault("list delay=60s times=1");
         world.linq().forget_requests();
         let first = world.start(&[]);
-        wait_until("a run is being made", || !world.requests(Kind::List).is_empty());
+        wait_until("a run is being made", || !world.requests(RouteKind::List).is_empty());
         first.kill();
         // The worker of the first has the state for an instant more.
         let second = world.start(&[]);
@@ -385,7 +385,7 @@ fn linq_sees_no_more_requests_in_any_second_than_are_allowed_from_run_to_run() {
     let arrived = Arc::new(Mutex::new(Vec::new()));
     let list = Arc::clone(&arrived);
     world.linq().set_witness(Arc::new(move |moment, _| {
-        if moment == linqsync::sandbox::Moment::Arrived {
+        if moment == linqsync::sandbox::ObservedMoment::Arrived {
             list.lock().unwrap().push(Instant::now());
         }
     }));

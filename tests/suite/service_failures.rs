@@ -2,14 +2,14 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use linqsync::sandbox::Kind;
+use linqsync::sandbox::RouteKind;
 
 use crate::harness::{Process, TOKEN, World, people, wait_until};
 
 fn daemon(world: &mut World, arguments: &[&str]) -> Process {
     world.set("sync.schedule", "\"every 1s\"").set("linq.max_attempts", "1");
     let daemon = world.start(arguments);
-    wait_until("it is under way", || world.requests(Kind::List).len() >= 2);
+    wait_until("it is under way", || world.requests(RouteKind::List).len() >= 2);
     daemon
 }
 

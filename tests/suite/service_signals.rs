@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use linqsync::sandbox::Kind;
+use linqsync::sandbox::RouteKind;
 
 use crate::harness::{Process, World, people, wait_until};
 
@@ -20,9 +20,9 @@ fn expect_end(daemon: Process, signal: fn(&Process)) -> String {
 
 fn idle(world: &mut World, arguments: &[&str]) -> Process {
     world.set("sync.schedule", "\"every 24h\"").set("sync.watch", "false");
-    let before = world.requests(Kind::List).len();
+    let before = world.requests(RouteKind::List).len();
     let daemon = world.start(arguments);
-    wait_until("the first run is being made", || world.requests(Kind::List).len() > before);
+    wait_until("the first run is being made", || world.requests(RouteKind::List).len() > before);
     world.once();
     daemon
 }
@@ -43,15 +43,15 @@ fn held_back(fault: &str) -> World {
 #[test]
 fn the_daemon_ends_soon_and_the_next_run_finishes_whatever_was_in_flight() {
     let moments = [
-        ("list delay=30s", Kind::List, 1),
-        ("find delay=30s", Kind::Find, 1),
-        ("get delay=30s", Kind::Get, 1),
+        ("list delay=30s", RouteKind::List, 1),
+        ("find delay=30s", RouteKind::Find, 1),
+        ("get delay=30s", RouteKind::Get, 1),
         // One that is answered within the time that is left, and one that is not.
-        ("create delay=1s", Kind::Create, 2),
-        ("create delay=4s", Kind::Create, 1),
-        ("update delay=1s", Kind::Update, 1),
-        ("update delay=30s", Kind::Update, 1),
-        ("delete delay=30s", Kind::Delete, 1),
+        ("create delay=1s", RouteKind::Create, 2),
+        ("create delay=4s", RouteKind::Create, 1),
+        ("update delay=1s", RouteKind::Update, 1),
+        ("update delay=30s", RouteKind::Update, 1),
+        ("delete delay=30s", RouteKind::Delete, 1),
     ];
     let signals = [Process::terminate as fn(&Process), Process::interrupt];
     std::thread::scope(|scope| {
@@ -63,7 +63,7 @@ fn the_daemon_ends_soon_and_the_next_run_finishes_whatever_was_in_flight() {
 
 /// Ends a daemon when so many requests of a kind have arrived, and expects the next run
 /// to end as if there had been no other.
-fn ended_at(fault: &str, kind: Kind, count: usize, signal: fn(&Process)) {
+fn ended_at(fault: &str, kind: RouteKind, count: usize, signal: fn(&Process)) {
     let mut world = held_back(fault);
     let daemon = world.start(&[]);
     wait_until(fault, || world.requests(kind).len() >= count);
@@ -81,7 +81,7 @@ fn ended_at(fault: &str, kind: Kind, count: usize, signal: fn(&Process)) {
 fn a_second_signal_ends_the_daemon_at_once() {
     let world = held_back("create delay=30s");
     let daemon = world.start(&[]);
-    wait_until("a create is in flight", || !world.requests(Kind::Create).is_empty());
+    wait_until("a create is in flight", || !world.requests(RouteKind::Create).is_empty());
     let asked = Instant::now();
     wait_until("it has ended", || {
         daemon.terminate();
@@ -103,7 +103,7 @@ fn what_is_told_to_stop_while_it_waits_for_an_unanswered_create_stops() {
     world.linq().clear_faults();
     world.set("linq.settle", "\"200ms\"");
     world.once().expect(0);
-    assert_eq!(world.requests(Kind::Create).len(), 1);
+    assert_eq!(world.requests(RouteKind::Create).len(), 1);
 }
 
 #[test]
@@ -112,12 +112,14 @@ fn sighup_swaps_in_a_good_configuration_between_two_runs() {
     world.fault("list delay=1s times=2");
     world.set("sync.schedule", "\"every 24h\"");
     let daemon = world.start(&[]);
-    wait_until("the first run is being made", || world.requests(Kind::List).len() == 1);
+    wait_until("the first run is being made", || world.requests(RouteKind::List).len() == 1);
     world.set("sync.schedule", "\"every 1s\"").set("sync.direction", "\"push\"");
     daemon.hang_up();
     wait_until("it is in force", || daemon.stderr().contains("the new configuration is in force"));
-    let seen = world.requests(Kind::List).len();
-    wait_until("the new schedule is followed", || world.requests(Kind::List).len() >= seen + 4);
+    let seen = world.requests(RouteKind::List).len();
+    wait_until("the new schedule is followed", || {
+        world.requests(RouteKind::List).len() >= seen + 4
+    });
     world.change("First001", "title", "Captain");
     world.edit("Title 002", "Chief");
     wait_until("the source's edit arrived", || {
@@ -175,8 +177,8 @@ fn sigusr1_tells_how_it_is_also_during_a_run_and_when_little_is_logged() {
     wait_until("it told", || daemon.stderr().contains("2 contacts in sync; last run"));
     world.fault("list delay=30s");
     let _asking = world.start(&["--once"]);
-    let before = world.requests(Kind::List).len();
-    wait_until("a run is being made", || world.requests(Kind::List).len() > before);
+    let before = world.requests(RouteKind::List).len();
+    wait_until("a run is being made", || world.requests(RouteKind::List).len() > before);
     daemon.ask_how_it_is();
     wait_until("it told", || daemon.stderr().contains("a run is being made for"));
     let said = expect_end_quietly(daemon);

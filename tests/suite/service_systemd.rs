@@ -4,7 +4,7 @@ use std::os::unix::net::UnixDatagram;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use linqsync::sandbox::Kind;
+use linqsync::sandbox::RouteKind;
 
 use crate::harness::{Process, World, people, wait_until};
 
@@ -111,9 +111,9 @@ fn the_watchdog_is_fed_while_it_waits_and_in_a_long_run_which_also_gets_more_tim
     systemd.forget();
     systemd.wait_for("WATCHDOG=1");
     world.fault("list delay=60s");
-    let before = world.requests(Kind::List).len();
+    let before = world.requests(RouteKind::List).len();
     let _asking = world.start(&["--once"]);
-    wait_until("a run is being made", || world.requests(Kind::List).len() > before);
+    wait_until("a run is being made", || world.requests(RouteKind::List).len() > before);
     systemd.forget();
     let busy = systemd.wait_for("EXTEND_TIMEOUT_USEC=120000000");
     assert!(busy.contains("WATCHDOG=1"), "{busy}");
@@ -129,7 +129,7 @@ fn that_it_stops_is_told_before_what_is_in_flight_has_ended() {
     world.fault("update delay=60s");
     let mut systemd = Systemd::listen(&world);
     let daemon = systemd.start(world.command(&[]));
-    wait_until("an update is on its way", || !world.requests(Kind::Update).is_empty());
+    wait_until("an update is on its way", || !world.requests(RouteKind::Update).is_empty());
     let asked = Instant::now();
     daemon.terminate();
     systemd.wait_for("STOPPING=1");

@@ -150,8 +150,8 @@ fn the_alerts_ask_for_metrics_that_there_are() {
     let now = chrono::DateTime::UNIX_EPOCH;
     let health = linqsync::daemon::health::Health::new(now, None, std::time::Duration::ZERO);
     let mut report = linqsync::report::RunReport::new(now);
-    report.conclude(now);
-    let status = linqsync::daemon::status::Status {
+    report.conclude_outcome(now);
+    let status = linqsync::daemon::status::DaemonStatus {
         started_at: now,
         configured_at: now,
         schedule: String::new(),
@@ -165,7 +165,7 @@ fn the_alerts_ask_for_metrics_that_there_are() {
         health,
         reload: None,
     };
-    let text = metrics.text(linqsync::daemon::metrics::Form::OpenMetrics, &status, now);
+    let text = metrics.render_text(linqsync::daemon::metrics::Form::OpenMetrics, &status, now);
     let mut asked = 0;
     for expression in alerts.lines().filter_map(|line| line.trim().strip_prefix("expr: ")) {
         let words = expression.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));

@@ -1,6 +1,6 @@
 //! A run soon after the source was saved.
 
-use linqsync::sandbox::Kind;
+use linqsync::sandbox::RouteKind;
 
 use crate::harness::{Process, World, people, wait_until};
 
@@ -15,7 +15,7 @@ fn watching(world: &mut World) -> Process {
 /// Waits until so many runs were made.
 fn settled(world: &World, daemon: &Process, runs: usize) {
     wait_until(&format!("{runs} runs were made"), || self::runs(daemon) >= runs);
-    assert_eq!(world.requests(Kind::List).len(), runs, "one listing each");
+    assert_eq!(world.requests(RouteKind::List).len(), runs, "one listing each");
 }
 
 fn runs(daemon: &Process) -> usize {
@@ -66,9 +66,9 @@ fn a_save_during_a_run_is_not_lost() {
     let mut world = World::synced(&people::csv(1..=3));
     let daemon = watching(&mut world);
     world.fault("list delay=2s times=1");
-    let before = world.requests(Kind::List).len();
+    let before = world.requests(RouteKind::List).len();
     world.edit("Title 001", "Chief");
-    wait_until("a run is being made", || world.requests(Kind::List).len() > before);
+    wait_until("a run is being made", || world.requests(RouteKind::List).len() > before);
     world.edit("Title 002", "Cook");
     title_is(&world, "First002", "Cook");
     end(daemon);

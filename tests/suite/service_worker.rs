@@ -1,7 +1,7 @@
 //! The process that makes a run for the daemon, and what becomes of either without the
 //! other.
 
-use linqsync::sandbox::Kind;
+use linqsync::sandbox::RouteKind;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::harness::{Process, World, people, wait_until};
@@ -14,7 +14,7 @@ fn in_the_middle() -> (World, Process, i32) {
     world.write(world.text() + &people::row(4));
     world.fault("update delay=60s");
     let daemon = world.start(&["-v"]);
-    wait_until("an update is on its way", || !world.requests(Kind::Update).is_empty());
+    wait_until("an update is on its way", || !world.requests(RouteKind::Update).is_empty());
     let children = format!("/proc/{0}/task/{0}/children", daemon.pid());
     let worker = std::fs::read_to_string(children).unwrap().trim().parse().unwrap();
     (world, daemon, worker)

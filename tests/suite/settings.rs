@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use crate::harness::{Run, World, people};
+use crate::harness::{PrintedRun, World, people};
 
 /// Four people with titles, and room for other columns.
 const FOUR: &str = "First Name,Last Name,Email,Title,Job Role\n\
@@ -22,7 +22,7 @@ const TITLES: [&str; 4] = ["Chief", "Cook", "Clerk", "Coach"];
 
 /// Three runs, each of which ends with `code` and takes nothing away on either side.
 #[track_caller]
-fn three_harmless_runs(world: &World, code: i32) -> Run {
+fn three_harmless_runs(world: &World, code: i32) -> PrintedRun {
     let before = world.linq().contacts();
     let first = world.once().expect(code);
     for run in [world.once().expect(code), world.once().expect(code)] {
@@ -552,7 +552,7 @@ fn a_run_that_fails_after_a_change_of_columns_changes_nothing_about_it() {
 }
 
 #[track_caller]
-fn three_harmless_runs_but_creates(world: &World) -> Run {
+fn three_harmless_runs_but_creates(world: &World) -> PrintedRun {
     world.once().expect(3);
     three_harmless_runs(world, 3)
 }

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use linqsync::sandbox::Kind;
+use linqsync::sandbox::RouteKind;
 
-use crate::harness::{Process, Run, World, people, wait_until};
+use crate::harness::{PrintedRun, Process, World, people, wait_until};
 
 /// How long an end that was asked for may take.
 const SOON: Duration = Duration::from_secs(5);
@@ -13,9 +13,9 @@ const SOON: Duration = Duration::from_secs(5);
 const GRACE: Duration = Duration::from_secs(3);
 
 #[track_caller]
-fn ended_soon(process: Process, code: i32) -> Run {
+fn ended_soon(process: Process, code: i32) -> PrintedRun {
     let asked = Instant::now();
-    let run = Run::of(process.ended()).expect(code);
+    let run = PrintedRun::of(process.ended()).expect(code);
     assert!(asked.elapsed() < SOON, "it took {:?}", asked.elapsed());
     run
 }
@@ -62,7 +62,7 @@ fn a_signal_in_the_middle_of_creating_loses_and_doubles_nobody() {
     let world = World::with_csv(&people::csv(1..=60));
     world.fault("create delay=50ms");
     let process = world.start(&["--once", "--json"]);
-    wait_until("some were created", || world.requests(Kind::Create).len() >= 20);
+    wait_until("some were created", || world.requests(RouteKind::Create).len() >= 20);
     process.terminate();
     let run = ended_soon(process, 143);
     let there = world.linq().contacts().len() as u64;
@@ -98,6 +98,6 @@ fn sigterm_ends_the_wait_for_an_unanswered_create_which_the_next_run_clears_up()
     world.set("linq.settle", "\"200ms\"");
     let run = world.once().expect(0);
     assert_eq!((run.linq(), run.count("in_sync")), ([1, 1, 0, 0], 1));
-    assert_eq!(world.requests(Kind::Create).len(), 1);
+    assert_eq!(world.requests(RouteKind::Create).len(), 1);
     world.expect_silence();
 }

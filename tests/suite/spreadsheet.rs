@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use linqsync::sandbox::Kind;
+use linqsync::sandbox::RouteKind;
 
 use crate::harness::{World, names_in, people, wait_until};
 
@@ -186,9 +186,9 @@ fn a_save_while_a_run_is_under_way_is_not_lost() {
     world.change("First002", "title", "Captain");
     world.fault("update delay=300ms times=1");
     let running = world.start(&["--once", "--json"]);
-    wait_until("the update is under way", || !world.requests(Kind::Update).is_empty());
+    wait_until("the update is under way", || !world.requests(RouteKind::Update).is_empty());
     world.edit("Title 003", "Pilot");
-    let run = crate::harness::Run::of(running.ended()).expect(0);
+    let run = crate::harness::PrintedRun::of(running.ended()).expect(0);
     assert_eq!((run.linq(), run.source()), ([3, 0, 2, 0], [3, 0, 1, 0]));
     assert_eq!(world.people_in_linq(), world.people_in_csv());
     for title in ["Chief", "Captain", "Pilot"] {

@@ -3,10 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
-use linqsync::sandbox::Kind;
+use linqsync::sandbox::RouteKind;
 use rusqlite::Connection;
 
-use crate::harness::{Files, World, people, wait_until};
+use crate::harness::{TestFiles, World, people, wait_until};
 
 /// Where the state is kept.
 fn database(world: &World) -> PathBuf {
@@ -21,13 +21,13 @@ fn lose_state(world: &World) {
 #[test]
 fn without_its_state_both_sides_are_linked_again_and_nothing_is_written() {
     let world = World::synced(&people::csv(1..=30));
-    let (before, contacts) = (Files::at(&world.csv()), world.linq().contacts());
+    let (before, contacts) = (TestFiles::at(&world.csv()), world.linq().contacts());
     lose_state(&world);
     let run = world.once().expect(0);
     assert_eq!((run.count("linked"), run.count("in_sync")), (30, 30));
     assert_eq!((run.linq(), run.source()), ([30, 0, 0, 0], [30, 0, 0, 0]));
     assert_eq!((world.writes(), world.linq().contacts()), (vec![], contacts));
-    assert_eq!(Files::at(&world.csv()), before);
+    assert_eq!(TestFiles::at(&world.csv()), before);
     world.expect_silence();
 }
 
@@ -60,11 +60,11 @@ fn what_was_edited_while_the_state_was_lost_waits_with_both_values() {
 #[track_caller]
 fn expect_refused(world: &World, code: i32, words: &str) {
     world.linq().forget_requests();
-    let before = Files::at(&database(world));
+    let before = TestFiles::at(&database(world));
     for command in [&["--once"][..], &["plan"], &["list", "held"], &["approve", "--all"]] {
         let ended = world.run(command).expect(code);
         assert!(ended.stderr.contains(words), "{command:?}: {}", ended.stderr);
-        assert_eq!(Files::at(&database(world)), before, "{command:?} wrote over the state");
+        assert_eq!(TestFiles::at(&database(world)), before, "{command:?} wrote over the state");
     }
     assert_eq!(world.writes(), []);
 }
@@ -205,7 +205,7 @@ fn a_state_copied_in_the_middle_of_a_run_creates_nobody_twice_when_it_is_restore
     world.write(people::csv(1..=5));
     world.fault("create delay=200ms");
     let process = world.start(&["--once"]);
-    wait_until("the create was sent", || !world.requests(Kind::Create).is_empty());
+    wait_until("the create was sent", || !world.requests(RouteKind::Create).is_empty());
     process.kill();
     let copy = put_aside(&world);
     assert_eq!(world.linq().contacts().len(), 4, "the copy is to come before the effect");

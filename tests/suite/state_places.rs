@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::harness::{Process, Run, World, people};
+use crate::harness::{PrintedRun, Process, World, people};
 
 /// A home in which nothing names a state directory.
 fn home() -> World {
@@ -24,10 +24,10 @@ fn second(world: &World, dir: &str, text: &str) -> PathBuf {
 }
 
 /// A run from `dir` in the home of `world`.
-fn once_in(world: &World, dir: &Path) -> Run {
+fn once_in(world: &World, dir: &Path) -> PrintedRun {
     let mut command = world.command(&["--once", "--json"]);
     Command::current_dir(&mut command, dir);
-    Run::of(Process::start(command).ended())
+    PrintedRun::of(Process::start(command).ended())
 }
 
 /// The directories with a state below the default place.
@@ -62,7 +62,7 @@ fn one_configuration_has_one_state_from_wherever_it_is_named() {
     for (dir, file) in [("below", "../sync.toml"), (".", "./sync.toml")] {
         let mut command = world.command(&["-c", file, "--once", "--json"]);
         command.current_dir(world.path(dir));
-        let run = Run::of(Process::start(command).ended()).expect(0);
+        let run = PrintedRun::of(Process::start(command).ended()).expect(0);
         assert_eq!(run.count("linked"), 0, "it is known who is linked");
     }
     assert_eq!(states(&world).len(), 1);

@@ -7,11 +7,11 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use linqsync::sandbox::{Kind, Moment};
+use linqsync::sandbox::{ObservedMoment, RouteKind};
 use rusqlite::{Connection, OpenFlags};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::harness::{Process, Run, Stage, World, people, wait_until};
+use crate::harness::{PrintedRun, Process, Stage, World, people, wait_until};
 
 /// A run that may write no file beyond so many blocks of 512 bytes.
 fn with_little_room(stage: &Stage, blocks: u32) -> Process {
@@ -31,7 +31,7 @@ fn no_room_for_the_state_or_the_source_at_any_write_loses_and_doubles_nobody() {
     let (mut failed, mut done) = (0, 0);
     for blocks in (0..=2_560).step_by(64) {
         stage.reset();
-        let run = Run::of(with_little_room(&stage, blocks).ended());
+        let run = PrintedRun::of(with_little_room(&stage, blocks).ended());
         let told = format!("{blocks} blocks: {:#}\n{}", run.json, run.ended.stderr);
         match run.ended.code {
             Some(0) => done += 1,
@@ -72,7 +72,7 @@ fn nothing_is_sent_while_the_state_is_read_only() {
         let files = || std::fs::read_dir(&state).unwrap().map(|entry| entry.unwrap().path());
         files().filter(|path| path.is_file()).for_each(|path| set_mode(&path, file));
         set_mode(&state, directory);
-        let run = Run::of(without_privileges(&stage.world, &["--once", "--json"]).ended());
+        let run = PrintedRun::of(without_privileges(&stage.world, &["--once", "--json"]).ended());
         set_mode(&state, 0o700);
         files().filter(|path| path.is_file()).for_each(|path| set_mode(&path, 0o600));
         let told = format!("{directory:o} {file:o}: {:#}\n{}", run.json, run.ended.stderr);
@@ -126,7 +126,7 @@ fn what_was_written_to_linq_is_remembered_when_the_source_is_read_only() {
     stage.reset();
     set_mode(&stage.world.csv(), 0o400);
     set_mode(stage.world.dir(), 0o500);
-    let run = Run::of(without_privileges(&stage.world, &["--once", "--json"]).ended());
+    let run = PrintedRun::of(without_privileges(&stage.world, &["--once", "--json"]).ended());
     set_mode(stage.world.dir(), 0o700);
     set_mode(&stage.world.csv(), 0o600);
     let told = format!("{:#}\n{}", run.json, run.ended.stderr);
@@ -144,7 +144,7 @@ fn nothing_is_sent_while_the_state_cannot_be_written() {
     let held: Arc<Mutex<Option<Connection>>> = Arc::default();
     let (hold, creates) = (Arc::clone(&held), Mutex::new(0));
     world.linq().set_witness(Arc::new(move |moment, request| {
-        if moment == Moment::Arrived && request.kind == Some(Kind::Create) {
+        if moment == ObservedMoment::Arrived && request.kind == Some(RouteKind::Create) {
             let mut creates = creates.lock().unwrap();
             *creates += 1;
             if *creates == 3 {
@@ -158,26 +158,26 @@ fn nothing_is_sent_while_the_state_cannot_be_written() {
     }));
     let run = world.once().expect(1);
     assert!(run.message().contains("locked by another program"), "{}", run.message());
-    let sent = world.requests(Kind::Create).len();
+    let sent = world.requests(RouteKind::Create).len();
     assert!((3..=7).contains(&sent), "{sent} creates: only what was intended before");
     held.lock().unwrap().take();
     world.linq().dismiss_witness();
     let run = world.once().expect(0);
     assert_eq!((run.count("in_sync"), world.linq().contacts().len()), (12, 12));
-    assert_eq!(world.requests(Kind::Create).len(), 12);
+    assert_eq!(world.requests(RouteKind::Create).len(), 12);
     world.expect_silence();
 }
 
 #[test]
 fn a_damaged_state_is_refused_left_as_it_is_and_costs_nothing() {
-    type Damage = fn(&mut Vec<u8>);
+    type StateDamage = fn(&mut Vec<u8>);
     let stage = Stage::of_pairs();
     let database = stage.world.path("state/state.db");
     let whole = {
         stage.reset();
         std::fs::read(&database).unwrap()
     };
-    let damages: [(&str, Damage); 5] = [
+    let damages: [(&str, StateDamage); 5] = [
         ("cut in half", |bytes| bytes.truncate(bytes.len() / 2)),
         ("cut short", |bytes| bytes.truncate(1_000)),
         ("another header", |bytes| bytes[..16].copy_from_slice(b"a letter to Jane")),
@@ -223,7 +223,7 @@ fn sigterm_at_any_request_ends_in_time_and_the_next_run_finishes() {
         });
         let pid = i32::try_from(process.pid()).ok().and_then(Pid::from_raw).unwrap();
         let _ = kill_process(pid, Signal::TERM);
-        let run = Run::of(process.ended());
+        let run = PrintedRun::of(process.ended());
         assert!(matches!(run.ended.code, Some(0 | 143)), "{nth}: {:#}", run.json);
         assert!(run.ended.took < Duration::from_secs(6), "{nth}: {:?}", run.ended.took);
         stage.must_heal(&format!("SIGTERM at request {nth}"));

@@ -1,14 +1,14 @@
 //! What a person sees on a terminal of 80 columns while they wait.
 
-use crate::harness::{Seen, Terminal, World};
+use crate::harness::{ScreenSeen, Terminal, World};
 
 /// Whether it told at some time how many of the three rows were written.
-fn tells_of_writing(seen: &Seen) -> bool {
+fn tells_of_writing(seen: &ScreenSeen) -> bool {
     (0..3).any(|done| seen.sent.contains(&format!("writing to Linq: {done} of 3 contacts")))
 }
 
 /// Runs linqsync on a terminal of its own to its end, which must have this exit code.
-fn on_a_terminal(world: &World, arguments: &[&str], code: i32) -> Seen {
+fn on_a_terminal(world: &World, arguments: &[&str], code: i32) -> ScreenSeen {
     Terminal::start(world.command(arguments)).ended(code)
 }
 

@@ -153,11 +153,11 @@ fn a_daemon_records_that_it_cannot_read_the_source() {
     let daemon = world.start(&[]);
     wait_until("the daemon has made a run", || world.state().last_runs(9).unwrap().len() > 1);
     std::fs::remove_file(world.csv()).unwrap();
-    wait_until("its failure is recorded", || world.state().failures().unwrap().is_some());
+    wait_until("its failure is recorded", || world.state().failures_since().unwrap().is_some());
     let json = status(&world);
     assert_eq!((&json["in_sync"], &json["last_run"]["error"]["code"]), (&false.into(), &2.into()));
     world.write(&table);
-    wait_until("it has recovered", || world.state().failures().unwrap().is_none());
+    wait_until("it has recovered", || world.state().failures_since().unwrap().is_none());
     daemon.terminate();
     daemon.ended().expect(0);
 }

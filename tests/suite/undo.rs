@@ -1,8 +1,8 @@
 //! `undo`: what a run did is put back, on both sides, and stays so.
 
-use linqsync::sandbox::{Kind, LoggedRequest, Moment};
+use linqsync::sandbox::{LoggedRequest, ObservedMoment, RouteKind};
 
-use crate::harness::{Files, Run, World, people, wait_until};
+use crate::harness::{PrintedRun, TestFiles, World, people, wait_until};
 
 const TEAM: &str = "\
 First Name,Last Name,Email,Phone,Company,Title
@@ -13,19 +13,19 @@ Bo,Wang,bo@lanterns.example,,Lanterns,Engineer
 impl World {
     /// `undo RUN --json` and further arguments.
     #[track_caller]
-    fn undo(&self, run: &Run, arguments: &[&str]) -> Run {
+    fn undo(&self, run: &PrintedRun, arguments: &[&str]) -> PrintedRun {
         let number = run.json["run"].to_string();
-        Run::of(self.run(&[&["undo", &number, "--json"], arguments].concat()))
+        PrintedRun::of(self.run(&[&["undo", &number, "--json"], arguments].concat()))
     }
 
     /// A run with no edits in between writes nothing: what was put back stays so.
     #[track_caller]
     fn expect_nothing_to_do(&self) {
-        let (before, contacts) = (Files::at(&self.csv()), self.linq().contacts());
+        let (before, contacts) = (TestFiles::at(&self.csv()), self.linq().contacts());
         self.linq().forget_requests();
         self.once().expect(0);
         assert_eq!(self.writes(), []);
-        assert_eq!(Files::at(&self.csv()), before);
+        assert_eq!(TestFiles::at(&self.csv()), before);
         assert_eq!(self.linq().contacts(), contacts);
     }
 }
@@ -267,7 +267,7 @@ fn a_dry_undo_shows_everything_and_writes_nothing() {
     world.edit("Countess", "Lady");
     world.remove("Bo");
     let run = world.once().expect(0);
-    let before = Files::at(world.dir()).without_companions();
+    let before = TestFiles::at(world.dir()).without_companions();
     world.linq().forget_requests();
     let number = run.json["run"].to_string();
     let ended = world.run(&["undo", &number, "--dry-run", "-q"]).expect(0);
@@ -305,7 +305,7 @@ fn a_dry_undo_shows_everything_and_writes_nothing() {
     Plan: 2 to create, 2 to update, 0 to delete; 0 to link; 0 waiting
     ");
     assert_eq!(world.writes(), []);
-    assert_eq!(Files::at(world.dir()).without_companions(), before);
+    assert_eq!(TestFiles::at(world.dir()).without_companions(), before);
 }
 
 #[test]
@@ -402,7 +402,7 @@ fn what_an_undo_leaves_to_be_synchronised_is_no_part_of_it() {
 
 /// Kills an undo when the `nth` request of a kind arrives, and expects that it is
 /// finished by another undo, after an ordinary run or at once.
-fn killed(kind: Kind, fault: &str, nth: usize, run_between: bool) {
+fn killed(kind: RouteKind, fault: &str, nth: usize, run_between: bool) {
     let mut world = World::synced(&people::csv(1..=9));
     world.set("linq.settle", "\"1s\"");
     let linq = world.people_in_linq();
@@ -440,10 +440,10 @@ fn killed(kind: Kind, fault: &str, nth: usize, run_between: bool) {
 
 #[test]
 fn an_undo_that_is_killed_is_finished_by_the_next() {
-    killed(Kind::Update, "update delay=300ms", 1, false);
-    killed(Kind::Update, "update delay=300ms", 1, true);
-    killed(Kind::Create, "create delay=300ms", 1, false);
-    killed(Kind::Create, "create delay=300ms", 1, true);
+    killed(RouteKind::Update, "update delay=300ms", 1, false);
+    killed(RouteKind::Update, "update delay=300ms", 1, true);
+    killed(RouteKind::Create, "create delay=300ms", 1, false);
+    killed(RouteKind::Create, "create delay=300ms", 1, true);
 }
 
 #[test]
@@ -451,8 +451,8 @@ fn whom_a_killed_run_created_and_the_next_one_found_is_removed_by_undoing_that()
     let mut world = World::synced(&people::csv(1..=2));
     world.set("linq.settle", "\"300ms\"");
     world.write(world.text() + &people::row(3));
-    let create = |request: &LoggedRequest| request.kind == Some(Kind::Create);
-    let _ = world.killed_at(Moment::CarriedOut, create).ended();
+    let create = |request: &LoggedRequest| request.kind == Some(RouteKind::Create);
+    let _ = world.killed_at(ObservedMoment::CarriedOut, create).ended();
     world.linq().dismiss_witness();
     let run = world.once().expect(0);
     assert_eq!((run.linq()[1], run.count("linked")), (1, 0));

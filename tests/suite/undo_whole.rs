@@ -3,9 +3,9 @@
 
 use std::fs;
 
-use linqsync::sandbox::{Kind, LoggedRequest, Moment};
+use linqsync::sandbox::{LoggedRequest, ObservedMoment, RouteKind};
 
-use crate::harness::{Files, Run, World, people};
+use crate::harness::{PrintedRun, TestFiles, World, people};
 
 /// Columns that nobody maps, texts in quotation marks that need none, and a key.
 const TEAM: &str = "\
@@ -33,8 +33,8 @@ fn team() -> World {
 }
 
 #[track_caller]
-fn undo(world: &World, run: &Run) -> Run {
-    Run::of(world.run(&["undo", &run.json["run"].to_string(), "--json"]))
+fn undo(world: &World, run: &PrintedRun) -> PrintedRun {
+    PrintedRun::of(world.run(&["undo", &run.json["run"].to_string(), "--json"]))
 }
 
 #[test]
@@ -134,8 +134,8 @@ fn an_undo_that_is_killed_ends_right_when_it_is_asked_for_again() {
     let linq = world.people_in_linq();
     world.edit(row("E-2"), "");
     let run = world.once().expect(0);
-    let creates = |request: &LoggedRequest| request.kind == Some(Kind::Create);
-    for moment in [Moment::Arrived, Moment::CarriedOut] {
+    let creates = |request: &LoggedRequest| request.kind == Some(RouteKind::Create);
+    for moment in [ObservedMoment::Arrived, ObservedMoment::CarriedOut] {
         let number = run.json["run"].to_string();
         world.command_killed_at(&["undo", &number, "--json"], moment, creates).ended();
         world.linq().dismiss_witness();
@@ -258,7 +258,7 @@ fn a_card_whose_name_is_taken_says_so() {
     let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(told.contains("cannot come back with its file name 1.vcf"), "{told}");
     undo(&world, &run).expect(0);
-    let back = Files::at(&world.path("cards"));
+    let back = TestFiles::at(&world.path("cards"));
     assert_eq!(back.containing("UID:p1-1").len(), 1);
     let place = back.containing("UID:p1-1")[0].to_owned();
     assert_eq!(fs::read(world.path("cards").join(place)).unwrap(), was);

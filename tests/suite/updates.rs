@@ -1,7 +1,7 @@
 //! What Linq answers to an update, and what it does: neither is believed further than
 //! it goes.
 
-use linqsync::sandbox::{Kind, Moment};
+use linqsync::sandbox::{ObservedMoment, RouteKind};
 
 use crate::harness::{World, people};
 
@@ -68,7 +68,7 @@ fn an_update_that_linq_answers_and_ignores_is_told_and_not_sent_for_ever() {
         assert_eq!((run.linq(), run.source()), ([3, 0, 0, 0], [3, 0, 0, 0]), "{answer}");
         assert_eq!((run.count("rejected"), run.count("in_sync")), (1, 2), "{answer}");
         assert!(world.text().contains("Chief"), "the source keeps what was typed");
-        assert_eq!(world.requests(Kind::Update).len(), 1, "{answer}");
+        assert_eq!(world.requests(RouteKind::Update).len(), 1, "{answer}");
 
         world.linq().forget_requests();
         let told = world.run(&["--once"]).expect(3).stdout;
@@ -82,7 +82,7 @@ fn an_update_that_linq_answers_and_ignores_is_told_and_not_sent_for_ever() {
         // What is typed later is another thing to try, and so it is once Linq takes it.
         world.edit("Chief", "Captain");
         world.once().expect(3);
-        assert_eq!(world.requests(Kind::Update).len(), 1, "{answer}");
+        assert_eq!(world.requests(RouteKind::Update).len(), 1, "{answer}");
         world.quirks(&[answer]);
         world.edit("Captain", "Pilot");
         let run = world.once().expect(0);
@@ -98,7 +98,7 @@ fn an_update_that_linq_takes_is_in_sync_whatever_it_answers() {
         let world = edited_under(&["updates=taken", answer]);
         let run = world.once().expect(0);
         assert_eq!((run.linq()[2], run.count("rejected"), run.count("in_sync")), (1, 0, 3));
-        assert_eq!(world.requests(Kind::Get).len(), 0, "{answer}: a true answer is believed");
+        assert_eq!(world.requests(RouteKind::Get).len(), 0, "{answer}: a true answer is believed");
         world.expect_silence();
     }
 }
@@ -120,8 +120,10 @@ fn an_owner_that_linq_does_not_change_is_told_and_not_sent_for_ever() {
 
 /// A Linq that rewrites, and one whose process is killed when it has carried out the
 /// first request of `kind`, before there is an answer.
-fn killed_after(world: &World, kind: Kind) {
-    let _ = world.killed_at(Moment::CarriedOut, move |request| request.kind == Some(kind)).ended();
+fn killed_after(world: &World, kind: RouteKind) {
+    let _ = world
+        .killed_at(ObservedMoment::CarriedOut, move |request| request.kind == Some(kind))
+        .ended();
     world.linq().dismiss_witness();
 }
 
@@ -133,12 +135,12 @@ fn what_was_sent_is_the_base_of_a_create_that_linq_rewrote_and_people_edited_mea
         "First Name,Last Name,Email,Company,Title\n\
          ada,king,ada@e.example,Engines and others,Countess\n",
     );
-    killed_after(&world, Kind::Create);
+    killed_after(&world, RouteKind::Create);
     assert_eq!(world.contact("Ada").company.as_deref(), Some("Engines and othe"));
     world.edit("Countess", "Lady");
     world.change("Ada", "last_name", "Lovelace");
     let run = world.once().expect(0);
-    assert_eq!((run.count("conflicts"), world.requests(Kind::Create).len()), (0, 1));
+    assert_eq!((run.count("conflicts"), world.requests(RouteKind::Create).len()), (0, 1));
     let contact = world.contact("Ada");
     assert_eq!(
         (contact.title.as_deref(), contact.last_name.as_deref()),
@@ -158,7 +160,7 @@ fn what_was_sent_is_the_base_of_an_update_that_linq_rewrote_before_its_run_was_k
     world.write("First Name,Email,Company,Title\nBo,b@e.example,Works,Cook\n");
     world.sync();
     world.edit("Bo,b@e.example,Works", "bob,b@e.example,Works of the north");
-    killed_after(&world, Kind::Update);
+    killed_after(&world, RouteKind::Update);
     assert_eq!(world.contact("Bob").company.as_deref(), Some("Works of the"));
     let text = world.text();
     world.linq().forget_requests();

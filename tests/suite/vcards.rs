@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use crate::harness::{Files, Run, World};
+use crate::harness::{PrintedRun, TestFiles, World};
 
 /// A directory `cards` with these files, and an empty Linq.
 pub(crate) fn world(files: &[(&str, &str)]) -> World {
@@ -43,12 +43,12 @@ pub(crate) fn edit(world: &World, name: &str, from: &str, to: &str) {
 
 /// A run that finds everything in sync and touches nothing, not even a time.
 #[track_caller]
-pub(crate) fn expect_silence(world: &World) -> Run {
-    let (before, contacts) = (Files::at(&world.path("cards")), world.linq().contacts());
+pub(crate) fn expect_silence(world: &World) -> PrintedRun {
+    let (before, contacts) = (TestFiles::at(&world.path("cards")), world.linq().contacts());
     world.linq().forget_requests();
     let run = world.once().expect(0);
     assert_eq!(world.writes(), [], "a silent run wrote to Linq");
-    assert_eq!(Files::at(&world.path("cards")), before, "a silent run touched the source");
+    assert_eq!(TestFiles::at(&world.path("cards")), before, "a silent run touched the source");
     assert_eq!(world.linq().contacts(), contacts);
     assert_eq!(run.count("in_sync"), contacts.len() as u64);
     run
@@ -181,12 +181,12 @@ fn a_deletion_goes_both_ways_and_the_card_is_kept_whole() {
     fs::remove_file(file(&world, &format!("linqsync-{cy}.vcf"))).unwrap();
     let run = world.once().expect(0);
     assert_eq!((run.linq()[3], run.source()[3]), (1, 1));
-    let mut names = Files::at(&world.path("cards")).names();
+    let mut names = TestFiles::at(&world.path("cards")).names();
     // For whoever still writes into it.
     names.retain(|name| name != ".linqsync" && !name.contains("-none-"));
     assert_eq!(names, ["cards", "bo.vcf"]);
     assert_eq!(world.linq().contacts().len(), 1);
-    let history = world.state().history(linqsync::model::RunId(2)).unwrap();
+    let history = world.state().history_of_run(linqsync::model::RunId(2)).unwrap();
     let kept: Vec<_> = history.into_iter().filter_map(|row| row.entry.before).collect();
     assert!(kept.contains(&ADA.replace('\n', "\r\n")), "{kept:?}");
     expect_silence(&world);

@@ -4,20 +4,20 @@
 use std::fs;
 use std::io::Write;
 
-use crate::harness::{Files, Run, World};
+use crate::harness::{PrintedRun, TestFiles, World};
 use crate::vcards::{ADA, BO, edit, expect_silence, file, text, world, write};
 
-fn undo(world: &World, run: &Run) -> Run {
+fn undo(world: &World, run: &PrintedRun) -> PrintedRun {
     let number = run.json["run"].to_string();
-    Run::of(world.run(&["undo", &number, "--json"]))
+    PrintedRun::of(world.run(&["undo", &number, "--json"]))
 }
 
 #[test]
 fn a_plan_says_by_its_exit_code_whether_a_card_would_change() {
     let world = world(&[("ada.vcf", ADA)]);
-    let before = Files::at(&world.path("cards"));
+    let before = TestFiles::at(&world.path("cards"));
     world.run(&["plan", "--detailed-exitcode"]).expect(8);
-    assert_eq!(Files::at(&world.path("cards")), before);
+    assert_eq!(TestFiles::at(&world.path("cards")), before);
     world.sync();
     world.run(&["plan", "--detailed-exitcode"]).expect(0);
     world.change("Ada", "title", "Programmer");
@@ -71,10 +71,10 @@ fn an_export_of_cards_is_a_source_that_is_in_sync() {
     fs::create_dir(world.path("exported")).unwrap();
     fs::write(world.path("exported/all.vcf"), exported).unwrap();
     world.set("source.path", "\"exported\"").set("state.dir", "\"other\"");
-    let before = Files::at(&world.path("exported"));
+    let before = TestFiles::at(&world.path("exported"));
     let run = world.once().expect(0);
     assert_eq!((run.count("linked"), run.linq(), run.source()), (4, [4, 0, 0, 0], [4, 0, 0, 0]));
-    assert_eq!(Files::at(&world.path("exported")), before);
+    assert_eq!(TestFiles::at(&world.path("exported")), before);
 }
 
 #[test]
@@ -94,14 +94,14 @@ fn nothing_of_a_purged_person_is_left_in_any_spelling() {
         world.once().expect(0);
         let state = world.path("state");
         let traces = ["W=C3=A4ng", "Wäng", "bo@lanterns", "Qm8gV8Ok", "W=C3=", "555-0143"];
-        let found = |trace: &&&str| !Files::at(&state).containing(trace).is_empty();
+        let found = |trace: &&&str| !TestFiles::at(&state).containing(trace).is_empty();
         assert!(traces.iter().filter(found).count() > 2, "the state knew them");
         world.run(&["purge", "bo@lanterns.example", "--yes"]).expect(0);
         let left: Vec<_> = traces.iter().filter(found).collect();
-        let displaced = Files::at(&world.path("cards/.linqsync"));
+        let displaced = TestFiles::at(&world.path("cards/.linqsync"));
         assert!(traces.iter().all(|trace| displaced.containing(trace).is_empty()));
         assert!(left.is_empty(), "{left:?}");
-        assert!(!Files::at(&state).containing("ada@engines").is_empty(), "others are there");
+        assert!(!TestFiles::at(&state).containing("ada@engines").is_empty(), "others are there");
         world.once().expect(0);
     }
 }
@@ -171,6 +171,6 @@ fn leftovers_in_subdirectories_are_cleared_up_too() {
     write(&world, "team/bo.vcf", BO);
     fs::write(file(&world, "team/.linqsync-new-x.part"), "half").unwrap();
     world.sync();
-    let names = Files::at(&world.path("cards/team")).names();
+    let names = TestFiles::at(&world.path("cards/team")).names();
     assert_eq!(names, ["team", "bo.vcf"]);
 }

@@ -3,9 +3,9 @@
 
 use std::fs;
 
-use linqsync::sandbox::Kind;
+use linqsync::sandbox::RouteKind;
 
-use crate::harness::{Files, World, people, wait_until};
+use crate::harness::{TestFiles, World, people, wait_until};
 use crate::vcards::{ADA, BO, edit, expect_silence, file, text, world, write};
 
 /// The card of person number `n`, with a UID.
@@ -41,7 +41,7 @@ fn a_card_that_somebody_saves_during_the_run_is_not_lost_and_the_others_go_on() 
     write(&world, "new.vcf", &card(1));
     world.fault("create delay=300ms");
     let process = world.start(&["--once", "--json"]);
-    wait_until("the create has arrived", || !world.requests(Kind::Create).is_empty());
+    wait_until("the create has arrived", || !world.requests(RouteKind::Create).is_empty());
     edit(&world, "ada.vcf", "ORG:Engines", "ORG:Looms");
     process.ended().expect(0);
     let ada = text(&world, "ada.vcf");
@@ -58,7 +58,9 @@ fn a_run_that_is_killed_while_it_creates_contacts_is_finished_by_the_next() {
         let world = crowd(40);
         world.fault("create delay=20ms");
         let process = world.start(&["--once"]);
-        wait_until("enough creates have arrived", || world.requests(Kind::Create).len() >= nth);
+        wait_until("enough creates have arrived", || {
+            world.requests(RouteKind::Create).len() >= nth
+        });
         process.kill();
         let run = world.once().expect(0);
         assert_eq!((run.count("in_sync"), run.source()), (40, [40, 0, 0, 0]), "killed at {nth}");
@@ -80,7 +82,9 @@ fn a_run_that_is_killed_while_it_makes_cards_is_finished_by_the_next() {
         let run = world.once().expect(0);
         assert_eq!((run.count("in_sync"), card_files(&world)), (120, 120), "killed at {nth}");
         assert_eq!(world.writes(), []);
-        assert!(!Files::at(&world.path("cards")).names().iter().any(|name| name.starts_with('.')));
+        assert!(
+            !TestFiles::at(&world.path("cards")).names().iter().any(|name| name.starts_with('.'))
+        );
         expect_silence(&world);
     }
 }
@@ -91,7 +95,7 @@ fn another_linqsync_on_the_same_directory_is_found() {
     world.sync();
     world.fault("list delay=20s");
     let first = world.start(&["--once"]);
-    wait_until("the first is at work", || !world.requests(Kind::List).is_empty());
+    wait_until("the first is at work", || !world.requests(RouteKind::List).is_empty());
     world.set("state.dir", "\"other\"");
     let ended = world.run(&["--once"]).expect(7);
     assert!(ended.stderr.contains(&first.pid().to_string()), "{}", ended.stderr);

@@ -1,9 +1,9 @@
 //! Listings that cannot be trusted: nobody is taken to be gone on their word, and
 //! what they do show is used.
 
-use linqsync::sandbox::Kind;
+use linqsync::sandbox::RouteKind;
 
-use crate::harness::{Run, World, people};
+use crate::harness::{PrintedRun, World, people};
 
 /// Thirty pairs, ten to a page. Somebody was deleted in Linq, somebody edited there,
 /// and somebody added.
@@ -18,7 +18,7 @@ fn moved(quirks: &[&str]) -> World {
 }
 
 #[track_caller]
-fn expect_everything(world: &World, run: &Run, what: &str) {
+fn expect_everything(world: &World, run: &PrintedRun, what: &str) {
     assert_eq!(run.ended.code, Some(0), "{what}: {:#}\n{}", run.json, run.ended.stderr);
     assert_eq!((run.source(), world.writes()), ([30, 1, 1, 1], vec![]), "{what}");
     assert_eq!(world.people_in_linq(), world.people_in_csv(), "{what}");
@@ -54,7 +54,7 @@ fn a_listing_that_always_lies_deletes_nobody_and_what_it_shows_is_used() {
         let gone = u64::from(lie == "twice");
         assert_eq!(run.source()[3], gone, "{lie}: {:#}", run.json);
         assert_eq!(world.writes(), [], "{lie}");
-        assert!(world.requests(Kind::List).len() <= 3 * 5, "{lie}: a budget of three walks");
+        assert!(world.requests(RouteKind::List).len() <= 3 * 5, "{lie}: a budget of three walks");
         assert!(world.text().matches("@people.example").count() >= 29, "{lie}");
         world.linq().clear_faults();
         world.once().expect(0);
@@ -141,7 +141,7 @@ fn a_contact_that_is_deleted_just_before_it_is_written_waits_for_the_next_run_an
     let (linq, going) =
         (world.linq().clone(), ["First002", "First003"].map(|n| world.contact(n).id));
     world.linq().set_witness(std::sync::Arc::new(move |moment, request| {
-        let arrived = moment == linqsync::sandbox::Moment::Arrived;
+        let arrived = moment == linqsync::sandbox::ObservedMoment::Arrived;
         for id in going.iter().filter(|id| request.path.ends_with(&id.to_string())) {
             let _ = (arrived && request.method != "GET").then(|| linq.remove(*id));
         }
@@ -245,7 +245,7 @@ fn more_missing_than_the_guard_allows_is_held_without_a_storm_of_requests() {
     }
     let run = world.once().expect(4);
     assert_eq!((run.source(), world.writes()), ([60, 0, 0, 0], vec![]));
-    assert!(world.requests(Kind::Get).len() <= 10, "{:#}", run.json);
+    assert!(world.requests(RouteKind::Get).len() <= 10, "{:#}", run.json);
 }
 
 #[test]
@@ -255,7 +255,7 @@ fn a_contact_that_goes_while_it_is_asked_whether_anybody_answers_alarms_nobody()
     // The one who is asked for first.
     let (linq, id) = (world.linq().clone(), world.linq().contacts()[0].id);
     world.linq().set_witness(std::sync::Arc::new(move |moment, request| {
-        let arrived = moment == linqsync::sandbox::Moment::Arrived;
+        let arrived = moment == linqsync::sandbox::ObservedMoment::Arrived;
         if arrived && request.path.ends_with(&id.to_string()) {
             let _ = linq.remove(id);
         }

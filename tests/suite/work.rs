@@ -11,15 +11,17 @@ use std::time::Duration;
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta};
 use http::Request;
-use linqsync::linq::{BaseUrl, Client, Sending, Settings, TokenSource, Transport, TransportError};
+use linqsync::linq::{
+    BaseUrl, Client, ClientSettings, Sending, TokenSource, Transport, TransportError,
+};
 use linqsync::mirror::State;
 use linqsync::model::{Canon, Policy, Region};
 use linqsync::plan::Observation;
-use linqsync::run::{Ran, Sides, Terms, run};
+use linqsync::run::{RunOptions, RunResult, Sides, run_sync};
 use linqsync::sandbox::{Options, Sandbox};
 use linqsync::source::csv::{CsvOptions, CsvSource};
 use linqsync::source::vcard::{VcardOptions, VcardSource, VcardVersion};
-use linqsync::source::{Access, Clock, Source};
+use linqsync::source::{QuietTime, Source, SourceAccess};
 use tokio_util::sync::CancellationToken;
 
 /// Linq in this process.
@@ -29,13 +31,13 @@ impl Transport for Near {
     fn send(&self, request: Request<Bytes>) -> Sending<'_> {
         Box::pin(async move {
             let broken = |_| TransportError::Broken("there are no faults here".into());
-            self.0.call(request).await.map_err(broken)
+            self.0.handle_request(request).await.map_err(broken)
         })
     }
 }
 
 /// A Linq, a source and a state, with people who are the same on both sides.
-struct Office {
+struct WorkOffice {
     linq: Sandbox,
     dir: tempfile::TempDir,
     cards: bool,
@@ -44,8 +46,8 @@ struct Office {
     runs: i64,
 }
 
-impl Office {
-    async fn new(people: usize, cards: bool) -> Office {
+impl WorkOffice {
+    async fn new(people: usize, cards: bool) -> WorkOffice {
         let (linq, dir) = (Sandbox::new(Options::default()), tempfile::tempdir().unwrap());
         let mut rows = "First Name,Last Name,Email,Company,Title\n".to_owned();
         for n in 1..=people {
@@ -64,7 +66,7 @@ impl Office {
         }
         fs::write(dir.path().join("contacts.csv"), rows).unwrap();
         let region = Region::US;
-        let mut office = Office { linq, dir, cards, region, runs: 0 };
+        let mut office = WorkOffice { linq, dir, cards, region, runs: 0 };
         if cards {
             office.age();
         }
@@ -97,33 +99,33 @@ impl Office {
                 path: self.path("cards"),
                 recursive: false,
                 version: VcardVersion::V3,
-                access: Access::Exclusive,
-                clock: Clock::still(),
+                access: SourceAccess::Exclusive,
+                clock: QuietTime::frozen_time(),
             }));
         }
         Box::new(CsvSource::new(CsvOptions::new(self.path("contacts.csv"))))
     }
 
     /// A run in which all goes well, with what was part of its last plan.
-    async fn run(&mut self) -> (Ran, Observation) {
+    async fn run(&mut self) -> (RunResult, Observation) {
         let mut ran = self.attempt().await;
         assert_eq!(ran.report.exit_code(), 0, "{:?} {:?}", ran.report, ran.notices);
         let (_, seen) = ran.left.take().unwrap();
         (ran, seen)
     }
 
-    async fn attempt(&mut self) -> Ran {
+    async fn attempt(&mut self) -> RunResult {
         self.runs += 1;
         let url = BaseUrl::new("https://linq.example".parse().unwrap()).unwrap();
         let transport = Arc::new(Near(self.linq.clone())) as Arc<dyn Transport>;
         let token = TokenSource::fixed("sandbox-token".into());
-        let client = Client::new(transport, Settings::new(url, 1), token);
+        let client = Client::new(transport, ClientSettings::new(url, 1), token);
         let mut source = self.source();
         let policy = Policy { canon: Canon::new(self.region), ..Policy::default() };
         let stop = CancellationToken::new();
         let now = DateTime::from_timestamp(1_790_000_000 + self.runs, 0).unwrap();
         let state = State::open(&self.path("state"), now).unwrap();
-        let terms = Terms {
+        let terms = RunOptions {
             policy: &policy,
             settle: Duration::from_secs(1),
             history: TimeDelta::days(400),
@@ -132,7 +134,7 @@ impl Office {
             stop: &stop,
         };
         let mut sides = Sides { linq: &client, source: &mut *source, state: &state };
-        run(&mut sides, &terms).await
+        run_sync(&mut sides, &terms).await
     }
 
     fn edit_row(&self, n: usize, title: &str) {
@@ -152,7 +154,7 @@ fn read(seen: &Observation) -> [usize; 4] {
 #[tokio::test]
 async fn where_nothing_changed_nobody_is_read_and_everybody_counted() {
     for cards in [false, true] {
-        let mut office = Office::new(300, cards).await;
+        let mut office = WorkOffice::new(300, cards).await;
         let (ran, seen) = office.run().await;
         assert_eq!(read(&seen), [0, 0, 0, 300], "cards: {cards}");
         assert_eq!(
@@ -166,7 +168,7 @@ async fn where_nothing_changed_nobody_is_read_and_everybody_counted() {
 #[tokio::test]
 async fn of_many_those_are_read_who_were_edited() {
     for people in [100, 400] {
-        let mut office = Office::new(people, false).await;
+        let mut office = WorkOffice::new(people, false).await;
         office.edit_row(7, "Chief");
         let id = office.linq.requests().len();
         let contact = office
@@ -190,7 +192,7 @@ async fn of_many_those_are_read_who_were_edited() {
 
 #[tokio::test]
 async fn whoever_shares_an_address_with_somebody_new_is_read() {
-    let mut office = Office::new(50, false).await;
+    let mut office = WorkOffice::new(50, false).await;
     let text = fs::read_to_string(office.path("contacts.csv")).unwrap();
     fs::write(office.path("contacts.csv"), text + "Zoe,Zander,p3@people.example,,\nYan,York,,,\n")
         .unwrap();
@@ -204,7 +206,7 @@ async fn whoever_shares_an_address_with_somebody_new_is_read() {
 
 #[tokio::test]
 async fn whether_one_search_finds_whom_two_find_is_tried_with_somebody_at_rest() {
-    let mut office = Office::new(20, false).await;
+    let mut office = WorkOffice::new(20, false).await;
     let text = fs::read_to_string(office.path("contacts.csv")).unwrap();
     let mut rows =
         text.replacen(",Title\n", ",Title,Phone\n", 1).replace(",Works,\n", ",Works,,\n");
@@ -232,7 +234,7 @@ async fn whether_one_search_finds_whom_two_find_is_tried_with_somebody_at_rest()
 
 #[tokio::test]
 async fn other_rules_have_everybody_planned_once() {
-    let mut office = Office::new(40, false).await;
+    let mut office = WorkOffice::new(40, false).await;
     office.region = "DE".parse().unwrap();
     assert_eq!(read(&office.run().await.1), [40, 40, 40, 0]);
     assert_eq!(read(&office.run().await.1)[3], 40);
@@ -240,7 +242,7 @@ async fn other_rules_have_everybody_planned_once() {
 
 #[tokio::test]
 async fn one_card_of_many_is_read() {
-    let mut office = Office::new(60, true).await;
+    let mut office = WorkOffice::new(60, true).await;
     let path = office.path("cards/00005.vcf");
     let card = fs::read_to_string(&path).unwrap();
     fs::write(&path, card.replace("ORG:Works", "ORG:Works\r\nTITLE:Chief")).unwrap();

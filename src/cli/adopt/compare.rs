@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::mirror::{HistoryEntry, Unrecognised};
 use crate::model::{Canon, Field, Fingerprint, Link, LinkStatus, MeaningChange, Policy, Values};
-use crate::plan::{Observation, reread};
+use crate::plan::{Observation, reread_links};
 
 /// What was found of the linked contacts of a state.
 pub(super) struct Comparison {
@@ -18,7 +18,7 @@ impl Comparison {
     /// Looks for every linked contact in what was `seen` on both sides. A half counts as found
     /// where the planner finds it and its name, e-mail or phone is the one that it had: ids of
     /// another Linq, and keys of another file, may be the same by chance.
-    pub(super) fn of(seen: &Observation, policy: &Policy) -> Comparison {
+    pub(super) fn compare_links(seen: &Observation, policy: &Policy) -> Comparison {
         let membership = MeaningChange { membership: true, ..MeaningChange::default() };
         let mut records: BTreeMap<Fingerprint, &Values> = BTreeMap::new();
         records.extend(seen.source.records.iter().map(|one| (one.fingerprint, &one.values)));
@@ -30,8 +30,10 @@ impl Comparison {
                 && contact.is_some_and(|now| is_same(canon, &before.base.linq_values(), now))
                 && record.is_some_and(|now| is_same(canon, &before.base.source_values(), now))
         };
-        let anew: BTreeMap<_, _> =
-            reread(seen, policy, &membership).into_iter().map(|link| (link.id, link)).collect();
+        let anew: BTreeMap<_, _> = reread_links(seen, policy, &membership)
+            .into_iter()
+            .map(|link| (link.id, link))
+            .collect();
         let linked: Vec<&Link> =
             seen.links.iter().filter(|link| link.status == LinkStatus::Linked).collect();
         let unrecognised = linked
@@ -54,7 +56,7 @@ impl Comparison {
 
     /// What becomes of those that were not found: they are released, which the history tells.
     pub(super) fn releases(&self, reason: &str) -> Vec<Unrecognised> {
-        self.unrecognised.iter().map(|link| release(link, reason)).collect()
+        self.unrecognised.iter().map(|link| release_link(link, reason)).collect()
     }
 }
 
@@ -63,11 +65,12 @@ impl Comparison {
 fn is_same(canon: Canon, before: &Values, now: &Values) -> bool {
     let is_blank = |field: Field| before[field].trim().is_empty();
     let mut known = Field::IDENTITY.into_iter().filter(|field| !is_blank(*field)).peekable();
-    known.peek().is_none() || known.any(|field| canon.same(field, &before[field], &now[field]))
+    known.peek().is_none()
+        || known.any(|field| canon.means_same(field, &before[field], &now[field]))
 }
 
-fn release(link: &Link, reason: &str) -> Unrecognised {
-    Unrecognised { link: link.id, entry: HistoryEntry::release(link, reason.to_owned()) }
+fn release_link(link: &Link, reason: &str) -> Unrecognised {
+    Unrecognised { link: link.id, entry: HistoryEntry::for_release(link, reason.to_owned()) }
 }
 
 #[cfg(test)]

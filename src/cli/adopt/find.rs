@@ -3,23 +3,23 @@
 use std::path::{Path, PathBuf};
 
 use crate::config::Config;
-use crate::mirror::{Pair, StateError};
+use crate::mirror::{StateError, SyncPair};
 use crate::open::{self, OpenError};
 use crate::report::ReportedError;
 
 /// A state that belongs to another pair, or lies elsewhere.
-pub(super) struct Found {
+pub(super) struct OtherState {
     /// Where it is.
     pub(super) dir: PathBuf,
     /// Whose it is.
-    pub(super) pair: Pair,
+    pub(super) pair: SyncPair,
     /// How it gets to where the configuration has its state.
-    pub(super) way: Way,
+    pub(super) way: AdoptWay,
 }
 
 /// How a state gets to where the configuration has its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Way {
+pub(super) enum AdoptWay {
     /// It is there.
     Stays,
     /// It moves, as from the default directory of one configuration to that of another.
@@ -29,23 +29,26 @@ pub(super) enum Way {
 }
 
 /// Why there is none.
-pub(super) enum Nothing {
+pub(super) enum NoOtherState {
     /// This configuration has its state already.
     Settled,
     /// It could not be told which.
     Refused(ReportedError),
 }
 
-impl From<StateError> for Nothing {
-    fn from(error: StateError) -> Nothing {
-        Nothing::Refused(OpenError::from(error).reported())
+impl From<StateError> for NoOtherState {
+    fn from(error: StateError) -> NoOtherState {
+        NoOtherState::Refused(OpenError::from(error).to_reported_error())
     }
 }
 
 /// The state in `named`; else that in the configuration's own directory; else the one at the
 /// default place with the same source or the same Linq.
-pub(super) fn find(config: &Config, named: Option<&Path>) -> Result<Found, Nothing> {
-    let ours = open::pair(config);
+pub(super) fn find_state(
+    config: &Config,
+    named: Option<&Path>,
+) -> Result<OtherState, NoOtherState> {
+    let ours = open::configured_pair(config);
     let own = &config.state.dir;
     let of_own = open::pair_in(own)?;
     if let Some(dir) = named {
@@ -58,8 +61,8 @@ pub(super) fn find(config: &Config, named: Option<&Path>) -> Result<Found, Nothi
         if dir != *own {
             refuse_to_replace(own, of_own.as_ref())?;
             return match open::pair_in(&dir)? {
-                Some(pair) => Ok(Found { way: way(config, &dir), dir, pair }),
-                None => Err(refused(
+                Some(pair) => Ok(OtherState { way: adopt_way(config, &dir), dir, pair }),
+                None => Err(refuse_adoption(
                     format!("there is no state of a pair in {}", dir.display()),
                     "name the directory in which state.db is".to_owned(),
                 )),
@@ -67,16 +70,16 @@ pub(super) fn find(config: &Config, named: Option<&Path>) -> Result<Found, Nothi
         }
     }
     match of_own {
-        Some(pair) if pair == ours => return Err(Nothing::Settled),
-        Some(pair) => return Ok(Found { dir: own.clone(), pair, way: Way::Stays }),
+        Some(pair) if pair == ours => return Err(NoOtherState::Settled),
+        Some(pair) => return Ok(OtherState { dir: own.clone(), pair, way: AdoptWay::Stays }),
         None => {}
     }
-    choose(config, &ours, &open::other_states(config))
+    choose_state(config, &ours, &open::other_states(config))
 }
 
-fn refuse_to_replace(own: &Path, pair: Option<&Pair>) -> Result<(), Nothing> {
+fn refuse_to_replace(own: &Path, pair: Option<&SyncPair>) -> Result<(), NoOtherState> {
     let Some(pair) = pair else { return Ok(()) };
-    Err(refused(
+    Err(refuse_adoption(
         format!("this configuration has a state already, in {} ({pair})", own.display()),
         "`linqsync adopt` without a directory takes that one; to take the other, move it away \
          first"
@@ -85,27 +88,31 @@ fn refuse_to_replace(own: &Path, pair: Option<&Pair>) -> Result<(), Nothing> {
 }
 
 /// The only one; or, of several, the only one that has both.
-fn choose(config: &Config, ours: &Pair, found: &[(PathBuf, Pair)]) -> Result<Found, Nothing> {
+fn choose_state(
+    config: &Config,
+    ours: &SyncPair,
+    found: &[(PathBuf, SyncPair)],
+) -> Result<OtherState, NoOtherState> {
     let exact = found.iter().filter(|(_, pair)| pair == ours).count();
     let mut fitting = found.iter().filter(|(_, pair)| exact == 0 || pair == ours);
     match (fitting.next(), fitting.next()) {
         (Some((dir, pair)), None) => {
-            let way = way(config, dir);
-            Ok(Found { dir: dir.clone(), pair: pair.clone(), way })
+            let way = adopt_way(config, dir);
+            Ok(OtherState { dir: dir.clone(), pair: pair.clone(), way })
         }
         (Some(_), Some(_)) => {
             let listed: Vec<String> = found
                 .iter()
                 .map(|(dir, pair)| format!("{} ({pair}{})", dir.display(), is_there(pair)))
                 .collect();
-            Err(refused(
+            Err(refuse_adoption(
                 format!("{} states may be meant: {}", found.len(), listed.join("; ")),
                 "name one: `linqsync adopt DIR`".to_owned(),
             ))
         }
         (None, _) => {
             let all = config.state.all.as_ref().unwrap_or(&config.state.dir);
-            Err(refused(
+            Err(refuse_adoption(
                 format!(
                     "no state was found, in {} or below {}, that has {} or {}",
                     config.state.dir.display(),
@@ -122,20 +129,20 @@ fn choose(config: &Config, ours: &Pair, found: &[(PathBuf, Pair)]) -> Result<Fou
 }
 
 /// Whether the source of `pair` is where it was.
-pub(super) fn is_there(pair: &Pair) -> &'static str {
+pub(super) fn is_there(pair: &SyncPair) -> &'static str {
     if open::has_source(pair) { "" } else { ", which is not found" }
 }
 
-fn way(config: &Config, dir: &Path) -> Way {
+fn adopt_way(config: &Config, dir: &Path) -> AdoptWay {
     let all = config.state.all.as_deref();
     match (config.state.is_default, all) {
         // It is used where it is: see `open::located`.
-        (true, Some(all)) if dir == all => Way::Stays,
-        (true, Some(all)) if dir.parent() == Some(all) => Way::Moves,
-        _ => Way::Copied,
+        (true, Some(all)) if dir == all => AdoptWay::Stays,
+        (true, Some(all)) if dir.parent() == Some(all) => AdoptWay::Moves,
+        _ => AdoptWay::Copied,
     }
 }
 
-fn refused(message: String, hint: String) -> Nothing {
-    Nothing::Refused(ReportedError { code: 2, message, hint })
+fn refuse_adoption(message: String, hint: String) -> NoOtherState {
+    NoOtherState::Refused(ReportedError { code: 2, message, hint })
 }

@@ -17,15 +17,15 @@ use crate::mirror::{State, StateError};
 use crate::open::{self, Linq, OpenError};
 use crate::plan::Observation;
 use crate::report::ReportedError;
-use crate::run::{Aim, Extent};
-use crate::source::Access;
+use crate::run::{Extent, RunPurpose};
+use crate::source::SourceAccess;
 
-use super::args::{AdoptArgs, Cli, Output};
-use super::once::{Opened, foresee};
-use super::text::{counted, shown, wrapped};
-use super::{complain, failed_command, now, print, print_json};
+use super::args::{AdoptArgs, Cli, OutputArgs};
+use super::once::{OpenedSides, preview_run};
+use super::text::{count_noun, shown_text, wrap_text};
+use super::{failed_command, print_json, print_text, report_error, system_now};
 use compare::Comparison;
-use find::{Found, Nothing, Way, find, is_there};
+use find::{AdoptWay, NoOtherState, OtherState, find_state, is_there};
 
 /// How many contacts are named that were not recognised.
 const NAMED: usize = 5;
@@ -33,48 +33,52 @@ const NAMED: usize = 5;
 /// Takes a state over. Returns the exit code.
 pub(super) async fn adopt(cli: &Cli, config: &Config, args: &AdoptArgs) -> anyhow::Result<u8> {
     let output = cli.output;
-    let found = match find(config, args.dir.as_deref()) {
+    let found = match find_state(config, args.dir.as_deref()) {
         Ok(found) => found,
-        Err(Nothing::Settled) => return settled(output, config),
-        Err(Nothing::Refused(error)) => return refuse(output, &error),
+        Err(NoOtherState::Settled) => return report_settled(output, config),
+        Err(NoOtherState::Refused(error)) => return report_refusal(output, &error),
     };
-    let seen = match see(output, config, &found).await? {
+    let seen = match observe_both(output, config, &found).await? {
         Ok(seen) => seen,
-        Err(error) => return refuse(output, &error),
+        Err(error) => return report_refusal(output, &error),
     };
-    let compared = Comparison::of(&seen, &config.policy());
+    let compared = Comparison::compare_links(&seen, &config.policy());
     if !output.json {
-        print(&told(config, &found, &compared))?;
+        print_text(&describe_adoption(config, &found, &compared))?;
     }
     if let Some(error) = reason_not_to(&seen, &compared, &found) {
-        return refuse(output, &error);
+        return report_refusal(output, &error);
     }
-    if !args.yes && !confirmed()? {
+    if !args.yes && !ask_to_confirm()? {
         let message = "cancelled; nothing was changed".to_owned();
         let hint = "add --yes where there is no terminal to ask on".to_owned();
-        return refuse(output, &ReportedError { code: 2, message, hint });
+        return report_refusal(output, &ReportedError { code: 2, message, hint });
     }
     if let Err(error) = take_over(config, &found, &compared) {
-        return refuse(output, &OpenError::from(error).reported());
+        return report_refusal(output, &OpenError::from(error).to_reported_error());
     }
-    conclude(cli, config, &found, &compared)
+    finish_adoption(cli, config, &found, &compared)
 }
 
 /// Reads both sides with the state that was found, and changes nothing.
-async fn see(
-    output: Output,
+async fn observe_both(
+    output: OutputArgs,
     config: &Config,
-    found: &Found,
+    found: &OtherState,
 ) -> anyhow::Result<Result<Observation, ReportedError>> {
-    let open = || -> Result<Opened, OpenError> {
-        let source = open::source(config, Access::ReadOnly);
-        Ok(Opened { linq: Linq::of(config)?, source, state: State::scratch(&found.dir)? })
+    let open = || -> Result<OpenedSides, OpenError> {
+        let source = open::open_source(config, SourceAccess::ReadOnly);
+        Ok(OpenedSides {
+            linq: Linq::configured_linq(config)?,
+            source,
+            state: State::open_copy(&found.dir)?,
+        })
     };
     let opened = match open() {
         Ok(opened) => opened,
-        Err(error) => return Ok(Err(error.reported())),
+        Err(error) => return Ok(Err(error.to_reported_error())),
     };
-    let seen = foresee(output, config, opened, Aim::Sync, Extent::Everybody).await?;
+    let seen = preview_run(output, config, opened, RunPurpose::Sync, Extent::Everybody).await?;
     Ok(seen.map(|(_, seen, _)| seen))
 }
 
@@ -82,7 +86,7 @@ async fn see(
 fn reason_not_to(
     seen: &Observation,
     compared: &Comparison,
-    found: &Found,
+    found: &OtherState,
 ) -> Option<ReportedError> {
     let refused = |message: String, hint: &str| {
         Some(ReportedError { code: 2, message, hint: hint.to_owned() })
@@ -107,7 +111,7 @@ fn reason_not_to(
                 "only {} of {} recognised, so the state in {} is of other contacts; nothing was \
                  changed",
                 compared.recognised(),
-                counted(compared.linked, "linked contact is", "linked contacts are"),
+                count_noun(compared.linked, "linked contact is", "linked contacts are"),
                 found.dir.display()
             ),
             hint,
@@ -117,11 +121,11 @@ fn reason_not_to(
 }
 
 /// What would be taken over.
-fn told(config: &Config, found: &Found, compared: &Comparison) -> String {
+fn describe_adoption(config: &Config, found: &OtherState, compared: &Comparison) -> String {
     let way = match found.way {
-        Way::Stays => String::new(),
-        Way::Moves => format!("\nmoves to    {}", config.state.dir.display()),
-        Way::Copied => format!("\ncopied to   {}", config.state.dir.display()),
+        AdoptWay::Stays => String::new(),
+        AdoptWay::Moves => format!("\nmoves to    {}", config.state.dir.display()),
+        AdoptWay::Copied => format!("\ncopied to   {}", config.state.dir.display()),
     };
     let released = match compared.unrecognised.len() {
         0 => String::new(),
@@ -130,7 +134,7 @@ fn told(config: &Config, found: &Found, compared: &Comparison) -> String {
                 .unrecognised
                 .iter()
                 .take(NAMED)
-                .map(|link| shown(&link.base.linq_values().display_name(), 40))
+                .map(|link| shown_text(&link.base.linq_values().display_name(), 40))
                 .collect();
             if count > NAMED {
                 names.push(format!("and {} more", count - NAMED));
@@ -138,10 +142,10 @@ fn told(config: &Config, found: &Found, compared: &Comparison) -> String {
             let text = format!(
                 "{}: {}; nothing is deleted for it, and nothing happens to them until they are \
                  back on both sides",
-                counted(count, "contact", "contacts"),
+                count_noun(count, "contact", "contacts"),
                 names.join(", ")
             );
-            format!("\nreleased    {}", wrapped(&text, 12))
+            format!("\nreleased    {}", wrap_text(&text, 12))
         }
     };
     format!(
@@ -149,14 +153,14 @@ fn told(config: &Config, found: &Found, compared: &Comparison) -> String {
         found.dir.display(),
         found.pair,
         is_there(&found.pair),
-        open::pair(config),
+        open::configured_pair(config),
         compared.recognised(),
-        counted(compared.linked, "linked contact", "linked contacts"),
+        count_noun(compared.linked, "linked contact", "linked contacts"),
     )
 }
 
 /// Asks on the terminal; where there is none, it is not confirmed.
-fn confirmed() -> anyhow::Result<bool> {
+fn ask_to_confirm() -> anyhow::Result<bool> {
     if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
         return Ok(false);
     }
@@ -168,38 +172,39 @@ fn confirmed() -> anyhow::Result<bool> {
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
-fn take_over(config: &Config, found: &Found, compared: &Comparison) -> Result<(), StateError> {
-    let now = now();
+fn take_over(config: &Config, found: &OtherState, compared: &Comparison) -> Result<(), StateError> {
+    let now = system_now();
     let place = match found.way {
-        Way::Stays => &found.dir,
-        Way::Moves | Way::Copied => &config.state.dir,
+        AdoptWay::Stays => &found.dir,
+        AdoptWay::Moves | AdoptWay::Copied => &config.state.dir,
     };
-    if found.way == Way::Moves {
-        State::relocate(&found.dir, place, now)?;
+    if found.way == AdoptWay::Moves {
+        State::relocate_state(&found.dir, place, now)?;
     }
     let mut state = State::open(place, now)?;
-    if found.way == Way::Copied {
+    if found.way == AdoptWay::Copied {
         state.copy_from(&found.dir)?;
     }
-    let reason = format!("not recognised when the state was adopted for {}", open::pair(config));
-    state.adopt(&open::pair(config), &compared.releases(&reason), now)
+    let reason =
+        format!("not recognised when the state was adopted for {}", open::configured_pair(config));
+    state.adopt_pair(&open::configured_pair(config), &compared.releases(&reason), now)
 }
 
-fn conclude(
+fn finish_adoption(
     cli: &Cli,
     config: &Config,
-    found: &Found,
+    found: &OtherState,
     compared: &Comparison,
 ) -> anyhow::Result<u8> {
     if cli.output.json {
-        let place = if found.way == Way::Stays { &found.dir } else { &config.state.dir };
+        let place = if found.way == AdoptWay::Stays { &found.dir } else { &config.state.dir };
         print_json(&json!({
             "schema": "linqsync.adopt/1",
             "adopted": true,
             "from": found.dir,
             "state": place,
             "was": found.pair,
-            "is": open::pair(config),
+            "is": open::configured_pair(config),
             "linked": compared.linked,
             "recognised": compared.recognised(),
             "released": compared.unrecognised.len(),
@@ -208,37 +213,37 @@ fn conclude(
         return Ok(0);
     }
     let copied = match found.way {
-        Way::Copied => {
+        AdoptWay::Copied => {
             format!("{} stays as it was; remove it when it is not needed.\n", found.dir.display())
         }
-        Way::Stays | Way::Moves => String::new(),
+        AdoptWay::Stays | AdoptWay::Moves => String::new(),
     };
-    print(&format!(
+    print_text(&format!(
         "Adopted. Nothing else was changed; see what the next run does: {}\n{copied}",
         cli.command_line("plan")
     ))?;
     Ok(0)
 }
 
-fn settled(output: Output, config: &Config) -> anyhow::Result<u8> {
+fn report_settled(output: OutputArgs, config: &Config) -> anyhow::Result<u8> {
     let dir = &config.state.dir;
     if output.json {
         print_json(&json!({
             "schema": "linqsync.adopt/1",
             "adopted": false,
             "state": dir,
-            "is": open::pair(config),
+            "is": open::configured_pair(config),
             "error": null,
         }))?;
     } else {
         let dir = dir.display();
-        print(&format!("the state in {dir} is this configuration's already\n"))?;
+        print_text(&format!("the state in {dir} is this configuration's already\n"))?;
     }
     Ok(0)
 }
 
-fn refuse(output: Output, error: &ReportedError) -> anyhow::Result<u8> {
-    complain(error);
+fn report_refusal(output: OutputArgs, error: &ReportedError) -> anyhow::Result<u8> {
+    report_error(error);
     failed_command(output, error)?;
     Ok(error.code)
 }

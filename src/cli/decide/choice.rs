@@ -6,8 +6,8 @@ use crate::config::Config;
 use crate::mirror::State;
 use crate::model::{Canon, Field, LinqId, Waiting, WaitingKind, Who};
 
-use super::super::named::named;
-use super::super::text::shown;
+use super::super::named::find_named;
+use super::super::text::shown_text;
 
 /// What somebody wants to decide about.
 pub(super) struct Choice<'a> {
@@ -23,7 +23,7 @@ impl Choice<'_> {
     ///
     /// # Errors
     /// What is wrong with the choice, for people: then nothing is decided.
-    pub(super) fn of<'w>(
+    pub(super) fn matching_waits<'w>(
         &self,
         state: &State,
         waiting: &'w [Waiting],
@@ -42,19 +42,24 @@ impl Choice<'_> {
         }
         let mut chosen = Vec::new();
         for text in self.who {
-            let known = match named(state, config, text) {
+            let known = match find_named(state, config, text) {
                 Ok(known) => known.map_err(|same| same.message().to_owned())?,
-                Err(error) => return Err(error.reported().message),
+                Err(error) => return Err(error.to_reported_error().message),
             };
             let who = Who::new(&known, config.policy().canon);
             let found: Vec<&Waiting> =
-                meant.iter().copied().filter(|waiting| who.is(waiting)).collect();
+                meant.iter().copied().filter(|waiting| who.is_meant(waiting)).collect();
             if found.is_empty() {
-                return Err(format!("nothing that is {} is about {}", self.what, shown(text, 60)));
+                return Err(format!(
+                    "nothing that is {} is about {}",
+                    self.what,
+                    shown_text(text, 60)
+                ));
             }
             let contacts: BTreeSet<Option<LinqId>> =
                 found.iter().map(|waiting| waiting.linq_id).collect();
-            let moved = meant.iter().filter(|waiting| had(waiting, text, config.policy().canon));
+            let moved =
+                meant.iter().filter(|waiting| has_address(waiting, text, config.policy().canon));
             let others: Vec<String> = moved
                 .filter(|waiting| !contacts.contains(&waiting.linq_id))
                 .map(|waiting| with_id(waiting))
@@ -66,7 +71,7 @@ impl Choice<'_> {
                 both.dedup();
                 return Err(format!(
                     "{} is the value of several by now: {}; name the Linq id or the row",
-                    shown(text, 60),
+                    shown_text(text, 60),
                     both.join(", ")
                 ));
             }
@@ -78,11 +83,11 @@ impl Choice<'_> {
 
 /// Whether the e-mail address or phone number `text` is what was edited of whom something
 /// is held about.
-fn had(waiting: &Waiting, text: &str, canon: Canon) -> bool {
+fn has_address(waiting: &Waiting, text: &str, canon: Canon) -> bool {
     match &waiting.kind {
         WaitingKind::HeldClearing { change, .. } | WaitingKind::HeldChange { change, .. } => {
             matches!(change.field, Field::Email | Field::PhoneNumber)
-                && canon.same(change.field, &change.from, text)
+                && canon.means_same(change.field, &change.from, text)
         }
         WaitingKind::HeldDeletion { .. }
         | WaitingKind::Conflict { .. }
@@ -93,6 +98,6 @@ fn had(waiting: &Waiting, text: &str, canon: Canon) -> bool {
 
 /// Whom something is about, with its Linq id.
 fn with_id(waiting: &Waiting) -> String {
-    let name = shown(&waiting.person.display_name(), 40);
+    let name = shown_text(&waiting.person.display_name(), 40);
     waiting.linq_id.map_or_else(|| name.clone(), |id| format!("{name} (id {id})"))
 }

@@ -8,19 +8,23 @@ use std::io::Read;
 use std::path::Path;
 
 use crate::config::Config;
-use crate::decisions::table::{self, Row, Table, still_shows};
-use crate::decisions::{Entry, Questions, decision_of, question_id};
+use crate::decisions::table::{self, DecisionRow, DecisionTable, still_shows};
+use crate::decisions::{AttentionEntry, Questions, decision_of, question_id};
 use crate::model::{Decision, Fingerprint, Waiting};
 use crate::report::ReportedError;
 
-use super::super::args::Output;
-use super::super::text::{counted, shown};
-use super::super::{refuse_command, say};
-use super::remember;
+use super::super::args::OutputArgs;
+use super::super::text::{count_noun, shown_text};
+use super::super::{refuse_command, say_on_stderr};
+use super::store_decisions;
 
 /// Decides what the table at `path` says; `-` is stdin. Returns the exit code.
-pub(super) fn resolve(output: Output, config: &Config, path: &Path) -> anyhow::Result<u8> {
-    let table = match read(path) {
+pub(super) fn resolve_from_table(
+    output: OutputArgs,
+    config: &Config,
+    path: &Path,
+) -> anyhow::Result<u8> {
+    let table = match read_table(path) {
         Ok(table) => table,
         Err(message) => {
             let message = format!("{}: {message}", path.display());
@@ -36,18 +40,18 @@ pub(super) fn resolve(output: Output, config: &Config, path: &Path) -> anyhow::R
         Ok(decided) => decided.into_iter().map(|(what, one)| (what, one.decision)).collect(),
         Err(error) => return refuse_command(output, &error),
     };
-    match answers(&table, &questions, &decided) {
+    match table_decisions(&table, &questions, &decided) {
         Ok(answers) => {
             let none = "the table decides nothing new, so nothing was recorded";
-            remember(output, &questions, &answers, none)
+            store_decisions(output, &questions, &answers, none)
         }
         Err(problems) => {
             if !output.json {
                 for problem in &problems {
-                    say(&format!("{}: {problem}", path.display()));
+                    say_on_stderr(&format!("{}: {problem}", path.display()));
                 }
             }
-            let bad = counted(problems.len(), "line is", "lines are");
+            let bad = count_noun(problems.len(), "line is", "lines are");
             let listed =
                 if output.json { format!(": {}", problems.join("; ")) } else { String::new() };
             let message = format!("{bad} wrong, so nothing was recorded{listed}");
@@ -59,7 +63,7 @@ pub(super) fn resolve(output: Output, config: &Config, path: &Path) -> anyhow::R
     }
 }
 
-fn read(path: &Path) -> Result<Table, String> {
+fn read_table(path: &Path) -> Result<DecisionTable, String> {
     let mut bytes = Vec::new();
     let done = if path == Path::new("-") {
         std::io::stdin().read_to_end(&mut bytes).map(|_| ())
@@ -67,15 +71,15 @@ fn read(path: &Path) -> Result<Table, String> {
         std::fs::read(path).map(|read| bytes = read)
     };
     done.map_err(|error| format!("cannot be read: {error}"))?;
-    table::read(&bytes)
+    table::read_table(&bytes)
 }
 
 /// What the table decides that is not decided already.
 ///
 /// # Errors
 /// What is wrong, line by line.
-fn answers<'q>(
-    table: &Table,
+fn table_decisions<'q>(
+    table: &DecisionTable,
     questions: &'q Questions,
     decided: &BTreeMap<Fingerprint, Decision>,
 ) -> Result<Vec<(&'q Waiting, Decision)>, Vec<String>> {
@@ -84,7 +88,7 @@ fn answers<'q>(
     let mut seen: BTreeMap<&str, (u64, Decision)> = BTreeMap::new();
     let (mut answers, mut problems) = (Vec::new(), Vec::new());
     for row in &table.rows {
-        let answer = match answer(row, table.is_guessed, &open, questions) {
+        let answer = match row_decision(row, table.is_guessed, &open, questions) {
             Ok(Some(answer)) => answer,
             Ok(None) => continue,
             Err(problem) => {
@@ -98,7 +102,7 @@ fn answers<'q>(
                 .push(format!("line {}: line {line} decides the same thing differently", row.line)),
             None => {
                 seen.insert(&row.id, (row.line, answer.1.clone()));
-                if decided.get(&answer.0.what) != Some(&answer.1) {
+                if decided.get(&answer.0.question_id) != Some(&answer.1) {
                     answers.push(answer);
                 }
             }
@@ -108,8 +112,8 @@ fn answers<'q>(
 }
 
 /// What a row decides; `None` if it decides nothing.
-fn answer<'q>(
-    row: &Row,
+fn row_decision<'q>(
+    row: &DecisionRow,
     is_guessed: bool,
     open: &BTreeMap<String, &'q Waiting>,
     questions: &Questions,
@@ -132,7 +136,7 @@ fn answer<'q>(
     if !takes_value && !row.value.trim().is_empty() {
         return Err(format!(
             "it has a `value`, which the decision `{}` does not take",
-            shown(&row.decision, 20)
+            shown_text(&row.decision, 20)
         ));
     }
     if takes_value && is_guessed && !row.value.is_ascii() {
@@ -140,7 +144,7 @@ fn answer<'q>(
             "the encoding of its `value` is not known: save the table as CSV UTF-8".to_owned()
         );
     }
-    let entry = Entry::of(waiting, None);
+    let entry = AttentionEntry::from_waiting(waiting, None);
     let shows = [
         ("source_value", &row.source_value, &entry.source_value),
         ("linq_value", &row.linq_value, &entry.linq_value),
@@ -153,6 +157,6 @@ fn answer<'q>(
             ));
         }
     }
-    questions.allows(waiting, &decision)?;
+    questions.check_decision(waiting, &decision)?;
     Ok(Some((waiting, decision)))
 }

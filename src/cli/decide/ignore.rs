@@ -6,20 +6,20 @@ use serde_json::json;
 
 use crate::config::Config;
 use crate::decisions::Questions;
-use crate::decisions::questions::reported;
+use crate::decisions::questions::reported_state_error;
 use crate::model::{Fingerprint, Ignored, Waiting, WaitingKind, Who};
 use crate::report::ReportedError;
 use crate::users;
 
-use super::super::args::Output;
-use super::super::named::named;
-use super::super::text::{counted, shown};
-use super::super::{now, print, print_json, refuse_command};
+use super::super::args::OutputArgs;
+use super::super::named::find_named;
+use super::super::text::{count_noun, shown_text};
+use super::super::{print_json, print_text, refuse_command, system_now};
 use super::choice::Choice;
-use super::wrong;
+use super::usage_error;
 
 /// Lets what waits be ignored. Returns the exit code.
-pub(super) fn ignore(output: Output, config: &Config, who: &[String]) -> anyhow::Result<u8> {
+pub(super) fn ignore(output: OutputArgs, config: &Config, who: &[String]) -> anyhow::Result<u8> {
     let questions = match Questions::open(config) {
         Ok(questions) => questions,
         Err(error) => return refuse_command(output, &error),
@@ -32,57 +32,57 @@ pub(super) fn ignore(output: Output, config: &Config, who: &[String]) -> anyhow:
         | WaitingKind::HeldChange { .. } => false,
     };
     let choice = Choice { who, all: false, what: "ambiguous or rejected", is_meant };
-    let chosen = match choice.of(&questions.state, &questions.waiting, config) {
+    let chosen = match choice.matching_waits(&questions.state, &questions.waiting, config) {
         Ok(chosen) => chosen,
-        Err(problem) => return refuse_command(output, &wrong(problem)),
+        Err(problem) => return refuse_command(output, &usage_error(problem)),
     };
     if let Some(problem) = chosen.iter().find_map(|waiting| Ignored::check(waiting).err()) {
-        return refuse_command(output, &wrong(problem.to_owned()));
+        return refuse_command(output, &usage_error(problem.to_owned()));
     }
-    let what: Vec<Fingerprint> = chosen.iter().map(|waiting| waiting.what).collect();
-    if let Err(error) = questions.state.ignore(&what, &users::caller(), now()) {
-        return refuse_command(output, &reported(&error));
+    let what: Vec<Fingerprint> = chosen.iter().map(|waiting| waiting.question_id).collect();
+    if let Err(error) = questions.state.ignore(&what, &users::calling_user(), system_now()) {
+        return refuse_command(output, &reported_state_error(&error));
     }
     tell(output, &chosen, "ignored: nothing is created, changed or deleted on either side")
 }
 
 /// Takes back that something is ignored. Returns the exit code.
-pub(super) fn unignore(output: Output, config: &Config, who: &[String]) -> anyhow::Result<u8> {
+pub(super) fn unignore(output: OutputArgs, config: &Config, who: &[String]) -> anyhow::Result<u8> {
     let questions = match Questions::open(config) {
         Ok(questions) => questions,
         Err(error) => return refuse_command(output, &error),
     };
     let ignored = match questions.state.ignored() {
         Ok(ignored) => ignored,
-        Err(error) => return refuse_command(output, &reported(&error)),
+        Err(error) => return refuse_command(output, &reported_state_error(&error)),
     };
     let mut chosen: Vec<&Ignored> = Vec::new();
     for text in who {
-        let known = match named(&questions.state, config, text) {
+        let known = match find_named(&questions.state, config, text) {
             Ok(Ok(known)) => known,
-            Ok(Err(same)) => return refuse_command(output, &same.reported()),
-            Err(error) => return refuse_command(output, &error.reported()),
+            Ok(Err(same)) => return refuse_command(output, &same.to_reported_error()),
+            Err(error) => return refuse_command(output, &error.to_reported_error()),
         };
         let is_called = |entry: &Ignored| crate::model::is_called(&entry.about.person, text);
         let who = Who::new(&known, config.policy().canon);
-        let found = ignored.iter().filter(|entry| who.is(&entry.about) || is_called(entry));
+        let found = ignored.iter().filter(|entry| who.is_meant(&entry.about) || is_called(entry));
         let before = chosen.len();
         chosen.extend(found);
         if chosen.len() == before {
-            let message = format!("{} is not ignored", shown(text, 60));
+            let message = format!("{} is not ignored", shown_text(text, 60));
             let hint = "`linqsync list ignored` shows what is".to_owned();
             return refuse_command(output, &ReportedError { code: 2, message, hint });
         }
     }
-    let what: Vec<Fingerprint> = chosen.iter().map(|entry| entry.about.what).collect();
+    let what: Vec<Fingerprint> = chosen.iter().map(|entry| entry.about.question_id).collect();
     if let Err(error) = questions.state.stop_ignoring(&what) {
-        return refuse_command(output, &reported(&error));
+        return refuse_command(output, &reported_state_error(&error));
     }
     let about: Vec<&Waiting> = chosen.iter().map(|entry| &entry.about).collect();
     tell(output, &about, "no longer ignored: the next run looks at it again")
 }
 
-fn tell(output: Output, about: &[&Waiting], what: &str) -> anyhow::Result<u8> {
+fn tell(output: OutputArgs, about: &[&Waiting], what: &str) -> anyhow::Result<u8> {
     let names: BTreeSet<String> = about.iter().map(|waiting| name(waiting)).collect();
     if output.json {
         print_json(&json!({
@@ -93,17 +93,17 @@ fn tell(output: Output, about: &[&Waiting], what: &str) -> anyhow::Result<u8> {
         return Ok(0);
     }
     for name in &names {
-        print(&format!("{name}: {what}\n"))?;
+        print_text(&format!("{name}: {what}\n"))?;
     }
-    let count = counted(names.len(), "decision", "decisions");
-    print(&format!("{count} for the next run; `linqsync --once` makes one now\n"))?;
+    let count = count_noun(names.len(), "decision", "decisions");
+    print_text(&format!("{count} for the next run; `linqsync --once` makes one now\n"))?;
     Ok(0)
 }
 
 fn name(waiting: &Waiting) -> String {
-    let name = shown(&waiting.person.display_name(), 44);
+    let name = shown_text(&waiting.person.display_name(), 44);
     match (&waiting.source_key, waiting.linq_id) {
-        (Some(key), _) => format!("{name} ({})", shown(key, 24)),
+        (Some(key), _) => format!("{name} ({})", shown_text(key, 24)),
         (None, Some(id)) => format!("{name} (id {id})"),
         (None, None) => name,
     }

@@ -9,20 +9,20 @@ use dialoguer::Input;
 use dialoguer::console::{Key, Term};
 
 use crate::config::Config;
-use crate::decisions::questions::{Questions, sentence};
+use crate::decisions::questions::{Questions, decision_sentence};
 use crate::mirror::State;
 use crate::model::{Decision, LinqId, Side, Waiting, WaitingKind};
 use crate::users;
 
-use super::super::args::Output;
-use super::super::attention::{Entry, question_id, quoted, sort};
-use super::super::text::{counted, shown, wrapped};
-use super::super::{now, print, refuse_command};
+use super::super::args::OutputArgs;
+use super::super::attention::{AttentionEntry, question_id, quote_value, sort_entries};
+use super::super::text::{count_noun, shown_text, wrap_text};
+use super::super::{print_text, refuse_command, system_now};
 use super::choice::Choice;
-use super::{for_the_next_run, wrong};
+use super::{for_the_next_run, usage_error};
 
 /// What a key does.
-enum Does {
+enum KeyAction {
     Decide(Decision),
     /// Asks for a value.
     Edit(String),
@@ -31,7 +31,7 @@ enum Does {
 }
 
 /// What a person answers.
-enum Answer {
+enum DecisionInput {
     Decided(Decision),
     Skipped,
     /// No further questions.
@@ -39,116 +39,128 @@ enum Answer {
 }
 
 /// Asks about each thing that `choice` means. Returns the exit code.
-pub(super) fn ask(output: Output, config: &Config, choice: &Choice<'_>) -> anyhow::Result<u8> {
+pub(super) fn ask_each(
+    output: OutputArgs,
+    config: &Config,
+    choice: &Choice<'_>,
+) -> anyhow::Result<u8> {
     let questions = match Questions::open(config) {
         Ok(questions) => questions,
         Err(error) => return refuse_command(output, &error),
     };
     let everything = Choice { all: choice.who.is_empty(), ..*choice };
-    let chosen = match everything.of(&questions.state, &questions.waiting, config) {
+    let chosen = match everything.matching_waits(&questions.state, &questions.waiting, config) {
         Ok(chosen) => chosen,
-        Err(problem) => return refuse_command(output, &wrong(problem)),
+        Err(problem) => return refuse_command(output, &usage_error(problem)),
     };
-    let decided = questions.state.decided()?;
-    let mut asked: Vec<(&Waiting, Entry)> = Vec::new();
+    let decided = questions.state.stored_decisions()?;
+    let mut asked: Vec<(&Waiting, AttentionEntry)> = Vec::new();
     for waiting in chosen {
-        let earlier = decided.iter().find(|one| one.about.what == waiting.what);
-        asked.push((waiting, Entry::of(waiting, earlier)));
+        let earlier = decided.iter().find(|one| one.about.question_id == waiting.question_id);
+        asked.push((waiting, AttentionEntry::from_waiting(waiting, earlier)));
     }
     if asked.is_empty() {
-        print(&format!("nothing is {}, so there is nothing to decide\n", choice.what))?;
+        print_text(&format!("nothing is {}, so there is nothing to decide\n", choice.what))?;
         return Ok(0);
     }
     let (count, mut done) = (asked.len(), 0);
     for (at, (waiting, entry)) in in_order(asked).into_iter().enumerate() {
-        print(&question(&questions.state, waiting, &entry, (at + 1, count)))?;
-        match answer(&questions, waiting)? {
-            Answer::Decided(decision) => {
-                match questions.record(&[(waiting.what, decision.clone())], &users::caller(), now())
-                {
+        print_text(&question_text(&questions.state, waiting, &entry, (at + 1, count)))?;
+        match read_answer(&questions, waiting)? {
+            DecisionInput::Decided(decision) => {
+                match questions.store_decisions(
+                    &[(waiting.question_id, decision.clone())],
+                    &users::calling_user(),
+                    system_now(),
+                ) {
                     Ok(()) => {
                         done += 1;
-                        print(&format!("  {}\n\n", sentence(waiting, &decision)))?;
+                        print_text(&format!("  {}\n\n", decision_sentence(waiting, &decision)))?;
                     }
                     Err(error) => {
-                        print(&format!("  not recorded: {}\n\n", shown(&error.message, 200)))?;
+                        print_text(&format!(
+                            "  not recorded: {}\n\n",
+                            shown_text(&error.message, 200)
+                        ))?;
                     }
                 }
             }
-            Answer::Skipped => {
-                print("  skipped\n\n")?;
+            DecisionInput::Skipped => {
+                print_text("  skipped\n\n")?;
             }
-            Answer::Enough => break,
+            DecisionInput::Enough => break,
         }
     }
     let left = count - done;
     let left = match left {
         0 => String::new(),
-        left => format!("{} left as it is\n", counted(left, "question", "questions")),
+        left => format!("{} left as it is\n", count_noun(left, "question", "questions")),
     };
     let told = if done == 0 { "nothing was decided\n".to_owned() } else { for_the_next_run(done) };
-    print(&(told + &left))?;
+    print_text(&(told + &left))?;
     Ok(0)
 }
 
 /// In the order in which they are listed.
-fn in_order(asked: Vec<(&Waiting, Entry)>) -> Vec<(&Waiting, Entry)> {
-    let (waiting, mut entries): (Vec<&Waiting>, Vec<Entry>) = asked.into_iter().unzip();
-    sort(&mut entries);
-    let find = |entry: &Entry| waiting.iter().find(|one| question_id(one) == entry.id).copied();
+fn in_order(asked: Vec<(&Waiting, AttentionEntry)>) -> Vec<(&Waiting, AttentionEntry)> {
+    let (waiting, mut entries): (Vec<&Waiting>, Vec<AttentionEntry>) = asked.into_iter().unzip();
+    sort_entries(&mut entries);
+    let find =
+        |entry: &AttentionEntry| waiting.iter().find(|one| question_id(one) == entry.id).copied();
     entries.into_iter().filter_map(|entry| Some((find(&entry)?, entry))).collect()
 }
 
 /// A question, with what there is to know.
-fn question(
+fn question_text(
     state: &State,
     waiting: &Waiting,
-    entry: &Entry,
+    entry: &AttentionEntry,
     (at, count): (usize, usize),
 ) -> String {
-    let mut text = format!("{at} of {count}  {}", entry.who());
+    let mut text = format!("{at} of {count}  {}", entry.name_and_place());
     if !entry.field.is_empty() {
         let _ = write!(text, "  {}", entry.field);
     }
     text.push('\n');
     match &waiting.kind {
         WaitingKind::Conflict { base, source, linq, .. } => {
-            text += &beside([("source", source), ("Linq", linq), ("last synced", base)]);
+            text += &side_by_side([("source", source), ("Linq", linq), ("last synced", base)]);
         }
         WaitingKind::HeldClearing { change, .. } | WaitingKind::HeldChange { change, .. } => {
-            let _ = writeln!(text, "  {} → {}", quoted(&change.from), quoted(&change.to));
+            let _ = writeln!(text, "  {} → {}", quote_value(&change.from), quote_value(&change.to));
         }
         WaitingKind::Ambiguous { candidates } => {
             for (number, id) in (1..=9).zip(candidates) {
-                let _ = writeln!(text, "  [{number}] contact {id}{}", known(state, *id));
+                let _ =
+                    writeln!(text, "  [{number}] contact {id}{}", describe_candidate(state, *id));
             }
         }
         WaitingKind::HeldDeletion { .. } | WaitingKind::Rejected { .. } => {}
     }
-    let _ = writeln!(text, "  {}", wrapped(&shown(&entry.reason, 200), 2));
+    let _ = writeln!(text, "  {}", wrap_text(&shown_text(&entry.reason, 200), 2));
     if !entry.decision.is_empty() {
         let _ = writeln!(text, "  decided so far: {}", entry.decision);
     }
-    text + "  " + &keys(&waiting.kind) + "\n"
+    text + "  " + &offered_keys(&waiting.kind) + "\n"
 }
 
 /// What Linq knows of a candidate.
-fn known(state: &State, id: LinqId) -> String {
+fn describe_candidate(state: &State, id: LinqId) -> String {
     let Ok(Some(contact)) = state.contact(id) else { return String::new() };
     let values = &contact.values;
     let more: Vec<String> = values
-        .filled()
+        .filled_fields()
         .iter()
         .filter(|field| !matches!(field.name(), "first_name" | "last_name" | "owner"))
-        .map(|field| shown(&values[field], 30))
+        .map(|field| shown_text(&values[field], 30))
         .collect();
-    format!(": {} {}", shown(&values.display_name(), 40), more.join(", "))
+    format!(": {} {}", shown_text(&values.display_name(), 40), more.join(", "))
 }
 
 /// Values in columns side by side; below one another where they are too long for that.
-fn beside(values: [(&str, &str); 3]) -> String {
+fn side_by_side(values: [(&str, &str); 3]) -> String {
     const WIDTH: usize = 24;
-    let cells = values.map(|(name, value)| (name, quoted(value)));
+    let cells = values.map(|(name, value)| (name, quote_value(value)));
     if cells.iter().all(|(_, value)| value.chars().count() <= WIDTH) {
         let row = |of: fn(&(&str, String)) -> String| {
             let cells = cells.iter().fold(String::new(), |mut row, cell| {
@@ -166,7 +178,7 @@ fn beside(values: [(&str, &str); 3]) -> String {
 }
 
 /// The keys that may be pressed.
-fn keys(kind: &WaitingKind) -> String {
+fn offered_keys(kind: &WaitingKind) -> String {
     let own = match kind {
         WaitingKind::Conflict { .. } => "[s]ource  [l]inq  [e]dit".to_owned(),
         WaitingKind::Ambiguous { candidates } => {
@@ -186,63 +198,65 @@ fn keys(kind: &WaitingKind) -> String {
     format!("{own}  [n] skip  [q]uit")
 }
 
-fn does(kind: &WaitingKind, key: char) -> Option<Does> {
+fn key_action(kind: &WaitingKind, key: char) -> Option<KeyAction> {
     let key = key.to_ascii_lowercase();
     match (key, kind) {
-        ('n', _) => Some(Does::Skip),
-        ('q', _) => Some(Does::Quit),
+        ('n', _) => Some(KeyAction::Skip),
+        ('q', _) => Some(KeyAction::Quit),
         ('s', WaitingKind::Conflict { .. }) => {
-            Some(Does::Decide(Decision::Take { side: Side::Source }))
+            Some(KeyAction::Decide(Decision::Take { side: Side::Source }))
         }
         ('l', WaitingKind::Conflict { .. }) => {
-            Some(Does::Decide(Decision::Take { side: Side::Linq }))
+            Some(KeyAction::Decide(Decision::Take { side: Side::Linq }))
         }
-        ('e', WaitingKind::Conflict { source, .. }) => Some(Does::Edit(source.clone())),
-        ('x', WaitingKind::Ambiguous { .. }) => Some(Does::Decide(Decision::Separate)),
+        ('e', WaitingKind::Conflict { source, .. }) => Some(KeyAction::Edit(source.clone())),
+        ('x', WaitingKind::Ambiguous { .. }) => Some(KeyAction::Decide(Decision::Separate)),
         ('1'..='9', WaitingKind::Ambiguous { candidates }) => {
             let at = key.to_digit(10).map_or(0, |digit| digit as usize);
             let linq_id = *candidates.get(at.checked_sub(1)?)?;
-            Some(Does::Decide(Decision::Link { linq_id }))
+            Some(KeyAction::Decide(Decision::Link { linq_id }))
         }
-        ('a', kind) if kind.is_held() => Some(Does::Decide(Decision::Approve)),
-        ('r', kind) if kind.is_held() => Some(Does::Decide(Decision::Reject)),
-        ('t', kind) if kind.is_refused() => Some(Does::Decide(Decision::Retry)),
+        ('a', kind) if kind.is_held() => Some(KeyAction::Decide(Decision::Approve)),
+        ('r', kind) if kind.is_held() => Some(KeyAction::Decide(Decision::Reject)),
+        ('t', kind) if kind.is_refused() => Some(KeyAction::Decide(Decision::Retry)),
         (_, _) => None,
     }
 }
 
 /// Waits for an answer that fits.
-fn answer(questions: &Questions, waiting: &Waiting) -> anyhow::Result<Answer> {
+fn read_answer(questions: &Questions, waiting: &Waiting) -> anyhow::Result<DecisionInput> {
     let terminal = Term::stdout();
     loop {
         let key = terminal.read_key()?;
         let pressed = if let Key::Char(key) = key {
-            does(&waiting.kind, key)
+            key_action(&waiting.kind, key)
         } else {
-            matches!(key, Key::Escape | Key::CtrlC).then_some(Does::Quit)
+            matches!(key, Key::Escape | Key::CtrlC).then_some(KeyAction::Quit)
         };
         let decision = match pressed {
-            Some(Does::Decide(decision)) => decision,
-            Some(Does::Edit(value)) => Decision::Value { value: edited(&terminal, value)? },
-            Some(Does::Skip) => return Ok(Answer::Skipped),
-            Some(Does::Quit) => return Ok(Answer::Enough),
+            Some(KeyAction::Decide(decision)) => decision,
+            Some(KeyAction::Edit(value)) => {
+                Decision::Value { value: edit_value(&terminal, value)? }
+            }
+            Some(KeyAction::Skip) => return Ok(DecisionInput::Skipped),
+            Some(KeyAction::Quit) => return Ok(DecisionInput::Enough),
             None => {
-                print(&format!("  {}\n", keys(&waiting.kind)))?;
+                print_text(&format!("  {}\n", offered_keys(&waiting.kind)))?;
                 continue;
             }
         };
-        match questions.allows(waiting, &decision) {
-            Ok(()) => return Ok(Answer::Decided(decision)),
-            Err(problem) => print(&format!("  {}\n", wrapped(&problem, 2)))?,
+        match questions.check_decision(waiting, &decision) {
+            Ok(()) => return Ok(DecisionInput::Decided(decision)),
+            Err(problem) => print_text(&format!("  {}\n", wrap_text(&problem, 2)))?,
         }
     }
 }
 
 /// A value that a person types, beginning with one that is there.
-fn edited(terminal: &Term, value: String) -> anyhow::Result<String> {
+fn edit_value(terminal: &Term, value: String) -> anyhow::Result<String> {
     let input = Input::<String>::new().with_prompt("  value").allow_empty(true);
     // Nothing of a contact acts on the terminal.
-    let is_plain = shown(&value, usize::MAX) == value;
+    let is_plain = shown_text(&value, usize::MAX) == value;
     let value = if is_plain { value } else { String::new() };
     Ok(input.with_initial_text(value).interact_text_on(terminal)?.trim().to_owned())
 }

@@ -9,15 +9,15 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 
 use crate::config::Config;
-use crate::mirror::{Action, HistoryEntry, Span, State, StateError};
+use crate::mirror::{HistoryAction, HistoryEntry, Span, State, StateError};
 use crate::model::{LinqId, Side, Timestamp, Values};
 use crate::open::OpenError;
 use crate::report::ReportedError;
 
-use super::super::history::instant;
+use super::super::history::instant_text;
 
 /// The contacts at an earlier time, by id.
-pub(super) type Contacts = BTreeMap<LinqId, Values>;
+pub(super) type PastContacts = BTreeMap<LinqId, Values>;
 
 /// The contacts as they were at `at`.
 ///
@@ -28,14 +28,14 @@ pub(super) fn contacts_at(
     config: &Config,
     at: Timestamp,
     now: Timestamp,
-) -> Result<Contacts, ReportedError> {
-    let reported = |error: StateError| OpenError::from(error).reported();
-    if let Some(message) = unknown(state, config, at, now).map_err(reported)? {
+) -> Result<PastContacts, ReportedError> {
+    let reported = |error: StateError| OpenError::from(error).to_reported_error();
+    if let Some(message) = why_unknown(state, config, at, now).map_err(reported)? {
         let hint = "`linqsync history --all` shows the runs that are known".to_owned();
         return Err(ReportedError { code: 2, message, hint });
     }
     let contacts = state.contacts().map_err(reported)?.into_iter();
-    let mut contacts: Contacts = contacts.map(|(id, contact)| (id, contact.values)).collect();
+    let mut contacts: PastContacts = contacts.map(|(id, contact)| (id, contact.values)).collect();
     let since = at + TimeDelta::milliseconds(1);
     let span = Span { since: Some(since), until: None };
     state
@@ -48,7 +48,7 @@ pub(super) fn contacts_at(
 }
 
 /// Why nothing is known of that time, if so.
-fn unknown(
+fn why_unknown(
     state: &State,
     config: &Config,
     at: Timestamp,
@@ -63,36 +63,40 @@ fn unknown(
         None => Some("there was no run yet".to_owned()),
         Some(first) if at < first => Some(format!(
             "nothing is known of {}: the first run began {}",
-            instant(at),
-            instant(first)
+            instant_text(at),
+            instant_text(first)
         )),
         Some(_) => None,
     })
 }
 
 /// Takes one entry of the history back.
-fn take_back(entry: &HistoryEntry, contacts: &mut Contacts) {
+fn take_back(entry: &HistoryEntry, contacts: &mut PastContacts) {
     let Some(id) = entry.linq_id else { return };
     match entry.action {
-        Action::Create => {
+        HistoryAction::Create => {
             contacts.remove(&id);
         }
-        Action::Update => {
+        HistoryAction::Update => {
             if let Some(values) = contacts.get_mut(&id) {
-                put_back(entry, values);
+                undo_entry(entry, values);
             }
         }
-        Action::Delete | Action::Forget => {
-            let had = had(entry);
-            if !had.filled().is_empty() {
+        HistoryAction::Delete | HistoryAction::Forget => {
+            let had = deleted_values(entry);
+            if !had.filled_fields().is_empty() {
                 contacts.insert(id, had);
             }
         }
-        Action::Link | Action::Release | Action::Relink | Action::Conflict | Action::Reject => {}
+        HistoryAction::Link
+        | HistoryAction::Release
+        | HistoryAction::Relink
+        | HistoryAction::Conflict
+        | HistoryAction::Reject => {}
     }
 }
 
-fn put_back(entry: &HistoryEntry, values: &mut Values) {
+fn undo_entry(entry: &HistoryEntry, values: &mut Values) {
     match entry.side {
         Side::Linq => {
             // Of a value that waited in a conflict it is not known since when Linq had it.
@@ -117,7 +121,7 @@ fn put_back(entry: &HistoryEntry, values: &mut Values) {
 }
 
 /// What a contact that is gone had in Linq.
-fn had(entry: &HistoryEntry) -> Values {
+fn deleted_values(entry: &HistoryEntry) -> Values {
     let last: Values =
         entry.changes.iter().map(|change| (change.field, change.from.clone())).collect();
     match entry.side {

@@ -17,39 +17,39 @@ use crate::report::ReportedError;
 use crate::source::FormulaGuard;
 use crate::source::vcard::uid_of;
 
-use super::args::{ExportArgs, ExportFormat, Output};
-use super::moment::{End, moment};
-use super::rows::Rows;
-use super::text::counted;
-use super::{complain, failed_command, file, now, say, written};
+use super::args::{ExportArgs, ExportFormat, OutputArgs};
+use super::moment::{DayEnd, parse_moment};
+use super::rows::JsonArray;
+use super::text::count_noun;
+use super::{failed_command, file, ignore_closed_pipe, report_error, say_on_stderr, system_now};
 
 /// Prints or saves the mirror. Returns the exit code.
-pub(super) fn export(output: Output, config: &Config, args: &ExportArgs) -> anyhow::Result<u8> {
+pub(super) fn export(output: OutputArgs, config: &Config, args: &ExportArgs) -> anyhow::Result<u8> {
     if output.json && args.format.is_some_and(|format| format != ExportFormat::Json) {
         let message = "--json and another --format exclude one another".to_owned();
         let hint = "take one of them; --json is --format json".to_owned();
-        return refuse(output, &ReportedError { code: 2, message, hint });
+        return report_refusal(output, &ReportedError { code: 2, message, hint });
     }
-    let state = match open::reading(config) {
+    let state = match open::open_state_reading(config) {
         Ok(state) => state,
-        Err(error) => return refuse(output, &error.reported()),
+        Err(error) => return report_refusal(output, &error.to_reported_error()),
     };
-    let past = match past(&state, config, args) {
+    let past = match past_contacts(&state, config, args) {
         Ok(past) => past,
-        Err(error) => return refuse(output, &error),
+        Err(error) => return report_refusal(output, &error),
     };
-    let contacts = Contacts { state: &state, past };
+    let contacts = ExportedContacts { state: &state, past };
     let asked = if output.json { ExportFormat::Json } else { ExportFormat::Csv };
     let format = args.format.unwrap_or(asked);
     let Some(path) = &args.out else {
         let mut out = BufWriter::new(io::stdout().lock());
         return match write_contacts(&contacts, format, &mut out) {
-            Ok(_) => written(out.flush()).map(|()| 0),
-            Err(Failure::Unwritten(error)) => written(Err(error)).map(|()| 0),
-            Err(Failure::State(error)) => {
+            Ok(_) => ignore_closed_pipe(out.flush()).map(|()| 0),
+            Err(ExportFailure::Unwritten(error)) => ignore_closed_pipe(Err(error)).map(|()| 0),
+            Err(ExportFailure::State(error)) => {
                 // What is printed already is no document in which an error has a place.
-                let error = OpenError::from(error).reported();
-                complain(&error);
+                let error = OpenError::from(error).to_reported_error();
+                report_error(&error);
                 Ok(error.code)
             }
         };
@@ -59,29 +59,29 @@ pub(super) fn export(output: Output, config: &Config, args: &ExportArgs) -> anyh
         .and_then(|count| Ok(file::save_private(path, &text).map(|()| count)?));
     let error = match saved {
         Ok(count) => {
-            let count = counted(count, "contact", "contacts");
-            say(&format!("{count} in {}, which nobody else can read", path.display()));
+            let count = count_noun(count, "contact", "contacts");
+            say_on_stderr(&format!("{count} in {}, which nobody else can read", path.display()));
             return Ok(0);
         }
-        Err(Failure::State(error)) => OpenError::from(error).reported(),
-        Err(Failure::Unwritten(error)) => ReportedError {
+        Err(ExportFailure::State(error)) => OpenError::from(error).to_reported_error(),
+        Err(ExportFailure::Unwritten(error)) => ReportedError {
             code: 2,
             message: format!("cannot write {}: {error}", path.display()),
             hint: "check that the directory is there and may be written".to_owned(),
         },
     };
-    refuse(output, &error)
+    report_refusal(output, &error)
 }
 
 /// The contacts of the time that is asked for, if it is an earlier one.
-fn past(
+fn past_contacts(
     state: &State,
     config: &Config,
     args: &ExportArgs,
-) -> Result<Option<(Timestamp, at::Contacts)>, ReportedError> {
+) -> Result<Option<(Timestamp, at::PastContacts)>, ReportedError> {
     let Some(text) = &args.at else { return Ok(None) };
-    let now = now();
-    let at = moment(text, now, End::Last).map_err(|message| {
+    let now = system_now();
+    let at = parse_moment(text, now, DayEnd::Last).map_err(|message| {
         let hint = "`linqsync history` shows when runs were made".to_owned();
         ReportedError { code: 2, message, hint }
     })?;
@@ -89,15 +89,15 @@ fn past(
 }
 
 /// The contacts that leave.
-struct Contacts<'a> {
+struct ExportedContacts<'a> {
     state: &'a State,
     /// Those of an earlier time.
-    past: Option<(Timestamp, at::Contacts)>,
+    past: Option<(Timestamp, at::PastContacts)>,
 }
 
-impl Contacts<'_> {
+impl ExportedContacts<'_> {
     /// Hands on each of them, in the order of their ids.
-    fn each<E: From<StateError>>(
+    fn for_each_contact<E: From<StateError>>(
         &self,
         mut each: impl FnMut(LinqId, &Values) -> Result<(), E>,
     ) -> Result<(), E> {
@@ -109,54 +109,55 @@ impl Contacts<'_> {
 }
 
 /// Why not all contacts were written.
-enum Failure {
+enum ExportFailure {
     State(StateError),
     Unwritten(io::Error),
 }
 
-impl From<StateError> for Failure {
-    fn from(error: StateError) -> Failure {
-        Failure::State(error)
+impl From<StateError> for ExportFailure {
+    fn from(error: StateError) -> ExportFailure {
+        ExportFailure::State(error)
     }
 }
 
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Failure {
-        Failure::Unwritten(error)
+impl From<io::Error> for ExportFailure {
+    fn from(error: io::Error) -> ExportFailure {
+        ExportFailure::Unwritten(error)
     }
 }
 
 /// Writes the contacts one by one. Returns how many there are.
 fn write_contacts(
-    contacts: &Contacts<'_>,
+    contacts: &ExportedContacts<'_>,
     format: ExportFormat,
     out: &mut dyn Write,
-) -> Result<usize, Failure> {
+) -> Result<usize, ExportFailure> {
     let mut count = 0;
     match format {
         ExportFormat::Csv => {
-            out.write_all(head().as_bytes())?;
-            contacts.each(|id, values| {
+            out.write_all(csv_header().as_bytes())?;
+            contacts.for_each_contact(|id, values| {
                 count += 1;
-                Ok::<(), Failure>(out.write_all(line(id, values).as_bytes())?)
+                Ok::<(), ExportFailure>(out.write_all(csv_line(id, values).as_bytes())?)
             })?;
         }
-        ExportFormat::Vcard => contacts.each(|id, values| {
+        ExportFormat::Vcard => contacts.for_each_contact(|id, values| {
             count += 1;
-            Ok::<(), Failure>(out.write_all(vcard(id, values).as_bytes())?)
+            Ok::<(), ExportFailure>(out.write_all(vcard(id, values).as_bytes())?)
         })?,
         ExportFormat::Json => {
             let listed = Cell::new(0);
-            let rows = Rows::new(|each| {
-                contacts.each(|id, values| {
+            let rows = JsonArray::new(|each| {
+                contacts.for_each_contact(|id, values| {
                     listed.set(listed.get() + 1);
-                    each(document(id, values))
+                    each(contact_document(id, values))
                 })
             });
             let at = contacts.past.as_ref().map(|past| past.0);
-            let all = Document { schema: "linqsync.export/1", at, contacts: &rows, error: None };
+            let all =
+                ExportDocument { schema: "linqsync.export/1", at, contacts: &rows, error: None };
             let result = crate::report::write_json(&mut *out, &all);
-            if let Some(error) = rows.failure() {
+            if let Some(error) = rows.state_failure() {
                 return Err(error.into());
             }
             result?;
@@ -168,32 +169,32 @@ fn write_contacts(
 }
 
 #[derive(Serialize)]
-struct Document<'a, T> {
+struct ExportDocument<'a, T> {
     schema: &'static str,
     at: Option<Timestamp>,
     contacts: &'a T,
     error: Option<()>,
 }
 
-fn refuse(output: Output, error: &ReportedError) -> anyhow::Result<u8> {
-    complain(error);
+fn report_refusal(output: OutputArgs, error: &ReportedError) -> anyhow::Result<u8> {
+    report_error(error);
     failed_command(output, error)?;
     Ok(error.code)
 }
 
 /// The names of Linq's own fields, the id first.
-fn head() -> String {
+fn csv_header() -> String {
     format!("id,{}\r\n", Field::ALL.map(Field::name).join(","))
 }
 
 /// A contact as a line of a table.
-fn line(id: LinqId, values: &Values) -> String {
-    let cell = |field: Field| quoted(&FormulaGuard::On.guarded(field, &values[field]));
+fn csv_line(id: LinqId, values: &Values) -> String {
+    let cell = |field: Field| quote_cell(&FormulaGuard::On.guard_value(field, &values[field]));
     format!("{id},{}\r\n", Field::ALL.map(cell).join(","))
 }
 
 /// A cell by RFC 4180, section 2.
-fn quoted(cell: &str) -> String {
+fn quote_cell(cell: &str) -> String {
     if cell.contains([',', '"', '\r', '\n']) {
         format!("\"{}\"", cell.replace('"', "\"\""))
     } else {
@@ -201,7 +202,7 @@ fn quoted(cell: &str) -> String {
     }
 }
 
-fn document(id: LinqId, values: &Values) -> Value {
+fn contact_document(id: LinqId, values: &Values) -> Value {
     let mut json = json!({ "id": id });
     for field in Field::ALL {
         json[field.name()] = json!(values[field]);
@@ -278,7 +279,7 @@ mod tests {
             (Field::PhoneNumber, "+14155552671"),
             (Field::Title, "=1+1"),
         ]);
-        let text = head() + &line(ID, &hostile);
+        let text = csv_header() + &csv_line(ID, &hostile);
         let mut reader = csv::Reader::from_reader(text.as_bytes());
         assert_eq!(&reader.headers().unwrap()[0], "id");
         let row = reader.records().next().unwrap().unwrap();

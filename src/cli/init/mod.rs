@@ -21,19 +21,19 @@ use anyhow::Context;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
-use crate::check::{Numbers, numbers};
-use crate::config::{Config, ConfigError, SourceKind, TokenSource, WHERE_FROM};
+use crate::check::{Numbers, count_numbers};
+use crate::config::{Config, ConfigError, SourceKind, TokenOrigin, WHERE_FROM};
 use crate::open::{self, Linq};
 use crate::report::ReportedError;
 use crate::run::RunError;
-use crate::source::csv::{Access, Shape};
-use crate::source::{Reading, SourceError};
+use crate::source::csv::{SourceAccess, TableShape};
+use crate::source::{SourceError, SourceReading};
 
-use super::args::{Cli, InitArgs, Output};
-use super::text::wrapped;
-use super::{print, print_json, refuse, unusable};
+use super::args::{Cli, InitArgs, OutputArgs};
+use super::text::wrap_text;
+use super::{print_json, print_text, report_refusal, report_unusable};
 use template::Template;
-use token::Token;
+use token::TokenChoice;
 
 /// How often Linq is asked about the token: whoever sets it up waits for the answer.
 const ATTEMPTS: NonZeroU32 = NonZeroU32::new(2).unwrap();
@@ -48,36 +48,36 @@ pub(super) async fn init(cli: &Cli, args: &InitArgs) -> anyhow::Result<u8> {
     let target = std::path::absolute(cli.config.as_deref().unwrap_or(Path::new("sync.toml")))
         .context("there is no working directory")?;
     if target.exists() {
-        let another = another(&args.path, &target);
+        let another = other_config_name(&args.path, &target);
         let hint = format!(
             "to look at it: {}; for another pair beside it: linqsync -c {another} init {}",
             cli.command_line("check"),
             args.path.display()
         );
-        return refuse(cli.output, in_the_way(&target, "the configuration", &hint));
+        return report_refusal(cli.output, in_the_way(&target, "the configuration", &hint));
     }
-    let mut proposal = match Proposal::of(args, &target) {
+    let mut proposal = match Proposal::propose_config(args, &target) {
         Ok(proposal) => proposal,
-        Err(refusal) => return refusal.tell(cli.output),
+        Err(refusal) => return refusal.report_refusal(cli.output),
     };
     let Proposal { config, reading, .. } = &proposal;
     if let Some(error) = place::refuse_directory_of_a_table(&args.path, config, reading) {
-        return refuse(cli.output, error);
+        return report_refusal(cli.output, error);
     }
-    let notes = place::notes(&args.path, config, reading);
+    let notes = place::location_notes(&args.path, config, reading);
     if !cli.output.json {
-        print(&proposal.sample(&args.path, &notes))?;
+        print_text(&proposal.sample_text(&args.path, &notes))?;
     }
-    let token = match token::settle(args, cli.output, &target, &mut proposal).await {
+    let token = match token::settle_token(args, cli.output, &target, &mut proposal).await {
         Ok(token) => token,
-        Err(error) => return refuse(cli.output, error),
+        Err(error) => return report_refusal(cli.output, error),
     };
     proposal.template.token_file(&token.file);
     if let Some(new) = &token.new {
-        create(&token.file, TOKEN_MODE, &format!("{}\n", new.expose_secret()))?;
+        create_file(&token.file, TOKEN_MODE, &format!("{}\n", new.expose_secret()))?;
     }
-    create(&target, CONFIG_MODE, proposal.template.text())?;
-    conclude(cli, &target, &proposal, &token)?;
+    create_file(&target, CONFIG_MODE, proposal.template.as_text())?;
+    report_next_steps(cli, &target, &proposal, &token)?;
     Ok(0)
 }
 
@@ -90,7 +90,7 @@ fn in_the_way(path: &Path, what: &str, hint: &str) -> ReportedError {
 }
 
 /// A name for another configuration beside `target`, after the source.
-fn another(path: &Path, target: &Path) -> String {
+fn other_config_name(path: &Path, target: &Path) -> String {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let names = [format!("{stem}.toml"), format!("{stem}-sync.toml")];
     let free = names.into_iter().find(|name| {
@@ -102,26 +102,26 @@ fn another(path: &Path, target: &Path) -> String {
 }
 
 /// Why nothing is proposed.
-enum Refusal {
+enum InitRefusal {
     /// What was asked for is no configuration.
     Config(ConfigError),
     /// The source cannot be read.
     Source(ReportedError),
 }
 
-impl Refusal {
-    fn tell(self, output: Output) -> anyhow::Result<u8> {
+impl InitRefusal {
+    fn report_refusal(self, output: OutputArgs) -> anyhow::Result<u8> {
         match self {
-            Refusal::Config(error) => unusable(output, &error).map(|()| 2),
-            Refusal::Source(error) => refuse(output, error),
+            InitRefusal::Config(error) => report_unusable(output, &error).map(|()| 2),
+            InitRefusal::Source(error) => report_refusal(output, error),
         }
     }
 }
 
 /// There is no configuration yet that could name another path.
-fn unread(error: SourceError) -> ReportedError {
+fn unread_source(error: SourceError) -> ReportedError {
     let is_missing = matches!(error, SourceError::Io { .. });
-    let mut reported = RunError::from(error).reported();
+    let mut reported = RunError::from(error).to_reported_error();
     if is_missing {
         "check the path, and that this user may read it".clone_into(&mut reported.hint);
     }
@@ -133,8 +133,8 @@ struct Proposal {
     template: Template,
     config: Config,
     /// What was found out about a CSV file.
-    shape: Option<Shape>,
-    reading: Reading,
+    shape: Option<TableShape>,
+    reading: SourceReading,
     /// Its phone numbers.
     numbers: Numbers,
     /// What speaks for the region, where that was found out.
@@ -142,27 +142,27 @@ struct Proposal {
 }
 
 /// Whether no two records have the same key.
-fn tells_rows_apart(reading: &Reading) -> bool {
+fn tells_rows_apart(reading: &SourceReading) -> bool {
     let mut keys = BTreeSet::new();
     reading.records.iter().filter_map(|record| record.key.as_ref()).all(|key| keys.insert(key))
 }
 
 impl Proposal {
-    fn of(args: &InitArgs, target: &Path) -> Result<Proposal, Refusal> {
+    fn propose_config(args: &InitArgs, target: &Path) -> Result<Proposal, InitRefusal> {
         let mut template = Template::new();
-        template.ask(args, &written_path(&args.path, target));
+        template.apply_args(args, &written_path(&args.path, target));
         template.places_of_a_service(target);
-        let mut proposal = Proposal::read(template, target)?;
+        let mut proposal = Proposal::read_source(template, target)?;
         if args.region.is_none() {
             proposal = proposal.in_its_region(target)?;
         }
         let Some(shape) = proposal.shape.clone() else { return Ok(proposal) };
-        proposal.template.columns(&shape);
+        proposal.template.set_columns(&shape);
         for (key, column) in key_columns(args, &shape.header) {
             let mut template = proposal.template.clone();
-            template.set("source", key, column);
+            template.set_key("source", key, column);
             // A column that does not identify every row is nobody's key.
-            if let Ok(with_key) = Proposal::read(template, target)
+            if let Ok(with_key) = Proposal::read_source(template, target)
                 && tells_rows_apart(&with_key.reading)
             {
                 let region_because = proposal.region_because;
@@ -173,39 +173,47 @@ impl Proposal {
     }
 
     /// The same, in the country that the source itself speaks for.
-    fn in_its_region(self, target: &Path) -> Result<Proposal, Refusal> {
+    fn in_its_region(self, target: &Path) -> Result<Proposal, InitRefusal> {
         let Some(better) = self.numbers.better.clone() else { return Ok(self) };
         let mut template = self.template;
-        template.set("sync", "region", &better.region.to_string());
-        let found = Proposal::read(template, target)?;
+        template.set_key("sync", "region", &better.region.to_string());
+        let found = Proposal::read_source(template, target)?;
         Ok(Proposal { region_because: Some(better.because), ..found })
     }
 
-    fn read(template: Template, target: &Path) -> Result<Proposal, Refusal> {
-        let config = Config::of_text(target, template.text()).map_err(Refusal::Config)?;
-        let mut source = open::source(&config, Access::ReadOnly);
-        let reading = source.read().map_err(|error| Refusal::Source(unread(error)))?;
-        let numbers = numbers(&*source, &reading, config.sync.region);
-        let shape = source.shape();
+    fn read_source(template: Template, target: &Path) -> Result<Proposal, InitRefusal> {
+        let config = Config::of_text(target, template.as_text()).map_err(InitRefusal::Config)?;
+        let mut source = open::open_source(&config, SourceAccess::ReadOnly);
+        let reading =
+            source.read_records().map_err(|error| InitRefusal::Source(unread_source(error)))?;
+        let numbers = count_numbers(&*source, &reading, config.sync.region);
+        let shape = source.table_shape();
         Ok(Proposal { template, config, shape, reading, numbers, region_because: None })
     }
 
-    fn sample(&self, path: &Path, notes: &[String]) -> String {
+    fn sample_text(&self, path: &Path, notes: &[String]) -> String {
         let key = match &self.config.source.kind {
             SourceKind::Csv(csv) => csv.key.as_deref(),
             SourceKind::Vcard(_) => None,
         };
-        let phones =
-            sample::phones(&self.numbers, self.config.sync.region, self.region_because.as_deref());
-        sample::text(path, self.shape.as_ref(), key, &self.reading, (&phones, notes))
+        let phones = sample::phone_region_text(
+            &self.numbers,
+            self.config.sync.region,
+            self.region_because.as_deref(),
+        );
+        sample::sample_text(path, self.shape.as_ref(), key, &self.reading, (&phones, notes))
     }
 
     /// Asks Linq whether it takes the token.
     async fn ask_linq(&mut self, token: &SecretString) -> Result<(), ReportedError> {
-        self.config.linq.token = TokenSource::Inline(token.clone());
+        self.config.linq.token = TokenOrigin::Inline(token.clone());
         self.config.linq.max_attempts = ATTEMPTS;
-        let linq = Linq::of(&self.config).map_err(|error| error.reported())?;
-        linq.client(0).check().await.map_err(|error| RunError::from(error).reported())
+        let linq =
+            Linq::configured_linq(&self.config).map_err(|error| error.to_reported_error())?;
+        linq.new_client(0)
+            .check_access()
+            .await
+            .map_err(|error| RunError::from(error).to_reported_error())
     }
 }
 
@@ -244,7 +252,7 @@ fn key_columns<'a>(args: &InitArgs, header: &'a [String]) -> Vec<(&'static str, 
 }
 
 /// Writes a file that must not be there, durably.
-fn create(path: &Path, mode: u32, text: &str) -> anyhow::Result<()> {
+fn create_file(path: &Path, mode: u32, text: &str) -> anyhow::Result<()> {
     let write = || {
         let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
         file.write_all(text.as_bytes())?;
@@ -254,7 +262,12 @@ fn create(path: &Path, mode: u32, text: &str) -> anyhow::Result<()> {
 }
 
 /// Says what was written and what comes next.
-fn conclude(cli: &Cli, target: &Path, proposal: &Proposal, token: &Token) -> anyhow::Result<()> {
+fn report_next_steps(
+    cli: &Cli,
+    target: &Path,
+    proposal: &Proposal,
+    token: &TokenChoice,
+) -> anyhow::Result<()> {
     let next = cli.command_line("plan");
     if cli.output.json {
         let columns = proposal.shape.as_ref().map(|shape| &shape.columns);
@@ -281,7 +294,7 @@ fn conclude(cli: &Cli, target: &Path, proposal: &Proposal, token: &Token) -> any
         .new
         .as_ref()
         .map_or(String::new(), |_| format!("Wrote {file}, which only you can read: the token.\n"));
-    let note = token.note.as_ref().map_or(String::new(), |note| wrapped(note, 0) + "\n");
+    let note = token.note.as_ref().map_or(String::new(), |note| wrap_text(note, 0) + "\n");
     let missing = if token.is_there {
         String::new()
     } else {
@@ -289,7 +302,7 @@ fn conclude(cli: &Cli, target: &Path, proposal: &Proposal, token: &Token) -> any
             "Put Linq's token into {file} first (chmod 600), or set LINQ_TOKEN;\n{WHERE_FROM}\n"
         )
     };
-    print(&format!(
+    print_text(&format!(
         "Wrote {}. Every setting is in it, with a word on what it does.\n{written}{note}{missing}\
          See what a run would do, without changing anything:\n\n  {next}\n",
         target.display()

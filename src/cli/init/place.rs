@@ -6,18 +6,19 @@ use std::path::{Path, PathBuf};
 use crate::config::{Config, SourceKind};
 use crate::open;
 use crate::report::ReportedError;
-use crate::source::Reading;
+use crate::source::SourceReading;
 
 /// Refuses a directory without vCards that holds a table.
 pub(super) fn refuse_directory_of_a_table(
     path: &Path,
     config: &Config,
-    reading: &Reading,
+    reading: &SourceReading,
 ) -> Option<ReportedError> {
     if !is_empty(config, reading) {
         return None;
     }
-    let table = files(path).into_iter().find(|file| ends(file, &["csv", "tsv", "xlsx"]))?;
+    let table =
+        list_files(path).into_iter().find(|file| has_ending(file, &["csv", "tsv", "xlsx"]))?;
     Some(ReportedError {
         code: 2,
         message: format!("{} holds no vCards (.vcf)", path.display()),
@@ -26,11 +27,12 @@ pub(super) fn refuse_directory_of_a_table(
 }
 
 /// What whoever sets the source up should know, for people.
-pub(super) fn notes(path: &Path, config: &Config, reading: &Reading) -> Vec<String> {
+pub(super) fn location_notes(path: &Path, config: &Config, reading: &SourceReading) -> Vec<String> {
     let mut notes = Vec::new();
     if is_empty(config, reading) {
-        let below = files(path).into_iter().filter(|file| file.is_dir());
-        let mut cards = below.flat_map(|dir| files(&dir)).filter(|file| ends(file, &["vcf"]));
+        let below = list_files(path).into_iter().filter(|file| file.is_dir());
+        let mut cards =
+            below.flat_map(|dir| list_files(&dir)).filter(|file| has_ending(file, &["vcf"]));
         notes.push(if cards.next().is_some() {
             "no .vcf file is in the directory itself, but below it: set source.recursive = true \
              for those"
@@ -41,7 +43,7 @@ pub(super) fn notes(path: &Path, config: &Config, reading: &Reading) -> Vec<Stri
         });
     }
     notes.extend(open_elsewhere(&config.source.path));
-    let source = open::pair(config).source;
+    let source = open::configured_pair(config).source;
     let others = open::other_states(config).into_iter();
     notes.extend(others.filter(|(_, pair)| pair.source == source).map(|(dir, pair)| {
         format!(
@@ -55,7 +57,7 @@ pub(super) fn notes(path: &Path, config: &Config, reading: &Reading) -> Vec<Stri
 }
 
 /// Whether it is a directory of vCards in which there is none.
-fn is_empty(config: &Config, reading: &Reading) -> bool {
+fn is_empty(config: &Config, reading: &SourceReading) -> bool {
     matches!(config.source.kind, SourceKind::Vcard(_))
         && reading.records.is_empty()
         && reading.unreadable.is_empty()
@@ -72,14 +74,14 @@ fn open_elsewhere(path: &Path) -> Option<String> {
     ))
 }
 
-fn files(dir: &Path) -> Vec<PathBuf> {
+fn list_files(dir: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
     let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
     files.sort();
     files
 }
 
-fn ends(file: &Path, with: &[&str]) -> bool {
+fn has_ending(file: &Path, with: &[&str]) -> bool {
     let end = file.extension().unwrap_or_default().to_string_lossy().to_lowercase();
     with.contains(&end.as_str())
 }

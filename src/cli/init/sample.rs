@@ -6,10 +6,10 @@ use std::path::Path;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::check::{NAMELESS, Numbers, country_name, delimiter_name};
-use crate::cli::text::{counted, shown, wrapped};
+use crate::cli::text::{count_noun, shown_text, wrap_text};
 use crate::model::{Field, Region, SourceRecord};
-use crate::source::Reading;
-use crate::source::csv::Shape;
+use crate::source::SourceReading;
+use crate::source::csv::TableShape;
 
 /// How many contacts are shown, and in how many columns of the terminal each: all of them fit
 /// into 80.
@@ -17,46 +17,47 @@ const PEOPLE: usize = 3;
 const WIDTH: usize = 15;
 
 /// The source in words: how it is written, which field is where, and examples.
-pub(super) fn text(
+pub(super) fn sample_text(
     path: &Path,
-    shape: Option<&Shape>,
+    shape: Option<&TableShape>,
     key: Option<&str>,
-    reading: &Reading,
+    reading: &SourceReading,
     (phones, notes): (&str, &[String]),
 ) -> String {
-    let people = counted(reading.records.len(), "contact", "contacts");
+    let people = count_noun(reading.records.len(), "contact", "contacts");
     let form = shape.map_or(String::new(), |shape| {
         format!(", {}, separated by {}", shape.encoding, delimiter_name(shape.delimiter))
     });
-    let mut text = wrapped(&format!("{}: {people}{form}", path.display()), 0) + "\n\n";
+    let mut text = wrap_text(&format!("{}: {people}{form}", path.display()), 0) + "\n\n";
     if reading.records.is_empty() && shape.is_none() {
         let notes = notes.iter().chain(&reading.notices);
-        return notes.fold(text, |text, note| text + &wrapped(&format!("note: {note}"), 0) + "\n")
+        return notes
+            .fold(text, |text, note| text + &wrap_text(&format!("note: {note}"), 0) + "\n")
             + "\n";
     }
     let examples: Vec<&SourceRecord> = reading.records.iter().take(PEOPLE).collect();
     let labels = examples.iter().map(|record| record.label.clone());
-    row(&mut text, "Linq", if shape.is_some() { "column" } else { "" }, labels);
+    add_sample_row(&mut text, "Linq", if shape.is_some() { "column" } else { "" }, labels);
     for field in Field::ALL.into_iter().filter(|field| reading.mapped.contains(*field)) {
         let column = shape.and_then(|shape| shape.columns.get(&field)).map_or("", String::as_str);
         let values = examples.iter().map(|record| record.values[field].to_string());
-        row(&mut text, field.name(), column, values);
+        add_sample_row(&mut text, field.name(), column, values);
     }
     if let Some(key) = key {
-        text += &(wrapped(&format!("identifies rows: {}", shown(key, 100)), 0) + "\n");
+        text += &(wrap_text(&format!("identifies rows: {}", shown_text(key, 100)), 0) + "\n");
     }
     text += phones;
-    text += &others(shape, key);
+    text += &other_columns(shape, key);
     if shape.is_some_and(|shape| !shape.has_names()) {
-        text += &(wrapped(&format!("note: {NAMELESS}"), 0) + "\n");
+        text += &(wrap_text(&format!("note: {NAMELESS}"), 0) + "\n");
     }
     for notice in notes.iter().chain(&reading.notices) {
-        text += &(wrapped(&format!("note: {notice}"), 0) + "\n");
+        text += &(wrap_text(&format!("note: {notice}"), 0) + "\n");
     }
     for record in reading.unreadable.iter().take(PEOPLE) {
         let line =
             format!("not readable: {} (line {}): {}", record.label, record.line, record.reason);
-        text += &(wrapped(&shown(&line, 300), 0) + "\n");
+        text += &(wrap_text(&shown_text(&line, 300), 0) + "\n");
     }
     if reading.unreadable.len() > PEOPLE {
         let _ =
@@ -66,7 +67,11 @@ pub(super) fn text(
 }
 
 /// In which country phone numbers are read, why, and how many are none there.
-pub(super) fn phones(numbers: &Numbers, region: Region, because: Option<&str>) -> String {
+pub(super) fn phone_region_text(
+    numbers: &Numbers,
+    region: Region,
+    because: Option<&str>,
+) -> String {
     let Numbers { total, unusable, example, .. } = numbers;
     if *total == 0 {
         return String::new();
@@ -82,13 +87,18 @@ pub(super) fn phones(numbers: &Numbers, region: Region, because: Option<&str>) -
     let line = format!(
         "phone numbers: read in {country} (sync.region = \"{region}\"){because}; {unusable}"
     );
-    wrapped(&shown(&line, 400), 0) + "\n"
+    wrap_text(&shown_text(&line, 400), 0) + "\n"
 }
 
-fn row(text: &mut String, field: &str, column: &str, values: impl Iterator<Item = String>) {
-    let _ = write!(text, "  {field:13} {}", fitted(column));
+fn add_sample_row(
+    text: &mut String,
+    field: &str,
+    column: &str,
+    values: impl Iterator<Item = String>,
+) {
+    let _ = write!(text, "  {field:13} {}", fit_to_width(column));
     for value in values {
-        let _ = write!(text, " {}", fitted(&value));
+        let _ = write!(text, " {}", fit_to_width(&value));
     }
     text.truncate(text.trim_end().len());
     text.push('\n');
@@ -96,8 +106,8 @@ fn row(text: &mut String, field: &str, column: &str, values: impl Iterator<Item 
 
 /// `text` as it is shown in exactly [`WIDTH`] columns of the terminal, of which some characters
 /// take two.
-fn fitted(text: &str) -> String {
-    let text = shown(text, 10 * WIDTH);
+fn fit_to_width(text: &str) -> String {
+    let text = shown_text(text, 10 * WIDTH);
     if text.width() <= WIDTH {
         return format!("{text}{}", " ".repeat(WIDTH - text.width()));
     }
@@ -115,7 +125,7 @@ fn fitted(text: &str) -> String {
 }
 
 /// The columns that are left alone.
-fn others(shape: Option<&Shape>, key: Option<&str>) -> String {
+fn other_columns(shape: Option<&TableShape>, key: Option<&str>) -> String {
     let Some(shape) = shape else { return String::new() };
     let used: Vec<&String> =
         shape.columns.values().chain(shape.further.values().flatten()).collect();
@@ -128,7 +138,7 @@ fn others(shape: Option<&Shape>, key: Option<&str>) -> String {
     if others.is_empty() {
         return String::new();
     }
-    wrapped(&format!("never touched: {}", shown(&others.join(", "), 400)), 0) + "\n"
+    wrap_text(&format!("never touched: {}", shown_text(&others.join(", "), 400)), 0) + "\n"
 }
 
 #[cfg(test)]
@@ -145,9 +155,9 @@ mod tests {
             "a株式会社山田製作",
             "नमस्ते",
         ] {
-            assert_eq!(fitted(text).width(), WIDTH, "{text}");
+            assert_eq!(fit_to_width(text).width(), WIDTH, "{text}");
         }
-        assert_eq!(fitted("株式会社山田製作所本社"), "株式会社山田製…");
-        assert_eq!(fitted("ada@engines.example"), "ada@engines.ex…");
+        assert_eq!(fit_to_width("株式会社山田製作所本社"), "株式会社山田製…");
+        assert_eq!(fit_to_width("ada@engines.example"), "ada@engines.ex…");
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::cli::args::InitArgs;
 use crate::config::reference::EXAMPLE;
 use crate::model::Field;
-use crate::source::csv::Shape;
+use crate::source::csv::TableShape;
 
 /// The file for the token, beside the configuration: each pair has one of its own.
 pub(super) fn token_file(target: &Path) -> PathBuf {
@@ -31,13 +31,13 @@ impl Template {
         Template(EXAMPLE.to_owned())
     }
 
-    pub(super) fn text(&self) -> &str {
+    pub(super) fn as_text(&self) -> &str {
         &self.0
     }
 
     /// Sets what was asked for; `path` is the source as the configuration names it.
-    pub(super) fn ask(&mut self, args: &InitArgs, path: &Path) {
-        self.set("source", "path", &path.to_string_lossy());
+    pub(super) fn apply_args(&mut self, args: &InitArgs, path: &Path) {
+        self.set_key("source", "path", &path.to_string_lossy());
         let settings = [
             ("linq", "base_url", &args.base_url),
             ("linq", "owner", &args.owner),
@@ -49,7 +49,7 @@ impl Template {
         ];
         for (section, key, value) in settings {
             if let Some(value) = value {
-                self.set(section, key, value);
+                self.set_key(section, key, value);
             }
         }
         for (key, column) in &args.columns {
@@ -59,7 +59,7 @@ impl Template {
                 [_, _, ..] if key == Field::Location.name() => {
                     self.set_to("source.columns", key, &columns.into_iter().collect());
                 }
-                [..] => self.set("source.columns", key, column),
+                [..] => self.set_key("source.columns", key, column),
             }
         }
     }
@@ -72,37 +72,37 @@ impl Template {
             Some("sync") => "/var/lib/linqsync".to_owned(),
             Some(pair) => format!("/var/lib/linqsync-{pair}"),
         };
-        self.set("state", "dir", &dir);
+        self.set_key("state", "dir", &dir);
     }
 
     /// Names the file of the token, which is beside the configuration.
     pub(super) fn token_file(&mut self, file: &Path) {
         if let Some(name) = file.file_name() {
-            self.set("linq", "token_file", &name.to_string_lossy());
+            self.set_key("linq", "token_file", &name.to_string_lossy());
         }
     }
 
     /// Names the columns that were recognised. A field with several is left to be
     /// recognised, and so is a column whose name is there twice: naming one would mean
     /// that one alone.
-    pub(super) fn columns(&mut self, shape: &Shape) {
+    pub(super) fn set_columns(&mut self, shape: &TableShape) {
         let is_alone =
             |column: &String| shape.header.iter().filter(|name| *name == column).count() == 1;
         for (field, column) in &shape.columns {
             let is_name = matches!(field, Field::FirstName | Field::LastName);
             let is_whole = is_name && shape.full_name.is_some();
             if is_alone(column) && !is_whole && !shape.further.contains_key(field) {
-                self.set("source.columns", field.name(), column);
+                self.set_key("source.columns", field.name(), column);
             }
         }
         if let Some(column) = shape.full_name.as_ref().filter(|column| is_alone(column)) {
-            self.set("source.columns", "full_name", column);
+            self.set_key("source.columns", "full_name", column);
         }
     }
 
     /// Gives a key of the example this value, where the example has it, as a comment
     /// or not.
-    pub(super) fn set(&mut self, section: &str, key: &str, value: &str) {
+    pub(super) fn set_key(&mut self, section: &str, key: &str, value: &str) {
         self.set_to(section, key, &value.into());
     }
 
@@ -133,7 +133,7 @@ mod tests {
             template.places_of_a_service(Path::new(target));
             template.token_file(&token_file(Path::new(target)));
             let set = |line: &&str| line.starts_with("dir =") || line.starts_with("token_file =");
-            template.text().lines().filter(set).map(String::from).collect::<Vec<_>>()
+            template.as_text().lines().filter(set).map(String::from).collect::<Vec<_>>()
         };
         let token = "token_file = \"linq.token\"";
         assert_eq!(lines("/home/sam/sync.toml"), [token]);
@@ -149,11 +149,11 @@ mod tests {
     #[test]
     fn a_setting_replaces_its_example_and_nothing_else() {
         let mut template = Template::new();
-        template.set("source", "key", "Employee \"ID\"");
-        template.set("source.columns", "owner", "Owner's e-mail");
-        template.set("source", "path", "people.csv");
+        template.set_key("source", "key", "Employee \"ID\"");
+        template.set_key("source.columns", "owner", "Owner's e-mail");
+        template.set_key("source", "path", "people.csv");
         let changed: Vec<&str> = template
-            .text()
+            .as_text()
             .lines()
             .filter(|line| !EXAMPLE.lines().any(|old| old == *line))
             .collect();
@@ -161,6 +161,6 @@ mod tests {
             changed,
             ["path = \"people.csv\"", "key = 'Employee \"ID\"'", "owner = \"Owner's e-mail\"",]
         );
-        assert_eq!(template.text().lines().count(), EXAMPLE.lines().count());
+        assert_eq!(template.as_text().lines().count(), EXAMPLE.lines().count());
     }
 }

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::cli::args::{InitArgs, Output};
-use crate::cli::say;
-use crate::config::{TokenSource, WHERE_FROM, token_of};
+use crate::cli::args::{InitArgs, OutputArgs};
+use crate::cli::say_on_stderr;
+use crate::config::{TokenOrigin, WHERE_FROM, token_of};
 use crate::report::ReportedError;
 
 use super::Proposal;
@@ -17,7 +17,7 @@ use super::template;
 const TRIES: usize = 3;
 
 /// What is done about the token.
-pub(super) struct Token {
+pub(super) struct TokenChoice {
     /// The file that the configuration names.
     pub(super) file: PathBuf,
     /// What is to be written into it; `None` where it is there, or is left to be made.
@@ -29,7 +29,7 @@ pub(super) struct Token {
 }
 
 /// Whether Linq takes a token.
-enum Answer {
+enum TokenCheck {
     Taken,
     Refused(ReportedError),
     /// Linq could not be asked.
@@ -38,129 +38,129 @@ enum Answer {
 
 /// Finds the token: given on standard input or in `LINQ_TOKEN`, in a file that is there
 /// already, or asked for. It is never an argument, which everybody on the machine could read.
-pub(super) async fn settle(
+pub(super) async fn settle_token(
     args: &InitArgs,
-    output: Output,
+    output: OutputArgs,
     target: &Path,
     proposal: &mut Proposal,
-) -> Result<Token, ReportedError> {
+) -> Result<TokenChoice, ReportedError> {
     let own = template::token_file(target);
     let there = [own.clone(), target.with_file_name("linq.token")];
     let there = there.into_iter().find(|file| file.exists());
-    let given = given(args)?;
+    let given = given_token(args)?;
     match (given, there) {
         (Some(token), Some(file)) => {
-            let known = TokenSource::File(file.clone()).read().ok();
+            let known = TokenOrigin::File(file.clone()).read().ok();
             if known.is_some_and(|known| known.expose_secret() == token.expose_secret()) {
-                return checked(proposal, Token::in_file(file), token).await;
+                return check_given(proposal, TokenChoice::in_file(file), token).await;
             }
             if own.exists() {
                 return Err(super::in_the_way(&own, "a token", "move the file away"));
             }
-            checked(proposal, Token::new(own, &token), token).await
+            check_given(proposal, TokenChoice::new(own, &token), token).await
         }
-        (Some(token), None) => checked(proposal, Token::new(own, &token), token).await,
-        (None, Some(file)) => match TokenSource::File(file.clone()).read() {
-            Ok(token) => checked(proposal, Token::in_file(file), token).await,
-            Err(error) => Err(ReportedError::of(&error, 2, "correct it, or move it away")),
+        (Some(token), None) => check_given(proposal, TokenChoice::new(own, &token), token).await,
+        (None, Some(file)) => match TokenOrigin::File(file.clone()).read() {
+            Ok(token) => check_given(proposal, TokenChoice::in_file(file), token).await,
+            Err(error) => Err(ReportedError::from_error(&error, 2, "correct it, or move it away")),
         },
-        (None, None) => asked(output, own, proposal).await,
+        (None, None) => ask_for_token(output, own, proposal).await,
     }
 }
 
-impl Token {
-    fn new(file: PathBuf, token: &SecretString) -> Token {
-        Token { file, new: Some(token.clone()), is_there: true, note: None }
+impl TokenChoice {
+    fn new(file: PathBuf, token: &SecretString) -> TokenChoice {
+        TokenChoice { file, new: Some(token.clone()), is_there: true, note: None }
     }
 
-    fn in_file(file: PathBuf) -> Token {
+    fn in_file(file: PathBuf) -> TokenChoice {
         let note = Some(format!("The token is the one in {}.", file.display()));
-        Token { file, new: None, is_there: true, note }
+        TokenChoice { file, new: None, is_there: true, note }
     }
 
-    fn none(file: PathBuf) -> Token {
-        Token { file, new: None, is_there: false, note: None }
+    fn without_token(file: PathBuf) -> TokenChoice {
+        TokenChoice { file, new: None, is_there: false, note: None }
     }
 }
 
 /// Asks Linq about a token that nobody can be asked for again.
-async fn checked(
+async fn check_given(
     proposal: &mut Proposal,
-    mut token: Token,
+    mut token: TokenChoice,
     secret: SecretString,
-) -> Result<Token, ReportedError> {
-    match answer(proposal, &secret).await {
-        Answer::Taken => Ok(token),
-        Answer::Refused(error) => {
+) -> Result<TokenChoice, ReportedError> {
+    match ask_linq(proposal, &secret).await {
+        TokenCheck::Taken => Ok(token),
+        TokenCheck::Refused(error) => {
             let from = match token.new {
                 Some(_) => "it was not written down".to_owned(),
                 None => format!("it comes from {}", token.file.display()),
             };
             Err(ReportedError { hint: format!("{from}; {WHERE_FROM}"), ..error })
         }
-        Answer::Unknown(error) => {
-            token.note = Some(unverified(&error));
+        TokenCheck::Unknown(error) => {
+            token.note = Some(unverified_note(&error));
             Ok(token)
         }
     }
 }
 
 /// Asks whoever sits at the terminal, again where Linq refuses the token.
-async fn asked(
-    output: Output,
+async fn ask_for_token(
+    output: OutputArgs,
     file: PathBuf,
     proposal: &mut Proposal,
-) -> Result<Token, ReportedError> {
+) -> Result<TokenChoice, ReportedError> {
     if output.json || !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
-        return Ok(Token::none(file));
+        return Ok(TokenChoice::without_token(file));
     }
-    say(&format!("Linq's token: {WHERE_FROM}"));
+    say_on_stderr(&format!("Linq's token: {WHERE_FROM}"));
     for _ in 0..TRIES {
         let prompt = "Linq token (not shown; Enter to go on without one): ";
-        let text = rpassword::prompt_password(prompt).map_err(|error| unreadable(&error))?;
+        let text = rpassword::prompt_password(prompt).map_err(|error| unreadable_token(&error))?;
         if text.trim().is_empty() {
-            return Ok(Token::none(file));
+            return Ok(TokenChoice::without_token(file));
         }
         let secret = match token_of(&text) {
             Ok(secret) => secret,
             Err(problem) => {
-                say(&format!("the token {problem}; copy it whole and alone"));
+                say_on_stderr(&format!("the token {problem}; copy it whole and alone"));
                 continue;
             }
         };
-        match answer(proposal, &secret).await {
-            Answer::Taken => return Ok(Token::new(file, &secret)),
-            Answer::Refused(error) => say(&error.message),
-            Answer::Unknown(error) => {
-                let note = Some(unverified(&error));
-                return Ok(Token { note, ..Token::new(file, &secret) });
+        match ask_linq(proposal, &secret).await {
+            TokenCheck::Taken => return Ok(TokenChoice::new(file, &secret)),
+            TokenCheck::Refused(error) => say_on_stderr(&error.message),
+            TokenCheck::Unknown(error) => {
+                let note = Some(unverified_note(&error));
+                return Ok(TokenChoice { note, ..TokenChoice::new(file, &secret) });
             }
         }
     }
     let note = Some(format!("Linq has refused {TRIES} tokens; none was written down."));
-    Ok(Token { note, ..Token::none(file) })
+    Ok(TokenChoice { note, ..TokenChoice::without_token(file) })
 }
 
-fn unverified(error: &ReportedError) -> String {
+fn unverified_note(error: &ReportedError) -> String {
     format!(
         "Whether Linq takes the token is not known: {}. See with `linqsync check` later.",
         error.message
     )
 }
 
-async fn answer(proposal: &mut Proposal, token: &SecretString) -> Answer {
+async fn ask_linq(proposal: &mut Proposal, token: &SecretString) -> TokenCheck {
     match proposal.ask_linq(token).await {
-        Ok(()) => Answer::Taken,
-        Err(error) if error.code == 5 => Answer::Refused(error),
-        Err(error) => Answer::Unknown(error),
+        Ok(()) => TokenCheck::Taken,
+        Err(error) if error.code == 5 => TokenCheck::Refused(error),
+        Err(error) => TokenCheck::Unknown(error),
     }
 }
 
 /// The token that was given, if one was.
-fn given(args: &InitArgs) -> Result<Option<SecretString>, ReportedError> {
+fn given_token(args: &InitArgs) -> Result<Option<SecretString>, ReportedError> {
     let text = if args.token_stdin {
         let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text).map_err(|error| unreadable(&error))?;
+        std::io::stdin().read_to_string(&mut text).map_err(|error| unreadable_token(&error))?;
         text
     } else if let Some(text) = std::env::var("LINQ_TOKEN").ok().filter(|text| !text.is_empty()) {
         text
@@ -175,6 +175,6 @@ fn given(args: &InitArgs) -> Result<Option<SecretString>, ReportedError> {
     Ok(Some(token))
 }
 
-fn unreadable(error: &std::io::Error) -> ReportedError {
-    ReportedError::of(error, 2, "give the token on standard input, with --token-stdin")
+fn unreadable_token(error: &std::io::Error) -> ReportedError {
+    ReportedError::from_error(error, 2, "give the token on standard input, with --token-stdin")
 }

@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 use std::io::Write;
 
-use super::super::args::Output;
-use super::super::attention::{self, Entry};
+use super::super::args::OutputArgs;
+use super::super::attention::{self, AttentionEntry};
 use super::super::pager::{self, Pages};
 use super::super::rows::Stop;
-use super::super::{print, print_bytes, refuse_command, table, written};
-use super::{count, decisions, each_in_sync, gathered, hint};
+use super::super::{ignore_closed_pipe, print_bytes, print_text, refuse_command, table};
+use super::{count_text, decided_by_question, each_in_sync, gather_items, list_hint};
 use crate::config::Config;
 use crate::decisions::{ListState, kinds};
 use crate::mirror::{State, StateError};
@@ -16,69 +16,82 @@ use crate::open::OpenError;
 use crate::report::ReportedError;
 
 /// Lists everything that needs attention, a line for each thing. Returns the exit code.
-pub(super) fn list_attention(output: Output, state: &State) -> anyhow::Result<u8> {
-    let entries = match entries(state, &ListState::ATTENTION) {
+pub(super) fn list_attention(output: OutputArgs, state: &State) -> anyhow::Result<u8> {
+    let entries = match list_entries(state, &ListState::ATTENTION) {
         Ok(entries) => entries,
-        Err(error) => return refuse_command(output, &OpenError::from(error).reported()),
+        Err(error) => return refuse_command(output, &OpenError::from(error).to_reported_error()),
     };
     if entries.is_empty() {
-        print("nothing needs attention\n")?;
+        print_text("nothing needs attention\n")?;
         return Ok(0);
     }
-    let mut text = attention::lines(&entries, pager::columns());
+    let mut text = attention::render_entries(&entries, pager::terminal_columns());
     for state in ListState::ATTENTION {
-        let of_it: Vec<&Entry> = entries.iter().filter(|entry| entry.state == state).collect();
+        let of_it: Vec<&AttentionEntry> =
+            entries.iter().filter(|entry| entry.state == state).collect();
         if !of_it.is_empty() {
             let is_refused = of_it.iter().any(|entry| !entry.choices.is_empty());
-            text += &(count(state, &of_it) + hint(state, is_refused) + "\n");
+            text += &(count_text(state, &of_it) + list_hint(state, is_refused) + "\n");
         }
     }
     text += "in a spreadsheet: `linqsync list --csv`, then `linqsync resolve --from FILE`\n";
     let mut pages = Pages::open();
-    written(pages.write_all(text.as_bytes()).and_then(|()| pages.flush()))?;
+    ignore_closed_pipe(pages.write_all(text.as_bytes()).and_then(|()| pages.flush()))?;
     Ok(0)
 }
 
 /// What waits on these lists, sorted.
-fn entries(state: &State, wanted: &[ListState]) -> Result<Vec<Entry>, StateError> {
-    let decided = decisions(state)?;
+fn list_entries(state: &State, wanted: &[ListState]) -> Result<Vec<AttentionEntry>, StateError> {
+    let decided = decided_by_question(state)?;
     let kinds: Vec<&str> = wanted.iter().flat_map(|state| kinds(*state)).copied().collect();
     let mut entries = Vec::new();
     state.each_waiting(&kinds, |waiting| {
-        entries.push(Entry::of(&waiting, decided.get(&waiting.what)));
+        entries.push(AttentionEntry::from_waiting(&waiting, decided.get(&waiting.question_id)));
         Ok::<(), StateError>(())
     })?;
-    attention::sort(&mut entries);
+    attention::sort_entries(&mut entries);
     Ok(entries)
 }
 
 /// Prints a table. Returns the exit code.
 pub(super) fn list_table(
-    output: Output,
+    output: OutputArgs,
     config: &Config,
     state: &State,
     wanted: Option<ListState>,
 ) -> anyhow::Result<u8> {
     let table = match wanted {
-        Some(list @ (ListState::InSync | ListState::Duplicates)) => contacts(state, config, list)
-            .map(|rows| table::written(table::COLUMNS, rows.into_iter())),
+        Some(list @ (ListState::InSync | ListState::Duplicates)) => {
+            contact_rows(state, config, list)
+                .map(|rows| table::write_table(table::COLUMNS, rows.into_iter()))
+        }
         Some(ListState::Ignored) => match state.ignored() {
             Ok(ignored) => {
-                let entries = ignored.iter().map(|ignored| Entry::of(&ignored.about, None));
-                let entries: Vec<Entry> = entries.collect();
-                Ok(table::written(table::COLUMNS, entries.iter().map(Entry::row)))
+                let entries = ignored
+                    .iter()
+                    .map(|ignored| AttentionEntry::from_waiting(&ignored.about, None));
+                let entries: Vec<AttentionEntry> = entries.collect();
+                Ok(table::write_table(
+                    table::COLUMNS,
+                    entries.iter().map(AttentionEntry::table_row),
+                ))
             }
-            Err(error) => Err(OpenError::from(error).reported()),
+            Err(error) => Err(OpenError::from(error).to_reported_error()),
         },
         Some(
             ListState::Conflicts | ListState::Ambiguous | ListState::Held | ListState::Rejected,
         )
         | None => {
             let wanted = wanted.map_or(ListState::ATTENTION.to_vec(), |state| vec![state]);
-            let entries = entries(state, &wanted);
+            let entries = list_entries(state, &wanted);
             entries
-                .map(|entries| table::written(table::COLUMNS, entries.iter().map(Entry::row)))
-                .map_err(|error| OpenError::from(error).reported())
+                .map(|entries| {
+                    table::write_table(
+                        table::COLUMNS,
+                        entries.iter().map(AttentionEntry::table_row),
+                    )
+                })
+                .map_err(|error| OpenError::from(error).to_reported_error())
         }
     };
     let bytes = match table {
@@ -90,7 +103,7 @@ pub(super) fn list_table(
 }
 
 /// The rows of contacts about which nothing is asked.
-fn contacts(
+fn contact_rows(
     state: &State,
     config: &Config,
     list: ListState,
@@ -98,18 +111,18 @@ fn contacts(
     let mut rows = Vec::new();
     if list == ListState::InSync {
         let listed = each_in_sync(state, |item| {
-            rows.push(table::contact(list.name(), &item.json, ""));
+            rows.push(table::contact_row(list.name(), &item.json, ""));
             Ok(())
         });
         if let Err(Stop::State(error)) = listed {
-            return Err(OpenError::from(error).reported());
+            return Err(OpenError::from(error).to_reported_error());
         }
         return Ok(rows);
     }
-    for (number, group) in (1..).zip(gathered(state, config, list)?) {
+    for (number, group) in (1..).zip(gather_items(state, config, list)?) {
         let reason = format!("group {number}: perhaps one contact");
         for member in group.json.as_array().into_iter().flatten() {
-            rows.push(table::contact(list.name(), member, &reason));
+            rows.push(table::contact_row(list.name(), member, &reason));
         }
     }
     Ok(rows)

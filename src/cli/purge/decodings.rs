@@ -13,7 +13,7 @@ pub(super) fn decodings(bytes: &[u8]) -> impl Iterator<Item = String> + use<> {
         WINDOWS_1254, WINDOWS_1255, WINDOWS_1256, WINDOWS_1257,
     };
     let mut forms = vec![bytes.to_vec()];
-    let unfolded = unfolded(bytes);
+    let unfolded = unfold_lines(bytes);
     forms.extend(memchr::memchr(b'=', &unfolded).map(|_| from_quoted_printable(&unfolded)));
     forms.push(from_base64(&unfolded));
     forms.push(unfolded);
@@ -54,7 +54,7 @@ pub(super) fn decodings(bytes: &[u8]) -> impl Iterator<Item = String> + use<> {
 
 /// Without line breaks that something goes on behind: before a blank, which goes too,
 /// and after the `=` of quoted-printable.
-fn unfolded(bytes: &[u8]) -> Vec<u8> {
+fn unfold_lines(bytes: &[u8]) -> Vec<u8> {
     let text: Vec<u8> = bytes.iter().copied().filter(|byte| *byte != b'\r').collect();
     let mut unfolded = Vec::with_capacity(text.len());
     let mut rest = &text[..];

@@ -14,41 +14,41 @@ use crate::config::Config;
 use crate::mirror::{State, StateError};
 use crate::open::{self, OpenError};
 use crate::report::ReportedError;
-use crate::source::{Access, Leftover, Source};
+use crate::source::{Leftover, Source, SourceAccess};
 
-use super::args::{Output, PurgeArgs};
-use super::named::named;
-use super::text::{counted, shown, wrapped};
-use super::{complain, failed_command, print, print_json};
-use person::Person;
+use super::args::{OutputArgs, PurgeArgs};
+use super::named::find_named;
+use super::text::{count_noun, shown_text, wrap_text};
+use super::{failed_command, print_json, print_text, report_error};
+use person::PurgeSubject;
 
 /// Erases a person. Returns the exit code.
-pub(super) fn purge(output: Output, config: &Config, args: &PurgeArgs) -> anyhow::Result<u8> {
-    let found = open::state(config).and_then(|state| {
-        let name = match named(&state, config, &args.who)? {
+pub(super) fn purge(output: OutputArgs, config: &Config, args: &PurgeArgs) -> anyhow::Result<u8> {
+    let found = open::open_state(config).and_then(|state| {
+        let name = match find_named(&state, config, &args.who)? {
             Ok(name) => name,
             Err(same) => return Ok(Err(same)),
         };
-        let person = Person::find(&state, config, &name)?;
+        let person = PurgeSubject::find_subject(&state, config, &name)?;
         Ok(Ok((state, person)))
     });
     let (state, person) = match found {
         Ok(Ok(found)) => found,
-        Ok(Err(same)) => return refuse(output, &same.reported()),
-        Err(error) => return refuse(output, &error.reported()),
+        Ok(Err(same)) => return report_refusal(output, &same.to_reported_error()),
+        Err(error) => return report_refusal(output, &error.to_reported_error()),
     };
     if let Some(error) = person.reason_not_to(&args.who) {
-        return refuse(output, &error);
+        return report_refusal(output, &error);
     }
-    if !args.yes && !confirmed(&person)? {
+    if !args.yes && !ask_to_confirm(&person)? {
         let message = "nothing was erased, since nobody has confirmed it".to_owned();
         let hint = "add --yes where there is no terminal to ask on".to_owned();
-        return refuse(output, &ReportedError { code: 2, message, hint });
+        return report_refusal(output, &ReportedError { code: 2, message, hint });
     }
-    let source = open::source(config, Access::ReadOnly);
-    let done = match erase(&state, &*source, &person) {
+    let source = open::open_source(config, SourceAccess::ReadOnly);
+    let done = match erase_contact(&state, &*source, &person) {
         Ok(done) => done,
-        Err(error) => return refuse(output, &OpenError::from(error).reported()),
+        Err(error) => return report_refusal(output, &OpenError::from(error).to_reported_error()),
     };
     if output.json {
         print_json(&json!({
@@ -62,29 +62,33 @@ pub(super) fn purge(output: Output, config: &Config, args: &PurgeArgs) -> anyhow
             "error": null,
         }))?;
     } else {
-        print(&format!("{}\n", wrapped(&told(&person, &done), 0)))?;
+        print_text(&format!("{}\n", wrap_text(&purge_text(&person, &done), 0)))?;
     }
     for path in &done.left {
         let message = format!("{} still tells of this person", path.display());
-        complain(&ReportedError { code: 3, message, hint: hint_for(path).to_owned() });
+        report_error(&ReportedError { code: 3, message, hint: hint_for(path).to_owned() });
     }
     Ok(if done.left.is_empty() { 0 } else { 3 })
 }
 
 /// What was erased besides the state, and what still tells of the person.
-struct Done {
+struct PurgeResult {
     backups: Vec<PathBuf>,
     /// Versions of the source that a write had displaced.
     displaced: Vec<PathBuf>,
     left: Vec<PathBuf>,
 }
 
-fn erase(state: &State, source: &dyn Source, person: &Person) -> Result<Done, StateError> {
+fn erase_contact(
+    state: &State,
+    source: &dyn Source,
+    person: &PurgeSubject,
+) -> Result<PurgeResult, StateError> {
     let tells = |bytes: &[u8]| person.is_told_in(bytes) || person.is_own_in(bytes);
-    state.purge(&person.traces, &tells)?;
+    state.purge_contact(&person.traces, &tells)?;
     let backups = state.purge_backups(&|bytes| person.is_in(bytes))?;
-    let mut done = Done { backups, displaced: Vec::new(), left: Vec::new() };
-    for Leftover { path, is_spare } in source.leftovers() {
+    let mut done = PurgeResult { backups, displaced: Vec::new(), left: Vec::new() };
+    for Leftover { path, is_spare } in source.find_leftovers() {
         if !is_told(&path, &|bytes| person.is_in(bytes)) {
             continue;
         }
@@ -96,7 +100,7 @@ fn erase(state: &State, source: &dyn Source, person: &Person) -> Result<Done, St
         }
     }
     // With a look at what is there now, whatever was done to it.
-    let files = state.files()?.into_iter();
+    let files = state.state_files()?.into_iter();
     let told = files.filter(|path| is_told(path, &|bytes| person.is_told_in(bytes)));
     done.left.extend(told);
     done.left.sort();
@@ -112,13 +116,13 @@ fn is_told(path: &Path, tells: &dyn Fn(&[u8]) -> bool) -> bool {
     }
 }
 
-fn told(person: &Person, done: &Done) -> String {
-    let history = counted(person.traces.history.len(), "entry", "entries");
-    let backups = counted(done.backups.len(), "backup", "backups");
+fn purge_text(person: &PurgeSubject, done: &PurgeResult) -> String {
+    let history = count_noun(person.traces.history.len(), "entry", "entries");
+    let backups = count_noun(done.backups.len(), "backup", "backups");
     let displaced = match done.displaced.len() {
         0 => String::new(),
         count => {
-            let versions = counted(count, "earlier version", "earlier versions");
+            let versions = count_noun(count, "earlier version", "earlier versions");
             format!(", and {versions} of the source removed that lay hidden beside it")
         }
     };
@@ -149,18 +153,18 @@ fn hint_for(path: &Path) -> &'static str {
     }
 }
 
-fn refuse(output: Output, error: &ReportedError) -> anyhow::Result<u8> {
-    complain(error);
+fn report_refusal(output: OutputArgs, error: &ReportedError) -> anyhow::Result<u8> {
+    report_error(error);
     failed_command(output, error)?;
     Ok(error.code)
 }
 
 /// Asks on the terminal; where there is none, nobody confirms.
-fn confirmed(person: &Person) -> anyhow::Result<bool> {
+fn ask_to_confirm(person: &PurgeSubject) -> anyhow::Result<bool> {
     if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
         return Ok(false);
     }
-    let names: Vec<String> = person.names.iter().map(|name| shown(name, 40)).collect();
+    let names: Vec<String> = person.names.iter().map(|name| shown_text(name, 40)).collect();
     let mut err = anstream::stderr().lock();
     write!(err, "erase {} for good? [y/N] ", names.join(", "))?;
     err.flush()?;

@@ -3,18 +3,18 @@
 use std::collections::BTreeSet;
 
 use crate::config::Config;
-use crate::mirror::{IntentKind, State, StateError, Traces};
+use crate::mirror::{ContactTraces, IntentKind, State, StateError};
 use crate::model::{Canon, Field, LinqId, Values, Who};
 use crate::open::OpenError;
 use crate::report::ReportedError;
 
-use super::super::text::shown;
+use super::super::text::shown_text;
 use super::super::whose;
 use super::decodings::decodings;
 
 /// A person, and all that the state knows of them.
-pub(super) struct Person {
-    pub(super) traces: Traces,
+pub(super) struct PurgeSubject {
+    pub(super) traces: ContactTraces,
     /// What they are and were called.
     pub(super) names: BTreeSet<String>,
     /// Everything that they are and were known by.
@@ -27,12 +27,16 @@ pub(super) struct Person {
     own: BTreeSet<String>,
 }
 
-impl Person {
-    pub(super) fn find(state: &State, config: &Config, text: &str) -> Result<Person, OpenError> {
-        let ids = whose::ids(state, config, text)?;
+impl PurgeSubject {
+    pub(super) fn find_subject(
+        state: &State,
+        config: &Config,
+        text: &str,
+    ) -> Result<PurgeSubject, OpenError> {
+        let ids = whose::linq_ids(state, config, text)?;
         let who = Who::new(text, config.policy().canon);
-        let mut person = Person {
-            traces: Traces { contacts: ids, ..Traces::default() },
+        let mut person = PurgeSubject {
+            traces: ContactTraces { contacts: ids, ..ContactTraces::default() },
             names: BTreeSet::new(),
             known: Vec::new(),
             is_open: false,
@@ -46,7 +50,7 @@ impl Person {
         // Too little to recognise a mention by.
         person.names.retain(|name| name.chars().count() > 3);
         person.own_values(state, config.policy().canon)?;
-        person.mentions(state, &who)?;
+        person.add_mentions(state, &who)?;
         Ok(person)
     }
 
@@ -125,13 +129,16 @@ impl Person {
 
     /// What waits or was refused about them, and whatever names them while it is about
     /// somebody else.
-    fn mentions(&mut self, state: &State, who: &Who<'_>) -> Result<(), StateError> {
+    fn add_mentions(&mut self, state: &State, who: &Who<'_>) -> Result<(), StateError> {
         let ids = self.traces.contacts.clone();
         let is_theirs = |id: Option<LinqId>| id.is_some_and(|id| ids.contains(&id));
-        for waiting in state.waiting()? {
+        for waiting in state.stored_waiting()? {
             let all = serde_json::to_string(&waiting).unwrap_or_default();
-            if is_theirs(waiting.linq_id) || who.is(&waiting) || self.is_told_in(all.as_bytes()) {
-                self.traces.waiting.insert(waiting.what);
+            if is_theirs(waiting.linq_id)
+                || who.is_meant(&waiting)
+                || self.is_told_in(all.as_bytes())
+            {
+                self.traces.waiting.insert(waiting.question_id);
             }
         }
         for rejection in state.rejections()? {
@@ -167,20 +174,20 @@ impl Person {
     }
 
     pub(super) fn reason_not_to(&self, text: &str) -> Option<ReportedError> {
-        let Traces { contacts, history, waiting, rejections } = &self.traces;
+        let ContactTraces { contacts, history, waiting, rejections } = &self.traces;
         let (message, hint) = if self.is_open {
             let message = "an interrupted run may still be writing this person";
             (message.to_owned(), "make a run first: `linqsync --once`".to_owned())
         } else if self.present.len() > 1 {
             let ids: Vec<String> = self.present.iter().map(ToString::to_string).collect();
-            let message = format!("several contacts are called {}", shown(text, 60));
+            let message = format!("several contacts are called {}", shown_text(text, 60));
             (message, format!("name one by its Linq id: {}", ids.join(", ")))
         } else if contacts.is_empty()
             && history.is_empty()
             && waiting.is_empty()
             && rejections.is_empty()
         {
-            let message = format!("the state knows nobody called {}", shown(text, 60));
+            let message = format!("the state knows nobody called {}", shown_text(text, 60));
             (
                 message,
                 "name a Linq id, an e-mail, a phone number, a full name, a key or row:N".to_owned(),

@@ -9,11 +9,11 @@ use crate::model::{
     bare_address,
 };
 use crate::open::{self, OpenError};
-use crate::plan::duplicates;
+use crate::plan::find_duplicates;
 use crate::report::ReportedError;
 use crate::run::RunError;
-use crate::source::csv::Shape;
-use crate::source::{Access, Reading, Source};
+use crate::source::csv::TableShape;
+use crate::source::{Source, SourceAccess, SourceReading};
 
 /// A field of which no more than this part is filled is mostly empty: one in so many.
 const MOSTLY: usize = 10;
@@ -22,7 +22,7 @@ const ENOUGH: usize = 10;
 
 /// What sort of finding it is, in the order in which they are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Kind {
+pub(super) enum QualityKind {
     Unreadable,
     UnusablePhone,
     UnusableEmail,
@@ -39,68 +39,68 @@ pub(super) enum Kind {
     Unmapped,
 }
 
-impl Kind {
-    pub(super) const ALL: [Kind; 14] = [
-        Kind::Unreadable,
-        Kind::UnusablePhone,
-        Kind::UnusableEmail,
-        Kind::Damaged,
-        Kind::Duplicate,
-        Kind::OnlyInSource,
-        Kind::OnlyInLinq,
-        Kind::NoName,
-        Kind::NoEmailOrPhone,
-        Kind::NoEmail,
-        Kind::NoPhone,
-        Kind::NoOwner,
-        Kind::MostlyEmpty,
-        Kind::Unmapped,
+impl QualityKind {
+    pub(super) const ALL: [QualityKind; 14] = [
+        QualityKind::Unreadable,
+        QualityKind::UnusablePhone,
+        QualityKind::UnusableEmail,
+        QualityKind::Damaged,
+        QualityKind::Duplicate,
+        QualityKind::OnlyInSource,
+        QualityKind::OnlyInLinq,
+        QualityKind::NoName,
+        QualityKind::NoEmailOrPhone,
+        QualityKind::NoEmail,
+        QualityKind::NoPhone,
+        QualityKind::NoOwner,
+        QualityKind::MostlyEmpty,
+        QualityKind::Unmapped,
     ];
 
     /// The name in tables and JSON.
     pub(super) const fn name(self) -> &'static str {
         match self {
-            Kind::Unreadable => "unreadable",
-            Kind::UnusablePhone => "unusable-phone",
-            Kind::UnusableEmail => "unusable-email",
-            Kind::Damaged => "damaged",
-            Kind::Duplicate => "duplicate",
-            Kind::OnlyInSource => "only-in-source",
-            Kind::OnlyInLinq => "only-in-linq",
-            Kind::NoName => "no-name",
-            Kind::NoEmailOrPhone => "no-email-or-phone",
-            Kind::NoEmail => "no-email",
-            Kind::NoPhone => "no-phone",
-            Kind::NoOwner => "no-owner",
-            Kind::MostlyEmpty => "mostly-empty",
-            Kind::Unmapped => "unmapped",
+            QualityKind::Unreadable => "unreadable",
+            QualityKind::UnusablePhone => "unusable-phone",
+            QualityKind::UnusableEmail => "unusable-email",
+            QualityKind::Damaged => "damaged",
+            QualityKind::Duplicate => "duplicate",
+            QualityKind::OnlyInSource => "only-in-source",
+            QualityKind::OnlyInLinq => "only-in-linq",
+            QualityKind::NoName => "no-name",
+            QualityKind::NoEmailOrPhone => "no-email-or-phone",
+            QualityKind::NoEmail => "no-email",
+            QualityKind::NoPhone => "no-phone",
+            QualityKind::NoOwner => "no-owner",
+            QualityKind::MostlyEmpty => "mostly-empty",
+            QualityKind::Unmapped => "unmapped",
         }
     }
 
     /// What it is called in a report.
-    pub(super) const fn words(self) -> &'static str {
+    pub(super) const fn report_words(self) -> &'static str {
         match self {
-            Kind::Unreadable => "unreadable rows or cards",
-            Kind::UnusablePhone => "unusable phone numbers",
-            Kind::UnusableEmail => "unusable e-mail addresses",
-            Kind::Damaged => "damaged values",
-            Kind::Duplicate => "possible duplicates",
-            Kind::OnlyInSource => "only in the source",
-            Kind::OnlyInLinq => "only in Linq",
-            Kind::NoName => "without a name",
-            Kind::NoEmailOrPhone => "without e-mail and phone",
-            Kind::NoEmail => "without e-mail",
-            Kind::NoPhone => "without phone",
-            Kind::NoOwner => "without owner",
-            Kind::MostlyEmpty => "mostly empty fields",
-            Kind::Unmapped => "data that is not synced",
+            QualityKind::Unreadable => "unreadable rows or cards",
+            QualityKind::UnusablePhone => "unusable phone numbers",
+            QualityKind::UnusableEmail => "unusable e-mail addresses",
+            QualityKind::Damaged => "damaged values",
+            QualityKind::Duplicate => "possible duplicates",
+            QualityKind::OnlyInSource => "only in the source",
+            QualityKind::OnlyInLinq => "only in Linq",
+            QualityKind::NoName => "without a name",
+            QualityKind::NoEmailOrPhone => "without e-mail and phone",
+            QualityKind::NoEmail => "without e-mail",
+            QualityKind::NoPhone => "without phone",
+            QualityKind::NoOwner => "without owner",
+            QualityKind::MostlyEmpty => "mostly empty fields",
+            QualityKind::Unmapped => "data that is not synced",
         }
     }
 }
 
 /// Something that could be better.
-pub(super) struct Finding {
-    pub(super) kind: Kind,
+pub(super) struct QualityFinding {
+    pub(super) kind: QualityKind,
     pub(super) side: Side,
     pub(super) name: String,
     pub(super) place: String,
@@ -114,10 +114,10 @@ pub(super) struct Finding {
     pub(super) detail: String,
 }
 
-impl Finding {
-    fn of(kind: Kind, side: Side) -> Finding {
+impl QualityFinding {
+    fn on_side(kind: QualityKind, side: Side) -> QualityFinding {
         let none = String::new;
-        Finding {
+        QualityFinding {
             kind,
             side,
             name: none(),
@@ -133,30 +133,30 @@ impl Finding {
         }
     }
 
-    fn about(kind: Kind, who: &Who<'_>) -> Finding {
-        Finding {
-            name: who.name(),
+    fn about_contact(kind: QualityKind, who: &QualityContact<'_>) -> QualityFinding {
+        QualityFinding {
+            name: who.display_name(),
             place: who.place.clone(),
             linq_id: who.linq_id,
             line: who.line,
             email: who.values[Field::Email].to_string(),
             phone_number: who.values[Field::PhoneNumber].to_string(),
-            ..Finding::of(kind, who.side)
+            ..QualityFinding::on_side(kind, who.side)
         }
     }
 }
 
 /// What was looked at, and what was found.
-pub(super) struct Looked {
+pub(super) struct QualityResult {
     /// How many records the source has.
     pub(super) records: usize,
     /// How many contacts Linq has; `None` before the first run.
     pub(super) contacts: Option<usize>,
-    pub(super) findings: Vec<Finding>,
+    pub(super) findings: Vec<QualityFinding>,
 }
 
 /// A contact on one side.
-struct Who<'a> {
+struct QualityContact<'a> {
     side: Side,
     place: String,
     linq_id: Option<LinqId>,
@@ -164,9 +164,13 @@ struct Who<'a> {
     values: &'a Values,
 }
 
-impl Who<'_> {
-    fn name(&self) -> String {
-        if self.values.filled().is_empty() { String::new() } else { self.values.display_name() }
+impl QualityContact<'_> {
+    fn display_name(&self) -> String {
+        if self.values.filled_fields().is_empty() {
+            String::new()
+        } else {
+            self.values.display_name()
+        }
     }
 }
 
@@ -174,18 +178,22 @@ impl Who<'_> {
 ///
 /// # Errors
 /// When the source or the state cannot be read.
-pub(super) fn look(state: &State, config: &Config) -> Result<Looked, ReportedError> {
-    let mut source = open::source(config, Access::ReadOnly);
-    let reading = source.read().map_err(|error| RunError::from(error).reported())?;
+pub(super) fn check_quality(
+    state: &State,
+    config: &Config,
+) -> Result<QualityResult, ReportedError> {
+    let mut source = open::open_source(config, SourceAccess::ReadOnly);
+    let reading =
+        source.read_records().map_err(|error| RunError::from(error).to_reported_error())?;
     let canon = config.policy().canon;
-    let shape = source.shape();
+    let shape = source.table_shape();
     let columns = shape.as_ref().map(|shape| shape.columns.clone()).unwrap_or_default();
-    let state_error = |error| OpenError::from(error).reported();
+    let state_error = |error| OpenError::from(error).to_reported_error();
     let contacts = state.contacts().map_err(state_error)?;
     let has_run = !contacts.is_empty() || state.last_good_run().map_err(state_error)?.is_some();
     let mut findings = Vec::new();
     for row in &reading.unreadable {
-        let mut finding = Finding::of(Kind::Unreadable, Side::Source);
+        let mut finding = QualityFinding::on_side(QualityKind::Unreadable, Side::Source);
         (finding.place, finding.line) = (row.label.clone(), Some(row.line));
         finding.detail.clone_from(&row.reason);
         findings.push(finding);
@@ -193,15 +201,15 @@ pub(super) fn look(state: &State, config: &Config) -> Result<Looked, ReportedErr
     // Of who takes no part it matters only whether somebody is there twice.
     for record in reading.records.iter().filter(|record| !record.is_outside) {
         let who = in_source(record);
-        let cell = |field| record.cell(field, &columns);
+        let cell = |field| record.cell_name(field, &columns);
         let carries = |field| reading.mapped.contains(field);
-        values(&who, canon, &carries, &cell, &mut findings);
+        check_values(&who, canon, &carries, &cell, &mut findings);
         for rejected in &record.rejected {
             let known = findings.iter().rev().take_while(|one| one.line == who.line);
             if known.into_iter().any(|one| one.field == rejected.field.name()) {
                 continue;
             }
-            let mut finding = Finding::about(Kind::Damaged, &who);
+            let mut finding = QualityFinding::about_contact(QualityKind::Damaged, &who);
             rejected.field.name().clone_into(&mut finding.field);
             finding.value = record.values[rejected.field].to_string();
             finding.cell = cell(rejected.field);
@@ -210,7 +218,13 @@ pub(super) fn look(state: &State, config: &Config) -> Result<Looked, ReportedErr
         }
     }
     for (id, contact) in &contacts {
-        values(&in_linq(*id, &contact.values), canon, &|_| true, &|_| String::new(), &mut findings);
+        check_values(
+            &in_linq(*id, &contact.values),
+            canon,
+            &|_| true,
+            &|_| String::new(),
+            &mut findings,
+        );
     }
     if has_run {
         only_on_one_side(state, canon, &reading, &mut findings).map_err(state_error)?;
@@ -219,24 +233,24 @@ pub(super) fn look(state: &State, config: &Config) -> Result<Looked, ReportedErr
         reading.records.iter().map(|record| (record.index, record)).collect();
     let people: Vec<(RecordIndex, &Values)> =
         records.iter().map(|(at, record)| (*at, &record.values)).collect();
-    twice(&people, canon, &|at| in_source(records[&at]), &mut findings);
+    note_duplicates(&people, canon, &|at| in_source(records[&at]), &mut findings);
     let people: Vec<(LinqId, &Values)> =
         contacts.iter().map(|(id, contact)| (*id, &contact.values)).collect();
-    twice(&people, canon, &|id| in_linq(id, &contacts[&id].values), &mut findings);
+    note_duplicates(&people, canon, &|id| in_linq(id, &contacts[&id].values), &mut findings);
     let taking_part = reading.records.iter().filter(|record| !record.is_outside);
     let of_records: Vec<&Values> = taking_part.map(|record| &record.values).collect();
     let carries = |field| reading.mapped.contains(field);
     mostly_empty(Side::Source, &of_records, &carries, &columns, &mut findings);
     let of_contacts: Vec<&Values> = contacts.values().map(|contact| &contact.values).collect();
     mostly_empty(Side::Linq, &of_contacts, &|_| true, &BTreeMap::new(), &mut findings);
-    unmapped(config, &*source, &reading, &mut findings);
+    find_unmapped(config, &*source, &reading, &mut findings);
     findings.sort_by_key(|finding| (finding.kind, finding.side));
     let contacts = has_run.then_some(contacts.len());
-    Ok(Looked { records: reading.records.len(), contacts, findings })
+    Ok(QualityResult { records: reading.records.len(), contacts, findings })
 }
 
-fn in_source(record: &SourceRecord) -> Who<'_> {
-    Who {
+fn in_source(record: &SourceRecord) -> QualityContact<'_> {
+    QualityContact {
         side: Side::Source,
         place: record.name_in_source(),
         linq_id: None,
@@ -245,47 +259,55 @@ fn in_source(record: &SourceRecord) -> Who<'_> {
     }
 }
 
-fn in_linq(id: LinqId, values: &Values) -> Who<'_> {
-    Who { side: Side::Linq, place: format!("id {id}"), linq_id: Some(id), line: None, values }
+fn in_linq(id: LinqId, values: &Values) -> QualityContact<'_> {
+    QualityContact {
+        side: Side::Linq,
+        place: format!("id {id}"),
+        linq_id: Some(id),
+        line: None,
+        values,
+    }
 }
 
 /// What is missing and what is unusable of one contact, in the fields that its side carries.
-fn values(
-    who: &Who<'_>,
+fn check_values(
+    who: &QualityContact<'_>,
     canon: Canon,
     carries: &dyn Fn(Field) -> bool,
     cell: &dyn Fn(Field) -> String,
-    findings: &mut Vec<Finding>,
+    findings: &mut Vec<QualityFinding>,
 ) {
     let text = |field: Field| who.values[field].trim();
     let lacks = |field: Field| carries(field) && text(field).is_empty();
     let has_name_columns = carries(Field::FirstName) || carries(Field::LastName);
     if has_name_columns && text(Field::FirstName).is_empty() && text(Field::LastName).is_empty() {
-        findings.push(Finding::about(Kind::NoName, who));
+        findings.push(QualityFinding::about_contact(QualityKind::NoName, who));
     }
     match (lacks(Field::Email), lacks(Field::PhoneNumber)) {
-        (true, true) => findings.push(Finding::about(Kind::NoEmailOrPhone, who)),
-        (true, false) => findings.push(Finding::about(Kind::NoEmail, who)),
-        (false, true) => findings.push(Finding::about(Kind::NoPhone, who)),
+        (true, true) => {
+            findings.push(QualityFinding::about_contact(QualityKind::NoEmailOrPhone, who))
+        }
+        (true, false) => findings.push(QualityFinding::about_contact(QualityKind::NoEmail, who)),
+        (false, true) => findings.push(QualityFinding::about_contact(QualityKind::NoPhone, who)),
         (false, false) => {}
     }
     if lacks(Field::Owner) {
-        findings.push(Finding::about(Kind::NoOwner, who));
+        findings.push(QualityFinding::about_contact(QualityKind::NoOwner, who));
     }
     let phone = text(Field::PhoneNumber);
     let is_unusable_email =
         |field: Field| !text(field).is_empty() && bare_address(text(field)).is_none();
     let unusable = [
         (
-            Kind::UnusablePhone,
+            QualityKind::UnusablePhone,
             Field::PhoneNumber,
             !phone.is_empty() && !canon.is_usable_number(phone),
         ),
-        (Kind::UnusableEmail, Field::Email, is_unusable_email(Field::Email)),
-        (Kind::UnusableEmail, Field::Owner, is_unusable_email(Field::Owner)),
+        (QualityKind::UnusableEmail, Field::Email, is_unusable_email(Field::Email)),
+        (QualityKind::UnusableEmail, Field::Owner, is_unusable_email(Field::Owner)),
     ];
     for (kind, field, _) in unusable.into_iter().filter(|(.., is_it)| *is_it) {
-        let mut finding = Finding::about(kind, who);
+        let mut finding = QualityFinding::about_contact(kind, who);
         field.name().clone_into(&mut finding.field);
         finding.value = who.values[field].to_string();
         finding.cell = cell(field);
@@ -298,58 +320,64 @@ fn values(
 fn only_on_one_side(
     state: &State,
     canon: Canon,
-    reading: &Reading,
-    findings: &mut Vec<Finding>,
+    reading: &SourceReading,
+    findings: &mut Vec<QualityFinding>,
 ) -> Result<(), crate::mirror::StateError> {
     let (mut keys, mut bytes, mut known) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     state.each_link(&crate::model::Needles::default(), |link| {
         keys.extend(link.key.map(|key| key.to_string()));
         bytes.insert(link.fingerprint);
-        known.extend(marks(canon, &link.base.source_values()));
+        known.extend(identity_marks(canon, &link.base.source_values()));
         Ok::<(), crate::mirror::StateError>(())
     })?;
     let (outside, taking_part): (Vec<&SourceRecord>, Vec<&SourceRecord>) =
         reading.records.iter().partition(|record| record.is_outside);
     let outside: BTreeSet<String> =
-        outside.iter().flat_map(|record| marks(canon, &record.values)).collect();
+        outside.iter().flat_map(|record| identity_marks(canon, &record.values)).collect();
     for record in taking_part {
         let has_key = record.key.as_ref().is_some_and(|key| keys.contains(&key.to_string()));
-        let is_known = marks(canon, &record.values).iter().any(|mark| known.contains(mark));
+        let is_known =
+            identity_marks(canon, &record.values).iter().any(|mark| known.contains(mark));
         if !has_key && !bytes.contains(&record.fingerprint) && !is_known {
-            findings.push(Finding::about(Kind::OnlyInSource, &in_source(record)));
+            findings
+                .push(QualityFinding::about_contact(QualityKind::OnlyInSource, &in_source(record)));
         }
     }
-    for id in state.unlinked()? {
+    for id in state.unlinked_ids()? {
         let is_outside = |contact: &LinqContact| {
-            marks(canon, &contact.values).iter().any(|mark| outside.contains(mark))
+            identity_marks(canon, &contact.values).iter().any(|mark| outside.contains(mark))
         };
         if let Some(contact) = state.contact(id)?.filter(|contact| !is_outside(contact)) {
-            findings.push(Finding::about(Kind::OnlyInLinq, &in_linq(id, &contact.values)));
+            findings.push(QualityFinding::about_contact(
+                QualityKind::OnlyInLinq,
+                &in_linq(id, &contact.values),
+            ));
         }
     }
     Ok(())
 }
 
 /// What a contact is known by.
-fn marks(canon: Canon, values: &Values) -> Vec<String> {
+fn identity_marks(canon: Canon, values: &Values) -> Vec<String> {
     let email = canon.email_key(values);
     let phone = canon.phone_key(values);
-    let names = [Field::FirstName, Field::LastName].map(|field| canon.value(field, &values[field]));
+    let names = [Field::FirstName, Field::LastName]
+        .map(|field| canon.canonical_value(field, &values[field]));
     let name = names.join(" ").trim().to_lowercase();
-    let company = canon.value(Field::Company, &values[Field::Company]).to_lowercase();
+    let company = canon.canonical_value(Field::Company, &values[Field::Company]).to_lowercase();
     let named = (!name.is_empty()).then(|| format!("{name}\n{company}"));
     email.into_iter().chain(phone).chain(named).collect()
 }
 
-fn twice<'a, Id: Copy + Ord>(
+fn note_duplicates<'a, Id: Copy + Ord>(
     people: &[(Id, &Values)],
     canon: Canon,
-    who: &dyn Fn(Id) -> Who<'a>,
-    findings: &mut Vec<Finding>,
+    who: &dyn Fn(Id) -> QualityContact<'a>,
+    findings: &mut Vec<QualityFinding>,
 ) {
-    for (number, group) in (1..).zip(duplicates(people, canon)) {
+    for (number, group) in (1..).zip(find_duplicates(people, canon)) {
         for id in group {
-            let mut finding = Finding::about(Kind::Duplicate, &who(id));
+            let mut finding = QualityFinding::about_contact(QualityKind::Duplicate, &who(id));
             finding.detail = format!("group {number}");
             findings.push(finding);
         }
@@ -361,7 +389,7 @@ fn mostly_empty(
     all: &[&Values],
     carries: &dyn Fn(Field) -> bool,
     columns: &BTreeMap<Field, String>,
-    findings: &mut Vec<Finding>,
+    findings: &mut Vec<QualityFinding>,
 ) {
     if all.len() < ENOUGH {
         return;
@@ -371,7 +399,7 @@ fn mostly_empty(
         if filled * MOSTLY > all.len() {
             continue;
         }
-        let mut finding = Finding::of(Kind::MostlyEmpty, side);
+        let mut finding = QualityFinding::on_side(QualityKind::MostlyEmpty, side);
         field.name().clone_into(&mut finding.field);
         let column = columns.get(&field).map(|column| format!(" (`{column}`)")).unwrap_or_default();
         finding.detail =
@@ -381,9 +409,14 @@ fn mostly_empty(
 }
 
 /// Columns and properties that hold something and that no field takes.
-fn unmapped(config: &Config, source: &dyn Source, reading: &Reading, findings: &mut Vec<Finding>) {
+fn find_unmapped(
+    config: &Config,
+    source: &dyn Source,
+    reading: &SourceReading,
+    findings: &mut Vec<QualityFinding>,
+) {
     let mut filled: BTreeMap<String, usize> = BTreeMap::new();
-    match source.shape() {
+    match source.table_shape() {
         Some(shape) => {
             let used = in_use(config, &shape);
             let unused: Vec<(usize, &String)> = shape
@@ -410,7 +443,7 @@ fn unmapped(config: &Config, source: &dyn Source, reading: &Reading, findings: &
         None => {
             for record in &reading.records {
                 let text = source.as_written(record.index).text;
-                let names: BTreeSet<String> = text.lines().filter_map(property).collect();
+                let names: BTreeSet<String> = text.lines().filter_map(card_property).collect();
                 for name in names {
                     *filled.entry(name).or_default() += 1;
                 }
@@ -418,7 +451,7 @@ fn unmapped(config: &Config, source: &dyn Source, reading: &Reading, findings: &
         }
     }
     for (name, count) in filled {
-        let mut finding = Finding::of(Kind::Unmapped, Side::Source);
+        let mut finding = QualityFinding::on_side(QualityKind::Unmapped, Side::Source);
         finding.detail = format!("`{name}` is filled for {count} of {}", reading.records.len());
         finding.cell = name;
         findings.push(finding);
@@ -426,7 +459,7 @@ fn unmapped(config: &Config, source: &dyn Source, reading: &Reading, findings: &
 }
 
 /// The columns that something is read from.
-fn in_use(config: &Config, shape: &Shape) -> BTreeSet<String> {
+fn in_use(config: &Config, shape: &TableShape) -> BTreeSet<String> {
     let mut used: BTreeSet<String> = shape.full_name.iter().cloned().collect();
     used.extend(shape.further.values().flatten().cloned());
     if let SourceKind::Csv(csv) = &config.source.kind {
@@ -441,7 +474,7 @@ fn in_use(config: &Config, shape: &Shape) -> BTreeSet<String> {
 }
 
 /// The property of a card on a line that is not synced, if it is one with a value.
-fn property(line: &str) -> Option<String> {
+fn card_property(line: &str) -> Option<String> {
     const SYNCED: [&str; 16] = [
         "BEGIN",
         "END",

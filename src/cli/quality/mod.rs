@@ -18,13 +18,13 @@ use crate::model::Side;
 use crate::open;
 use crate::report::ReportedError;
 
-use super::args::{Output, ReportArgs};
-use super::attention::quoted;
+use super::args::{OutputArgs, ReportArgs};
+use super::attention::quote_value;
 use super::once::file_name;
 use super::pager::{self, Pages};
-use super::text::{counted, shown};
-use super::{print_bytes, print_json, refuse_command, table, written};
-use look::{Finding, Kind, Looked, look};
+use super::text::{count_noun, shown_text};
+use super::{ignore_closed_pipe, print_bytes, print_json, refuse_command, table};
+use look::{QualityFinding, QualityKind, QualityResult, check_quality};
 
 /// How many contacts of a kind are shown before they are only counted.
 const SHOWN: usize = 25;
@@ -45,37 +45,42 @@ const COLUMNS: [&str; 12] = [
 ];
 
 /// Shows the data quality. Returns the exit code.
-pub(super) fn report(output: Output, config: &Config, args: &ReportArgs) -> anyhow::Result<u8> {
+pub(super) fn quality_report(
+    output: OutputArgs,
+    config: &Config,
+    args: &ReportArgs,
+) -> anyhow::Result<u8> {
     if output.json && args.csv {
         let message = "--json and --csv exclude one another".to_owned();
         let hint = "take one of them".to_owned();
         return refuse_command(output, &ReportedError { code: 2, message, hint });
     }
-    let state = match open::reading(config) {
+    let state = match open::open_state_reading(config) {
         Ok(state) => state,
-        Err(error) => return refuse_command(output, &error.reported()),
+        Err(error) => return refuse_command(output, &error.to_reported_error()),
     };
-    let looked = match look(&state, config) {
+    let looked = match check_quality(&state, config) {
         Ok(looked) => looked,
         Err(error) => return refuse_command(output, &error),
     };
     if args.csv {
-        print_bytes(&table::written(COLUMNS, looked.findings.iter().map(row)))?;
+        print_bytes(&table::write_table(COLUMNS, looked.findings.iter().map(finding_row)))?;
     } else if output.json {
-        print_json(&document(&looked))?;
+        print_json(&quality_document(&looked))?;
     } else {
         let mut pages = Pages::open();
-        let text = text(&looked, &file_name(&config.source.path), pager::columns());
-        written(pages.write_all(text.as_bytes()).and_then(|()| pages.flush()))?;
+        let text =
+            quality_text(&looked, &file_name(&config.source.path), pager::terminal_columns());
+        ignore_closed_pipe(pages.write_all(text.as_bytes()).and_then(|()| pages.flush()))?;
     }
     Ok(0)
 }
 
-fn side_name(finding: &Finding) -> &'static str {
+fn side_name(finding: &QualityFinding) -> &'static str {
     finding.side.name()
 }
 
-fn row(finding: &Finding) -> [Cow<'_, str>; 12] {
+fn finding_row(finding: &QualityFinding) -> [Cow<'_, str>; 12] {
     [
         Cow::Borrowed(finding.kind.name()),
         Cow::Borrowed(side_name(finding)),
@@ -93,7 +98,7 @@ fn row(finding: &Finding) -> [Cow<'_, str>; 12] {
 }
 
 /// How many findings there are of each kind on each side.
-fn counts(looked: &Looked) -> BTreeMap<(Kind, Side), usize> {
+fn count_findings(looked: &QualityResult) -> BTreeMap<(QualityKind, Side), usize> {
     let mut counts = BTreeMap::new();
     for finding in &looked.findings {
         *counts.entry((finding.kind, finding.side)).or_default() += 1;
@@ -101,9 +106,9 @@ fn counts(looked: &Looked) -> BTreeMap<(Kind, Side), usize> {
     counts
 }
 
-fn document(looked: &Looked) -> Value {
-    let counts = counts(looked);
-    let summary = Kind::ALL.map(|kind| {
+fn quality_document(looked: &QualityResult) -> Value {
+    let counts = count_findings(looked);
+    let summary = QualityKind::ALL.map(|kind| {
         let count = |side| counts.get(&(kind, side)).copied().unwrap_or_default();
         json!({
             "finding": kind.name(),
@@ -111,7 +116,7 @@ fn document(looked: &Looked) -> Value {
             "linq": count(Side::Linq),
         })
     });
-    let finding = |finding: &Finding| {
+    let finding = |finding: &QualityFinding| {
         json!({
             "finding": finding.kind.name(),
             "side": side_name(finding),
@@ -135,17 +140,17 @@ fn document(looked: &Looked) -> Value {
     })
 }
 
-fn text(looked: &Looked, source: &str, width: Option<usize>) -> String {
+fn quality_text(looked: &QualityResult, source: &str, width: Option<usize>) -> String {
     let mut text = String::new();
-    let source = shown(source, 24);
-    let records = counted(looked.records, "contact", "contacts");
+    let source = shown_text(source, 24);
+    let records = count_noun(looked.records, "contact", "contacts");
     let contacts = match looked.contacts {
-        Some(contacts) => counted(contacts, "contact", "contacts"),
+        Some(contacts) => count_noun(contacts, "contact", "contacts"),
         None => "not known before the first run".to_owned(),
     };
     let _ = writeln!(text, "{:<26} {source}: {records}; Linq: {contacts}", "data quality");
-    let counts = counts(looked);
-    for kind in Kind::ALL {
+    let counts = count_findings(looked);
+    for kind in QualityKind::ALL {
         let of = |side| counts.get(&(kind, side)).copied().unwrap_or_default();
         let told: Vec<String> = [(&*source, of(Side::Source)), ("Linq", of(Side::Linq))]
             .into_iter()
@@ -153,21 +158,22 @@ fn text(looked: &Looked, source: &str, width: Option<usize>) -> String {
             .map(|(side, count)| format!("{count} in {side}"))
             .collect();
         if !told.is_empty() {
-            let _ = writeln!(text, "{:<26} {}", kind.words(), told.join(", "));
+            let _ = writeln!(text, "{:<26} {}", kind.report_words(), told.join(", "));
         }
     }
     if looked.findings.is_empty() {
         return text + "nothing to improve was found\n";
     }
-    for kind in Kind::ALL {
-        let found: Vec<&Finding> = looked.findings.iter().filter(|one| one.kind == kind).collect();
+    for kind in QualityKind::ALL {
+        let found: Vec<&QualityFinding> =
+            looked.findings.iter().filter(|one| one.kind == kind).collect();
         if found.is_empty() {
             continue;
         }
-        let _ = writeln!(text, "\n{}", kind.words());
+        let _ = writeln!(text, "\n{}", kind.report_words());
         for finding in found.iter().take(SHOWN) {
-            let line = line(finding, &source);
-            text += &width.map_or_else(|| line.clone(), |width| shown(&line, width));
+            let line = finding_line(finding, &source);
+            text += &width.map_or_else(|| line.clone(), |width| shown_text(&line, width));
             text.push('\n');
         }
         if found.len() > SHOWN {
@@ -178,20 +184,22 @@ fn text(looked: &Looked, source: &str, width: Option<usize>) -> String {
     text
 }
 
-fn line(finding: &Finding, source: &str) -> String {
+fn finding_line(finding: &QualityFinding, source: &str) -> String {
     let side = match finding.side {
         Side::Source => source,
         Side::Linq => "Linq",
     };
     let who = match (finding.name.is_empty(), finding.place.is_empty()) {
         (true, true) => String::new(),
-        (true, false) => shown(&finding.place, 40),
-        (false, true) => shown(&finding.name, 40),
-        (false, false) => format!("{} ({})", shown(&finding.name, 40), shown(&finding.place, 40)),
+        (true, false) => shown_text(&finding.place, 40),
+        (false, true) => shown_text(&finding.name, 40),
+        (false, false) => {
+            format!("{} ({})", shown_text(&finding.name, 40), shown_text(&finding.place, 40))
+        }
     };
-    let value = if finding.value.is_empty() { String::new() } else { quoted(&finding.value) };
-    let at = if finding.cell.is_empty() { String::new() } else { shown(&finding.cell, 60) };
-    let detail = shown(&finding.detail, 200);
+    let value = if finding.value.is_empty() { String::new() } else { quote_value(&finding.value) };
+    let at = if finding.cell.is_empty() { String::new() } else { shown_text(&finding.cell, 60) };
+    let detail = shown_text(&finding.detail, 200);
     let parts: Vec<String> = [side.to_owned(), who, value, at, detail]
         .into_iter()
         .filter(|part| !part.is_empty())

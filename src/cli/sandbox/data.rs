@@ -6,17 +6,17 @@ use std::sync::Arc;
 
 use anyhow::Context;
 
-use crate::sandbox::{Moment, Sandbox, Saved};
+use crate::sandbox::{ObservedMoment, Sandbox, Saved};
 
 /// The file in the directory.
 const FILE: &str = "contacts.json";
 
 /// Puts what is kept in `dir` into `sandbox`, if anything is, and keeps there from now on what
 /// requests change, before they are answered. Returns whether anything was kept.
-pub(super) fn keep(sandbox: &Sandbox, dir: &Path) -> anyhow::Result<bool> {
+pub(super) fn keep_data(sandbox: &Sandbox, dir: &Path) -> anyhow::Result<bool> {
     std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
     let path = std::path::absolute(dir.join(FILE)).context("there is no working directory")?;
-    let saved = read(&path)?;
+    let saved = read_data(&path)?;
     let was_kept = saved.is_some();
     if let Some(saved) = saved {
         sandbox.load(saved);
@@ -24,17 +24,17 @@ pub(super) fn keep(sandbox: &Sandbox, dir: &Path) -> anyhow::Result<bool> {
     write(&path, &sandbox.save())?;
     let of = sandbox.clone();
     sandbox.set_witness(Arc::new(move |moment, request| {
-        if moment == Moment::CarriedOut
+        if moment == ObservedMoment::CarriedOut
             && request.method != "GET"
             && let Err(error) = write(&path, &of.save())
         {
-            crate::cli::say(&format!("error: {error:#}"));
+            crate::cli::say_on_stderr(&format!("error: {error:#}"));
         }
     }));
     Ok(was_kept)
 }
 
-fn read(path: &PathBuf) -> anyhow::Result<Option<Saved>> {
+fn read_data(path: &PathBuf) -> anyhow::Result<Option<Saved>> {
     match std::fs::read(path) {
         Ok(text) => serde_json::from_slice(&text)
             .map(Some)

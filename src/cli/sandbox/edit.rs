@@ -6,8 +6,8 @@
 use std::path::Path;
 
 use crate::cli::args::{ChangeArgs, Cli, SandboxCommand};
-use crate::cli::text::{counted, shown};
-use crate::cli::{print, refuse};
+use crate::cli::text::{count_noun, shown_text};
+use crate::cli::{print_text, report_refusal};
 use crate::config::{Config, ConfigError, Overrides};
 use crate::linq::{Client, Fetched, Update};
 use crate::model::{Field, LinqContact, Values, Who, is_called};
@@ -21,46 +21,51 @@ const USUAL: &str = "http://127.0.0.1:8025";
 const TOKEN: &str = "sandbox-token";
 
 /// Makes the change that is asked for. Returns the exit code.
-pub(super) async fn change(cli: &Cli, command: &SandboxCommand) -> anyhow::Result<u8> {
-    match changed(cli, command).await {
-        Ok(told) => print(&told).map(|()| 0),
-        Err(error) => refuse(cli.output, error),
+pub(super) async fn change_contact(cli: &Cli, command: &SandboxCommand) -> anyhow::Result<u8> {
+    match make_change(cli, command).await {
+        Ok(told) => print_text(&told).map(|()| 0),
+        Err(error) => report_refusal(cli.output, error),
     }
 }
 
-async fn changed(cli: &Cli, command: &SandboxCommand) -> Result<String, ReportedError> {
-    let args = command.server();
-    let config = server(cli, args)?;
-    let client = Linq::of(&config).map_err(|error| error.reported())?.client(0);
-    let failed = |error| open::naming_token(RunError::from(error).reported(), &config);
+async fn make_change(cli: &Cli, command: &SandboxCommand) -> Result<String, ReportedError> {
+    let args = command.server_args();
+    let config = server_config(cli, args)?;
+    let client =
+        Linq::configured_linq(&config).map_err(|error| error.to_reported_error())?.new_client(0);
+    let failed = |error| open::naming_token(RunError::from(error).to_reported_error(), &config);
     match command {
         SandboxCommand::Add { values, .. } => {
             let values: Values = values.iter().cloned().collect();
             let added = client.create(&values, None).await.map_err(failed)?;
-            Ok(format!("added {}\n", told(&added.contact)))
+            Ok(format!("added {}\n", describe_contact(&added.contact)))
         }
         SandboxCommand::Edit { who, values, .. } => {
-            let contact = find(&client, &config, who).await.map_err(|error| error.or(failed))?;
+            let contact = find_contact(&client, &config, who)
+                .await
+                .map_err(|error| error.reported_or(failed))?;
             // An update must name somebody.
             let identity = Field::IDENTITY.into_iter().find(|f| !contact.values[*f].is_empty());
             let identity = identity.map(|field| (field, contact.values[field].to_string()));
             let set = identity.into_iter().chain(values.iter().cloned());
             let owner =
                 Some(contact.values[Field::Owner].to_string()).filter(|owner| !owner.is_empty());
-            let update = Update::new(set, owner).map_err(|error| wrong(error.to_string()))?;
+            let update = Update::new(set, owner).map_err(|error| usage_error(error.to_string()))?;
             let edited = client.patch(contact.id, &update).await.map_err(failed)?;
-            Ok(format!("edited {}\n", told(&edited.contact)))
+            Ok(format!("edited {}\n", describe_contact(&edited.contact)))
         }
         SandboxCommand::Delete { who, .. } => {
-            let contact = find(&client, &config, who).await.map_err(|error| error.or(failed))?;
+            let contact = find_contact(&client, &config, who)
+                .await
+                .map_err(|error| error.reported_or(failed))?;
             client.delete(contact.id).await.map_err(failed)?;
-            Ok(format!("deleted {}\n", told(&contact)))
+            Ok(format!("deleted {}\n", describe_contact(&contact)))
         }
     }
 }
 
 /// The server that is meant: the one that is named, that of the configuration, or the usual one.
-fn server(cli: &Cli, args: &ChangeArgs) -> Result<Config, ReportedError> {
+fn server_config(cli: &Cli, args: &ChangeArgs) -> Result<Config, ReportedError> {
     let named = |url: &str, token: &str| {
         let text = format!(
             "[linq]\nbase_url = {url:?}\ntoken = {token:?}\nmax_attempts = 1\n[source]\npath = \"-\"\n"
@@ -81,7 +86,7 @@ fn server(cli: &Cli, args: &ChangeArgs) -> Result<Config, ReportedError> {
         message: error.lines().join("; "),
         hint: format!("name the mock server: --url {USUAL}"),
     })?;
-    let address = open::address(&config).map_err(|error| error.reported())?;
+    let address = open::linq_url(&config).map_err(|error| error.to_reported_error())?;
     if address.is_loopback() {
         return Ok(config);
     }
@@ -93,28 +98,35 @@ fn server(cli: &Cli, args: &ChangeArgs) -> Result<Config, ReportedError> {
 }
 
 /// Why there is no contact to change.
-enum NotFound {
+enum EditContactMissing {
     /// Linq failed.
     Linq(crate::linq::LinqError),
     /// None, or several, are meant.
     Wrong(ReportedError),
 }
 
-impl NotFound {
-    fn or(self, failed: impl FnOnce(crate::linq::LinqError) -> ReportedError) -> ReportedError {
+impl EditContactMissing {
+    fn reported_or(
+        self,
+        failed: impl FnOnce(crate::linq::LinqError) -> ReportedError,
+    ) -> ReportedError {
         match self {
-            NotFound::Linq(error) => failed(error),
-            NotFound::Wrong(error) => error,
+            EditContactMissing::Linq(error) => failed(error),
+            EditContactMissing::Wrong(error) => error,
         }
     }
 }
 
 /// The one contact that is meant by `text`: an id, e-mail, phone or full name.
-async fn find(client: &Client, config: &Config, text: &str) -> Result<LinqContact, NotFound> {
+async fn find_contact(
+    client: &Client,
+    config: &Config,
+    text: &str,
+) -> Result<LinqContact, EditContactMissing> {
     let who = Who::new(text, config.policy().canon);
     let (mut found, mut number) = (Vec::new(), 1);
     loop {
-        let page = client.list_page(number, 100).await.map_err(NotFound::Linq)?;
+        let page = client.list_page(number, 100).await.map_err(EditContactMissing::Linq)?;
         let is_last = page.contacts.is_empty();
         let meant = |contact: &LinqContact| {
             who.is_contact(Some(contact.id), &contact.values) || is_called(&contact.values, text)
@@ -128,22 +140,23 @@ async fn find(client: &Client, config: &Config, text: &str) -> Result<LinqContac
     }
     match (found.pop(), found.len()) {
         (Some(contact), 0) => Ok(contact),
-        (None, _) => {
-            Err(NotFound::Wrong(wrong(format!("no contact matches {:?}", shown(text, 60)))))
-        }
+        (None, _) => Err(EditContactMissing::Wrong(usage_error(format!(
+            "no contact matches {:?}",
+            shown_text(text, 60)
+        )))),
         (Some(last), others) => {
-            let listed: Vec<String> = found.iter().chain([&last]).map(told).collect();
-            let several = counted(others + 1, "contact matches", "contacts match");
-            Err(NotFound::Wrong(wrong(format!("{several}: {}", listed.join(", ")))))
+            let listed: Vec<String> = found.iter().chain([&last]).map(describe_contact).collect();
+            let several = count_noun(others + 1, "contact matches", "contacts match");
+            Err(EditContactMissing::Wrong(usage_error(format!("{several}: {}", listed.join(", ")))))
         }
     }
 }
 
-fn told(contact: &LinqContact) -> String {
-    format!("{} (id {})", shown(&contact.values.display_name(), 60), contact.id)
+fn describe_contact(contact: &LinqContact) -> String {
+    format!("{} (id {})", shown_text(&contact.values.display_name(), 60), contact.id)
 }
 
-fn wrong(message: String) -> ReportedError {
+fn usage_error(message: String) -> ReportedError {
     let hint = "name one contact by its id, e-mail, phone number or full name".to_owned();
     ReportedError { code: 2, message, hint }
 }

@@ -14,19 +14,19 @@ use crate::sandbox::{Options, Sandbox};
 
 use super::args::{Cli, SandboxArgs};
 use super::signals::Signals;
-use super::text::counted;
-use super::{now, print};
+use super::text::count_noun;
+use super::{print_text, system_now};
 
 /// Serves until it is asked to stop, or changes what another process serves. Returns the exit
 /// code.
-pub(super) async fn sandbox(cli: &Cli, args: &SandboxArgs) -> anyhow::Result<u8> {
+pub(super) async fn run_sandbox(cli: &Cli, args: &SandboxArgs) -> anyhow::Result<u8> {
     match &args.command {
-        Some(command) => edit::change(cli, command).await,
-        None => serve(args).await,
+        Some(command) => edit::change_contact(cli, command).await,
+        None => serve_sandbox(args).await,
     }
 }
 
-async fn serve(args: &SandboxArgs) -> anyhow::Result<u8> {
+async fn serve_sandbox(args: &SandboxArgs) -> anyhow::Result<u8> {
     let signals = Signals::listen()?;
     let sandbox = Sandbox::new(Options {
         token: args.token.clone(),
@@ -34,11 +34,11 @@ async fn serve(args: &SandboxArgs) -> anyhow::Result<u8> {
         seed: args.seed,
         quirks: args.quirks.iter().copied().collect(),
         faults: args.faults.clone(),
-        now: Arc::new(now),
+        now: Arc::new(system_now),
         ..Options::default()
     });
     if let Some(dir) = &args.data {
-        data::keep(&sandbox, dir)?;
+        data::keep_data(&sandbox, dir)?;
     }
     let listener = TcpListener::bind(args.listen)
         .await
@@ -47,7 +47,7 @@ async fn serve(args: &SandboxArgs) -> anyhow::Result<u8> {
     let kept = args.data.as_ref().map_or("nothing is kept (see --data).".to_owned(), |dir| {
         format!("its contacts are kept in {}.", dir.display())
     });
-    print(&format!(
+    print_text(&format!(
         "A mock Linq server, with {}, at http://{address}\n\
          Token: {}\n\
          In sync.toml:\n\
@@ -56,7 +56,7 @@ async fn serve(args: &SandboxArgs) -> anyhow::Result<u8> {
          \x20 token = \"{}\"\n\
          Change a contact as a colleague would: linqsync sandbox edit WHO title=CTO\n\
          Ctrl-C ends it; {kept}\n",
-        counted(sandbox.save().len(), "contact", "contacts"),
+        count_noun(sandbox.save().len(), "contact", "contacts"),
         args.token,
         args.token,
     ))?;

@@ -3,11 +3,11 @@
 //!
 //! Owns the socket's place and the words that are exchanged: one JSON object on a line
 //! asks, a second line says that it is taken, and after the run a third carries what
-//! the asking process prints; what it is doing is told by the second line. Only the same user and root are listened to. `desk` is
-//! the daemon's end, [`ask()`] and [`standing()`] are the other.
+//! the asking process prints; what it is doing is told by the second line. Only the same user and root are listened to. `server` is
+//! the daemon's end, [`request_run()`] and [`ask_activity()`] are the other.
 
-mod ask;
-mod desk;
+mod client;
+mod server;
 
 use std::io;
 use std::time::Duration;
@@ -16,10 +16,10 @@ use chrono::DateTime;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt};
 
-pub use ask::{NoAnswer, ask, standing};
-pub(super) use desk::{Asked, Desk};
+pub use client::{NoAnswer, ask_activity, request_run};
+pub(super) use server::{ControlServer, PendingRequest};
 
-use crate::mirror::Pair;
+use crate::mirror::SyncPair;
 use crate::model::Timestamp;
 use crate::report::{ReportedError, RunReport, json_text};
 
@@ -35,9 +35,9 @@ const SCHEMA: &str = "linqsync.control/2";
 
 /// Asks for a run now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Request {
+pub struct RunRequest {
     /// The pair that the asking process is configured for.
-    pub pair: Pair,
+    pub pair: SyncPair,
     /// `--max-deletes`, for this run only.
     pub max_deletes: Option<String>,
     /// Who asks, as root says that they were before `sudo`.
@@ -45,10 +45,14 @@ pub struct Request {
     pub sudo_user: Option<String>,
 }
 
-impl Request {
+impl RunRequest {
     /// The request for a run of this pair.
-    pub fn new(pair: Pair, max_deletes: Option<String>, sudo_user: Option<String>) -> Request {
-        Request { pair, max_deletes, sudo_user }
+    pub fn new(
+        pair: SyncPair,
+        max_deletes: Option<String>,
+        sudo_user: Option<String>,
+    ) -> RunRequest {
+        RunRequest { pair, max_deletes, sudo_user }
     }
 }
 
@@ -60,24 +64,24 @@ struct Spoken {
 
 /// A call as it travels.
 #[derive(Debug, Serialize, Deserialize)]
-struct Said {
+struct ControlMessage {
     schema: String,
-    call: Call,
+    call: ControlCall,
 }
 
 /// What the daemon is asked for.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Call {
+enum ControlCall {
     /// A run now.
-    Run(Request),
+    Run(RunRequest),
     /// What it is doing.
     Standing,
 }
 
 /// What the daemon is doing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Standing {
+pub struct DaemonActivity {
     /// When the run began that is being made.
     pub running_since: Option<Timestamp>,
     /// When the next run is due.
@@ -88,7 +92,7 @@ pub struct Standing {
 
 /// What came of a run that was asked for, as the asking process prints it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Answer {
+pub struct RunReply {
     /// The exit code.
     pub code: u8,
     /// The document for `--json`.
@@ -99,34 +103,34 @@ pub struct Answer {
     pub complaint: Option<(String, String)>,
 }
 
-impl Answer {
+impl RunReply {
     /// A run that failed before there was anything to tell of it.
-    pub(super) fn of_a_failure(report: &RunReport) -> Answer {
+    pub(super) fn of_a_failure(report: &RunReport) -> RunReply {
         let document = json_text(report);
         let complaint = report.error.as_ref().map(|e| (e.message.clone(), e.hint.clone()));
-        Answer { code: report.exit_code(), document, text: String::new(), complaint }
+        RunReply { code: report.exit_code(), document, text: String::new(), complaint }
     }
 
     /// No run can be made for who asked.
-    pub(super) fn refusal(why: String) -> Answer {
+    pub(super) fn refused_because(why: String) -> RunReply {
         let hint = "use the configuration that the daemon was started with".to_owned();
         let mut report = RunReport::new(DateTime::UNIX_EPOCH);
         report.error = Some(ReportedError { code: 2, message: why, hint });
-        report.conclude(DateTime::UNIX_EPOCH);
-        Answer::of_a_failure(&report)
+        report.conclude_outcome(DateTime::UNIX_EPOCH);
+        RunReply::of_a_failure(&report)
     }
 }
 
 /// The daemon's words.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Word {
+enum DaemonMessage {
     /// A run will be made.
     Taken,
     /// It has been made, or will not be.
-    Answer(Answer),
+    Answer(RunReply),
     /// This is what it is doing.
-    Standing(Standing),
+    Standing(DaemonActivity),
     /// It does not speak the version of the caller, but this one.
     OtherVersion {
         /// The version that it speaks.
@@ -135,7 +139,10 @@ enum Word {
 }
 
 /// Reads one line; `None` at the end.
-async fn line(from: &mut (impl AsyncBufRead + Unpin), most: u64) -> io::Result<Option<String>> {
+async fn read_line(
+    from: &mut (impl AsyncBufRead + Unpin),
+    most: u64,
+) -> io::Result<Option<String>> {
     let mut text = String::new();
     let read = from.take(most).read_line(&mut text).await?;
     Ok((read > 0).then_some(text))

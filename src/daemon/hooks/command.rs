@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Argv, MOST_SAID, masked};
+use crate::config::{Argv, MOST_SAID, mask_output};
 
 /// How long a command may take.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -25,26 +25,26 @@ const LIMIT: Duration = Duration::from_secs(30);
 const QUEUE: usize = 8;
 
 /// The queue of a command.
-pub(super) struct Command {
+pub(super) struct HookQueue {
     name: &'static str,
     queue: mpsc::Sender<String>,
 }
 
-impl Command {
+impl HookQueue {
     /// Runs the command of the setting `name` whenever it is called, until the queue is
     /// dropped or `closing`.
     pub(super) fn start(
         name: &'static str,
         argv: Argv,
         closing: CancellationToken,
-    ) -> (Command, JoinHandle<()>) {
+    ) -> (HookQueue, JoinHandle<()>) {
         let (queue, mut calls) = mpsc::channel::<String>(QUEUE);
         let task = tokio::spawn(async move {
             while let Some(text) = calls.recv().await {
-                run(name, &argv, &text, LIMIT, &closing).await;
+                run_command(name, &argv, &text, LIMIT, &closing).await;
             }
         });
-        (Command { name, queue }, task)
+        (HookQueue { name, queue }, task)
     }
 
     /// Calls it with this document.
@@ -55,7 +55,7 @@ impl Command {
     }
 }
 
-async fn run(
+async fn run_command(
     name: &'static str,
     argv: &Argv,
     text: &str,
@@ -71,13 +71,13 @@ async fn run(
     let group = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
     let mut said = Vec::new();
     let ended = tokio::select! {
-        ended = timeout(limit, attend(&mut child, text, &mut said)) => ended.ok(),
+        ended = timeout(limit, wait_for_child(&mut child, text, &mut said)) => ended.ok(),
         () = closing.cancelled() => None,
     };
     match ended {
         Some(Ok(status)) if status.success() => tracing::debug!(hook = name, "done"),
         Some(Ok(status)) => {
-            let said = masked(&said, &[]);
+            let said = mask_output(&said, &[]);
             tracing::warn!(hook = name, %status, said, "failed");
         }
         Some(Err(error)) => tracing::warn!(hook = name, %error, "failed"),
@@ -91,7 +91,11 @@ async fn run(
 }
 
 /// Gives the command its document, and waits for its end.
-async fn attend(child: &mut Child, text: &str, said: &mut Vec<u8>) -> std::io::Result<ExitStatus> {
+async fn wait_for_child(
+    child: &mut Child,
+    text: &str,
+    said: &mut Vec<u8>,
+) -> std::io::Result<ExitStatus> {
     let (stdin, stderr) = (child.stdin.take(), child.stderr.take());
     let give = async {
         if let Some(mut stdin) = stdin {
@@ -99,13 +103,13 @@ async fn attend(child: &mut Child, text: &str, said: &mut Vec<u8>) -> std::io::R
             let _ = stdin.write_all(text.as_bytes()).await;
         }
     };
-    let (ended, (), ()) = tokio::join!(child.wait(), give, hear(stderr, said));
+    let (ended, (), ()) = tokio::join!(child.wait(), give, read_stderr(stderr, said));
     ended
 }
 
 /// Keeps the beginning of what is said, and reads the rest, so that nobody waits. What
 /// the command has left running may go on talking for as long as the command itself may.
-async fn hear(stderr: Option<ChildStderr>, said: &mut Vec<u8>) {
+async fn read_stderr(stderr: Option<ChildStderr>, said: &mut Vec<u8>) {
     let Some(mut stderr) = stderr else { return };
     let _ = (&mut stderr).take(MOST_SAID).read_to_end(said).await;
     let _ = tokio::io::copy(&mut stderr, &mut tokio::io::sink()).await;
@@ -126,7 +130,14 @@ mod tests {
     }
 
     async fn called(script: &str, limit: Duration) {
-        run("hooks.on_change", &sh(script), "{\"a\":1}\n", limit, &CancellationToken::new()).await;
+        run_command(
+            "hooks.on_change",
+            &sh(script),
+            "{\"a\":1}\n",
+            limit,
+            &CancellationToken::new(),
+        )
+        .await;
     }
 
     fn text(path: &Path) -> String {
@@ -167,7 +178,7 @@ mod tests {
     async fn calls_that_a_slow_command_cannot_take_are_dropped_and_nobody_waits() {
         let closing = CancellationToken::new();
         let argv = sh("tail -f /dev/null");
-        let (command, task) = Command::start("hooks.on_change", argv, closing.clone());
+        let (command, task) = HookQueue::start("hooks.on_change", argv, closing.clone());
         for _ in 0..100 {
             command.call(&serde_json::json!({}));
         }

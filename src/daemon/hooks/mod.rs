@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::HooksConfig;
 use crate::report::RunReport;
-use command::Command;
+use command::HookQueue;
 use ping::Ping;
 
 /// How long a process that is done waits for what is still being told.
@@ -25,8 +25,8 @@ const LAST: Duration = Duration::from_secs(35);
 
 /// What is called; each is optional.
 pub(crate) struct Hooks {
-    on_change: Option<Command>,
-    on_health: Option<Command>,
+    on_change: Option<HookQueue>,
+    on_health: Option<HookQueue>,
     ping: Option<Ping>,
     closing: CancellationToken,
     tasks: Vec<JoinHandle<()>>,
@@ -34,7 +34,7 @@ pub(crate) struct Hooks {
 
 /// How a run ended, for the dead-man's switch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ended {
+pub(crate) enum RunEnding {
     /// It did what it could; something may wait for a person.
     Well,
     /// It failed.
@@ -48,7 +48,7 @@ impl Hooks {
         let mut tasks = Vec::new();
         let mut command = |name, argv: &Option<crate::config::Argv>| {
             let argv = argv.clone()?;
-            let (command, task) = Command::start(name, argv, closing.clone());
+            let (command, task) = HookQueue::start(name, argv, closing.clone());
             tasks.push(task);
             Some(command)
         };
@@ -63,16 +63,16 @@ impl Hooks {
     }
 
     /// A run begins.
-    pub(crate) fn begins(&mut self) {
+    pub(crate) fn run_begins(&mut self) {
         if let Some(ping) = &mut self.ping {
-            ping.begins();
+            ping.run_begins();
         }
     }
 
     /// A run has ended.
-    pub(crate) fn ended(&mut self, report: &RunReport) {
-        let how = if report.error.is_some() { Ended::Badly } else { Ended::Well };
-        self.ended_as(how, &counts(report));
+    pub(crate) fn run_ended(&mut self, report: &RunReport) {
+        let how = if report.error.is_some() { RunEnding::Badly } else { RunEnding::Well };
+        self.ended_as(how, &counts_line(report));
         if report.changed_anything()
             && let Some(hook) = &self.on_change
         {
@@ -84,14 +84,14 @@ impl Hooks {
     }
 
     /// A run has ended, or could not begin.
-    pub(crate) fn ended_as(&mut self, how: Ended, text: &str) {
+    pub(crate) fn ended_as(&mut self, how: RunEnding, text: &str) {
         if let Some(ping) = &mut self.ping {
-            ping.ended(how, text);
+            ping.run_ended(how, text);
         }
     }
 
     /// The health has changed to what `document` says.
-    pub(crate) fn health(&self, document: &Value) {
+    pub(crate) fn health_changed(&self, document: &Value) {
         if let Some(hook) = &self.on_health {
             hook.call(document);
         }
@@ -118,7 +118,7 @@ impl Hooks {
 }
 
 /// A run in a line, without anything of anybody.
-fn counts(report: &RunReport) -> String {
+fn counts_line(report: &RunReport) -> String {
     match &report.error {
         Some(error) => format!("failed with code {}", error.code),
         None => format!(

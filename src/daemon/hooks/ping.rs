@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::Ended;
+use super::RunEnding;
 
 /// How long one request may take.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -26,15 +26,15 @@ const QUEUE: usize = 8;
 
 /// The queue of the switch.
 pub(super) struct Ping {
-    queue: mpsc::Sender<(Word, String)>,
+    queue: mpsc::Sender<(PingMessage, String)>,
     told_at: Option<Instant>,
     is_telling: bool,
-    last: Option<Ended>,
+    last: Option<RunEnding>,
 }
 
 /// What is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Word {
+enum PingMessage {
     Start,
     Success,
     Failure,
@@ -43,7 +43,7 @@ enum Word {
 impl Ping {
     /// Tells `url` until the queue is dropped or `closing`; `None` if there is no way to.
     pub(super) fn start(url: Url, closing: CancellationToken) -> Option<(Ping, JoinHandle<()>)> {
-        let client = match client() {
+        let client = match http_client() {
             Ok(client) => client,
             Err(error) => {
                 tracing::warn!(error = %error.without_url(), "hooks.ping_url cannot be told");
@@ -54,7 +54,7 @@ impl Ping {
         let task = tokio::spawn(async move {
             while let Some((word, text)) = words.recv().await {
                 tokio::select! {
-                    () = tell(&client, address(&url, word), text) => {}
+                    () = send_ping(&client, ping_url(&url, word), text) => {}
                     () = closing.cancelled() => return,
                 }
             }
@@ -63,34 +63,34 @@ impl Ping {
     }
 
     /// A run begins.
-    pub(super) fn begins(&mut self) {
+    pub(super) fn run_begins(&mut self) {
         self.is_telling = self.told_at.is_none_or(|at| at.elapsed() >= SELDOM);
         if self.is_telling {
             self.told_at = Some(Instant::now());
-            self.say(Word::Start, String::new());
+            self.enqueue_ping(PingMessage::Start, String::new());
         }
     }
 
     /// A run has ended.
-    pub(super) fn ended(&mut self, how: Ended, text: &str) {
+    pub(super) fn run_ended(&mut self, how: RunEnding, text: &str) {
         if self.is_telling || self.last != Some(how) {
             let word = match how {
-                Ended::Well => Word::Success,
-                Ended::Badly => Word::Failure,
+                RunEnding::Well => PingMessage::Success,
+                RunEnding::Badly => PingMessage::Failure,
             };
-            self.say(word, text.to_owned());
+            self.enqueue_ping(word, text.to_owned());
         }
         self.last = Some(how);
     }
 
-    fn say(&self, word: Word, text: String) {
+    fn enqueue_ping(&self, word: PingMessage, text: String) {
         if self.queue.try_send((word, text)).is_err() {
             tracing::warn!("hooks.ping_url is too slow and misses a word");
         }
     }
 }
 
-fn client() -> reqwest::Result<reqwest::Client> {
+fn http_client() -> reqwest::Result<reqwest::Client> {
     let agent = concat!("linqsync/", env!("CARGO_PKG_VERSION"));
     reqwest::Client::builder()
         .timeout(LIMIT)
@@ -100,11 +100,11 @@ fn client() -> reqwest::Result<reqwest::Client> {
         .build()
 }
 
-fn address(url: &Url, word: Word) -> Url {
+fn ping_url(url: &Url, word: PingMessage) -> Url {
     let suffix = match word {
-        Word::Start => "start",
-        Word::Success => return url.clone(),
-        Word::Failure => "fail",
+        PingMessage::Start => "start",
+        PingMessage::Success => return url.clone(),
+        PingMessage::Failure => "fail",
     };
     let mut url = url.clone();
     if let Ok(mut segments) = url.path_segments_mut() {
@@ -113,7 +113,7 @@ fn address(url: &Url, word: Word) -> Url {
     url
 }
 
-async fn tell(client: &reqwest::Client, url: Url, text: String) {
+async fn send_ping(client: &reqwest::Client, url: Url, text: String) {
     for attempt in 1..=ATTEMPTS {
         let answer = client.post(url.clone()).body(text.clone()).send().await;
         let problem = match answer.and_then(reqwest::Response::error_for_status) {
@@ -143,7 +143,8 @@ mod tests {
     #[test]
     fn start_and_failure_have_addresses_of_their_own_below_the_one_that_is_given() {
         let url = Url::parse("https://hc.example/uuid/?rid=1").unwrap();
-        let told = [Word::Start, Word::Success, Word::Failure].map(|word| address(&url, word));
+        let told = [PingMessage::Start, PingMessage::Success, PingMessage::Failure]
+            .map(|word| ping_url(&url, word));
         let told = told.map(String::from);
         assert_eq!(
             told,
@@ -161,9 +162,11 @@ mod tests {
         Mock::given(any()).respond_with(ResponseTemplate::new(200)).mount(&server).await;
         let url = Url::parse(&format!("{}/u", server.uri())).unwrap();
         let (mut ping, task) = Ping::start(url, CancellationToken::new()).unwrap();
-        for how in [Ended::Well, Ended::Well, Ended::Badly, Ended::Badly, Ended::Well] {
-            ping.begins();
-            ping.ended(how, "1 in sync");
+        for how in
+            [RunEnding::Well, RunEnding::Well, RunEnding::Badly, RunEnding::Badly, RunEnding::Well]
+        {
+            ping.run_begins();
+            ping.run_ended(how, "1 in sync");
         }
         drop(ping);
         task.await.unwrap();
@@ -181,8 +184,8 @@ mod tests {
             let away = ResponseTemplate::new(status).insert_header("location", elsewhere.uri());
             Mock::given(any()).respond_with(away).mount(&server).await;
             let url = Url::parse(&format!("{}/secret", server.uri())).unwrap();
-            let client = client().unwrap();
-            let telling = tell(&client, url, String::new());
+            let client = http_client().unwrap();
+            let telling = send_ping(&client, url, String::new());
             // The pauses between attempts are not what this is about.
             let _ = tokio::time::timeout(Duration::from_millis(300), telling).await;
             assert!(!server.received_requests().await.unwrap().is_empty());

@@ -8,12 +8,12 @@ use std::path::Path;
 /// Replaces the file as a whole, so that nobody ever reads half of it. Everybody may
 /// read it: there is nothing of anybody in it, and collectors are other users.
 pub(crate) fn write(path: &Path, text: &str) {
-    if let Err(error) = replace(path, text) {
+    if let Err(error) = replace_file(path, text) {
         tracing::warn!(path = %path.display(), %error, "the metrics cannot be written");
     }
 }
 
-fn replace(path: &Path, text: &str) -> io::Result<()> {
+fn replace_file(path: &Path, text: &str) -> io::Result<()> {
     // Collectors read what ends in `.prom`, which the temporary file must not.
     let directory = path.parent().unwrap_or(path);
     let mut file = tempfile::Builder::new().prefix(".linqsync-").tempfile_in(directory)?;

@@ -19,7 +19,9 @@ pub enum Form {
 
 impl Form {
     /// The form that the `Accept` headers of a request ask for.
-    pub(in crate::daemon) fn wanted<'a>(accept: impl IntoIterator<Item = &'a HeaderValue>) -> Form {
+    pub(in crate::daemon) fn from_accept<'a>(
+        accept: impl IntoIterator<Item = &'a HeaderValue>,
+    ) -> Form {
         let (mut open_metrics, mut text) = (0.0_f32, 0.0_f32);
         let ranges = accept.into_iter().filter_map(|header| header.to_str().ok());
         for range in ranges.flat_map(|header| header.split(',')) {
@@ -53,15 +55,15 @@ impl Form {
     }
 
     /// `open_metrics` in this form.
-    pub(super) fn of(self, open_metrics: String) -> String {
+    pub(super) fn render_in(self, open_metrics: String) -> String {
         match self {
-            Form::Classic => classic(&open_metrics),
+            Form::Classic => classic_text(&open_metrics),
             Form::OpenMetrics => open_metrics,
         }
     }
 }
 
-fn classic(open_metrics: &str) -> String {
+fn classic_text(open_metrics: &str) -> String {
     let counters: HashSet<&str> = open_metrics
         .lines()
         .filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" counter"))
@@ -87,7 +89,7 @@ mod tests {
     fn wanted(accept: &[&str]) -> Form {
         let accept: Vec<HeaderValue> =
             accept.iter().map(|text| HeaderValue::from_str(text).unwrap()).collect();
-        Form::wanted(&accept)
+        Form::from_accept(&accept)
     }
 
     #[test]
@@ -122,7 +124,7 @@ mod tests {
         let classic = "# HELP a_runs_total Runs.\n# TYPE a_runs_total counter\n\
                        a_runs_total{b=\"# c\"} 1\n# HELP a_state State.\n# TYPE a_state gauge\n\
                        a_state 2\n";
-        assert_eq!(Form::Classic.of(open.to_owned()), classic);
-        assert_eq!(Form::OpenMetrics.of(open.to_owned()), open);
+        assert_eq!(Form::Classic.render_in(open.to_owned()), classic);
+        assert_eq!(Form::OpenMetrics.render_in(open.to_owned()), open);
     }
 }

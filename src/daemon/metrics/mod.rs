@@ -2,7 +2,7 @@
 //!
 //! Owns their names, which alerts depend on, and the counting of runs and requests,
 //! which goes on from one process to the next by way of the state. What is true at a
-//! moment is taken from the [`Status`] when somebody looks. No label says anything of
+//! moment is taken from the [`DaemonStatus`] when somebody looks. No label says anything of
 //! anybody. Leaves serving to the daemon's listener; `file` is for those who collect files,
 //! and `form` knows the two formats.
 
@@ -22,14 +22,14 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Metric, Registry};
 use serde::{Deserialize, Serialize};
 
-use super::status::{ReloadOutcome, Status};
+use super::status::{DaemonStatus, ReloadOutcome};
 use crate::mirror::{State, WhyDown};
 use crate::model::{Side, Timestamp};
 use crate::platform;
-use crate::report::{Outcome, RunReport, SideCounts};
+use crate::report::{RunOutcome, RunReport, SideCounts};
 pub(crate) use file::write;
 pub use form::Form;
-use tally::{Durations, Labels, Spread, Tally};
+use tally::{Durations, LabelledCounter, Labels, Spread};
 
 type Number = Gauge<f64, AtomicU64>;
 type Seconds = Counter<f64, AtomicU64>;
@@ -46,9 +46,9 @@ pub struct Metrics {
     /// Those that tell of the process alone.
     process: Registry,
     state: Mutex<PathBuf>,
-    runs: Tally,
-    changes: Tally,
-    requests: Tally,
+    runs: LabelledCounter,
+    changes: LabelledCounter,
+    requests: LabelledCounter,
     run_seconds: Durations,
     request_seconds: Durations,
     throttled: Seconds,
@@ -57,7 +57,7 @@ pub struct Metrics {
     held: Family<Labels, Number>,
     listing_complete: Number,
     linq_down: Family<Labels, Number>,
-    moment: Moment,
+    moment: MetricsSnapshot,
 }
 
 /// What was counted, by all processes so far that told it, as the state keeps it.
@@ -73,7 +73,7 @@ struct Totals {
 
 /// What is true when somebody looks.
 #[derive(Debug)]
-struct Moment {
+struct MetricsSnapshot {
     healthy: Number,
     running: Number,
     next_run: Number,
@@ -94,50 +94,58 @@ impl Metrics {
     pub fn new(state: PathBuf) -> Metrics {
         let (mut registry, mut process) = (Registry::default(), Registry::default());
         let r = &mut registry;
-        build(r);
+        register_build(r);
         let metrics = Metrics {
-            runs: add(r, "linqsync_runs", "Runs that have ended"),
-            changes: add(r, "linqsync_changes", "Contacts that were written"),
-            requests: add(r, "linqsync_requests", "Requests to Linq, with the status or none"),
-            run_seconds: durations(
+            runs: register_metric(r, "linqsync_runs", "Runs that have ended"),
+            changes: register_metric(r, "linqsync_changes", "Contacts that were written"),
+            requests: register_metric(
+                r,
+                "linqsync_requests",
+                "Requests to Linq, with the status or none",
+            ),
+            run_seconds: register_durations(
                 r,
                 "linqsync_run_duration_seconds",
                 "How long runs take",
                 &RUN_SECONDS,
             ),
-            request_seconds: durations(
+            request_seconds: register_durations(
                 r,
                 "linqsync_request_duration_seconds",
                 "How long requests to Linq take",
                 &REQUEST_SECONDS,
             ),
-            throttled: add(r, "linqsync_throttled_seconds", "How long Linq asked for a pause"),
-            contacts: add(r, "linqsync_contacts", "Contacts that the last run saw"),
-            waiting: add(r, "linqsync_waiting", "What waits for a person"),
-            held: add(r, "linqsync_held", "What waits for approval"),
-            listing_complete: add(
+            throttled: register_metric(
+                r,
+                "linqsync_throttled_seconds",
+                "How long Linq asked for a pause",
+            ),
+            contacts: register_metric(r, "linqsync_contacts", "Contacts that the last run saw"),
+            waiting: register_metric(r, "linqsync_waiting", "What waits for a person"),
+            held: register_metric(r, "linqsync_held", "What waits for approval"),
+            listing_complete: register_metric(
                 r,
                 "linqsync_listing_complete",
                 "1 if the last good run saw all contacts in Linq, else 0: nothing is deleted then",
             ),
-            linq_down: add(
+            linq_down: register_metric(
                 r,
                 "linqsync_linq_down",
                 "1 while Linq is left alone for this reason, else 0",
             ),
-            moment: Moment::new(r, &mut process),
+            moment: MetricsSnapshot::new(r, &mut process),
             registry,
             process,
             state: Mutex::new(state),
         };
-        metrics.begin();
+        metrics.init_series();
         metrics
     }
 
     /// Lets every series begin at nothing, so that the first of a kind is a change.
-    fn begin(&self) {
-        for outcome in Outcome::ALL {
-            self.runs.add(&[("outcome", outcome.name())], 0);
+    fn init_series(&self) {
+        for outcome in RunOutcome::ALL {
+            self.runs.add_count(&[("outcome", outcome.name())], 0);
         }
         for side in [Side::Source, Side::Linq] {
             self.count_changes(side, SideCounts::default());
@@ -147,13 +155,13 @@ impl Metrics {
     fn count_changes(&self, side: Side, done: SideCounts) {
         let counts = [("create", done.created), ("update", done.updated), ("delete", done.deleted)];
         for (action, count) in counts {
-            self.changes.add(&[("side", side.name()), ("action", action)], count as u64);
+            self.changes.add_count(&[("side", side.name()), ("action", action)], count as u64);
         }
     }
 
     /// Goes on counting from what `state` has kept, if there is anything.
     pub fn go_on_from(&self, state: &State) {
-        let kept = state.counted::<Totals>().inspect_err(|error| {
+        let kept = state.stored_counts::<Totals>().inspect_err(|error| {
             tracing::debug!(%error, "what was counted before cannot be read");
         });
         let Ok(Some(totals)) = kept else { return };
@@ -166,7 +174,7 @@ impl Metrics {
     }
 
     /// Has `state` keep what was counted, for the next process.
-    pub fn keep(&self, state: &State) {
+    pub fn save_counts(&self, state: &State) {
         let totals = Totals {
             runs: self.runs.total(),
             changes: self.changes.total(),
@@ -187,7 +195,7 @@ impl Metrics {
 
     /// Counts a run that took this long, and in which Linq asked for pauses of this length.
     pub fn count_run(&self, report: &RunReport, took: Duration, throttled: Duration) {
-        self.runs.add(&[("outcome", report.outcome.name())], 1);
+        self.runs.add_count(&[("outcome", report.outcome.name())], 1);
         self.count_changes(Side::Source, report.source);
         self.count_changes(Side::Linq, report.linq);
         self.run_seconds.observe(took.as_secs_f64());
@@ -197,35 +205,35 @@ impl Metrics {
     /// Counts a request of a kind that has ended after `took`, with this status or none.
     pub fn count_request(&self, call: &str, status: Option<u16>, took: Duration) {
         let code = status.map_or_else(|| "none".to_owned(), |status| status.to_string());
-        self.requests.add(&[("call", call), ("code", &code)], 1);
+        self.requests.add_count(&[("call", call), ("code", &code)], 1);
         self.request_seconds.observe(took.as_secs_f64());
     }
 
     /// Everything as text in this form, with what is true at `now`.
-    pub fn text(&self, form: Form, status: &Status, now: Timestamp) -> String {
-        self.look(status, now);
-        form.of(text(&[&self.registry, &self.process]))
+    pub fn render_text(&self, form: Form, status: &DaemonStatus, now: Timestamp) -> String {
+        self.refresh_snapshot(status, now);
+        form.render_in(encode_registries(&[&self.registry, &self.process]))
     }
 
     /// The same as a file tells it: without what is true of the process alone, which is
     /// mostly gone when the file is read, and whose names are those of the collector's own.
     /// Collectors of files read the classic form alone.
-    pub fn text_for_file(&self, status: &Status, now: Timestamp) -> String {
-        self.look(status, now);
-        Form::Classic.of(text(&[&self.registry]))
+    pub fn text_for_file(&self, status: &DaemonStatus, now: Timestamp) -> String {
+        self.refresh_snapshot(status, now);
+        Form::Classic.render_in(encode_registries(&[&self.registry]))
     }
 
-    fn look(&self, status: &Status, now: Timestamp) {
+    fn refresh_snapshot(&self, status: &DaemonStatus, now: Timestamp) {
         if let Some(run) = &status.last_run {
             self.look_at_run(run);
         }
         for why in WhyDown::ALL {
             let labels = vec![("reason".to_owned(), why.name().to_owned())];
             let is_why = status.linq_down.is_some_and(|down| down.why == why);
-            self.linq_down.get_or_create(&labels).set(flag(is_why));
+            self.linq_down.get_or_create(&labels).set(flag_value(is_why));
         }
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        self.moment.look(status, &state, now);
+        self.moment.refresh_values(status, &state, now);
     }
 
     fn look_at_run(&self, run: &RunReport) {
@@ -235,9 +243,9 @@ impl Metrics {
         }
         for (side, seen) in [(Side::Source, run.source.seen), (Side::Linq, run.linq.seen)] {
             let labels = vec![("side".to_owned(), side.name().to_owned())];
-            self.contacts.get_or_create(&labels).set(number(seen));
+            self.contacts.get_or_create(&labels).set(count_value(seen));
         }
-        self.listing_complete.set(flag(!run.listing_incomplete));
+        self.listing_complete.set(flag_value(!run.listing_incomplete));
         let open = &run.open;
         for (kind, count) in [
             ("deletions", open.held_deletes),
@@ -245,76 +253,88 @@ impl Metrics {
             ("changes", open.held_changes),
         ] {
             let labels = vec![("kind".to_owned(), kind.to_owned())];
-            self.held.get_or_create(&labels).set(number(count));
+            self.held.get_or_create(&labels).set(count_value(count));
         }
         for (state, count) in [
             ("conflicts", open.conflicts),
             ("ambiguous", open.ambiguous),
             ("rejected", open.rejected),
-            ("held", open.held()),
+            ("held", open.held_count()),
         ] {
             let labels = vec![("state".to_owned(), state.to_owned())];
-            self.waiting.get_or_create(&labels).set(number(count));
+            self.waiting.get_or_create(&labels).set(count_value(count));
         }
     }
 }
 
-impl Moment {
-    fn new(r: &mut Registry, process: &mut Registry) -> Moment {
+impl MetricsSnapshot {
+    fn new(r: &mut Registry, process: &mut Registry) -> MetricsSnapshot {
         let reload = "linqsync_config_last_reload";
-        Moment {
-            healthy: add(r, "linqsync_healthy", "1 if runs do what they should, else 0"),
-            running: add(r, "linqsync_running", "1 while a run is being made, else 0"),
-            next_run: add(
+        MetricsSnapshot {
+            healthy: register_metric(
+                r,
+                "linqsync_healthy",
+                "1 if runs do what they should, else 0",
+            ),
+            running: register_metric(r, "linqsync_running", "1 while a run is being made, else 0"),
+            next_run: register_metric(
                 r,
                 "linqsync_next_run_timestamp_seconds",
                 "When the next run is due, 0 for nobody knows",
             ),
-            stale_after: add(
+            stale_after: register_metric(
                 r,
                 "linqsync_stale_after_seconds",
                 "For how long no run may have succeeded (status.stale_after)",
             ),
-            last_run: add(r, "linqsync_last_run_timestamp_seconds", "When the last run ended"),
-            last_success: add(
+            last_run: register_metric(
+                r,
+                "linqsync_last_run_timestamp_seconds",
+                "When the last run ended",
+            ),
+            last_success: register_metric(
                 r,
                 "linqsync_last_success_timestamp_seconds",
                 "When a run last succeeded, 0 for never",
             ),
-            state_bytes: add(r, "linqsync_state_bytes", "The size of the state"),
-            reload_successful: add(
+            state_bytes: register_metric(r, "linqsync_state_bytes", "The size of the state"),
+            reload_successful: register_metric(
                 r,
                 &format!("{reload}_successful"),
                 "1 if the configuration in force is the one in the file, as last read, else 0",
             ),
-            reload_success: add(
+            reload_success: register_metric(
                 r,
                 &format!("{reload}_success_timestamp_seconds"),
                 "When the configuration in force was read",
             ),
-            memory: add(process, "process_resident_memory_bytes", "Resident memory"),
-            cpu: add(process, "process_cpu_seconds", "Processor time"),
-            files: add(process, "process_open_fds", "Open file descriptors"),
-            started_at: add(process, "process_start_time_seconds", "When the process started"),
+            memory: register_metric(process, "process_resident_memory_bytes", "Resident memory"),
+            cpu: register_metric(process, "process_cpu_seconds", "Processor time"),
+            files: register_metric(process, "process_open_fds", "Open file descriptors"),
+            started_at: register_metric(
+                process,
+                "process_start_time_seconds",
+                "When the process started",
+            ),
         }
     }
 
-    fn look(&self, status: &Status, state: &Path, now: Timestamp) {
+    fn refresh_values(&self, status: &DaemonStatus, state: &Path, now: Timestamp) {
         let good = status.health.condition(now).is_good();
-        self.healthy.set(flag(good));
-        self.running.set(flag(status.running_since.is_some()));
-        self.next_run.set(status.next_run.map_or(0.0, second));
+        self.healthy.set(flag_value(good));
+        self.running.set(flag_value(status.running_since.is_some()));
+        self.next_run.set(status.next_run.map_or(0.0, unix_second));
         self.stale_after.set(status.health.stale_after_seconds());
-        self.last_run.set(status.last_run.as_ref().map_or(0.0, |run| second(run.finished_at)));
-        self.last_success.set(status.health.last_success().map_or(0.0, second));
+        self.last_run.set(status.last_run.as_ref().map_or(0.0, |run| unix_second(run.finished_at)));
+        self.last_success.set(status.health.last_success().map_or(0.0, unix_second));
         self.state_bytes.set(size_of_state(state));
         let refused = status.reload.is_some_and(|r| r.outcome == ReloadOutcome::Refused);
-        self.reload_successful.set(flag(!refused));
-        self.reload_success.set(second(status.configured_at));
-        self.started_at.set(second(status.started_at));
+        self.reload_successful.set(flag_value(!refused));
+        self.reload_success.set(unix_second(status.configured_at));
+        self.started_at.set(unix_second(status.started_at));
         let usage = platform::usage();
         self.memory.set(usage.memory);
-        self.files.set(number(usage.files));
+        self.files.set(count_value(usage.files));
         self.cpu.inc_by((usage.cpu - self.cpu.get()).max(0.0));
     }
 }
@@ -324,33 +344,42 @@ fn size_of_state(dir: &Path) -> f64 {
     let names = ["state.db", "state.db-wal", "state.db-shm", "records.db"];
     let sizes = names.iter().filter_map(|name| std::fs::metadata(dir.join(name)).ok());
     let sum: u64 = sizes.map(|metadata| metadata.len()).sum();
-    number(usize::try_from(sum).unwrap_or(usize::MAX))
+    count_value(usize::try_from(sum).unwrap_or(usize::MAX))
 }
 
-fn build(registry: &mut Registry) {
+fn register_build(registry: &mut Registry) {
     let labels: Labels = vec![
         ("version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
         ("revision".to_owned(), option_env!("LINQSYNC_REVISION").unwrap_or("unknown").to_owned()),
     ];
     let build: Family<Labels, Number> =
-        add(registry, "linqsync_build_info", "The version, as labels");
+        register_metric(registry, "linqsync_build_info", "The version, as labels");
     build.get_or_create(&labels).set(1.0);
 }
 
 /// Adds a metric under a name and says what it is.
-fn add<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: &str) -> M {
+fn register_metric<M: Metric + Clone + Default>(
+    registry: &mut Registry,
+    name: &str,
+    help: &str,
+) -> M {
     let metric = M::default();
     registry.register(name, help, metric.clone());
     metric
 }
 
-fn durations(registry: &mut Registry, name: &str, help: &str, bounds: &[f64]) -> Durations {
-    let durations = Durations::within(bounds);
+fn register_durations(
+    registry: &mut Registry,
+    name: &str,
+    help: &str,
+    bounds: &[f64],
+) -> Durations {
+    let durations = Durations::with_bounds(bounds);
     registry.register(name, help, durations.clone());
     durations
 }
 
-fn text(registries: &[&Registry]) -> String {
+fn encode_registries(registries: &[&Registry]) -> String {
     let mut text = String::new();
     // Writing into a text cannot fail.
     for registry in registries {
@@ -360,16 +389,16 @@ fn text(registries: &[&Registry]) -> String {
     text
 }
 
-fn flag(is_so: bool) -> f64 {
+fn flag_value(is_so: bool) -> f64 {
     if is_so { 1.0 } else { 0.0 }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "exact up to 2^53, and for people")]
-fn number(count: usize) -> f64 {
+fn count_value(count: usize) -> f64 {
     count as f64
 }
 
 #[expect(clippy::cast_precision_loss, reason = "milliseconds until the year 280,000 are exact")]
-fn second(at: Timestamp) -> f64 {
+fn unix_second(at: Timestamp) -> f64 {
     at.timestamp_millis() as f64 / 1_000.0
 }

@@ -17,30 +17,30 @@ pub(super) type Labels = Vec<(String, String)>;
 
 /// Counts by labels. Clones count the same.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Tally(Arc<Mutex<BTreeMap<Labels, u64>>>);
+pub(super) struct LabelledCounter(Arc<Mutex<BTreeMap<Labels, u64>>>);
 
-impl Tally {
+impl LabelledCounter {
     /// So much more of it; nothing more lets it be shown.
-    pub(super) fn add(&self, labels: &[(&str, &str)], more: u64) {
+    pub(super) fn add_count(&self, labels: &[(&str, &str)], more: u64) {
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        *lock(&self.0).entry(labels.iter().map(owned).collect()).or_default() += more;
+        *lock_counts(&self.0).entry(labels.iter().map(owned).collect()).or_default() += more;
     }
 
     /// What it has come to.
     pub(super) fn total(&self) -> Vec<(Labels, u64)> {
-        lock(&self.0).iter().map(|(labels, count)| (labels.clone(), *count)).collect()
+        lock_counts(&self.0).iter().map(|(labels, count)| (labels.clone(), *count)).collect()
     }
 
     /// Goes on from what another had come to.
     pub(super) fn go_on_from(&self, total: Vec<(Labels, u64)>) {
-        let mut counts = lock(&self.0);
+        let mut counts = lock_counts(&self.0);
         for (labels, count) in total {
             *counts.entry(labels).or_default() += count;
         }
     }
 }
 
-impl EncodeMetric for Tally {
+impl EncodeMetric for LabelledCounter {
     fn encode(&self, mut encoder: MetricEncoder<'_>) -> Result<(), fmt::Error> {
         for (labels, count) in self.total() {
             encoder.encode_family(&labels)?.encode_counter::<NoLabelSet, _, u64>(&count, None)?;
@@ -68,14 +68,14 @@ pub(super) struct Spread {
 
 impl Durations {
     /// Nothing so far, to be counted between these bounds, in seconds.
-    pub(super) fn within(bounds: &[f64]) -> Durations {
+    pub(super) fn with_bounds(bounds: &[f64]) -> Durations {
         let counts = vec![0; bounds.len() + 1];
         Durations(Arc::new(Mutex::new(Spread { bounds: bounds.to_vec(), counts, sum: 0.0 })))
     }
 
     /// Something took so many seconds.
     pub(super) fn observe(&self, seconds: f64) {
-        let mut spread = lock(&self.0);
+        let mut spread = lock_counts(&self.0);
         let place = spread.bounds.partition_point(|bound| *bound < seconds);
         if let Some(count) = spread.counts.get_mut(place) {
             *count += 1;
@@ -85,12 +85,12 @@ impl Durations {
 
     /// What it has come to.
     pub(super) fn total(&self) -> Spread {
-        lock(&self.0).clone()
+        lock_counts(&self.0).clone()
     }
 
     /// Goes on from what another had come to, if that was counted between the same bounds.
     pub(super) fn go_on_from(&self, total: &Spread) {
-        let mut spread = lock(&self.0);
+        let mut spread = lock_counts(&self.0);
         if spread.bounds == total.bounds && spread.counts.len() == total.counts.len() {
             for (count, more) in spread.counts.iter_mut().zip(&total.counts) {
                 *count += more;
@@ -114,7 +114,7 @@ impl EncodeMetric for Durations {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+fn lock_counts<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn what_is_on_a_bound_is_within_it() {
-        let took = Durations::within(&[0.5, 2.0]);
+        let took = Durations::with_bounds(&[0.5, 2.0]);
         for seconds in [0.1, 0.5, 0.6, 2.0, 2.1, 100.0] {
             took.observe(seconds);
         }
@@ -134,11 +134,11 @@ mod tests {
 
     #[test]
     fn what_was_counted_between_other_bounds_is_left_out() {
-        let (took, other) = (Durations::within(&[0.5, 2.0]), Durations::within(&[0.5]));
+        let (took, other) = (Durations::with_bounds(&[0.5, 2.0]), Durations::with_bounds(&[0.5]));
         other.observe(0.1);
         took.go_on_from(&other.total());
-        assert_eq!(took.total(), Durations::within(&[0.5, 2.0]).total());
-        let same = Durations::within(&[0.5, 2.0]);
+        assert_eq!(took.total(), Durations::with_bounds(&[0.5, 2.0]).total());
+        let same = Durations::with_bounds(&[0.5, 2.0]);
         same.observe(0.1);
         took.go_on_from(&same.total());
         took.go_on_from(&same.total());

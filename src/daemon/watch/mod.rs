@@ -4,11 +4,11 @@
 //! inodes) differs from the one that linqsync last read or left behind. Events of the
 //! system only say when to look; every two seconds it is looked at anyway, as far as
 //! that is cheap, and the directory is watched anew when it was replaced, as a mount
-//! does. Whatever is missed is caught by the schedule. `place` knows what belongs to
-//! the source, `eye` the system's events.
+//! does. Whatever is missed is caught by the schedule. `location` knows what belongs to
+//! the source, `watcher` the system's events.
 
-mod eye;
-mod place;
+mod location;
+mod watcher;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -17,8 +17,8 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use eye::Eye;
-pub(crate) use place::{Place, Stamp};
+pub(crate) use location::{SourceStamp, WatchedLocation};
+use watcher::PathWatcher;
 
 /// How long nothing may happen before a save counts as finished.
 const QUIET: Duration = Duration::from_millis(500);
@@ -29,71 +29,75 @@ const ROUND: Duration = Duration::from_secs(2);
 
 /// The source as linqsync last read it or left it behind.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Known(Arc<Mutex<Last>>);
+pub(super) struct LastSource(Arc<Mutex<LastStamps>>);
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Last {
+enum LastStamps {
     /// Nothing was read so far, and the first run is on its way.
     #[default]
     Unread,
     /// It was not there.
     Absent,
     /// It was there.
-    Was(Stamp),
+    Was(SourceStamp),
 }
 
-impl Known {
-    pub(super) fn set(&self, stamp: Option<Stamp>) {
-        let last = stamp.map_or(Last::Absent, Last::Was);
+impl LastSource {
+    pub(super) fn set_stamp(&self, stamp: Option<SourceStamp>) {
+        let last = stamp.map_or(LastStamps::Absent, LastStamps::Was);
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = last;
     }
 
-    fn get(&self) -> Last {
+    fn get_stamp(&self) -> LastStamps {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Watching, until it is dropped.
-pub(super) struct Watch(JoinHandle<()>);
+pub(super) struct SourceWatcher(JoinHandle<()>);
 
-impl Drop for Watch {
+impl Drop for SourceWatcher {
     fn drop(&mut self) {
         self.0.abort();
     }
 }
 
-impl Watch {
+impl SourceWatcher {
     /// Whether it has come to an end by itself: a defect.
     pub(super) fn has_ended(&self) -> bool {
         self.0.is_finished()
     }
 
-    /// Watches `place` from now on, and says when it is no longer as it is `known`.
-    pub(super) fn start(place: Place, known: Known, touched: mpsc::Sender<()>) -> Watch {
-        Watch(tokio::spawn(watch(place, known, touched)))
+    /// Watches `location` from now on, and says when it is no longer as it is `known`.
+    pub(super) fn start(
+        place: WatchedLocation,
+        known: LastSource,
+        touched: mpsc::Sender<()>,
+    ) -> SourceWatcher {
+        SourceWatcher(tokio::spawn(watch_loop(place, known, touched)))
     }
 }
 
-async fn watch(place: Place, known: Known, touched: mpsc::Sender<()>) {
+async fn watch_loop(place: WatchedLocation, known: LastSource, touched: mpsc::Sender<()>) {
     let (say, mut events) = mpsc::channel(1);
-    let mut look = Look::through(Eye::new(place, say));
+    let mut look = SourceSeen::with_watcher(PathWatcher::new(place, say));
     let mut rounds = interval(ROUND);
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let why = tokio::select! {
             Some(()) = events.recv() => {
-                settled(&mut events).await;
+                wait_until_quiet(&mut events).await;
                 Why::Event
             }
             _ = rounds.tick() => Why::Round,
         };
         // A file system may hang, and then only this thread waits for it.
-        let known = known.get();
-        let Ok((next, changed)) = spawn_blocking(move || look.again(known, why)).await else {
+        let known = known.get_stamp();
+        let Ok((next, changed)) = spawn_blocking(move || look.look_again(known, why)).await else {
             return;
         };
         look = next;
-        if changed == Changed::Yes {
+        if changed == SourceChanged::Yes {
             tracing::debug!("the source was saved");
             // A full channel means that a run is due already.
             let _ = touched.try_send(());
@@ -102,7 +106,7 @@ async fn watch(place: Place, known: Known, touched: mpsc::Sender<()>) {
 }
 
 /// Waits until nothing happens any more.
-async fn settled(events: &mut mpsc::Receiver<()>) {
+async fn wait_until_quiet(events: &mut mpsc::Receiver<()>) {
     for _ in 0..PATIENCE {
         if timeout(QUIET, events.recv()).await.is_err() {
             return;
@@ -117,49 +121,49 @@ enum Why {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Changed {
+enum SourceChanged {
     Yes,
     No,
 }
 
 /// What was seen of the source so far.
-struct Look {
-    eye: Eye,
+struct SourceSeen {
+    eye: PathWatcher,
     /// The stamp of the last look.
-    seen: Option<Stamp>,
+    seen: Option<SourceStamp>,
     /// The stamp that was told last.
-    told: Option<Stamp>,
+    told: Option<SourceStamp>,
     /// Whether what was seen last may be a save that is not finished. No event need follow
     /// it: a directory may have been filled before it was watched.
     unsettled: bool,
 }
 
-impl Look {
-    fn through(eye: Eye) -> Look {
-        Look { eye, seen: None, told: None, unsettled: false }
+impl SourceSeen {
+    fn with_watcher(eye: PathWatcher) -> SourceSeen {
+        SourceSeen { eye, seen: None, told: None, unsettled: false }
     }
 
-    fn again(mut self, known: Last, why: Why) -> (Look, Changed) {
-        let renewed = self.eye.tend();
-        let is_file = matches!(self.eye.place, Place::File(_));
-        if why == Why::Round && !is_file && renewed == Changed::No && !self.unsettled {
-            return (self, Changed::No);
+    fn look_again(mut self, known: LastStamps, why: Why) -> (SourceSeen, SourceChanged) {
+        let renewed = self.eye.renew_watches();
+        let is_file = matches!(self.eye.place, WatchedLocation::File(_));
+        if why == Why::Round && !is_file && renewed == SourceChanged::No && !self.unsettled {
+            return (self, SourceChanged::No);
         }
-        let now = self.eye.place.stamp();
+        let now = self.eye.place.current_stamp();
         let before = std::mem::replace(&mut self.seen, now);
         // Without an event nobody knows whether the save is finished.
         let finished = why == Why::Event || before == now;
         let differs = match (known, now) {
-            (Last::Unread, _) | (_, None) => false,
-            (Last::Absent, Some(_)) => true,
-            (Last::Was(known), Some(now)) => known != now,
+            (LastStamps::Unread, _) | (_, None) => false,
+            (LastStamps::Absent, Some(_)) => true,
+            (LastStamps::Was(known), Some(now)) => known != now,
         };
         self.unsettled = differs && !finished;
         if !differs || !finished || now == self.told {
-            return (self, Changed::No);
+            return (self, SourceChanged::No);
         }
         self.told = now;
-        (self, Changed::Yes)
+        (self, SourceChanged::Yes)
     }
 }
 
@@ -170,21 +174,22 @@ mod tests {
     use notify::event::{AccessKind, Flag};
     use notify::{Error, Event, EventKind};
 
-    use super::eye::hear;
-    use super::place::Depth;
+    use super::location::WatchDepth;
+    use super::watcher::on_event;
     use super::*;
 
     /// A directory of cards as linqsync last read it, and a look at it.
-    fn looked_at() -> (tempfile::TempDir, Look, Last) {
+    fn looked_at() -> (tempfile::TempDir, SourceSeen, LastStamps) {
         let dir = tempfile::tempdir().unwrap();
         let cards = dir.path().join("cards");
         fs::create_dir(&cards).unwrap();
         fs::write(cards.join("bo.vcf"), "BEGIN:VCARD").unwrap();
-        let place = Place::Directory(cards, Depth::Flat);
-        let known = Last::Was(place.stamp().unwrap());
+        let place = WatchedLocation::Directory(cards, WatchDepth::Flat);
+        let known = LastStamps::Was(place.current_stamp().unwrap());
         let (say, _) = mpsc::channel(1);
-        let (look, changed) = Look::through(Eye::new(place, say)).again(known, Why::Round);
-        assert_eq!(changed, Changed::No);
+        let (look, changed) =
+            SourceSeen::with_watcher(PathWatcher::new(place, say)).look_again(known, Why::Round);
+        assert_eq!(changed, SourceChanged::No);
         (dir, look, known)
     }
 
@@ -193,19 +198,19 @@ mod tests {
         let (dir, look, known) = looked_at();
         fs::write(dir.path().join("cards/bo.vcf"), "BEGIN:VCARD\nVERSION:3.0").unwrap();
         // No event tells of it: a round looks at no file of a directory.
-        let (look, changed) = look.again(known, Why::Round);
-        assert_eq!(changed, Changed::No);
+        let (look, changed) = look.look_again(known, Why::Round);
+        assert_eq!(changed, SourceChanged::No);
         let (say, mut events) = mpsc::channel(1);
-        hear(&look.eye.place, &say, Ok(Event::new(EventKind::Access(AccessKind::Any))));
+        on_event(&look.eye.place, &say, Ok(Event::new(EventKind::Access(AccessKind::Any))));
         assert!(events.try_recv().is_err(), "reading is no change");
         // The queue overflowed: this is what notify makes of it.
-        hear(&look.eye.place, &say, Ok(Event::new(EventKind::Other).set_flag(Flag::Rescan)));
+        on_event(&look.eye.place, &say, Ok(Event::new(EventKind::Other).set_flag(Flag::Rescan)));
         assert!(events.try_recv().is_ok());
-        hear(&look.eye.place, &say, Err(Error::generic("the watch is gone")));
+        on_event(&look.eye.place, &say, Err(Error::generic("the watch is gone")));
         assert!(events.try_recv().is_ok());
-        let (look, changed) = look.again(known, Why::Event);
-        assert_eq!(changed, Changed::Yes);
-        assert_eq!(look.again(known, Why::Event).1, Changed::No, "it is told once");
+        let (look, changed) = look.look_again(known, Why::Event);
+        assert_eq!(changed, SourceChanged::Yes);
+        assert_eq!(look.look_again(known, Why::Event).1, SourceChanged::No, "it is told once");
     }
 
     #[test]
@@ -227,11 +232,11 @@ mod tests {
         is_seen_in_two_rounds(look, known);
     }
 
-    fn is_seen_in_two_rounds(look: Look, known: Last) {
-        let (look, changed) = look.again(known, Why::Round);
-        assert_eq!(changed, Changed::No, "nobody knows whether that was all");
-        let (look, changed) = look.again(known, Why::Round);
-        assert_eq!(changed, Changed::Yes);
-        assert_eq!(look.again(known, Why::Round).1, Changed::No, "it is told once");
+    fn is_seen_in_two_rounds(look: SourceSeen, known: LastStamps) {
+        let (look, changed) = look.look_again(known, Why::Round);
+        assert_eq!(changed, SourceChanged::No, "nobody knows whether that was all");
+        let (look, changed) = look.look_again(known, Why::Round);
+        assert_eq!(changed, SourceChanged::Yes);
+        assert_eq!(look.look_again(known, Why::Round).1, SourceChanged::No, "it is told once");
     }
 }

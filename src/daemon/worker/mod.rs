@@ -8,37 +8,37 @@
 //! Owns the words between the two, one JSON object on each line of a socket. A worker
 //! has a part in the daemon's lock on the state: as long as either of them is there,
 //! nobody else works with it. Its standard input is that lock, its standard output the
-//! socket, and its standard error the daemon's. `hire` is the daemon's end, `work` the
+//! socket, and its standard error the daemon's. `parent` is the daemon's end, `child` the
 //! worker's.
 
-mod hire;
-mod work;
+mod child;
+mod parent;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::control::Answer;
-use super::watch::Stamp;
+use super::control::RunReply;
+use super::watch::SourceStamp;
 use crate::report::RunReport;
 use crate::web::Undo;
 
-pub(super) use hire::{Hired, NoWorker, hire};
-pub use work::work;
+pub use child::run_order;
+pub(super) use parent::{NoWorker, WorkerRun, run_worker};
 
 /// What the daemon says.
 #[derive(Serialize, Deserialize)]
 enum ToWorker {
     /// What is to be done; always the first word.
-    Order(Box<Order>),
+    Order(Box<RunOrder>),
     /// Finish what is in flight, and end.
     Stop,
 }
 
 /// The run that a worker is to make.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Order {
+pub(super) struct RunOrder {
     /// The limit of whoever asked for it, for this run only.
     pub(super) max_deletes: Option<String>,
     /// The users who asked for it.
@@ -59,18 +59,18 @@ enum FromWorker {
     /// A request begins.
     Begins,
     /// A request has ended.
-    Ended(Ended),
+    Ended(EndedRequest),
     /// The run is as far as this, in words.
     Far(String),
     /// The source was read or written, and looks like this now.
-    Source(Option<Stamp>),
+    Source(Option<SourceStamp>),
     /// The run has ended; nothing follows.
     Ran(Box<Made>),
 }
 
 /// A request that has ended.
 #[derive(Serialize, Deserialize)]
-struct Ended {
+struct EndedRequest {
     call: String,
     status: Option<u16>,
     took: Duration,
@@ -82,7 +82,7 @@ pub(super) struct Made {
     /// What it came to.
     pub(super) report: RunReport,
     /// What is shown to whoever asked for it.
-    pub(super) answer: Answer,
+    pub(super) answer: RunReply,
     /// How long it took.
     pub(super) took: Duration,
     /// How long Linq asked for a pause.
@@ -96,7 +96,7 @@ pub(super) struct Made {
 impl Made {
     /// No run was made, or nobody knows what came of it.
     pub(super) fn without_a_run(report: RunReport) -> Made {
-        let answer = Answer::of_a_failure(&report);
+        let answer = RunReply::of_a_failure(&report);
         Made {
             report,
             answer,

@@ -52,15 +52,15 @@ impl Named {
 /// `{status, error_code, message, errors: [text]}`, `{errors: [{code, title,
 /// detail}]}`, `{error: {type, messages}}`, errors by the name of the field, or something
 /// else, such as HTML.
-pub(in crate::linq) fn complaint(body: &[u8]) -> Complaint {
+pub(in crate::linq) fn read_complaint(body: &[u8]) -> Complaint {
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
     let codes = [&body["error_code"], &body["errors"][0]["code"], &body["error"]["type"]];
     let code = codes.into_iter().filter_map(Value::as_str).find(|text| looks_like_a_code(text));
     let mut errors = Errors::default();
     for place in [&body["message"], &body["errors"], &body["error"]["messages"], &body["error"]] {
-        errors.collect(place);
+        errors.collect_texts(place);
     }
-    Complaint { code: code.map(str::to_owned), named: errors.named(), texts: errors.texts }
+    Complaint { code: code.map(str::to_owned), named: errors.named_fields(), texts: errors.texts }
 }
 
 /// A code is printed in errors, so nothing that could be a person's is taken for one.
@@ -82,7 +82,7 @@ impl Errors {
     const MOST: usize = 10;
 
     /// Adds the texts at `place`, or one level below it.
-    fn collect(&mut self, place: &Value) {
+    fn collect_texts(&mut self, place: &Value) {
         if let Value::Object(members) = place {
             self.collect_members(members);
         }
@@ -90,11 +90,11 @@ impl Errors {
         for entry in place.as_array().map_or(one, Vec::as_slice) {
             let found = [entry, &entry["detail"], &entry["message"], &entry["title"]];
             let Some(text) = found.into_iter().find_map(Value::as_str) else { continue };
-            let text = printable(text);
-            if let Some(field) = member(entry) {
+            let text = printable_text(text);
+            if let Some(field) = named_member(entry) {
                 self.add_member(field, &text);
             }
-            self.add(text);
+            self.add_text(text);
         }
     }
 
@@ -105,14 +105,14 @@ impl Errors {
             let one = std::slice::from_ref(errors);
             for text in errors.as_array().map_or(one, Vec::as_slice) {
                 let Some(text) = text.as_str() else { continue };
-                let text = printable(&format!("{name} {text}"));
+                let text = printable_text(&format!("{name} {text}"));
                 self.add_member(field, &text);
-                self.add(text);
+                self.add_text(text);
             }
         }
     }
 
-    fn add(&mut self, text: String) {
+    fn add_text(&mut self, text: String) {
         if self.texts.len() < Self::MOST && !self.texts.contains(&text) {
             self.texts.push(text);
         }
@@ -124,7 +124,7 @@ impl Errors {
         }
     }
 
-    fn named(&self) -> Named {
+    fn named_fields(&self) -> Named {
         if !self.members.is_empty() {
             let fields = self.members.iter().map(|(field, _)| *field).collect();
             return Named { fields, each: true, texts: self.members.clone() };
@@ -132,7 +132,7 @@ impl Errors {
         let mut named = Named { each: true, ..Named::default() };
         let mut shared = FieldSet::EMPTY;
         for text in &self.texts {
-            for clause in sentences(text).flat_map(clauses) {
+            for clause in split_sentences(text).flat_map(split_clauses) {
                 let fields = fields_of_clause(clause);
                 match fields.len() {
                     0 => continue,
@@ -148,13 +148,13 @@ impl Errors {
     }
 }
 
-fn printable(text: &str) -> String {
+fn printable_text(text: &str) -> String {
     const LONGEST: usize = 300;
     text.chars().filter(|c| !c.is_control()).take(LONGEST).collect()
 }
 
 /// The field that an entry names in a member of its own, as JSON:API does by a pointer.
-fn member(entry: &Value) -> Option<Field> {
+fn named_member(entry: &Value) -> Option<Field> {
     let source = &entry["source"];
     let places = [
         &source["pointer"],
@@ -176,12 +176,12 @@ fn field_of_member(path: &str) -> Option<Field> {
     }
 }
 
-fn sentences(text: &str) -> impl Iterator<Item = &str> {
+fn split_sentences(text: &str) -> impl Iterator<Item = &str> {
     text.split(". ").flat_map(|part| part.split("; ")).flat_map(|part| part.split(": "))
 }
 
 /// "Email is invalid, Phone number is invalid" are two; "the name, email or phone" is one.
-fn clauses(text: &str) -> impl Iterator<Item = &str> {
+fn split_clauses(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = Some(text);
     std::iter::from_fn(move || {
         let text = rest?;
@@ -236,7 +236,7 @@ const NAMES: [(&str, &[Field]); 22] = [
 /// The field that a clause is about: the one that it names first, and those that are
 /// named together with it. A value that is quoted names none.
 fn fields_of_clause(clause: &str) -> FieldSet {
-    let text = unquoted(clause).to_lowercase().replace('_', " ");
+    let text = strip_quoted(clause).to_lowercase().replace('_', " ");
     let mut found: Vec<(Range<usize>, &[Field])> = Vec::new();
     for (name, fields) in NAMES {
         for (at, _) in text.match_indices(name) {
@@ -275,7 +275,7 @@ fn is_and(between: &str) -> bool {
 }
 
 /// The text without what stands in quotation marks: it may be a value.
-fn unquoted(text: &str) -> String {
+fn strip_quoted(text: &str) -> String {
     let mut kept = String::new();
     let mut inside = None;
     let mut before = ' ';
@@ -302,7 +302,7 @@ mod tests {
     use super::*;
 
     fn named(body: &str) -> (Vec<Field>, bool) {
-        let named = complaint(body.as_bytes()).named;
+        let named = read_complaint(body.as_bytes()).named;
         (named.fields.iter().collect(), named.each)
     }
 
@@ -362,7 +362,7 @@ mod tests {
         assert_eq!(named(pointer), (vec![Field::PhoneNumber], true));
         let by_name = r#"{"errors":{"email":["is invalid"],"title":["is too long"],"x":["y"]}}"#;
         assert_eq!(named(by_name), (vec![Field::Email, Field::Title], true));
-        let complaint = complaint(by_name.as_bytes());
+        let complaint = read_complaint(by_name.as_bytes());
         assert_eq!(complaint.texts, ["email is invalid", "title is too long"]);
         let about: Vec<&str> = complaint.named.texts_about(Field::Title).collect();
         assert_eq!(about, ["title is too long"]);

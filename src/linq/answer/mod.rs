@@ -21,7 +21,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 pub use complaint::Named;
-pub(super) use complaint::{Complaint, complaint};
+pub(super) use complaint::{Complaint, read_complaint};
 
 use crate::model::{Field, FieldSet, LinqContact, LinqId, Timestamp, Values};
 
@@ -48,7 +48,7 @@ impl Fetched {
     /// and is not mentioned is blank by now; but the owner, which is sent beside the
     /// contact, is as it was.
     #[must_use]
-    pub fn completed(mut self, sent: FieldSet, before: &Values) -> Fetched {
+    pub fn complete_with(mut self, sent: FieldSet, before: &Values) -> Fetched {
         for field in FieldSet::ALL.iter() {
             let blank = sent.contains(field) && field != Field::Owner;
             if !blank && !self.mentions(field) {
@@ -95,15 +95,15 @@ pub struct Pagination {
 
 /// Why an answer is not believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Unreadable(pub(super) &'static str);
+pub(super) struct UnreadableAnswer(pub(super) &'static str);
 
 /// The largest contact that is believed, in bytes. The members that Linq documents come to
 /// less than a tenth of it.
 const LARGEST_CONTACT: usize = 32 * 1024;
 
-const NOT_JSON: Unreadable = Unreadable("the body is not a JSON object");
-const NO_CONTACT: Unreadable = Unreadable("the body holds no contact");
-const MALFORMED: Unreadable = Unreadable("the contact is malformed");
+const NOT_JSON: UnreadableAnswer = UnreadableAnswer("the body is not a JSON object");
+const NO_CONTACT: UnreadableAnswer = UnreadableAnswer("the body holds no contact");
+const MALFORMED: UnreadableAnswer = UnreadableAnswer("the contact is malformed");
 
 /// A member of an object, as it is written, if it is there at all.
 #[derive(Clone, Copy, Default)]
@@ -124,7 +124,7 @@ impl Member<'_> {
 
 /// Reads an object, of which only the members of `T` matter. (What derives `Deserialize`
 /// would take an array for one, too.)
-fn object<'a, T: Deserialize<'a>>(json: &'a str) -> Option<T> {
+fn parse_object<'a, T: Deserialize<'a>>(json: &'a str) -> Option<T> {
     let is_object = json.trim_ascii_start().starts_with('{');
     is_object.then(|| serde_json::from_str(json).ok()).flatten()
 }
@@ -144,15 +144,15 @@ struct Envelope<'a> {
 
 impl<'a> Envelope<'a> {
     /// Reads a body that reports success.
-    fn of_success(body: &'a [u8]) -> Result<Envelope<'a>, Unreadable> {
+    fn of_success(body: &'a [u8]) -> Result<Envelope<'a>, UnreadableAnswer> {
         if body.trim_ascii().is_empty() {
-            return Err(Unreadable("the body is empty"));
+            return Err(UnreadableAnswer("the body is empty"));
         }
         let text = std::str::from_utf8(body).map_err(|_| NOT_JSON)?;
-        let envelope: Envelope<'_> = object(text).ok_or(NOT_JSON)?;
+        let envelope: Envelope<'_> = parse_object(text).ok_or(NOT_JSON)?;
         match envelope.status.0 {
             Some(status) if status.get() == r#""error""# => {
-                Err(Unreadable("the body reports an error"))
+                Err(UnreadableAnswer("the body reports an error"))
             }
             Some(_) | None => Ok(envelope),
         }
@@ -160,7 +160,7 @@ impl<'a> Envelope<'a> {
 }
 
 /// Reads the one contact that `body` is about.
-pub(super) fn contact(body: &[u8]) -> Result<Fetched, Unreadable> {
+pub(super) fn parse_contact(body: &[u8]) -> Result<Fetched, UnreadableAnswer> {
     let envelope = Envelope::of_success(body)?;
     if envelope.id.is_filled() {
         return bare_contact(body);
@@ -171,7 +171,7 @@ pub(super) fn contact(body: &[u8]) -> Result<Fetched, Unreadable> {
 
 /// Reads what a search found, if anything. Nothing is found only where Linq says
 /// so: a `null`, or no id, in the place of the contact.
-pub(super) fn found(body: &[u8]) -> Result<Option<Fetched>, Unreadable> {
+pub(super) fn parse_found(body: &[u8]) -> Result<Option<Fetched>, UnreadableAnswer> {
     if body.trim_ascii() == b"null" {
         return Ok(None);
     }
@@ -183,7 +183,7 @@ pub(super) fn found(body: &[u8]) -> Result<Option<Fetched>, Unreadable> {
     if inner.get() == "null" {
         return Ok(None);
     }
-    let members: BTreeMap<&str, Member<'_>> = object(inner.get()).ok_or(MALFORMED)?;
+    let members: BTreeMap<&str, Member<'_>> = parse_object(inner.get()).ok_or(MALFORMED)?;
     let has_id = members.get("id").map(|id| id.is_filled());
     if members.is_empty() || has_id == Some(false) {
         Ok(None)
@@ -193,8 +193,8 @@ pub(super) fn found(body: &[u8]) -> Result<Option<Fetched>, Unreadable> {
 }
 
 /// Reads a page of the listing.
-pub(super) fn page(body: &[u8]) -> Result<Page, Unreadable> {
-    const NO_LIST: Unreadable = Unreadable("the body holds no list of contacts");
+pub(super) fn parse_page(body: &[u8]) -> Result<Page, UnreadableAnswer> {
+    const NO_LIST: UnreadableAnswer = UnreadableAnswer("the body holds no list of contacts");
     let envelope = Envelope::of_success(body)?;
     let list = envelope.contacts.0.or(envelope.data.0).ok_or(NO_LIST)?;
     let list: Vec<&RawValue> = serde_json::from_str(list.get()).map_err(|_| NO_LIST)?;
@@ -204,7 +204,7 @@ pub(super) fn page(body: &[u8]) -> Result<Page, Unreadable> {
     Ok(Page {
         unreadable: list.len() - contacts.len(),
         contacts,
-        pagination: envelope.pagination.0.map(pagination).unwrap_or_default(),
+        pagination: envelope.pagination.0.map(parse_pagination).unwrap_or_default(),
     })
 }
 
@@ -218,9 +218,9 @@ struct Counts<'a> {
     total_count: Member<'a>,
 }
 
-fn pagination(raw: &RawValue) -> Pagination {
-    let Some(counts) = object::<Counts<'_>>(raw.get()) else { return Pagination::default() };
-    let number = |Member(member): Member<'_>| member.and_then(number);
+fn parse_pagination(raw: &RawValue) -> Pagination {
+    let Some(counts) = parse_object::<Counts<'_>>(raw.get()) else { return Pagination::default() };
+    let number = |Member(member): Member<'_>| member.and_then(parse_number);
     Pagination {
         current_page: number(counts.current_page),
         per_page: number(counts.per_page),
@@ -232,7 +232,7 @@ fn pagination(raw: &RawValue) -> Pagination {
 /// The members of a contact that linqsync knows.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Shape<'a> {
+struct ContactShape<'a> {
     #[serde(borrow)]
     id: Member<'a>,
     first_name: Member<'a>,
@@ -249,29 +249,33 @@ struct Shape<'a> {
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Owner<'a> {
+struct OwnerShape<'a> {
     #[serde(borrow)]
     email: Member<'a>,
 }
 
-impl<'a> Owner<'a> {
+impl<'a> OwnerShape<'a> {
     /// The owner that stands in the member `contact_owner`, which may be `null`.
-    fn of(member: Member<'a>) -> Result<Owner<'a>, Unreadable> {
-        let Some(raw) = member.0 else { return Ok(Owner::default()) };
-        if raw.get() == "null" { Ok(Owner::default()) } else { object(raw.get()).ok_or(MALFORMED) }
+    fn from_member(member: Member<'a>) -> Result<OwnerShape<'a>, UnreadableAnswer> {
+        let Some(raw) = member.0 else { return Ok(OwnerShape::default()) };
+        if raw.get() == "null" {
+            Ok(OwnerShape::default())
+        } else {
+            parse_object(raw.get()).ok_or(MALFORMED)
+        }
     }
 }
 
-fn bare_contact(body: &[u8]) -> Result<Fetched, Unreadable> {
+fn bare_contact(body: &[u8]) -> Result<Fetched, UnreadableAnswer> {
     read_contact(serde_json::from_slice(body).map_err(|_| NOT_JSON)?)
 }
 
-fn read_contact(raw: &RawValue) -> Result<Fetched, Unreadable> {
+fn read_contact(raw: &RawValue) -> Result<Fetched, UnreadableAnswer> {
     if raw.get().len() > LARGEST_CONTACT {
-        return Err(Unreadable("the contact is larger than 32 KiB"));
+        return Err(UnreadableAnswer("the contact is larger than 32 KiB"));
     }
-    let shape: Shape<'_> = object(raw.get()).ok_or(MALFORMED)?;
-    let id = shape.id.0.and_then(number).filter(|id| *id > 0 && i64::try_from(*id).is_ok());
+    let shape: ContactShape<'_> = parse_object(raw.get()).ok_or(MALFORMED)?;
+    let id = shape.id.0.and_then(parse_number).filter(|id| *id > 0 && i64::try_from(*id).is_ok());
     let members = [
         (Field::FirstName, shape.first_name),
         (Field::LastName, shape.last_name),
@@ -283,26 +287,27 @@ fn read_contact(raw: &RawValue) -> Result<Fetched, Unreadable> {
     ];
     let (mut values, mut mentioned) = (Values::default(), FieldSet::EMPTY);
     for (field, Member(member)) in members {
-        values[field] = text(member).ok_or(MALFORMED)?;
+        values[field] = parse_text(member).ok_or(MALFORMED)?;
         if member.is_some() {
             mentioned.insert(field);
         }
     }
-    values[Field::Owner] = text(Owner::of(shape.contact_owner)?.email.0).ok_or(MALFORMED)?;
+    values[Field::Owner] =
+        parse_text(OwnerShape::from_member(shape.contact_owner)?.email.0).ok_or(MALFORMED)?;
     if shape.contact_owner.0.is_some() {
         mentioned.insert(Field::Owner);
     }
     let contact = LinqContact {
         id: LinqId(id.ok_or(MALFORMED)?),
         values,
-        created_at: shape.created_at.0.and_then(instant),
-        updated_at: shape.updated_at.0.and_then(instant),
+        created_at: shape.created_at.0.and_then(parse_instant),
+        updated_at: shape.updated_at.0.and_then(parse_instant),
     };
     Ok(Fetched { contact, raw: raw.get().to_owned(), mentioned })
 }
 
 /// A text, or a whole number as it is written; `None` for anything else.
-fn text(member: Option<&RawValue>) -> Option<EcoString> {
+fn parse_text(member: Option<&RawValue>) -> Option<EcoString> {
     let Some(raw) = member.map(RawValue::get) else {
         return Some(EcoString::new());
     };
@@ -314,13 +319,13 @@ fn text(member: Option<&RawValue>) -> Option<EcoString> {
 }
 
 /// A whole number that is not negative, also if it is written as a text.
-fn number(raw: &RawValue) -> Option<u64> {
+fn parse_number(raw: &RawValue) -> Option<u64> {
     let digits = raw.get().trim_matches('"');
     digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
 }
 
 /// An instant in RFC 3339, with any offset.
-fn instant(raw: &RawValue) -> Option<Timestamp> {
+fn parse_instant(raw: &RawValue) -> Option<Timestamp> {
     let text: String = serde_json::from_str(raw.get()).ok()?;
     DateTime::parse_from_rfc3339(&text).ok().map(|instant| instant.with_timezone(&Utc))
 }

@@ -4,7 +4,7 @@ use super::*;
 
 const ADA: &str = r#"{"id":7,"first_name":"Ada"}"#;
 
-fn id_of(read: Result<Fetched, Unreadable>) -> Option<u64> {
+fn id_of(read: Result<Fetched, UnreadableAnswer>) -> Option<u64> {
     read.ok().map(|fetched| fetched.contact.id.0)
 }
 
@@ -19,7 +19,7 @@ fn a_contact_is_read_from_every_envelope_and_from_nothing_else() {
         r#"{"status":"ok","data":{"id":7}}"#,
     ];
     for body in believed {
-        assert_eq!(id_of(contact(body.as_bytes())), Some(7), "{body}");
+        assert_eq!(id_of(parse_contact(body.as_bytes())), Some(7), "{body}");
     }
     let refused = [
         "",
@@ -47,9 +47,9 @@ fn a_contact_is_read_from_every_envelope_and_from_nothing_else() {
         r#"{"data":{"id":7,"title":"\ud800"}}"#,
     ];
     for body in refused {
-        assert_eq!(id_of(contact(body.as_bytes())), None, "{body}");
+        assert_eq!(id_of(parse_contact(body.as_bytes())), None, "{body}");
     }
-    assert_eq!(id_of(contact(b"{\"data\":{\"id\":7,\"title\":\"\xff\"}}")), None);
+    assert_eq!(id_of(parse_contact(b"{\"data\":{\"id\":7,\"title\":\"\xff\"}}")), None);
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn a_contact_is_read_whole_and_its_json_is_kept() {
             "phone_number":15551234567,"title":"A\u0301 \"x\"","new_in_v9":{"a":[1]},
             "image_url":null,"created_at":"2025-07-30T10:00:00.000-05:00","updated_at":"yesterday",
             "contact_owner":{"id":456,"email":"owner@company.example","name":"Jane"}}"#;
-    let fetched = contact(format!(r#"{{"data":{raw}}}"#).as_bytes()).unwrap();
+    let fetched = parse_contact(format!(r#"{{"data":{raw}}}"#).as_bytes()).unwrap();
     assert_eq!(fetched.raw, raw);
     assert_eq!(fetched.contact.id, LinqId(9_007_199_254_740_993));
     let expected: Values = [
@@ -88,10 +88,10 @@ fn a_search_finds_nothing_only_if_linq_says_so() {
         r#"{"id":null}"#,
         "null",
     ] {
-        assert_eq!(found(body.as_bytes()), Ok(None), "{body}");
+        assert_eq!(parse_found(body.as_bytes()), Ok(None), "{body}");
     }
     for body in [ADA, &format!(r#"{{"contact":{ADA}}}"#), &format!(r#"{{"data":{ADA}}}"#)] {
-        let found = found(body.as_bytes()).unwrap().unwrap();
+        let found = parse_found(body.as_bytes()).unwrap().unwrap();
         assert_eq!((found.contact.id.0, found.raw.as_str()), (7, ADA), "{body}");
     }
     for body in [
@@ -104,7 +104,7 @@ fn a_search_finds_nothing_only_if_linq_says_so() {
         r#"{"contact":[]}"#,
         r#"{"contact":false}"#,
     ] {
-        assert!(found(body.as_bytes()).is_err(), "{body}");
+        assert!(parse_found(body.as_bytes()).is_err(), "{body}");
     }
 }
 
@@ -114,7 +114,7 @@ fn a_page_counts_the_contacts_that_it_cannot_read() {
         r#"{{"contacts":[{ADA},{{"first_name":"no id"}},7,{{"id":8}}],
                 "pagination":{{"current_page":1,"per_page":"25","total_pages":null,"total_count":4}}}}"#
     );
-    let page = page(body.as_bytes()).unwrap();
+    let page = parse_page(body.as_bytes()).unwrap();
     let ids: Vec<u64> = page.contacts.iter().map(|fetched| fetched.contact.id.0).collect();
     assert_eq!((ids, page.unreadable), (vec![7, 8], 2));
     let pagination = Pagination {
@@ -129,9 +129,9 @@ fn a_page_counts_the_contacts_that_it_cannot_read() {
 #[test]
 fn what_holds_no_list_is_no_page() {
     for body in ["", "[]", "{}", r#"{"contacts":null}"#, r#"{"contacts":{}}"#, ADA] {
-        assert!(page(body.as_bytes()).is_err(), "{body}");
+        assert!(parse_page(body.as_bytes()).is_err(), "{body}");
     }
-    let bare = page(br#"{"contacts":[],"pagination":[]}"#).unwrap();
+    let bare = parse_page(br#"{"contacts":[],"pagination":[]}"#).unwrap();
     assert_eq!(bare.pagination, Pagination::default());
 }
 
@@ -140,15 +140,15 @@ fn nesting_ends_a_reading_and_not_the_program() {
     for depth in [100, 10_000, 1_000_000] {
         let nested = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
         let body = format!(r#"{{"data":{{"id":7,"email":{nested}}}}}"#);
-        assert!(contact(body.as_bytes()).is_err());
-        assert_eq!(complaint(body.as_bytes()).code, None);
+        assert!(parse_contact(body.as_bytes()).is_err());
+        assert_eq!(read_complaint(body.as_bytes()).code, None);
     }
 }
 
 #[test]
 fn complaints_are_read_in_every_form() {
     let read = |body: &str| {
-        let Complaint { code, texts, .. } = complaint(body.as_bytes());
+        let Complaint { code, texts, .. } = read_complaint(body.as_bytes());
         (code, texts)
     };
     let expected = |code: &str, texts: &[&str]| {
@@ -179,7 +179,7 @@ fn complaints_are_read_in_every_form() {
         assert_eq!(read(body), expected, "{body}");
     }
     let long = format!(r#"{{"errors":["{}"]}}"#, "é".repeat(1_000));
-    assert_eq!(complaint(long.as_bytes()).texts[0].chars().count(), 300);
+    assert_eq!(read_complaint(long.as_bytes()).texts[0].chars().count(), 300);
 }
 
 #[test]
@@ -191,7 +191,7 @@ fn a_page_that_is_longer_than_was_asked_for_is_not_taken_into_memory() {
         format!(r#"{{"contacts":[{}],"pagination":{{"total_count":9}}}}"#, contacts.join(","))
     };
     let read = |text: String| {
-        let page = page(text.as_bytes()).unwrap();
+        let page = parse_page(text.as_bytes()).unwrap();
         (page.contacts.len(), page.unreadable)
     };
     assert_eq!(read(body(LONGEST_PAGE, 1)), (100, 0));

@@ -8,7 +8,7 @@
 
 use std::sync::PoisonError;
 
-use super::{Client, Finding, is_too_long};
+use super::{Client, SearchResult, is_too_long};
 use crate::linq::{FindBy, LinqError};
 use crate::model::{Field, LinqContact};
 
@@ -56,12 +56,12 @@ impl Client {
         self.set_either(Either::Trying);
         let learnt = async {
             let by = FindBy::Either { email, phone: no_phone };
-            let by_email = self.shows(by, contact, Field::Email).await?;
+            let by_email = self.search_shows(by, contact, Field::Email).await?;
             if by_email != Some(true) {
                 return Ok(by_email);
             }
             let by = FindBy::Either { email: no_email, phone };
-            self.shows(by, contact, Field::PhoneNumber).await
+            self.search_shows(by, contact, Field::PhoneNumber).await
         };
         let learnt = learnt.await;
         self.set_either(match &learnt {
@@ -76,16 +76,16 @@ impl Client {
 
     /// Whether a search shows `contact`, or another with the same `field`; `None` where it
     /// shows none.
-    async fn shows(
+    async fn search_shows(
         &self,
         by: FindBy<'_>,
         contact: &LinqContact,
         field: Field,
     ) -> Result<Option<bool>, LinqError> {
         Ok(match self.find(by).await? {
-            Finding::Nothing => None,
-            Finding::CannotSearch => Some(false),
-            Finding::Found(found) => {
+            SearchResult::Nothing => None,
+            SearchResult::CannotSearch => Some(false),
+            SearchResult::Found(found) => {
                 let found = found.contact;
                 let same = || found.values[field].eq_ignore_ascii_case(&contact.values[field]);
                 Some(found.id == contact.id || same())

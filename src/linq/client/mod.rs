@@ -14,17 +14,17 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use self::either::Either;
-use super::answer::{self, Fetched, Page, Unreadable, complaint};
+use super::answer::{self, Fetched, Page, UnreadableAnswer, read_complaint};
 use super::counts::{Counter, RequestCounts};
 use super::error::{Answered, LinqError};
 use super::limit::Limiter;
-use super::request::{Draft, FindBy, Update};
-use super::settings::Settings;
+use super::request::{FindBy, RequestDraft, Update};
+use super::settings::ClientSettings;
 use super::token::{Keeper, TokenSource};
 use super::transport::Transport;
-use super::verdict::{Reading, answered, says_no_such_contact};
-use crate::gauge::Gauge;
+use super::verdict::{AnswerReading, answered_parts, says_no_such_contact};
 use crate::model::{LinqId, Values};
+use crate::progress::Progress;
 
 /// The longest text that is searched for, in bytes. It travels in the address,
 /// for which servers have limits.
@@ -38,13 +38,13 @@ const MAX_SEARCH: usize = 1_000;
 /// leaves its effect unknown.
 pub struct Client {
     pub(super) transport: Arc<dyn Transport>,
-    pub(super) settings: Settings,
+    pub(super) settings: ClientSettings,
     pub(super) tokens: Keeper,
     pub(super) limiter: Limiter,
     pub(super) counter: Counter,
     pub(super) halted: OnceLock<Answered>,
     pub(super) asked_to_wait: watch::Sender<Option<Instant>>,
-    gauge: Gauge,
+    gauge: Progress,
     random: Mutex<fastrand::Rng>,
     either: Mutex<Either>,
 }
@@ -65,7 +65,7 @@ pub enum Lookup {
 /// What a search came to. It is one witness: what was just created may not be
 /// found yet, and of several matches one is shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Finding {
+pub enum SearchResult {
     /// One contact that matches.
     Found(Box<Fetched>),
     /// Linq says that none matches.
@@ -91,7 +91,11 @@ fn is_too_long(text: &str) -> bool {
 
 impl Client {
     /// A client that has not asked anything yet, not even for the token.
-    pub fn new(transport: Arc<dyn Transport>, settings: Settings, token: TokenSource) -> Client {
+    pub fn new(
+        transport: Arc<dyn Transport>,
+        settings: ClientSettings,
+        token: TokenSource,
+    ) -> Client {
         Client {
             transport,
             tokens: Keeper::new(token),
@@ -99,7 +103,7 @@ impl Client {
             counter: Counter::default(),
             halted: OnceLock::new(),
             asked_to_wait: watch::Sender::new(None),
-            gauge: Gauge::default(),
+            gauge: Progress::default(),
             either: Mutex::new(Either::Untried(0)),
             random: Mutex::new(fastrand::Rng::with_seed(settings.seed)),
             settings,
@@ -107,22 +111,22 @@ impl Client {
     }
 
     /// How many requests were sent so far.
-    pub fn counts(&self) -> RequestCounts {
+    pub fn request_counts(&self) -> RequestCounts {
         self.counter.so_far()
     }
 
     /// For how long altogether Linq asked for a pause (429).
-    pub fn throttled(&self) -> Duration {
-        self.limiter.paused()
+    pub fn throttled_time(&self) -> Duration {
+        self.limiter.paused_time()
     }
 
     /// How far the run is that this client serves.
-    pub fn gauge(&self) -> &Gauge {
+    pub fn progress(&self) -> &Progress {
         &self.gauge
     }
 
     /// What the client was told.
-    pub fn settings(&self) -> &Settings {
+    pub fn settings(&self) -> &ClientSettings {
         &self.settings
     }
 
@@ -131,7 +135,7 @@ impl Client {
     ///
     /// # Errors
     /// [`LinqError`], as for every call.
-    pub async fn check(&self) -> Result<(), LinqError> {
+    pub async fn check_access(&self) -> Result<(), LinqError> {
         self.list_page(1, 1).await.map(drop)
     }
 
@@ -140,14 +144,14 @@ impl Client {
     ///
     /// # Errors
     /// [`LinqError`], as for every call.
-    pub async fn probe(&self) -> Result<(), LinqError> {
-        let draft = Draft::list(&self.settings.base_url, 1, 1).once();
-        self.ask(&draft, read_page).await.map(drop)
+    pub async fn probe_once(&self) -> Result<(), LinqError> {
+        let draft = RequestDraft::list(&self.settings.base_url, 1, 1).without_retry();
+        self.send_with_retries(&draft, read_page).await.map(drop)
     }
 
     /// Lets no request begin for `wait` from now.
-    pub fn pause(&self, wait: Duration) {
-        self.limiter.pause(wait);
+    pub fn pause_requests(&self, wait: Duration) {
+        self.limiter.pause_for(wait);
     }
 
     /// Until when Linq wants to be left alone (429 or 503 with `Retry-After`), whenever
@@ -162,30 +166,32 @@ impl Client {
     /// # Errors
     /// [`LinqError`]; never a rejection.
     pub async fn list_page(&self, page: u32, per_page: u32) -> Result<Page, LinqError> {
-        let draft = Draft::list(&self.settings.base_url, page, per_page);
-        self.ask(&draft, read_page).await
+        let draft = RequestDraft::list(&self.settings.base_url, page, per_page);
+        self.send_with_retries(&draft, read_page).await
     }
 
     /// Searches by e-mail or by phone number.
     ///
     /// # Errors
     /// [`LinqError`].
-    pub async fn find(&self, by: FindBy<'_>) -> Result<Finding, LinqError> {
+    pub async fn find(&self, by: FindBy<'_>) -> Result<SearchResult, LinqError> {
         let is_too_long = match by {
             FindBy::Email(text) | FindBy::Phone(text) => is_too_long(text),
             FindBy::Either { email, phone } => is_too_long(email) || is_too_long(phone),
         };
         if is_too_long {
-            return Ok(Finding::CannotSearch);
+            return Ok(SearchResult::CannotSearch);
         }
-        let draft = Draft::find(&self.settings.base_url, by);
-        self.ask(&draft, |answer| match answer.status().as_u16() {
-            200 => answer::found(answer.body())
-                .map(|found| found.map_or(Finding::Nothing, |one| Finding::Found(Box::new(one))))
+        let draft = RequestDraft::find(&self.settings.base_url, by);
+        self.send_with_retries(&draft, |answer| match answer.status().as_u16() {
+            200 => answer::parse_found(answer.body())
+                .map(|found| {
+                    found.map_or(SearchResult::Nothing, |one| SearchResult::Found(Box::new(one)))
+                })
                 .into(),
-            400 | 422 => Reading::Is(Finding::CannotSearch),
-            404 if says_no_such_contact(answer) => Reading::Is(Finding::Nothing),
-            _ => Reading::Other,
+            400 | 422 => AnswerReading::Is(SearchResult::CannotSearch),
+            404 if says_no_such_contact(answer) => AnswerReading::Is(SearchResult::Nothing),
+            _ => AnswerReading::Other,
         })
         .await
     }
@@ -195,12 +201,12 @@ impl Client {
     /// # Errors
     /// [`LinqError`].
     pub async fn get(&self, id: LinqId) -> Result<Lookup, LinqError> {
-        let draft = Draft::get(&self.settings.base_url, id);
-        self.ask(&draft, |answer| match answer.status().as_u16() {
+        let draft = RequestDraft::get(&self.settings.base_url, id);
+        self.send_with_retries(&draft, |answer| match answer.status().as_u16() {
             200 => contact_with(id, answer).map(|one| Lookup::Found(Box::new(one))).into(),
-            404 if says_no_such_contact(answer) => Reading::Is(Lookup::Absent),
-            404 => Reading::Is(Lookup::Unproven(answered_with_code(answer))),
-            _ => Reading::Other,
+            404 if says_no_such_contact(answer) => AnswerReading::Is(Lookup::Absent),
+            404 => AnswerReading::Is(Lookup::Unproven(answered_with_code(answer))),
+            _ => AnswerReading::Other,
         })
         .await
     }
@@ -217,10 +223,10 @@ impl Client {
         values: &Values,
         user_email: Option<&str>,
     ) -> Result<Fetched, LinqError> {
-        let draft = Draft::create(&self.settings.base_url, values, user_email);
-        self.ask(&draft, |answer| match answer.status().as_u16() {
-            200 | 201 => answer::contact(answer.body()).into(),
-            _ => Reading::Other,
+        let draft = RequestDraft::create(&self.settings.base_url, values, user_email);
+        self.send_with_retries(&draft, |answer| match answer.status().as_u16() {
+            200 | 201 => answer::parse_contact(answer.body()).into(),
+            _ => AnswerReading::Other,
         })
         .await
     }
@@ -233,7 +239,7 @@ impl Client {
     /// [`super::Reason::NoSuchContact`]. With [`super::Effect::Unknown`] look what it is now
     /// before sending it again.
     pub async fn patch(&self, id: LinqId, update: &Update) -> Result<Fetched, LinqError> {
-        self.update(Method::PATCH, id, update).await
+        self.send_update(Method::PATCH, id, update).await
     }
 
     /// Does the same as [`Client::patch`] by PUT. Linq documents both as identical.
@@ -241,7 +247,7 @@ impl Client {
     /// # Errors
     /// As [`Client::patch`].
     pub async fn put(&self, id: LinqId, update: &Update) -> Result<Fetched, LinqError> {
-        self.update(Method::PUT, id, update).await
+        self.send_update(Method::PUT, id, update).await
     }
 
     /// Deletes a contact, for everybody in the organisation and for good.
@@ -251,56 +257,56 @@ impl Client {
     /// [`super::Effect::Unknown`] look whether it is gone, or was edited meanwhile, before
     /// deleting it again.
     pub async fn delete(&self, id: LinqId) -> Result<Deletion, LinqError> {
-        let draft = Draft::delete(&self.settings.base_url, id);
-        self.ask(&draft, |answer| match answer.status().as_u16() {
-            204 => Reading::Is(Deletion::Done),
-            200 | 202 => Reading::NotBelieved("not the answer to a deletion"),
-            404 if says_no_such_contact(answer) => Reading::Is(Deletion::AlreadyGone),
-            _ => Reading::Other,
+        let draft = RequestDraft::delete(&self.settings.base_url, id);
+        self.send_with_retries(&draft, |answer| match answer.status().as_u16() {
+            204 => AnswerReading::Is(Deletion::Done),
+            200 | 202 => AnswerReading::NotBelieved("not the answer to a deletion"),
+            404 if says_no_such_contact(answer) => AnswerReading::Is(Deletion::AlreadyGone),
+            _ => AnswerReading::Other,
         })
         .await
     }
 
-    async fn update(
+    async fn send_update(
         &self,
         method: Method,
         id: LinqId,
         update: &Update,
     ) -> Result<Fetched, LinqError> {
-        let draft = Draft::update(&self.settings.base_url, method, id, update);
-        self.ask(&draft, |answer| match answer.status().as_u16() {
+        let draft = RequestDraft::update(&self.settings.base_url, method, id, update);
+        self.send_with_retries(&draft, |answer| match answer.status().as_u16() {
             200 => contact_with(id, answer).into(),
-            _ => Reading::Other,
+            _ => AnswerReading::Other,
         })
         .await
     }
 
     /// The wait after the `failures`th failure of a call.
-    pub(super) fn backoff(&self, failures: u32, asked: Option<Duration>) -> Duration {
+    pub(super) fn backoff_after(&self, failures: u32, asked: Option<Duration>) -> Duration {
         let random = self.random.lock().unwrap_or_else(PoisonError::into_inner).f64();
-        self.settings.backoff.wait(failures, random, asked)
+        self.settings.backoff.wait_after(failures, random, asked)
     }
 }
 
-fn read_page(answer: &Response<Bytes>) -> Reading<Page> {
+fn read_page(answer: &Response<Bytes>) -> AnswerReading<Page> {
     match answer.status().as_u16() {
-        200 => answer::page(answer.body()).into(),
-        _ => Reading::Other,
+        200 => answer::parse_page(answer.body()).into(),
+        _ => AnswerReading::Other,
     }
 }
 
 /// The contact in an answer, which must be the one that was asked for.
-fn contact_with(id: LinqId, answer: &Response<Bytes>) -> Result<Fetched, Unreadable> {
-    let fetched = answer::contact(answer.body())?;
+fn contact_with(id: LinqId, answer: &Response<Bytes>) -> Result<Fetched, UnreadableAnswer> {
+    let fetched = answer::parse_contact(answer.body())?;
     if fetched.contact.id == id {
         Ok(fetched)
     } else {
-        Err(Unreadable("the answer is about another contact"))
+        Err(UnreadableAnswer("the answer is about another contact"))
     }
 }
 
 fn answered_with_code(answer: &Response<Bytes>) -> Answered {
-    answered(answer, complaint(answer.body()).code)
+    answered_parts(answer, read_complaint(answer.body()).code)
 }
 
 #[cfg(test)]

@@ -12,56 +12,58 @@ use http::Response;
 use tokio::time::{Instant, sleep};
 
 use super::client::Client;
-use super::error::{Answered, Effect, Failure, LinqError, Rejection, Verdict};
-use super::request::{Call, Draft};
+use super::error::{Answered, Failure, LinqError, LinqRejection, Remedy, RequestEffect};
+use super::request::{Call, RequestDraft};
 use super::token::Token;
 use super::transport::TransportError;
-use super::verdict::{Again, Failed, Outcome, Reading, is_repeatable, judge, request_id};
+use super::verdict::{
+    Again, AnswerReading, AttemptOutcome, Failed, is_repeatable, judge_attempt, request_id,
+};
 
 /// How one attempt ended.
-type End = Result<Response<Bytes>, TransportError>;
+type AttemptEnd = Result<Response<Bytes>, TransportError>;
 
 /// One attempt: with which token, how it ended and how long that took.
 struct Attempt {
     token: Token,
-    ended: End,
+    ended: AttemptEnd,
     took: Duration,
 }
 
 /// What became of a call so far.
-struct Tally {
+struct AttemptTally {
     call: Call,
     attempts: u32,
     most_attempts: u32,
     /// The most that the attempts so far may have done.
-    effect: Effect,
+    effect: RequestEffect,
     /// Whether the token was read again for this call.
-    reread: Reread,
+    reread: TokenReread,
 }
 
 #[derive(PartialEq, Eq)]
-enum Reread {
+enum TokenReread {
     Possible,
     Done,
 }
 
-impl Tally {
-    fn of(draft: &Draft) -> Tally {
+impl AttemptTally {
+    fn for_draft(draft: &RequestDraft) -> AttemptTally {
         let (call, most_attempts) = (draft.call, draft.most_attempts);
-        Tally {
+        AttemptTally {
             call,
             attempts: 0,
             most_attempts,
-            effect: Effect::NotSent,
-            reread: Reread::Possible,
+            effect: RequestEffect::NotSent,
+            reread: TokenReread::Possible,
         }
     }
 
-    fn add(&mut self, effect: Effect) {
+    fn add_effect(&mut self, effect: RequestEffect) {
         self.effect = self.effect.max(effect);
     }
 
-    fn end(&self, verdict: Verdict) -> LinqError {
+    fn to_error(&self, verdict: Remedy) -> LinqError {
         LinqError { call: self.call, effect: self.effect, attempts: self.attempts, verdict }
     }
 }
@@ -69,43 +71,47 @@ impl Tally {
 impl Client {
     /// Carries `draft` to its end. `read` says whether an answer is what the call
     /// is waiting for.
-    pub(super) async fn ask<T>(
+    pub(super) async fn send_with_retries<T>(
         &self,
-        draft: &Draft,
-        read: impl Fn(&Response<Bytes>) -> Reading<T> + Send + Sync,
+        draft: &RequestDraft,
+        read: impl Fn(&Response<Bytes>) -> AnswerReading<T> + Send + Sync,
     ) -> Result<T, LinqError> {
-        let mut tally = Tally::of(draft);
+        let mut tally = AttemptTally::for_draft(draft);
         loop {
-            let Attempt { token, ended, took } = self.attempt(draft, &mut tally).await?;
-            match judge(draft, ended, &read) {
-                Outcome::Done(done) => {
-                    self.limiter.answered(took);
+            let Attempt { token, ended, took } = self.send_attempt(draft, &mut tally).await?;
+            match judge_attempt(draft, ended, &read) {
+                AttemptOutcome::Done(done) => {
+                    self.limiter.note_answer(took);
                     return Ok(done);
                 }
-                Outcome::TokenRefused(answered) => {
-                    tally.add(Effect::Refused);
+                AttemptOutcome::TokenRefused(answered) => {
+                    tally.add_effect(RequestEffect::Refused);
                     self.renew_or_halt(&token, answered, &mut tally).await?;
                 }
-                Outcome::Forbidden(rejection) => {
-                    tally.add(Effect::Refused);
-                    return Err(tally.end(self.judge_forbidden(rejection).await));
+                AttemptOutcome::Forbidden(rejection) => {
+                    tally.add_effect(RequestEffect::Refused);
+                    return Err(tally.to_error(self.judge_forbidden(rejection).await));
                 }
-                Outcome::Rejected(rejection) => {
-                    tally.add(Effect::Refused);
-                    return Err(tally.end(Verdict::Rejected(rejection)));
+                AttemptOutcome::Rejected(rejection) => {
+                    tally.add_effect(RequestEffect::Refused);
+                    return Err(tally.to_error(Remedy::Rejected(rejection)));
                 }
-                Outcome::Failed(failed) => self.wait_or_give_up(failed, &mut tally).await?,
+                AttemptOutcome::Failed(failed) => self.wait_or_give_up(failed, &mut tally).await?,
             }
         }
     }
 
     /// Sends `draft` once, when its turn has come, with the token of that moment.
-    async fn attempt(&self, draft: &Draft, tally: &mut Tally) -> Result<Attempt, LinqError> {
+    async fn send_attempt(
+        &self,
+        draft: &RequestDraft,
+        tally: &mut AttemptTally,
+    ) -> Result<Attempt, LinqError> {
         self.check_halt(tally)?;
-        let turn = self.limiter.turn().await;
-        let no_token = |error| tally.end(Verdict::NoToken(error));
-        let token = self.tokens.current().await.map_err(no_token)?;
-        let header = token.header().map_err(no_token)?;
+        let turn = self.limiter.next_turn().await;
+        let no_token = |error| tally.to_error(Remedy::NoToken(error));
+        let token = self.tokens.current_token().await.map_err(no_token)?;
+        let header = token.header_value().map_err(no_token)?;
         // The token may have been refused while this call waited.
         self.check_halt(tally)?;
         tally.attempts += 1;
@@ -121,13 +127,13 @@ impl Client {
         let ended = self.transport.send(request).await;
         let took = start.elapsed();
         drop(turn);
-        log(tally, &ended, took);
+        log_attempt(tally, &ended, took);
         Ok(Attempt { token, ended, took })
     }
 
-    fn check_halt(&self, tally: &Tally) -> Result<(), LinqError> {
+    fn check_halt(&self, tally: &AttemptTally) -> Result<(), LinqError> {
         match self.halted.get() {
-            Some(answered) => Err(tally.end(Verdict::Halted(answered.clone()))),
+            Some(answered) => Err(tally.to_error(Remedy::Halted(answered.clone()))),
             None => Ok(()),
         }
     }
@@ -138,57 +144,64 @@ impl Client {
         &self,
         refused: &Token,
         answered: Answered,
-        tally: &mut Tally,
+        tally: &mut AttemptTally,
     ) -> Result<(), LinqError> {
-        let possible = std::mem::replace(&mut tally.reread, Reread::Done) == Reread::Possible;
+        let possible =
+            std::mem::replace(&mut tally.reread, TokenReread::Done) == TokenReread::Possible;
         if possible
             && answered.status == http::StatusCode::UNAUTHORIZED
-            && self.tokens.renew(refused).await
+            && self.tokens.renew_token(refused).await
         {
             tracing::debug!(call = tally.call.kind(), "linq refused the token, trying the new one");
             return Ok(());
         }
-        Err(tally.end(self.halt(answered)))
+        Err(tally.to_error(self.halt_verdict(answered)))
     }
 
     /// Decides whether a 403 concerns one contact or the token, by asking for
     /// something that every good token may read. Where that fails for another reason,
     /// nothing says that the token is refused.
-    async fn judge_forbidden(&self, rejection: Rejection) -> Verdict {
+    async fn judge_forbidden(&self, rejection: LinqRejection) -> Remedy {
         match self.can_list().await.map_err(|error| error.verdict) {
-            Err(Verdict::TokenRefused(_) | Verdict::Halted(_)) => self.halt(rejection.answered),
-            Err(verdict @ Verdict::NoToken(_)) => verdict,
-            Ok(()) | Err(Verdict::Rejected(_) | Verdict::Failed(_)) => Verdict::Rejected(rejection),
+            Err(Remedy::TokenRefused(_) | Remedy::Halted(_)) => {
+                self.halt_verdict(rejection.answered)
+            }
+            Err(verdict @ Remedy::NoToken(_)) => verdict,
+            Ok(()) | Err(Remedy::Rejected(_) | Remedy::Failed(_)) => Remedy::Rejected(rejection),
         }
     }
 
-    /// [`Client::check`] behind a pointer, since it leads back to [`Client::ask`].
+    /// [`Client::check_access`] behind a pointer, since it leads back to [`Client::send_with_retries`].
     fn can_list(&self) -> BoxFuture<'_, Result<(), LinqError>> {
-        Box::pin(self.check())
+        Box::pin(self.check_access())
     }
 
-    fn halt(&self, answered: Answered) -> Verdict {
+    fn halt_verdict(&self, answered: Answered) -> Remedy {
         self.halted.get_or_init(|| answered.clone());
-        Verdict::TokenRefused(answered)
+        Remedy::TokenRefused(answered)
     }
 
     /// After a failed attempt: waits until the next one may be made, or ends the call.
-    async fn wait_or_give_up(&self, failed: Failed, tally: &mut Tally) -> Result<(), LinqError> {
+    async fn wait_or_give_up(
+        &self,
+        failed: Failed,
+        tally: &mut AttemptTally,
+    ) -> Result<(), LinqError> {
         let Failed { failure, effect, again } = failed;
-        tally.add(effect);
-        self.limiter.troubled();
+        tally.add_effect(effect);
+        self.limiter.note_trouble();
         match again {
-            Again::Never => Err(tally.end(Verdict::Failed(failure))),
+            Again::Never => Err(tally.to_error(Remedy::Failed(failure))),
             Again::After(asked) => {
                 self.check_retry(failure, effect, tally)?;
                 #[expect(clippy::disallowed_methods, reason = "this is where the client waits")]
-                sleep(self.backoff(tally.attempts, asked)).await;
+                sleep(self.backoff_after(tally.attempts, asked)).await;
                 Ok(())
             }
             Again::EverybodyAfter(asked) => {
                 // The others wait even if this call does not come back.
-                let wait = self.backoff(tally.attempts, asked);
-                self.limiter.pause(wait);
+                let wait = self.backoff_after(tally.attempts, asked);
+                self.limiter.pause_for(wait);
                 self.asked_to_wait.send_replace(asked.map(|_| Instant::now() + wait));
                 self.check_retry(failure, effect, tally)
             }
@@ -203,25 +216,25 @@ impl Client {
         }
         self.counter.count_retry();
         #[expect(clippy::disallowed_methods, reason = "this is where the client waits")]
-        sleep(self.backoff(sendings, None)).await;
+        sleep(self.backoff_after(sendings, None)).await;
         true
     }
 
     fn check_retry(
         &self,
         failure: Failure,
-        effect: Effect,
-        tally: &Tally,
+        effect: RequestEffect,
+        tally: &AttemptTally,
     ) -> Result<(), LinqError> {
         let again = is_repeatable(tally.call, effect)
             && tally.attempts < tally.most_attempts.min(self.settings.max_attempts.get())
             && self.counter.allow_retry();
-        if again { Ok(()) } else { Err(tally.end(Verdict::Failed(failure))) }
+        if again { Ok(()) } else { Err(tally.to_error(Remedy::Failed(failure))) }
     }
 }
 
 /// Logs an attempt: what kind, how it ended, never with what.
-fn log(tally: &Tally, ended: &End, took: Duration) {
+fn log_attempt(tally: &AttemptTally, ended: &AttemptEnd, took: Duration) {
     let call = tally.call.kind();
     let attempt = tally.attempts;
     let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);

@@ -23,9 +23,9 @@ use futures_util::stream::{self, StreamExt};
 
 use super::answer::{Fetched, Page, Pagination};
 use super::client::Client;
-use super::error::{Failure, LinqError, Verdict};
-use crate::gauge::Stage;
+use super::error::{Failure, LinqError, Remedy};
 use crate::model::{Field, FieldSet, LinqId, Positions, Resting};
+use crate::progress::ProgressStage;
 
 /// Contacts asked for at a time; the most that Linq documents.
 const PER_PAGE: u32 = 100;
@@ -53,12 +53,12 @@ pub enum Completeness {
     /// As far as one can tell, it does.
     Complete,
     /// It may not, for this reason: nothing follows from an absence.
-    Partial(Doubt),
+    Partial(ListingDoubt),
 }
 
 /// Why a listing may not show every contact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Doubt {
+pub enum ListingDoubt {
     /// Linq does not say how many contacts there are.
     #[error("the listing does not say how many contacts there are")]
     NoTotals,
@@ -88,15 +88,15 @@ pub enum Doubt {
     },
 }
 
-impl Doubt {
+impl ListingDoubt {
     /// Whether another walk may be complete.
     pub const fn may_pass(self) -> bool {
         match self {
-            Doubt::NoTotals | Doubt::OddPages | Doubt::Unreadable(_) => false,
-            Doubt::TotalsDiffer
-            | Doubt::NoSuchPage(_)
-            | Doubt::Changed(_)
-            | Doubt::CountDiffers { .. } => true,
+            ListingDoubt::NoTotals | ListingDoubt::OddPages | ListingDoubt::Unreadable(_) => false,
+            ListingDoubt::TotalsDiffer
+            | ListingDoubt::NoSuchPage(_)
+            | ListingDoubt::Changed(_)
+            | ListingDoubt::CountDiffers { .. } => true,
         }
     }
 }
@@ -189,31 +189,31 @@ struct Walk<'a> {
 /// Asks for every page once: the first, then those between at the same time, then
 /// the last.
 async fn read_pages<'a>(client: &Client, resting: &'a Resting) -> Result<Walk<'a>, LinqError> {
-    let gauge = client.gauge();
-    gauge.begin(Stage::Listing, None);
+    let gauge = client.progress();
+    gauge.begin_stage(ProgressStage::Listing, None);
     let first = client.list_page(1, PER_PAGE).await?;
-    gauge.begin(Stage::Listing, first.pagination.total_count);
-    gauge.advance(first.contacts.len());
-    let mut walk = Walk::beginning(resting, &first);
-    walk.take(1, Some(first));
+    gauge.begin_stage(ProgressStage::Listing, first.pagination.total_count);
+    gauge.advance_by(first.contacts.len());
+    let mut walk = Walk::begin_with(resting, &first);
+    walk.take_page(1, Some(first));
     let concurrency = client.settings().concurrency.get();
     let mut between = stream::iter(2..walk.last)
         .map(async |number| read_page(client, number).await.map(|page| (number, page)))
         .buffer_unordered(concurrency);
     while let Some(asked) = between.next().await {
         let (number, page) = asked?;
-        gauge.advance(page.as_ref().map_or(0, |page| page.contacts.len()));
-        walk.take(number, page);
+        gauge.advance_by(page.as_ref().map_or(0, |page| page.contacts.len()));
+        walk.take_page(number, page);
     }
     if walk.last > 1 {
         let page = read_page(client, walk.last).await?;
-        walk.take(walk.last, page);
+        walk.take_page(walk.last, page);
     }
     Ok(walk)
 }
 
 impl<'a> Walk<'a> {
-    fn beginning(resting: &'a Resting, first: &Page) -> Walk<'a> {
+    fn begin_with(resting: &'a Resting, first: &Page) -> Walk<'a> {
         let (last, is_odd) = last_page(first);
         Walk {
             resting,
@@ -232,26 +232,26 @@ impl<'a> Walk<'a> {
     }
 
     /// Takes what came for the page `number`; `None` if there is no such page.
-    fn take(&mut self, number: u32, page: Option<Page>) {
+    fn take_page(&mut self, number: u32, page: Option<Page>) {
         if !is_page(number, page.as_ref()) {
             self.no_such_page = Some(self.no_such_page.map_or(number, |first| first.min(number)));
         }
         let Some(Page { contacts, unreadable, pagination }) = page else { return };
         self.unreadable += unreadable;
-        self.totals_differ |= totals(&pagination) != totals(&self.pagination);
+        self.totals_differ |= page_totals(&pagination) != page_totals(&self.pagination);
         self.most = self.most.max(pagination.total_count.unwrap_or(0));
         if contacts.len() + unreadable > PER_PAGE as usize {
             self.is_odd = true;
             return;
         }
         for fetched in contacts {
-            self.show(number, fetched);
+            self.take_contact(number, fetched);
         }
     }
 
     /// Takes a contact. Of two versions of one the one that Linq changed later counts, and of
     /// equals the one on the later page.
-    fn show(&mut self, number: u32, fetched: Fetched) {
+    fn take_contact(&mut self, number: u32, fetched: Fetched) {
         if self.mentioned != FieldSet::ALL {
             self.mentioned.extend(FieldSet::ALL.iter().filter(|field| is_told(&fetched, *field)));
         }
@@ -260,13 +260,13 @@ impl<'a> Walk<'a> {
         let is_at_rest = at.is_some() && self.resting.of_contact(&fetched.contact).is_some();
         let was_at_rest = at.filter(|at| self.at_rest.contains(*at));
         match (self.contacts.get(&id), was_at_rest) {
-            (None, None) => self.put(number, fetched, at.filter(|_| is_at_rest)),
+            (None, None) => self.put_contact(number, fetched, at.filter(|_| is_at_rest)),
             (None, Some(_)) if is_at_rest => {}
             (None, Some(was)) => {
                 // The contact as it was at rest is not at hand: what differs from it counts.
                 self.is_changed(id);
                 self.at_rest.remove(was);
-                self.put(number, fetched, None);
+                self.put_contact(number, fetched, None);
             }
             (Some((_, known)), _) if known.contact == fetched.contact => {}
             (Some((page, known)), _) => {
@@ -274,13 +274,13 @@ impl<'a> Walk<'a> {
                     [(known.contact.updated_at, *page), (fetched.contact.updated_at, number)];
                 self.is_changed(id);
                 if versions[1] >= versions[0] && !is_at_rest {
-                    self.put(number, fetched, None);
+                    self.put_contact(number, fetched, None);
                 }
             }
         }
     }
 
-    fn put(&mut self, number: u32, fetched: Fetched, at_rest: Option<usize>) {
+    fn put_contact(&mut self, number: u32, fetched: Fetched, at_rest: Option<usize>) {
         match at_rest {
             Some(at) => drop(self.at_rest.insert(at)),
             None => drop(self.contacts.insert(fetched.contact.id, (number, fetched))),
@@ -294,7 +294,7 @@ impl<'a> Walk<'a> {
     /// The listing, once all pages were taken, and how many contacts there are at most.
     fn finish(self) -> (Listing, usize) {
         let listed = self.contacts.len() + self.at_rest.len();
-        let doubt = self.doubt(listed);
+        let doubt = self.find_doubt(listed);
         let contacts = self.contacts.into_iter().map(|(id, (_, fetched))| (id, fetched));
         let listing = Listing {
             contacts: contacts.collect(),
@@ -306,21 +306,21 @@ impl<'a> Walk<'a> {
     }
 
     /// What speaks against the walk, if anything does: first what another one cannot mend.
-    fn doubt(&self, listed: usize) -> Option<Doubt> {
-        let Some(total) = self.pagination.total_count else { return Some(Doubt::NoTotals) };
+    fn find_doubt(&self, listed: usize) -> Option<ListingDoubt> {
+        let Some(total) = self.pagination.total_count else { return Some(ListingDoubt::NoTotals) };
         if self.is_odd {
-            Some(Doubt::OddPages)
+            Some(ListingDoubt::OddPages)
         } else if self.unreadable > 0 {
-            Some(Doubt::Unreadable(self.unreadable))
+            Some(ListingDoubt::Unreadable(self.unreadable))
         } else if let Some(number) = self.no_such_page {
-            Some(Doubt::NoSuchPage(number))
+            Some(ListingDoubt::NoSuchPage(number))
         } else if self.totals_differ {
-            Some(Doubt::TotalsDiffer)
+            Some(ListingDoubt::TotalsDiffer)
         } else if let Some(id) = self.changed {
-            Some(Doubt::Changed(id))
+            Some(ListingDoubt::Changed(id))
         } else {
             let equal = u64::try_from(listed) == Ok(total);
-            (!equal).then_some(Doubt::CountDiffers { listed, total })
+            (!equal).then_some(ListingDoubt::CountDiffers { listed, total })
         }
     }
 }
@@ -353,7 +353,7 @@ fn last_page(first: &Page) -> (u32, bool) {
 async fn read_page(client: &Client, number: u32) -> Result<Option<Page>, LinqError> {
     match client.list_page(number, PER_PAGE).await {
         Ok(page) => Ok(Some(page)),
-        Err(LinqError { verdict: Verdict::Failed(Failure::Status(answered)), .. })
+        Err(LinqError { verdict: Remedy::Failed(Failure::Status(answered)), .. })
             if matches!(answered.status.as_u16(), 400 | 404 | 416 | 422) =>
         {
             Ok(None)
@@ -369,7 +369,7 @@ fn is_page(number: u32, page: Option<&Page>) -> bool {
 }
 
 /// What every page of one listing has in common.
-const fn totals(pagination: &Pagination) -> [Option<u64>; 2] {
+const fn page_totals(pagination: &Pagination) -> [Option<u64>; 2] {
     [pagination.total_pages, pagination.total_count]
 }
 

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::*;
-use crate::linq::scripted::{End, Scripted, answer, client};
+use crate::linq::scripted::{Scripted, ScriptedEnd, scripted_answer, test_client};
 use crate::model::{Counted, Digest, LinkId, LinqContact, Rest};
 
 fn asked_page(uri: &Uri) -> usize {
@@ -44,7 +44,7 @@ fn linq(
         let current = asked_page(request.uri());
         let mut body = page(&ids, current, per_page);
         alter(n, current, &mut body);
-        answer(200, body.to_string())
+        scripted_answer(200, body.to_string())
     })
 }
 
@@ -53,7 +53,7 @@ fn ids(listing: &Listing) -> Vec<u64> {
 }
 
 async fn walked(linq: &Arc<Scripted>) -> Listing {
-    walk(&client(linq), &Resting::default(), |_| false).await.unwrap()
+    walk(&test_client(linq), &Resting::default(), |_| false).await.unwrap()
 }
 
 #[tokio::test(start_paused = true)]
@@ -65,7 +65,7 @@ async fn a_quiet_listing_is_complete_in_one_request_for_each_page() {
         let listing = walked(&linq).await;
         assert_eq!(listing.completeness, Completeness::Complete, "{count} by {per_page}");
         assert_eq!(ids(&listing), (1..=count).collect::<Vec<_>>());
-        assert_eq!(linq.count(), requests, "{count} by {per_page}");
+        assert_eq!(linq.request_count(), requests, "{count} by {per_page}");
     }
 }
 
@@ -85,7 +85,7 @@ async fn pages_that_are_fewer_or_more_than_promised_are_read_within_reason() {
         let listing = walked(&linq).await;
         let complete = listing.completeness == Completeness::Complete;
         assert_eq!(complete, seen == 250, "{per_page} {promised}");
-        assert_eq!((ids(&listing).len(), linq.count()), (seen, requests), "{promised}");
+        assert_eq!((ids(&listing).len(), linq.request_count()), (seen, requests), "{promised}");
     }
 }
 
@@ -95,32 +95,31 @@ async fn an_empty_first_page_is_not_an_empty_listing() {
         body["contacts"] = json!([]);
         body["pagination"]["total_pages"] = Value::Null;
     });
-    let doubt = Doubt::CountDiffers { listed: 0, total: 250 };
+    let doubt = ListingDoubt::CountDiffers { listed: 0, total: 250 };
     assert_eq!(walked(&linq).await.completeness, Completeness::Partial(doubt));
-    assert_eq!(linq.count(), 3);
+    assert_eq!(linq.request_count(), 3);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_walk_can_be_a_task_of_its_own() {
     let linq = linq(250, 100, |_, _, _| {});
-    let task =
-        tokio::spawn(
-            async move { walk(&client(&linq), &Resting::default(), |_| false).await.unwrap() },
-        );
+    let task = tokio::spawn(async move {
+        walk(&test_client(&linq), &Resting::default(), |_| false).await.unwrap()
+    });
     assert_eq!(task.await.unwrap().contacts.len(), 250);
 }
 
 #[tokio::test(start_paused = true)]
 async fn pages_between_are_read_at_the_same_time_and_the_last_after_them() {
     let ids: Vec<u64> = (1..=1_000).collect();
-    let linq = Scripted::slow(Duration::from_secs(1), move |_, request| {
-        answer(200, page(&ids, asked_page(request.uri()), 100).to_string())
+    let linq = Scripted::with_latency(Duration::from_secs(1), move |_, request| {
+        scripted_answer(200, page(&ids, asked_page(request.uri()), 100).to_string())
     });
     let start = Instant::now();
     walked(&linq).await;
     // One, then eight in two rounds of four, then one.
     assert_eq!(start.elapsed().as_secs(), 4);
-    let asked = linq.asked();
+    let asked = linq.request_lines();
     assert!(asked[0].ends_with("?page=1&per_page=100"), "{asked:?}");
     assert!(asked[9].ends_with("?page=10&per_page=100"), "{asked:?}");
 }
@@ -129,14 +128,14 @@ async fn pages_between_are_read_at_the_same_time_and_the_last_after_them() {
 #[tokio::test(start_paused = true)]
 async fn a_listing_that_cannot_be_trusted_is_partial_and_ends() {
     type Alter = fn(usize, usize, &mut Value);
-    let cases: [(Alter, Doubt, usize); 11] = [
-        (|_, _, body| body["pagination"] = Value::Null, Doubt::NoTotals, 1),
-        (|_, _, body| body["pagination"]["total_count"] = Value::Null, Doubt::NoTotals, 3),
-        (|_, _, body| body["pagination"]["total_count"] = json!("many"), Doubt::NoTotals, 3),
-        (|_, _, body| body["contacts"][0] = json!({"id": {}}), Doubt::Unreadable(3), 3),
+    let cases: [(Alter, ListingDoubt, usize); 11] = [
+        (|_, _, body| body["pagination"] = Value::Null, ListingDoubt::NoTotals, 1),
+        (|_, _, body| body["pagination"]["total_count"] = Value::Null, ListingDoubt::NoTotals, 3),
+        (|_, _, body| body["pagination"]["total_count"] = json!("many"), ListingDoubt::NoTotals, 3),
+        (|_, _, body| body["contacts"][0] = json!({"id": {}}), ListingDoubt::Unreadable(3), 3),
         (
             |_, _, body| body["pagination"]["total_count"] = json!(0),
-            Doubt::CountDiffers { listed: 25, total: 0 },
+            ListingDoubt::CountDiffers { listed: 25, total: 0 },
             9,
         ),
         (
@@ -145,27 +144,31 @@ async fn a_listing_that_cannot_be_trusted_is_partial_and_ends() {
                     body["contacts"] = json!([]);
                 }
             },
-            Doubt::CountDiffers { listed: 15, total: 25 },
+            ListingDoubt::CountDiffers { listed: 15, total: 25 },
             9,
         ),
         (
             |_, page, body| body["pagination"]["total_count"] = json!(25 + page),
-            Doubt::TotalsDiffer,
+            ListingDoubt::TotalsDiffer,
             9,
         ),
         (
             |_, page, body| body["pagination"]["total_pages"] = json!(3 + page),
-            Doubt::TotalsDiffer,
+            ListingDoubt::TotalsDiffer,
             12,
         ),
-        (|_, _, body| body["pagination"]["current_page"] = json!(1), Doubt::NoSuchPage(2), 9),
+        (
+            |_, _, body| body["pagination"]["current_page"] = json!(1),
+            ListingDoubt::NoSuchPage(2),
+            9,
+        ),
         (
             |_, page, body| {
                 if page == 2 {
                     body["contacts"][0] = json!({"id": 1, "title": "other"});
                 }
             },
-            Doubt::Changed(LinqId(1)),
+            ListingDoubt::Changed(LinqId(1)),
             9,
         ),
         (
@@ -175,7 +178,7 @@ async fn a_listing_that_cannot_be_trusted_is_partial_and_ends() {
                 }
                 body["pagination"]["total_pages"] = json!(u64::MAX);
             },
-            Doubt::OddPages,
+            ListingDoubt::OddPages,
             12,
         ),
     ];
@@ -183,7 +186,7 @@ async fn a_listing_that_cannot_be_trusted_is_partial_and_ends() {
         let linq = linq(25, 10, alter);
         let listing = walked(&linq).await;
         assert_eq!(listing.completeness, Completeness::Partial(doubt));
-        assert_eq!(linq.count(), requests, "{doubt}");
+        assert_eq!(linq.request_count(), requests, "{doubt}");
     }
 }
 
@@ -196,34 +199,34 @@ async fn a_last_page_that_is_repeated_past_the_end_ends_the_walk() {
         body["pagination"]["total_pages"] = json!(5);
     });
     let listing = walked(&linq).await;
-    assert_eq!(listing.completeness, Completeness::Partial(Doubt::NoSuchPage(4)));
-    assert_eq!((ids(&listing).len(), linq.count()), (25, 15));
+    assert_eq!(listing.completeness, Completeness::Partial(ListingDoubt::NoSuchPage(4)));
+    assert_eq!((ids(&listing).len(), linq.request_count()), (25, 15));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_page_that_is_gone_is_a_drift_and_a_first_page_that_is_gone_an_error() {
     let ids_25: Vec<u64> = (1..=25).collect();
     let linq = Scripted::new(move |n, request| match (n, asked_page(request.uri())) {
-        (0..3, 3) => answer(404, ""),
-        (_, current) => answer(200, page(&ids_25, current, 10).to_string()),
+        (0..3, 3) => scripted_answer(404, ""),
+        (_, current) => scripted_answer(200, page(&ids_25, current, 10).to_string()),
     });
     assert_eq!(walked(&linq).await.completeness, Completeness::Complete);
-    assert_eq!(linq.count(), 6);
-    let linq = Scripted::new(|_, _| answer(404, ""));
-    let error = walk(&client(&linq), &Resting::default(), |_| false).await.unwrap_err();
-    assert!(matches!(error.verdict, Verdict::Failed(Failure::Status(_))), "{error}");
+    assert_eq!(linq.request_count(), 6);
+    let linq = Scripted::new(|_, _| scripted_answer(404, ""));
+    let error = walk(&test_client(&linq), &Resting::default(), |_| false).await.unwrap_err();
+    assert!(matches!(error.verdict, Remedy::Failed(Failure::Status(_))), "{error}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_page_that_fails_after_all_attempts_fails_the_walk() {
     let ids_25: Vec<u64> = (1..=25).collect();
-    let linq = Scripted::new(move |_, request| -> End {
+    let linq = Scripted::new(move |_, request| -> ScriptedEnd {
         match asked_page(request.uri()) {
-            2 => answer(500, ""),
-            current => answer(200, page(&ids_25, current, 10).to_string()),
+            2 => scripted_answer(500, ""),
+            current => scripted_answer(200, page(&ids_25, current, 10).to_string()),
         }
     });
-    let error = walk(&client(&linq), &Resting::default(), |_| false).await.unwrap_err();
+    let error = walk(&test_client(&linq), &Resting::default(), |_| false).await.unwrap_err();
     assert_eq!(error.to_string(), "list page 2: 500 (after 6 attempts)");
 }
 
@@ -250,7 +253,7 @@ async fn of_two_versions_the_later_changed_one_counts() {
         }
     });
     let listing = walked(&linq).await;
-    assert_eq!(listing.completeness, Completeness::Partial(Doubt::Changed(LinqId(1))));
+    assert_eq!(listing.completeness, Completeness::Partial(ListingDoubt::Changed(LinqId(1))));
     assert!(listing.contacts[&LinqId(1)].raw.contains(r#""title":"20""#));
 }
 
@@ -263,21 +266,21 @@ async fn walks_that_all_drift_are_put_together() {
         }
     });
     let listing = walked(&linq).await;
-    let doubt = Doubt::CountDiffers { listed: 24, total: 25 };
+    let doubt = ListingDoubt::CountDiffers { listed: 24, total: 25 };
     assert_eq!(listing.completeness, Completeness::Partial(doubt));
     assert_eq!(ids(&listing), (1..=25).collect::<Vec<_>>());
 }
 
 /// A change to the contacts while they are listed.
 #[derive(Clone, Debug)]
-enum Edit {
+enum ListingEdit {
     None,
     Add,
     Remove(prop::sample::Index),
 }
 
-fn edits(of: impl Strategy<Value = Edit>) -> impl Strategy<Value = Vec<Edit>> {
-    prop::collection::vec(prop_oneof![4 => Just(Edit::None), 1 => of], 0..30)
+fn edits(of: impl Strategy<Value = ListingEdit>) -> impl Strategy<Value = Vec<ListingEdit>> {
+    prop::collection::vec(prop_oneof![4 => Just(ListingEdit::None), 1 => of], 0..30)
 }
 
 proptest! {
@@ -289,8 +292,8 @@ proptest! {
         count in 0_u64..30,
         per_page in 1_usize..6,
         edits in prop_oneof![
-            edits(Just(Edit::Add)),
-            edits(any::<prop::sample::Index>().prop_map(Edit::Remove)),
+            edits(Just(ListingEdit::Add)),
+            edits(any::<prop::sample::Index>().prop_map(ListingEdit::Remove)),
         ],
     ) {
         let live = Arc::new(Mutex::new(((1..=count).collect::<Vec<_>>(), VecDeque::from(edits))));
@@ -298,11 +301,11 @@ proptest! {
         let linq = Scripted::new(move |n, request| {
             let (ids, edits) = &mut *shared.lock().unwrap();
             match edits.pop_front() {
-                Some(Edit::Add) => ids.insert(0, 1_000 + u64::try_from(n).unwrap()),
-                Some(Edit::Remove(at)) if !ids.is_empty() => drop(ids.remove(at.index(ids.len()))),
-                Some(Edit::Remove(_) | Edit::None) | None => {}
+                Some(ListingEdit::Add) => ids.insert(0, 1_000 + u64::try_from(n).unwrap()),
+                Some(ListingEdit::Remove(at)) if !ids.is_empty() => drop(ids.remove(at.index(ids.len()))),
+                Some(ListingEdit::Remove(_) | ListingEdit::None) | None => {}
             }
-            answer(200, page(ids, asked_page(request.uri()), per_page).to_string())
+            scripted_answer(200, page(ids, asked_page(request.uri()), per_page).to_string())
         });
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
@@ -326,9 +329,9 @@ async fn a_walk_that_drifted_is_not_repeated_where_all_who_are_looked_for_were_s
     for (looked_for, requests) in [(1, 3), (251, 9)] {
         let linq = moving();
         let all_seen = |seen: &Listing| seen.contacts.contains_key(&LinqId(looked_for));
-        let listing = walk(&client(&linq), &Resting::default(), all_seen).await.unwrap();
-        assert_eq!(listing.completeness, Completeness::Partial(Doubt::TotalsDiffer));
-        assert_eq!((ids(&listing).len(), linq.count()), (250, requests));
+        let listing = walk(&test_client(&linq), &Resting::default(), all_seen).await.unwrap();
+        assert_eq!(listing.completeness, Completeness::Partial(ListingDoubt::TotalsDiffer));
+        assert_eq!((ids(&listing).len(), linq.request_count()), (250, requests));
     }
 }
 
@@ -357,7 +360,7 @@ async fn of_who_is_as_they_were_at_rest_only_that_is_kept() {
             body["contacts"].as_array_mut().unwrap().push(json!({"id": 999}));
         }
     });
-    let listing = walk(&client(&edited), &resting, |_| false).await.unwrap();
+    let listing = walk(&test_client(&edited), &resting, |_| false).await.unwrap();
     assert_eq!(listing.completeness, Completeness::Complete);
     let kept: Vec<u64> = (1..=10).chain([101, 999]).collect();
     assert_eq!((ids(&listing), listing.len()), (kept, 250));
@@ -376,8 +379,8 @@ async fn who_is_at_rest_on_one_page_and_another_on_a_later_one_has_changed() {
             list.push(json!({"id": 7, "title": "Countess"}));
         }
     });
-    let listing = walk(&client(&moved), &resting, |_| false).await.unwrap();
-    assert_eq!(listing.completeness, Completeness::Partial(Doubt::Changed(LinqId(7))));
+    let listing = walk(&test_client(&moved), &resting, |_| false).await.unwrap();
+    assert_eq!(listing.completeness, Completeness::Partial(ListingDoubt::Changed(LinqId(7))));
     assert_eq!((ids(&listing), listing.len()), (vec![7], 25));
 }
 
@@ -389,6 +392,6 @@ async fn a_page_with_more_contacts_than_were_asked_for_is_not_taken() {
         }
     });
     let listing = walked(&linq).await;
-    assert_eq!(listing.completeness, Completeness::Partial(Doubt::OddPages));
+    assert_eq!(listing.completeness, Completeness::Partial(ListingDoubt::OddPages));
     assert_eq!(ids(&listing).len(), 15);
 }

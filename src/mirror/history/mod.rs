@@ -12,15 +12,15 @@ use serde::Serialize;
 
 use super::State;
 use super::columns::{Json, Millis};
-use super::error::{Fault, StateError};
+use super::error::{MirrorFault, StateError};
 use crate::model::{
-    AsWritten, BaseChange, Change, DecidedBy, Link, LinqId, RunId, Side, Timestamp,
+    AsWritten, BaseChange, DecidedBy, FieldChange, Link, LinqId, RunId, Side, Timestamp,
 };
 
 /// What was done or decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Action {
+pub enum HistoryAction {
     /// A contact or record was created.
     Create,
     /// Fields were changed.
@@ -41,42 +41,42 @@ pub enum Action {
     Reject,
 }
 
-impl Action {
+impl HistoryAction {
     /// Every action.
-    pub const ALL: [Action; 9] = [
-        Action::Create,
-        Action::Update,
-        Action::Delete,
-        Action::Link,
-        Action::Release,
-        Action::Relink,
-        Action::Forget,
-        Action::Conflict,
-        Action::Reject,
+    pub const ALL: [HistoryAction; 9] = [
+        HistoryAction::Create,
+        HistoryAction::Update,
+        HistoryAction::Delete,
+        HistoryAction::Link,
+        HistoryAction::Release,
+        HistoryAction::Relink,
+        HistoryAction::Forget,
+        HistoryAction::Conflict,
+        HistoryAction::Reject,
     ];
 
     /// The name used in JSON and in the state.
     pub const fn name(self) -> &'static str {
         match self {
-            Action::Create => "create",
-            Action::Update => "update",
-            Action::Delete => "delete",
-            Action::Link => "link",
-            Action::Release => "release",
-            Action::Relink => "relink",
-            Action::Forget => "forget",
-            Action::Conflict => "conflict",
-            Action::Reject => "reject",
+            HistoryAction::Create => "create",
+            HistoryAction::Update => "update",
+            HistoryAction::Delete => "delete",
+            HistoryAction::Link => "link",
+            HistoryAction::Release => "release",
+            HistoryAction::Relink => "relink",
+            HistoryAction::Forget => "forget",
+            HistoryAction::Conflict => "conflict",
+            HistoryAction::Reject => "reject",
         }
     }
 
     /// The action called `name`, if there is one.
-    pub fn from_name(name: &str) -> Option<Action> {
-        Action::ALL.into_iter().find(|action| action.name() == name)
+    pub fn from_name(name: &str) -> Option<HistoryAction> {
+        HistoryAction::ALL.into_iter().find(|action| action.name() == name)
     }
 }
 
-impl fmt::Display for Action {
+impl fmt::Display for HistoryAction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
@@ -88,7 +88,7 @@ pub struct HistoryEntry {
     /// The side on which it was done.
     pub side: Side,
     /// What was done.
-    pub action: Action,
+    pub action: HistoryAction,
     /// The contact, where there was one.
     pub linq_id: Option<LinqId>,
     /// The record's key or place, where there was one.
@@ -96,7 +96,7 @@ pub struct HistoryEntry {
     /// A name for people to recognise the contact by.
     pub name: String,
     /// The fields that changed.
-    pub changes: Vec<Change>,
+    pub changes: Vec<FieldChange>,
     /// For fields that changed, what there is to know to put them back.
     pub bases: Vec<BaseChange>,
     /// Before a deletion, all there was: the contact's JSON, or the record as it
@@ -124,10 +124,10 @@ pub struct HistoryEntry {
 
 impl HistoryEntry {
     /// That `link` is released.
-    pub fn release(link: &Link, reason: String) -> HistoryEntry {
+    pub fn for_release(link: &Link, reason: String) -> HistoryEntry {
         HistoryEntry {
             side: Side::Linq,
-            action: Action::Release,
+            action: HistoryAction::Release,
             linq_id: Some(link.linq_id),
             source_key: link.key.as_ref().map(ToString::to_string),
             name: link.base.linq_values().display_name(),
@@ -146,9 +146,9 @@ impl HistoryEntry {
 
     /// The record that was removed from the source, by us or by a person, as it was written;
     /// `None` of anything else, and where that is not known.
-    pub fn removed(&self) -> Option<AsWritten> {
+    pub fn removed_record(&self) -> Option<AsWritten> {
         let text = match (self.side, self.action) {
-            (Side::Source, Action::Delete) => self.before.clone(),
+            (Side::Source, HistoryAction::Delete) => self.before.clone(),
             _ => self.record.clone(),
         };
         let text = text.filter(|text| !text.is_empty())?;
@@ -249,8 +249,8 @@ impl State {
     ///
     /// # Errors
     /// When the state cannot be read.
-    pub fn history(&self, run: RunId) -> Result<Vec<HistoryRow>, StateError> {
-        self.read(|conn| {
+    pub fn history_of_run(&self, run: RunId) -> Result<Vec<HistoryRow>, StateError> {
+        self.with_connection(|conn| {
             conn.prepare_cached(rows!("WHERE run = ?1 ORDER BY id"))?
                 .query_map([run], history_row)?
                 .collect()
@@ -262,7 +262,7 @@ impl State {
     /// # Errors
     /// When the state cannot be read.
     pub fn history_of(&self, id: LinqId) -> Result<Vec<HistoryRow>, StateError> {
-        self.read(|conn| {
+        self.with_connection(|conn| {
             conn.prepare_cached(rows!("WHERE linq_id = ?1 ORDER BY id"))?
                 .query_map([id], history_row)?
                 .collect()
@@ -274,8 +274,8 @@ impl State {
     ///
     /// # Errors
     /// When the state cannot be read.
-    pub fn undone(&self, run: RunId) -> Result<Vec<HistoryRow>, StateError> {
-        self.read(|conn| {
+    pub fn undone_by_later(&self, run: RunId) -> Result<Vec<HistoryRow>, StateError> {
+        self.with_connection(|conn| {
             conn.prepare_cached(rows!(
                 "WHERE run IN (SELECT id FROM runs
                                WHERE undoes = ?1 AND outcome IS NOT NULL AND outcome <> 'failed')
@@ -295,7 +295,7 @@ impl State {
     /// # Errors
     /// When the state cannot be read.
     pub fn history_of_version(&self, version: &str) -> Result<Vec<HistoryRow>, StateError> {
-        self.read(|conn| {
+        self.with_connection(|conn| {
             conn.prepare_cached(rows!("WHERE version = ?1 ORDER BY id"))?
                 .query_map([version], history_row)?
                 .collect()
@@ -307,7 +307,9 @@ impl State {
     /// # Errors
     /// When the state cannot be read.
     pub fn whole_history(&self) -> Result<Vec<HistoryRow>, StateError> {
-        self.read(|conn| conn.prepare_cached(WHOLE)?.query_map([], history_row)?.collect())
+        self.with_connection(|conn| {
+            conn.prepare_cached(WHOLE)?.query_map([], history_row)?.collect()
+        })
     }
 
     /// The contacts that were deleted since then, on either side.
@@ -315,7 +317,7 @@ impl State {
     /// # Errors
     /// When the state cannot be read.
     pub fn deleted_since(&self, since: Timestamp) -> Result<BTreeSet<LinqId>, StateError> {
-        self.read(|conn| {
+        self.with_connection(|conn| {
             conn.prepare_cached(
                 "SELECT linq_id FROM history
                  WHERE at >= ?1 AND action = 'delete' AND linq_id IS NOT NULL",
@@ -331,7 +333,7 @@ impl State {
     /// # Errors
     /// When the state cannot be read.
     pub fn deletions_since(&self, side: Side, since: Timestamp) -> Result<usize, StateError> {
-        self.read(|conn| {
+        self.with_connection(|conn| {
             conn.prepare_cached(DELETIONS)?
                 .query_row((Millis(since), side), |row| row.get(0))
                 .map(|count: u32| count as usize)
@@ -348,8 +350,8 @@ impl State {
         &self,
         side: Side,
         since: Timestamp,
-    ) -> Result<Vec<(LinqId, Change)>, StateError> {
-        let sets: Vec<(LinqId, Vec<Change>)> = self.read(|conn| {
+    ) -> Result<Vec<(LinqId, FieldChange)>, StateError> {
+        let sets: Vec<(LinqId, Vec<FieldChange>)> = self.with_connection(|conn| {
             conn.prepare_cached(CHANGES)?
                 .query_map((Millis(since), side), |row| {
                     let Json(set) = row.get(1)?;
@@ -357,7 +359,8 @@ impl State {
                 })?
                 .collect()
         })?;
-        let each = |(id, set): (LinqId, Vec<Change>)| set.into_iter().map(move |one| (id, one));
+        let each =
+            |(id, set): (LinqId, Vec<FieldChange>)| set.into_iter().map(move |one| (id, one));
         Ok(sets.into_iter().flat_map(each).collect())
     }
 
@@ -368,7 +371,7 @@ impl State {
     ///
     /// # Errors
     /// When the state cannot be written.
-    pub fn prune(&self, at: Timestamp, kept: TimeDelta) -> Result<usize, StateError> {
+    pub fn prune_history(&self, at: Timestamp, kept: TimeDelta) -> Result<usize, StateError> {
         self.write(|tx| {
             let started = tx
                 .prepare_cached(
@@ -388,12 +391,12 @@ impl State {
 
 /// Adds one entry. All that a run does which puts back another one, or carries out a plan
 /// that was kept, is decided by whoever asked for it.
-pub(super) fn append(
+pub(super) fn append_entry(
     tx: &Connection,
     run: RunId,
     at: Timestamp,
     entry: &HistoryEntry,
-) -> Result<(), Fault> {
+) -> Result<(), MirrorFault> {
     tx.prepare_cached(
         "INSERT INTO history (run, at, side, action, linq_id, source_key, name, changes, before,
                               reason, approved, bases, place, bytes, decided, record,

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::world::{World, content, record};
+use super::world::{PlannedWorld, content, record};
 use crate::model::{
-    Agreement, Base, Change, Field, FieldSet, IntentId, Link, LinkStatus, LinqId, Side, Values,
+    Agreement, Base, Field, FieldChange, FieldSet, IntentId, Link, LinkStatus, LinqId, Side, Values,
 };
 use crate::plan::{
     DoubtfulCreate, HalfAdded, LinkPlan, LinqWrite, Plan, SourceWrite, Step, agreed_by_answer,
@@ -12,7 +12,7 @@ use crate::plan::{
 
 /// One thing that a run does at a time: after each of them it may end for good.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Effect<'a> {
+pub(super) enum RunEffect<'a> {
     /// What becomes of all links without a write.
     Links,
     /// The step's write to Linq.
@@ -28,7 +28,7 @@ pub(super) enum Recorded {
     No,
 }
 
-impl World {
+impl PlannedWorld {
     fn rewritten(&self, values: &Values) -> Values {
         Field::ALL.into_iter().map(|f| (f, (self.rewrite)(f, &values[f]))).collect()
     }
@@ -54,12 +54,12 @@ impl World {
         for (done, effect) in effects(plan).into_iter().take(count).enumerate() {
             let recorded = if done + 1 == count { last } else { Recorded::Yes };
             match effect {
-                Effect::Links if recorded == Recorded::Yes => {
+                RunEffect::Links if recorded == Recorded::Yes => {
                     plan.steps.iter().for_each(|step| self.change_link(step));
                 }
-                Effect::Links => {}
-                Effect::Linq(step) => self.write_linq(step, recorded),
-                Effect::Source => self.write_source(plan, recorded),
+                RunEffect::Links => {}
+                RunEffect::Linq(step) => self.write_linq(step, recorded),
+                RunEffect::Source => self.write_source(plan, recorded),
             }
         }
         self.doubtful.retain(|doubt| !plan.settled.contains(&doubt.intent));
@@ -89,7 +89,7 @@ impl World {
                     link.linq_missing_since = None;
                 }
                 for (field, agreement) in agreed {
-                    link.base.agree(*field, agreement.clone(), canon);
+                    link.base.set_agreement(*field, agreement.clone(), canon);
                 }
             }
             LinkPlan::Join { base, doubt } => {
@@ -104,7 +104,7 @@ impl World {
             LinkPlan::PutBack(base) => {
                 let link = self.link_of(step);
                 for field in Field::ALL {
-                    link.base.take(field, base);
+                    link.base.take_field(field, base);
                 }
             }
             LinkPlan::Release => self.link_of(step).status = LinkStatus::Released,
@@ -130,7 +130,7 @@ impl World {
                 self.link(id, &row, agreed_by_answer(values, &answer, sent).collect());
             }
             LinqWrite::Update { id, set, .. } => {
-                let answer = self.rewritten(&self.contacts[id].with(set));
+                let answer = self.rewritten(&self.contacts[id].with_changes(set));
                 self.contacts.insert(*id, answer.clone());
                 for change in set.iter().filter(|_| recorded == Recorded::Yes) {
                     let agreement =
@@ -178,7 +178,7 @@ impl World {
                     });
                 }
                 Some(SourceWrite::Update { at, set, .. }) => {
-                    let row = self.rows[at.0 as usize].with(set);
+                    let row = self.rows[at.0 as usize].with_changes(set);
                     self.rows[at.0 as usize] = row.clone();
                     if recorded == Recorded::Yes {
                         self.landed_in_source(step, &row, set);
@@ -206,7 +206,7 @@ impl World {
         self.rows.extend(added);
     }
 
-    fn landed_in_source(&mut self, step: &Step, row: &Values, set: &[Change]) {
+    fn landed_in_source(&mut self, step: &Step, row: &Values, set: &[FieldChange]) {
         let fingerprint = record(0, row).fingerprint;
         let contact = self.contacts[&step.subject.linq_id.unwrap()].clone();
         let link = self.link_of(step);
@@ -246,16 +246,16 @@ impl World {
 }
 
 /// The effects of a plan, in the order in which a run brings them about.
-pub(super) fn effects(plan: &Plan) -> Vec<Effect<'_>> {
+pub(super) fn effects(plan: &Plan) -> Vec<RunEffect<'_>> {
     let deletes = |step: &&Step| matches!(step.linq, Some(LinqWrite::Delete { .. }));
     let linq = plan.steps.iter().filter(|step| step.linq.is_some());
     let (deletions, others): (Vec<&Step>, Vec<&Step>) = linq.partition(deletes);
     let links = plan.steps.iter().any(|step| step.link != LinkPlan::Keep);
     let source = plan.steps.iter().any(|step| step.source.is_some());
-    let mut effects: Vec<Effect<'_>> = Vec::new();
-    effects.extend(links.then_some(Effect::Links));
-    effects.extend(others.into_iter().map(Effect::Linq));
-    effects.extend(source.then_some(Effect::Source));
-    effects.extend(deletions.into_iter().map(Effect::Linq));
+    let mut effects: Vec<RunEffect<'_>> = Vec::new();
+    effects.extend(links.then_some(RunEffect::Links));
+    effects.extend(others.into_iter().map(RunEffect::Linq));
+    effects.extend(source.then_some(RunEffect::Source));
+    effects.extend(deletions.into_iter().map(RunEffect::Linq));
     effects
 }

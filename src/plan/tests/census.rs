@@ -4,20 +4,20 @@ use std::collections::BTreeSet;
 
 use super::drawn::{Choices, clear, muddled};
 use super::laws::check;
-use super::world::{World, values};
+use super::world::{PlannedWorld, values};
 use crate::model::{Field, LinkId, LinqId, Policy, SourceKey};
-use crate::plan::census::reduce;
-use crate::plan::{Observation, Plan, at_rest, plan};
+use crate::plan::census::reduce_observation;
+use crate::plan::{Observation, Plan, at_rest, make_plan};
 
 /// How many pairs were left out.
 pub(super) fn assert_same(seen: &Observation, policy: &Policy) -> usize {
-    let whole = plan(seen, policy).unwrap();
+    let whole = make_plan(seen, policy).unwrap();
     let rests = at_rest(seen, policy, &whole);
     let links: BTreeSet<LinkId> = rests.iter().map(|rest| rest.link).collect();
-    let reduced = reduce(seen, policy, |rest| links.contains(&rest.link));
+    let reduced = reduce_observation(seen, policy, |rest| links.contains(&rest.link));
     let left_out = seen.links.len() - reduced.links.len();
     assert_eq!(reduced.census.pairs, left_out);
-    let plan = plan(&reduced, policy).unwrap();
+    let plan = make_plan(&reduced, policy).unwrap();
     assert_eq!(text(&plan), text(&whole), "{seen:#?}");
     assert_eq!(plan.standings, whole.standings);
     left_out
@@ -28,7 +28,7 @@ fn text(plan: &Plan) -> String {
     format!("{plan:#?}")
 }
 
-fn check_law(world: &World) {
+fn check_law(world: &PlannedWorld) {
     assert_same(&world.observe(), &world.policy);
 }
 
@@ -39,8 +39,8 @@ fn a_plan_without_the_pairs_at_rest_is_the_same() {
 }
 
 /// People among whom somebody is edited, copied, sorted or missing.
-pub(super) fn crowded(choices: &mut Choices<'_>) -> World {
-    let mut world = World::new(&[], &[]);
+pub(super) fn crowded(choices: &mut Choices<'_>) -> PlannedWorld {
+    let mut world = PlannedWorld::new(&[], &[]);
     let people = 8 + choices.below(8);
     for who in 0..people {
         let name = choices.one_of(&["Ada", "Bo", "Cy"]);
@@ -113,7 +113,7 @@ pub(super) fn crowded(choices: &mut Choices<'_>) -> World {
 }
 
 /// The same with keys, of which some have slipped to other rows.
-fn with_keys(world: &World, choices: &mut Choices<'_>) -> Observation {
+fn with_keys(world: &PlannedWorld, choices: &mut Choices<'_>) -> Observation {
     let mut seen = world.observe();
     for link in &mut seen.links {
         link.key = Some(SourceKey(format!("K{}", link.id)));
@@ -129,7 +129,7 @@ fn with_keys(world: &World, choices: &mut Choices<'_>) -> Observation {
 }
 
 /// The same with a column of Linq's ids, of which some were copied or have slipped.
-fn with_ids(world: &World, choices: &mut Choices<'_>) -> Observation {
+fn with_ids(world: &PlannedWorld, choices: &mut Choices<'_>) -> Observation {
     let mut seen = world.observe();
     seen.source.keeps_ids = true;
     let ids: Vec<LinqId> = seen.links.iter().map(|link| link.linq_id).collect();

@@ -1,22 +1,22 @@
 //! A value that something puts back after each of our writes.
 
-use super::world::World;
-use crate::model::{Change, ConflictPolicy, Decision, Field, Side};
-use crate::plan::{Clash, LinqWrite, SourceWrite, Wait, Written, waiting};
+use super::world::PlannedWorld;
+use crate::model::{ConflictPolicy, Decision, Field, FieldChange, Side};
+use crate::plan::{Clash, LinqWrite, RepeatedValue, SourceWrite, Wait, list_waiting};
 
 /// Ada, whose title was “b” on both sides until `side` went back to “a”, which we had
 /// replaced so many `times`.
-fn changed_back(side: Side, times: usize) -> World {
+fn changed_back(side: Side, times: usize) -> PlannedWorld {
     let others = ["first_name=Bo email=bo@x.example", "first_name=Cy email=cy@x.example"];
     let ada = "first_name=Ada email=ada@x.example title=b";
-    let mut world = World::in_sync(&[ada, others[0], others[1]]);
+    let mut world = PlannedWorld::in_sync(&[ada, others[0], others[1]]);
     set(&mut world, side, "a");
-    let change = Change { field: Field::Title, from: "a".into(), to: "b".into() };
-    world.written.insert((world.id(0), side, Field::Title), Written { change, times });
+    let change = FieldChange { field: Field::Title, from: "a".into(), to: "b".into() };
+    world.written.insert((world.id(0), side, Field::Title), RepeatedValue { change, times });
     world
 }
 
-fn set(world: &mut World, side: Side, text: &str) {
+fn set(world: &mut PlannedWorld, side: Side, text: &str) {
     match side {
         Side::Source => world.set_row(0, Field::Title, text),
         Side::Linq => world.set_contact(0, Field::Title, text),
@@ -24,9 +24,9 @@ fn set(world: &mut World, side: Side, text: &str) {
 }
 
 /// The titles that the plan writes, in the source and in Linq.
-fn writes(world: &World) -> (Option<String>, Option<String>) {
+fn writes(world: &PlannedWorld) -> (Option<String>, Option<String>) {
     let plan = world.plan();
-    let title = |set: &[Change]| {
+    let title = |set: &[FieldChange]| {
         let title = set.iter().find(|change| change.field == Field::Title);
         title.map(|change| change.to.to_string())
     };
@@ -86,7 +86,7 @@ fn a_person_can_decide_which_value_is_right() {
         let decide = |decision: Decision| {
             let mut world = changed_back(side, 3);
             let (plan, seen) = (world.plan(), world.observe());
-            let waiting = waiting(&plan, &seen);
+            let waiting = list_waiting(&plan, &seen);
             assert!(waiting[0].reason.contains("keeps changing title back"));
             world.decide(waiting[0].clone(), decision);
             world
@@ -103,7 +103,7 @@ fn another_write_than_the_last_is_no_reason_to_wait() {
     for (from, to) in [("x", "b"), ("a", "x")] {
         let mut world = changed_back(Side::Linq, 3);
         for written in world.written.values_mut() {
-            written.change = Change { field: Field::Title, from: from.into(), to: to.into() };
+            written.change = FieldChange { field: Field::Title, from: from.into(), to: to.into() };
         }
         assert_eq!(writes(&world), only(Side::Source, "a"), "{from} to {to}");
     }

@@ -1,22 +1,22 @@
 //! What people decided about what waits: carried out once, and for exactly that.
 
-use super::world::World;
+use super::world::PlannedWorld;
 use crate::model::{Decision, Field, LinqId, Side, Waiting};
 use crate::plan::{LinqWrite, Step};
 
-fn listed(world: &World) -> Vec<Waiting> {
+fn listed(world: &PlannedWorld) -> Vec<Waiting> {
     world.listed()
 }
 
-fn decide(world: &mut World, decision: &Decision) {
+fn decide(world: &mut PlannedWorld, decision: &Decision) {
     world.decisions.clear();
     for about in listed(world) {
         world.decide(about, decision.clone());
     }
 }
 
-fn conflict() -> World {
-    let mut world = World::in_sync(&["first_name=Ada email=ada@x.example title=Countess"]);
+fn conflict() -> PlannedWorld {
+    let mut world = PlannedWorld::in_sync(&["first_name=Ada email=ada@x.example title=Countess"]);
     world.set_row(0, Field::Title, "Dr");
     world.set_contact(0, Field::Title, "Lady");
     world
@@ -44,7 +44,7 @@ fn a_decision_about_other_values_does_not_hold() {
     let mut world = conflict();
     decide(&mut world, &Decision::Take { side: Side::Source });
     world.set_contact(0, Field::Title, "Duchess");
-    assert!(!world.plan().steps.iter().any(Step::acts));
+    assert!(!world.plan().steps.iter().any(Step::has_effect));
     assert_eq!(listed(&world).len(), 1);
 }
 
@@ -52,7 +52,7 @@ fn a_decision_about_other_values_does_not_hold() {
 fn exactly_the_deletions_that_were_listed_are_released() {
     let people: Vec<String> =
         (0..40).map(|i| format!("first_name=P{i} email=p{i}@x.example")).collect();
-    let mut world = World::in_sync(&people.iter().map(String::as_str).collect::<Vec<_>>());
+    let mut world = PlannedWorld::in_sync(&people.iter().map(String::as_str).collect::<Vec<_>>());
     world.rows.truncate(28);
     let held = listed(&world);
     assert_eq!(held.len(), 12);
@@ -72,7 +72,7 @@ fn exactly_the_deletions_that_were_listed_are_released() {
 
 #[test]
 fn an_emptied_side_is_believed_once_everybody_is_vouched_for() {
-    let mut world = World::in_sync(&["first_name=Ada email=a@x.example", "first_name=Bo"]);
+    let mut world = PlannedWorld::in_sync(&["first_name=Ada email=a@x.example", "first_name=Bo"]);
     world.rows.clear();
     assert!(world.plan().halt.is_some());
     decide(&mut world, &Decision::Approve);
@@ -85,7 +85,7 @@ fn an_emptied_side_is_believed_once_everybody_is_vouched_for() {
 fn an_approved_clearing_is_carried_out() {
     let people: Vec<String> =
         (0..20).map(|i| format!("first_name=P{i} email=p{i}@x.example company=C{i}")).collect();
-    let mut world = World::in_sync(&people.iter().map(String::as_str).collect::<Vec<_>>());
+    let mut world = PlannedWorld::in_sync(&people.iter().map(String::as_str).collect::<Vec<_>>());
     for row in 0..12 {
         world.set_row(row, Field::Company, "");
     }
@@ -97,7 +97,7 @@ fn an_approved_clearing_is_carried_out() {
 
 #[test]
 fn an_ambiguous_record_is_linked_or_created_as_decided() {
-    let world = World::new(
+    let world = PlannedWorld::new(
         &["first_name=Jane email=info@x.example"],
         &["first_name=Bo email=info@x.example"],
     );

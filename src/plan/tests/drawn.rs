@@ -3,7 +3,7 @@
 //! A world is drawn from a few bytes, each a choice, and the first choice of each kind
 //! is the plainest: so that drawing is cheap, and what fails shrinks to little.
 
-use super::world::{World, values};
+use super::world::{PlannedWorld, values};
 use crate::model::{
     Agreement, Base, ConflictPolicy, DeletePolicy, Deletes, Direction, Field, Policy, Values,
 };
@@ -44,8 +44,8 @@ impl<'a> Choices<'a> {
 /// A world in which everybody has an e-mail address that nobody changes, so that there
 /// is no question who is who, under any policy that leaves matching alone. At most half
 /// of the people vanish from any side.
-pub(super) fn clear(choices: &mut Choices<'_>) -> World {
-    let mut world = World::new(&[], &[]);
+pub(super) fn clear(choices: &mut Choices<'_>) -> PlannedWorld {
+    let mut world = PlannedWorld::new(&[], &[]);
     world.policy = policy(choices);
     let people = 2 + choices.below(3);
     let mut linked = Vec::new();
@@ -136,7 +136,7 @@ fn edit<'a>(people: impl Iterator<Item = &'a mut Values>, who: usize, field: Fie
 }
 
 /// A pair that has been the same on both sides.
-fn in_sync(world: &mut World, row: &Values) {
+fn in_sync(world: &mut PlannedWorld, row: &Values) {
     let id = world.appear(row.clone());
     world.rows.push(row.clone());
     let agreed = |field| Agreement { source: row[field].clone(), linq: row[field].clone() };
@@ -144,7 +144,7 @@ fn in_sync(world: &mut World, row: &Values) {
     world.link(id, row, base);
 }
 
-fn unlinked(world: &mut World, who: usize, row: Values, choices: &mut Choices<'_>) {
+fn unlinked(world: &mut PlannedWorld, who: usize, row: Values, choices: &mut Choices<'_>) {
     match choices.below(3) {
         0 => world.rows.push(row),
         1 => drop(world.appear(row)),
@@ -186,8 +186,8 @@ fn change(person: &mut Values, field: Field, choices: &mut Choices<'_>) {
 
 /// A world in which people look like one another: they share mailboxes, numbers and
 /// names, rows are copied, sorted and half edited, and anything may vanish.
-pub(super) fn muddled(choices: &mut Choices<'_>) -> World {
-    let mut world = World::new(&[], &[]);
+pub(super) fn muddled(choices: &mut Choices<'_>) -> PlannedWorld {
+    let mut world = PlannedWorld::new(&[], &[]);
     for _ in 0..choices.below(5) {
         let row = somebody(choices);
         if row.lacks_identity() { world.rows.push(row) } else { in_sync(&mut world, &row) }

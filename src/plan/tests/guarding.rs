@@ -2,18 +2,18 @@
 
 use chrono::TimeDelta;
 
-use super::world::World;
+use super::world::PlannedWorld;
 use crate::model::{DeletePolicy, Direction, Field, Limit, Side};
-use crate::plan::{Observation, Plan, RecentDeletions, Step, Wait, plan, worth_asking};
+use crate::plan::{Observation, Plan, RecentDeletions, Step, Wait, make_plan, worth_asking};
 
 fn people(count: usize) -> Vec<String> {
     let person = |i| format!("first_name=P{i} email=p{i}@x.example company=C{i}");
     (0..count).map(person).collect()
 }
 
-fn world(count: usize) -> World {
+fn world(count: usize) -> PlannedWorld {
     let people = people(count);
-    World::in_sync(&people.iter().map(String::as_str).collect::<Vec<_>>())
+    PlannedWorld::in_sync(&people.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
 fn held(plan: &Plan) -> usize {
@@ -44,7 +44,7 @@ fn deletions_of_the_past_day_count() {
     world.rows.truncate(35);
     let mut seen = world.observe();
     seen.recent_deletions = RecentDeletions { linq: 6, source: 0 };
-    assert_eq!(held(&plan(&seen, &world.policy).unwrap()), 5);
+    assert_eq!(held(&make_plan(&seen, &world.policy).unwrap()), 5);
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn an_emptied_side_stops_everything() {
         }
         let plan = world.plan();
         assert!(plan.halt.is_some(), "{emptied}");
-        assert!(!plan.steps.iter().any(Step::acts));
+        assert!(!plan.steps.iter().any(Step::has_effect));
         assert_eq!(held(&plan), 30);
     }
 }
@@ -70,7 +70,7 @@ fn more_than_half_missing_stops_everything_whatever_the_limit() {
     world.set_row(0, Field::Company, "Edited");
     let plan = world.plan();
     assert!(plan.halt.is_some());
-    assert!(!plan.steps.iter().any(Step::acts));
+    assert!(!plan.steps.iter().any(Step::has_effect));
     world.rows.extend(world.contacts.values().skip(14).take(1).cloned().collect::<Vec<_>>());
     assert_eq!(world.plan().halt, None, "exactly half is not more than half");
 }
@@ -85,7 +85,7 @@ fn a_stopped_run_says_whom_it_misses_whatever_the_policy() {
         world.rows.truncate(4);
         let plan = world.plan();
         assert!(plan.halt.is_some());
-        assert_eq!((held(&plan), plan.steps.iter().filter(|s| s.acts()).count()), (6, 0));
+        assert_eq!((held(&plan), plan.steps.iter().filter(|s| s.has_effect()).count()), (6, 0));
     }
 }
 
@@ -106,7 +106,7 @@ fn another_file_that_is_empty_is_an_emptied_side() {
     world.rows.clear();
     let mut seen = world.observe();
     seen.changed_meaning = Some("another file is configured".to_owned());
-    let plan = plan(&seen, &world.policy).unwrap();
+    let plan = make_plan(&seen, &world.policy).unwrap();
     assert!(plan.halt.is_some());
     assert_eq!((held(&plan), deletions(&plan)), (10, 0));
 }
@@ -118,12 +118,12 @@ fn a_file_of_something_else_is_an_emptied_side() {
     world.appear(super::world::values("first_name=New email=new@x.example"));
     let plan = world.plan();
     assert!(plan.halt.is_some());
-    assert!(!plan.steps.iter().any(Step::acts));
+    assert!(!plan.steps.iter().any(Step::has_effect));
 }
 
 #[test]
 fn nothing_was_there_before_so_nothing_can_be_emptied() {
-    let plan = World::new(&[], &["first_name=Ada"]).plan();
+    let plan = PlannedWorld::new(&[], &["first_name=Ada"]).plan();
     assert_eq!((plan.halt, plan.steps.len()), (None, 1));
 }
 
@@ -153,18 +153,18 @@ fn after_a_change_of_meaning_nothing_is_deleted_or_cleared() {
     world.set_row(1, Field::Company, "Edited");
     let mut seen = world.observe();
     seen.changed_meaning = Some("the columns are mapped differently".to_owned());
-    let plan = plan(&seen, &world.policy).unwrap();
+    let plan = make_plan(&seen, &world.policy).unwrap();
     assert_eq!((deletions(&plan), held(&plan), plan.notices.len()), (0, 0, 1));
     assert_eq!(plan.steps.iter().filter(|step| step.linq.is_some()).count(), 1);
 }
 
 #[test]
 fn after_a_change_of_meaning_nothing_follows_from_absence() {
-    let steps_of = |world: &World| {
+    let steps_of = |world: &PlannedWorld| {
         let mut seen = world.observe();
         seen.changed_meaning = Some("another file is configured".to_owned());
-        let plan = plan(&seen, &world.policy).unwrap();
-        (plan.steps.iter().filter(|step| step.acts()).count(), plan.standings.in_sync)
+        let plan = make_plan(&seen, &world.policy).unwrap();
+        (plan.steps.iter().filter(|step| step.has_effect()).count(), plan.standings.in_sync)
     };
     let mut keeping = world(12);
     keeping.policy.deletes.linq = DeletePolicy::Keep;
@@ -189,12 +189,12 @@ fn after_a_change_of_meaning_nothing_follows_from_absence() {
 }
 
 /// Linked contacts from `first` on are not listed, and too many to be asked for.
-fn unasked(world: &World, first: usize) -> Observation {
+fn unasked(world: &PlannedWorld, first: usize) -> Observation {
     let mut seen = world.observe();
     for id in world.contacts.keys().skip(first) {
         seen.linq.contacts.remove(id);
     }
-    seen.linq.unasked = true;
+    seen.linq.too_many_to_confirm = true;
     seen
 }
 
@@ -202,7 +202,7 @@ fn unasked(world: &World, first: usize) -> Observation {
 fn contacts_that_were_not_asked_for_are_held_where_they_would_be_deleted() {
     let mut world = world(40);
     world.set_row(39, Field::Company, "Edited");
-    let plan = plan(&unasked(&world, 28), &world.policy).unwrap();
+    let plan = make_plan(&unasked(&world, 28), &world.policy).unwrap();
     assert_eq!((held(&plan), deletions(&plan), plan.halt), (11, 0, None), "the edit would win");
     assert_eq!(plan.standings.in_sync, 28);
 }
@@ -211,10 +211,10 @@ fn contacts_that_were_not_asked_for_are_held_where_they_would_be_deleted() {
 fn nothing_is_held_on_a_side_that_is_never_deleted_from() {
     let mut pushing = world(40);
     pushing.policy.direction = Direction::Push;
-    assert_eq!(held(&plan(&unasked(&pushing, 28), &pushing.policy).unwrap()), 0);
+    assert_eq!(held(&make_plan(&unasked(&pushing, 28), &pushing.policy).unwrap()), 0);
     let mut keeping = world(40);
     keeping.policy.deletes.source = DeletePolicy::Keep;
-    assert_eq!(held(&plan(&unasked(&keeping, 28), &keeping.policy).unwrap()), 0);
+    assert_eq!(held(&make_plan(&unasked(&keeping, 28), &keeping.policy).unwrap()), 0);
 }
 
 #[test]

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::world::World;
+use super::world::PlannedWorld;
 use crate::model::{Decision, Field, Limit, Side};
-use crate::plan::{Incomplete, Observation, Outlook, Plan, RecentEdits, Step, Wait, plan};
+use crate::plan::{Incomplete, Observation, Outlook, Plan, RecentEdits, Step, Wait, make_plan};
 
-fn people(count: usize) -> World {
+fn people(count: usize) -> PlannedWorld {
     let person = |i| {
         format!(
             "first_name=P{i} email=p{i}@x.example phone_number=+1415555{i:04} company=C{} title=T{i}",
@@ -14,7 +14,7 @@ fn people(count: usize) -> World {
         )
     };
     let people: Vec<String> = (0..count).map(person).collect();
-    World::in_sync(&people.iter().map(String::as_str).collect::<Vec<_>>())
+    PlannedWorld::in_sync(&people.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
 /// How many edits are held, and how many contacts are written.
@@ -28,7 +28,12 @@ fn held(plan: &Plan) -> (usize, usize) {
 }
 
 /// Edits a field of everybody on a side.
-fn edit(world: &mut World, side: Side, field: Field, new: impl Fn(usize, &[String]) -> String) {
+fn edit(
+    world: &mut PlannedWorld,
+    side: Side,
+    field: Field,
+    new: impl Fn(usize, &[String]) -> String,
+) {
     let old: Vec<String> = match side {
         Side::Source => world.rows.iter().map(|row| row[field].to_string()).collect(),
         Side::Linq => world.contacts.values().map(|contact| contact[field].to_string()).collect(),
@@ -103,9 +108,9 @@ fn replaced_values_wait_beyond_the_limit_and_what_was_blank_is_not_counted() {
     let recent =
         |position| RecentEdits { replaced: [world.id(position)].into(), ..RecentEdits::default() };
     seen.recent_edits = BTreeMap::from([((Side::Linq, Field::Title), recent(20))]);
-    assert_eq!(held(&plan(&seen, &world.policy).unwrap()), (4, 0), "with those of the day");
+    assert_eq!(held(&make_plan(&seen, &world.policy).unwrap()), (4, 0), "with those of the day");
     seen.recent_edits = BTreeMap::from([((Side::Linq, Field::Title), recent(0))]);
-    assert_eq!(held(&plan(&seen, &world.policy).unwrap()), (0, 4), "each contact counts once");
+    assert_eq!(held(&make_plan(&seen, &world.policy).unwrap()), (0, 4), "each contact counts once");
 
     let mut filled = people(30);
     filled.policy.max_changes = Limit::Count(0);
@@ -127,7 +132,7 @@ fn more_than_half_of_a_field_is_a_mass_clearing_from_five_on() {
 }
 
 /// Twelve of forty are deleted in the source, and held.
-fn twelve_held() -> World {
+fn twelve_held() -> PlannedWorld {
     let mut world = people(40);
     world.rows.drain(..12);
     world.remember_held();
@@ -135,8 +140,8 @@ fn twelve_held() -> World {
     world
 }
 
-fn deletions(seen: &Observation, world: &World) -> (usize, usize) {
-    let plan = plan(seen, &world.policy).unwrap();
+fn deletions(seen: &Observation, world: &PlannedWorld) -> (usize, usize) {
+    let plan = make_plan(seen, &world.policy).unwrap();
     let held = |step: &&Step| step.waits.contains(&Wait::HeldDeletion(Side::Linq));
     let deletes = |step: &&Step| step.deletes_on().is_some();
     (plan.steps.iter().filter(held).count(), plan.steps.iter().filter(deletes).count())

@@ -1,16 +1,16 @@
 //! What interrupted runs left: creates without an answer, records half added.
 
 use super::carry_out::{Recorded, effects};
-use super::world::{World, at, values};
+use super::world::{PlannedWorld, at, values};
 use crate::model::{Field, FieldSet, Fingerprint, IntentId, LinqId, Unreadable, Values};
 use crate::plan::{
-    DoubtfulCreate, HalfAdded, LinkPlan, LinqWrite, Observation, Plan, Reason, SourceWrite, Tier,
-    Wait, plan,
+    DoubtfulCreate, HalfAdded, LinkPlan, LinqWrite, Observation, Plan, SourceWrite, StepReason,
+    Tier, Wait, make_plan,
 };
 
 const ADA: &str = "first_name=Ada last_name=King";
 
-fn with_create(world: &World, sent: &str) -> Observation {
+fn with_create(world: &PlannedWorld, sent: &str) -> Observation {
     let mut seen = world.observe();
     seen.linq.known_since.clear();
     seen.doubtful.push(DoubtfulCreate {
@@ -30,7 +30,7 @@ fn was_before(seen: &mut Observation) {
     seen.linq.known_since.insert(id, IntentId(6));
 }
 
-fn with_addition(world: &World, id: u64, values: Values) -> Observation {
+fn with_addition(world: &PlannedWorld, id: u64, values: Values) -> Observation {
     let mut seen = world.observe();
     let (intent, linq_id, read_anew) = (IntentId(3), LinqId(id), FieldSet::EMPTY);
     seen.half_added.push(HalfAdded { intent, linq_id, values, read_anew });
@@ -38,20 +38,20 @@ fn with_addition(world: &World, id: u64, values: Values) -> Observation {
 }
 
 fn planned(seen: &Observation) -> Plan {
-    plan(seen, &super::world::policy()).unwrap()
+    make_plan(seen, &super::world::policy()).unwrap()
 }
 
 fn tiers(plan: &Plan) -> Vec<Tier> {
-    let tier = |reason: &Reason| match reason {
-        Reason::Matched(tier) => Some(*tier),
-        Reason::Rule(_) | Reason::Because(_) | Reason::Undo(_) => None,
+    let tier = |reason: &StepReason| match reason {
+        StepReason::Matched(tier) => Some(*tier),
+        StepReason::Rule(_) | StepReason::Because(_) | StepReason::Undo(_) => None,
     };
     plan.steps.iter().filter_map(|step| tier(&step.reason)).collect()
 }
 
 #[test]
 fn what_an_unanswered_create_made_is_adopted_even_without_e_mail_and_phone() {
-    let plan = planned(&with_create(&World::new(&[ADA], &[ADA]), ADA));
+    let plan = planned(&with_create(&PlannedWorld::new(&[ADA], &[ADA]), ADA));
     assert_eq!((plan.steps.len(), tiers(&plan)), (1, vec![Tier::Journal]));
     assert!(plan.steps[0].linq.is_none());
     assert!(matches!(plan.steps[0].link, LinkPlan::Join { doubt: Some(IntentId(7)), .. }));
@@ -59,7 +59,7 @@ fn what_an_unanswered_create_made_is_adopted_even_without_e_mail_and_phone() {
 
 #[test]
 fn an_edit_after_an_unanswered_create_is_an_edit() {
-    let world = World::new(&["first_name=Ada last_name=Byron"], &[ADA]);
+    let world = PlannedWorld::new(&["first_name=Ada last_name=Byron"], &[ADA]);
     let plan = planned(&with_create(&world, ADA));
     assert_eq!(plan.steps.len(), 1);
     assert!(matches!(&plan.steps[0].linq, Some(LinqWrite::Update { set, .. }) if set.len() == 1));
@@ -67,14 +67,14 @@ fn an_edit_after_an_unanswered_create_is_an_edit() {
 
 #[test]
 fn an_unanswered_create_without_a_trace_is_repeated_as_one_in_doubt() {
-    let plan = planned(&with_create(&World::new(&[ADA], &[]), ADA));
+    let plan = planned(&with_create(&PlannedWorld::new(&[ADA], &[]), ADA));
     assert!(matches!(plan.steps[0].linq, Some(LinqWrite::Create { doubt: Some(IntentId(7)), .. })));
     assert!(plan.settled.is_empty());
 }
 
 #[test]
 fn an_older_contact_of_the_same_name_was_not_made_by_an_unanswered_create() {
-    let mut seen = with_create(&World::new(&[ADA], &[ADA]), ADA);
+    let mut seen = with_create(&PlannedWorld::new(&[ADA], &[ADA]), ADA);
     was_before(&mut seen);
     assert_eq!(tiers(&planned(&seen)), [Tier::EveryField]);
 }
@@ -82,7 +82,7 @@ fn an_older_contact_of_the_same_name_was_not_made_by_an_unanswered_create() {
 #[test]
 fn what_an_unanswered_create_made_is_known_by_e_mail_after_somebody_edited_it() {
     let sent = "first_name=Ada email=ada@x.example title=Countess";
-    let world = World::new(&[sent], &["first_name=Ada email=ada@x.example title=Lady"]);
+    let world = PlannedWorld::new(&[sent], &["first_name=Ada email=ada@x.example title=Lady"]);
     let plan = planned(&with_create(&world, sent));
     assert_eq!((plan.steps.len(), tiers(&plan)), (1, vec![Tier::Email]), "nobody is made twice");
     assert!(matches!(plan.steps[0].link, LinkPlan::Join { doubt: Some(IntentId(7)), .. }));
@@ -94,7 +94,7 @@ fn what_an_unanswered_create_made_is_known_by_e_mail_after_somebody_edited_it() 
 #[test]
 fn who_was_in_linq_before_a_create_was_sent_has_no_base_by_it() {
     let sent = "first_name=Ada email=ada@x.example title=Countess";
-    let world = World::new(&[sent], &["first_name=Ada email=ada@x.example title=Lady"]);
+    let world = PlannedWorld::new(&[sent], &["first_name=Ada email=ada@x.example title=Lady"]);
     let mut seen = with_create(&world, sent);
     was_before(&mut seen);
     let plan = planned(&seen);
@@ -103,7 +103,7 @@ fn who_was_in_linq_before_a_create_was_sent_has_no_base_by_it() {
 
 #[test]
 fn a_create_that_may_have_made_one_of_several_is_not_forgotten() {
-    let mut seen = with_create(&World::new(&[ADA], &[ADA, ADA]), ADA);
+    let mut seen = with_create(&PlannedWorld::new(&[ADA], &[ADA, ADA]), ADA);
     seen.now = at(86_400);
     let plan = planned(&seen);
     assert_eq!(plan.steps.len(), 1);
@@ -115,7 +115,7 @@ fn a_create_that_may_have_made_one_of_several_is_not_forgotten() {
 
 #[test]
 fn as_many_contacts_as_unanswered_creates_are_adopted_one_each() {
-    let mut seen = with_create(&World::new(&[ADA, ADA], &[ADA, ADA]), ADA);
+    let mut seen = with_create(&PlannedWorld::new(&[ADA, ADA], &[ADA, ADA]), ADA);
     seen.doubtful.push(DoubtfulCreate { intent: IntentId(8), ..seen.doubtful[0].clone() });
     let plan = planned(&seen);
     assert_eq!(tiers(&plan), [Tier::Journal, Tier::Journal]);
@@ -125,7 +125,7 @@ fn as_many_contacts_as_unanswered_creates_are_adopted_one_each() {
 #[test]
 fn of_copies_the_one_whose_create_is_in_doubt_comes_first() {
     let sent = "first_name=Ada email=ada@x.example";
-    let world = World::new(&["first_name=Ada email=ada@x.example title=Copy", sent], &[]);
+    let world = PlannedWorld::new(&["first_name=Ada email=ada@x.example title=Copy", sent], &[]);
     let mut seen = with_create(&world, sent);
     seen.doubtful[0].fingerprint = seen.source.records[1].fingerprint;
     let plan = planned(&seen);
@@ -135,7 +135,7 @@ fn of_copies_the_one_whose_create_is_in_doubt_comes_first() {
 
 #[test]
 fn a_create_is_forgotten_only_beside_a_whole_listing() {
-    let mut seen = with_create(&World::new(&[], &[]), ADA);
+    let mut seen = with_create(&PlannedWorld::new(&[], &[]), ADA);
     seen.now = at(86_400);
     assert_eq!(planned(&seen).settled, [IntentId(7)]);
     seen.linq.incomplete = Some(super::world::pages_moved());
@@ -147,7 +147,7 @@ fn a_create_is_forgotten_only_beside_a_whole_listing() {
 
 #[test]
 fn a_contact_whose_record_is_gone_by_now_is_linked_and_then_deleted() {
-    let plan = planned(&with_create(&World::new(&[], &[ADA]), ADA));
+    let plan = planned(&with_create(&PlannedWorld::new(&[], &[ADA]), ADA));
     assert_eq!((plan.steps.len(), tiers(&plan)), (1, vec![Tier::Journal]));
     assert!(plan.steps[0].source.is_none(), "it does not come back");
     assert!(matches!(plan.steps[0].link, LinkPlan::Join { doubt: Some(IntentId(7)), .. }));
@@ -155,7 +155,7 @@ fn a_contact_whose_record_is_gone_by_now_is_linked_and_then_deleted() {
 
 #[test]
 fn a_row_added_by_an_interrupted_run_is_linked_to_its_contact() {
-    let world = World::new(&["first_name=Kai"], &["first_name=Kai title=CEO"]);
+    let world = PlannedWorld::new(&["first_name=Kai"], &["first_name=Kai title=CEO"]);
     let plan = planned(&with_addition(&world, 1, values("first_name=Kai")));
     assert_eq!((plan.steps.len(), tiers(&plan)), (1, vec![Tier::Journal]));
     assert!(plan.settled.is_empty(), "what is known of it is needed until it is linked");
@@ -163,7 +163,7 @@ fn a_row_added_by_an_interrupted_run_is_linked_to_its_contact() {
 
 #[test]
 fn an_edit_in_linq_after_a_row_was_half_added_reaches_the_row() {
-    let world = World::new(&["first_name=Kai title=CTO"], &["first_name=Kai title=CEO"]);
+    let world = PlannedWorld::new(&["first_name=Kai title=CTO"], &["first_name=Kai title=CEO"]);
     let plan = planned(&with_addition(&world, 1, values("first_name=Kai title=CTO")));
     assert_eq!((plan.steps.len(), tiers(&plan)), (1, vec![Tier::Journal]));
     assert!(plan.steps[0].waits.is_empty() && plan.steps[0].linq.is_none());
@@ -175,7 +175,7 @@ fn an_edit_in_linq_after_a_row_was_half_added_reaches_the_row() {
 
 #[test]
 fn a_half_added_row_that_was_edited_is_known_by_its_id() {
-    let world = World::new(&["first_name=Kay"], &["first_name=Kai"]);
+    let world = PlannedWorld::new(&["first_name=Kay"], &["first_name=Kai"]);
     let mut seen = with_addition(&world, 1, values("first_name=Kai"));
     seen.source.records[0].linq_id = Some(LinqId(1));
     let plan = planned(&seen);
@@ -187,7 +187,7 @@ fn a_half_added_row_that_was_edited_is_known_by_its_id() {
 
 #[test]
 fn a_half_added_row_may_be_in_the_part_that_could_not_be_read() {
-    let world = World::new(&[], &["first_name=Kai"]);
+    let world = PlannedWorld::new(&[], &["first_name=Kai"]);
     let mut seen = with_addition(&world, 1, values("first_name=Kai"));
     let bad = Unreadable { label: "row:2".to_owned(), line: 2, reason: "broken".to_owned() };
     seen.source.unreadable = vec![bad];
@@ -204,14 +204,14 @@ const BO: &str = "first_name=Bo email=bo@x.example";
 const CY: &str = "first_name=Cy email=cy@x.example";
 
 /// Carries out all of a plan, but that the last effect is not written down.
-fn interrupt(world: &mut World) {
+fn interrupt(world: &mut PlannedWorld) {
     let plan = world.plan();
     world.apply_first(&plan, effects(&plan).len(), Recorded::No);
 }
 
 #[test]
 fn somebody_created_again_without_an_answer_is_not_created_a_third_time() {
-    let mut world = World::in_sync(&["first_name=Ada email=ada@x.example", BO, CY]);
+    let mut world = PlannedWorld::in_sync(&["first_name=Ada email=ada@x.example", BO, CY]);
     world.contacts.pop_first();
     world.set_row(0, Field::Title, "CEO");
     world.rows.push(values("first_name=Zoe email=ada@x.example title=CEO"));
@@ -224,7 +224,7 @@ fn somebody_created_again_without_an_answer_is_not_created_a_third_time() {
 
 #[test]
 fn somebody_added_again_without_a_record_of_it_is_not_added_twice() {
-    let mut world = World::in_sync(&["first_name=Ada", BO, CY]);
+    let mut world = PlannedWorld::in_sync(&["first_name=Ada", BO, CY]);
     world.rows.remove(0);
     world.set_contact(0, Field::FirstName, "Zoe");
     interrupt(&mut world);
@@ -235,7 +235,7 @@ fn somebody_added_again_without_a_record_of_it_is_not_added_twice() {
 
 #[test]
 fn an_orphan_is_left_alone_while_anything_is_read_in_part() {
-    let mut seen = with_create(&World::new(&[], &[ADA]), ADA);
+    let mut seen = with_create(&PlannedWorld::new(&[], &[ADA]), ADA);
     seen.now = at(86_400);
     seen.linq.incomplete = Some(super::world::pages_moved());
     let plan = planned(&seen);

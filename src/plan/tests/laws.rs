@@ -24,9 +24,9 @@ use serde::Serialize;
 use super::carry_out::{Recorded, effects};
 use super::drawn::{Choices, clear, muddled};
 use super::small_scope::{check_care, check_resumption, in_parallel, outcome, settle};
-use super::world::World;
+use super::world::PlannedWorld;
 use crate::model::{Agreement, ConflictPolicy, Deletes, Direction, Field, LinqId, Policy, Values};
-use crate::plan::{LinqWrite, Plan, SourceWrite, Step, Wait, plan};
+use crate::plan::{LinqWrite, Plan, SourceWrite, Step, Wait, make_plan};
 
 /// How many worlds are drawn in a normal test run.
 const CASES: u64 = 100_000;
@@ -65,22 +65,22 @@ pub(super) fn check(share: u64, law: impl Fn(&mut Choices<'_>) + Sync) {
     });
 }
 
-pub(super) fn typed(world: &World) -> BTreeSet<(Field, String)> {
+pub(super) fn typed(world: &PlannedWorld) -> BTreeSet<(Field, String)> {
     let people = world.rows.iter().chain(world.contacts.values());
     people
-        .flat_map(|v| v.filled().iter().map(|f| (f, v[f].to_string())).collect::<Vec<_>>())
+        .flat_map(|v| v.filled_fields().iter().map(|f| (f, v[f].to_string())).collect::<Vec<_>>())
         .collect()
 }
 
 /// What a plan says it takes away: it would be in the history.
-pub(super) fn said_to_go(plan: &Plan, world: &World) -> BTreeSet<(Field, String)> {
+pub(super) fn said_to_go(plan: &Plan, world: &PlannedWorld) -> BTreeSet<(Field, String)> {
     let mut gone = BTreeSet::new();
     for step in &plan.steps {
         if let Some(LinqWrite::Update { set, .. }) = &step.linq {
             gone.extend(set.iter().map(|change| (change.field, change.from.to_string())));
         }
         if let Some(LinqWrite::Delete { expected, .. }) = &step.linq {
-            gone.extend(expected.filled().iter().map(|f| (f, expected[f].to_string())));
+            gone.extend(expected.filled_fields().iter().map(|f| (f, expected[f].to_string())));
         }
         match &step.source {
             Some(SourceWrite::Update { set, .. }) => {
@@ -88,7 +88,7 @@ pub(super) fn said_to_go(plan: &Plan, world: &World) -> BTreeSet<(Field, String)
             }
             Some(SourceWrite::Delete { at }) => {
                 let row = &world.rows[at.0 as usize];
-                gone.extend(row.filled().iter().map(|f| (f, row[f].to_string())));
+                gone.extend(row.filled_fields().iter().map(|f| (f, row[f].to_string())));
             }
             Some(SourceWrite::Create { .. }) | None => {}
         }
@@ -153,7 +153,7 @@ pub(super) fn check_steps(plan: &Plan) {
 
 /// The same world, its rows and links in the opposite order and its contacts with ids
 /// in the opposite order.
-fn turned_over(world: &World) -> World {
+fn turned_over(world: &PlannedWorld) -> PlannedWorld {
     let mut turned = world.clone();
     turned.rows.reverse();
     turned.links.reverse();
@@ -165,8 +165,8 @@ fn turned_over(world: &World) -> World {
 }
 
 /// The same world with its sides exchanged.
-fn exchanged(world: &World) -> World {
-    let mut other = World::new(&[], &[]);
+fn exchanged(world: &PlannedWorld) -> PlannedWorld {
+    let mut other = PlannedWorld::new(&[], &[]);
     other.policy = turned(&world.policy);
     other.rows = world.contacts.values().cloned().collect();
     let mut ids = Vec::new();
@@ -181,7 +181,7 @@ fn exchanged(world: &World) -> World {
             other.contacts.remove(&id);
             id
         });
-        let base = link.base.fields().iter().map(|field| {
+        let base = link.base.agreed_fields().iter().map(|field| {
             let Agreement { source, linq } = link.base.get(field).unwrap().clone();
             (field, Agreement { source: linq, linq: source })
         });
@@ -249,7 +249,7 @@ fn where_people_look_alike_nothing_is_lost_and_nobody_multiplied() {
         check_steps(&first);
         let mut seen = world.observe();
         seen.links.reverse();
-        assert_eq!(said(&plan(&seen, &world.policy).unwrap()), said(&first));
+        assert_eq!(said(&make_plan(&seen, &world.policy).unwrap()), said(&first));
         let effects = effects(&first).len();
         if interrupted && effects > 0 {
             let (before, said) = (typed(&world), said_to_go(&first, &world));

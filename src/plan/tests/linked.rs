@@ -2,22 +2,22 @@
 
 use chrono::TimeDelta;
 
-use super::world::{World, at, values};
+use super::world::{PlannedWorld, at, values};
 use crate::model::{
     ConflictPolicy, DeletePolicy, Direction, Field, LinkStatus, RejectedField, Side,
 };
-use crate::plan::{Clash, LinkPlan, LinqWrite, SourceWrite, Step, Wait, plan};
+use crate::plan::{Clash, LinkPlan, LinqWrite, SourceWrite, Step, Wait, make_plan};
 
 const ADA: &str =
     "first_name=Ada last_name=King email=ada@x.example company=Engines title=Countess";
 const BO: &str = "first_name=Bo last_name=Wang phone_number=+14155552671 title=CTO";
 const KAI: &str = "first_name=Kai email=kai@x.example";
 
-fn world() -> World {
-    World::in_sync(&[ADA, BO, KAI])
+fn world() -> PlannedWorld {
+    PlannedWorld::in_sync(&[ADA, BO, KAI])
 }
 
-fn only_step(world: &World) -> Step {
+fn only_step(world: &PlannedWorld) -> Step {
     let mut steps = world.plan().steps;
     assert_eq!(steps.len(), 1, "{steps:#?}");
     steps.remove(0)
@@ -93,7 +93,7 @@ fn the_newest_wins_only_where_both_tell_their_time() {
     let mut seen = world.observe();
     seen.source.records[0].revised_at = Some(at(10));
     seen.linq.contacts.first_entry().unwrap().get_mut().updated_at = Some(at(5));
-    let newer_in_source = plan(&seen, &world.policy).unwrap();
+    let newer_in_source = make_plan(&seen, &world.policy).unwrap();
     assert!(newer_in_source.steps[0].linq.is_some());
 }
 
@@ -206,10 +206,10 @@ fn a_row_that_loses_everything_it_was_known_by_is_not_taken_for_deleted() {
     world.set_row(2, Field::Email, "");
     world.set_row(2, Field::Company, "Kai & Co");
     let step = only_step(&world);
-    assert!(!step.acts());
+    assert!(!step.has_effect());
     assert!(matches!(step.waits[..], [Wait::Rejected { field: None, .. }]));
     world.rows.remove(2);
-    assert!(only_step(&world).acts(), "without the row the deletion is plain");
+    assert!(only_step(&world).has_effect(), "without the row the deletion is plain");
 }
 
 #[test]
@@ -247,7 +247,7 @@ fn a_refused_clearing_is_said_and_not_repeated() {
     let agreement = crate::model::Agreement { source: "".into(), linq: "Engines".into() };
     world.links[0].base.set(Field::Company, agreement);
     let step = only_step(&world);
-    assert!(!step.acts());
+    assert!(!step.has_effect());
     assert!(matches!(step.waits[..], [Wait::Rejected { field: Some(Field::Company), .. }]));
 }
 
@@ -258,7 +258,7 @@ fn a_value_that_cannot_be_believed_is_neither_an_edit_nor_a_clearing() {
     let mut seen = world.observe();
     let reason = "damaged".to_owned();
     seen.source.records[1].rejected = vec![RejectedField { field: Field::PhoneNumber, reason }];
-    let plan = plan(&seen, &world.policy).unwrap();
+    let plan = make_plan(&seen, &world.policy).unwrap();
     assert!(plan.steps[0].linq.is_none() && plan.steps[0].source.is_none());
     assert!(matches!(plan.steps[0].waits[..], [Wait::Rejected { .. }]));
 }
@@ -304,7 +304,7 @@ fn a_record_that_is_back_while_linq_is_read_in_part_is_not_missing_any_more() {
     let kai = world.id(2);
     seen.linq.contacts.remove(&kai);
     seen.linq.incomplete = Some(super::world::pages_moved());
-    let plan = plan(&seen, &world.policy).unwrap();
+    let plan = make_plan(&seen, &world.policy).unwrap();
     assert_eq!(plan.steps[0].link, LinkPlan::Found);
 }
 
@@ -319,7 +319,7 @@ fn an_incomplete_reading_deletes_nothing_and_still_carries_edits() {
         line: 4,
         reason: "broken".to_owned(),
     });
-    let plan = plan(&seen, &world.policy).unwrap();
+    let plan = make_plan(&seen, &world.policy).unwrap();
     assert_eq!(plan.steps.len(), 1);
     assert!(matches!(plan.steps[0].linq, Some(LinqWrite::Update { .. })));
 }
@@ -335,7 +335,7 @@ fn a_source_that_is_partly_unreadable_loses_no_record() {
         line: 9,
         reason: "broken".to_owned(),
     });
-    let plan = plan(&seen, &world.policy).unwrap();
+    let plan = make_plan(&seen, &world.policy).unwrap();
     assert!(plan.steps.iter().all(|step| step.source.is_none()), "{:#?}", plan.steps);
 }
 
@@ -346,7 +346,7 @@ fn a_contact_that_is_only_not_listed_is_not_gone() {
     world.contacts.remove(&kai);
     let mut seen = world.observe();
     seen.linq.gone.clear();
-    assert!(plan(&seen, &world.policy).unwrap().steps.is_empty());
+    assert!(make_plan(&seen, &world.policy).unwrap().steps.is_empty());
 }
 
 #[test]
@@ -356,7 +356,7 @@ fn a_read_only_source_is_not_written() {
     world.set_row(1, Field::Title, "CEO");
     let mut seen = world.observe();
     seen.source.read_only = Some("an unterminated quote".to_owned());
-    let plan = plan(&seen, &world.policy).unwrap();
+    let plan = make_plan(&seen, &world.policy).unwrap();
     assert!(plan.steps.iter().all(|step| step.source.is_none()));
     assert_eq!((plan.steps.len(), plan.notices.len()), (1, 1));
 }

@@ -1,28 +1,30 @@
 //! Who is who: first synchronisation, duplicates, and recognising rows again.
 
-use super::world::{World, pages_moved, record, values};
+use super::world::{PlannedWorld, pages_moved, record, values};
 use crate::model::{DeletePolicy, Field, Fingerprint, LinqId, SourceKey};
-use crate::plan::{LinkPlan, LinqWrite, Observation, Reason, SourceWrite, Step, Tier, Wait, plan};
+use crate::plan::{
+    LinkPlan, LinqWrite, Observation, SourceWrite, Step, StepReason, Tier, Wait, make_plan,
+};
 
-fn step_of(world: &World, name: &str) -> Step {
+fn step_of(world: &PlannedWorld, name: &str) -> Step {
     let steps = world.plan().steps;
     steps.into_iter().find(|step| step.subject.name == name).unwrap()
 }
 
 fn tier_of(step: &Step) -> Option<Tier> {
     match step.reason {
-        Reason::Matched(tier) => Some(tier),
-        Reason::Rule(_) | Reason::Because(_) | Reason::Undo(_) => None,
+        StepReason::Matched(tier) => Some(tier),
+        StepReason::Rule(_) | StepReason::Because(_) | StepReason::Undo(_) => None,
     }
 }
 
 fn is_ambiguous(step: &Step) -> bool {
-    !step.acts() && step.waits.iter().any(|wait| matches!(wait, Wait::Ambiguous { .. }))
+    !step.has_effect() && step.waits.iter().any(|wait| matches!(wait, Wait::Ambiguous { .. }))
 }
 
 #[test]
 fn the_first_run_links_fills_blanks_and_creates() {
-    let mut world = World::new(
+    let mut world = PlannedWorld::new(
         &[
             "first_name=Ada email=ADA@x.example title=Countess",
             "first_name=New email=new@x.example",
@@ -41,7 +43,7 @@ fn the_first_run_links_fills_blanks_and_creates() {
 
 #[test]
 fn the_same_people_in_other_spelling_are_linked_without_a_write() {
-    let world = World::new(
+    let world = PlannedWorld::new(
         &["first_name=Ada email=ADA@X.example phone_number=(415)_555-2671"],
         &["first_name=Ada email=ada@x.example phone_number=+14155552671"],
     );
@@ -71,7 +73,7 @@ fn the_tiers_from_e_mail_to_every_field() {
         ("first_name=Al last_name=Bo", "first_name=Al last_name=Bo email=a@x.example", None),
         ("first_name=Al last_name=Bo", "first_name=Bo last_name=Al", None),
     ] {
-        let world = World::new(&[row], &[contact]);
+        let world = PlannedWorld::new(&[row], &[contact]);
         let steps = world.plan().steps;
         assert_eq!(steps.iter().find_map(tier_of), tier, "{row} / {contact}");
     }
@@ -79,7 +81,7 @@ fn the_tiers_from_e_mail_to_every_field() {
 
 #[test]
 fn a_shared_mailbox_does_not_join_two_people() {
-    let world = World::new(
+    let world = PlannedWorld::new(
         &["first_name=Jane email=info@x.example"],
         &["first_name=Bo email=info@x.example"],
     );
@@ -90,7 +92,7 @@ fn a_shared_mailbox_does_not_join_two_people() {
 
 #[test]
 fn a_family_on_one_phone_stays_a_family() {
-    let mut world = World::new(
+    let mut world = PlannedWorld::new(
         &["first_name=Jane last_name=Doe phone_number=+14155552671"],
         &["first_name=John last_name=Doe phone_number=+14155552671"],
     );
@@ -100,7 +102,7 @@ fn a_family_on_one_phone_stays_a_family() {
 
 #[test]
 fn an_e_mail_and_a_phone_that_name_different_people_are_ambiguous() {
-    let world = World::new(
+    let world = PlannedWorld::new(
         &["first_name=Al email=a@x.example phone_number=+14155552671"],
         &["first_name=Al email=a@x.example", "first_name=Al phone_number=+14155552671"],
     );
@@ -109,7 +111,7 @@ fn an_e_mail_and_a_phone_that_name_different_people_are_ambiguous() {
 
 #[test]
 fn several_candidates_are_ambiguous() {
-    let world = World::new(
+    let world = PlannedWorld::new(
         &["first_name=Al email=a@x.example"],
         &["first_name=Al email=a@x.example", "first_name=Al email=A@x.example"],
     );
@@ -120,7 +122,7 @@ fn several_candidates_are_ambiguous() {
 
 #[test]
 fn of_rows_that_look_like_one_person_only_the_first_is_created() {
-    let mut world = World::new(
+    let mut world = PlannedWorld::new(
         &["first_name=Al email=a@x.example", "first_name=Al email=A@x.example title=CEO"],
         &[],
     );
@@ -133,8 +135,10 @@ fn of_rows_that_look_like_one_person_only_the_first_is_created() {
 
 #[test]
 fn contacts_in_linq_that_look_alike_each_get_their_row() {
-    let mut world =
-        World::new(&[], &["first_name=Al email=a@x.example", "first_name=Al email=a@x.example"]);
+    let mut world = PlannedWorld::new(
+        &[],
+        &["first_name=Al email=a@x.example", "first_name=Al email=a@x.example"],
+    );
     world.settle();
     assert_eq!(world.rows.len(), 2);
     assert_eq!(world.plan().standings.in_sync, 2);
@@ -142,26 +146,26 @@ fn contacts_in_linq_that_look_alike_each_get_their_row() {
 
 #[test]
 fn a_row_without_name_e_mail_and_phone_is_nobody() {
-    let world = World::new(&["company=Engines"], &[]);
+    let world = PlannedWorld::new(&["company=Engines"], &[]);
     assert!(world.plan().steps.is_empty());
 }
 
 #[test]
 fn a_contact_that_would_be_nobody_in_the_source_gets_no_record() {
-    let world = World::new(&[], &["phone_number=+14155552671 company=Engines"]);
+    let world = PlannedWorld::new(&[], &["phone_number=+14155552671 company=Engines"]);
     let mut seen = world.observe();
     seen.source.mapped.remove(Field::PhoneNumber);
-    let plan = plan(&seen, &world.policy).unwrap();
+    let plan = make_plan(&seen, &world.policy).unwrap();
     assert!(plan.steps[0].source.is_none());
     assert!(matches!(plan.steps[0].waits[..], [Wait::Rejected { field: None, .. }]));
 }
 
 #[test]
 fn a_row_that_only_has_an_id_is_the_contact_with_that_id() {
-    let world = World::new(&["company=Engines"], &["first_name=Ada"]);
+    let world = PlannedWorld::new(&["company=Engines"], &["first_name=Ada"]);
     let mut seen = world.observe();
     seen.source.records[0].linq_id = Some(LinqId(1));
-    let plan = plan(&seen, &world.policy).unwrap();
+    let plan = make_plan(&seen, &world.policy).unwrap();
     assert_eq!(plan.steps.len(), 1);
     assert_eq!(tier_of(&plan.steps[0]), Some(Tier::Id));
     assert!(plan.steps[0].linq.is_some() && plan.steps[0].source.is_some(), "blanks are filled");
@@ -169,10 +173,10 @@ fn a_row_that_only_has_an_id_is_the_contact_with_that_id() {
 
 #[test]
 fn whom_find_cannot_see_is_not_created_beside_a_listing_in_parts() {
-    let world = World::new(&["first_name=Ada", "first_name=Bo email=bo@x.example"], &[]);
+    let world = PlannedWorld::new(&["first_name=Ada", "first_name=Bo email=bo@x.example"], &[]);
     let mut seen = world.observe();
     seen.linq.incomplete = Some(super::world::pages_moved());
-    let plan = plan(&seen, &world.policy).unwrap();
+    let plan = make_plan(&seen, &world.policy).unwrap();
     let created: Vec<_> = plan.steps.iter().filter(|step| step.linq.is_some()).collect();
     assert_eq!(created.len(), 1);
     assert_eq!((created[0].subject.name.as_str(), plan.notices.len()), ("Bo", 1));
@@ -180,17 +184,17 @@ fn whom_find_cannot_see_is_not_created_beside_a_listing_in_parts() {
 
 #[test]
 fn rows_that_are_the_same_in_every_field_are_one_person() {
-    let mut world = World::new(&["first_name=Al title=CEO", "first_name=Al title=CEO"], &[]);
+    let mut world = PlannedWorld::new(&["first_name=Al title=CEO", "first_name=Al title=CEO"], &[]);
     assert!(is_ambiguous(&world.plan().steps[1]));
     world.settle();
     assert_eq!(world.contacts.len(), 1);
-    let others = World::new(&["first_name=Al title=CEO", "first_name=Al title=CTO"], &[]);
+    let others = PlannedWorld::new(&["first_name=Al title=CEO", "first_name=Al title=CTO"], &[]);
     assert_eq!(others.plan().steps.iter().filter(|step| step.linq.is_some()).count(), 2);
 }
 
 #[test]
 fn sorting_and_moving_rows_writes_nothing() {
-    let mut world = World::in_sync(&[
+    let mut world = PlannedWorld::in_sync(&[
         "first_name=Ada email=ada@x.example",
         "first_name=Bo last_name=Wang",
         "first_name=Kai phone_number=+14155552671",
@@ -212,7 +216,7 @@ fn an_edited_row_is_recognised_whatever_was_edited() {
         (1, vec![(Field::FirstName, "Robert"), (Field::LastName, "Wong")]),
         (2, vec![(Field::LastName, "Chan")]),
     ] {
-        let mut world = World::in_sync(&people);
+        let mut world = PlannedWorld::in_sync(&people);
         for (field, text) in edits {
             world.set_row(row, field, text);
         }
@@ -224,7 +228,8 @@ fn an_edited_row_is_recognised_whatever_was_edited() {
 
 #[test]
 fn a_row_without_a_name_does_not_pass_for_somebody_whose_row_was_renamed() {
-    let mut world = World::in_sync(&["first_name=Fay email=office@x.example title=CTO", KAI, MAX]);
+    let mut world =
+        PlannedWorld::in_sync(&["first_name=Fay email=office@x.example title=CTO", KAI, MAX]);
     world.set_row(0, Field::FirstName, "Zoe");
     world.rows.push(values("email=office@x.example"));
     let plan = world.plan();
@@ -240,7 +245,7 @@ fn a_row_without_a_name_does_not_pass_for_somebody_whose_row_was_renamed() {
 
 #[test]
 fn another_person_in_the_same_place_is_another_person() {
-    let mut world = World::in_sync(&[
+    let mut world = PlannedWorld::in_sync(&[
         "first_name=Ada last_name=King email=ada@x.example",
         "first_name=Bo last_name=Wang email=bo@x.example",
         "first_name=Cy last_name=Chen email=cy@x.example",
@@ -253,8 +258,10 @@ fn another_person_in_the_same_place_is_another_person() {
 
 #[test]
 fn a_key_identifies_a_row_whatever_else_changes() {
-    let world =
-        World::in_sync(&["first_name=Ada email=a@x.example", "first_name=Bo email=b@x.example"]);
+    let world = PlannedWorld::in_sync(&[
+        "first_name=Ada email=a@x.example",
+        "first_name=Bo email=b@x.example",
+    ]);
     let mut seen = world.observe();
     for (link, key) in seen.links.iter_mut().zip(["1", "2"]) {
         link.key = Some(SourceKey(key.to_owned()));
@@ -266,15 +273,17 @@ fn a_key_identifies_a_row_whatever_else_changes() {
     .into();
     seen.source.records[0].key = Some(SourceKey("2".to_owned()));
     seen.source.records[1].key = Some(SourceKey("1".to_owned()));
-    let plan = plan(&seen, &world.policy).unwrap();
+    let plan = make_plan(&seen, &world.policy).unwrap();
     assert_eq!(plan.steps.len(), 1);
     assert!(matches!(&plan.steps[0].linq, Some(LinqWrite::Update { id: LinqId(2), .. })));
 }
 
 #[test]
 fn a_copied_row_is_not_a_second_person_and_the_original_stays_linked() {
-    let world =
-        World::in_sync(&["first_name=Ada email=a@x.example", "first_name=Bo email=b@x.example"]);
+    let world = PlannedWorld::in_sync(&[
+        "first_name=Ada email=a@x.example",
+        "first_name=Bo email=b@x.example",
+    ]);
     let mut seen = world.observe();
     seen.source.records = vec![
         record(0, &values("first_name=Ada email=a@x.example title=Copy")),
@@ -285,7 +294,7 @@ fn a_copied_row_is_not_a_second_person_and_the_original_stays_linked() {
     for (row, id) in [(0, 1), (1, 1), (2, 2)] {
         seen.source.records[row].linq_id = Some(LinqId(id));
     }
-    let plan = plan(&seen, &world.policy).unwrap();
+    let plan = make_plan(&seen, &world.policy).unwrap();
     assert_eq!((plan.standings.in_sync, plan.steps.len()), (2, 1));
     assert!(is_ambiguous(&plan.steps[0]));
     assert_eq!(plan.steps[0].subject.source_key.as_deref(), Some("row:2"));
@@ -293,7 +302,7 @@ fn a_copied_row_is_not_a_second_person_and_the_original_stays_linked() {
 
 #[test]
 fn the_id_column_is_believed_first_and_kept_filled() {
-    let mut world = World::new(
+    let mut world = PlannedWorld::new(
         &["first_name=Ada", "first_name=Bo email=b@x.example"],
         &["first_name=Ada", "first_name=Bo email=b@x.example"],
     );
@@ -302,7 +311,7 @@ fn the_id_column_is_believed_first_and_kept_filled() {
     seen.links.clear();
     seen.source.keeps_ids = true;
     seen.source.records[0].linq_id = Some(LinqId(1));
-    let plan = plan(&seen, &world.policy).unwrap();
+    let plan = make_plan(&seen, &world.policy).unwrap();
     assert_eq!(plan.steps.iter().filter_map(tier_of).collect::<Vec<_>>(), [Tier::Id, Tier::Email]);
     assert!(plan.steps[0].source.is_none(), "its id is there already");
     assert!(matches!(
@@ -312,7 +321,7 @@ fn the_id_column_is_believed_first_and_kept_filled() {
 }
 
 /// The world after Linq gave everybody another id.
-fn with_another_id(mut world: World, position: usize) -> World {
+fn with_another_id(mut world: PlannedWorld, position: usize) -> PlannedWorld {
     let id = world.id(position);
     let contact = world.contacts.remove(&id).unwrap();
     world.appear(contact);
@@ -326,7 +335,7 @@ const MAX: &str = "first_name=Max email=max@x.example";
 #[test]
 fn a_contact_that_is_back_under_another_id_keeps_its_row() {
     for edited in [false, true] {
-        let mut world = with_another_id(World::in_sync(&[JANE, KAI, MAX]), 0);
+        let mut world = with_another_id(PlannedWorld::in_sync(&[JANE, KAI, MAX]), 0);
         if edited {
             world.set_row(0, Field::Title, "CEO");
         }
@@ -345,7 +354,7 @@ fn a_contact_that_is_back_under_another_id_keeps_its_row() {
 
 #[test]
 fn a_released_pair_is_kept_again_when_its_contact_is_made_anew() {
-    let mut world = World::in_sync(&[JANE, KAI, MAX]);
+    let mut world = PlannedWorld::in_sync(&[JANE, KAI, MAX]);
     world.policy.deletes.source = DeletePolicy::Keep;
     let jane = world.id(0);
     let contact = world.contacts.remove(&jane).unwrap();
@@ -358,7 +367,7 @@ fn a_released_pair_is_kept_again_when_its_contact_is_made_anew() {
 
 #[test]
 fn a_duplicate_that_is_deleted_in_linq_takes_its_row_along() {
-    let mut world = World::new(&[], &[JANE, JANE, KAI, MAX]);
+    let mut world = PlannedWorld::new(&[], &[JANE, JANE, KAI, MAX]);
     world.settle();
     let second = world.id(1);
     world.contacts.remove(&second);
@@ -368,7 +377,7 @@ fn a_duplicate_that_is_deleted_in_linq_takes_its_row_along() {
 
 #[test]
 fn a_successor_at_a_shared_mailbox_is_somebody_else() {
-    let mut world = World::in_sync(&[JANE, KAI, MAX]);
+    let mut world = PlannedWorld::in_sync(&[JANE, KAI, MAX]);
     let jane = world.id(0);
     world.contacts.remove(&jane);
     world.appear(values("first_name=Bo last_name=Wang email=jane@x.example"));
@@ -379,7 +388,7 @@ fn a_successor_at_a_shared_mailbox_is_somebody_else() {
 
 #[test]
 fn of_an_edited_row_and_an_edited_copy_the_first_is_the_person() {
-    let mut world = World::in_sync(&[JANE, KAI, MAX]);
+    let mut world = PlannedWorld::in_sync(&[JANE, KAI, MAX]);
     let copy = world.rows[0].clone();
     world.rows.push(copy);
     world.set_row(0, Field::Location, "Oslo");
@@ -392,20 +401,20 @@ fn of_an_edited_row_and_an_edited_copy_the_first_is_the_person() {
 
 #[test]
 fn nobody_is_deleted_whom_an_ambiguous_row_may_be() {
-    let world = World::in_sync(&["first_name=Jo phone_number=+14155552671", KAI, MAX]);
+    let world = PlannedWorld::in_sync(&["first_name=Jo phone_number=+14155552671", KAI, MAX]);
     let mut seen = world.observe();
     seen.links[0].key = Some(SourceKey("1".to_owned()));
     seen.source.records[0].key = Some(SourceKey("4".to_owned()));
     seen.source.records[0].values[Field::Title] = "CEO".into();
     seen.source.records[0].fingerprint = Fingerprint::of(b"another row");
-    let plan = plan(&seen, &world.policy).unwrap();
+    let plan = make_plan(&seen, &world.policy).unwrap();
     assert_eq!(plan.steps.len(), 1, "{:#?}", plan.steps);
     assert!(is_ambiguous(&plan.steps[0]));
 }
 
 #[test]
 fn ids_that_slipped_to_other_rows_make_nobody_somebody_else() {
-    let world = World::in_sync(&[JANE, KAI, MAX]);
+    let world = PlannedWorld::in_sync(&[JANE, KAI, MAX]);
     let mut seen = world.observe();
     seen.source.keeps_ids = true;
     for (row, id) in [(0, 2_u8), (1, 3), (2, 1)] {
@@ -413,7 +422,7 @@ fn ids_that_slipped_to_other_rows_make_nobody_somebody_else() {
         seen.source.records[row].fingerprint = Fingerprint::of(&[id]);
     }
     seen.source.records[2].values[Field::Title] = "CTO".into();
-    let plan = plan(&seen, &world.policy).unwrap();
+    let plan = make_plan(&seen, &world.policy).unwrap();
     let written: Vec<_> = plan.steps.iter().filter_map(|step| step.linq.as_ref()).collect();
     assert!(
         matches!(written[..], [LinqWrite::Update { id: LinqId(3), set, .. }] if set.len() == 1),
@@ -428,11 +437,11 @@ fn ids_that_slipped_to_other_rows_make_nobody_somebody_else() {
 
 #[test]
 fn an_id_is_believed_against_every_other_field() {
-    let world = World::in_sync(&[JANE, KAI, MAX]);
+    let world = PlannedWorld::in_sync(&[JANE, KAI, MAX]);
     let mut seen = world.observe();
     seen.source.records[0] = record(0, &values("first_name=Zoe email=zoe@y.example"));
     seen.source.records[0].linq_id = Some(LinqId(1));
-    let plan = plan(&seen, &world.policy).unwrap();
+    let plan = make_plan(&seen, &world.policy).unwrap();
     assert_eq!(plan.steps.len(), 1);
     assert!(matches!(plan.steps[0].linq, Some(LinqWrite::Update { id: LinqId(1), .. })));
 }
@@ -440,7 +449,7 @@ fn an_id_is_believed_against_every_other_field() {
 #[test]
 fn a_successor_in_the_same_post_is_somebody_else() {
     let post = "company=Engines title=CEO location=Oslo";
-    let mut world = World::in_sync(&[&format!("first_name=Ada {post}"), KAI, MAX]);
+    let mut world = PlannedWorld::in_sync(&[&format!("first_name=Ada {post}"), KAI, MAX]);
     world.rows[0] = values(&format!("first_name=Bo {post}"));
     let plan = world.plan();
     let kinds: Vec<_> = plan.steps.iter().filter_map(|step| step.linq.as_ref()).collect();
@@ -449,8 +458,8 @@ fn a_successor_in_the_same_post_is_somebody_else() {
 
 /// A linked contact was created in Linq again under another id, and it cannot be told yet
 /// whether the old one is gone.
-fn created_again(contact: &str) -> (World, Observation) {
-    let mut world = World::in_sync(&[
+fn created_again(contact: &str) -> (PlannedWorld, Observation) {
+    let mut world = PlannedWorld::in_sync(&[
         "first_name=Ada last_name=King email=ada@x.example phone_number=+14155550100",
         "first_name=Bo last_name=Fox email=bo@x.example",
     ]);
@@ -471,14 +480,14 @@ fn who_may_be_a_linked_contact_that_cannot_be_seen_gets_no_second_row() {
         "first_name=ada last_name=king company=Elsewhere",
     ] {
         let (world, seen) = created_again(contact);
-        let now = plan(&seen, &world.policy).unwrap();
-        assert!(now.steps.iter().all(|step| !step.acts()), "{contact}: {:#?}", now.steps);
+        let now = make_plan(&seen, &world.policy).unwrap();
+        assert!(now.steps.iter().all(|step| !step.has_effect()), "{contact}: {:#?}", now.steps);
         // Once it is known to be gone, the row gets the new contact.
         let mut world = world;
         world.settle();
         assert_eq!((world.rows.len(), world.contacts.len(), world.links.len()), (2, 2, 2));
     }
     let (world, seen) = created_again("first_name=Cy email=cy@x.example");
-    let creates = plan(&seen, &world.policy).unwrap();
+    let creates = make_plan(&seen, &world.policy).unwrap();
     assert_eq!(creates.steps.iter().filter(|step| step.source.is_some()).count(), 1);
 }

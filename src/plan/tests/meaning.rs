@@ -3,22 +3,22 @@
 
 use super::drawn::{Choices, EDITABLE, TEXTS, clear};
 use super::laws::check;
-use super::world::World;
+use super::world::PlannedWorld;
 use crate::model::{
-    Agreement, Change, Direction, Field, FieldSet, LinkStatus, MeaningChange, Side,
+    Agreement, Direction, Field, FieldChange, FieldSet, LinkStatus, MeaningChange, Side,
 };
-use crate::plan::{Clash, LinqWrite, Plan, SourceWrite, Step, Wait, reread};
+use crate::plan::{Clash, LinqWrite, Plan, SourceWrite, Step, Wait, reread_links};
 
 /// The world after a change of meaning, as the next run begins.
-fn change(world: &mut World, change: &MeaningChange) {
-    world.links = reread(&world.observe(), &world.policy, change);
+fn change(world: &mut PlannedWorld, change: &MeaningChange) {
+    world.links = reread_links(&world.observe(), &world.policy, change);
 }
 
 fn read_anew(fields: &[Field]) -> MeaningChange {
     MeaningChange { read_anew: fields.iter().copied().collect(), ..MeaningChange::default() }
 }
 
-fn overwrites(set: &[Change]) -> bool {
+fn overwrites(set: &[FieldChange]) -> bool {
     set.iter().any(|change| !change.from.trim().is_empty())
 }
 
@@ -45,13 +45,13 @@ fn holds_a_deletion(step: &Step) -> bool {
 }
 
 /// Plans and applies until nothing is left, while nothing is taken away.
-fn settle_harmlessly(world: &mut World) -> Plan {
+fn settle_harmlessly(world: &mut PlannedWorld) -> Plan {
     for _ in 0..5 {
         let plan = world.plan();
         for step in &plan.steps {
             assert!(!takes_away(step) && !holds_a_deletion(step), "{step:#?}");
         }
-        if !plan.steps.iter().any(Step::acts) {
+        if !plan.steps.iter().any(Step::has_effect) {
             return plan;
         }
         world.apply(&plan);
@@ -60,7 +60,7 @@ fn settle_harmlessly(world: &mut World) -> Plan {
 }
 
 /// Other columns for some fields, in which anything stands.
-fn other_columns(world: &mut World, choices: &mut Choices<'_>) -> MeaningChange {
+fn other_columns(world: &mut PlannedWorld, choices: &mut Choices<'_>) -> MeaningChange {
     let mut fields = FieldSet::EMPTY;
     for _ in 0..=choices.below(2) {
         fields.insert(choices.one_of(&EDITABLE));
@@ -131,7 +131,7 @@ fn who_is_not_read_any_more_is_released_and_takes_part_again_when_back() {
         settle_harmlessly(&mut world);
         assert!(before.rows.iter().all(|row| world.rows.contains(row)));
         assert!(before.contacts.iter().all(|(id, who)| world.contacts.get(id) == Some(who)));
-        let is_linked = |world: &World, id| {
+        let is_linked = |world: &PlannedWorld, id| {
             let mut links = world.links.iter();
             links.any(|link| link.linq_id == id && link.status == LinkStatus::Linked)
         };
@@ -163,8 +163,8 @@ fn what_piled_up_on_a_side_that_was_not_sent_overwrites_nothing() {
     });
 }
 
-fn pair() -> World {
-    World::in_sync(&["first_name=Ada email=ada@x.example title=CEO"])
+fn pair() -> PlannedWorld {
+    PlannedWorld::in_sync(&["first_name=Ada email=ada@x.example title=CEO"])
 }
 
 #[test]
@@ -195,7 +195,7 @@ const TWO: [&str; 2] =
 #[test]
 fn a_setting_brings_nobody_back_who_was_deleted_on_the_other_side() {
     for side in Side::ALL {
-        let mut world = World::in_sync(&TWO);
+        let mut world = PlannedWorld::in_sync(&TWO);
         match side {
             Side::Source => world.contacts.retain(|_, who| who[Field::FirstName] != "Ada"),
             Side::Linq => world.rows.retain(|who| who[Field::FirstName] != "Ada"),
@@ -221,7 +221,7 @@ fn a_setting_brings_nobody_back_who_was_deleted_on_the_other_side() {
 
 #[test]
 fn an_edit_after_a_change_of_columns_still_beats_a_deletion() {
-    let mut world = World::in_sync(&TWO);
+    let mut world = PlannedWorld::in_sync(&TWO);
     world.set_row(0, Field::Title, "1");
     change(&mut world, &read_anew(&[Field::Title]));
     world.contacts.retain(|_, contact| contact[Field::FirstName] != "Ada");

@@ -5,27 +5,27 @@
 use crate::model::{ConflictPolicy, DeletePolicy, Direction, Field, Policy, Side};
 
 /// A blank, or one of a few values.
-pub(super) type Cell = Option<char>;
+pub(super) type CellValue = Option<char>;
 
 /// The two fields of somebody, unless they are absent.
-pub(super) type Person = Option<[Cell; 2]>;
+pub(super) type TwoFields = Option<[CellValue; 2]>;
 
 /// What both sides last agreed on in one field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Agreed {
+pub(super) enum AgreedCell {
     Never,
-    On(Cell),
+    On(CellValue),
 }
 
 /// What the state remembers of somebody: nothing, or what was agreed on.
-pub(super) type Basis = Option<[Agreed; 2]>;
+pub(super) type Basis = Option<[AgreedCell; 2]>;
 
 /// Somebody, as a run finds them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Start {
     pub(super) base: Basis,
-    pub(super) source: Person,
-    pub(super) linq: Person,
+    pub(super) source: TwoFields,
+    pub(super) linq: TwoFields,
     /// Whether somebody wrote something into the record, since both sides were last seen,
     /// that Linq has no field for.
     pub(super) note: bool,
@@ -41,9 +41,9 @@ pub(super) enum Bond {
 
 /// Somebody, when nothing is left to be done for them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct End {
-    pub(super) source: Person,
-    pub(super) linq: Person,
+pub(super) struct SettledState {
+    pub(super) source: TwoFields,
+    pub(super) linq: TwoFields,
     pub(super) bond: Bond,
     pub(super) conflicts: [bool; 2],
     /// Whether nobody can tell who the record is.
@@ -52,7 +52,7 @@ pub(super) struct End {
 
 /// What holds besides the policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Terms {
+pub(super) struct ReferenceTerms {
     /// A deletion has not been seen for long enough yet.
     pub(super) grace_is_running: bool,
     /// The contact belongs to somebody whose contacts take no part.
@@ -60,15 +60,15 @@ pub(super) struct Terms {
 }
 
 /// What becomes of somebody on `terms`.
-pub(super) fn end_on(terms: Terms, start: Start, policy: &Policy) -> End {
+pub(super) fn end_on(terms: ReferenceTerms, start: Start, policy: &Policy) -> SettledState {
     let Start { base, source, linq, .. } = start;
     let end = end(start, policy);
-    let stays = |bond| End { source, linq, bond, conflicts: [false; 2], ambiguous: false };
+    let stays = |bond| SettledState { source, linq, bond, conflicts: [false; 2], ambiguous: false };
     if terms.is_outside && linq.is_some() {
         return match (base, source) {
             (Some(_), _) => stays(Bond::Released),
             // Not created a second time.
-            (None, Some(_)) => End { ambiguous: true, ..stays(Bond::None) },
+            (None, Some(_)) => SettledState { ambiguous: true, ..stays(Bond::None) },
             (None, None) => stays(Bond::None),
         };
     }
@@ -81,25 +81,37 @@ pub(super) fn end_on(terms: Terms, start: Start, policy: &Policy) -> End {
 pub(super) const FIELDS: [Field; 2] = [Field::Title, Field::Company];
 
 /// What becomes of somebody.
-pub(super) fn end(start: Start, policy: &Policy) -> End {
+pub(super) fn end(start: Start, policy: &Policy) -> SettledState {
     let Start { base, source, linq, note } = start;
-    let stays = |bond| End { source, linq, bond, conflicts: [false; 2], ambiguous: false };
+    let stays = |bond| SettledState { source, linq, bond, conflicts: [false; 2], ambiguous: false };
     match (base, source, linq) {
         (None, Some(only), None) if written(policy, Side::Linq) => {
             let linq = Some(sendable(only, Side::Linq, policy));
-            End { source, linq, bond: Bond::Linked, conflicts: [false; 2], ambiguous: false }
+            SettledState {
+                source,
+                linq,
+                bond: Bond::Linked,
+                conflicts: [false; 2],
+                ambiguous: false,
+            }
         }
         (None, None, Some(only)) if written(policy, Side::Source) => {
             let source = Some(sendable(only, Side::Source, policy));
-            End { source, linq, bond: Bond::Linked, conflicts: [false; 2], ambiguous: false }
+            SettledState {
+                source,
+                linq,
+                bond: Bond::Linked,
+                conflicts: [false; 2],
+                ambiguous: false,
+            }
         }
         (_, None, None) | (None, Some(_), None) | (None, None, Some(_)) => stays(Bond::None),
         (base, Some(source), Some(linq)) => {
-            both(base.unwrap_or([Agreed::Never; 2]), source, linq, policy)
+            both(base.unwrap_or([AgreedCell::Never; 2]), source, linq, policy)
         }
         (Some(base), Some(left), None) => {
             let lost = lost(base, left, note, Side::Linq, policy);
-            End {
+            SettledState {
                 source: lost.left,
                 linq: lost.right,
                 bond: lost.bond,
@@ -109,7 +121,7 @@ pub(super) fn end(start: Start, policy: &Policy) -> End {
         }
         (Some(base), None, Some(left)) => {
             let lost = lost(base, left, false, Side::Source, policy);
-            End {
+            SettledState {
                 source: lost.right,
                 linq: lost.left,
                 bond: lost.bond,
@@ -138,12 +150,17 @@ fn field_written(policy: &Policy, side: Side, field: usize) -> bool {
     written(policy, side) && own != Some(&closed)
 }
 
-fn sendable(values: [Cell; 2], to: Side, policy: &Policy) -> [Cell; 2] {
+fn sendable(values: [CellValue; 2], to: Side, policy: &Policy) -> [CellValue; 2] {
     [0, 1].map(|field| values[field].filter(|_| field_written(policy, to, field)))
 }
 
 /// Both are there: each field on its own.
-fn both(base: [Agreed; 2], source: [Cell; 2], linq: [Cell; 2], policy: &Policy) -> End {
+fn both(
+    base: [AgreedCell; 2],
+    source: [CellValue; 2],
+    linq: [CellValue; 2],
+    policy: &Policy,
+) -> SettledState {
     let (mut new_source, mut new_linq, mut conflicts) = (source, linq, [false; 2]);
     for field in [0, 1] {
         let (s, l) = (source[field], linq[field]);
@@ -151,8 +168,8 @@ fn both(base: [Agreed; 2], source: [Cell; 2], linq: [Cell; 2], policy: &Policy) 
             continue;
         }
         let (source_edited, linq_edited) = match base[field] {
-            Agreed::On(agreed) => (s != agreed, l != agreed),
-            Agreed::Never => (s.is_some(), l.is_some()),
+            AgreedCell::On(agreed) => (s != agreed, l != agreed),
+            AgreedCell::Never => (s.is_some(), l.is_some()),
         };
         let wins = match (source_edited, linq_edited, policy.conflict_policy(FIELDS[field])) {
             (true, false, _) | (true, true, ConflictPolicy::Source) => Some(Side::Source),
@@ -165,7 +182,7 @@ fn both(base: [Agreed; 2], source: [Cell; 2], linq: [Cell; 2], policy: &Policy) 
             _ => conflicts[field] = source_edited && linq_edited,
         }
     }
-    End {
+    SettledState {
         source: Some(new_source),
         linq: Some(new_linq),
         bond: Bond::Linked,
@@ -176,19 +193,25 @@ fn both(base: [Agreed; 2], source: [Cell; 2], linq: [Cell; 2], policy: &Policy) 
 
 /// A pair of which one half is gone: what is left, what comes back, and the bond.
 struct Lost {
-    left: Person,
-    right: Person,
+    left: TwoFields,
+    right: TwoFields,
     bond: Bond,
 }
 
 /// The half on `gone` was deleted; something else than the fields was `touched` in the other.
-fn lost(base: [Agreed; 2], left: [Cell; 2], touched: bool, gone: Side, policy: &Policy) -> Lost {
+fn lost(
+    base: [AgreedCell; 2],
+    left: [CellValue; 2],
+    touched: bool,
+    gone: Side,
+    policy: &Policy,
+) -> Lost {
     let remaining = gone.other();
     let edited = touched
         || [0, 1].into_iter().any(|field| match base[field] {
-            Agreed::On(agreed) => left[field] != agreed,
+            AgreedCell::On(agreed) => left[field] != agreed,
             // It never reached the side that is gone, though it might have.
-            Agreed::Never => left[field].is_some() && field_written(policy, gone, field),
+            AgreedCell::Never => left[field].is_some() && field_written(policy, gone, field),
         });
     let deletes = match remaining {
         Side::Linq => policy.deletes.linq,

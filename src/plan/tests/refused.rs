@@ -2,13 +2,13 @@
 
 use chrono::TimeDelta;
 
-use super::world::{World, values};
+use super::world::{PlannedWorld, values};
 use crate::model::{
     Agreement, Canon, Decided, Decision, Field, FieldSet, Fingerprint, LinqId, Policy, Waiting,
 };
 use crate::plan::{
-    LinqWrite, Meant, Observation, Plan, Refusal, Step, Wait, meant, plan, refused_field,
-    refused_user, waiting,
+    LinqWrite, Meant, Observation, Plan, Refusal, Step, Wait, list_waiting, make_plan,
+    meant_difference, refused_field, refused_user,
 };
 
 const ADA: &str = "first_name=Ada email=ada@x.example title=Countess phone_number=+14155550100";
@@ -20,8 +20,8 @@ fn refuse(seen: &mut Observation, what: Fingerprint, fields: &[Field], ago: Time
 }
 
 /// Ada, whose phone and title were edited, and whose phone Linq has refused some time ago.
-fn refused_phone(ago: TimeDelta) -> (World, Observation) {
-    let mut world = World::in_sync(&[ADA]);
+fn refused_phone(ago: TimeDelta) -> (PlannedWorld, Observation) {
+    let mut world = PlannedWorld::in_sync(&[ADA]);
     world.set_row(0, Field::PhoneNumber, "n/a");
     world.set_row(0, Field::Title, "Dr");
     let mut seen = world.observe();
@@ -31,7 +31,7 @@ fn refused_phone(ago: TimeDelta) -> (World, Observation) {
 }
 
 fn planned(seen: &Observation, policy: &Policy) -> Plan {
-    plan(seen, policy).unwrap()
+    make_plan(seen, policy).unwrap()
 }
 
 /// The fields that the only step sends to Linq.
@@ -43,7 +43,7 @@ fn sent(plan: &Plan) -> Vec<Field> {
 }
 
 fn retry(seen: &mut Observation, policy: &Policy) {
-    let all = waiting(&planned(seen, policy), seen).into_iter();
+    let all = list_waiting(&planned(seen, policy), seen).into_iter();
     let refused = all.filter(|one| one.kind.is_refused());
     let at = seen.now;
     let decision = |about: Waiting| Decided { about, decision: Decision::Retry, by: None, at };
@@ -61,11 +61,11 @@ fn a_refused_field_waits_and_the_others_of_its_contact_are_sent() {
         panic!("{:?}", plan.steps)
     };
     assert_eq!(reason, "is invalid");
-    let listed = waiting(&plan, &seen);
+    let listed = list_waiting(&plan, &seen);
     assert_eq!(listed[0].value.as_deref(), Some("n/a"));
     assert_eq!(listed[0].cell.as_deref(), Some("phone_number in row 2"));
     seen.source.columns.insert(Field::PhoneNumber, "Phone".to_owned());
-    assert_eq!(waiting(&plan, &seen)[0].cell.as_deref(), Some("`Phone` in row 2"));
+    assert_eq!(list_waiting(&plan, &seen)[0].cell.as_deref(), Some("`Phone` in row 2"));
     assert_eq!(plan.refused.len(), 1);
 
     seen.source.records[0].values[Field::PhoneNumber] = "+14155550199".into();
@@ -103,7 +103,7 @@ fn a_person_has_it_sent_again() {
 
 #[test]
 fn a_contact_that_was_refused_as_a_whole_waits_with_the_fields_that_were_named() {
-    let mut world = World::new(&["email=broken phone_number=n/a", "first_name=Bo"], &[]);
+    let mut world = PlannedWorld::new(&["email=broken phone_number=n/a", "first_name=Bo"], &[]);
     let mut seen = world.observe();
     let write = planned(&seen, &world.policy).steps[0].linq.clone().unwrap();
     let named = [Field::Email, Field::PhoneNumber];
@@ -131,7 +131,7 @@ fn a_contact_that_was_refused_as_a_whole_waits_with_the_fields_that_were_named()
 
 #[test]
 fn for_a_user_whom_linq_does_not_know_nobody_is_created_and_one_notice_says_so() {
-    let mut world = World::new(&["first_name=Ada", "first_name=Bo", "first_name=Cy"], &[]);
+    let mut world = PlannedWorld::new(&["first_name=Ada", "first_name=Bo", "first_name=Cy"], &[]);
     world.policy.default_owner = Some("ghost@acme.example".to_owned());
     let mut seen = world.observe();
     refuse(&mut seen, refused_user("Ghost@acme.example"), &[], TimeDelta::hours(1));
@@ -140,7 +140,7 @@ fn for_a_user_whom_linq_does_not_know_nobody_is_created_and_one_notice_says_so()
     let notices: Vec<_> = plan.notices.iter().filter(|n| n.contains("linq.owner")).collect();
     assert_eq!(notices.len(), 1);
     assert!(notices[0].contains("`ghost@acme.example`") && notices[0].contains("3 contacts"));
-    assert_eq!(waiting(&plan, &seen).len(), 3);
+    assert_eq!(list_waiting(&plan, &seen).len(), 3);
 
     world.policy.default_owner = Some("sam@acme.example".to_owned());
     let plan = planned(&seen, &world.policy);
@@ -149,8 +149,8 @@ fn for_a_user_whom_linq_does_not_know_nobody_is_created_and_one_notice_says_so()
 }
 
 /// What both agreed on when Linq made `linq` of the phone number `source`.
-fn answered(source: &str, linq: &str) -> (World, Observation, LinqId) {
-    let mut world = World::in_sync(&[&format!("first_name=Ada phone_number={linq}")]);
+fn answered(source: &str, linq: &str) -> (PlannedWorld, Observation, LinqId) {
+    let mut world = PlannedWorld::in_sync(&[&format!("first_name=Ada phone_number={linq}")]);
     world.policy.canon = Canon::new("FR".parse().unwrap());
     world.set_row(0, Field::PhoneNumber, source);
     let mut seen = world.observe();
@@ -163,10 +163,10 @@ fn answered(source: &str, linq: &str) -> (World, Observation, LinqId) {
 
 #[test]
 fn another_number_than_the_one_that_was_sent_is_a_rejected_field_and_no_spelling() {
-    let is_spelling = |world: &World, seen: &Observation, id| {
+    let is_spelling = |world: &PlannedWorld, seen: &Observation, id| {
         let (link, record) = (&seen.links[0], &seen.source.records[0]);
         let contact = &seen.linq.contacts[&id];
-        meant(Field::PhoneNumber, link, record, contact, &world.policy)
+        meant_difference(Field::PhoneNumber, link, record, contact, &world.policy)
     };
     let (world, seen, id) = answered("06 12 34 56 78 poste 5", "+33612345678");
     assert!(planned(&seen, &world.policy).steps.is_empty());
@@ -178,7 +178,7 @@ fn another_number_than_the_one_that_was_sent_is_a_rejected_field_and_no_spelling
         plan.steps[0].waits[..],
         [Wait::Rejected { field: Some(Field::PhoneNumber), refusal: Some(_), .. }]
     ));
-    assert!(!plan.steps[0].acts());
+    assert!(!plan.steps[0].has_effect());
     assert_eq!(is_spelling(&world, &seen, id), None);
     retry(&mut seen, &world.policy);
     assert_eq!(sent(&planned(&seen, &world.policy)), [Field::PhoneNumber]);
@@ -186,7 +186,7 @@ fn another_number_than_the_one_that_was_sent_is_a_rejected_field_and_no_spelling
 
 #[test]
 fn what_linq_would_take_for_an_american_number_is_not_sent() {
-    let mut world = World::new(&["first_name=Ada phone_number=5551234567"], &[]);
+    let mut world = PlannedWorld::new(&["first_name=Ada phone_number=5551234567"], &[]);
     world.policy.canon = Canon::new("FR".parse().unwrap());
     let seen = world.observe();
     let step = &planned(&seen, &world.policy).steps[0];
@@ -197,7 +197,7 @@ fn what_linq_would_take_for_an_american_number_is_not_sent() {
 
 #[test]
 fn an_extension_that_is_added_in_the_source_is_nothing_to_send() {
-    let mut world = World::in_sync(&[ADA]);
+    let mut world = PlannedWorld::in_sync(&[ADA]);
     world.set_row(0, Field::PhoneNumber, "+1 415 555 0100 ext. 7");
     let plan = planned(&world.observe(), &world.policy);
     assert_eq!(sent(&plan), []);

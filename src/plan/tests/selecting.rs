@@ -4,7 +4,7 @@ use super::census::{assert_same, crowded};
 use super::drawn::{Choices, clear, muddled};
 use super::laws::{check, check_steps};
 use super::small_scope::settle;
-use super::world::{World, values};
+use super::world::{PlannedWorld, values};
 use crate::model::{DeletePolicy, Deletes, Direction, Field, LinkStatus, Policy};
 
 const ADA: &str = "first_name=Ada last_name=Bell email=ada@x.example phone_number=+14155550101";
@@ -12,8 +12,8 @@ const BO: &str = "first_name=Bo last_name=Cole email=bo@x.example";
 const CY: &str = "first_name=Cy last_name=Dorn email=cy@x.example";
 
 /// Ada takes no part any more, the others do.
-fn without_ada() -> World {
-    let mut world = World::in_sync(&[ADA, BO, CY]);
+fn without_ada() -> PlannedWorld {
+    let mut world = PlannedWorld::in_sync(&[ADA, BO, CY]);
     world.leave(0);
     world
 }
@@ -23,7 +23,7 @@ fn who_leaves_the_selection_is_released_and_linked_again_when_back() {
     for direction in Direction::ALL {
         let mut world = without_ada();
         world.policy.direction = direction;
-        let World { rows, contacts, .. } = World::in_sync(&[ADA, BO, CY]);
+        let PlannedWorld { rows, contacts, .. } = PlannedWorld::in_sync(&[ADA, BO, CY]);
         world.settle();
         assert_eq!(world.links[0].status, LinkStatus::Released);
         world.set_contact(0, Field::Title, "Chief");
@@ -59,13 +59,13 @@ fn a_contact_whose_row_takes_no_part_gets_no_second_one() {
         "first_name=Ada last_name=Bell",
         "first_name=Bob email=ada@x.example",
     ] {
-        let mut world = World::new(&[ADA, BO], &[contact]);
+        let mut world = PlannedWorld::new(&[ADA, BO], &[contact]);
         world.leave(0);
         world.settle();
         assert_eq!((world.rows.len(), world.contacts.len()), (2, 2), "{contact}");
         assert_eq!(world.plan().outside, [1, 1]);
     }
-    let mut world = World::new(&[ADA, BO], &["first_name=Di email=di@x.example"]);
+    let mut world = PlannedWorld::new(&[ADA, BO], &["first_name=Di email=di@x.example"]);
     world.leave(0);
     world.settle();
     assert_eq!((world.rows.len(), world.contacts.len()), (3, 2), "others get theirs");
@@ -86,7 +86,7 @@ fn a_contact_that_was_made_again_under_another_id_gets_no_second_row() {
 
 #[test]
 fn a_row_that_looks_like_one_outside_waits_instead_of_being_created() {
-    let mut world = World::new(&[ADA, ADA, BO], &[]);
+    let mut world = PlannedWorld::new(&[ADA, ADA, BO], &[]);
     world.leave(0);
     world.settle();
     assert_eq!(world.contacts.len(), 1, "Bo alone");
@@ -116,7 +116,7 @@ fn a_released_row_whose_contact_is_gone_is_new_when_it_comes_back() {
 }
 
 /// Lets some of the rows leave the selection.
-fn some_leave(world: &mut World, which: usize) {
+fn some_leave(world: &mut PlannedWorld, which: usize) {
     for position in 0..world.rows.len() {
         if which >> (position % 8) & 1 == 1 {
             world.leave(position);
@@ -125,7 +125,7 @@ fn some_leave(world: &mut World, which: usize) {
 }
 
 /// What nobody may touch: the rows outside, and the contacts that they are linked with.
-fn untouchable(world: &World) -> (Vec<crate::model::Values>, Vec<crate::model::LinqId>) {
+fn untouchable(world: &PlannedWorld) -> (Vec<crate::model::Values>, Vec<crate::model::LinqId>) {
     let seen = world.observe();
     let outside = seen.source.records.iter().filter(|record| record.is_outside);
     let rows = outside.map(|record| world.rows[record.index.0 as usize].clone()).collect();
@@ -136,7 +136,7 @@ fn untouchable(world: &World) -> (Vec<crate::model::Values>, Vec<crate::model::L
     (rows, linked.collect())
 }
 
-fn nobody_outside_is_touched(mut world: World) {
+fn nobody_outside_is_touched(mut world: PlannedWorld) {
     let plan = world.plan();
     check_steps(&plan);
     if plan.halt.is_some() {
@@ -178,7 +178,7 @@ fn whoever_takes_no_part_nobody_of_them_is_touched() {
 
 #[test]
 fn a_plan_without_the_pairs_at_rest_is_the_same_whoever_takes_no_part() {
-    let same = |mut world: World, which| {
+    let same = |mut world: PlannedWorld, which| {
         some_leave(&mut world, which);
         assert_same(&world.observe(), &world.policy);
         if which % 2 == 0 && world.plan().halt.is_none() {

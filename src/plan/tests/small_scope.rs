@@ -14,37 +14,40 @@ use chrono::TimeDelta;
 
 use super::carry_out::{Recorded, effects};
 use super::laws::{said, said_to_go, text, turned, typed};
-use super::reference::{Agreed, Basis, Bond, Cell, End, FIELDS, Person, Start, Terms, end, end_on};
-use super::world::{World, at, content, values};
+use super::reference::{
+    AgreedCell, Basis, Bond, CellValue, FIELDS, ReferenceTerms, SettledState, Start, TwoFields,
+    end, end_on,
+};
+use super::world::{PlannedWorld, at, content, values};
 use ecow::EcoString;
 
 use crate::model::{
     Agreement, Base, ConflictPolicy, DeletePolicy, Deletes, Direction, Field, Limit, Link, LinkId,
     LinkStatus, MeaningChange, Policy, Scope, Side, Values,
 };
-use crate::plan::{Plan, Step, Wait, everybody, plan, reread};
+use crate::plan::{Plan, Step, Wait, account_for_all, make_plan, reread_links};
 
-const CELLS: [Cell; 3] = [None, Some('x'), Some('y')];
+const CELLS: [CellValue; 3] = [None, Some('x'), Some('y')];
 
-fn persons() -> Vec<Person> {
+fn persons() -> Vec<TwoFields> {
     let cells = CELLS.into_iter().flat_map(|a| CELLS.map(|b| Some([a, b])));
     [None].into_iter().chain(cells).collect()
 }
 
-fn bases(agreements: &[Agreed]) -> Vec<Basis> {
+fn bases(agreements: &[AgreedCell]) -> Vec<Basis> {
     let agreed = agreements.iter().flat_map(|a| agreements.iter().map(|b| Some([*a, *b])));
     [None].into_iter().chain(agreed).collect()
 }
 
-fn agreed() -> Vec<Agreed> {
-    CELLS.map(Agreed::On).to_vec()
+fn agreed() -> Vec<AgreedCell> {
+    CELLS.map(AgreedCell::On).to_vec()
 }
 
-fn agreed_or_never() -> Vec<Agreed> {
-    [Agreed::Never].into_iter().chain(agreed()).collect()
+fn agreed_or_never() -> Vec<AgreedCell> {
+    [AgreedCell::Never].into_iter().chain(agreed()).collect()
 }
 
-fn starts(agreements: &[Agreed]) -> Vec<Start> {
+fn starts(agreements: &[AgreedCell]) -> Vec<Start> {
     let mut starts = Vec::new();
     for base in bases(agreements) {
         for source in persons() {
@@ -66,10 +69,10 @@ fn with_notes(starts: &[Start]) -> Vec<Start> {
 fn is_first_of_its_kind(start: &Start) -> bool {
     (0..2).all(|field| {
         let base = start.base.and_then(|base| match base[field] {
-            Agreed::On(cell) => cell,
-            Agreed::Never => None,
+            AgreedCell::On(cell) => cell,
+            AgreedCell::Never => None,
         });
-        let of = |person: Person| person.and_then(|cells| cells[field]);
+        let of = |person: TwoFields| person.and_then(|cells| cells[field]);
         [base, of(start.source), of(start.linq)].into_iter().flatten().next() != Some('y')
     })
 }
@@ -77,21 +80,21 @@ fn is_first_of_its_kind(start: &Start) -> bool {
 /// Under which conditions states are planned, and the policy that promises the same
 /// where none of them holds.
 #[derive(Clone, Debug)]
-struct Conditions {
+struct ScopeConditions {
     policy: Policy,
     promised: Policy,
-    terms: Terms,
+    terms: ReferenceTerms,
     /// When the source and Linq say that they were changed.
     changed_at: [Option<i64>; 2],
     /// Since when a half has been missing, in seconds before now.
     missing_for: Option<i64>,
 }
 
-impl Conditions {
-    fn of(policy: Policy) -> Conditions {
-        let terms = Terms { grace_is_running: false, is_outside: false };
+impl ScopeConditions {
+    fn of(policy: Policy) -> ScopeConditions {
+        let terms = ReferenceTerms { grace_is_running: false, is_outside: false };
         let promised = policy.clone();
-        Conditions { policy, promised, terms, changed_at: [None; 2], missing_for: None }
+        ScopeConditions { policy, promised, terms, changed_at: [None; 2], missing_for: None }
     }
 }
 
@@ -117,7 +120,7 @@ fn ways() -> Vec<Policy> {
 
 /// Each of them with each policy for conflicts, of which the newest wins where the
 /// sides tell when they changed.
-fn policies() -> Vec<Conditions> {
+fn policies() -> Vec<ScopeConditions> {
     let newest = [
         (ConflictPolicy::Source, [Some(2), Some(1)]),
         (ConflictPolicy::Linq, [Some(1), Some(2)]),
@@ -127,11 +130,17 @@ fn policies() -> Vec<Conditions> {
     let fixed = [ConflictPolicy::Hold, ConflictPolicy::Source, ConflictPolicy::Linq];
     let mut all = Vec::new();
     for way in ways() {
-        all.extend(fixed.map(|on_conflict| Conditions::of(Policy { on_conflict, ..way.clone() })));
+        all.extend(
+            fixed.map(|on_conflict| ScopeConditions::of(Policy { on_conflict, ..way.clone() })),
+        );
         all.extend(newest.map(|(promised, changed_at)| {
             let with = |on_conflict| Policy { on_conflict, ..way.clone() };
             let promised = with(promised);
-            Conditions { promised, changed_at, ..Conditions::of(with(ConflictPolicy::Newest)) }
+            ScopeConditions {
+                promised,
+                changed_at,
+                ..ScopeConditions::of(with(ConflictPolicy::Newest))
+            }
         }));
     }
     all
@@ -140,7 +149,7 @@ fn policies() -> Vec<Conditions> {
 const OWNER: &str = "sam@acme.example";
 
 /// Each of `all` with each scope and each stage of a grace.
-fn on_all_terms(all: &[Conditions]) -> Vec<Conditions> {
+fn on_all_terms(all: &[ScopeConditions]) -> Vec<ScopeConditions> {
     let mut found = Vec::new();
     for scope in [None, Some(false), Some(true)] {
         for missing_for in [None, Some(0), Some(7_200)] {
@@ -168,7 +177,7 @@ fn name(who: usize) -> String {
     format!("first_name=P{who} email=p{who}@x.example")
 }
 
-fn somebody(who: usize, cells: [Cell; 2]) -> Values {
+fn somebody(who: usize, cells: [CellValue; 2]) -> Values {
     let mut person = values(&name(who));
     for (field, cell) in FIELDS.into_iter().zip(cells) {
         person[field] = cell.map(EcoString::from).unwrap_or_default();
@@ -176,7 +185,7 @@ fn somebody(who: usize, cells: [Cell; 2]) -> Values {
     person
 }
 
-fn base_of(who: usize, agreed: [Agreed; 2]) -> Base {
+fn base_of(who: usize, agreed: [AgreedCell; 2]) -> Base {
     let both = |text: &EcoString| Agreement { source: text.clone(), linq: text.clone() };
     let person = values(&name(who));
     let mut base: Base = [Field::FirstName, Field::Email]
@@ -184,19 +193,19 @@ fn base_of(who: usize, agreed: [Agreed; 2]) -> Base {
         .into_iter()
         .collect();
     for (field, agreed) in FIELDS.into_iter().zip(agreed) {
-        if let Agreed::On(cell) = agreed {
+        if let AgreedCell::On(cell) = agreed {
             base.set(field, both(&cell.map(EcoString::from).unwrap_or_default()));
         }
     }
     base
 }
 
-fn world_of(starts: &[Start], policy: &Policy) -> World {
-    let mut world = World::new(&[], &[]);
+fn world_of(starts: &[Start], policy: &Policy) -> PlannedWorld {
+    let mut world = PlannedWorld::new(&[], &[]);
     world.policy = policy.clone();
     world.mapped = [Field::FirstName, Field::Email].into_iter().chain(FIELDS).collect();
     let same = Start {
-        base: Some([Agreed::On(None); 2]),
+        base: Some([AgreedCell::On(None); 2]),
         source: Some([None; 2]),
         linq: Some([None; 2]),
         note: false,
@@ -225,22 +234,22 @@ fn world_of(starts: &[Start], policy: &Policy) -> World {
 
 /// What the record said when both sides were last seen: what was agreed on, and where
 /// nothing ever was, what is there still.
-fn untouched(agreed: [Agreed; 2], source: Person) -> [Cell; 2] {
+fn untouched(agreed: [AgreedCell; 2], source: TwoFields) -> [CellValue; 2] {
     [0, 1].map(|field| match agreed[field] {
-        Agreed::On(cell) => cell,
-        Agreed::Never => source.and_then(|cells| cells[field]),
+        AgreedCell::On(cell) => cell,
+        AgreedCell::Never => source.and_then(|cells| cells[field]),
     })
 }
 
 /// Each linked pair stands in exactly one way, and "in sync" is what one finds who compares
 /// the values, whatever the planner believes.
-pub(super) fn check_standings(world: &World, plan: &Plan) {
+pub(super) fn check_standings(world: &PlannedWorld, plan: &Plan) {
     let standings = &plan.standings;
-    assert_eq!(standings.pairs(), world.links.len(), "{standings:?}");
+    assert_eq!(standings.pair_count(), world.links.len(), "{standings:?}");
     let seen = world.observe();
     let busy: BTreeSet<LinkId> = plan.steps.iter().filter_map(|step| step.subject.link).collect();
     let (mut same, mut whole) = (0, true);
-    for somebody in everybody(&seen, &world.policy).unwrap() {
+    for somebody in account_for_all(&seen, &world.policy).unwrap() {
         let Some(link) = somebody.link else { continue };
         let at_rest = !busy.contains(&link.id);
         let is_same = match (somebody.record, somebody.contact) {
@@ -263,8 +272,8 @@ pub(super) fn check_standings(world: &World, plan: &Plan) {
 }
 
 /// Whether two sides may have these values and be in sync all the same.
-fn may_differ(world: &World, link: &Link, field: Field, source: &str, linq: &str) -> bool {
-    let same = |a: &str, b: &str| world.policy.canon.same(field, a, b);
+fn may_differ(world: &PlannedWorld, link: &Link, field: Field, source: &str, linq: &str) -> bool {
+    let same = |a: &str, b: &str| world.policy.canon.means_same(field, a, b);
     let Some(agreed) = link.base.get(field) else {
         // A value that nobody sends.
         let blank = |text: &str| text.trim().is_empty();
@@ -281,11 +290,11 @@ fn may_differ(world: &World, link: &Link, field: Field, source: &str, linq: &str
 }
 
 /// Plans and applies until nothing is left to be done; the last plan.
-pub(super) fn settle(world: &mut World) -> Plan {
+pub(super) fn settle(world: &mut PlannedWorld) -> Plan {
     for _ in 0..4 {
         let plan = world.plan();
         check_standings(world, &plan);
-        if !plan.steps.iter().any(Step::acts) {
+        if !plan.steps.iter().any(Step::has_effect) {
             return plan;
         }
         world.apply(&plan);
@@ -293,13 +302,13 @@ pub(super) fn settle(world: &mut World) -> Plan {
     panic!("it does not settle: {:#?}", world.plan().steps);
 }
 
-fn cells(values: &Values) -> [Cell; 2] {
+fn cells(values: &Values) -> [CellValue; 2] {
     FIELDS.map(|field| values[field].chars().next())
 }
 
 /// What became of the first `count` people in a world that is settled, of which `plan`
 /// is the last plan.
-fn ends(count: usize, world: &World, plan: &Plan) -> Vec<End> {
+fn ends(count: usize, world: &PlannedWorld, plan: &Plan) -> Vec<SettledState> {
     let rows = by_email(world.rows.iter());
     let contacts = by_email(world.contacts.values());
     let mut bonds: BTreeMap<EcoString, Bond> = BTreeMap::new();
@@ -334,7 +343,7 @@ fn ends(count: usize, world: &World, plan: &Plan) -> Vec<End> {
                 }
             }
         }
-        End {
+        SettledState {
             source: rows.get(email).copied(),
             linq: contacts.get(email).copied(),
             bond: bonds.get(email).copied().unwrap_or(Bond::None),
@@ -345,7 +354,7 @@ fn ends(count: usize, world: &World, plan: &Plan) -> Vec<End> {
     (0..count).map(end).collect()
 }
 
-fn by_email<'a>(people: impl Iterator<Item = &'a Values>) -> BTreeMap<EcoString, [Cell; 2]> {
+fn by_email<'a>(people: impl Iterator<Item = &'a Values>) -> BTreeMap<EcoString, [CellValue; 2]> {
     let mut found = BTreeMap::new();
     for person in people {
         let twice = found.insert(person[Field::Email].clone(), cells(person));
@@ -356,8 +365,8 @@ fn by_email<'a>(people: impl Iterator<Item = &'a Values>) -> BTreeMap<EcoString,
 
 /// Settles a world of `starts` and compares what became of everybody with the
 /// reference.
-fn check_against_reference(starts: &[Start], conditions: &Conditions) {
-    let Conditions { policy, promised, terms, .. } = conditions;
+fn check_against_reference(starts: &[Start], conditions: &ScopeConditions) {
+    let ScopeConditions { policy, promised, terms, .. } = conditions;
     let mut world = world_of(starts, policy);
     world.changed_at = conditions.changed_at.map(|seconds| seconds.map(at));
     if let Some(seconds) = conditions.missing_for {
@@ -377,20 +386,20 @@ fn check_against_reference(starts: &[Start], conditions: &Conditions) {
     }
 }
 
-fn check_determinism(world: &World) {
+fn check_determinism(world: &PlannedWorld) {
     let mut shuffled = world.clone();
     shuffled.rows.reverse();
     let mut seen = shuffled.observe();
     seen.links.reverse();
-    assert_eq!(said(&world.plan()), said(&plan(&seen, &world.policy).unwrap()));
+    assert_eq!(said(&world.plan()), said(&make_plan(&seen, &world.policy).unwrap()));
 }
 
 /// Only what was synced and is unedited since is deleted, and no value goes unsaid.
-pub(super) fn check_care(world: &World) {
+pub(super) fn check_care(world: &PlannedWorld) {
     let mut world = world.clone();
     for _ in 0..4 {
         let plan = world.plan();
-        if !plan.steps.iter().any(Step::acts) {
+        if !plan.steps.iter().any(Step::has_effect) {
             return;
         }
         for step in &plan.steps {
@@ -403,8 +412,8 @@ pub(super) fn check_care(world: &World) {
                     (&world.rows[at], link.base.source_values())
                 }
             };
-            let fields = link.base.fields();
-            let edited = world.policy.canon.differing(fields, left, &agreed);
+            let fields = link.base.agreed_fields();
+            let edited = world.policy.canon.differing_fields(fields, left, &agreed);
             assert!(edited.is_empty(), "an edit is deleted");
             if side == Side::Source {
                 let is_as_seen = |seen| seen == content(left);
@@ -419,7 +428,7 @@ pub(super) fn check_care(world: &World) {
 }
 
 /// What both sides and the state come to, whatever ids were given on the way.
-pub(super) fn outcome(mut world: World) -> [Vec<String>; 3] {
+pub(super) fn outcome(mut world: PlannedWorld) -> [Vec<String>; 3] {
     settle(&mut world);
     let sorted = |mut texts: Vec<String>| {
         texts.sort();
@@ -445,7 +454,7 @@ pub(super) fn outcome(mut world: World) -> [Vec<String>; 3] {
 }
 
 /// Ended after any effect, written down or not, the next run ends as if it had not.
-pub(super) fn check_resumption(world: &World) {
+pub(super) fn check_resumption(world: &PlannedWorld) {
     let plan = world.plan();
     let effects = effects(&plan).len();
     if effects == 0 {
@@ -476,7 +485,7 @@ fn one_contact_under_the_default_policy_obeys_every_law() {
     assert_eq!(starts.len(), 1_700);
     let starts = [with_notes(&starts), starts].concat();
     in_parallel(&starts, |start| {
-        check_against_reference(&[*start], &Conditions::of(Policy::default()));
+        check_against_reference(&[*start], &ScopeConditions::of(Policy::default()));
         let world = world_of(&[*start], &Policy::default());
         check_determinism(&world);
         check_care(&world);
@@ -498,7 +507,7 @@ fn one_contact_under_every_policy_becomes_what_was_promised() {
     let conditions = if std::env::var_os("LINQSYNC_EVERY_POLICY").is_some() {
         on_all_terms(&policies)
     } else {
-        let ways: Vec<Conditions> = ways().into_iter().map(Conditions::of).collect();
+        let ways: Vec<ScopeConditions> = ways().into_iter().map(ScopeConditions::of).collect();
         [policies, on_all_terms(&ways)].concat()
     };
     in_parallel(&conditions, |conditions| check_against_reference(&starts, conditions));
@@ -523,7 +532,7 @@ fn a_field_that_is_read_anew_is_overwritten_nowhere_under_any_policy() {
                 world.changed_at = conditions.changed_at.map(|seconds| seconds.map(at));
                 let read_anew = [field].into_iter().collect();
                 let change = MeaningChange { read_anew, ..MeaningChange::default() };
-                world.links = reread(&world.observe(), &world.policy, &change);
+                world.links = reread_links(&world.observe(), &world.policy, &change);
                 for _ in 0..4 {
                     let plan = world.plan();
                     for step in &plan.steps {
@@ -534,7 +543,7 @@ fn a_field_that_is_read_anew_is_overwritten_nowhere_under_any_policy() {
                             assert!(is_blank, "{start:?} {field} {conditions:?}");
                         }
                     }
-                    if !plan.steps.iter().any(Step::acts) {
+                    if !plan.steps.iter().any(Step::has_effect) {
                         break;
                     }
                     world.apply(&plan);
@@ -550,7 +559,7 @@ fn two_contacts_do_not_meddle_with_each_other() {
     let numbered: Vec<(usize, Start)> = starts.iter().copied().enumerate().collect();
     assert_eq!(starts.len(), 284);
     in_parallel(&numbered, |(number, one)| {
-        let conditions = Conditions::of(Policy::default());
+        let conditions = ScopeConditions::of(Policy::default());
         for other in &starts[*number..] {
             check_against_reference(&[*one, *other], &conditions);
         }
@@ -560,11 +569,12 @@ fn two_contacts_do_not_meddle_with_each_other() {
 #[test]
 fn the_promise_is_even_handed() {
     let swap = |start: Start| Start { source: start.linq, linq: start.source, ..start };
-    for Conditions { policy, .. } in policies() {
+    for ScopeConditions { policy, .. } in policies() {
         let swapped = turned(&policy);
         for start in starts(&agreed_or_never()) {
             let promised = end(start, &policy);
-            let expected = End { source: promised.linq, linq: promised.source, ..promised };
+            let expected =
+                SettledState { source: promised.linq, linq: promised.source, ..promised };
             assert_eq!(end(swap(start), &swapped), expected, "{start:?}");
         }
     }

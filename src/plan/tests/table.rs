@@ -3,7 +3,7 @@
 
 use chrono::TimeDelta;
 
-use super::world::{World, values};
+use super::world::{PlannedWorld, values};
 use crate::model::{ConflictPolicy, DeletePolicy, Deletes, Direction, Field, Limit, Policy, Side};
 use crate::plan::{LinkPlan, LinqWrite, SourceWrite, Step, Wait};
 
@@ -12,39 +12,39 @@ const OTHERS: [&str; 2] = ["first_name=Bo email=bo@x.example", "first_name=Cy em
 
 /// What happened to one half of a pair.
 #[derive(Clone, Copy)]
-enum Fate {
+enum HalfCase {
     Unchanged,
     /// This field has another value.
     Edited(Field),
     Deleted,
 }
 
-const FATES: [(&str, Fate); 3] = [
-    ("unchanged", Fate::Unchanged),
-    ("edited", Fate::Edited(Field::Title)),
-    ("deleted", Fate::Deleted),
+const FATES: [(&str, HalfCase); 3] = [
+    ("unchanged", HalfCase::Unchanged),
+    ("edited", HalfCase::Edited(Field::Title)),
+    ("deleted", HalfCase::Deleted),
 ];
 
 /// Ada's pair after this happened to its halves, planned under `policy`.
-fn pair(source: Fate, linq: Fate, policy: &Policy) -> String {
-    let mut world = World::in_sync(&[ADA, OTHERS[0], OTHERS[1]]);
+fn pair(source: HalfCase, linq: HalfCase, policy: &Policy) -> String {
+    let mut world = PlannedWorld::in_sync(&[ADA, OTHERS[0], OTHERS[1]]);
     world.policy = policy.clone();
     match linq {
-        Fate::Unchanged => {}
-        Fate::Edited(field) => world.set_contact(0, field, "in Linq"),
-        Fate::Deleted => drop(world.contacts.pop_first()),
+        HalfCase::Unchanged => {}
+        HalfCase::Edited(field) => world.set_contact(0, field, "in Linq"),
+        HalfCase::Deleted => drop(world.contacts.pop_first()),
     }
     match source {
-        Fate::Unchanged => {}
-        Fate::Edited(field) => world.set_row(0, field, "in the source"),
-        Fate::Deleted => drop(world.rows.remove(0)),
+        HalfCase::Unchanged => {}
+        HalfCase::Edited(field) => world.set_row(0, field, "in the source"),
+        HalfCase::Deleted => drop(world.rows.remove(0)),
     }
     told(&world)
 }
 
 /// Ada, whom the state does not know, on these sides.
 fn new(sides: &[Side], policy: &Policy) -> String {
-    let mut world = World::in_sync(&OTHERS);
+    let mut world = PlannedWorld::in_sync(&OTHERS);
     world.policy = policy.clone();
     for side in sides {
         match side {
@@ -56,7 +56,7 @@ fn new(sides: &[Side], policy: &Policy) -> String {
 }
 
 /// What is planned for Ada, whose step is the only one there may be.
-fn told(world: &World) -> String {
+fn told(world: &PlannedWorld) -> String {
     let plan = world.plan();
     assert_eq!(plan.halt, None);
     match plan.steps.as_slice() {
@@ -113,10 +113,10 @@ fn table(header: &[&str], rows: impl IntoIterator<Item = String>) -> String {
 
 fn linked_pairs() -> String {
     let policy = Policy::default();
-    let cell = |source: Fate, linq: Fate| match (source, linq) {
+    let cell = |source: HalfCase, linq: HalfCase| match (source, linq) {
         // Each field goes its own way; what happens to one edited twice follows below.
-        (Fate::Edited(_), Fate::Edited(_)) => {
-            let fields = pair(source, Fate::Edited(Field::Company), &policy);
+        (HalfCase::Edited(_), HalfCase::Edited(_)) => {
+            let fields = pair(source, HalfCase::Edited(Field::Company), &policy);
             format!("{fields}; the same field: {}", pair(source, linq, &policy))
         }
         _ => pair(source, linq, &policy),
@@ -146,18 +146,18 @@ fn policies() -> Vec<(&'static str, Policy)> {
 }
 
 fn by_policy() -> String {
-    let edited = Fate::Edited(Field::Title);
+    let edited = HalfCase::Edited(Field::Title);
     let rows = policies().into_iter().map(|(name, policy)| {
         row([
             name.to_owned(),
             new(&[Side::Source], &policy),
             new(&[Side::Linq], &policy),
             new(&Side::ALL, &policy),
-            pair(edited, Fate::Unchanged, &policy),
-            pair(Fate::Unchanged, edited, &policy),
+            pair(edited, HalfCase::Unchanged, &policy),
+            pair(HalfCase::Unchanged, edited, &policy),
             pair(edited, edited, &policy),
-            pair(Fate::Deleted, Fate::Unchanged, &policy),
-            pair(Fate::Unchanged, Fate::Deleted, &policy),
+            pair(HalfCase::Deleted, HalfCase::Unchanged, &policy),
+            pair(HalfCase::Unchanged, HalfCase::Deleted, &policy),
         ])
     });
     let header = [
@@ -177,20 +177,20 @@ fn by_policy() -> String {
 /// What is planned for Ada while her row takes no part.
 fn outside() -> String {
     let policy = Policy::default();
-    let of_pair = |linq: Fate, is_released: bool| {
-        let mut world = World::in_sync(&[ADA, OTHERS[0], OTHERS[1]]);
+    let of_pair = |linq: HalfCase, is_released: bool| {
+        let mut world = PlannedWorld::in_sync(&[ADA, OTHERS[0], OTHERS[1]]);
         world.leave(0);
         if is_released {
             world.settle();
         }
         match linq {
-            Fate::Unchanged => {}
-            Fate::Edited(field) => world.set_contact(0, field, "in Linq"),
-            Fate::Deleted => drop(world.contacts.pop_first()),
+            HalfCase::Unchanged => {}
+            HalfCase::Edited(field) => world.set_contact(0, field, "in Linq"),
+            HalfCase::Deleted => drop(world.contacts.pop_first()),
         }
         told(&world)
     };
-    let mut fresh = World::in_sync(&OTHERS);
+    let mut fresh = PlannedWorld::in_sync(&OTHERS);
     fresh.policy = policy.clone();
     fresh.rows.push(values(ADA));
     fresh.leave(2);
@@ -198,7 +198,7 @@ fn outside() -> String {
     twin.appear(values(ADA));
     let mut second = fresh.clone();
     second.rows.push(values(ADA));
-    let mut back = World::in_sync(&[ADA, OTHERS[0], OTHERS[1]]);
+    let mut back = PlannedWorld::in_sync(&[ADA, OTHERS[0], OTHERS[1]]);
     back.leave(0);
     back.settle();
     back.all_take_part();

@@ -1,10 +1,10 @@
 //! Putting back what a plan did, in a small world.
 
-use super::world::World;
-use crate::model::{Agreement, BaseChange, Canon, Change, Field, Region, RunId, Side, Who};
+use super::world::PlannedWorld;
+use crate::model::{Agreement, BaseChange, Canon, Field, FieldChange, Region, RunId, Side, Who};
 use crate::plan::{
-    Deed, Done, LinkPlan, LinqWrite, Observation, Plan, SourceWrite, Step, UndoError, Undoing,
-    plan_undo, source_first,
+    LinkPlan, LinqWrite, Observation, PastDeed, Plan, SourceWrite, Step, UndoError, Undoing,
+    UndoneDeed, plan_undo, source_first,
 };
 
 const PEOPLE: [&str; 2] = [
@@ -13,29 +13,33 @@ const PEOPLE: [&str; 2] = [
 ];
 
 /// What carrying out `plan` does, as the history would tell it.
-fn told(plan: &Plan, seen: &Observation) -> Vec<Done> {
+fn told(plan: &Plan, seen: &Observation) -> Vec<PastDeed> {
     let mut done = Vec::new();
     for step in &plan.steps {
         let id = step.subject.linq_id;
         let mut tell = |deed| {
             let name = step.subject.name.clone();
-            done.push(Done { linq_id: id, source_key: None, name, deed });
+            done.push(PastDeed { linq_id: id, source_key: None, name, deed });
         };
         if let Some(LinqWrite::Update { set, .. }) = &step.linq {
-            tell(Deed::Changed(set.iter().map(|c| base(step, c, Side::Linq, seen)).collect()));
+            tell(UndoneDeed::Changed(
+                set.iter().map(|c| base(step, c, Side::Linq, seen)).collect(),
+            ));
         }
         if let Some(SourceWrite::Update { set, .. }) = &step.source {
-            tell(Deed::Changed(set.iter().map(|c| base(step, c, Side::Source, seen)).collect()));
+            tell(UndoneDeed::Changed(
+                set.iter().map(|c| base(step, c, Side::Source, seen)).collect(),
+            ));
         }
         if let Some(LinqWrite::Delete { expected, .. }) = &step.linq {
             let had = expected.clone();
-            tell(Deed::Deleted { side: Side::Linq, source: had.clone(), linq: had });
+            tell(UndoneDeed::Deleted { side: Side::Linq, source: had.clone(), linq: had });
         }
     }
     done
 }
 
-fn base(step: &Step, change: &Change, side: Side, seen: &Observation) -> BaseChange {
+fn base(step: &Step, change: &FieldChange, side: Side, seen: &Observation) -> BaseChange {
     let link = seen.links.iter().find(|link| Some(link.id) == step.subject.link);
     let known = link.and_then(|link| link.base.get(change.field)).cloned();
     let (from, to) = (change.from.clone(), change.to.clone());
@@ -48,18 +52,18 @@ fn base(step: &Step, change: &Change, side: Side, seen: &Observation) -> BaseCha
     BaseChange { field: change.field, before: known.unwrap_or(had), agreed, after }
 }
 
-fn undoing(done: Vec<Done>) -> Undoing<'static> {
+fn undoing(done: Vec<PastDeed>) -> Undoing<'static> {
     Undoing { run: RunId(7), and_later: false, done, undone: Vec::new(), whom: None }
 }
 
 /// Puts back what was done, write by write as a run would.
-fn undo(world: &mut World, undoing: &Undoing<'_>) {
+fn undo(world: &mut PlannedWorld, undoing: &Undoing<'_>) {
     for _ in 0..4 {
         let plan = plan_undo(&world.observe(), &world.policy, undoing).unwrap();
         world.apply(&source_first(plan));
     }
     let left = plan_undo(&world.observe(), &world.policy, undoing).unwrap();
-    assert!(!left.steps.iter().any(Step::acts), "{left:#?}");
+    assert!(!left.steps.iter().any(Step::has_effect), "{left:#?}");
 }
 
 #[test]
@@ -67,7 +71,7 @@ fn every_small_edit_of_either_side_goes_back_and_is_not_done_again() {
     let texts = [None, Some(""), Some("X"), Some("Y")];
     for n in 0..texts.len().pow(4) {
         let text = |digit: u32| texts[n / texts.len().pow(digit) % texts.len()];
-        let mut world = World::in_sync(&PEOPLE);
+        let mut world = PlannedWorld::in_sync(&PEOPLE);
         let (rows, contacts) = (world.rows.clone(), world.contacts.clone());
         for (digit, field) in (0..).zip([Field::Company, Field::Title]) {
             if let Some(text) = text(2 * digit) {
@@ -82,8 +86,8 @@ fn every_small_edit_of_either_side_goes_back_and_is_not_done_again() {
         let written: Vec<Field> = done
             .iter()
             .flat_map(|done| match &done.deed {
-                Deed::Changed(changes) => changes.iter().map(|c| c.field).collect::<Vec<_>>(),
-                Deed::Created(..) | Deed::Deleted { .. } => Vec::new(),
+                UndoneDeed::Changed(changes) => changes.iter().map(|c| c.field).collect::<Vec<_>>(),
+                UndoneDeed::Created(..) | UndoneDeed::Deleted { .. } => Vec::new(),
             })
             .collect();
         world.apply(&plan);
@@ -93,13 +97,13 @@ fn every_small_edit_of_either_side_goes_back_and_is_not_done_again() {
             assert_eq!(world.rows[0][field], rows[0][field], "{n} {field}");
             assert_eq!(world.contacts[&id][field], contacts[&id][field], "{n} {field}");
         }
-        assert!(!world.plan().steps.iter().any(Step::acts), "{n}: {:#?}", world.plan());
+        assert!(!world.plan().steps.iter().any(Step::has_effect), "{n}: {:#?}", world.plan());
     }
 }
 
 #[test]
 fn what_the_source_takes_first_is_an_edit_that_any_run_carries_on() {
-    let mut world = World::in_sync(&PEOPLE);
+    let mut world = PlannedWorld::in_sync(&PEOPLE);
     let before = (world.rows.clone(), world.contacts.clone());
     world.set_row(0, Field::Title, "Lady");
     let plan = world.plan();
@@ -117,7 +121,7 @@ fn what_the_source_takes_first_is_an_edit_that_any_run_carries_on() {
 
 #[test]
 fn whom_a_run_deleted_is_not_created_beside_somebody_just_like_them() {
-    let mut world = World::in_sync(&PEOPLE);
+    let mut world = PlannedWorld::in_sync(&PEOPLE);
     world.rows.remove(1);
     let plan = world.plan();
     let undoing = undoing(told(&plan, &world.observe()));
@@ -129,13 +133,13 @@ fn whom_a_run_deleted_is_not_created_beside_somebody_just_like_them() {
 
 #[test]
 fn what_was_put_back_already_is_put_back_again_only_if_it_came_back() {
-    let mut world = World::in_sync(&PEOPLE);
+    let mut world = PlannedWorld::in_sync(&PEOPLE);
     world.set_row(0, Field::Title, "Lady");
     let plan = world.plan();
     let done = told(&plan, &world.observe());
     world.apply(&plan);
     let undoing = Undoing { undone: done.clone(), ..undoing(done) };
-    let undo = |world: &World| plan_undo(&world.observe(), &world.policy, &undoing).unwrap();
+    let undo = |world: &PlannedWorld| plan_undo(&world.observe(), &world.policy, &undoing).unwrap();
     assert_eq!(undo(&world).steps.len(), 1, "both sides have what the run left");
     world.apply(&undo(&world));
     let plan = undo(&world);
@@ -147,7 +151,7 @@ fn what_was_put_back_already_is_put_back_again_only_if_it_came_back() {
 
 #[test]
 fn nobody_of_that_name_is_an_error_and_not_a_plan_without_steps() {
-    let mut world = World::in_sync(&PEOPLE);
+    let mut world = PlannedWorld::in_sync(&PEOPLE);
     world.set_row(0, Field::Title, "Lady");
     let plan = world.plan();
     let done = told(&plan, &world.observe());
@@ -156,5 +160,5 @@ fn nobody_of_that_name_is_an_error_and_not_a_plan_without_steps() {
     let named = |who| Undoing { whom: Some(Who::new(who, canon)), ..undoing(done.clone()) };
     let plan = |who| plan_undo(&world.observe(), &world.policy, &named(who));
     assert_eq!(plan("ADA@x.example").unwrap().steps.len(), 1);
-    assert_eq!(plan("bo@x.example").unwrap_err(), UndoError::Nobody(RunId(7)));
+    assert_eq!(plan("bo@x.example").unwrap_err(), UndoError::NoSuchContact(RunId(7)));
 }

@@ -11,7 +11,7 @@ use crate::model::{
 };
 use crate::plan::{
     Census, DoubtfulCreate, HalfAdded, Hold, Incomplete, LinqSide, Observation, Outlook, Plan,
-    RecentDeletions, SourceSide, Step, Written, plan, waiting,
+    RecentDeletions, RepeatedValue, SourceSide, Step, list_waiting, make_plan,
 };
 
 /// The fields that the worlds of these tests map.
@@ -42,7 +42,7 @@ pub(super) fn values(text: &str) -> Values {
 const OUTSIDE: &str = "outside";
 
 #[derive(Clone, Debug)]
-pub(super) struct World {
+pub(super) struct PlannedWorld {
     pub(super) policy: Policy,
     pub(super) mapped: FieldSet,
     pub(super) rows: Vec<Values>,
@@ -55,7 +55,7 @@ pub(super) struct World {
     pub(super) now: Timestamp,
     /// When every record and every contact was changed last, if they tell.
     pub(super) changed_at: [Option<Timestamp>; 2],
-    pub(super) written: BTreeMap<(LinqId, Side, Field), Written>,
+    pub(super) written: BTreeMap<(LinqId, Side, Field), RepeatedValue>,
     /// What an interruption left in the journal.
     pub(super) doubtful: Vec<DoubtfulCreate>,
     pub(super) half_added: Vec<HalfAdded>,
@@ -65,9 +65,9 @@ pub(super) struct World {
     pub(super) rewrite: fn(Field, &str) -> String,
 }
 
-impl World {
-    pub(super) fn new(rows: &[&str], contacts: &[&str]) -> World {
-        let mut world = World {
+impl PlannedWorld {
+    pub(super) fn new(rows: &[&str], contacts: &[&str]) -> PlannedWorld {
+        let mut world = PlannedWorld {
             policy: policy(),
             mapped: mapped(),
             rows: rows.iter().map(|row| values(row)).collect(),
@@ -92,8 +92,8 @@ impl World {
     }
 
     /// A world in which `people` are linked and the same on both sides.
-    pub(super) fn in_sync(people: &[&str]) -> World {
-        let mut world = World::new(people, &[]);
+    pub(super) fn in_sync(people: &[&str]) -> PlannedWorld {
+        let mut world = PlannedWorld::new(people, &[]);
         world.settle();
         world
     }
@@ -102,7 +102,7 @@ impl World {
     pub(super) fn settle(&mut self) {
         for _ in 0..5 {
             let plan = self.plan();
-            if !plan.steps.iter().any(Step::acts) {
+            if !plan.steps.iter().any(Step::has_effect) {
                 return;
             }
             self.apply(&plan);
@@ -134,7 +134,7 @@ impl World {
     }
 
     pub(super) fn plan(&self) -> Plan {
-        plan(&self.observe(), &self.policy).unwrap()
+        make_plan(&self.observe(), &self.policy).unwrap()
     }
 
     pub(super) fn observe(&self) -> Observation {
@@ -156,10 +156,10 @@ impl World {
                 at_rest: crate::model::Positions::default(),
                 incomplete: None,
                 gone: self.missing(),
-                elusive: BTreeSet::new(),
+                absence_unconfirmed: BTreeSet::new(),
                 notices: Vec::new(),
-                unasked: false,
-                nobody_answers: false,
+                too_many_to_confirm: false,
+                control_failed: false,
                 known_since: self.known_since(),
             },
             links: self.links.clone(),
@@ -180,7 +180,7 @@ impl World {
 
     /// What waits now.
     pub(super) fn listed(&self) -> Vec<Waiting> {
-        waiting(&self.plan(), &self.observe())
+        list_waiting(&self.plan(), &self.observe())
     }
 
     /// A person decides about something that waits.
@@ -190,11 +190,11 @@ impl World {
 
     /// A run ends: what it held is remembered.
     pub(super) fn remember_held(&mut self) {
-        self.held = self.listed().into_iter().filter_map(Hold::of).collect();
+        self.held = self.listed().into_iter().filter_map(Hold::from_waiting).collect();
     }
 
     fn record(&self, position: usize, row: &Values) -> SourceRecord {
-        let values = row.only(self.mapped);
+        let values = row.only_fields(self.mapped);
         let is_outside = row[Field::Owner] == OUTSIDE;
         let record = record(position, row);
         SourceRecord { values, is_outside, revised_at: self.changed_at[0], ..record }

@@ -10,7 +10,7 @@
 //! Leaves reading the history to [`crate::run`].
 
 mod fields;
-mod people;
+mod history;
 mod removal;
 mod restore;
 
@@ -20,15 +20,17 @@ use crate::model::{
     BaseChange, FieldSet, Link, LinkStatus, LinqId, Policy, RunId, Side, SourceRecord, Values, Who,
 };
 
-use super::case::{Case, LinqHalf, SourceHalf, Unaccounted, account};
-use super::correlate::correlate;
-use super::guard::{Missing, guard_undo};
+use super::case::{Case, LinqHalf, SourceHalf, Unaccounted, check_accounted};
+use super::correlate::correlate_cases;
+use super::guard::{MissingCounts, guard_undo};
 use super::observation::Observation;
-use super::pairs::subject;
+use super::pairs::step_subject;
 use super::refusals::leave_out_refused;
-use super::step::{LinkPlan, LinqWrite, Plan, Reason, Skipped, SourceWrite, Step, Subject, Wait};
-use people::{Person, people};
-use restore::Crowd;
+use super::step::{
+    LinkPlan, LinqWrite, Plan, Skipped, SourceWrite, Step, StepReason, Subject, Wait,
+};
+use history::{ContactHistory, undone_contacts};
+use restore::PeoplePresent;
 
 /// What is to be put back.
 #[derive(Clone, Debug)]
@@ -38,16 +40,16 @@ pub struct Undoing<'a> {
     /// Whether what later runs did goes back as well.
     pub and_later: bool,
     /// What it did, in order.
-    pub done: Vec<Done>,
+    pub done: Vec<PastDeed>,
     /// What was done to put it back so far, in order.
-    pub undone: Vec<Done>,
+    pub undone: Vec<PastDeed>,
     /// Only what was done to this person.
     pub whom: Option<Who<'a>>,
 }
 
 impl Undoing<'_> {
     /// The command that asks for it: `undo 3`, or `undo --since 3`.
-    pub fn command(&self) -> String {
+    pub fn undo_command(&self) -> String {
         let since = if self.and_later { "--since " } else { "" };
         format!("undo {since}{}", self.run)
     }
@@ -55,7 +57,7 @@ impl Undoing<'_> {
 
 /// Something that a run did to a person.
 #[derive(Clone, Debug)]
-pub struct Done {
+pub struct PastDeed {
     /// The contact.
     pub linq_id: Option<LinqId>,
     /// How the source named the record.
@@ -63,12 +65,12 @@ pub struct Done {
     /// A name for people.
     pub name: String,
     /// What was done.
-    pub deed: Deed,
+    pub deed: UndoneDeed,
 }
 
 /// What a run can do to a person that can be put back.
 #[derive(Clone, Debug)]
-pub enum Deed {
+pub enum UndoneDeed {
     /// Fields were changed, on one side.
     Changed(Vec<BaseChange>),
     /// It was created on this side, with these values.
@@ -92,44 +94,44 @@ pub enum UndoError {
     Unaccounted(#[from] Unaccounted),
     /// The run did nothing to whom was named.
     #[error("run {0} did nothing to anybody of that name")]
-    Nobody(RunId),
+    NoSuchContact(RunId),
 }
 
 /// Makes the plan that puts back what a run did.
 ///
 /// # Errors
-/// [`UndoError::Nobody`] when only one person was asked for, whom the run left alone.
+/// [`UndoError::NoSuchContact`] when only one person was asked for, whom the run left alone.
 pub fn plan_undo(
     seen: &Observation,
     policy: &Policy,
     undoing: &Undoing<'_>,
 ) -> Result<Plan, UndoError> {
-    let cases = correlate(seen, policy);
-    account(&cases, seen)?;
-    let missing = Missing::in_cases(&cases, seen, policy);
+    let cases = correlate_cases(seen, policy);
+    check_accounted(&cases, seen)?;
+    let missing = MissingCounts::in_cases(&cases, seen, policy);
     let mut undo = Undo {
         seen,
         policy,
         undoing,
-        pairs: pairs(&cases),
-        crowd: Crowd::default(),
+        pairs: linked_pairs(&cases),
+        crowd: PeoplePresent::default(),
         plan: Plan { halt: missing.reason_to_halt(seen), ..Plan::default() },
     };
-    let mut people = people(undoing);
+    let mut people = undone_contacts(undoing);
     undo.merge_restored(&mut people);
     if let Some(whom) = &undoing.whom {
         people.retain(|person| undo.is_named(person, whom));
         if people.is_empty() {
-            return Err(UndoError::Nobody(undoing.run));
+            return Err(UndoError::NoSuchContact(undoing.run));
         }
     }
     if undo.plan.halt.is_none() {
-        undo.crowd = Crowd::of(&people, &cases, seen, policy);
+        undo.crowd = PeoplePresent::among_cases(&people, &cases, seen, policy);
         for person in &people {
-            undo.person(person);
+            undo.undo_contact(person);
         }
     }
-    Ok(undo.guarded(&cases))
+    Ok(undo.guarded_plan(&cases))
 }
 
 /// The same plan without the writes to Linq that the source must take first. A value
@@ -151,7 +153,7 @@ pub fn source_first(mut plan: Plan) -> Plan {
             Some(LinqWrite::Create { .. } | LinqWrite::Delete { .. }) | None => FieldSet::EMPTY,
         };
         if let LinkPlan::PutBack(base) = &mut step.link {
-            **base = base.without(later);
+            **base = base.without_fields(later);
         }
     }
     plan
@@ -159,75 +161,79 @@ pub fn source_first(mut plan: Plan) -> Plan {
 
 /// A linked pair and what was seen of it.
 #[derive(Clone, Copy)]
-struct Pair<'a> {
+struct UndoPair<'a> {
     link: &'a Link,
     source: SourceHalf<'a>,
     linq: LinqHalf<'a>,
 }
 
-fn pairs<'a>(cases: &[Case<'a>]) -> BTreeMap<LinqId, Pair<'a>> {
-    let pair = |(link, source, linq): (&'a Link, _, _)| (link.linq_id, Pair { link, source, linq });
-    cases.iter().filter_map(|case| case.pair().map(pair)).collect()
+fn linked_pairs<'a>(cases: &[Case<'a>]) -> BTreeMap<LinqId, UndoPair<'a>> {
+    let pair =
+        |(link, source, linq): (&'a Link, _, _)| (link.linq_id, UndoPair { link, source, linq });
+    cases.iter().filter_map(|case| case.linked_pair().map(pair)).collect()
 }
 
 struct Undo<'a, 'u> {
     seen: &'a Observation,
     policy: &'u Policy,
     undoing: &'u Undoing<'u>,
-    pairs: BTreeMap<LinqId, Pair<'a>>,
-    crowd: Crowd<'a>,
+    pairs: BTreeMap<LinqId, UndoPair<'a>>,
+    crowd: PeoplePresent<'a>,
     plan: Plan,
 }
 
 impl<'a> Undo<'a, '_> {
-    fn person(&mut self, person: &Person) {
+    fn undo_contact(&mut self, person: &ContactHistory) {
         let pair = person.linq_id.and_then(|id| self.pairs.get(&id)).copied();
         match (&person.deleted, pair) {
-            (Some(had), _) => self.restore(person, had, pair),
-            (None, Some(pair)) => self.put_back(person, pair),
+            (Some(had), _) => self.restore_deleted(person, had, pair),
+            (None, Some(pair)) => self.undo_changes(person, pair),
             (None, None) => self.not_linked(person),
         }
     }
 
-    fn put_back(&mut self, person: &Person, pair: Pair<'a>) {
+    fn undo_changes(&mut self, person: &ContactHistory, pair: UndoPair<'a>) {
         if person.created.iter().any(Option::is_some) {
-            self.remove(person, pair);
+            self.remove_created(person, pair);
         } else {
-            self.fields(person, pair);
+            self.put_back_fields(person, pair);
         }
     }
 
     /// Nothing is left of a created contact that is gone; changes of somebody whom
     /// nothing is known of any more cannot be put back.
-    fn not_linked(&mut self, person: &Person) {
+    fn not_linked(&mut self, person: &ContactHistory) {
         let is_there = person.linq_id.is_some_and(|id| self.seen.linq.contacts.contains_key(&id));
         let created = person.created.iter().any(Option::is_some);
         if is_there || !created {
-            self.skip(person.subject(), "it is not linked any more, and stays as it is".to_owned());
+            self.skip_contact(
+                person.subject(),
+                "it is not linked any more, and stays as it is".to_owned(),
+            );
         }
     }
 
-    fn skip(&mut self, subject: Subject, why: String) {
+    fn skip_contact(&mut self, subject: Subject, why: String) {
         self.plan.skipped.push(Skipped { subject, why });
     }
 
-    fn step(&self, pair: Pair<'a>) -> Step {
-        let mut subject = subject(pair.source.record(), pair.linq.contact());
+    fn new_step(&self, pair: UndoPair<'a>) -> Step {
+        let mut subject = step_subject(pair.source.record(), pair.linq.contact());
         subject.link = Some(pair.link.id);
         subject.linq_id = Some(pair.link.linq_id);
         if subject.name.is_empty() {
             subject.name = pair.link.base.linq_values().display_name();
         }
-        Step::new(subject, Reason::Undo(self.undoing.run))
+        Step::new(subject, StepReason::Undo(self.undoing.run))
     }
 
-    fn push(&mut self, step: Step) {
+    fn push_step(&mut self, step: Step) {
         if !step.is_empty() {
             self.plan.steps.push(step);
         }
     }
 
-    fn is_named(&self, person: &Person, whom: &Who<'_>) -> bool {
+    fn is_named(&self, person: &ContactHistory, whom: &Who<'_>) -> bool {
         let pair = person.linq_id.and_then(|id| self.pairs.get(&id));
         let record: Option<&SourceRecord> = pair.and_then(|pair| pair.source.record());
         let contact = pair.and_then(|pair| pair.linq.contact());
@@ -246,7 +252,7 @@ impl<'a> Undo<'a, '_> {
     }
 
     /// The plan, under the same guard as every other.
-    fn guarded(self, cases: &[Case<'_>]) -> Plan {
+    fn guarded_plan(self, cases: &[Case<'_>]) -> Plan {
         let Undo { mut plan, seen, policy, undoing, .. } = self;
         for step in &mut plan.steps {
             plan.refused.extend(leave_out_refused(step, seen, policy));
@@ -266,7 +272,7 @@ impl<'a> Undo<'a, '_> {
             plan.notices.push(format!(
                 "the guard holds what it takes for too much; if it is meant: `linqsync {} \
                  --max-deletes N`",
-                undoing.command()
+                undoing.undo_command()
             ));
         }
         plan.steps.iter_mut().for_each(leave_what_is_held);
@@ -310,7 +316,7 @@ fn leave_what_is_held(step: &mut Step) {
         return;
     }
     if let LinkPlan::PutBack(base) = &mut step.link {
-        **base = base.without(held);
+        **base = base.without_fields(held);
         if base.is_empty() {
             step.link = LinkPlan::Keep;
         }

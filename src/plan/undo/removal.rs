@@ -3,13 +3,13 @@
 use crate::model::{DeletePolicy, FieldSet, Side, Values};
 use crate::plan::step::{LinkPlan, LinqWrite, SourceWrite};
 
-use super::people::Person;
-use super::{Pair, Undo, is_linked};
+use super::history::ContactHistory;
+use super::{Undo, UndoPair, is_linked};
 
 impl<'a> Undo<'a, '_> {
     /// Removes a person where the run created it.
-    pub(super) fn remove(&mut self, person: &Person, pair: Pair<'a>) {
-        let mut step = self.step(pair);
+    pub(super) fn remove_created(&mut self, person: &ContactHistory, pair: UndoPair<'a>) {
+        let mut step = self.new_step(pair);
         for side in Side::ALL {
             let Some(left) = person.created_on(side) else { continue };
             let there = match side {
@@ -18,7 +18,7 @@ impl<'a> Undo<'a, '_> {
             };
             let Some(now) = there else { continue };
             if let Some(why) = self.reason_to_stay(side, left, now) {
-                return self.skip(step.subject, why);
+                return self.skip_contact(step.subject, why);
             }
             match (side, pair.source.record(), pair.linq.contact()) {
                 (Side::Source, Some(record), _) => {
@@ -39,11 +39,11 @@ impl<'a> Undo<'a, '_> {
                 step.source = Some(SourceWrite::Update { at: record.index, set, linq_id: None });
             }
         }
-        if step.acts() && is_linked(pair.link) {
+        if step.has_effect() && is_linked(pair.link) {
             // Before anything is deleted: what is left is not to be deleted after it.
             step.link = LinkPlan::Release;
         }
-        self.push(step);
+        self.push_step(step);
     }
 
     /// Why what was created on `side` stays there, if it does.
@@ -52,13 +52,13 @@ impl<'a> Undo<'a, '_> {
             Side::Source => self.seen.source.mapped,
             Side::Linq => FieldSet::ALL,
         };
-        let edited = self.policy.canon.differing(fields, left, now);
+        let edited = self.policy.canon.differing_fields(fields, left, now);
         if !edited.is_empty() {
             let names: Vec<&str> = edited.iter().map(crate::model::Field::name).collect();
             let names = names.join(", ");
             return Some(format!("it stays in {side}, since it was edited there: {names}"));
         }
-        if !self.policy.writes(side) || self.policy.deletes.on(side) == DeletePolicy::Keep {
+        if !self.policy.may_write(side) || self.policy.deletes.on_side(side) == DeletePolicy::Keep {
             return Some(format!("it stays in {side}, where nothing is to be deleted"));
         }
         if !self.seen.source.unreadable.is_empty() {
@@ -70,8 +70,8 @@ impl<'a> Undo<'a, '_> {
 
     /// What an undo put back into the source first was created in Linq after that, as
     /// somebody new: the two are one person.
-    pub(super) fn merge_restored(&self, people: &mut Vec<Person>) {
-        let is_alone = |person: &Person| {
+    pub(super) fn merge_restored(&self, people: &mut Vec<ContactHistory>) {
+        let is_alone = |person: &ContactHistory| {
             let pair = person.linq_id.and_then(|id| self.pairs.get(&id));
             person.created_on(Side::Source).is_some() && pair.is_none()
         };
@@ -79,8 +79,9 @@ impl<'a> Undo<'a, '_> {
             return;
         }
         let mapped = self.seen.source.mapped;
-        let canonical = |values: &Values| self.policy.canon.all(mapped, values);
-        let (alone, mut others): (Vec<Person>, Vec<Person>) = people.drain(..).partition(is_alone);
+        let canonical = |values: &Values| self.policy.canon.canonical_values(mapped, values);
+        let (alone, mut others): (Vec<ContactHistory>, Vec<ContactHistory>) =
+            people.drain(..).partition(is_alone);
         for person in alone {
             let Some(values) = person.created_on(Side::Source) else { continue };
             let wanted = canonical(values);

@@ -4,21 +4,26 @@ use std::collections::BTreeMap;
 
 use crate::model::{Field, LinqContact, Policy, Side, SourceRecord, Values};
 use crate::plan::case::{Case, LinqHalf, SourceHalf};
-use crate::plan::fresh::create_in_source;
-use crate::plan::keys::{Index, Key, Keys, Wanted};
+use crate::plan::keys::{KeyIndex, MatchKey, MatchKeys, WantedKeys};
+use crate::plan::new_pairs::create_in_source;
 use crate::plan::observation::{DoubtfulCreate, Observation};
 use crate::plan::pairs::lacks_id;
-use crate::plan::step::{LinqWrite, Reason, SourceWrite, Step};
+use crate::plan::step::{LinqWrite, SourceWrite, Step, StepReason};
 
-use super::people::{Had, Person};
-use super::{Pair, Undo};
+use super::history::{ContactHistory, LastValues};
+use super::{Undo, UndoPair};
 
 /// Why nothing is put back of who takes no part.
 pub(super) const UNSELECTED: &str = "its row or card takes no part (source.only)";
 
 impl<'a> Undo<'a, '_> {
     /// Creates again whom the run deleted.
-    pub(super) fn restore(&mut self, person: &Person, had: &Had, pair: Option<Pair<'a>>) {
+    pub(super) fn restore_deleted(
+        &mut self,
+        person: &ContactHistory,
+        had: &LastValues,
+        pair: Option<UndoPair<'a>>,
+    ) {
         match pair.map(|pair| (pair, pair.source, pair.linq)) {
             Some((
                 _,
@@ -26,7 +31,7 @@ impl<'a> Undo<'a, '_> {
                 LinqHalf::Present(_) | LinqHalf::OutOfScope(_),
             )) => {}
             Some((_, SourceHalf::Unselected(_), _)) => {
-                self.skip(person.subject(), UNSELECTED.to_owned());
+                self.skip_contact(person.subject(), UNSELECTED.to_owned());
             }
             Some((pair, SourceHalf::Present(record), _)) => {
                 // The record stayed when the contact went: it is the newer truth.
@@ -34,67 +39,67 @@ impl<'a> Undo<'a, '_> {
                 for field in self.seen.source.mapped.iter() {
                     values[field].clone_from(&record.values[field]);
                 }
-                let mut step = self.step(pair);
+                let mut step = self.new_step(pair);
                 self.create_in_linq(&mut step, &values, None);
-                self.push(step);
+                self.push_step(step);
             }
             Some((pair, SourceHalf::Gone, LinqHalf::Present(contact))) => {
-                let mut step = self.step(pair);
+                let mut step = self.new_step(pair);
                 create_in_source(&mut step, contact, self.seen, self.policy);
-                self.push(step);
+                self.push_step(step);
             }
             Some((_, SourceHalf::Gone, LinqHalf::Gone | LinqHalf::Unasked | LinqHalf::Unknown))
             | None => self.restore_whole(person, had),
             Some((_, SourceHalf::Unknown, _) | (_, SourceHalf::Gone, LinqHalf::OutOfScope(_))) => {
                 let why = "not all of it can be seen at present".to_owned();
-                self.skip(person.subject(), why);
+                self.skip_contact(person.subject(), why);
             }
         }
     }
 
-    fn restore_whole(&mut self, person: &Person, had: &Had) {
-        if !self.policy.writes(Side::Source) {
+    fn restore_whole(&mut self, person: &ContactHistory, had: &LastValues) {
+        if !self.policy.may_write(Side::Source) {
             let why = "put its record back into the source: the next run creates it in Linq";
-            return self.skip(person.subject(), why.to_owned());
+            return self.skip_contact(person.subject(), why.to_owned());
         }
-        let canonical = self.policy.canon.all(self.seen.source.mapped, &had.source);
-        let mut step = Step::new(person.subject(), Reason::Undo(self.undoing.run));
+        let canonical = self.policy.canon.canonical_values(self.seen.source.mapped, &had.source);
+        let mut step = Step::new(person.subject(), StepReason::Undo(self.undoing.run));
         match self.crowd.exact.get(&canonical) {
-            Some(There::New(record, doubt)) => {
-                step.subject = crate::plan::pairs::subject(Some(record), None);
+            Some(PresentMatch::New(record, doubt)) => {
+                step.subject = crate::plan::pairs::step_subject(Some(record), None);
                 step.subject.linq_id = person.linq_id;
                 self.create_in_linq(&mut step, &had.linq, *doubt);
             }
-            Some(There::Linked(record, contact)) => {
+            Some(PresentMatch::Linked(record, contact)) => {
                 if lacks_id(record, contact, self.seen, self.policy) {
-                    step.subject = crate::plan::pairs::subject(Some(record), Some(contact));
+                    step.subject = crate::plan::pairs::step_subject(Some(record), Some(contact));
                     let linq_id = Some(contact.id);
                     let at = record.index;
                     step.source = Some(SourceWrite::Update { at, set: Vec::new(), linq_id });
                 }
             }
-            Some(There::Otherwise) => {}
+            Some(PresentMatch::Otherwise) => {}
             None if self.crowd.has_somebody_like(&had.source, self.policy) => {
                 let why = "somebody with the same e-mail, phone or name is there by now";
-                return self.skip(person.subject(), why.to_owned());
+                return self.skip_contact(person.subject(), why.to_owned());
             }
             None => {
                 let written = |field: &Field| self.policy.writes_field(Side::Source, *field);
                 let mapped = self.seen.source.mapped;
-                let row = had.source.only(mapped.iter().filter(written).collect());
+                let row = had.source.only_fields(mapped.iter().filter(written).collect());
                 let Some(linq_id) = person.linq_id.filter(|_| !row.lacks_identity()) else {
                     let why = "the source has no column to recognise this person by".to_owned();
-                    return self.skip(person.subject(), why);
+                    return self.skip_contact(person.subject(), why);
                 };
                 step.source = Some(SourceWrite::Create { values: row, linq_id });
                 self.create_in_linq(&mut step, &had.linq, None);
             }
         }
-        self.push(step);
+        self.push_step(step);
     }
 
     fn create_in_linq(&self, step: &mut Step, values: &Values, doubt: Option<&DoubtfulCreate>) {
-        if !self.policy.writes(Side::Linq) || values.lacks_identity() {
+        if !self.policy.may_write(Side::Linq) || values.lacks_identity() {
             return;
         }
         let mut values = values.clone();
@@ -110,7 +115,7 @@ impl<'a> Undo<'a, '_> {
 
 /// Somebody who has exactly the values of a deleted person.
 #[derive(Clone, Copy)]
-enum There<'a> {
+enum PresentMatch<'a> {
     /// A record that is not in Linq so far.
     New(&'a SourceRecord, Option<&'a DoubtfulCreate>),
     /// A pair.
@@ -121,40 +126,41 @@ enum There<'a> {
 
 /// Everybody who is there, as far as deleted people may be among them.
 #[derive(Default)]
-pub(super) struct Crowd<'a> {
+pub(super) struct PeoplePresent<'a> {
     /// By the canonical values of the mapped fields.
-    exact: BTreeMap<Vec<String>, There<'a>>,
+    exact: BTreeMap<Vec<String>, PresentMatch<'a>>,
     alike: Vec<&'a Values>,
-    by_key: Index<usize>,
+    by_key: KeyIndex<usize>,
 }
 
-impl<'a> Crowd<'a> {
-    /// Those of `cases` who may be one of the deleted `people`.
-    pub(super) fn of(
-        people: &[Person],
+impl<'a> PeoplePresent<'a> {
+    /// Those of `cases` who may be one of the deleted `history`.
+    pub(super) fn among_cases(
+        people: &[ContactHistory],
         cases: &[Case<'a>],
         seen: &'a Observation,
         policy: &Policy,
-    ) -> Crowd<'a> {
-        let (mut crowd, canon) = (Crowd::default(), policy.canon);
+    ) -> PeoplePresent<'a> {
+        let (mut crowd, canon) = (PeoplePresent::default(), policy.canon);
         let deleted: Vec<&Values> =
             people.iter().filter_map(|person| Some(&person.deleted.as_ref()?.source)).collect();
         if deleted.is_empty() {
             return crowd;
         }
-        let keys: Vec<Keys> = deleted.iter().map(|values| Keys::of(values, canon)).collect();
-        let mut wanted = Wanted::default();
+        let keys: Vec<MatchKeys> =
+            deleted.iter().map(|values| MatchKeys::of_values(values, canon)).collect();
+        let mut wanted = WantedKeys::default();
         wanted.extend(keys.iter());
         let mapped = seen.source.mapped;
         for case in cases {
             let (record, contact) = (case.record(), case.contact());
             if let Some(record) = record {
                 let there = match (case, contact) {
-                    (Case::InSource { record, doubt }, _) => There::New(record, *doubt),
-                    (Case::Pair { .. }, Some(contact)) => There::Linked(record, contact),
-                    _ => There::Otherwise,
+                    (Case::InSource { record, doubt }, _) => PresentMatch::New(record, *doubt),
+                    (Case::Pair { .. }, Some(contact)) => PresentMatch::Linked(record, contact),
+                    _ => PresentMatch::Otherwise,
                 };
-                crowd.exact.entry(canon.all(mapped, &record.values)).or_insert(there);
+                crowd.exact.entry(canon.canonical_values(mapped, &record.values)).or_insert(there);
             }
             let there = [record.map(|r| &r.values), contact.map(|c| &c.values)];
             for values in there.into_iter().flatten() {
@@ -168,10 +174,10 @@ impl<'a> Crowd<'a> {
     }
 
     fn has_somebody_like(&self, values: &Values, policy: &Policy) -> bool {
-        let keys = Keys::of(values, policy.canon);
-        Key::ALL.into_iter().any(|key| {
+        let keys = MatchKeys::of_values(values, policy.canon);
+        MatchKey::ALL.into_iter().any(|key| {
             let sharing = self.by_key.sharing(key, &keys).iter();
-            sharing.into_iter().any(|position| key.counts(self.alike[*position], values))
+            sharing.into_iter().any(|position| key.is_evidence(self.alike[*position], values))
         })
     }
 }

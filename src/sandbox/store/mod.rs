@@ -10,13 +10,13 @@ use std::sync::Arc;
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
-use super::answer::Problem;
-use super::contact::{Contact, Owner, Role, User};
+use super::answer::RequestProblem;
+use super::contact::{Contact, ContactOwner, Role, User};
+use super::contacts::InventedContact;
 use super::formats;
 use super::input::Input;
-use super::people::Person;
 use super::quirks::{
-    Duplicates, FindJoins, FindPhones, FindPicks, Order, Quirks, UpdatedAt, Updates,
+    Duplicates, FindJoins, FindPhones, FindPicks, ListingOrder, Quirks, UpdatedAt, Updates,
 };
 
 /// What the sandbox takes for the present. Times of writes never repeat nor run
@@ -33,9 +33,9 @@ pub(super) struct Store {
     now: Now,
     last_write: DateTime<Utc>,
     next_id: u64,
-    contacts: BTreeMap<u64, Entry>,
-    by_email: Index,
-    by_phone: Index,
+    contacts: BTreeMap<u64, StoredContact>,
+    by_email: StoreIndex,
+    by_phone: StoreIndex,
     /// Lists and finds so far.
     looks: u64,
     /// Ids in the order of the listing, while every contact is seen and until
@@ -55,17 +55,17 @@ struct Reverting {
 }
 
 #[derive(Clone)]
-struct Entry {
+struct StoredContact {
     contact: Contact,
     /// The look that sees the contact first.
     seen_from: u64,
 }
 
 /// The ids of the contacts that share a value.
-type Index = BTreeMap<String, BTreeSet<u64>>;
+type StoreIndex = BTreeMap<String, BTreeSet<u64>>;
 
 /// A part of the listing.
-pub(super) struct Page<'a> {
+pub(super) struct StorePage<'a> {
     pub(super) contacts: Vec<&'a Contact>,
     pub(super) total_count: usize,
 }
@@ -81,8 +81,8 @@ impl Store {
             last_write,
             next_id: FIRST_ID,
             contacts: BTreeMap::new(),
-            by_email: Index::new(),
-            by_phone: Index::new(),
+            by_email: StoreIndex::new(),
+            by_phone: StoreIndex::new(),
             looks: 0,
             listing: None,
             ghosts: Vec::new(),
@@ -97,7 +97,7 @@ impl Store {
 
     /// Adds contacts that have been there for a while, as if they had been sent
     /// one after the other in the years before the present.
-    pub(super) fn settle(&mut self, people: &[Person]) {
+    pub(super) fn add_settled(&mut self, people: &[InventedContact]) {
         let present = self.last_write;
         for (person, ago) in people.iter().zip((1..=people.len()).rev()) {
             let at = present - TimeDelta::minutes(11) * i32::try_from(ago).unwrap_or(i32::MAX);
@@ -105,10 +105,10 @@ impl Store {
             let owner = owner.map(|user| user.owner.clone());
             let mut contact = Contact::blank(self.new_id(), owner, at);
             for (name, text) in &person.texts {
-                self.keep(&mut contact, name, Some(text));
+                self.keep_text(&mut contact, name, Some(text));
             }
             contact.name_fully();
-            self.put(Entry { contact, seen_from: 0 });
+            self.put_contact(StoredContact { contact, seen_from: 0 });
         }
     }
 
@@ -118,16 +118,16 @@ impl Store {
     }
 
     /// Replaces all contacts, of an organisation in which ids have come to `next_id`.
-    pub(super) fn load(&mut self, next_id: u64, contacts: Vec<Contact>) {
+    pub(super) fn replace_all(&mut self, next_id: u64, contacts: Vec<Contact>) {
         let latest = contacts.iter().map(|contact| contact.updated_at).max();
         self.last_write = self.last_write.max(latest.unwrap_or(self.last_write));
         self.next_id = contacts.iter().map(|contact| contact.id + 1).fold(next_id, u64::max);
         self.contacts.clear();
-        (self.by_email, self.by_phone) = (Index::new(), Index::new());
+        (self.by_email, self.by_phone) = (StoreIndex::new(), StoreIndex::new());
         self.ghosts.clear();
         self.listing = None;
         for contact in contacts {
-            self.put(Entry { contact, seen_from: 0 });
+            self.put_contact(StoredContact { contact, seen_from: 0 });
         }
     }
 
@@ -145,8 +145,8 @@ impl Store {
         self.contacts.values().map(|entry| &entry.contact)
     }
 
-    pub(super) fn get(&self, id: u64) -> Result<&Contact, Problem> {
-        self.contacts.get(&id).map(|entry| &entry.contact).ok_or(Problem::NoContact)
+    pub(super) fn get(&self, id: u64) -> Result<&Contact, RequestProblem> {
+        self.contacts.get(&id).map(|entry| &entry.contact).ok_or(RequestProblem::NoContact)
     }
 
     /// How many contacts the next list shows.
@@ -160,11 +160,11 @@ impl Store {
     }
 
     /// The contacts after the first `skip` of the listing, at most `take`.
-    pub(super) fn list(&mut self, skip: usize, take: usize) -> Page<'_> {
-        self.look();
+    pub(super) fn list(&mut self, skip: usize, take: usize) -> StorePage<'_> {
+        self.count_look();
         let listing = match self.listing.take() {
             Some(listing) => listing,
-            None => self.listed(),
+            None => self.listed_ids(),
         };
         let ids = listing.iter().skip(skip).take(take);
         let total_count = listing.len();
@@ -177,13 +177,13 @@ impl Store {
         if self.contacts.len() == total_count && self.ghosts.is_empty() {
             self.listing = Some(listing);
         }
-        Page { contacts, total_count }
+        StorePage { contacts, total_count }
     }
 
     /// The visible contact with the lowest or highest id that has this e-mail or this
     /// phone number, which is in E.164.
     pub(super) fn find(&mut self, email: Option<&str>, phone: Option<&str>) -> Option<&Contact> {
-        self.look();
+        self.count_look();
         let by_email = email.and_then(|email| self.by_email.get(&formats::email_key(email)));
         let by_phone = phone.and_then(|phone| self.by_phone.get(phone));
         let is_compared = |id: &&u64| match self.quirks.find_phones {
@@ -202,7 +202,8 @@ impl Store {
             FindJoins::All | FindJoins::Any => by_email.into_iter().chain(by_phone).collect(),
         };
         let ids = ids.into_iter();
-        let seen = ids.filter(|id| self.contacts.get(id).is_some_and(|entry| self.sees(entry)));
+        let seen =
+            ids.filter(|id| self.contacts.get(id).is_some_and(|entry| self.is_visible(entry)));
         let id = match self.quirks.find_picks {
             FindPicks::First => seen.min(),
             FindPicks::Last => seen.max(),
@@ -210,38 +211,38 @@ impl Store {
         self.contacts.get(id?).map(|entry| &entry.contact)
     }
 
-    pub(super) fn create(&mut self, input: &Input) -> Result<&Contact, Problem> {
-        let owner = input.user_email.as_deref().map(|email| self.named(email)).transpose()?;
-        match (self.quirks.duplicates, self.namesake(input)) {
+    pub(super) fn create(&mut self, input: &Input) -> Result<&Contact, RequestProblem> {
+        let owner = input.user_email.as_deref().map(|email| self.named_user(email)).transpose()?;
+        match (self.quirks.duplicates, self.same_email(input)) {
             (Duplicates::Allow, _) | (_, None) => {}
             (Duplicates::Refuse, Some(_)) => {
-                return Err(Problem::invalid("Email has already been taken"));
+                return Err(RequestProblem::invalid_because("Email has already been taken"));
             }
             (Duplicates::Merge, Some(id)) => return self.update(id, input),
         }
-        let mut contact = self.draft();
+        let mut contact = self.new_contact();
         contact.contact_owner = owner.or(contact.contact_owner);
         for (name, text) in &input.texts {
-            self.keep(&mut contact, name, text.as_deref());
+            self.keep_text(&mut contact, name, text.as_deref());
         }
         contact.name_fully();
         let seen_from = self.looks + self.quirks.late_visibility + 1;
-        Ok(self.put(Entry { contact, seen_from }))
+        Ok(self.put_contact(StoredContact { contact, seen_from }))
     }
 
-    pub(super) fn update(&mut self, id: u64, input: &Input) -> Result<&Contact, Problem> {
+    pub(super) fn update(&mut self, id: u64, input: &Input) -> Result<&Contact, RequestProblem> {
         let mut contact = self.get(id)?.clone();
         match self.quirks.updates {
             Updates::Taken => {}
             Updates::Ignored => return self.get(id),
         }
         match &input.user_email {
-            Some(email) => contact.contact_owner = Some(self.named(email)?),
+            Some(email) => contact.contact_owner = Some(self.named_user(email)?),
             None if self.quirks.owner_reset => contact.contact_owner = self.default_owner(),
             None => {}
         }
         if self.quirks.refuse_clearing && input.texts.values().any(Option::is_none) {
-            return Err(Problem::invalid("A value can't be blank"));
+            return Err(RequestProblem::invalid_because("A value can't be blank"));
         }
         let reverts = self.quirks.reverts.filter(|name| input.texts.contains_key(name));
         self.reverting.extend(reverts.map(|member| {
@@ -250,16 +251,16 @@ impl Store {
         }));
         for (name, text) in &input.texts {
             if text.is_some() || !self.quirks.ignore_clearing {
-                self.keep(&mut contact, name, text.as_deref());
+                self.keep_text(&mut contact, name, text.as_deref());
             }
         }
-        self.rewrite(contact).ok_or(Problem::NoContact)
+        self.replace_contact(contact).ok_or(RequestProblem::NoContact)
     }
 
-    pub(super) fn delete(&mut self, id: u64) -> Result<Contact, Problem> {
-        let entry = self.contacts.remove(&id).ok_or(Problem::NoContact)?;
-        self.reindex(&entry.contact, |ids| ids.remove(&id));
-        self.tick();
+    pub(super) fn delete(&mut self, id: u64) -> Result<Contact, RequestProblem> {
+        let entry = self.contacts.remove(&id).ok_or(RequestProblem::NoContact)?;
+        self.reindex_contact(&entry.contact, |ids| ids.remove(&id));
+        self.next_instant();
         if self.quirks.late_deletion > 0 {
             self.ghosts.push((entry.contact.clone(), self.looks + self.quirks.late_deletion));
         }
@@ -268,81 +269,81 @@ impl Store {
 
     /// A blank contact with a new id, created now, which is not among the contacts
     /// yet.
-    pub(super) fn draft(&mut self) -> Contact {
-        let at = self.tick();
+    pub(super) fn new_contact(&mut self) -> Contact {
+        let at = self.next_instant();
         Contact::blank(self.new_id(), self.default_owner(), at)
     }
 
     /// Adds a draft as it is: without any quirk, seen at once.
-    pub(super) fn adopt(&mut self, mut draft: Contact) {
+    pub(super) fn add_as_is(&mut self, mut draft: Contact) {
         draft.name_fully();
-        self.put(Entry { contact: draft, seen_from: 0 });
+        self.put_contact(StoredContact { contact: draft, seen_from: 0 });
     }
 
     /// Replaces the contact of the same id and marks it as updated now; `None` if
     /// there is none.
-    pub(super) fn rewrite(&mut self, mut contact: Contact) -> Option<&Contact> {
+    pub(super) fn replace_contact(&mut self, mut contact: Contact) -> Option<&Contact> {
         let before = self.contacts.remove(&contact.id)?;
         let id = contact.id;
-        self.reindex(&before.contact, |ids| ids.remove(&id));
-        let now = self.tick();
+        self.reindex_contact(&before.contact, |ids| ids.remove(&id));
+        let now = self.next_instant();
         match self.quirks.updated_at {
             UpdatedAt::Moves => contact.updated_at = now,
             UpdatedAt::Stays => {}
         }
         contact.name_fully();
-        Some(self.put(Entry { contact, seen_from: before.seen_from }))
+        Some(self.put_contact(StoredContact { contact, seen_from: before.seen_from }))
     }
 
     /// The user of this e-mail, as contacts show their owner.
-    pub(super) fn user(&self, email: &str) -> Result<Owner, Problem> {
+    pub(super) fn find_user(&self, email: &str) -> Result<ContactOwner, RequestProblem> {
         let wanted = formats::email_key(email);
         let mut owners = self.users.iter().map(|user| &user.owner);
         let found = owners.find(|owner| formats::email_key(&owner.email) == wanted);
-        found.cloned().ok_or(Problem::NoUser)
+        found.cloned().ok_or(RequestProblem::NoUser)
     }
 
     /// The user whom a request names.
-    fn named(&self, email: &str) -> Result<Owner, Problem> {
-        if self.quirks.unknown_users { Err(Problem::NoUser) } else { self.user(email) }
+    fn named_user(&self, email: &str) -> Result<ContactOwner, RequestProblem> {
+        if self.quirks.unknown_users { Err(RequestProblem::NoUser) } else { self.find_user(email) }
     }
 
-    fn default_owner(&self) -> Option<Owner> {
+    fn default_owner(&self) -> Option<ContactOwner> {
         let admin = self.users.iter().find(|user| user.role == Role::Admin);
         admin.map(|user| user.owner.clone())
     }
 
     /// The first contact with the e-mail of `input`, seen or not.
-    fn namesake(&self, input: &Input) -> Option<u64> {
+    fn same_email(&self, input: &Input) -> Option<u64> {
         let email = input.texts.get("email")?.as_deref()?;
         self.by_email.get(&formats::email_key(email))?.first().copied()
     }
 
     /// Puts what is kept of `text` into a member of `contact`.
-    fn keep(&self, contact: &mut Contact, name: &str, text: Option<&str>) {
+    fn keep_text(&self, contact: &mut Contact, name: &str, text: Option<&str>) {
         if let Some(member) = contact.text_mut(name) {
-            let kept = text.map(|text| self.quirks.kept(name, text));
+            let kept = text.map(|text| self.quirks.kept_text(name, text));
             *member = kept.filter(|kept| !kept.is_empty());
         }
     }
 
-    fn listed(&self) -> Vec<u64> {
+    fn listed_ids(&self) -> Vec<u64> {
         let mut seen: Vec<&Contact> =
-            self.contacts.values().filter(|e| self.sees(e)).map(|e| &e.contact).collect();
+            self.contacts.values().filter(|e| self.is_visible(e)).map(|e| &e.contact).collect();
         if !self.ghosts.is_empty() {
             seen.extend(self.ghosts.iter().map(|(contact, _)| contact));
             seen.sort_by_key(|contact| contact.id);
         }
         match self.quirks.order {
-            Order::Id => {}
-            Order::CreatedDesc => seen.sort_by_key(|c| Reverse((c.created_at, c.id))),
-            Order::UpdatedDesc => seen.sort_by_key(|c| Reverse((c.updated_at, c.id))),
+            ListingOrder::Id => {}
+            ListingOrder::CreatedDesc => seen.sort_by_key(|c| Reverse((c.created_at, c.id))),
+            ListingOrder::UpdatedDesc => seen.sort_by_key(|c| Reverse((c.updated_at, c.id))),
         }
         seen.into_iter().map(|contact| contact.id).collect()
     }
 
     /// A list or a find begins.
-    fn look(&mut self) {
+    fn count_look(&mut self) {
         self.looks += 1;
         let looks = self.looks;
         if self.ghosts.iter().any(|(_, until)| looks > *until) {
@@ -354,15 +355,15 @@ impl Store {
             if let Some(text) = contact.text_mut(member) {
                 *text = to;
             }
-            self.rewrite(contact);
+            self.replace_contact(contact);
         }
     }
 
-    fn sees(&self, entry: &Entry) -> bool {
+    fn is_visible(&self, entry: &StoredContact) -> bool {
         self.looks >= entry.seen_from
     }
 
-    fn tick(&mut self) -> DateTime<Utc> {
+    fn next_instant(&mut self) -> DateTime<Utc> {
         let next = self.last_write + TimeDelta::milliseconds(1);
         self.last_write = (self.now)().trunc_subsecs(3).max(next);
         self.last_write
@@ -374,18 +375,18 @@ impl Store {
         id
     }
 
-    fn put(&mut self, entry: Entry) -> &Contact {
+    fn put_contact(&mut self, entry: StoredContact) -> &Contact {
         let id = entry.contact.id;
-        self.reindex(&entry.contact, |ids| ids.insert(id));
+        self.reindex_contact(&entry.contact, |ids| ids.insert(id));
         &self.contacts.entry(id).insert_entry(entry).into_mut().contact
     }
 
     /// Changes the sets of ids in which find looks for `contact`, and forgets the
     /// order of the listing.
-    fn reindex(&mut self, contact: &Contact, change: impl Fn(&mut BTreeSet<u64>) -> bool) {
+    fn reindex_contact(&mut self, contact: &Contact, change: impl Fn(&mut BTreeSet<u64>) -> bool) {
         self.listing = None;
         let email = contact.email.as_deref().map(formats::email_key);
-        let phone = contact.phone_number.as_deref().and_then(formats::e164);
+        let phone = contact.phone_number.as_deref().and_then(formats::to_e164);
         for (index, key) in [(&mut self.by_email, email), (&mut self.by_phone, phone)] {
             let Some(key) = key else { continue };
             let ids = index.entry(key.clone()).or_default();

@@ -12,7 +12,7 @@ use crate::platform;
 use crate::source::files::Hidden;
 
 use super::entry::NEW;
-use super::paths::{discard, sync_directory};
+use super::paths::{discard_file, sync_directory};
 
 /// Writes `bytes` to a new file in `directory` that is called `name`, or almost so if
 /// that is taken by something else, and returns its name. It appears whole, and is `hidden`
@@ -30,7 +30,7 @@ pub(crate) fn create_in(
 ) -> io::Result<OsString> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(NEW).suffix(".part").permissions(Permissions::from_mode(0o600));
-    let mut draft = hidden.with(|path| builder.tempfile_in(path))?;
+    let mut draft = hidden.create_in(|path| builder.tempfile_in(path))?;
     draft.write_all(bytes)?;
     if let Some(like) = like.and_then(|like| fs::metadata(like).ok()) {
         let _ = fchown(draft.as_file(), Some(like.uid()), Some(like.gid()));
@@ -130,7 +130,7 @@ pub(crate) fn create_beside_others(
                 return match written.and_then(|()| sync_directory(&path)) {
                     Ok(()) => Ok(path),
                     Err(error) => {
-                        discard(&path);
+                        discard_file(&path);
                         Err(error)
                     }
                 };

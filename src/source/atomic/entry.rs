@@ -25,7 +25,7 @@ const NOTHING: &str = "none";
 
 /// The files of the source that are whoever asks.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Scope<'a> {
+pub(crate) enum EntryScope<'a> {
     /// This one.
     File(&'a Path),
     /// All that are called so, wherever below the directory.
@@ -34,7 +34,7 @@ pub(crate) enum Scope<'a> {
 
 /// A file in our directory.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Entry {
+pub(super) struct HiddenFile {
     pub(super) path: PathBuf,
     /// Tells the file that it belongs to from all others.
     of: String,
@@ -42,12 +42,12 @@ pub(super) struct Entry {
     at: PathBuf,
     /// Short for the version that was there.
     pub(super) was: String,
-    pub(super) state: State,
+    pub(super) state: HiddenFileState,
 }
 
 /// What a file in our directory is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum State {
+pub(super) enum HiddenFileState {
     /// A new version that is not complete.
     Part,
     /// The new version before the exchange, and the displaced one after it; with what is
@@ -60,48 +60,56 @@ pub(super) enum State {
 }
 
 /// Enough of a fingerprint to tell the versions of one file apart.
-pub(super) fn short(fingerprint: Fingerprint) -> String {
+pub(super) fn short_fingerprint(fingerprint: Fingerprint) -> String {
     fingerprint.to_hex()[..16].to_owned()
 }
 
 /// What stands in the name of a file for `target` before and behind something that makes
 /// it the only one of its name.
-pub(super) fn around(
+pub(super) fn swap_prefix(
     hidden: &Hidden,
     target: &Path,
     was: Fingerprint,
     made: Option<Fingerprint>,
 ) -> (String, String) {
-    let below = below(hidden, target);
-    let made = made.map_or_else(|| NOTHING.to_owned(), short);
-    (format!("{}-{}-{made}-", key(below), short(was)), format!("-{}", escaped(below)))
+    let below = path_below(hidden, target);
+    let made = made.map_or_else(|| NOTHING.to_owned(), short_fingerprint);
+    (
+        format!("{}-{}-{made}-", path_key(below), short_fingerprint(was)),
+        format!("-{}", escape_path(below)),
+    )
 }
 
 /// The name of a file that was made under another one: about the version `was`, and the
 /// only one by what comes with that.
-pub(super) fn moved(
+pub(super) fn moved_name(
     hidden: &Hidden,
     target: &Path,
     [was, only]: [&str; 2],
     made: Option<&str>,
     kind: &str,
 ) -> String {
-    let below = below(hidden, target);
-    format!("{}-{was}-{}-{only}-{}.{kind}", key(below), made.unwrap_or(NOTHING), escaped(below))
+    let below = path_below(hidden, target);
+    format!(
+        "{}-{was}-{}-{only}-{}.{kind}",
+        path_key(below),
+        made.unwrap_or(NOTHING),
+        escape_path(below)
+    )
 }
 
 /// The path of `target` below the directory that ours is in.
-fn below<'t>(hidden: &Hidden, target: &'t Path) -> &'t Path {
+fn path_below<'t>(hidden: &Hidden, target: &'t Path) -> &'t Path {
     let name = || Path::new(target.file_name().unwrap_or_default());
-    target.strip_prefix(hidden.base()).unwrap_or_else(|_| name())
+    target.strip_prefix(hidden.base_directory()).unwrap_or_else(|_| name())
 }
 
-fn key(below: &Path) -> String {
-    short(Fingerprint::of(below.as_os_str().as_bytes()))
+fn path_key(below: &Path) -> String {
+    short_fingerprint(Fingerprint::of(below.as_os_str().as_bytes()))
 }
 
 /// The end of a path, with nothing in it but plain characters.
-fn escaped(below: &Path) -> String {
+fn escape_path(below: &Path) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-@+ ".contains(&byte);
     let each = below.as_os_str().as_bytes().iter().map(|byte| match *byte {
         plain if is_plain(plain) => char::from(plain).to_string(),
@@ -111,7 +119,7 @@ fn escaped(below: &Path) -> String {
     text[text.len().saturating_sub(LONGEST)..].to_owned()
 }
 
-fn unescaped(text: &str) -> PathBuf {
+fn unescape_path(text: &str) -> PathBuf {
     let (mut bytes, mut rest) = (Vec::new(), text.as_bytes());
     while let Some((first, after)) = rest.split_first() {
         let code = after.get(..2).filter(|_| *first == b'%');
@@ -123,61 +131,64 @@ fn unescaped(text: &str) -> PathBuf {
 }
 
 /// What lies in our directory.
-pub(super) fn entries(hidden: &Hidden) -> Vec<Entry> {
+pub(super) fn hidden_files(hidden: &Hidden) -> Vec<HiddenFile> {
     if !hidden.is_there() {
         return Vec::new();
     }
     let Ok(entries) = fs::read_dir(hidden.path()) else { return Vec::new() };
-    entries.flatten().filter_map(|entry| Entry::of(entry.path())).collect()
+    entries.flatten().filter_map(|entry| HiddenFile::from_path(entry.path())).collect()
 }
 
-impl Entry {
-    fn of(path: PathBuf) -> Option<Entry> {
+impl HiddenFile {
+    fn from_path(path: PathBuf) -> Option<HiddenFile> {
         let (name, kind) = path.file_name()?.to_str()?.rsplit_once('.')?;
         let parts: Vec<&str> = name.splitn(5, '-').collect();
         let [of, was, made, _, at] = parts[..] else { return None };
         let state = match (kind, made) {
-            ("part", _) => State::Part,
-            ("swap", made) => State::Swap { made: made.to_owned() },
-            ("old", NOTHING) => State::Removed,
-            ("old", made) => State::Replaced { made: made.to_owned() },
+            ("part", _) => HiddenFileState::Part,
+            ("swap", made) => HiddenFileState::Swap { made: made.to_owned() },
+            ("old", NOTHING) => HiddenFileState::Removed,
+            ("old", made) => HiddenFileState::Replaced { made: made.to_owned() },
             _ => return None,
         };
-        let (of, was, at) = (of.to_owned(), was.to_owned(), unescaped(at));
+        let (of, was, at) = (of.to_owned(), was.to_owned(), unescape_path(at));
         let is_plain = |part: Component<'_>| matches!(part, Component::Normal(_));
-        at.components().all(is_plain).then_some(Entry { path, of, at, was, state })
+        at.components().all(is_plain).then_some(HiddenFile { path, of, at, was, state })
     }
 
     /// The file of the source that it belongs to, if it is within `scope`.
-    pub(super) fn target(&self, hidden: &Hidden, scope: Scope<'_>) -> Option<PathBuf> {
+    pub(super) fn target_file(&self, hidden: &Hidden, scope: EntryScope<'_>) -> Option<PathBuf> {
         match scope {
-            Scope::File(target) => {
-                (self.of == key(below(hidden, target))).then(|| target.to_owned())
+            EntryScope::File(target) => {
+                (self.of == path_key(path_below(hidden, target))).then(|| target.to_owned())
             }
-            Scope::Called(is_ours) => is_ours(&self.at).then(|| self.whole_path(hidden)),
+            EntryScope::Called(is_ours) => is_ours(&self.at).then(|| self.whole_path(hidden)),
         }
     }
 
     fn whole_path(&self, hidden: &Hidden) -> PathBuf {
-        if key(&self.at) == self.of {
-            return hidden.base().join(&self.at);
+        if path_key(&self.at) == self.of {
+            return hidden.base_directory().join(&self.at);
         }
         // There was no room for all of it.
-        find(hidden.base(), Path::new(""), &self.of)
-            .unwrap_or_else(|| hidden.base().join(self.at.file_name().unwrap_or_default()))
+        find_by_key(hidden.base_directory(), Path::new(""), &self.of).unwrap_or_else(|| {
+            hidden.base_directory().join(self.at.file_name().unwrap_or_default())
+        })
     }
 }
 
 /// The file with this key below `base`.
-fn find(base: &Path, directory: &Path, of: &str) -> Option<PathBuf> {
+fn find_by_key(base: &Path, directory: &Path, of: &str) -> Option<PathBuf> {
     let is_hidden = |name: &OsStr| name.as_bytes().starts_with(b".");
     fs::read_dir(base.join(directory)).ok()?.flatten().find_map(|entry| {
         let below = directory.join(entry.file_name());
-        if key(&below) == of {
+        if path_key(&below) == of {
             return Some(base.join(below));
         }
         let is_directory = entry.file_type().is_ok_and(|kind| kind.is_dir());
-        (is_directory && !is_hidden(&entry.file_name())).then(|| find(base, &below, of)).flatten()
+        (is_directory && !is_hidden(&entry.file_name()))
+            .then(|| find_by_key(base, &below, of))
+            .flatten()
     })
 }
 
@@ -189,13 +200,13 @@ mod tests {
         path.extension().is_some_and(|extension| extension == "vcf")
     }
 
-    fn entry(hidden: &Hidden, target: &Path, kind: &str) -> Entry {
+    fn entry(hidden: &Hidden, target: &Path, kind: &str) -> HiddenFile {
         let was = Fingerprint::of(b"was");
         let made = (kind != "old").then(|| Fingerprint::of(b"made"));
-        let (before, behind) = around(hidden, target, was, made);
+        let (before, behind) = swap_prefix(hidden, target, was, made);
         let name = format!("{before}aB3xY9{behind}.{kind}");
         assert!(name.len() <= 143 && name.is_ascii() && !name.contains('/'), "{name}");
-        Entry::of(hidden.path().join(name)).unwrap()
+        HiddenFile::from_path(hidden.path().join(name)).unwrap()
     }
 
     #[test]
@@ -205,12 +216,18 @@ mod tests {
             let target = Path::new("/cards").join(below);
             for kind in ["part", "swap", "old"] {
                 let entry = entry(&hidden, &target, kind);
-                assert_eq!(entry.target(&hidden, Scope::File(&target)), Some(target.clone()));
-                assert_eq!(entry.target(&hidden, Scope::Called(is_card)), Some(target.clone()));
-                assert_eq!(entry.target(&hidden, Scope::Called(|_| false)), None);
+                assert_eq!(
+                    entry.target_file(&hidden, EntryScope::File(&target)),
+                    Some(target.clone())
+                );
+                assert_eq!(
+                    entry.target_file(&hidden, EntryScope::Called(is_card)),
+                    Some(target.clone())
+                );
+                assert_eq!(entry.target_file(&hidden, EntryScope::Called(|_| false)), None);
                 let other = Path::new("/cards/other.vcf");
-                assert_eq!(entry.target(&hidden, Scope::File(other)), None);
-                assert_eq!(entry.was, short(Fingerprint::of(b"was")));
+                assert_eq!(entry.target_file(&hidden, EntryScope::File(other)), None);
+                assert_eq!(entry.was, short_fingerprint(Fingerprint::of(b"was")));
             }
         }
     }
@@ -221,12 +238,13 @@ mod tests {
         let hidden = Hidden::in_directory(dir.path());
         let target = dir.path().join("team").join(format!("{}.vcf", "ä".repeat(120)));
         let entry = entry(&hidden, &target, "old");
-        let found = |entry: &Entry| entry.target(&hidden, Scope::Called(is_card)).unwrap();
+        let found =
+            |entry: &HiddenFile| entry.target_file(&hidden, EntryScope::Called(is_card)).unwrap();
         assert_eq!(found(&entry).parent(), Some(dir.path()), "it is gone");
         fs::create_dir(dir.path().join("team")).unwrap();
         fs::write(&target, "").unwrap();
         assert_eq!(found(&entry), target);
-        assert_eq!(entry.target(&hidden, Scope::File(&target)), Some(target));
+        assert_eq!(entry.target_file(&hidden, EntryScope::File(&target)), Some(target));
     }
 
     #[test]
@@ -240,7 +258,11 @@ mod tests {
             "a-b-c-d-..%2Fe.old",
             "a-b-c-d-%2Fetc%2Fpasswd.old",
         ] {
-            assert_eq!(Entry::of(Path::new("/cards/.linqsync").join(name)), None, "{name}");
+            assert_eq!(
+                HiddenFile::from_path(Path::new("/cards/.linqsync").join(name)),
+                None,
+                "{name}"
+            );
         }
     }
 }

@@ -13,8 +13,8 @@ use std::path::Path;
 
 use crate::model::Fingerprint;
 
-use super::paths::{discard, fingerprint_of, save_beside, sync_directory};
-use super::{Instant, ReplaceError, Steps};
+use super::paths::{discard_file, fingerprint_of, save_beside, sync_directory};
+use super::{Instant, ReplaceError, ReplaceSteps};
 
 /// Renames the new file over the old one, which stays reachable under a second name
 /// until it was looked at.
@@ -23,7 +23,7 @@ pub(super) fn rename_over(
     swap: &Path,
     expected: Fingerprint,
     made: Fingerprint,
-    steps: &mut Steps<'_>,
+    steps: &mut ReplaceSteps<'_>,
 ) -> Result<(), ReplaceError> {
     let old = swap.with_extension("old");
     // A file system without second names has no way to look back.
@@ -31,13 +31,13 @@ pub(super) fn rename_over(
     let is_expected = |path: &Path| fingerprint_of(path).is_ok_and(|found| found == expected);
     // The name is looked at last, so that as little time as possible is left.
     if is_kept && !(is_expected(&old) && is_same_file(&old, target)) {
-        discard(&old);
-        discard(swap);
+        discard_file(&old);
+        discard_file(swap);
         return Err(ReplaceError::Changed { kept: None });
     }
     if let Err(source) = fs::rename(swap, target).and_then(|()| sync_directory(target)) {
-        discard(swap);
-        discard(&old);
+        discard_file(swap);
+        discard_file(&old);
         return Err(ReplaceError::Io(source));
     }
     (steps.at)(Instant::Exchanged);

@@ -6,7 +6,7 @@
 //! is somebody's save and goes back in place. Knows nothing of what files mean.
 //!
 //! A process may be killed between any two steps. What it leaves behind carries
-//! in its name what it was about, and [`recover`] finishes the work: a save that
+//! in its name what it was about, and [`recover_files`] finishes the work: a save that
 //! was displaced goes back in place.
 //!
 //! An editor that holds the displaced file open may still write into it. So it stays in our
@@ -43,20 +43,20 @@ use super::WriteError;
 use super::files::Hidden;
 
 pub(crate) use create::{copy_beside_others, create_beside_others, create_in};
-pub(crate) use displaced::{Version, forget_late, rescue_late_saves, undone};
-pub(crate) use entry::Scope;
-pub(crate) use leftovers::leftovers;
+pub(crate) use displaced::{OwnVersion, forget_late, rescue_late_saves, undone_versions};
+pub(crate) use entry::EntryScope;
+pub(crate) use leftovers::find_leftovers;
 pub(crate) use old_names::adopt_old_names;
 pub(crate) use paths::sync_names;
-pub(crate) use recover::recover;
-pub(crate) use remove::remove;
+pub(crate) use recover::recover_files;
+pub(crate) use remove::remove_file;
 pub(crate) use way::by_way_of;
 
-use displaced::park;
-use entry::{around, short};
+use displaced::park_displaced;
+use entry::{short_fingerprint, swap_prefix};
 use fallback::rename_over;
 use metadata::copy_metadata;
-use paths::{discard, exchange, fingerprint_of, open_regular, save_beside, sync_directory};
+use paths::{discard_file, exchange, fingerprint_of, open_regular, save_beside, sync_directory};
 use remove::restore_name;
 
 /// Why a file was not replaced.
@@ -76,7 +76,7 @@ pub(crate) enum ReplaceError {
 
 impl ReplaceError {
     /// The error about the source at `path`.
-    pub(crate) fn at(self, path: &Path) -> WriteError {
+    pub(crate) fn write_error(self, path: &Path) -> WriteError {
         let path = path.to_owned();
         match self {
             ReplaceError::Changed { kept } => WriteError::Changed { path, kept },
@@ -94,20 +94,20 @@ impl ReplaceError {
 ///
 /// # Errors
 /// [`ReplaceError::Changed`] when the file is not what was expected, or gone.
-pub(crate) fn replace(
+pub(crate) fn replace_file(
     hidden: &Hidden,
     target: &Path,
     expected: Fingerprint,
     bytes: &[u8],
 ) -> Result<Lock, ReplaceError> {
     let mut nothing = |_| {};
-    let mut steps = Steps { exchange, at: &mut nothing };
+    let mut steps = ReplaceSteps { exchange, at: &mut nothing };
     replace_with(hidden, target, expected, bytes, &mut steps)
 }
 
 /// What a version of a file is called by [`rescue_late_saves`].
-pub(crate) fn version(of: Fingerprint) -> Version {
-    short(of)
+pub(crate) fn version_of(of: Fingerprint) -> OwnVersion {
+    short_fingerprint(of)
 }
 
 /// Exchanges two names.
@@ -129,7 +129,7 @@ enum Instant {
 }
 
 /// How a replacement is made.
-struct Steps<'a> {
+struct ReplaceSteps<'a> {
     exchange: Exchange,
     /// Is called at each instant, for tests.
     at: &'a mut dyn FnMut(Instant),
@@ -140,18 +140,18 @@ fn replace_with(
     target: &Path,
     expected: Fingerprint,
     bytes: &[u8],
-    steps: &mut Steps<'_>,
+    steps: &mut ReplaceSteps<'_>,
 ) -> Result<Lock, ReplaceError> {
     let made = Fingerprint::of(bytes);
-    let (lock, swap) = prepare(hidden, target, expected, bytes, steps)?;
+    let (lock, swap) = prepare_file(hidden, target, expected, bytes, steps)?;
     (steps.at)(Instant::Compared);
     match (steps.exchange)(&swap, target) {
-        Ok(()) => settle(target, &swap, expected, made, steps).map(|()| lock),
+        Ok(()) => settle_exchange(target, &swap, expected, made, steps).map(|()| lock),
         Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
             rename_over(target, &swap, expected, made, steps).map(|()| lock)
         }
         Err(errno) => {
-            discard(&swap);
+            discard_file(&swap);
             Err(changed_if_gone(errno.into()))
         }
     }
@@ -159,28 +159,28 @@ fn replace_with(
 
 /// Writes the new file under a temporary name, locks it, and compares the old one
 /// with what is expected for the last time.
-fn prepare(
+fn prepare_file(
     hidden: &Hidden,
     target: &Path,
     expected: Fingerprint,
     bytes: &[u8],
-    steps: &mut Steps<'_>,
+    steps: &mut ReplaceSteps<'_>,
 ) -> Result<(Lock, PathBuf), ReplaceError> {
     let original = open_regular(target).map_err(changed_if_gone)?;
     if original.metadata().is_ok_and(|metadata| metadata.nlink() > 1) {
         tracing::warn!(path = %target.display(), "the file has other names, which keep the old version");
     }
-    let (before, behind) = around(hidden, target, expected, Some(Fingerprint::of(bytes)));
+    let (before, behind) = swap_prefix(hidden, target, expected, Some(Fingerprint::of(bytes)));
     let behind = format!("{behind}.part");
     let mut builder = tempfile::Builder::new();
     builder.prefix(&before).suffix(&behind).permissions(Permissions::from_mode(0o600));
     // The file is removed when this is dropped on the way out.
-    let mut draft = hidden.with(|path| builder.tempfile_in(path)).map_err(ReplaceError::Io)?;
+    let mut draft = hidden.create_in(|path| builder.tempfile_in(path)).map_err(ReplaceError::Io)?;
     draft.write_all(bytes).map_err(ReplaceError::Io)?;
     copy_metadata(&original, draft.as_file()).map_err(ReplaceError::Io)?;
     draft.as_file().sync_all().map_err(ReplaceError::Io)?;
     let locked = draft.as_file().try_clone().map_err(ReplaceError::Io)?;
-    let lock = Lock::take(locked, target).map_err(ReplaceError::Locked)?;
+    let lock = Lock::lock_open_file(locked, target).map_err(ReplaceError::Locked)?;
     (steps.at)(Instant::Written);
     if fingerprint_of(target).map_err(changed_if_gone)? != expected {
         return Err(ReplaceError::Changed { kept: None });
@@ -193,12 +193,12 @@ fn prepare(
 
 /// Looks at what was displaced, and puts it back if it is somebody's save, or if
 /// the exchange may not last.
-fn settle(
+fn settle_exchange(
     target: &Path,
     swap: &Path,
     expected: Fingerprint,
     made: Fingerprint,
-    steps: &mut Steps<'_>,
+    steps: &mut ReplaceSteps<'_>,
 ) -> Result<(), ReplaceError> {
     let synced = sync_directory(target).and_then(|()| sync_directory(swap));
     (steps.at)(Instant::Exchanged);
@@ -206,27 +206,33 @@ fn settle(
     (steps.at)(Instant::Looked);
     match (is_expected, synced) {
         (true, Ok(())) => {
-            park(swap);
+            park_displaced(swap);
             Ok(())
         }
         (true, Err(source)) => {
-            exchange_back(target, swap, &short(made), steps);
+            exchange_back(target, swap, &short_fingerprint(made), steps);
             Err(ReplaceError::Io(source))
         }
-        (false, _) => {
-            Err(ReplaceError::Changed { kept: exchange_back(target, swap, &short(made), steps) })
-        }
+        (false, _) => Err(ReplaceError::Changed {
+            kept: exchange_back(target, swap, &short_fingerprint(made), steps),
+        }),
     }
 }
 
 /// Exchanges the names again if ours, which `made` is short for, is still in place. Otherwise somebody has
 /// saved once more: that stays, and the displaced file is kept beside it.
-fn exchange_back(target: &Path, swap: &Path, made: &str, steps: &mut Steps<'_>) -> Option<PathBuf> {
-    let is_ours = |path: &Path| fingerprint_of(path).is_ok_and(|found| short(found) == made);
+fn exchange_back(
+    target: &Path,
+    swap: &Path,
+    made: &str,
+    steps: &mut ReplaceSteps<'_>,
+) -> Option<PathBuf> {
+    let is_ours =
+        |path: &Path| fingerprint_of(path).is_ok_and(|found| short_fingerprint(found) == made);
     let in_place = is_ours(target);
     (steps.at)(Instant::PuttingBack);
     let kept = if in_place && exchange(swap, target).is_ok() && is_ours(swap) {
-        discard(swap);
+        discard_file(swap);
         None
     } else {
         Some(save_beside(target, swap))

@@ -12,34 +12,34 @@ use std::path::{Path, PathBuf};
 use crate::model::Fingerprint;
 use crate::source::files::Hidden;
 
-use super::entry::{Scope, moved, short};
-use super::paths::discard;
+use super::entry::{EntryScope, moved_name, short_fingerprint};
+use super::paths::discard_file;
 
 /// How those names begin.
 const PREFIX: &str = ".linqsync-";
 
 /// Moves what version 0.1.0 left in `directory` about files within `scope`, which must be
 /// locked.
-pub(crate) fn adopt_old_names(hidden: &Hidden, directory: &Path, scope: Scope<'_>) {
+pub(crate) fn adopt_old_names(hidden: &Hidden, directory: &Path, scope: EntryScope<'_>) {
     let Ok(entries) = fs::read_dir(directory) else { return };
     let paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
     let (ours, others): (Vec<&PathBuf>, Vec<&PathBuf>) =
-        paths.iter().partition(|path| name(path).starts_with(PREFIX));
+        paths.iter().partition(|path| file_name(path).starts_with(PREFIX));
     if ours.is_empty() {
         return;
     }
     let is_within = |target: &Path| match scope {
-        Scope::File(file) => file == target,
-        Scope::Called(is_ours) => is_ours(target),
+        EntryScope::File(file) => file == target,
+        EntryScope::Called(is_ours) => is_ours(target),
     };
     let targets: BTreeMap<String, &PathBuf> =
         others.into_iter().map(|path| (old_key(path), path)).collect();
     for path in ours {
-        let Some(old) = OldName::of(name(path)) else { continue };
+        let Some(old) = OldName::parse_name(file_name(path)) else { continue };
         let target = match old {
             OldName::New => {
-                if matches!(scope, Scope::Called(_)) {
-                    discard(path);
+                if matches!(scope, EntryScope::Called(_)) {
+                    discard_file(path);
                 }
                 continue;
             }
@@ -51,28 +51,28 @@ pub(crate) fn adopt_old_names(hidden: &Hidden, directory: &Path, scope: Scope<'_
             },
         };
         if is_within(&target) {
-            adopt(hidden, directory, path, &target, &old);
+            adopt_file(hidden, directory, path, &target, &old);
         }
     }
 }
 
 /// Moves one file. Where ours is on another file system than that, there is one beside it.
-fn adopt(hidden: &Hidden, directory: &Path, path: &Path, target: &Path, old: &OldName<'_>) {
+fn adopt_file(hidden: &Hidden, directory: &Path, path: &Path, target: &Path, old: &OldName<'_>) {
     let (was, made, kind) = match *old {
         OldName::New => return,
         OldName::Removed { was, .. } => (was, None, "old"),
         OldName::Other { was, made, kind, .. } => (was, Some(made), kind),
     };
     let into = |hidden: &Hidden| {
-        let name = moved(hidden, target, [was, &short(of_name(path))], made, kind);
-        hidden.with(|ours| fs::rename(path, ours.join(&name)))
+        let name = moved_name(hidden, target, [was, &short_fingerprint(of_name(path))], made, kind);
+        hidden.create_in(|ours| fs::rename(path, ours.join(&name)))
     };
     if let Err(error) = into(hidden).or_else(|_| into(&Hidden::in_directory(directory))) {
         tracing::warn!(path = %path.display(), %error, "cannot move what an earlier version left");
     }
 }
 
-fn name(path: &Path) -> &str {
+fn file_name(path: &Path) -> &str {
     path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
 }
 
@@ -81,7 +81,7 @@ fn of_name(path: &Path) -> Fingerprint {
 }
 
 fn old_key(target: &Path) -> String {
-    short(of_name(target))
+    short_fingerprint(of_name(target))
 }
 
 /// What a name of version 0.1.0 says.
@@ -95,7 +95,7 @@ enum OldName<'n> {
 }
 
 impl OldName<'_> {
-    fn of(name: &str) -> Option<OldName<'_>> {
+    fn parse_name(name: &str) -> Option<OldName<'_>> {
         let rest = name.strip_prefix(PREFIX)?;
         if rest.starts_with("new-") {
             return Some(OldName::New);
@@ -115,23 +115,27 @@ impl OldName<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{NEW, OLD, Place, SAVE, and_kept, only};
+    use super::super::tests::{NEW, OLD, SAVE, TempTarget, and_kept, only};
     use super::*;
-    use crate::source::Clock;
+    use crate::source::QuietTime;
 
     fn key(bytes: &[u8]) -> String {
-        short(Fingerprint::of(bytes))
+        short_fingerprint(Fingerprint::of(bytes))
     }
 
     /// The place, as the next run leaves it after version 0.1.0 left `name` with `bytes`.
     fn after(holds: &[u8], name: &str, bytes: &[u8]) -> Vec<(String, Vec<u8>)> {
-        let place = Place::new();
+        let place = TempTarget::new();
         place.write("contacts.csv", holds);
         place.write(name, bytes);
-        adopt_old_names(&place.hidden(), place.file.parent().unwrap(), Scope::File(&place.file));
+        adopt_old_names(
+            &place.hidden(),
+            place.file.parent().unwrap(),
+            EntryScope::File(&place.file),
+        );
         assert!(!place.file.with_file_name(name).exists(), "{name}");
         place.recover();
-        place.rescue(&Clock::still());
+        place.rescue(&QuietTime::frozen_time());
         place.forget_late();
         place.files()
     }
@@ -155,7 +159,7 @@ mod tests {
 
     #[test]
     fn what_it_left_of_other_files_is_left_alone() {
-        let place = Place::new();
+        let place = TempTarget::new();
         let names = [
             format!("{PREFIX}{}-a-b-c.old", old_key(Path::new("other.csv"))),
             format!("{PREFIX}gone-{}-other.csv", key(OLD)),
@@ -166,7 +170,11 @@ mod tests {
             place.write(name, b"x");
         }
         place.write("other.csv", OLD);
-        adopt_old_names(&place.hidden(), place.file.parent().unwrap(), Scope::File(&place.file));
+        adopt_old_names(
+            &place.hidden(),
+            place.file.parent().unwrap(),
+            EntryScope::File(&place.file),
+        );
         assert!(names.iter().all(|name| place.file.with_file_name(name).exists()));
     }
 }

@@ -40,7 +40,7 @@ fn rename_to_free(from: &Path, to: &Path) -> io::Result<()> {
 /// The same in two steps: between them the file has both names.
 fn link_to_free(from: &Path, to: &Path) -> io::Result<()> {
     fs::hard_link(from, to)?;
-    discard(from);
+    discard_file(from);
     Ok(())
 }
 
@@ -74,10 +74,10 @@ pub(crate) fn sync_names(directory: &Path) -> io::Result<()> {
 }
 
 pub(super) fn sync_directory(of: &Path) -> io::Result<()> {
-    sync_names(directory(of))
+    sync_names(parent_directory(of))
 }
 
-pub(super) fn directory(of: &Path) -> &Path {
+pub(super) fn parent_directory(of: &Path) -> &Path {
     match of.parent() {
         Some(parent) if parent != Path::new("") => parent,
         Some(_) | None => Path::new("."),
@@ -86,7 +86,7 @@ pub(super) fn directory(of: &Path) -> &Path {
 
 /// Removes a file that holds nothing anybody needs. One that stays is removed by
 /// [`super::recover`].
-pub(super) fn discard(path: &Path) {
+pub(super) fn discard_file(path: &Path) {
     let _ = fs::remove_file(path);
 }
 

@@ -10,8 +10,8 @@ use std::path::Path;
 
 use crate::source::files::Hidden;
 
-use super::entry::{NEW, Scope, State, entries, short};
-use super::paths::{discard, fingerprint_of, save_beside};
+use super::entry::{EntryScope, HiddenFileState, NEW, hidden_files, short_fingerprint};
+use super::paths::{discard_file, fingerprint_of, save_beside};
 use super::restore_name;
 
 /// Clears up what a killed process left of files within `scope`, which must be locked: a
@@ -19,19 +19,19 @@ use super::restore_name;
 /// been saved since. Other leftovers are removed. A file that was about to be removed is
 /// left to [`super::rescue_late_saves`], unless it was saved meanwhile: then it gets its
 /// name back.
-pub(crate) fn recover(hidden: &Hidden, scope: Scope<'_>) {
-    for entry in entries(hidden) {
-        let Some(target) = entry.target(hidden, scope) else { continue };
+pub(crate) fn recover_files(hidden: &Hidden, scope: EntryScope<'_>) {
+    for entry in hidden_files(hidden) {
+        let Some(target) = entry.target_file(hidden, scope) else { continue };
         match &entry.state {
-            State::Part => discard(&entry.path),
-            State::Swap { made } => recover_swap(&target, &entry.path, &entry.was, made),
-            State::Removed => recover_removed(&target, &entry.path, &entry.was),
-            State::Replaced { .. } => {}
+            HiddenFileState::Part => discard_file(&entry.path),
+            HiddenFileState::Swap { made } => recover_swap(&target, &entry.path, &entry.was, made),
+            HiddenFileState::Removed => recover_removed(&target, &entry.path, &entry.was),
+            HiddenFileState::Replaced { .. } => {}
         }
     }
     match scope {
-        Scope::File(_) => {}
-        Scope::Called(_) => discard_new(hidden),
+        EntryScope::File(_) => {}
+        EntryScope::Called(_) => discard_new(hidden),
     }
     hidden.remove_if_empty();
 }
@@ -43,11 +43,11 @@ fn discard_new(hidden: &Hidden) {
     }
     let Ok(entries) = fs::read_dir(hidden.path()) else { return };
     let is_new = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with(NEW);
-    entries.flatten().filter(is_new).for_each(|entry| discard(&entry.path()));
+    entries.flatten().filter(is_new).for_each(|entry| discard_file(&entry.path()));
 }
 
 fn recover_removed(target: &Path, aside: &Path, was: &str) {
-    if fingerprint_of(aside).is_ok_and(|found| short(found) != was) {
+    if fingerprint_of(aside).is_ok_and(|found| short_fingerprint(found) != was) {
         let kept = restore_name(target, aside);
         tracing::warn!(path = %target.display(), ?kept, "a save that was interrupted is back");
     }
@@ -55,9 +55,9 @@ fn recover_removed(target: &Path, aside: &Path, was: &str) {
 
 fn recover_swap(target: &Path, swap: &Path, was: &str, made: &str) {
     let Ok(found) = fingerprint_of(swap) else { return };
-    if [was, made].contains(&short(found).as_str()) {
-        discard(swap);
-    } else if fingerprint_of(target).is_ok_and(|current| short(current) == made) {
+    if [was, made].contains(&short_fingerprint(found).as_str()) {
+        discard_file(swap);
+    } else if fingerprint_of(target).is_ok_and(|current| short_fingerprint(current) == made) {
         if fs::rename(swap, target).is_ok() {
             tracing::warn!(path = %target.display(), "a save that was interrupted is back in place");
         }
@@ -69,17 +69,17 @@ fn recover_swap(target: &Path, swap: &Path, was: &str, made: &str) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{NEW as MADE, OLD, Place, SAVE, and_kept, only};
+    use super::super::tests::{NEW as MADE, OLD, SAVE, TempTarget, and_kept, only};
 
     #[test]
     fn what_a_killed_process_left_behind_is_cleared_up() {
         // Killed while writing, before and after the exchange.
-        let place = Place::new();
+        let place = TempTarget::new();
         place.leftover(OLD, MADE, "part", b"ne");
         place.leftover(OLD, MADE, "swap", MADE);
         place.recover();
         assert_eq!(place.files(), only(OLD));
-        let place = Place::new();
+        let place = TempTarget::new();
         place.leftover(b"older\n", OLD, "swap", b"older\n");
         place.recover();
         assert_eq!(place.files(), only(OLD));
@@ -87,11 +87,11 @@ mod tests {
 
     #[test]
     fn a_save_that_a_killed_process_had_displaced_is_not_lost() {
-        let place = Place::new();
+        let place = TempTarget::new();
         place.leftover(b"older\n", OLD, "swap", SAVE);
         place.recover();
         assert_eq!(place.files(), only(SAVE), "ours was in place");
-        let place = Place::new();
+        let place = TempTarget::new();
         place.leftover(b"older\n", MADE, "swap", SAVE);
         place.recover();
         assert_eq!(place.files(), and_kept(OLD, SAVE), "the file was saved since");
@@ -99,8 +99,8 @@ mod tests {
 
     #[test]
     fn leftovers_of_other_files_are_left_alone() {
-        let place = Place::new();
-        place.hidden().with(|_| Ok(())).unwrap();
+        let place = TempTarget::new();
+        place.hidden().create_in(|_| Ok(())).unwrap();
         place.write(".linqsync/0123456789abcdef-a-b-c-other.csv.part", b"x");
         place.write(".linqsync/new-aB3xY9.part", b"x");
         place.write("contacts.csv.part", b"x");

@@ -16,7 +16,7 @@ use rustix::io::Errno;
 use crate::model::Fingerprint;
 use crate::source::files::Hidden;
 
-use super::entry::around;
+use super::entry::swap_prefix;
 use super::paths::{fingerprint_of, save_beside, sync_directory};
 use super::{ReplaceError, changed_if_gone};
 
@@ -25,7 +25,7 @@ use super::{ReplaceError, changed_if_gone};
 ///
 /// # Errors
 /// [`ReplaceError::Changed`] when the file is not what was expected, or gone.
-pub(crate) fn remove(
+pub(crate) fn remove_file(
     hidden: &Hidden,
     target: &Path,
     expected: Fingerprint,
@@ -43,7 +43,7 @@ fn remove_with(
         return Err(ReplaceError::Changed { kept: None });
     }
     before_rename();
-    let aside = hidden.with(|path| set_aside(hidden, path, target, expected));
+    let aside = hidden.create_in(|path| set_aside(hidden, path, target, expected));
     let aside = aside.map_err(changed_if_gone)?;
     if fingerprint_of(&aside).is_ok_and(|found| found == expected) {
         let synced = sync_directory(&aside).and_then(|()| sync_directory(target));
@@ -62,7 +62,7 @@ fn set_aside(
     target: &Path,
     expected: Fingerprint,
 ) -> io::Result<PathBuf> {
-    let (before, behind) = around(hidden, target, expected, None);
+    let (before, behind) = swap_prefix(hidden, target, expected, None);
     let mut number = 1_u32;
     loop {
         let aside = directory.join(format!("{before}{number}{behind}.old"));
@@ -92,21 +92,21 @@ mod tests {
     use std::sync::Arc;
     use std::time::{Duration, SystemTime};
 
-    use super::super::tests::{OLD, Place, SAVE, and_kept, only};
+    use super::super::tests::{OLD, SAVE, TempTarget, and_kept, only};
     use super::*;
-    use crate::source::Clock;
+    use crate::source::QuietTime;
 
     /// So long after something was done in a test.
-    fn after(time: Duration) -> Clock {
+    fn after(time: Duration) -> QuietTime {
         let now = SystemTime::now() + time;
-        Clock { now: Arc::new(move || now), ..Clock::still() }
+        QuietTime { now: Arc::new(move || now), ..QuietTime::frozen_time() }
     }
 
-    fn soon() -> Clock {
+    fn soon() -> QuietTime {
         after(Duration::from_mins(9))
     }
 
-    fn late() -> Clock {
+    fn late() -> QuietTime {
         after(Duration::from_mins(11))
     }
 
@@ -116,14 +116,14 @@ mod tests {
 
     #[test]
     fn what_was_read_is_removed_and_leaves_nothing_in_the_end() {
-        let place = Place::new();
+        let place = TempTarget::new();
         for _ in 0..2 {
             place.write("contacts.csv", OLD);
-            remove(&place.hidden(), &place.file, expected()).unwrap();
+            remove_file(&place.hidden(), &place.file, expected()).unwrap();
             assert!(!place.file.exists());
         }
         assert!(matches!(
-            remove(&place.hidden(), &place.file, expected()),
+            remove_file(&place.hidden(), &place.file, expected()),
             Err(ReplaceError::Changed { .. })
         ));
         place.rescue(&soon());
@@ -135,9 +135,9 @@ mod tests {
     #[test]
     fn what_is_written_into_a_removed_file_comes_back() {
         for is_taken in [false, true] {
-            let place = Place::new();
+            let place = TempTarget::new();
             let mut open = fs::File::options().write(true).open(&place.file).unwrap();
-            remove(&place.hidden(), &place.file, expected()).unwrap();
+            remove_file(&place.hidden(), &place.file, expected()).unwrap();
             open.write_all(SAVE).unwrap();
             if is_taken {
                 place.write("contacts.csv", OLD);
@@ -151,7 +151,7 @@ mod tests {
     #[test]
     fn a_save_in_the_instant_of_removing_stays_in_place() {
         for save_early in [true, false] {
-            let place = Place::new();
+            let place = TempTarget::new();
             if save_early {
                 place.write("contacts.csv", SAVE);
             }
@@ -163,28 +163,28 @@ mod tests {
         }
     }
 
-    /// As [`remove`] does, up to the instant after the file has another name.
-    fn set_aside(place: &Place, expected: Fingerprint) {
+    /// As [`remove_file`] does, up to the instant after the file has another name.
+    fn set_aside(place: &TempTarget, expected: Fingerprint) {
         let hidden = place.hidden();
-        hidden.with(|path| super::set_aside(&hidden, path, &place.file, expected)).unwrap();
+        hidden.create_in(|path| super::set_aside(&hidden, path, &place.file, expected)).unwrap();
     }
 
     #[test]
     fn what_a_killed_process_was_about_to_remove_goes_and_a_save_comes_back() {
-        let place = Place::new();
+        let place = TempTarget::new();
         set_aside(&place, expected());
         place.recover();
         assert!(!place.file.exists());
         place.rescue(&late());
         assert_eq!(place.files(), []);
 
-        let place = Place::new();
+        let place = TempTarget::new();
         place.write("contacts.csv", SAVE);
         set_aside(&place, expected());
         place.recover();
         assert_eq!(place.files(), only(SAVE));
 
-        let place = Place::new();
+        let place = TempTarget::new();
         place.write("contacts.csv", SAVE);
         set_aside(&place, expected());
         place.write("contacts.csv", OLD);

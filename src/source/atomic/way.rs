@@ -27,7 +27,7 @@ pub(crate) fn by_way_of<T>(
     if ours == beside {
         return act(&ours);
     }
-    if is_on_one_device(root, beside.base()) {
+    if is_on_one_device(root, beside.base_directory()) {
         match act(&ours) {
             Err(ReplaceError::Io(error)) if is_about_the_way(&error) => {}
             result => return result,
@@ -62,7 +62,7 @@ mod tests {
         let result = by_way_of(dir.path(), &dir.path().join(target), |hidden| {
             let way = hidden.path().strip_prefix(dir.path()).unwrap().to_owned();
             ways.borrow_mut().push(way.to_str().unwrap().to_owned());
-            hidden.with(|_| Ok(())).unwrap();
+            hidden.create_in(|_| Ok(())).unwrap();
             if ways.borrow().len() == 1 { Err(ReplaceError::Io(fails.into())) } else { Ok(()) }
         });
         assert_eq!(result.is_ok(), ways.borrow().len() == 2);

@@ -7,7 +7,7 @@
 
 use encoding_rs::{Encoding, SHIFT_JIS, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
-use super::{Doubt, believe_western, decode};
+use super::{CharsetDoubt, believe_western, decode};
 
 /// The charset that a card's undeclared bytes are in, unless they are UTF-8.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,11 +15,11 @@ pub(in crate::source) struct Fallback {
     /// The charset in which they are kept.
     pub(in crate::source) encoding: &'static Encoding,
     /// Why what they say is not believed, if it is not.
-    pub(in crate::source) doubt: Option<Doubt>,
+    pub(in crate::source) doubt: Option<CharsetDoubt>,
 }
 
 /// The charset of the undeclared bytes of `card`.
-pub(in crate::source) fn fallback(card: &[u8]) -> Fallback {
+pub(in crate::source) fn fallback_charset(card: &[u8]) -> Fallback {
     let certain = |encoding| Fallback { encoding, doubt: None };
     if std::str::from_utf8(card).is_ok() {
         certain(UTF_8)
@@ -31,20 +31,20 @@ pub(in crate::source) fn fallback(card: &[u8]) -> Fallback {
 }
 
 /// The charset that a `CHARSET` parameter names, if it is one that can be kept.
-pub(in crate::source) fn declared(label: &str) -> Option<&'static Encoding> {
+pub(in crate::source) fn declared_charset(label: &str) -> Option<&'static Encoding> {
     Encoding::for_label_no_replacement(label.trim().as_bytes())
         .filter(|encoding| *encoding != UTF_16LE && *encoding != UTF_16BE)
 }
 
 /// The charset of `bytes`, of which nothing is declared.
-pub(in crate::source) fn undeclared(bytes: &[u8], fallback: &Fallback) -> Fallback {
+pub(in crate::source) fn undeclared_charset(bytes: &[u8], fallback: &Fallback) -> Fallback {
     let certain = |encoding| Fallback { encoding, doubt: None };
     let is_utf_8 = std::str::from_utf8(bytes).is_ok();
     match is_utf_8 {
         true if bytes.is_ascii() => certain(fallback.encoding),
         true => certain(UTF_8),
         // What the card shows is ASCII: its other characters are in quoted-printable.
-        false if fallback.encoding == UTF_8 => self::fallback(bytes),
+        false if fallback.encoding == UTF_8 => self::fallback_charset(bytes),
         false => fallback.clone(),
     }
 }
@@ -87,16 +87,16 @@ mod tests {
             (b"\xd4\xcf\xc0\xde", "Shift_JIS"),
         ];
         for (bytes, name) in table {
-            assert_eq!(fallback(bytes).encoding.name(), name, "{bytes:?}");
-            assert_eq!(fallback(bytes).doubt, None, "{bytes:?}");
+            assert_eq!(fallback_charset(bytes).encoding.name(), name, "{bytes:?}");
+            assert_eq!(fallback_charset(bytes).doubt, None, "{bytes:?}");
         }
     }
 
     #[test]
     fn a_charset_that_nobody_knows_is_not_declared() {
-        assert_eq!(declared(" ISO-8859-1 ").map(Encoding::name), Some("windows-1252"));
-        assert_eq!(declared("Murks"), None);
-        assert_eq!(declared("UTF-16"), None);
+        assert_eq!(declared_charset(" ISO-8859-1 ").map(Encoding::name), Some("windows-1252"));
+        assert_eq!(declared_charset("Murks"), None);
+        assert_eq!(declared_charset("UTF-16"), None);
     }
 
     #[test]
@@ -104,9 +104,12 @@ mod tests {
         for bytes in
             [&b"N:D\xf8ev;Ji\xf8\xed"[..], b"N:\xdd\xfdk;\xde\xfckr\xfc", b"FN:\xc8\xe2\xe0\xed"]
         {
-            assert!(fallback(bytes).doubt.is_some(), "{bytes:?}");
-            assert!(undeclared(bytes, &fallback(b"Ann")).doubt.is_some(), "{bytes:?}");
-            assert_eq!(undeclared(b"Ann", &fallback(bytes)).doubt, None);
+            assert!(fallback_charset(bytes).doubt.is_some(), "{bytes:?}");
+            assert!(
+                undeclared_charset(bytes, &fallback_charset(b"Ann")).doubt.is_some(),
+                "{bytes:?}"
+            );
+            assert_eq!(undeclared_charset(b"Ann", &fallback_charset(bytes)).doubt, None);
         }
     }
 }

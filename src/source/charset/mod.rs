@@ -3,7 +3,7 @@
 //! Owns the verdict whether a text that is no UTF-8 is Windows-1252, which is what
 //! spreadsheets and phones of the western world write without a word. That is believed
 //! only if no word of it speaks against it and enough speaks for it, by our own rules and
-//! by the detector of Firefox; anything else is a [`Doubt`] with what the text would read
+//! by the detector of Firefox; anything else is a [`CharsetDoubt`] with what the text would read
 //! as. A wrong refusal costs a setting, a wrong guess somebody's name. Leaves what is done
 //! about a doubt to the two kinds of source.
 
@@ -19,28 +19,28 @@ use encoding_rs::{
     WINDOWS_1256, WINDOWS_1257,
 };
 
-use words::{Evidence, Word, words};
+use words::{ForeignWord, WordEvidence, foreign_words};
 
-pub(super) use cards::{Fallback, declared, fallback, undeclared};
+pub(super) use cards::{Fallback, declared_charset, fallback_charset, undeclared_charset};
 
 /// Why nobody can tell the charset of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::source) struct Doubt {
+pub(in crate::source) struct CharsetDoubt {
     /// Where the word begins that tells most against Windows-1252.
     pub(in crate::source) at: usize,
     /// Charsets in which it may be, and what letters of that word read as in each.
     readings: Vec<(&'static Encoding, String)>,
 }
 
-impl Doubt {
+impl CharsetDoubt {
     /// The charset that is most likely, for an example of a setting.
-    pub(in crate::source) fn likeliest(&self) -> &'static str {
-        self.readings.first().map_or("windows-1250", |(encoding, _)| setting(encoding))
+    pub(in crate::source) fn likeliest_charset(&self) -> &'static str {
+        self.readings.first().map_or("windows-1250", |(encoding, _)| setting_name(encoding))
     }
 }
 
 /// What to write into the configuration for an encoding.
-fn setting(encoding: &'static Encoding) -> &'static str {
+fn setting_name(encoding: &'static Encoding) -> &'static str {
     LABELS.iter().find(|(known, _)| *known == encoding).map_or(encoding.name(), |(_, label)| label)
 }
 
@@ -53,7 +53,7 @@ const LABELS: [(&Encoding, &str); 5] = [
     (KOI8_U, "koi8-u"),
 ];
 
-impl Doubt {
+impl CharsetDoubt {
     /// What it means for a value of a card, for people.
     pub(in crate::source) fn of_a_value(&self) -> String {
         let readings = self.to_string();
@@ -65,11 +65,11 @@ impl Doubt {
     }
 }
 
-impl fmt::Display for Doubt {
+impl fmt::Display for CharsetDoubt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (number, (encoding, letters)) in self.readings.iter().enumerate() {
             let comma = if number == 0 { "" } else { ", " };
-            write!(f, "{comma}{letters} in {}", setting(encoding))?;
+            write!(f, "{comma}{letters} in {}", setting_name(encoding))?;
         }
         Ok(())
     }
@@ -106,33 +106,34 @@ const LETTERS: usize = 3;
 /// Takes bytes, which are no UTF-8, for Windows-1252.
 ///
 /// # Errors
-/// [`Doubt`] where they may be something else.
-pub(super) fn believe_western(bytes: &[u8]) -> Result<(), Doubt> {
-    let (mut western, mut doubtful, mut telling) = (0_usize, 0_usize, None::<(Evidence, Word<'_>)>);
-    for word in words(bytes) {
-        let evidence = word.evidence();
+/// [`CharsetDoubt`] where they may be something else.
+pub(super) fn believe_western(bytes: &[u8]) -> Result<(), CharsetDoubt> {
+    let (mut western, mut doubtful, mut telling) =
+        (0_usize, 0_usize, None::<(WordEvidence, ForeignWord<'_>)>);
+    for word in foreign_words(bytes) {
+        let evidence = word.word_evidence();
         match evidence {
-            Evidence::Alike => {}
-            Evidence::Western => western += 1,
-            Evidence::Doubtful => doubtful += 1,
-            Evidence::Foreign => return Err(doubt(&word, evidence, bytes)),
+            WordEvidence::Alike => {}
+            WordEvidence::Western => western += 1,
+            WordEvidence::Doubtful => doubtful += 1,
+            WordEvidence::Foreign => return Err(charset_doubt(&word, evidence, bytes)),
         }
         if telling.as_ref().is_none_or(|(found, _)| *found < evidence) {
             telling = Some((evidence, word));
         }
     }
     let Some((evidence, telling)) = telling else { return Ok(()) };
-    let is_seconded = || reads_alike(detected(bytes), bytes);
+    let is_seconded = || reads_alike(detected_charset(bytes), bytes);
     let is_believed = match doubtful {
         0 => western > 0 || is_seconded(),
         _ => western >= doubtful && is_seconded(),
     };
-    if is_believed { Ok(()) } else { Err(doubt(&telling, evidence, bytes)) }
+    if is_believed { Ok(()) } else { Err(charset_doubt(&telling, evidence, bytes)) }
 }
 
 /// Whether no word of `text` in Windows-1252 gives a file that is taken for that away.
 pub(super) fn is_plainly_western(text: &[u8]) -> bool {
-    words(text).all(|word| word.evidence() <= Evidence::Western)
+    foreign_words(text).all(|word| word.word_evidence() <= WordEvidence::Western)
 }
 
 /// Whether a text has UTF-8 in it by chance: more of it is broken than sound, and what is
@@ -149,7 +150,7 @@ pub(super) fn is_utf8_by_chance(bytes: &[u8]) -> bool {
     if broken <= sound || latin == 0 {
         return broken > sound;
     }
-    let detected = detected(bytes);
+    let detected = detected_charset(bytes);
     let east_asian = [SHIFT_JIS, GBK, GB18030, BIG5, EUC_KR, EUC_JP];
     let others = [WINDOWS_1251, KOI8_U, WINDOWS_1253, WINDOWS_1255, WINDOWS_1256, IBM866];
     (east_asian.contains(&detected) || others.contains(&detected) && broken > 2 * sound)
@@ -157,7 +158,7 @@ pub(super) fn is_utf8_by_chance(bytes: &[u8]) -> bool {
 }
 
 /// The opinion of another detector.
-fn detected(bytes: &[u8]) -> &'static Encoding {
+fn detected_charset(bytes: &[u8]) -> &'static Encoding {
     let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
     detector.feed(bytes, true);
     detector.guess(None, Utf8Detection::Deny)
@@ -166,7 +167,7 @@ fn detected(bytes: &[u8]) -> &'static Encoding {
 /// Whether a text reads in an encoding as it does in Windows-1252.
 fn reads_alike(encoding: &'static Encoding, bytes: &[u8]) -> bool {
     encoding == WINDOWS_1252
-        || words(bytes).all(|word| {
+        || foreign_words(bytes).all(|word| {
             let read =
                 |encoding: &'static Encoding| encoding.decode_without_bom_handling(word.bytes).0;
             read(encoding) == read(WINDOWS_1252)
@@ -174,10 +175,10 @@ fn reads_alike(encoding: &'static Encoding, bytes: &[u8]) -> bool {
 }
 
 /// What the text may be instead, most likely first.
-fn doubt(word: &Word<'_>, evidence: Evidence, bytes: &[u8]) -> Doubt {
+fn charset_doubt(word: &ForeignWord<'_>, evidence: WordEvidence, bytes: &[u8]) -> CharsetDoubt {
     let latin = [WINDOWS_1250, WINDOWS_1254, WINDOWS_1252, WINDOWS_1257, MACINTOSH];
     let others = [WINDOWS_1251, KOI8_U, WINDOWS_1253, IBM866, SHIFT_JIS, GBK, BIG5, EUC_KR, EUC_JP];
-    let detected = detected(bytes);
+    let detected = detected_charset(bytes);
     let is_latin =
         latin.contains(&detected) || word.bytes.split(u8::is_ascii).all(|run| run.len() < 2);
     let likely: Vec<&'static Encoding> = if is_latin {
@@ -188,22 +189,22 @@ fn doubt(word: &Word<'_>, evidence: Evidence, bytes: &[u8]) -> Doubt {
     let mut readings: Vec<(&'static Encoding, String)> = Vec::new();
     for encoding in likely {
         let is_new = readings.iter().all(|(known, _)| *known != encoding)
-            && (encoding != WINDOWS_1252 || evidence != Evidence::Foreign);
+            && (encoding != WINDOWS_1252 || evidence != WordEvidence::Foreign);
         if is_new
             && readings.len() < READINGS
             && encoding.decode_without_bom_handling_and_without_replacement(bytes).is_some()
-            && let Some(letters) = letters(word, encoding)
+            && let Some(letters) = letters_in(word, encoding)
             && readings.iter().all(|(_, known)| *known != letters)
         {
             readings.push((encoding, letters));
         }
     }
-    Doubt { at: word.at, readings }
+    CharsetDoubt { at: word.at, readings }
 }
 
 /// Single letters of a word as they read in an encoding: enough to see which is right, and
 /// less than the name of a person. `None` if they are no letters there.
-fn letters(word: &Word<'_>, encoding: &'static Encoding) -> Option<String> {
+fn letters_in(word: &ForeignWord<'_>, encoding: &'static Encoding) -> Option<String> {
     let text = encoding.decode_without_bom_handling_and_without_replacement(word.bytes)?;
     let mut letters: Vec<char> = text.chars().filter(|c| !c.is_ascii()).collect();
     let is_private = |c: &char| matches!(c, '\u{e000}'..='\u{f8ff}');
@@ -229,7 +230,7 @@ mod tests {
         assert_eq!(decode(b"\xff", encoding_rs::UTF_8), None);
     }
 
-    fn believed(label: &str, text: &str) -> Result<(), Doubt> {
+    fn believed(label: &str, text: &str) -> Result<(), CharsetDoubt> {
         let encoding = Encoding::for_label(label.as_bytes()).unwrap();
         believe_western(&encoding.encode(text).0)
     }

@@ -9,7 +9,7 @@ use encoding_rs::WINDOWS_1252;
 
 /// What a word says, from little to much.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Evidence {
+pub(super) enum WordEvidence {
     /// It reads alike in the charsets that are easily confused.
     Alike,
     /// It is one of a western language, and hardly one of another.
@@ -21,20 +21,21 @@ pub(super) enum Evidence {
 }
 
 /// A word beyond ASCII, with the punctuation that is not apart from it.
-pub(super) struct Word<'t> {
+pub(super) struct ForeignWord<'t> {
     /// Where it begins.
     pub(super) at: usize,
     pub(super) bytes: &'t [u8],
 }
 
 /// The words beyond ASCII of a text in a charset that keeps ASCII as it is.
-pub(super) fn words(text: &[u8]) -> impl Iterator<Item = Word<'_>> {
+pub(super) fn foreign_words(text: &[u8]) -> impl Iterator<Item = ForeignWord<'_>> {
     let is_in_word = |byte: &u8| byte.is_ascii_alphabetic() || !byte.is_ascii();
     let mut at = 0;
     std::iter::from_fn(move || {
         at += text[at..].iter().position(is_in_word)?;
         let length = text[at..].iter().position(|byte| !is_in_word(byte));
-        let word = Word { at, bytes: &text[at..length.map_or(text.len(), |length| at + length)] };
+        let word =
+            ForeignWord { at, bytes: &text[at..length.map_or(text.len(), |length| at + length)] };
         at += word.bytes.len();
         Some(word)
     })
@@ -45,24 +46,26 @@ pub(super) fn words(text: &[u8]) -> impl Iterator<Item = Word<'_>> {
 /// whole words of them.
 const IN_A_ROW: usize = 3;
 
-impl Word<'_> {
+impl ForeignWord<'_> {
     /// What it says.
-    pub(super) fn evidence(&self) -> Evidence {
+    pub(super) fn word_evidence(&self) -> WordEvidence {
         let undefined = |byte: &u8| matches!(byte, 0x81 | 0x8d | 0x8f | 0x90 | 0x9d);
         let in_a_row = self.bytes.split(u8::is_ascii).map(<[u8]>::len).max().unwrap_or(0);
         if in_a_row > IN_A_ROW || self.bytes.iter().any(undefined) {
-            return Evidence::Foreign;
+            return WordEvidence::Foreign;
         }
         let text = WINDOWS_1252.decode_without_bom_handling(self.bytes).0;
         let chars: Vec<char> = text.chars().collect();
         let marks = (0..chars.len()).filter(|at| !is_letter(chars[*at]));
-        let marks = marks.map(|at| mark(chars[at], before(&chars, at), chars.get(at + 1).copied()));
-        let letters = chars.split(|c| !is_letter(*c)).map(letters);
-        marks.chain(letters).max().unwrap_or(Evidence::Alike)
+        let marks = marks.map(|at| {
+            mark_evidence(chars[at], letter_before(&chars, at), chars.get(at + 1).copied())
+        });
+        let letters = chars.split(|c| !is_letter(*c)).map(letters_evidence);
+        marks.chain(letters).max().unwrap_or(WordEvidence::Alike)
     }
 }
 
-fn before(chars: &[char], at: usize) -> Option<char> {
+fn letter_before(chars: &[char], at: usize) -> Option<char> {
     at.checked_sub(1).and_then(|at| chars.get(at)).copied()
 }
 
@@ -74,7 +77,7 @@ fn is_letter(c: char) -> bool {
 }
 
 /// What a character says that is no letter, by those beside it.
-fn mark(c: char, before: Option<char>, after: Option<char>) -> Evidence {
+fn mark_evidence(c: char, before: Option<char>, after: Option<char>) -> WordEvidence {
     let letter = |c: Option<char>| c.is_some_and(is_letter);
     let small = |c: Option<char>| c.is_some_and(|c| is_letter(c) && c.is_lowercase());
     let within = letter(before) && letter(after);
@@ -92,9 +95,9 @@ fn mark(c: char, before: Option<char>, after: Option<char>) -> Evidence {
     let beside_a_mark = after
         .is_some_and(|after| !is_letter(after) && !goes_with_marks(after) && !goes_with_marks(c));
     match (is_foreign, is_doubtful || beside_a_mark) {
-        (true, _) => Evidence::Foreign,
-        (false, true) => Evidence::Doubtful,
-        (false, false) => Evidence::Alike,
+        (true, _) => WordEvidence::Foreign,
+        (false, true) => WordEvidence::Doubtful,
+        (false, false) => WordEvidence::Alike,
     }
 }
 
@@ -117,28 +120,28 @@ const LANGUAGES: [&str; 10] = [
 const SHARED: &str = "àãåæèêìïðñòõøùûýþÿœ";
 
 /// What the letters of a word say.
-fn letters(word: &[char]) -> Evidence {
+fn letters_evidence(word: &[char]) -> WordEvidence {
     let beyond = word.iter().filter(|c| !c.is_ascii()).count();
-    let (length, plain) = (word.len(), lower(word));
+    let (length, plain) = (word.len(), lower_case(word));
     if beyond == 0 {
-        return Evidence::Alike;
+        return WordEvidence::Alike;
     }
     if (length >= 2 && beyond == length) || beyond * 3 > length * 2 && length > 2 {
-        return Evidence::Foreign;
+        return WordEvidence::Foreign;
     }
     if (1..length).any(|at| is_capital_within(word, at)) {
-        return Evidence::Foreign;
+        return WordEvidence::Foreign;
     }
     let shared = |c: &char| SHARED.contains(*c);
     let is_of_a_language =
         |language: &&str| plain.iter().filter(|c| !c.is_ascii()).all(|c| language.contains(*c));
     if plain.iter().any(shared) && !LANGUAGES.iter().any(is_of_a_language) {
-        return Evidence::Foreign;
+        return WordEvidence::Foreign;
     }
-    (0..length).map(|at| letter(&plain, at)).max().unwrap_or(Evidence::Alike)
+    (0..length).map(|at| letter_evidence(&plain, at)).max().unwrap_or(WordEvidence::Alike)
 }
 
-fn lower(word: &[char]) -> Vec<char> {
+fn lower_case(word: &[char]) -> Vec<char> {
     word.iter().map(|c| c.to_lowercase().next().unwrap_or(*c)).collect()
 }
 
@@ -150,8 +153,8 @@ fn is_capital_within(word: &[char], at: usize) -> bool {
 }
 
 /// What the letter at a place of a word in small letters says.
-fn letter(word: &[char], at: usize) -> Evidence {
-    let (before, after) = (before(word, at), word.get(at + 1).copied());
+fn letter_evidence(word: &[char], at: usize) -> WordEvidence {
+    let (before, after) = (letter_before(word, at), word.get(at + 1).copied());
     let rest: String = word[at + 1..].iter().collect();
     let vowel = |c: Option<char>| c.is_some_and(is_vowel);
     let consonant = |c: Option<char>| c.is_some_and(|c| !is_vowel(c));
@@ -160,7 +163,7 @@ fn letter(word: &[char], at: usize) -> Evidence {
     let is_western = match word[at] {
         // Before a vowel it is none of Poland.
         'ñ' if vowel(after) => true,
-        'ñ' => return Evidence::Foreign,
+        'ñ' => return WordEvidence::Foreign,
         'å' | 'ÿ' => true,
         'ã' => rest.starts_with(['o', 'e']),
         'õ' => rest.starts_with('e'),
@@ -183,13 +186,13 @@ fn letter(word: &[char], at: usize) -> Evidence {
                 || (at == 0
                     && ["ors", "orv", "orb", "org", "orl"].iter().any(|s| rest.starts_with(s)))
         }
-        'ý' if acute() => return Evidence::Alike,
+        'ý' if acute() => return WordEvidence::Alike,
         'ì' | 'ù' | 'ý' => false,
         // The `ö` and `û` of old Macs.
         'š' | 'ž' if consonant(before) && consonant(after) => false,
-        _ => return Evidence::Alike,
+        _ => return WordEvidence::Alike,
     };
-    if is_western { Evidence::Western } else { Evidence::Doubtful }
+    if is_western { WordEvidence::Western } else { WordEvidence::Doubtful }
 }
 
 fn is_vowel(c: char) -> bool {
@@ -210,9 +213,9 @@ mod tests {
 
     use super::*;
 
-    fn evidence(text: &str, encoding: &'static Encoding) -> Evidence {
+    fn evidence(text: &str, encoding: &'static Encoding) -> WordEvidence {
         let (bytes, ..) = encoding.encode(text);
-        words(&bytes).map(|word| word.evidence()).max().unwrap()
+        foreign_words(&bytes).map(|word| word.word_evidence()).max().unwrap()
     }
 
     #[test]
@@ -272,7 +275,7 @@ mod tests {
             "Acme®",
             "Mª José",
         ] {
-            assert!(evidence(name, WINDOWS_1252) <= Evidence::Western, "{name}");
+            assert!(evidence(name, WINDOWS_1252) <= WordEvidence::Western, "{name}");
         }
     }
 
@@ -313,7 +316,7 @@ mod tests {
             "Smrčka",
             "Timişoara",
         ] {
-            assert!(evidence(name, WINDOWS_1250) >= Evidence::Doubtful, "{name}");
+            assert!(evidence(name, WINDOWS_1250) >= WordEvidence::Doubtful, "{name}");
         }
         for name in [
             "Şükrü",
@@ -330,10 +333,10 @@ mod tests {
             "İstanbul",
             "Tuğba",
         ] {
-            assert!(evidence(name, WINDOWS_1254) >= Evidence::Doubtful, "{name}");
+            assert!(evidence(name, WINDOWS_1254) >= WordEvidence::Doubtful, "{name}");
         }
         for name in ["Bērziņš", "Žukauskas", "Šarūnas"] {
-            assert!(evidence(name, WINDOWS_1257) >= Evidence::Doubtful, "{name}");
+            assert!(evidence(name, WINDOWS_1257) >= WordEvidence::Doubtful, "{name}");
         }
     }
 
@@ -355,11 +358,11 @@ mod tests {
         ];
         for (label, name) in table {
             let encoding = Encoding::for_label(label.as_bytes()).unwrap();
-            assert_eq!(evidence(name, encoding), Evidence::Foreign, "{name}");
+            assert_eq!(evidence(name, encoding), WordEvidence::Foreign, "{name}");
         }
         for old in [&b"Mart\xa1nez"[..], b"M\x81ller", b"Ren\x82e", b"K\x94ln", b"K\x9anig"] {
-            let found = words(old).map(|word| word.evidence()).max().unwrap();
-            assert!(found >= Evidence::Doubtful, "{old:?}");
+            let found = foreign_words(old).map(|word| word.word_evidence()).max().unwrap();
+            assert!(found >= WordEvidence::Doubtful, "{old:?}");
         }
     }
 }

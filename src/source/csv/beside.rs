@@ -5,7 +5,7 @@
 
 use super::footers::is_footer;
 use super::header::{Columns, is_header};
-use super::scan::{Cell, Row};
+use super::scan::{ScannedCell, ScannedRow};
 
 /// How many cells of a line of a report are filled at most, rules aside.
 const MOST_OF_A_FOOTER: usize = 3;
@@ -22,17 +22,17 @@ pub(super) struct Beside {
 
 impl Beside {
     /// Takes up the row with this label as a line of a report.
-    pub(super) fn footer(&mut self, label: String) {
+    pub(super) fn add_footer(&mut self, label: String) {
         self.footers.push(label);
     }
 
     /// Takes it up as the header once more.
-    pub(super) fn header(&mut self, label: String) {
+    pub(super) fn add_header(&mut self, label: String) {
         self.headers.push(label);
     }
 
     /// What is said of them, if there are any.
-    pub(super) fn notice(&self) -> Option<String> {
+    pub(super) fn skipped_notice(&self) -> Option<String> {
         const NAMED: usize = 5;
         let listed = |labels: &[String], what: &str| {
             let more = if labels.len() > NAMED { ", …" } else { "" };
@@ -50,7 +50,7 @@ impl Beside {
 }
 
 /// What a row below the header is.
-pub(super) enum Kind {
+pub(super) enum OtherRowKind {
     /// One of a contact, as far as can be told here.
     Contact,
     /// A line of a report.
@@ -61,46 +61,52 @@ pub(super) enum Kind {
     OtherHeader,
 }
 
-impl Kind {
+impl OtherRowKind {
     /// What a row is, by what it says.
-    pub(super) fn of(body: &[u8], row: Row, cells: &[Cell], columns: &Columns) -> Kind {
-        let text = |cell: &Cell| String::from_utf8_lossy(&cell.value(body)).into_owned();
+    pub(super) fn kind_of_row(
+        body: &[u8],
+        row: ScannedRow,
+        cells: &[ScannedCell],
+        columns: &Columns,
+    ) -> OtherRowKind {
+        let text =
+            |cell: &ScannedCell| String::from_utf8_lossy(&cell.cell_value(body)).into_owned();
         let filled = cells.iter().filter(|cell| !cell.is_blank(body)).count();
         let Some(first) = cells.iter().find(|cell| !cell.is_blank(body)) else {
-            return Kind::Contact;
+            return OtherRowKind::Contact;
         };
         let may_be_footer = filled <= MOST_OF_A_FOOTER || !begins_with_a_word(&text(first));
         if !may_be_footer && !may_be_header(&body[row.start..row.content_end]) {
-            return Kind::Contact;
+            return OtherRowKind::Contact;
         }
         let texts: Vec<String> = cells.iter().map(text).collect();
-        Kind::of_texts(&texts, columns)
+        OtherRowKind::of_texts(&texts, columns)
     }
 
     /// What a row with these texts is.
-    pub(super) fn of_texts(texts: &[String], columns: &Columns) -> Kind {
+    pub(super) fn of_texts(texts: &[String], columns: &Columns) -> OtherRowKind {
         let texts: Vec<String> = texts.iter().map(|text| text.trim().to_owned()).collect();
         let filled = texts.iter().filter(|text| !text.is_empty()).count();
         let first = texts.iter().find(|text| !text.is_empty());
         let may_be_footer =
             filled <= MOST_OF_A_FOOTER || first.is_some_and(|text| !begins_with_a_word(text));
         if may_be_footer && is_footer(texts.iter().map(String::as_str)) {
-            return Kind::Footer;
+            return OtherRowKind::Footer;
         }
         let names = columns.names();
         let is_same = |at: usize, name: &String| {
             texts.get(at).map_or("", String::as_str).to_lowercase() == name.to_lowercase()
         };
         if !may_be_header(texts.concat().as_bytes()) {
-            Kind::Contact
+            OtherRowKind::Contact
         } else if texts.len() <= names.len()
             && names.iter().enumerate().all(|(at, name)| is_same(at, name))
         {
-            Kind::Header
+            OtherRowKind::Header
         } else if is_header(&texts) {
-            Kind::OtherHeader
+            OtherRowKind::OtherHeader
         } else {
-            Kind::Contact
+            OtherRowKind::Contact
         }
     }
 }

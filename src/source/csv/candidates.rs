@@ -5,14 +5,14 @@
 //! identified, and below it stands what the names promise. A row with an e-mail address or a
 //! phone number in a cell is no header, and neither is a label such as `Company,Acme Ltd`
 //! above one. A table that was sorted together with its header has it anywhere: then all
-//! rows are looked at. Leaves what the names mean to [`super::header`].
+//! rows are looked at. Leaves what the names mean to [`super::find_header`].
 
 use std::collections::BTreeSet;
 
-use super::dialect::name as text_of;
-use super::header::Name;
+use super::dialect::header_name as text_of;
+use super::header::NameColumn;
 use super::looks::{is_email, is_phone};
-use super::scan::{Cell, Scanner};
+use super::scan::{ScannedCell, Scanner};
 use crate::model::Field;
 
 /// How many filled rows are looked at to find the header.
@@ -23,7 +23,7 @@ const BELOW: usize = 20;
 
 /// A row that may be the header.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Candidate {
+pub(super) struct HeaderCandidate {
     /// Where it begins.
     pub(super) start: usize,
     /// Whether it is a row of a contact.
@@ -46,14 +46,14 @@ pub(super) struct Candidate {
     broken: usize,
 }
 
-impl Candidate {
+impl HeaderCandidate {
     /// What makes one delimiter better than another.
-    pub(super) fn worth(&self) -> (usize, bool, usize, usize) {
+    pub(super) fn candidate_worth(&self) -> (usize, bool, usize, usize) {
         (self.configured, self.identifies, self.known, self.cells)
     }
 
     /// Whether it is rather the header than `best`, which stands above it.
-    fn takes_over(&self, best: &Candidate) -> bool {
+    fn takes_over(&self, best: &HeaderCandidate) -> bool {
         if self.is_contact || self.known == 0 {
             return false;
         }
@@ -75,7 +75,7 @@ impl Candidate {
     }
 
     /// Whether it may be a header of names that nobody knows, rather than a title.
-    fn is_like_header(&self, other: &Candidate) -> bool {
+    fn is_like_header(&self, other: &HeaderCandidate) -> bool {
         self.filled > 1 && self.is_distinct && self.filled >= other.filled
     }
 
@@ -89,67 +89,71 @@ impl Candidate {
 }
 
 /// A filled row by the texts of its cells.
-struct Texts {
+struct FilledRow {
     start: usize,
     cells: Vec<String>,
 }
 
 /// The row that is the header. Where no row has a name that says something, it is the first
 /// one that is not blank.
-pub(super) fn header(
+pub(super) fn find_header(
     body: &[u8],
     start: usize,
     delimiter: u8,
-    name: impl Fn(&str) -> Name,
-) -> Candidate {
+    name: impl Fn(&str) -> NameColumn,
+) -> HeaderCandidate {
     let mut rows =
-        Rows { body, scanner: Scanner::new(body, delimiter, start, 1), cells: Vec::new() };
-    let first: Vec<Texts> = rows.by_ref().take(ROWS + BELOW).collect();
-    let candidates = (0..first.len().min(ROWS)).map(|at| candidate(&first, at, &name));
+        FilledRows { body, scanner: Scanner::new(body, delimiter, start, 1), cells: Vec::new() };
+    let first: Vec<FilledRow> = rows.by_ref().take(ROWS + BELOW).collect();
+    let candidates = (0..first.len().min(ROWS)).map(|at| header_candidate(&first, at, &name));
     let best = candidates.reduce(|best, row| if row.takes_over(&best) { row } else { best });
-    let Some(best) = best else { return candidate(&[], 0, &name).at(body.len()) };
+    let Some(best) = best else { return header_candidate(&[], 0, &name).moved_to(body.len()) };
     if best.identifies && !best.is_contact && (best.known > 1 || best.configured > 0) {
         return best;
     }
     let beyond = first.into_iter().skip(ROWS).chain(rows);
-    let mut beyond = beyond.map(|row| candidate(&[row], 0, &name));
+    let mut beyond = beyond.map(|row| header_candidate(&[row], 0, &name));
     beyond.find(|row| row.is_certain() && row.takes_over(&best)).unwrap_or(best)
 }
 
 /// The filled rows from some place on.
-struct Rows<'a> {
+struct FilledRows<'a> {
     body: &'a [u8],
     scanner: Scanner<'a>,
-    cells: Vec<Cell>,
+    cells: Vec<ScannedCell>,
 }
 
-impl Iterator for Rows<'_> {
-    type Item = Texts;
+impl Iterator for FilledRows<'_> {
+    type Item = FilledRow;
 
-    fn next(&mut self) -> Option<Texts> {
+    fn next(&mut self) -> Option<FilledRow> {
         loop {
             let row = self.scanner.next_row(&mut self.cells)?;
             if !self.cells.iter().all(|cell| cell.is_blank(self.body)) {
                 let cells = self.cells.iter().map(|cell| text_of(*cell, self.body)).collect();
-                return Some(Texts { start: row.start, cells });
+                return Some(FilledRow { start: row.start, cells });
             }
         }
     }
 }
 
 /// What the row `at` of `rows` is worth as a header.
-fn candidate(rows: &[Texts], at: usize, name: impl Fn(&str) -> Name) -> Candidate {
-    let empty = Texts { start: 0, cells: Vec::new() };
-    let Texts { start, cells } = rows.get(at).unwrap_or(&empty);
-    let names: Vec<Name> = cells.iter().map(|text| name(text)).collect();
-    let configured = names.iter().filter(|name| matches!(name, Name::Configured(_))).count();
-    let known = names.iter().filter(|name| **name != Name::Unknown).count();
-    let fields: BTreeSet<Field> = names.iter().filter_map(|name| name.field()).collect();
+fn header_candidate(
+    rows: &[FilledRow],
+    at: usize,
+    name: impl Fn(&str) -> NameColumn,
+) -> HeaderCandidate {
+    let empty = FilledRow { start: 0, cells: Vec::new() };
+    let FilledRow { start, cells } = rows.get(at).unwrap_or(&empty);
+    let names: Vec<NameColumn> = cells.iter().map(|text| name(text)).collect();
+    let configured = names.iter().filter(|name| matches!(name, NameColumn::Configured(_))).count();
+    let known = names.iter().filter(|name| **name != NameColumn::Unknown).count();
+    let fields: BTreeSet<Field> = names.iter().filter_map(|name| name.field_named()).collect();
     let filled: Vec<&String> = cells.iter().filter(|text| !text.is_empty()).collect();
     let distinct: BTreeSet<&String> = filled.iter().copied().collect();
     let (mut kept, mut broken) = (0, 0);
     for (column, name) in names.iter().enumerate() {
-        let promised: fn(&str) -> bool = match name.field() {
+        let promised: fn(&str) -> bool = match name.field_named() {
             Some(Field::Email) => is_email,
             Some(Field::PhoneNumber) => is_phone,
             _ => continue,
@@ -160,7 +164,7 @@ fn candidate(rows: &[Texts], at: usize, name: impl Fn(&str) -> Name) -> Candidat
         kept += usize::from(right * 2 > below.len());
         broken += usize::from(right == 0 && !below.is_empty());
     }
-    Candidate {
+    HeaderCandidate {
         start: *start,
         is_contact: cells.iter().any(|text| is_email(text) || is_phone(text)),
         configured,
@@ -175,10 +179,10 @@ fn candidate(rows: &[Texts], at: usize, name: impl Fn(&str) -> Name) -> Candidat
     }
 }
 
-impl Candidate {
+impl HeaderCandidate {
     /// The same at another place.
-    fn at(self, start: usize) -> Candidate {
-        Candidate { start, ..self }
+    fn moved_to(self, start: usize) -> HeaderCandidate {
+        HeaderCandidate { start, ..self }
     }
 }
 
@@ -189,7 +193,8 @@ mod tests {
 
     /// The first text of the header.
     fn found(body: &str, options: &CsvOptions) -> String {
-        let header = header(body.as_bytes(), 0, b',', |text| Name::of(text, options));
+        let header =
+            find_header(body.as_bytes(), 0, b',', |text| NameColumn::parse_name(text, options));
         assert!(!header.is_contact, "{body}");
         body[header.start..].split([',', '\n']).next().unwrap().to_owned()
     }
@@ -205,8 +210,8 @@ mod tests {
         assert_eq!(plain(leads), "GCLID");
         assert_eq!(plain("GCLID,Keyword,Device\nc1,flat,Mobile\nc2,house,Desktop\n"), "GCLID");
         let only = "ann@x.example,Mobile\nbob@x.example,Home\n";
-        let header = header(only.as_bytes(), 0, b',', |text| {
-            Name::of(text, &CsvOptions::new("contacts.csv"))
+        let header = find_header(only.as_bytes(), 0, b',', |text| {
+            NameColumn::parse_name(text, &CsvOptions::new("contacts.csv"))
         });
         assert!(header.is_contact);
     }

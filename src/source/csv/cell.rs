@@ -1,12 +1,12 @@
 //! What the text of a cell means.
 //!
-//! Owns two pairs of functions. [`meant`] takes off what a text has around it for the sake of
-//! spreadsheets, the formula guard's apostrophe or Excel's `="…"`, and [`written`] puts it on
-//! again as the cell had it. [`values`] finds the values in a text, of which there may be
-//! several, each in one of the usual spellings of an address or a number, and [`exchanged`]
+//! Owns two pairs of functions. [`meant_text`] takes off what a text has around it for the sake of
+//! spreadsheets, the formula guard's apostrophe or Excel's `="…"`, and [`write_cell`] puts it on
+//! again as the cell had it. [`cell_values`] finds the values in a text, of which there may be
+//! several, each in one of the usual spellings of an address or a number, and [`exchange_value`]
 //! gives one of them another text and leaves the rest as it is. The law for both: what is
 //! written is what is read, or nothing is written. Leaves which cell it is to
-//! [`super::place`].
+//! [`super::location`].
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -17,18 +17,23 @@ use crate::source::formula::FormulaGuard;
 use super::looks::is_phone;
 
 /// The text that is meant by what stands in a cell.
-pub(super) fn meant(guard: FormulaGuard, text: &str) -> Cow<'_, str> {
-    excel_text(text).unwrap_or_else(|| Cow::Borrowed(guard.unguarded(text)))
+pub(super) fn meant_text(guard: FormulaGuard, text: &str) -> Cow<'_, str> {
+    excel_text(text).unwrap_or_else(|| Cow::Borrowed(guard.strip_guard(text)))
 }
 
 /// How `value` is written into a cell in which `old` stands. `None` where it would be read
 /// as another text.
-pub(super) fn written(guard: FormulaGuard, field: Field, old: &str, value: &str) -> Option<String> {
+pub(super) fn write_cell(
+    guard: FormulaGuard,
+    field: Field,
+    old: &str,
+    value: &str,
+) -> Option<String> {
     let text = match excel_text(old) {
         Some(_) if !value.is_empty() => format!("=\"{}\"", value.replace('"', "\"\"")),
-        Some(_) | None => guard.guarded(field, value).into_owned(),
+        Some(_) | None => guard.guard_value(field, value).into_owned(),
     };
-    (meant(guard, &text) == value).then_some(text)
+    (meant_text(guard, &text) == value).then_some(text)
 }
 
 /// The text in `="4155550101"`, by which Excel is told that a number is text.
@@ -43,7 +48,7 @@ fn excel_text(text: &str) -> Option<Cow<'_, str>> {
 
 /// A value within a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Part {
+struct CellPart {
     /// What stands between two separators.
     segment: Range<usize>,
     /// The value in it.
@@ -52,26 +57,26 @@ struct Part {
     replaced: Range<usize>,
 }
 
-impl Part {
-    fn whole(range: Range<usize>) -> Part {
-        Part { segment: range.clone(), value: range.clone(), replaced: range }
+impl CellPart {
+    fn whole_range(range: Range<usize>) -> CellPart {
+        CellPart { segment: range.clone(), value: range.clone(), replaced: range }
     }
 }
 
 /// The values in the text of a cell, at least one; a blank text is one, which is blank.
-pub(super) fn values(field: Field, text: &str) -> Vec<Cow<'_, str>> {
-    parts(field, text).into_iter().map(|part| value(field, text, part.value)).collect()
+pub(super) fn cell_values(field: Field, text: &str) -> Vec<Cow<'_, str>> {
+    value_parts(field, text).into_iter().map(|part| value_at(field, text, part.value)).collect()
 }
 
-fn value(field: Field, text: &str, at: Range<usize>) -> Cow<'_, str> {
+fn value_at(field: Field, text: &str, at: Range<usize>) -> Cow<'_, str> {
     if field == Field::Email { decoded_address(text, at) } else { Cow::Borrowed(&text[at]) }
 }
 
 /// `text` with `to` in the place of its value `from`. `None` where it would not be read so.
-pub(super) fn exchanged(field: Field, text: &str, from: &str, to: &str) -> Option<String> {
-    let parts = parts(field, text);
+pub(super) fn exchange_value(field: Field, text: &str, from: &str, to: &str) -> Option<String> {
+    let parts = value_parts(field, text);
     let mut wanted: Vec<Cow<'_, str>> =
-        parts.iter().map(|part| value(field, text, part.value.clone())).collect();
+        parts.iter().map(|part| value_at(field, text, part.value.clone())).collect();
     let at = wanted.iter().position(|value| value == from)?;
     let new = if !to.trim().is_empty() {
         wanted[at] = Cow::Borrowed(to);
@@ -82,9 +87,9 @@ pub(super) fn exchanged(field: Field, text: &str, from: &str, to: &str) -> Optio
         to.to_owned()
     } else {
         wanted.remove(at);
-        without(text, &parts, at)
+        without_part(text, &parts, at)
     };
-    let found = values(field, &new);
+    let found = cell_values(field, &new);
     let is_same = |a: &str, b: &str| {
         a == b || field == Field::Email && bare_address(b).is_some_and(|bare| *a == b[bare])
     };
@@ -94,7 +99,7 @@ pub(super) fn exchanged(field: Field, text: &str, from: &str, to: &str) -> Optio
 }
 
 /// The text without a part and the separator beside it.
-fn without(text: &str, parts: &[Part], at: usize) -> String {
+fn without_part(text: &str, parts: &[CellPart], at: usize) -> String {
     let range = match parts.get(at + 1) {
         Some(next) => parts[at].segment.start..next.segment.start,
         None => parts[at - 1].segment.end..parts[at].segment.end,
@@ -102,27 +107,27 @@ fn without(text: &str, parts: &[Part], at: usize) -> String {
     format!("{}{}", &text[..range.start], &text[range.end..])
 }
 
-fn parts(field: Field, text: &str) -> Vec<Part> {
+fn value_parts(field: Field, text: &str) -> Vec<CellPart> {
     let found = match field {
-        Field::Email => addresses(text),
-        Field::PhoneNumber => numbers(text),
-        Field::Location => several(text, &[" ::: "], Part::whole),
+        Field::Email => address_parts(text),
+        Field::PhoneNumber => number_parts(text),
+        Field::Location => separated_parts(text, &[" ::: "], CellPart::whole_range),
         Field::FirstName | Field::LastName | Field::Company | Field::Title | Field::Owner => None,
     };
-    found.unwrap_or_else(|| vec![Part::whole(0..text.len())])
+    found.unwrap_or_else(|| vec![CellPart::whole_range(0..text.len())])
 }
 
 /// The addresses in a text, if it has any in a usual spelling.
-fn addresses(text: &str) -> Option<Vec<Part>> {
+fn address_parts(text: &str) -> Option<Vec<CellPart>> {
     // Most are addresses and nothing else.
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"@._+-".contains(&byte);
     let is_bare = text.bytes().all(is_plain) && !text.ends_with('.') && !text.starts_with('.');
     if is_bare || !text.contains('@') && !text.contains("%40") {
         return None;
     }
-    let all = segments(text, &[";", ",", "|", "\n", "\r", " ::: "]).into_iter();
-    let segments = all.map(|segment| trimmed(text, segment));
-    let mut found: Vec<Part> = Vec::new();
+    let all = split_segments(text, &[";", ",", "|", "\n", "\r", " ::: "]).into_iter();
+    let segments = all.map(|segment| trim_range(text, segment));
+    let mut found: Vec<CellPart> = Vec::new();
     let mut start = None;
     for segment in segments {
         let part = &text[segment.clone()];
@@ -134,7 +139,7 @@ fn addresses(text: &str) -> Option<Vec<Part>> {
             // The name before an address may have a comma in it: `King, Ada <ada@x.example>`.
             let begin = start.take().filter(|_| part.contains('<')).unwrap_or(segment.start);
             let segment = begin..segment.end;
-            found.push(Part { segment, value: value.clone(), replaced: value });
+            found.push(CellPart { segment, value: value.clone(), replaced: value });
         } else if let Some(words) = between_blanks(text, segment.clone()) {
             found.extend(words);
             start = None;
@@ -148,20 +153,20 @@ fn addresses(text: &str) -> Option<Vec<Part>> {
 }
 
 /// Addresses with nothing but blanks between them.
-fn between_blanks(text: &str, range: Range<usize>) -> Option<Vec<Part>> {
+fn between_blanks(text: &str, range: Range<usize>) -> Option<Vec<CellPart>> {
     let inner = &text[range.clone()];
     let words: Vec<&str> = inner.split_whitespace().collect();
     let part = |word: &&str| {
         let at = range.start + (word.as_ptr() as usize - inner.as_ptr() as usize);
         let value = bare_address(word)?;
         let value = at + value.start..at + value.end;
-        Some(Part { segment: at..at + word.len(), value: value.clone(), replaced: value })
+        Some(CellPart { segment: at..at + word.len(), value: value.clone(), replaced: value })
     };
     (words.len() > 1).then(|| words.iter().map(part).collect()).flatten()
 }
 
 /// The phone numbers in a text: several, or one that a spreadsheet wrote as a number.
-fn numbers(text: &str) -> Option<Vec<Part>> {
+fn number_parts(text: &str) -> Option<Vec<CellPart>> {
     // Most are numbers and nothing else.
     let is_plain = |byte: u8| byte.is_ascii_digit() || b"+ ()-.".contains(&byte);
     if text.bytes().all(is_plain)
@@ -173,20 +178,20 @@ fn numbers(text: &str) -> Option<Vec<Part>> {
     let separators = [";", ",", " | ", "|", "\n", "\r", " ::: ", " / "];
     let is_one = |segment: &Range<usize>| {
         let part = text[segment.clone()].trim();
-        is_phone(part) || float(part).is_some_and(is_phone)
+        is_phone(part) || float_digits(part).is_some_and(is_phone)
     };
-    let segments: Vec<Range<usize>> = segments(text, &separators)
+    let segments: Vec<Range<usize>> = split_segments(text, &separators)
         .into_iter()
-        .map(|segment| trimmed(text, segment))
+        .map(|segment| trim_range(text, segment))
         .filter(|segment| !segment.is_empty())
         .collect();
     let number = |segment: Range<usize>| {
-        let length = float(&text[segment.clone()]).map_or(segment.len(), str::len);
+        let length = float_digits(&text[segment.clone()]).map_or(segment.len(), str::len);
         let value = segment.start..segment.start + length;
-        Part { segment: segment.clone(), value, replaced: segment }
+        CellPart { segment: segment.clone(), value, replaced: segment }
     };
     match &segments[..] {
-        [only] if float(&text[only.clone()]).is_some() => Some(vec![number(only.clone())]),
+        [only] if float_digits(&text[only.clone()]).is_some() => Some(vec![number(only.clone())]),
         [_, _, ..] if segments.iter().all(is_one) => {
             Some(segments.into_iter().map(number).collect())
         }
@@ -195,28 +200,28 @@ fn numbers(text: &str) -> Option<Vec<Part>> {
 }
 
 /// The digits of `14155550101.0`, as a spreadsheet writes a number.
-fn float(text: &str) -> Option<&str> {
+fn float_digits(text: &str) -> Option<&str> {
     let digits = text.strip_suffix(".0").or_else(|| text.strip_suffix(".00"))?;
     let bare = digits.strip_prefix('+').unwrap_or(digits);
     (bare.len() >= 7 && bare.bytes().all(|byte| byte.is_ascii_digit())).then_some(digits)
 }
 
 /// Parts between separators, if there is more than one that says something.
-fn several(
+fn separated_parts(
     text: &str,
     separators: &[&str],
-    part: impl Fn(Range<usize>) -> Part,
-) -> Option<Vec<Part>> {
-    let segments: Vec<Range<usize>> = segments(text, separators)
+    part: impl Fn(Range<usize>) -> CellPart,
+) -> Option<Vec<CellPart>> {
+    let segments: Vec<Range<usize>> = split_segments(text, separators)
         .into_iter()
-        .map(|segment| trimmed(text, segment))
+        .map(|segment| trim_range(text, segment))
         .filter(|segment| !segment.is_empty())
         .collect();
     (segments.len() > 1).then(|| segments.into_iter().map(part).collect())
 }
 
 /// What stands between separators outside of quotation marks and angle brackets.
-fn segments(text: &str, separators: &[&str]) -> Vec<Range<usize>> {
+fn split_segments(text: &str, separators: &[&str]) -> Vec<Range<usize>> {
     let mut segments = Vec::new();
     let (mut start, mut at) = (0, 0);
     let (mut is_quoted, mut is_bracketed) = (false, false);
@@ -241,7 +246,7 @@ fn segments(text: &str, separators: &[&str]) -> Vec<Range<usize>> {
     segments
 }
 
-fn trimmed(text: &str, range: Range<usize>) -> Range<usize> {
+fn trim_range(text: &str, range: Range<usize>) -> Range<usize> {
     let part = &text[range.clone()];
     let start = range.start + (part.len() - part.trim_start().len());
     let end = range.end - (part.len() - part.trim_end().len());
@@ -267,13 +272,13 @@ mod tests {
             ("=1+1", "=1+1"),
             ("'=\"x\"", "=\"x\""),
         ] {
-            assert_eq!(meant(guard, cell), text, "{cell}");
+            assert_eq!(meant_text(guard, cell), text, "{cell}");
         }
-        let write = |old, value| written(guard, Field::Company, old, value);
+        let write = |old, value| write_cell(guard, Field::Company, old, value);
         assert_eq!(write("=\"3M\"", "4M \"x\"").as_deref(), Some("=\"4M \"\"x\"\"\""));
         assert_eq!(write("=\"3M\"", "").as_deref(), Some(""));
         assert_eq!(write("3M", "=\"x\"").as_deref(), Some("'=\"x\""));
-        assert_eq!(written(FormulaGuard::Off, Field::Company, "", "=\"x\""), None);
+        assert_eq!(write_cell(FormulaGuard::Off, Field::Company, "", "=\"x\""), None);
     }
 
     #[test]
@@ -316,7 +321,7 @@ mod tests {
             (Field::Location, "Oslo, Norway", &["Oslo, Norway"]),
             (Field::Company, "Lever ::: Sons", &["Lever ::: Sons"]),
         ] {
-            assert_eq!(values(field, text), found, "{text:?}");
+            assert_eq!(cell_values(field, text), found, "{text:?}");
         }
     }
 
@@ -375,7 +380,7 @@ mod tests {
             (Field::Location, "Oslo ::: Bergen", "Oslo", "Paris", Some("Paris ::: Bergen")),
             (Field::Location, "Oslo ::: Bergen", "Oslo", "Paris ::: Rome", None),
         ] {
-            assert_eq!(exchanged(field, text, from, to).as_deref(), expected, "{text} {to}");
+            assert_eq!(exchange_value(field, text, from, to).as_deref(), expected, "{text} {to}");
         }
     }
 
@@ -418,10 +423,10 @@ mod tests {
             field in field(), text in text(), to in text(), at in any::<prop::sample::Index>(),
         ) {
             let before: Vec<String> =
-                values(field, &text).into_iter().map(Cow::into_owned).collect();
+                cell_values(field, &text).into_iter().map(Cow::into_owned).collect();
             let from = at.get(&before).clone();
-            if let Some(new) = exchanged(field, &text, &from, &to) {
-                let after = values(field, &new);
+            if let Some(new) = exchange_value(field, &text, &from, &to) {
+                let after = cell_values(field, &new);
                 let first = before.iter().position(|value| *value == from).unwrap();
                 if to.trim().is_empty() && before.len() > 1 {
                     prop_assert_eq!(after.len(), before.len() - 1);
@@ -436,8 +441,8 @@ mod tests {
         #[test]
         fn what_is_written_is_what_is_meant(field in field(), old in text(), value in text()) {
             for guard in [FormulaGuard::On, FormulaGuard::Off] {
-                if let Some(text) = written(guard, field, &old, &value) {
-                    prop_assert_eq!(meant(guard, &text), value.as_str());
+                if let Some(text) = write_cell(guard, field, &old, &value) {
+                    prop_assert_eq!(meant_text(guard, &text), value.as_str());
                 }
             }
         }

@@ -8,17 +8,17 @@
 use crate::model::{RecordIndex, RejectedField};
 use crate::source::EditOutcome;
 
-use super::draft::{Draft, NewCells, NewRow, RowEdit, Target};
-use super::scan::Row;
+use super::scan::ScannedRow;
 use super::sheet::Sheet;
+use super::table_edit::{EditTarget, NewCells, NewRow, RowEdit, TableEdit};
 
-impl Draft<'_> {
+impl TableEdit<'_> {
     /// Compares `new`, which was read from the rewritten file, with what was
     /// intended, and says where the records of the edits are in it.
     ///
     /// # Errors
     /// What is not as intended, for people.
-    pub(super) fn verify(&self, new: &Sheet) -> Result<Vec<EditOutcome>, String> {
+    pub(super) fn verify_edit(&self, new: &Sheet) -> Result<Vec<EditOutcome>, String> {
         if new.columns != self.sheet.columns || new.dialect != self.sheet.dialect {
             return Err("its header would be read differently".to_owned());
         }
@@ -27,21 +27,23 @@ impl Draft<'_> {
         if new.record_rows != records || new.read_only.is_some() {
             return Err("other rows would be read as contacts than before".to_owned());
         }
-        let outcome = |target: &Target| match target {
-            Target::Row(position, refused) => stands(&records, places.old[*position], refused),
-            Target::Added(number, refused) => {
-                stands(&records, Some(places.added[*number]), refused)
+        let outcome = |target: &EditTarget| match target {
+            EditTarget::Row(position, refused) => {
+                edit_outcome(&records, places.old[*position], refused)
             }
-            Target::Removed => Ok(EditOutcome::Removed),
-            Target::Refused(reason) => Ok(EditOutcome::Refused(reason.clone())),
+            EditTarget::Added(number, refused) => {
+                edit_outcome(&records, Some(places.added[*number]), refused)
+            }
+            EditTarget::Removed => Ok(EditOutcome::Removed),
+            EditTarget::Refused(reason) => Ok(EditOutcome::Refused(reason.clone())),
         };
         self.targets.iter().map(outcome).collect()
     }
 
-    fn compare_rows(&self, new: &Sheet) -> Result<Places, String> {
+    fn compare_rows(&self, new: &Sheet) -> Result<RowPositions, String> {
         let mut rows = new.rows.iter().copied().enumerate();
         let mut next = || rows.next().ok_or_else(|| "rows would be missing".to_owned());
-        let mut places = Places {
+        let mut places = RowPositions {
             old: Vec::with_capacity(self.sheet.rows.len()),
             added: vec![0; self.added.len()],
         };
@@ -50,10 +52,10 @@ impl Draft<'_> {
                 places.old.push(None);
             } else {
                 let (place, fresh) = next()?;
-                self.compare(position, *row, new, fresh)?;
+                self.compare_row(position, *row, new, fresh)?;
                 places.old.push(Some(place));
             }
-            for (number, row) in self.behind(position) {
+            for (number, row) in self.rows_behind(position) {
                 let (place, fresh) = next()?;
                 compare_added(row, new, fresh)?;
                 places.added[number] = place;
@@ -66,8 +68,14 @@ impl Draft<'_> {
     }
 
     /// Compares an old row that stays with the one in its place.
-    fn compare(&self, position: usize, row: Row, new: &Sheet, fresh: Row) -> Result<(), String> {
-        let (was, is) = (self.sheet.text.body(), new.text.body());
+    fn compare_row(
+        &self,
+        position: usize,
+        row: ScannedRow,
+        new: &Sheet,
+        fresh: ScannedRow,
+    ) -> Result<(), String> {
+        let (was, is) = (self.sheet.text.body_bytes(), new.text.body_bytes());
         let is_last = position == self.sheet.last_filled && row.end == row.content_end;
         let gets_line_end =
             is_last && (self.places.contains_key(&position) || self.sheet.text.is_guessed());
@@ -87,24 +95,31 @@ impl Draft<'_> {
 
     /// Whether `fresh` is `row` with other texts in `cells`, and the same bytes in
     /// all others.
-    fn is_rewritten(&self, row: Row, cells: &NewCells, new: &Sheet, fresh: Row) -> bool {
-        let (was, is) = (self.sheet.cells(row), new.cells(fresh));
+    fn is_rewritten(
+        &self,
+        row: ScannedRow,
+        cells: &NewCells,
+        new: &Sheet,
+        fresh: ScannedRow,
+    ) -> bool {
+        let (was, is) = (self.sheet.row_cells(row), new.row_cells(fresh));
         let beyond = cells.last_key_value().map_or(0, |(column, _)| column + 1);
         is.len() == was.len().max(beyond)
             && is.iter().enumerate().all(|(column, cell)| {
                 match (cells.get(&column), was.get(column)) {
-                    (Some(text), _) => *cell.value(new.text.body()) == *text.as_bytes(),
+                    (Some(text), _) => *cell.cell_value(new.text.body_bytes()) == *text.as_bytes(),
                     (None, Some(old)) => {
-                        new.text.body()[cell.span()] == self.sheet.text.body()[old.span()]
+                        new.text.body_bytes()[cell.text_range()]
+                            == self.sheet.text.body_bytes()[old.text_range()]
                     }
-                    (None, None) => cell.span().is_empty(),
+                    (None, None) => cell.text_range().is_empty(),
                 }
             })
     }
 
     /// The rows of the new file that must be its records: the old ones that stay, and the
     /// added ones.
-    fn expected_records(&self, places: &Places) -> Vec<usize> {
+    fn expected_records(&self, places: &RowPositions) -> Vec<usize> {
         let stay = self.sheet.record_rows.iter().filter_map(|position| places.old[*position]);
         let mut records: Vec<usize> = stay.chain(places.added.iter().copied()).collect();
         records.sort_unstable();
@@ -113,35 +128,35 @@ impl Draft<'_> {
 }
 
 /// Where rows are in the new file.
-struct Places {
+struct RowPositions {
     /// For each old row its place, unless it is gone.
     old: Vec<Option<usize>>,
     /// For each added row its place.
     added: Vec<usize>,
 }
 
-fn compare_added(row: &NewRow, new: &Sheet, fresh: Row) -> Result<(), String> {
-    let (written, cells) = (new.cells(fresh), &row.cells);
-    if let Some(raw) = row.raw() {
+fn compare_added(row: &NewRow, new: &Sheet, fresh: ScannedRow) -> Result<(), String> {
+    let (written, cells) = (new.row_cells(fresh), &row.cells);
+    if let Some(raw) = row.raw_bytes() {
         let same = new.bytes_of(fresh) == raw;
         return if same { Ok(()) } else { Err(not_intended(fresh)) };
     }
     let same = |column: usize| {
         let text = cells.get(&column).map_or("", String::as_str);
-        *written[column].value(new.text.body()) == *text.as_bytes()
+        *written[column].cell_value(new.text.body_bytes()) == *text.as_bytes()
     };
-    if written.len() == new.columns.width() && (0..written.len()).all(same) {
+    if written.len() == new.columns.column_count() && (0..written.len()).all(same) {
         Ok(())
     } else {
         Err(not_intended(fresh))
     }
 }
 
-fn not_intended(row: Row) -> String {
+fn not_intended(row: ScannedRow) -> String {
     format!("line {} would not be as intended", row.line)
 }
 
-fn stands(
+fn edit_outcome(
     records: &[usize],
     place: Option<usize>,
     refused: &[RejectedField],

@@ -4,12 +4,12 @@
 //! named with its line, and neither it nor its absence is synchronised. Leaves the
 //! comparison of values to [`crate::model`].
 
-use super::quotes::opening;
+use super::quotes::opening_mark;
 use crate::model::{Field, Region};
 
 /// Why a value cannot be believed, if it cannot. `region` is where phone numbers
 /// without a country code are at home.
-pub(super) fn damage(field: Field, value: &str, region: Region) -> Option<String> {
+pub(super) fn find_damage(field: Field, value: &str, region: Region) -> Option<String> {
     let trimmed = value.trim();
     let phone = field == Field::PhoneNumber;
     let name = matches!(field, Field::FirstName | Field::LastName);
@@ -24,7 +24,7 @@ pub(super) fn damage(field: Field, value: &str, region: Region) -> Option<String
     } else if name && is_date(trimmed) {
         "a spreadsheet seems to have turned it into a date; format the column as text and type \
          the name again"
-    } else if field == Field::Email && trimmed.contains('@') && opening(trimmed).is_some() {
+    } else if field == Field::Email && trimmed.contains('@') && opening_mark(trimmed).is_some() {
         "it stands between marks that are no part of an address; take them away"
     } else if ERRORS.contains(&trimmed) {
         "a spreadsheet put an error message in its place"
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     fn is_damaged(field: Field, value: &str) -> bool {
-        damage(field, value, Region::US).is_some()
+        find_damage(field, value, Region::US).is_some()
     }
 
     #[test]
@@ -142,10 +142,10 @@ mod tests {
     #[test]
     fn a_number_that_can_be_dialled_at_home_lost_nothing() {
         let germany: Region = "DE".parse().unwrap();
-        assert_eq!(damage(Field::PhoneNumber, "015112345678", germany), None);
-        assert_eq!(damage(Field::PhoneNumber, "4915112345678", germany), None);
+        assert_eq!(find_damage(Field::PhoneNumber, "015112345678", germany), None);
+        assert_eq!(find_damage(Field::PhoneNumber, "4915112345678", germany), None);
         let britain: Region = "GB".parse().unwrap();
-        assert!(damage(Field::PhoneNumber, "14155552671", britain).is_some());
+        assert!(find_damage(Field::PhoneNumber, "14155552671", britain).is_some());
     }
 
     #[test]

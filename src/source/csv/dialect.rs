@@ -2,13 +2,13 @@
 //!
 //! Owns detection, by the row that [`super::candidates`] finds to be the header; lines
 //! above it, such as LinkedIn's notes, stay as they are. Leaves the meaning of the header
-//! to [`super::header`].
+//! to [`super::find_header`].
 
 use memchr::memchr2;
 
-use super::candidates::{Candidate, header};
-use super::header::Name;
-use super::scan::{Cell, line_end};
+use super::candidates::{HeaderCandidate, find_header};
+use super::header::NameColumn;
+use super::scan::{ScannedCell, line_end};
 
 /// What separates the cells of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,9 +36,13 @@ pub(super) struct Dialect {
 impl Dialect {
     /// Finds the delimiter under which the header has the most names that say something,
     /// as `name` tells; among equals the most cells.
-    pub(super) fn find(body: &[u8], delimiter: Delimiter, name: impl Fn(&str) -> Name) -> Dialect {
-        let (start, announced) = announced(body);
-        let under = |candidate: u8| (header(body, start, candidate, &name), candidate);
+    pub(super) fn detect_dialect(
+        body: &[u8],
+        delimiter: Delimiter,
+        name: impl Fn(&str) -> NameColumn,
+    ) -> Dialect {
+        let (start, announced) = announced_delimiter(body);
+        let under = |candidate: u8| (find_header(body, start, candidate, &name), candidate);
         let (header, delimiter) = match (delimiter, announced) {
             (Delimiter::Byte(byte), _) | (Delimiter::Auto, Some(byte)) => under(byte),
             (Delimiter::Auto, None) => {
@@ -50,11 +54,11 @@ impl Dialect {
                 all.into_iter()
                     .filter(|candidate| Some(*candidate) == idle || occurs(candidate))
                     .map(under)
-                    .max_by_key(|(header, _)| header.worth())
+                    .max_by_key(|(header, _)| header.candidate_worth())
                     .unwrap_or_else(|| under(b','))
             }
         };
-        let Candidate { start: at, is_contact, .. } = header;
+        let HeaderCandidate { start: at, is_contact, .. } = header;
         Dialect { delimiter, start, header: at, is_headless: is_contact }
     }
 
@@ -66,7 +70,7 @@ impl Dialect {
 
 /// The delimiter that the first line announces as `sep=;` or `"sep=;"`, and where
 /// the next line begins.
-fn announced(body: &[u8]) -> (usize, Option<u8>) {
+fn announced_delimiter(body: &[u8]) -> (usize, Option<u8>) {
     let length = memchr2(b'\n', b'\r', body).unwrap_or(body.len());
     let (line, rest) = body.split_at(length);
     let line = line.strip_prefix(b"\"").and_then(|line| line.strip_suffix(b"\"")).unwrap_or(line);
@@ -80,8 +84,8 @@ fn announced(body: &[u8]) -> (usize, Option<u8>) {
 }
 
 /// A cell of the header as a name: its trimmed value.
-pub(super) fn name(cell: Cell, body: &[u8]) -> String {
-    String::from_utf8_lossy(&cell.value(body)).trim().to_owned()
+pub(super) fn header_name(cell: ScannedCell, body: &[u8]) -> String {
+    String::from_utf8_lossy(&cell.cell_value(body)).trim().to_owned()
 }
 
 #[cfg(test)]
@@ -89,17 +93,20 @@ mod tests {
     use super::*;
     use crate::model::Field;
 
-    fn name(text: &str) -> Name {
+    fn name(text: &str) -> NameColumn {
         let known = [
             ("First Name", Field::FirstName),
             ("Last Name", Field::LastName),
             ("Email", Field::Email),
         ];
-        known.iter().find(|(name, _)| *name == text).map_or(Name::Unknown, |(_, f)| Name::Known(*f))
+        known
+            .iter()
+            .find(|(name, _)| *name == text)
+            .map_or(NameColumn::Unknown, |(_, f)| NameColumn::Known(*f))
     }
 
     fn find(body: &str) -> (u8, usize) {
-        let dialect = Dialect::find(body.as_bytes(), Delimiter::Auto, name);
+        let dialect = Dialect::detect_dialect(body.as_bytes(), Delimiter::Auto, name);
         (dialect.delimiter, dialect.start)
     }
 
@@ -137,14 +144,14 @@ mod tests {
             ("Kunde,Ort\nx,y\n", "Kunde"),
         ];
         for (body, header) in table {
-            let dialect = Dialect::find(body.as_bytes(), Delimiter::Auto, name);
+            let dialect = Dialect::detect_dialect(body.as_bytes(), Delimiter::Auto, name);
             assert!(body[dialect.header..].starts_with(header), "{body}");
         }
     }
 
     #[test]
     fn a_configured_delimiter_is_taken_as_it_is() {
-        let dialect = Dialect::find(b"First Name,Email^x\n", Delimiter::Byte(b'^'), name);
+        let dialect = Dialect::detect_dialect(b"First Name,Email^x\n", Delimiter::Byte(b'^'), name);
         assert_eq!(dialect.delimiter, b'^');
     }
 }

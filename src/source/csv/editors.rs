@@ -23,7 +23,7 @@ const MARKS: [(&str, &str, &str); 7] = [
 pub(super) fn open_in_editor(files: [&Path; 2]) -> Option<String> {
     files.into_iter().find_map(|file| {
         let (name, directory) = (file.file_name()?, file.parent()?);
-        marks(name).into_iter().find_map(|(mark, editor)| {
+        lock_marks(name).into_iter().find_map(|(mark, editor)| {
             // Emacs leaves a symbolic link that leads nowhere.
             std::fs::symlink_metadata(directory.join(&mark)).ok()?;
             Some(format!(
@@ -36,7 +36,7 @@ pub(super) fn open_in_editor(files: [&Path; 2]) -> Option<String> {
 }
 
 /// The names of all marks of the file called `name`.
-fn marks(name: &OsStr) -> Vec<(OsString, &'static str)> {
+fn lock_marks(name: &OsStr) -> Vec<(OsString, &'static str)> {
     let around = |before: &str, name: &OsStr, after: &str| {
         let mut mark = OsString::from(before);
         mark.push(name);

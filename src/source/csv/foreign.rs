@@ -8,7 +8,7 @@ const EXPORT: &str = "export the sheet as CSV and name that file: in Excel File 
                       Download > Comma-separated values, in Numbers File > Export To > CSV";
 
 /// What is wrong with a file that begins like this, if it is no table at all.
-pub(super) fn foreign(raw: &[u8]) -> Option<Defect> {
+pub(super) fn foreign_format(raw: &[u8]) -> Option<Defect> {
     let text = raw.strip_prefix(b"\xef\xbb\xbf").unwrap_or(raw).trim_ascii_start();
     let begins = |with: &str| {
         text.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with.as_bytes()))
@@ -46,11 +46,11 @@ mod tests {
             (b"\xef\xbb\xbf\r\nbegin:vcard\r\n", "vCards"),
             (b"%PDF-1.7", "PDF"),
         ] {
-            let defect = foreign(raw).unwrap();
+            let defect = foreign_format(raw).unwrap();
             assert!(defect.problem.contains(word), "{}", defect.problem);
         }
         for raw in [&b"Name,Email\n"[..], b"PK,Email\n", b"", b"<3,Email\n", b"Begin,End\n"] {
-            assert!(foreign(raw).is_none());
+            assert!(foreign_format(raw).is_none());
         }
     }
 }

@@ -4,11 +4,11 @@
 //! the value. Where several ways fulfil it, a part that a column has already stays there, then one
 //! that other rows have there goes there, then one takes the place of another; the first part
 //! goes into the first column. Where that leaves more than one way, there is none: nothing is
-//! guessed. Leaves cells to [`super::place`].
+//! guessed. Leaves cells to [`super::location`].
 
 use crate::model::same_parts;
 
-use super::place::BETWEEN;
+use super::location::BETWEEN;
 
 /// A value of more parts is no location.
 const MOST_PARTS: usize = 10;
@@ -31,9 +31,9 @@ pub(super) fn parts_of(
     }
     let mut ways = Vec::new();
     share_out(&tokens, old, &mut Vec::new(), holds, &mut ways);
-    ways.retain(|way| same_parts(&joined(way), to));
-    let best = ways.iter().map(|way| worth(way, old, holds)).max()?;
-    ways.retain(|way| worth(way, old, holds) == best);
+    ways.retain(|way| same_parts(&join_parts(way), to));
+    let best = ways.iter().map(|way| parts_worth(way, old, holds)).max()?;
+    ways.retain(|way| parts_worth(way, old, holds) == best);
     if ways.len() > 1 {
         ways.retain(|way| !way[0].is_empty());
     }
@@ -68,7 +68,7 @@ fn share_out(
 
 /// How many parts stay where they are, are known in their column, and take the place of
 /// another.
-fn worth(
+fn parts_worth(
     way: &[String],
     old: &[String],
     holds: &dyn Fn(usize, &str) -> bool,
@@ -80,7 +80,7 @@ fn worth(
     (kept, known, replaced)
 }
 
-fn joined(parts: &[String]) -> String {
+fn join_parts(parts: &[String]) -> String {
     let filled = parts.iter().map(|part| part.trim()).filter(|part| !part.is_empty());
     filled.collect::<Vec<_>>().join(BETWEEN)
 }

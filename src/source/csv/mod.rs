@@ -3,10 +3,10 @@
 //! Owns lossless reading and editing: what is not edited keeps every byte, and a
 //! rewritten file is proven to differ as intended before it takes the place of
 //! the old one. The way of a file: `open` → `foreign` (what is no table) → `text` → `dialect` (by `candidates`) → `header`
-//! (by `names`, over `wording` and `phrases`) → `preamble` above it, `rows` below it (by `place` with `joined`, and `cell`, over `scan`, with `damage`, `quotes`
-//! and `beside`, which knows `footers`), put in order by `sheet`; and back: `draft` (with `restore`) → `render` →
+//! (by `names`, over `wording` and `phrases`) → `preamble` above it, `rows` below it (by `location` with `joined`, and `cell`, over `scan`, with `damage`, `quotes`
+//! and `beside`, which knows `footers`), put in order by `sheet`; and back: `table_edit` (with `restore`) → `render` →
 //! `check` → `atomic`. All but the two ends is one version of the file as a value,
-//! [`Table`]. Leaves every decision about contacts to [`crate::plan`].
+//! [`TableVersion`]. Leaves every decision about contacts to [`crate::plan`].
 
 mod beside;
 mod candidates;
@@ -14,17 +14,16 @@ mod cell;
 mod check;
 mod damage;
 mod dialect;
-mod draft;
 mod editors;
 mod footers;
 mod foreign;
 mod header;
 mod joined;
+mod location;
 mod looks;
 mod names;
 mod open;
 mod phrases;
-mod place;
 mod preamble;
 mod quotes;
 mod render;
@@ -33,6 +32,7 @@ mod rows;
 mod scan;
 mod sheet;
 mod table;
+mod table_edit;
 mod text;
 mod wording;
 
@@ -48,14 +48,16 @@ use crate::model::{
     SourceAtRest, SourceRecord,
 };
 
-use super::atomic::{self, Scope};
+use super::atomic::{self, EntryScope};
 use super::files::{Hidden, Stillness};
 use super::formula::FormulaGuard;
-use super::{Clock, Edit, Leftover, Reading, Source, SourceError, WriteError, Written};
+use super::{
+    Leftover, QuietTime, Source, SourceEdit, SourceError, SourceReading, WriteError, WriteReceipt,
+};
 
-pub use super::Access;
+pub use super::SourceAccess;
 pub use dialect::Delimiter;
-pub use table::Table;
+pub use table::TableVersion;
 pub use text::Charset;
 
 /// How often the file is locked anew because somebody replaced it meanwhile.
@@ -87,9 +89,9 @@ pub struct CsvOptions {
     /// Where phone numbers without a country code are at home.
     pub region: Region,
     /// How long the file must have been left alone.
-    pub clock: Clock,
+    pub clock: QuietTime,
     /// What the file is opened for.
-    pub access: Access,
+    pub access: SourceAccess,
 }
 
 impl CsvOptions {
@@ -128,15 +130,15 @@ impl CsvOptions {
             columns: BTreeMap::new(),
             full_name: None,
             region: Region::US,
-            clock: Clock::still(),
-            access: Access::Exclusive,
+            clock: QuietTime::frozen_time(),
+            access: SourceAccess::Exclusive,
         }
     }
 }
 
 /// What was found out about a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shape {
+pub struct TableShape {
     /// The name of its encoding.
     pub encoding: &'static str,
     /// What separates its cells.
@@ -152,7 +154,7 @@ pub struct Shape {
     pub further: BTreeMap<Field, Vec<String>>,
 }
 
-impl Shape {
+impl TableShape {
     /// Whether there is a column for the first or for the last name.
     pub fn has_names(&self) -> bool {
         self.columns.contains_key(&Field::FirstName) || self.columns.contains_key(&Field::LastName)
@@ -164,25 +166,25 @@ impl Shape {
 pub struct CsvSource {
     options: CsvOptions,
     lock: Option<Lock>,
-    last: Option<Last>,
+    last: Option<LastTable>,
     /// The pairs whose records are left out of readings.
     resting: Arc<Resting>,
     /// What was seen of the file's changes.
     stillness: Stillness,
     /// Our versions of the file that a late save has replaced.
-    late: BTreeSet<String>,
+    displaced: BTreeSet<String>,
 }
 
 /// The file as it was last read.
-struct Last {
+struct LastTable {
     target: PathBuf,
-    content: Content,
+    content: TableContent,
     /// Why it is not to be written, though it can be read: because a program had it open, or
     /// something is in the place of our directory.
     obstacle: Option<String>,
 }
 
-impl std::fmt::Debug for Last {
+impl std::fmt::Debug for LastTable {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Last({})", self.target.display())
     }
@@ -190,27 +192,27 @@ impl std::fmt::Debug for Last {
 
 /// What is in a file. One that is as it was when each of its records was at rest is taken
 /// apart only if something of it is needed.
-struct Content {
+struct TableContent {
     /// All bytes, until they are taken apart.
     raw: RefCell<Vec<u8>>,
     /// `None` if they turned out to be no table any more, as they never should.
-    table: OnceCell<Option<Table>>,
+    table: OnceCell<Option<TableVersion>>,
 }
 
-impl Content {
-    fn known(raw: Vec<u8>) -> Content {
-        Content { raw: RefCell::new(raw), table: OnceCell::new() }
+impl TableContent {
+    fn known_content(raw: Vec<u8>) -> TableContent {
+        TableContent { raw: RefCell::new(raw), table: OnceCell::new() }
     }
 
-    fn table(&self, options: &CsvOptions, resting: &Resting) -> Option<&Table> {
-        let parse = || Table::parse_beside(self.raw.take(), options, resting).ok();
+    fn content_table(&self, options: &CsvOptions, resting: &Resting) -> Option<&TableVersion> {
+        let parse = || TableVersion::parse_beside(self.raw.take(), options, resting).ok();
         self.table.get_or_init(|| parse().map(|(table, _)| table)).as_ref()
     }
 }
 
-impl From<Table> for Content {
-    fn from(table: Table) -> Content {
-        Content { raw: RefCell::default(), table: OnceCell::from(Some(table)) }
+impl From<TableVersion> for TableContent {
+    fn from(table: TableVersion) -> TableContent {
+        TableContent { raw: RefCell::default(), table: OnceCell::from(Some(table)) }
     }
 }
 
@@ -228,7 +230,7 @@ impl Defect {
         Defect { line, problem: problem.to_owned(), hint: hint.to_owned() }
     }
 
-    fn at(self, path: &Path) -> SourceError {
+    fn source_error(self, path: &Path) -> SourceError {
         let Defect { line, problem, hint } = self;
         SourceError::Unusable { path: path.to_owned(), line, problem, hint }
     }
@@ -238,25 +240,32 @@ impl CsvSource {
     /// A source that has not been read yet.
     pub fn new(options: CsvOptions) -> CsvSource {
         let (stillness, late) = (Stillness::default(), BTreeSet::new());
-        CsvSource { options, lock: None, last: None, resting: Arc::default(), stillness, late }
+        CsvSource {
+            options,
+            lock: None,
+            last: None,
+            resting: Arc::default(),
+            stillness,
+            displaced: late,
+        }
     }
 
     /// Reads the file while it is locked.
-    fn open(&mut self) -> Result<open::Opened, SourceError> {
+    fn open_file(&mut self) -> Result<open::OpenedFile, SourceError> {
         if self.lock_is_in_place() {
             self.rescue_late_saves();
         }
         for _ in 0..TRIES {
-            let is_exclusive = self.options.access == Access::Exclusive;
+            let is_exclusive = self.options.access == SourceAccess::Exclusive;
             // Before it is read. What cannot be read is told by the reading.
             if is_exclusive
                 && !self.lock_is_in_place()
-                && let Ok(target) = open::target(&self.options.path)
+                && let Ok(target) = open::target_file(&self.options.path)
             {
                 self.take_lock(&target)?;
             }
             let CsvOptions { path, clock, .. } = &self.options;
-            let opened = open::open(path, clock, &mut self.stillness)?;
+            let opened = open::open_table(path, clock, &mut self.stillness)?;
             if !is_exclusive || self.lock_is_in_place() {
                 return Ok(opened);
             }
@@ -271,71 +280,75 @@ impl CsvSource {
 
     /// Locks the file, and clears up what a run that was killed left behind.
     fn take_lock(&mut self, target: &Path) -> Result<(), SourceError> {
-        let lock = Lock::existing(target)?;
+        let lock = Lock::lock_existing(target)?;
         self.lock = Some(lock);
-        let (hidden, scope) = (Hidden::beside(target), Scope::File(target));
-        atomic::adopt_old_names(&hidden, hidden.base(), scope);
-        atomic::recover(&hidden, scope);
-        self.late.extend(atomic::rescue_late_saves(&hidden, scope, &self.options.clock));
+        let (hidden, scope) = (Hidden::beside(target), EntryScope::File(target));
+        atomic::adopt_old_names(&hidden, hidden.base_directory(), scope);
+        atomic::recover_files(&hidden, scope);
+        self.displaced.extend(atomic::rescue_late_saves(&hidden, scope, &self.options.clock));
         Ok(())
     }
 
     /// Looks whether somebody wrote into a file that was displaced.
     fn rescue_late_saves(&mut self) {
-        if let Some(Last { target, .. }) = &self.last {
+        if let Some(LastTable { target, .. }) = &self.last {
             let (hidden, clock) = (Hidden::beside(target), &self.options.clock);
-            self.late.extend(atomic::rescue_late_saves(&hidden, Scope::File(target), clock));
+            self.displaced.extend(atomic::rescue_late_saves(
+                &hidden,
+                EntryScope::File(target),
+                clock,
+            ));
         }
     }
 
     /// What was last read.
-    fn table(&self) -> Option<&Table> {
-        self.last.as_ref()?.content.table(&self.options, &self.resting)
+    fn last_table(&self) -> Option<&TableVersion> {
+        self.last.as_ref()?.content.content_table(&self.options, &self.resting)
     }
 
     /// The reading of a file that consists of `raw`, if it is as it was when each of its
     /// records was at rest.
-    fn as_ever(&self, raw: &[u8]) -> Option<Reading> {
-        let known = self.resting.reading()?;
+    fn as_ever(&self, raw: &[u8]) -> Option<SourceReading> {
+        let known = self.resting.last_reading()?;
         let fingerprint = Fingerprint::of(raw);
         let is_it = known.fingerprint == fingerprint && known.options == self.options.fingerprint();
-        is_it.then(|| Reading::known(known, self.resting.len()))
+        is_it.then(|| SourceReading::from_known(known, self.resting.len()))
     }
 
     /// Which program has the file open, if one has.
-    fn editor(&self, target: &Path) -> Option<String> {
+    fn open_editor(&self, target: &Path) -> Option<String> {
         editors::open_in_editor([target, &self.options.path])
     }
 
     /// What but the file itself keeps it from being written, if anything does.
-    fn obstacle(&self, last: &Last) -> Option<String> {
+    fn write_obstacle(&self, last: &LastTable) -> Option<String> {
         match self.options.access {
-            Access::ReadOnly => Some("it was opened for reading only".to_owned()),
-            Access::Exclusive => last.obstacle.clone(),
+            SourceAccess::ReadOnly => Some("it was opened for reading only".to_owned()),
+            SourceAccess::Exclusive => last.obstacle.clone(),
         }
     }
 
     /// Puts `table` in the place of what was last read.
-    fn replace(&mut self, table: Table) -> Result<(), WriteError> {
+    fn replace_table(&mut self, table: TableVersion) -> Result<(), WriteError> {
         self.rescue_late_saves();
         let Some(last) = &self.last else { return Ok(()) };
-        let Some(before) = self.table() else { return Ok(()) };
-        if self.editor(&last.target).is_some() {
+        let Some(before) = self.last_table() else { return Ok(()) };
+        if self.open_editor(&last.target).is_some() {
             // Somebody opened it meanwhile: it is read again, and not written.
             return Err(WriteError::Changed { path: self.options.path.clone(), kept: None });
         }
-        if u64::try_from(table.raw().len()).is_ok_and(|length| length > open::MAX_BYTES) {
+        if u64::try_from(table.raw_bytes().len()).is_ok_and(|length| length > open::MAX_BYTES) {
             let reason = "it would become larger than 512 MiB, which is not read".to_owned();
             return Err(self.read_only(reason));
         }
-        let was = Fingerprint::of(before.raw());
+        let was = Fingerprint::of(before.raw_bytes());
         let hidden = Hidden::beside(&last.target);
-        let replaced = atomic::replace(&hidden, &last.target, was, table.raw());
+        let replaced = atomic::replace_file(&hidden, &last.target, was, table.raw_bytes());
         hidden.remove_if_empty();
-        let lock = replaced.map_err(|error| error.at(&self.options.path))?;
+        let lock = replaced.map_err(|error| error.write_error(&self.options.path))?;
         let target = last.target.clone();
         self.lock = Some(lock);
-        self.last = Some(Last { target, content: table.into(), obstacle: None });
+        self.last = Some(LastTable { target, content: table.into(), obstacle: None });
         Ok(())
     }
 
@@ -345,45 +358,46 @@ impl CsvSource {
 }
 
 impl Source for CsvSource {
-    fn read_beside(&mut self, resting: &Arc<Resting>) -> Result<Reading, SourceError> {
-        let open::Opened { target, raw } = self.open()?;
+    fn read_beside(&mut self, resting: &Arc<Resting>) -> Result<SourceReading, SourceError> {
+        let open::OpenedFile { target, raw } = self.open_file()?;
         self.resting = Arc::clone(resting);
         let (content, mut reading) = if let Some(reading) = self.as_ever(&raw) {
-            (Content::known(raw), reading)
+            (TableContent::known_content(raw), reading)
         } else {
-            let (table, reading) = Table::parse_beside(raw, &self.options, resting)?;
+            let (table, reading) = TableVersion::parse_beside(raw, &self.options, resting)?;
             (table.into(), reading)
         };
-        let obstacle = self.editor(&target).or_else(|| Hidden::beside(&target).obstacle());
+        let obstacle = self.open_editor(&target).or_else(|| Hidden::beside(&target).obstacle());
         reading.read_only = reading.read_only.or_else(|| obstacle.clone());
-        if self.options.access == Access::ReadOnly {
-            self.late = atomic::undone(&Hidden::beside(&target), Scope::File(&target));
+        if self.options.access == SourceAccess::ReadOnly {
+            self.displaced =
+                atomic::undone_versions(&Hidden::beside(&target), EntryScope::File(&target));
         }
-        reading.late.clone_from(&self.late);
-        self.last = Some(Last { target, content, obstacle });
+        reading.displaced.clone_from(&self.displaced);
+        self.last = Some(LastTable { target, content, obstacle });
         Ok(reading)
     }
 
-    fn write(&mut self, edits: &[Edit]) -> Result<Written, WriteError> {
+    fn write_edits(&mut self, edits: &[SourceEdit]) -> Result<WriteReceipt, WriteError> {
         let Some(last) = &self.last else {
             return Err(self.read_only("it has not been read".to_owned()));
         };
-        let Some(table) = self.table() else {
+        let Some(table) = self.last_table() else {
             return Err(self.read_only("it cannot be read any more".to_owned()));
         };
         let (next, written) = table.edited_beside(&self.options, edits, &self.resting)?;
         if let Some(next) = next {
-            if let Some(reason) = self.obstacle(last) {
+            if let Some(reason) = self.write_obstacle(last) {
                 return Err(self.read_only(reason));
             }
-            self.replace(next)?;
+            self.replace_table(next)?;
         }
         Ok(written)
     }
 
     fn to_remember(
         &self,
-        reading: &Reading,
+        reading: &SourceReading,
         is_at_rest: &dyn Fn(&SourceRecord) -> bool,
     ) -> SourceAtRest {
         let is_all = reading.records.iter().all(is_at_rest) && reading.doubled.is_empty();
@@ -392,52 +406,52 @@ impl Source for CsvSource {
     }
 
     fn at_rest(&self, pairs: &Positions) -> Vec<SourceRecord> {
-        self.table().map(|table| table.at_rest(pairs, &self.options)).unwrap_or_default()
+        self.last_table().map(|table| table.at_rest(pairs, &self.options)).unwrap_or_default()
     }
 
-    fn beside(&self, at: &[RecordIndex]) -> Vec<(usize, SourceRecord)> {
+    fn records_beside(&self, at: &[RecordIndex]) -> Vec<(usize, SourceRecord)> {
         if at.is_empty() {
             return Vec::new();
         }
-        self.table().map(|table| table.beside(at, &self.options)).unwrap_or_default()
+        self.last_table().map(|table| table.records_beside(at, &self.options)).unwrap_or_default()
     }
 
-    fn shape(&self) -> Option<Shape> {
-        self.table().map(Table::shape)
+    fn table_shape(&self) -> Option<TableShape> {
+        self.last_table().map(TableVersion::table_shape)
     }
 
     fn as_written(&self, at: RecordIndex) -> AsWritten {
-        self.table().map(|table| table.as_written(at)).unwrap_or_default()
+        self.last_table().map(|table| table.as_written(at)).unwrap_or_default()
     }
 
-    fn stamp(&self, at: RecordIndex) -> Fingerprint {
-        self.table().map_or_else(|| Fingerprint::of(&[]), |table| table.stamp(at))
+    fn record_stamp(&self, at: RecordIndex) -> Fingerprint {
+        self.last_table().map_or_else(|| Fingerprint::of(&[]), |table| table.record_stamp(at))
     }
 
-    fn lost(&self, was: &AsWritten) -> Vec<String> {
-        self.table().map(|table| table.lost(was)).unwrap_or_default()
+    fn lost_parts(&self, was: &AsWritten) -> Vec<String> {
+        self.last_table().map(|table| table.lost_columns(was)).unwrap_or_default()
     }
 
     fn forget_late(&mut self) {
-        self.late.clear();
-        if let Some(Last { target, .. }) = &self.last {
-            atomic::forget_late(&Hidden::beside(target), Scope::File(target));
+        self.displaced.clear();
+        if let Some(LastTable { target, .. }) = &self.last {
+            atomic::forget_late(&Hidden::beside(target), EntryScope::File(target));
         }
     }
 
-    fn leftovers(&self) -> Vec<Leftover> {
+    fn find_leftovers(&self) -> Vec<Leftover> {
         let target = self.options.path.canonicalize();
         let target = target.as_deref().unwrap_or(&self.options.path);
         let hidden = Hidden::beside(target);
-        let directories = [hidden.base().to_owned()];
-        atomic::leftovers(&[hidden], &directories, Scope::File(target))
+        let directories = [hidden.base_directory().to_owned()];
+        atomic::find_leftovers(&[hidden], &directories, EntryScope::File(target))
     }
 
     fn back_up(&self, into: &Path) -> io::Result<PathBuf> {
         let unread = || io::Error::new(io::ErrorKind::NotFound, "the source has not been read");
-        let table = self.table().ok_or_else(unread)?;
+        let table = self.last_table().ok_or_else(unread)?;
         let name = self.options.path.file_name().unwrap_or_default();
-        atomic::create_beside_others(into, name, table.raw())
+        atomic::create_beside_others(into, name, table.raw_bytes())
     }
 }
 

@@ -14,13 +14,13 @@ use unicode_normalization::UnicodeNormalization;
 use crate::model::Field;
 
 use super::phrases;
-use super::wording::{Target, WORDING};
+use super::wording::{ColumnMeaning, WORDING};
 
 /// What a column's name says about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Meaning {
+pub(super) struct NameMeaning {
     /// What the column holds.
-    pub(super) target: Target,
+    pub(super) target: ColumnMeaning,
     /// How good the name is among those of its target, and the number in it: the
     /// least comes first.
     pub(super) rank: (usize, u32),
@@ -29,67 +29,69 @@ pub(super) struct Meaning {
 }
 
 /// The names of a header, as they are looked for beside one of them.
-pub(super) struct Names(HashSet<String>);
+pub(super) struct HeaderNames(HashSet<String>);
 
-impl Names {
+impl HeaderNames {
     /// Those of the columns `names`.
-    pub(super) fn of<'a>(names: impl IntoIterator<Item = &'a String>) -> Names {
-        Names(names.into_iter().map(|name| plain(name)).collect())
+    pub(super) fn from_columns<'a>(names: impl IntoIterator<Item = &'a String>) -> HeaderNames {
+        HeaderNames(names.into_iter().map(|name| plain_name(name)).collect())
     }
 }
 
 /// What the column `name` of a header with the names `all` holds, if that is
 /// recognised. An owner never is.
-pub(super) fn meaning(name: &str, all: &Names) -> Option<Meaning> {
-    let plain = plain(name);
-    let is_meant = |(_, own, others): &(Target, String, Vec<String>)| {
+pub(super) fn name_meaning(name: &str, all: &HeaderNames) -> Option<NameMeaning> {
+    let plain = plain_name(name);
+    let is_meant = |(_, own, others): &(ColumnMeaning, String, Vec<String>)| {
         *own == plain && others.iter().any(|other| all.0.contains(other))
     };
     let beside = (0..).zip(PLAIN_BESIDE.iter()).find(|(_, name)| is_meant(name));
     if let Some((place, (target, _, _))) = beside {
         let rank = (usize::MAX, place);
-        return Some(Meaning { target: *target, rank, is_alone: false });
+        return Some(NameMeaning { target: *target, rank, is_alone: false });
     }
-    known(name, &plain)
+    known_meaning(name, &plain)
 }
 
 /// The field of which `name` is one of the names of the table; of a whole name it is the
 /// first.
 pub(super) fn field_of(name: &str) -> Option<Field> {
-    known(name, &plain(name)).map(|meaning| match meaning.target {
-        Target::Field(field) => field,
-        Target::FullName => Field::FirstName,
+    known_meaning(name, &plain_name(name)).map(|meaning| match meaning.target {
+        ColumnMeaning::Field(field) => field,
+        ColumnMeaning::FullName => Field::FirstName,
     })
 }
 
 /// Whether whole names below a column of this name have the last name first.
 pub(super) fn is_last_name_first(name: &str) -> bool {
-    KNOWN.get(&plain(name)).is_some_and(|place| WORDING.names[*place].is_last_first)
+    KNOWN.get(&plain_name(name)).is_some_and(|place| WORDING.names[*place].is_last_first)
 }
 
 /// Whether a column of this name holds whole names and nothing else: `Name` alone may be
 /// either half, or that of an account.
 pub(super) fn is_surely_whole(name: &str) -> bool {
-    let plain = plain(name);
+    let plain = plain_name(name);
     let is_several = !matches!(plain.as_str(), "name" | "nom" | "nome" | "naam" | "nombre");
     is_several
-        && KNOWN.get(&plain).is_some_and(|place| WORDING.names[*place].target == Target::FullName)
+        && KNOWN
+            .get(&plain)
+            .is_some_and(|place| WORDING.names[*place].target == ColumnMeaning::FullName)
 }
 
-fn known(name: &str, plain: &str) -> Option<Meaning> {
+fn known_meaning(name: &str, plain: &str) -> Option<NameMeaning> {
     let meaning = |name: &str, number| {
         let place = *KNOWN.get(name)?;
         let known = WORDING.names[place];
         let rank = (place, number);
-        Some(Meaning { target: known.target, rank, is_alone: known.is_alone })
+        Some(NameMeaning { target: known.target, rank, is_alone: known.is_alone })
     };
     let of_phrase = || {
-        let (target, place, number) = phrases::meaning(name)?;
+        let (target, place, number) = phrases::phrase_meaning(name)?;
         let rank = (WORDING.names.len() + place, number);
-        Some(Meaning { target, rank, is_alone: false })
+        Some(NameMeaning { target, rank, is_alone: false })
     };
     let of_number = || {
-        let (numbered, number) = numbered(plain)?;
+        let (numbered, number) = generalised(plain)?;
         meaning(&numbered, number)
     };
     meaning(plain, 0).or_else(of_number).or_else(of_phrase)
@@ -98,16 +100,16 @@ fn known(name: &str, plain: &str) -> Option<Meaning> {
 /// The places of the table by plain names.
 static KNOWN: LazyLock<HashMap<String, usize>> = LazyLock::new(|| {
     let names = WORDING.names.iter().enumerate();
-    names.map(|(place, name)| (plain(name.text), place)).collect()
+    names.map(|(place, name)| (plain_name(name.text), place)).collect()
 });
 
 /// The names that count beside others, plain.
-static PLAIN_BESIDE: LazyLock<Vec<(Target, String, Vec<String>)>> = LazyLock::new(|| {
+static PLAIN_BESIDE: LazyLock<Vec<(ColumnMeaning, String, Vec<String>)>> = LazyLock::new(|| {
     let names = WORDING.beside.iter();
     names
         .map(|name| {
-            let others = name.others.iter().map(|other| plain(other)).collect();
-            (name.target, plain(name.text), others)
+            let others = name.others.iter().map(|other| plain_name(other)).collect();
+            (name.target, plain_name(name.text), others)
         })
         .collect()
 });
@@ -115,7 +117,7 @@ static PLAIN_BESIDE: LazyLock<Vec<(Target, String, Vec<String>)>> = LazyLock::ne
 /// A name in lower case, without accents, spaces and punctuation; `#`, which stands
 /// for a number in the table, stays, and so does a damaged character, so that no name
 /// with one is known.
-pub(super) fn plain(name: &str) -> String {
+pub(super) fn plain_name(name: &str) -> String {
     if name.is_ascii() {
         let letters = name.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '#');
         return letters.map(|c| c.to_ascii_lowercase()).collect();
@@ -125,7 +127,7 @@ pub(super) fn plain(name: &str) -> String {
 }
 
 /// The name with `#` in place of its first number, and that number, if it has one.
-fn numbered(plain: &str) -> Option<(String, u32)> {
+fn generalised(plain: &str) -> Option<(String, u32)> {
     let is_digit = |c: char| c.is_ascii_digit();
     let start = plain.find(is_digit)?;
     let rest = &plain[start..];
@@ -140,10 +142,10 @@ mod tests {
 
     use super::*;
 
-    fn field(meaning: Option<Meaning>) -> Option<Field> {
+    fn field(meaning: Option<NameMeaning>) -> Option<Field> {
         match meaning?.target {
-            Target::Field(field) => Some(field),
-            Target::FullName => None,
+            ColumnMeaning::Field(field) => Some(field),
+            ColumnMeaning::FullName => None,
         }
     }
 
@@ -151,18 +153,18 @@ mod tests {
     fn no_name_stands_for_two_things() {
         let mut seen = BTreeSet::new();
         for name in &WORDING.names {
-            assert!(seen.insert(plain(name.text)), "{} is there twice", name.text);
+            assert!(seen.insert(plain_name(name.text)), "{} is there twice", name.text);
         }
         let mut seen = BTreeSet::new();
         for name in &WORDING.beside {
-            let (text, target) = (plain(name.text), name.target.name());
+            let (text, target) = (plain_name(name.text), name.target.name());
             assert!(seen.insert(format!("{text} {target}")), "{} is there twice", name.text);
         }
     }
 
     #[test]
     fn names_are_compared_without_case_accents_and_punctuation() {
-        let found = |name: &str| field(meaning(name, &Names::of([])));
+        let found = |name: &str| field(name_meaning(name, &HeaderNames::from_columns([])));
         for name in ["PRÉNOM", "prenom", "Pre\u{301}nom", " Prénom "] {
             assert_eq!(found(name), Some(Field::FirstName), "{name}");
         }
@@ -193,16 +195,26 @@ mod tests {
         ];
         for header in table {
             let names: Vec<String> = header.split(';').map(str::to_owned).collect();
-            let found: Vec<_> =
-                names.iter().filter_map(|name| field(meaning(name, &Names::of(&names)))).collect();
+            let found: Vec<_> = names
+                .iter()
+                .filter_map(|name| field(name_meaning(name, &HeaderNames::from_columns(&names))))
+                .collect();
             assert_eq!(found, FIELDS, "{header}");
         }
-        assert!(meaning("Ad", &Names::of(&["Ad".to_owned(), "First Name".to_owned()])).is_none());
+        assert!(
+            name_meaning(
+                "Ad",
+                &HeaderNames::from_columns(&["Ad".to_owned(), "First Name".to_owned()])
+            )
+            .is_none()
+        );
     }
 
     #[test]
     fn a_number_in_a_name_orders_columns() {
-        let rank = |name: &str| meaning(name, &Names::of([])).map(|meaning| meaning.rank);
+        let rank = |name: &str| {
+            name_meaning(name, &HeaderNames::from_columns([])).map(|meaning| meaning.rank)
+        };
         let order = ["Email", "E-mail 1 - Value", "E-mail 2 - Value", "E-mail 10 - Value"];
         assert!(order.windows(2).all(|pair| rank(pair[0]) < rank(pair[1])));
         assert_eq!(rank("E-mail 1 - Label"), None);
@@ -212,7 +224,7 @@ mod tests {
     fn some_names_mean_something_only_beside_others() {
         let found = |name: &str, header: &[&str]| {
             let header: Vec<String> = header.iter().map(|name| (*name).to_owned()).collect();
-            field(meaning(name, &Names::of(&header)))
+            field(name_meaning(name, &HeaderNames::from_columns(&header)))
         };
         assert_eq!(found("Name", &["Name", "VORNAME"]), Some(Field::LastName));
         assert_eq!(found("Name", &["Name", "First Name"]), None);

@@ -12,7 +12,9 @@ use std::time::Duration;
 
 use crate::model::Fingerprint;
 use crate::source::SourceError;
-use crate::source::files::{Clock, ReadError, Stamp, Stillness, Waited, follow, read_stable};
+use crate::source::files::{
+    FileStamp, QuietTime, ReadError, Stillness, Waited, follow_link, read_stable,
+};
 
 use super::Defect;
 
@@ -21,7 +23,7 @@ use super::Defect;
 pub(super) const MAX_BYTES: u64 = if cfg!(test) { 4 << 20 } else { 512 << 20 };
 
 /// A file as it was at one instant.
-pub(super) struct Opened {
+pub(super) struct OpenedFile {
     /// The file itself, with every symbolic link resolved.
     pub(super) target: PathBuf,
     /// All its bytes.
@@ -29,8 +31,8 @@ pub(super) struct Opened {
 }
 
 /// The file that `path` names, if it is one that is read as a table.
-pub(super) fn target(path: &Path) -> Result<PathBuf, ReadError> {
-    let target = fs::canonicalize(follow(path)?)?;
+pub(super) fn target_file(path: &Path) -> Result<PathBuf, ReadError> {
+    let target = fs::canonicalize(follow_link(path)?)?;
     if fs::metadata(&target)?.is_file() { Ok(target) } else { Err(ReadError::NotRegular) }
 }
 
@@ -39,13 +41,14 @@ pub(super) fn target(path: &Path) -> Result<PathBuf, ReadError> {
 /// # Errors
 /// [`SourceError`] when it is missing, no regular file, too large, or changes
 /// again and again.
-pub(super) fn open(
+pub(super) fn open_table(
     path: &Path,
-    clock: &Clock,
+    clock: &QuietTime,
     stillness: &mut Stillness,
-) -> Result<Opened, SourceError> {
+) -> Result<OpenedFile, SourceError> {
     loop {
-        let read = read_if_still(path, clock, stillness).map_err(|error| refused(path, error))?;
+        let read =
+            read_if_still(path, clock, stillness).map_err(|error| refused_read(path, error))?;
         let rest = match read {
             Ok(opened) => {
                 stillness.has_been_read();
@@ -53,8 +56,8 @@ pub(super) fn open(
             }
             Err(rest) => rest,
         };
-        if stillness.wait(clock, rest) == Waited::LongEnough {
-            return Err(refused(path, ReadError::Busy));
+        if stillness.wait_or_refuse(clock, rest) == Waited::LongEnough {
+            return Err(refused_read(path, ReadError::Busy));
         }
     }
 }
@@ -62,25 +65,25 @@ pub(super) fn open(
 /// Reads the file, or says how long it must still be left alone for that.
 fn read_if_still(
     path: &Path,
-    clock: &Clock,
+    clock: &QuietTime,
     stillness: &mut Stillness,
-) -> Result<Result<Opened, Duration>, ReadError> {
+) -> Result<Result<OpenedFile, Duration>, ReadError> {
     let target = path.canonicalize()?;
-    let seen = Stamp::of(&fs::metadata(&target)?);
-    if let Some(rest) = stillness.rest(clock, state(seen), [seen]) {
+    let seen = FileStamp::from_metadata(&fs::metadata(&target)?);
+    if let Some(rest) = stillness.rest_needed(clock, stamp_fingerprint(seen), [seen]) {
         return Ok(Err(rest));
     }
     let (raw, stamp) = read_stable(path, MAX_BYTES)?;
-    Ok(if stamp == seen { Ok(Opened { target, raw }) } else { Err(Duration::ZERO) })
+    Ok(if stamp == seen { Ok(OpenedFile { target, raw }) } else { Err(Duration::ZERO) })
 }
 
-fn state(stamp: Stamp) -> Fingerprint {
+fn stamp_fingerprint(stamp: FileStamp) -> Fingerprint {
     let mut hasher = blake3::Hasher::new();
     stamp.add_to(&mut hasher);
     Fingerprint(*hasher.finalize().as_bytes())
 }
 
-fn refused(path: &Path, error: ReadError) -> SourceError {
+fn refused_read(path: &Path, error: ReadError) -> SourceError {
     let (problem, hint) = match error {
         ReadError::Io(source) => return SourceError::Io { path: path.to_owned(), source },
         ReadError::Busy => {
@@ -95,7 +98,7 @@ fn refused(path: &Path, error: ReadError) -> SourceError {
         ReadError::NotRegular => ("is not a regular file", "set source.path to a CSV file"),
         ReadError::TooLarge => ("is larger than 512 MiB", "set source.path to a smaller file"),
     };
-    Defect::new(None, problem, hint).at(path)
+    Defect::new(None, problem, hint).source_error(path)
 }
 
 #[cfg(test)]
@@ -105,19 +108,19 @@ mod tests {
 
     use super::*;
 
-    fn read(path: &Path, clock: &Clock) -> Result<Opened, SourceError> {
-        open(path, clock, &mut Stillness::default())
+    fn read(path: &Path, clock: &QuietTime) -> Result<OpenedFile, SourceError> {
+        open_table(path, clock, &mut Stillness::default())
     }
 
     fn problem(path: &Path) -> String {
-        read(path, &Clock::still()).err().unwrap().to_string()
+        read(path, &QuietTime::frozen_time()).err().unwrap().to_string()
     }
 
     #[test]
     fn only_a_regular_file_is_read_and_nothing_else_is_waited_for() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("contacts.csv");
-        assert!(matches!(read(&path, &Clock::still()), Err(SourceError::Io { .. })));
+        assert!(matches!(read(&path, &QuietTime::frozen_time()), Err(SourceError::Io { .. })));
         assert!(problem(dir.path()).contains("is a directory"));
         assert!(problem(Path::new("/dev/null")).contains("not a regular file"));
         rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RUSR).unwrap();
@@ -130,7 +133,7 @@ mod tests {
         let (file, link) = (dir.path().join("real.csv"), dir.path().join("link.csv"));
         fs::write(&file, "Email\n").unwrap();
         std::os::unix::fs::symlink("real.csv", &link).unwrap();
-        let opened = read(&link, &Clock::still()).unwrap();
+        let opened = read(&link, &QuietTime::frozen_time()).unwrap();
         assert_eq!(
             (opened.target, opened.raw),
             (file.canonicalize().unwrap(), b"Email\n".to_vec())
@@ -154,7 +157,7 @@ mod tests {
         let passed = Arc::new(Mutex::new(Duration::from_millis(300)));
         let (day, watch, wait) = (Arc::clone(&passed), Arc::clone(&passed), Arc::clone(&passed));
         let written = path.clone();
-        let clock = Clock {
+        let clock = QuietTime {
             quiet: Duration::from_secs(1),
             now: Arc::new(move || now + *day.lock().unwrap()),
             elapsed: Arc::new(move || *watch.lock().unwrap()),
@@ -167,7 +170,8 @@ mod tests {
             }),
         };
         assert_eq!(read(&path, &clock).unwrap().raw, b"whole");
-        let still_writing = Clock { wait: Arc::new(|_| {}), now: Arc::new(move || now), ..clock };
+        let still_writing =
+            QuietTime { wait: Arc::new(|_| {}), now: Arc::new(move || now), ..clock };
         let error = read(&path, &still_writing).err().unwrap();
         let SourceError::Io { source, .. } = error else { panic!("{error}") };
         assert_eq!(source.kind(), io::ErrorKind::ResourceBusy);

@@ -7,7 +7,7 @@
 
 use crate::model::Field;
 
-use super::wording::Target;
+use super::wording::ColumnMeaning;
 
 /// Words for whose value it is, or that it is the usual one: they change nothing.
 const WHOSE: &[&str] = &[
@@ -80,14 +80,14 @@ const WHICH: &[(&str, usize)] = &[
 
 /// What `name` says a column holds, how far back it stands, and the number in it, if all of
 /// its words are known.
-pub(super) fn meaning(name: &str) -> Option<(Target, usize, u32)> {
-    let words = words(name);
+pub(super) fn phrase_meaning(name: &str) -> Option<(ColumnMeaning, usize, u32)> {
+    let words = phrase_words(name);
     let (numbers, words): (Vec<&String>, Vec<&String>) =
         words.iter().partition(|word| word.bytes().all(|byte| byte.is_ascii_digit()));
     let number = numbers.first().map_or(0, |number| number.parse().unwrap_or(u32::MAX));
     let has = |any: &[&str]| words.iter().any(|word| any.contains(&word.as_str()));
-    let (target, own): (Target, &[&str]) = if has(&["email", "emails"]) {
-        (Target::Field(Field::Email), &["email", "emails", "address", "addresses", "id"])
+    let (target, own): (ColumnMeaning, &[&str]) = if has(&["email", "emails"]) {
+        (ColumnMeaning::Field(Field::Email), &["email", "emails", "address", "addresses", "id"])
     } else if has(&["phone", "phones", "telephone", "tel", "landline", "cellphone"])
         || has(&["number", "no", "num", "dial", "line"])
             && has(&["mobile", "cell", "contact", "direct", "office", "work", "home"])
@@ -105,38 +105,38 @@ pub(super) fn meaning(name: &str) -> Option<(Target, usize, u32)> {
             "dial",
             "line",
         ];
-        (Target::Field(Field::PhoneNumber), own)
+        (ColumnMeaning::Field(Field::PhoneNumber), own)
     } else if has(&["city", "town"]) {
-        (Target::Field(Field::Location), &["city", "town", "address"])
+        (ColumnMeaning::Field(Field::Location), &["city", "town", "address"])
     } else if !numbers.is_empty() {
         // `First Name 2` is of another contact.
         return None;
     } else if has(&["name", "firstname", "lastname"]) {
         if has(&["first", "given", "firstname"]) {
-            (Target::Field(Field::FirstName), &["first", "given", "name", "firstname"])
+            (ColumnMeaning::Field(Field::FirstName), &["first", "given", "name", "firstname"])
         } else if has(&["last", "family", "lastname"]) {
-            (Target::Field(Field::LastName), &["last", "family", "name", "lastname"])
+            (ColumnMeaning::Field(Field::LastName), &["last", "family", "name", "lastname"])
         } else if has(&["company", "organization", "organisation", "employer"]) {
             let own = &["company", "organization", "organisation", "employer", "name"];
-            (Target::Field(Field::Company), own)
+            (ColumnMeaning::Field(Field::Company), own)
         } else {
-            (Target::FullName, &["full", "name"])
+            (ColumnMeaning::FullName, &["full", "name"])
         }
     } else if has(&["title", "position"]) && has(&["job", "current", "professional", "contact"]) {
-        (Target::Field(Field::Title), &["job", "title", "position", "professional"])
+        (ColumnMeaning::Field(Field::Title), &["job", "title", "position", "professional"])
     } else if has(&["company", "organization", "organisation", "employer"]) && words.len() > 1 {
         let own = &["company", "organization", "organisation", "employer"];
-        (Target::Field(Field::Company), own)
+        (ColumnMeaning::Field(Field::Company), own)
     } else {
         return None;
     };
-    let place = place(target, own, &words)?;
+    let place = name_distance(target, own, &words)?;
     Some((target, place, number))
 }
 
 /// How far back a name stands; `None` where it has a word that is not known.
-fn place(target: Target, own: &[&str], words: &[&String]) -> Option<usize> {
-    let takes_which = target != Target::Field(Field::Title);
+fn name_distance(target: ColumnMeaning, own: &[&str], words: &[&String]) -> Option<usize> {
+    let takes_which = target != ColumnMeaning::Field(Field::Title);
     let mut place = 2;
     for word in words.iter().map(|word| word.as_str()) {
         let which = WHICH.iter().find(|(known, _)| *known == word).filter(|_| takes_which);
@@ -151,7 +151,7 @@ fn place(target: Target, own: &[&str], words: &[&String]) -> Option<usize> {
 }
 
 /// The words of a name in lower case; `E-mail` is one, and so is each part of `firstName`.
-fn words(name: &str) -> Vec<String> {
+fn phrase_words(name: &str) -> Vec<String> {
     if !name.is_ascii() {
         return vec![name.to_owned()];
     }
@@ -181,8 +181,8 @@ fn words(name: &str) -> Vec<String> {
 mod tests {
     use super::*;
 
-    fn found(name: &str) -> Option<Target> {
-        meaning(name).map(|found| found.0)
+    fn found(name: &str) -> Option<ColumnMeaning> {
+        phrase_meaning(name).map(|found| found.0)
     }
 
     #[test]
@@ -223,10 +223,10 @@ mod tests {
             (Title, &["Current Title", "Contact Job Title", "current_position"]),
         ] {
             for name in names {
-                assert_eq!(found(name), Some(Target::Field(field)), "{name}");
+                assert_eq!(found(name), Some(ColumnMeaning::Field(field)), "{name}");
             }
         }
-        assert_eq!(found("Registrant Full Name"), Some(Target::FullName));
+        assert_eq!(found("Registrant Full Name"), Some(ColumnMeaning::FullName));
     }
 
     #[test]

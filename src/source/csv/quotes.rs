@@ -6,8 +6,8 @@
 //! mark, as `O'Neill`, `'t Hooft` and `Bo "Ace" Fox`, is left alone.
 
 use super::header::Columns;
+use super::location::FieldLocation;
 use super::looks::is_email;
-use super::place::Place;
 use crate::model::Field;
 
 /// Opening marks, each with those that close it.
@@ -34,63 +34,72 @@ const CELLS: usize = 2;
 
 /// The mark between which and another the cells of a row stand: both its names, or all
 /// that have letters. `row` is what is written between two line ends, `values` what is read.
-pub(super) fn mark(row: &str, delimiter: u8, values: &[String], columns: &Columns) -> Option<char> {
-    let own = |field| columns.places_of(field).iter().filter_map(Place::own_column);
+pub(super) fn find_mark(
+    row: &str,
+    delimiter: u8,
+    values: &[String],
+    columns: &Columns,
+) -> Option<char> {
+    let own = |field| columns.places_of(field).iter().filter_map(FieldLocation::own_column);
     let names = [Field::FirstName, Field::LastName]
-        .map(|field| own(field).find_map(|column| opening(values.get(column)?)));
+        .map(|field| own(field).find_map(|column| opening_mark(values.get(column)?)));
     match names {
         [Some(mark), Some(_)] => Some(mark),
-        _ => enclosing(row, delimiter, values.iter().map(String::as_str)),
+        _ => enclosing_mark(row, delimiter, values.iter().map(String::as_str)),
     }
 }
 
 /// The mark with which all cells of a row begin that have letters, where another ends each
 /// of them: `row` is what is written between two line ends, `values` what is read.
-fn enclosing<'v>(row: &str, delimiter: u8, values: impl Iterator<Item = &'v str>) -> Option<char> {
+fn enclosing_mark<'v>(
+    row: &str,
+    delimiter: u8,
+    values: impl Iterator<Item = &'v str>,
+) -> Option<char> {
     values_between(values).or_else(|| cells_between(row, char::from(delimiter)))
 }
 
-fn closers(open: char) -> Option<&'static str> {
+fn closing_marks(open: char) -> Option<&'static str> {
     MARKS.iter().find(|(mark, _)| *mark == open).map(|(_, closers)| *closers)
 }
 
 /// The mark with which a value begins, where another ends it.
-pub(super) fn opening(value: &str) -> Option<char> {
+pub(super) fn opening_mark(value: &str) -> Option<char> {
     let value = value.trim();
     let open = value.chars().next()?;
     let end = value.chars().next_back().filter(|_| value.chars().count() > 1)?;
-    closers(open).is_some_and(|closers| closers.contains(end)).then_some(open)
+    closing_marks(open).is_some_and(|closers| closers.contains(end)).then_some(open)
 }
 
 fn values_between<'v>(values: impl Iterator<Item = &'v str>) -> Option<char> {
-    let mut tally = Tally::default();
+    let mut tally = QuoteTally::default();
     for value in values {
-        let open = opening(value);
-        tally.take(value.trim(), open)?;
+        let open = opening_mark(value);
+        tally.take_cell(value.trim(), open)?;
     }
-    tally.mark()
+    tally.common_mark()
 }
 
 /// The same by what is written, where a delimiter may stand between two marks.
 fn cells_between(row: &str, delimiter: char) -> Option<char> {
-    let mut tally = Tally::default();
+    let mut tally = QuoteTally::default();
     let mut rest = Some(row);
     while let Some(text) = rest {
         let (cell, open, after) = next_cell(text, delimiter);
         if open == Some('"') {
             return None;
         }
-        tally.take(cell.trim(), open)?;
+        tally.take_cell(cell.trim(), open)?;
         rest = after;
     }
-    tally.mark()
+    tally.common_mark()
 }
 
 /// The first cell, the mark between which and another it stands, and what follows it.
 fn next_cell(text: &str, delimiter: char) -> (&str, Option<char>, Option<&str>) {
     let inner = text.trim_start();
     if let Some(open) = inner.chars().next()
-        && let Some(closers) = closers(open)
+        && let Some(closers) = closing_marks(open)
     {
         for (at, close) in inner.char_indices().skip(1).filter(|(_, c)| closers.contains(*c)) {
             let after = inner[at + close.len_utf8()..].trim_start_matches([' ', '\u{a0}']);
@@ -110,14 +119,14 @@ fn next_cell(text: &str, delimiter: char) -> (&str, Option<char>, Option<&str>) 
 
 /// How many cells stand between marks, if all of them do.
 #[derive(Default)]
-struct Tally {
+struct QuoteTally {
     cells: usize,
     open: Option<char>,
 }
 
-impl Tally {
+impl QuoteTally {
     /// Takes a cell; `None` where it says that the row is not written that way.
-    fn take(&mut self, cell: &str, open: Option<char>) -> Option<()> {
+    fn take_cell(&mut self, cell: &str, open: Option<char>) -> Option<()> {
         let Some(open) = open else {
             let is_word = cell.chars().any(char::is_alphabetic);
             let is_null = ["null", "true", "false", "none"].contains(&&*cell.to_lowercase());
@@ -127,7 +136,7 @@ impl Tally {
         (*self.open.get_or_insert(open) == open).then_some(())
     }
 
-    fn mark(&self) -> Option<char> {
+    fn common_mark(&self) -> Option<char> {
         self.open.filter(|_| self.cells >= CELLS)
     }
 }
@@ -143,7 +152,7 @@ mod tests {
     use super::*;
 
     fn found(row: &str) -> Option<char> {
-        enclosing(row, b',', row.split(','))
+        enclosing_mark(row, b',', row.split(','))
     }
 
     #[test]
@@ -161,7 +170,7 @@ mod tests {
         ] {
             assert!(found(row).is_some(), "{row}");
         }
-        assert_eq!(enclosing("x", b',', ["\"Bo\"", "\"Fox\""].into_iter()), Some('"'));
+        assert_eq!(enclosing_mark("x", b',', ["\"Bo\"", "\"Fox\""].into_iter()), Some('"'));
     }
 
     #[test]

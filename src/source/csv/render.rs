@@ -1,13 +1,13 @@
 //! Edited rows as bytes; every other byte stays as it is.
 //!
 //! Owns quoting and line ends: an edited cell keeps the quoting it had, an added
-//! row looks like its neighbours. Leaves to [`super::draft`] what is written.
+//! row looks like its neighbours. Leaves to [`super::table_edit`] what is written.
 
 use memchr::memchr3;
 
-use super::draft::{Draft, NewCells, NewRow, RowEdit};
-use super::scan::{Cell, Row};
+use super::scan::{ScannedCell, ScannedRow};
 use super::sheet::Sheet;
+use super::table_edit::{NewCells, NewRow, RowEdit, TableEdit};
 
 /// How many rows an added row is modelled on.
 const NEIGHBOURS: usize = 20;
@@ -19,10 +19,10 @@ enum Quoting {
     WhereNeeded,
 }
 
-impl Draft<'_> {
+impl TableEdit<'_> {
     /// The text of the file with the edits.
-    pub(super) fn render(&self) -> Vec<u8> {
-        let body = self.sheet.text.body();
+    pub(super) fn render_text(&self) -> Vec<u8> {
+        let body = self.sheet.text.body_bytes();
         let mut out = Vec::with_capacity(body.len() + 128 * (self.added.len() + self.edited.len()));
         out.extend_from_slice(&body[..self.sheet.dialect.start]);
         for (position, row) in self.sheet.rows.iter().enumerate() {
@@ -33,11 +33,11 @@ impl Draft<'_> {
                 }
                 Some(RowEdit::Remove) => {}
                 Some(RowEdit::Rewrite(new)) => {
-                    rewrite(self.sheet, *row, new, &mut out);
+                    rewrite_row(self.sheet, *row, new, &mut out);
                     out.extend_from_slice(&body[row.content_end..row.end]);
                 }
             }
-            self.append(position, *row, &mut out);
+            self.append_rows(position, *row, &mut out);
         }
         if self.sheet.text.looks_cut(&out) {
             out.extend_from_slice(line_end(self.sheet));
@@ -46,30 +46,30 @@ impl Draft<'_> {
     }
 
     /// The new rows that come behind the old one at `position`, with their numbers.
-    pub(super) fn behind(&self, position: usize) -> impl Iterator<Item = (usize, &NewRow)> {
+    pub(super) fn rows_behind(&self, position: usize) -> impl Iterator<Item = (usize, &NewRow)> {
         let numbers = self.places.get(&position).into_iter().flatten();
         numbers.map(|number| (*number, &self.added[*number]))
     }
 
     /// Adds the new rows that come behind `last`, which is at `position`, and whose want of a
     /// line end they keep.
-    fn append(&self, position: usize, last: Row, out: &mut Vec<u8>) {
-        if self.behind(position).next().is_none() {
+    fn append_rows(&self, position: usize, last: ScannedRow, out: &mut Vec<u8>) {
+        if self.rows_behind(position).next().is_none() {
             return;
         }
-        let style = Style::of(self.sheet);
-        for (_, new) in self.behind(position) {
+        let style = Style::style_of(self.sheet);
+        for (_, new) in self.rows_behind(position) {
             if !matches!(out.last(), Some(b'\n' | b'\r')) {
                 out.extend_from_slice(style.line_end);
             }
-            if let Some(raw) = new.raw() {
+            if let Some(raw) = new.raw_bytes() {
                 out.extend_from_slice(raw);
                 if last.end > last.content_end {
                     out.extend_from_slice(style.line_end);
                 }
                 continue;
             }
-            for column in 0..self.sheet.columns.width() {
+            for column in 0..self.sheet.columns.column_count() {
                 if column > 0 {
                     out.push(self.sheet.dialect.delimiter);
                 }
@@ -77,7 +77,7 @@ impl Draft<'_> {
                 let quoting = match &new.quoted {
                     Some(quoted) if quoted.contains(&column) => Quoting::Always,
                     Some(_) => Quoting::WhereNeeded,
-                    None => style.quoting(self.sheet, column, text),
+                    None => style.column_quoting(self.sheet, column, text),
                 };
                 write_cell(text, quoting, self.sheet.dialect.delimiter, out);
             }
@@ -96,8 +96,9 @@ fn part_line_ends(next: &[u8], out: &mut [u8]) {
     }
 }
 
-fn rewrite(sheet: &Sheet, row: Row, new: &NewCells, out: &mut Vec<u8>) {
-    let (body, delimiter, cells) = (sheet.text.body(), sheet.dialect.delimiter, sheet.cells(row));
+fn rewrite_row(sheet: &Sheet, row: ScannedRow, new: &NewCells, out: &mut Vec<u8>) {
+    let (body, delimiter, cells) =
+        (sheet.text.body_bytes(), sheet.dialect.delimiter, sheet.row_cells(row));
     let beyond = new.last_key_value().map_or(0, |(column, _)| column + 1);
     for column in 0..cells.len().max(beyond) {
         if column > 0 {
@@ -108,12 +109,12 @@ fn rewrite(sheet: &Sheet, row: Row, new: &NewCells, out: &mut Vec<u8>) {
             (Some(text), Some(cell)) if cell.is_quoted() => {
                 // Behind blanks nobody expects a cell of several lines.
                 if !text.contains(['\n', '\r']) {
-                    out.extend_from_slice(cell.lead(body));
+                    out.extend_from_slice(cell.leading_blanks(body));
                 }
                 write_cell(text, Quoting::Always, delimiter, out);
             }
             (Some(text), _) => write_cell(text, Quoting::WhereNeeded, delimiter, out),
-            (None, Some(cell)) => out.extend_from_slice(&body[cell.span()]),
+            (None, Some(cell)) => out.extend_from_slice(&body[cell.text_range()]),
             (None, None) => {}
         }
     }
@@ -139,21 +140,23 @@ fn write_cell(text: &str, quoting: Quoting, delimiter: u8, out: &mut Vec<u8>) {
 /// How the last rows of a file are written.
 struct Style {
     line_end: &'static [u8],
-    neighbours: Vec<Vec<Cell>>,
+    neighbours: Vec<Vec<ScannedCell>>,
 }
 
 impl Style {
-    fn of(sheet: &Sheet) -> Style {
+    fn style_of(sheet: &Sheet) -> Style {
         let last = sheet.record_rows.iter().rev().take(NEIGHBOURS);
-        let neighbours = last.map(|position| sheet.cells(sheet.rows[*position])).collect();
+        let neighbours = last.map(|position| sheet.row_cells(sheet.rows[*position])).collect();
         Style { line_end: line_end(sheet), neighbours }
     }
 
     /// As most neighbours in the column are quoted, counting filled and empty
     /// cells apart; where there are none, as most cells of the neighbours are.
-    fn quoting(&self, sheet: &Sheet, column: usize, text: &str) -> Quoting {
-        let alike = |cell: &&Cell| cell.value(sheet.text.body()).is_empty() == text.is_empty();
-        let in_column: Vec<&Cell> =
+    fn column_quoting(&self, sheet: &Sheet, column: usize, text: &str) -> Quoting {
+        let alike = |cell: &&ScannedCell| {
+            cell.cell_value(sheet.text.body_bytes()).is_empty() == text.is_empty()
+        };
+        let in_column: Vec<&ScannedCell> =
             self.neighbours.iter().filter_map(|cells| cells.get(column)).filter(alike).collect();
         let cells = if in_column.is_empty() {
             self.neighbours.iter().flatten().filter(alike).collect()
@@ -168,7 +171,7 @@ impl Style {
 /// The line end of most rows; `\n` where no row has one.
 fn line_end(sheet: &Sheet) -> &'static [u8] {
     let ends = |wanted: &[u8]| {
-        let body = sheet.text.body();
+        let body = sheet.text.body_bytes();
         sheet.rows.iter().filter(|row| &body[row.content_end..row.end] == wanted).count()
     };
     let kinds: [&'static [u8]; 3] = [b"\r", b"\r\n", b"\n"];

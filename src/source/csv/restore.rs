@@ -2,40 +2,40 @@
 //!
 //! Owns which of their cells still have a column: those under the same name, and under the
 //! same of several such names; and where among the rows of today they belong. Leaves the
-//! fields of the plan to [`super::draft`].
+//! fields of the plan to [`super::table_edit`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::AsWritten;
 
-use super::dialect::name;
-use super::draft::{NewCells, NewRow, Was};
-use super::scan::{Cell, Scanner};
+use super::dialect::header_name;
+use super::scan::{ScannedCell, Scanner};
 use super::sheet::{Sheet, row_name};
+use super::table_edit::{NewCells, NewRow, RowBefore};
 
 /// What may have separated the cells of a row that was removed.
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 
 /// A row that was removed, and the header above it.
-struct Removed<'a> {
+struct RemovedRow<'a> {
     delimiter: u8,
     header: Vec<String>,
-    cells: Vec<Cell>,
+    cells: Vec<ScannedCell>,
     body: &'a [u8],
     /// Its bytes.
     row: &'a [u8],
 }
 
-impl<'a> Removed<'a> {
+impl<'a> RemovedRow<'a> {
     /// The row as it was written, whatever separated its cells then: what makes the most of
     /// the columns of today, those of `sheet`.
-    fn of(was: &'a AsWritten, sheet: &Sheet) -> Removed<'a> {
-        let known = |removed: &Removed<'_>| {
+    fn parse_removed(was: &'a AsWritten, sheet: &Sheet) -> RemovedRow<'a> {
+        let known = |removed: &RemovedRow<'_>| {
             let is_known = |name: &&String| sheet.columns.names().contains(name);
             removed.header.iter().filter(is_known).count()
         };
-        let now = Removed::by(was, sheet.dialect.delimiter);
-        let others = DELIMITERS.map(|delimiter| Removed::by(was, delimiter));
+        let now = RemovedRow::parse_with(was, sheet.dialect.delimiter);
+        let others = DELIMITERS.map(|delimiter| RemovedRow::parse_with(was, delimiter));
         others.into_iter().fold(
             now,
             |best, other| {
@@ -44,33 +44,33 @@ impl<'a> Removed<'a> {
         )
     }
 
-    fn by(was: &'a AsWritten, delimiter: u8) -> Removed<'a> {
+    fn parse_with(was: &'a AsWritten, delimiter: u8) -> RemovedRow<'a> {
         let body = was.text.as_bytes();
         let mut scanner = Scanner::new(body, delimiter, 0, 1);
         let (mut header, mut cells) = (Vec::new(), Vec::new());
         scanner.next_row(&mut header);
         let row = scanner.next_row(&mut cells);
-        let header = header.iter().map(|cell| name(*cell, body)).collect();
+        let header = header.iter().map(|cell| header_name(*cell, body)).collect();
         let row = row.map_or(&body[..0], |row| &body[row.start..row.content_end]);
-        Removed { delimiter, header, cells, body, row }
+        RemovedRow { delimiter, header, cells, body, row }
     }
 
-    fn text(&self, cell: &Cell) -> String {
-        String::from_utf8_lossy(&cell.value(self.body)).into_owned()
+    fn cell_text(&self, cell: &ScannedCell) -> String {
+        String::from_utf8_lossy(&cell.cell_value(self.body)).into_owned()
     }
 }
 
 impl Sheet {
     /// The row that `was` there, as far as this table has its columns. What its encoding
     /// cannot hold stays out.
-    pub(super) fn restored(&self, was: &AsWritten) -> NewRow {
-        let removed = Removed::of(was, self);
+    pub(super) fn restored_row(&self, was: &AsWritten) -> NewRow {
+        let removed = RemovedRow::parse_removed(was, self);
         let (mut new, mut quoted) = (NewCells::new(), BTreeSet::new());
         let mut is_whole =
             removed.header == self.columns.names() && removed.delimiter == self.dialect.delimiter;
         for (column, cell) in self.columns_of(&removed) {
-            let text = removed.text(cell);
-            match column.filter(|_| self.holds(&text)) {
+            let text = removed.cell_text(cell);
+            match column.filter(|_| self.holds_text(&text)) {
                 Some(column) => {
                     quoted.extend(cell.is_quoted().then_some(column));
                     new.insert(column, text);
@@ -80,7 +80,7 @@ impl Sheet {
         }
         let raw = is_whole.then(|| (new.clone(), removed.row.to_vec()));
         let (above, below) = was.place.split_once("..").unwrap_or_default();
-        let was = Was {
+        let was = RowBefore {
             name: row_name(removed.row),
             beside: (!was.place.is_empty()).then(|| [above.to_owned(), below.to_owned()]),
             raw,
@@ -90,13 +90,13 @@ impl Sheet {
 
     /// The names of columns of the row that `was` there which have something in it and cannot
     /// come back: this table has no such column, or cannot hold the text.
-    pub(super) fn lost(&self, was: &AsWritten) -> Vec<String> {
-        let removed = Removed::of(was, self);
+    pub(super) fn lost_columns(&self, was: &AsWritten) -> Vec<String> {
+        let removed = RemovedRow::parse_removed(was, self);
         let mut columns = self.columns_of(&removed).zip(removed.header.iter());
         let mut lost = Vec::new();
         for ((column, cell), name) in columns.by_ref() {
-            let text = removed.text(cell);
-            let stays = column.is_some() && self.holds(&text);
+            let text = removed.cell_text(cell);
+            let stays = column.is_some() && self.holds_text(&text);
             if !stays && !text.trim().is_empty() {
                 lost.push(name.clone());
             }
@@ -104,17 +104,17 @@ impl Sheet {
         lost
     }
 
-    fn holds(&self, text: &str) -> bool {
+    fn holds_text(&self, text: &str) -> bool {
         !text.contains('\0') && self.text.trouble_with(text).is_none()
     }
 
     /// The cells of a row that was removed, each with its column of today.
     fn columns_of<'r>(
         &self,
-        removed: &'r Removed<'_>,
-    ) -> impl Iterator<Item = (Option<usize>, &'r Cell)> {
-        let columns = numbered(self.columns.names());
-        let places: Vec<Option<usize>> = numbered(&removed.header)
+        removed: &'r RemovedRow<'_>,
+    ) -> impl Iterator<Item = (Option<usize>, &'r ScannedCell)> {
+        let columns = with_ordinals(self.columns.names());
+        let places: Vec<Option<usize>> = with_ordinals(&removed.header)
             .into_iter()
             .map(|name| columns.iter().position(|known| *known == name))
             .collect();
@@ -137,14 +137,14 @@ impl Sheet {
             (0..added.len()).for_each(|at| at_the_end(&mut groups, at));
             return groups;
         }
-        let mut places = Places::of(self);
+        let mut places = RestorePositions::for_sheet(self);
         loop {
-            let taken = (0..added.len()).filter(|at| places.take(*at, &added[*at])).count();
+            let taken = (0..added.len()).filter(|at| places.take_place(*at, &added[*at])).count();
             if taken == 0 {
                 break;
             }
         }
-        let Places { mut groups, placed, .. } = places;
+        let RestorePositions { mut groups, placed, .. } = places;
         let others = (0..added.len()).filter(|at| !placed.contains(at));
         others.for_each(|at| at_the_end(&mut groups, at));
         groups
@@ -152,7 +152,7 @@ impl Sheet {
 }
 
 /// Where rows that come back have their place so far.
-struct Places<'a> {
+struct RestorePositions<'a> {
     sheet: &'a Sheet,
     /// The records of today by name, the first of several.
     there: BTreeMap<String, usize>,
@@ -163,10 +163,10 @@ struct Places<'a> {
     placed: BTreeSet<usize>,
 }
 
-impl<'a> Places<'a> {
-    fn of(sheet: &'a Sheet) -> Places<'a> {
+impl<'a> RestorePositions<'a> {
+    fn for_sheet(sheet: &'a Sheet) -> RestorePositions<'a> {
         let records = sheet.record_rows.iter().rev();
-        Places {
+        RestorePositions {
             sheet,
             there: records.map(|position| (sheet.name_of(*position), *position)).collect(),
             groups: BTreeMap::new(),
@@ -176,20 +176,20 @@ impl<'a> Places<'a> {
     }
 
     /// Gives the row `at` its place, if it has none so far and one of its neighbours has one.
-    fn take(&mut self, at: usize, row: &NewRow) -> bool {
+    fn take_place(&mut self, at: usize, row: &NewRow) -> bool {
         let Some(was) = row.was.as_ref().filter(|_| !self.placed.contains(&at)) else {
             return false;
         };
         let Some([upper, lower]) = &was.beside else { return false };
         let there = |name: &String| self.there.get(name).copied();
         let (behind, index) = if upper.is_empty() {
-            (self.sheet.header(), 0)
+            (self.sheet.header_position(), 0)
         } else if let Some(position) = there(upper) {
             (position, 0)
         } else if let Some((behind, other)) = self.back.get(upper) {
             (*behind, self.index_of(*behind, *other) + 1)
         } else if let Some(position) = there(lower) {
-            let behind = self.above(position);
+            let behind = self.record_above(position);
             (behind, self.groups.get(&behind).map_or(0, Vec::len))
         } else if let Some((behind, other)) = self.back.get(lower) {
             (*behind, self.index_of(*behind, *other))
@@ -207,15 +207,15 @@ impl<'a> Places<'a> {
     }
 
     /// The record above the row at `position`, or the header.
-    fn above(&self, position: usize) -> usize {
+    fn record_above(&self, position: usize) -> usize {
         let records = &self.sheet.record_rows;
         let at = records.partition_point(|row| *row < position);
-        at.checked_sub(1).map_or(self.sheet.header(), |at| records[at])
+        at.checked_sub(1).map_or(self.sheet.header_position(), |at| records[at])
     }
 }
 
 /// The names of columns, each with how many columns of that name stand left of it.
-fn numbered(names: &[String]) -> Vec<(&str, usize)> {
+fn with_ordinals(names: &[String]) -> Vec<(&str, usize)> {
     let number = |at: usize| names[..at].iter().filter(|name| **name == names[at]).count();
     (0..names.len()).map(|at| (names[at].as_str(), number(at))).collect()
 }

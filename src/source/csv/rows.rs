@@ -21,13 +21,13 @@
 use std::borrow::Cow;
 
 use super::CsvOptions;
-use super::beside::{Beside, Kind};
-use super::cell::meant;
-use super::damage::damage;
-use super::header::{Columns, told};
-use super::place::Place;
-use super::quotes::{is_whole_row, mark};
-use super::scan::{Cell, Row, line_breaks};
+use super::beside::{Beside, OtherRowKind};
+use super::cell::meant_text;
+use super::damage::find_damage;
+use super::header::{Columns, printable};
+use super::location::FieldLocation;
+use super::quotes::{find_mark, is_whole_row};
+use super::scan::{ScannedCell, ScannedRow, line_breaks};
 use super::text::Flaw;
 use crate::model::Unreadable;
 use crate::model::{
@@ -43,7 +43,7 @@ pub(super) struct RowReader<'a> {
     delimiter: u8,
     columns: &'a Columns,
     options: &'a CsvOptions,
-    ending: Ending,
+    ending: TextEnding,
     /// The columns that people write in, by their names.
     by_name: Vec<usize>,
     /// Number of the next row, counted as a spreadsheet counts.
@@ -51,31 +51,31 @@ pub(super) struct RowReader<'a> {
     /// The line of another header, below which columns mean something else.
     other_header: Option<u32>,
     counting: Counting<'a>,
-    contents: Contents,
+    contents: RowsRead,
 }
 
 /// How the text ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ending {
+pub(super) enum TextEnding {
     /// With a whole character.
     Whole,
     /// Within a character.
     Cut,
 }
 
-impl Ending {
+impl TextEnding {
     /// How a text with this flaw ends.
-    pub(super) const fn of(flaw: Option<Flaw>) -> Ending {
+    pub(super) const fn for_flaw(flaw: Option<Flaw>) -> TextEnding {
         match flaw {
-            Some(Flaw::Cut) => Ending::Cut,
-            Some(Flaw::Inexact) | None => Ending::Whole,
+            Some(Flaw::Cut) => TextEnding::Cut,
+            Some(Flaw::Inexact) | None => TextEnding::Whole,
         }
     }
 }
 
 /// What the rows of a file hold.
 #[derive(Debug, Default)]
-pub(super) struct Contents {
+pub(super) struct RowsRead {
     /// The records that are not at rest, and those that are.
     pub(super) records: Vec<SourceRecord>,
     pub(super) at_rest: Positions,
@@ -101,7 +101,7 @@ impl<'a> RowReader<'a> {
         (body, delimiter): (&'a [u8], u8),
         columns: &'a Columns,
         options: &'a CsvOptions,
-        (ending, resting): (Ending, &'a Resting),
+        (ending, resting): (TextEnding, &'a Resting),
         number: u32,
     ) -> RowReader<'a> {
         RowReader {
@@ -114,28 +114,28 @@ impl<'a> RowReader<'a> {
             number,
             other_header: None,
             counting: Counting::new(resting),
-            contents: Contents::default(),
+            contents: RowsRead::default(),
         }
     }
 
     /// Takes the next row, which is at `position` among the rows of the file.
-    pub(super) fn take(&mut self, position: usize, row: Row, cells: &[Cell]) {
+    pub(super) fn take_row(&mut self, position: usize, row: ScannedRow, cells: &[ScannedCell]) {
         let label = format!("row:{}", self.number);
         self.number += 1;
-        let kind = Kind::of(self.body, row, cells, self.columns);
-        let is_whole = matches!(kind, Kind::Footer) && self.ending == Ending::Whole;
-        let breakage = self.breakage(row, cells, &label).filter(|_| !is_whole);
+        let kind = OtherRowKind::kind_of_row(self.body, row, cells, self.columns);
+        let is_whole = matches!(kind, OtherRowKind::Footer) && self.ending == TextEnding::Whole;
+        let breakage = self.find_breakage(row, cells, &label).filter(|_| !is_whole);
         if breakage.is_none() && cells.iter().all(|cell| cell.is_blank(self.body)) {
             return;
         }
         match (&breakage, kind) {
-            (None, Kind::Footer) => return self.contents.beside.footer(label),
-            (None, Kind::Header) => {
+            (None, OtherRowKind::Footer) => return self.contents.beside.add_footer(label),
+            (None, OtherRowKind::Header) => {
                 self.other_header = None;
-                return self.contents.beside.header(label);
+                return self.contents.beside.add_header(label);
             }
-            (None, Kind::OtherHeader) => self.other_header = Some(row.line),
-            (Some(_), _) | (None, Kind::Contact) => {}
+            (None, OtherRowKind::OtherHeader) => self.other_header = Some(row.line),
+            (Some(_), _) | (None, OtherRowKind::Contact) => {}
         }
         self.contents.last_filled = Some(position);
         let read = match breakage {
@@ -143,7 +143,7 @@ impl<'a> RowReader<'a> {
                 self.contents.read_only.get_or_insert_with(|| reason.clone());
                 Err(reason)
             }
-            None => self.below_another_header().and_then(|()| self.record(row, cells, &label)),
+            None => self.below_another_header().and_then(|()| self.read_record(row, cells, &label)),
         };
         match read {
             Ok(record) => {
@@ -151,7 +151,7 @@ impl<'a> RowReader<'a> {
                 let is_other =
                     record.linq_id.is_none() && id.is_some_and(|cell| !cell.is_blank(self.body));
                 self.contents.other_ids += usize::from(is_other);
-                self.counting.take(record);
+                self.counting.take_record(record);
                 self.contents.rows.push(position);
             }
             Err(reason) => {
@@ -171,19 +171,25 @@ impl<'a> RowReader<'a> {
     }
 
     /// The record in a row of which is known that it holds one.
-    pub(super) fn again(&self, row: Row, cells: &[Cell]) -> Option<SourceRecord> {
-        self.record(row, cells, &format!("row:{}", self.number)).ok()
+    pub(super) fn reread_row(
+        &self,
+        row: ScannedRow,
+        cells: &[ScannedCell],
+    ) -> Option<SourceRecord> {
+        self.read_record(row, cells, &format!("row:{}", self.number)).ok()
     }
 
     /// The records, after all rows were taken.
-    pub(super) fn finish(self) -> Contents {
+    pub(super) fn finish(self) -> RowsRead {
         let Counting { records, places, at_rest, doubled, .. } = self.counting;
-        Contents { records, at_rest, doubled, places, ..self.contents }
+        RowsRead { records, at_rest, doubled, places, ..self.contents }
     }
 
     /// Why rows after this one may be missing, if they may.
-    fn breakage(&self, row: Row, cells: &[Cell], label: &str) -> Option<String> {
-        let opened = |cell: &Cell| row.line + line_breaks(&self.body[row.start..cell.span().start]);
+    fn find_breakage(&self, row: ScannedRow, cells: &[ScannedCell], label: &str) -> Option<String> {
+        let opened = |cell: &ScannedCell| {
+            row.line + line_breaks(&self.body[row.start..cell.text_range().start])
+        };
         if let Some(cell) = cells.iter().find(|cell| cell.is_open()) {
             return Some(format!(
                 "the quotation mark opened on line {} is never closed; close it, or write it twice \
@@ -191,7 +197,8 @@ impl<'a> RowReader<'a> {
                 opened(cell)
             ));
         }
-        let swallows = |cell: &&Cell| cell.has_tail(self.body) && cell.has_line_break(self.body);
+        let swallows =
+            |cell: &&ScannedCell| cell.has_tail(self.body) && cell.has_line_break(self.body);
         if let Some(cell) = cells.iter().find(swallows) {
             return Some(format!(
                 "the quotation mark opened on line {} seems to be closed only by one that was meant \
@@ -199,7 +206,7 @@ impl<'a> RowReader<'a> {
                 opened(cell)
             ));
         }
-        if let Some(at) = cells.iter().position(|cell| cell.dangles(self.body)) {
+        if let Some(at) = cells.iter().position(|cell| cell.has_dangling_quote(self.body)) {
             return Some(format!(
                 "the quotation mark behind a blank at the beginning of {} is not closed on line \
                  {}; close it there, take the blank away, or write it twice if it belongs to the text",
@@ -212,8 +219,9 @@ impl<'a> RowReader<'a> {
             || cells.iter().any(|cell| cell.is_quoted() || !cell.is_blank(self.body));
         let is_last_and_unended = row.end == row.content_end;
         let is_short = is_begun
-            && (cells.len() < self.columns.width() || cells.last().is_some_and(|c| c.is_stray()));
-        (is_last_and_unended && (is_short || self.ending == Ending::Cut)).then(|| {
+            && (cells.len() < self.columns.column_count()
+                || cells.last().is_some_and(|c| c.is_stray()));
+        (is_last_and_unended && (is_short || self.ending == TextEnding::Cut)).then(|| {
             format!(
                 "the file seems to be cut off in {label}; restore the rest, or end the row with a \
                  line end"
@@ -221,23 +229,28 @@ impl<'a> RowReader<'a> {
         })
     }
 
-    fn record(&self, row: Row, cells: &[Cell], label: &str) -> Result<SourceRecord, String> {
+    fn read_record(
+        &self,
+        row: ScannedRow,
+        cells: &[ScannedCell],
+        label: &str,
+    ) -> Result<SourceRecord, String> {
         self.check_shape(row, cells)?;
         let (mut values, mut unsaid) = (Values::default(), FieldSet::EMPTY);
         let mut rejected = Vec::new();
         let mut others = Vec::new();
         self.check_text(cells)?;
         for (field, places) in self.columns.fields() {
-            if self.columns.of(field).all(|column| column >= cells.len()) {
+            if self.columns.columns_of(field).all(|column| column >= cells.len()) {
                 unsaid.insert(field);
             }
-            let (first, further) = self.values(field, places, cells);
+            let (first, further) = self.field_values(field, places, cells);
             rejected.extend(first.reason.map(|reason| RejectedField { field, reason }));
             values[field] = first.text.into();
             others.extend(further);
         }
-        let key = self.columns.key.map(|column| self.text(cells, column)).transpose()?;
-        let id = self.columns.id.and_then(|column| self.text(cells, column).ok());
+        let key = self.columns.key.map(|column| self.cell_text(cells, column)).transpose()?;
+        let id = self.columns.id.and_then(|column| self.cell_text(cells, column).ok());
         let is_outside = self.is_outside(cells)?;
         Ok(SourceRecord {
             index: RecordIndex(0),
@@ -250,30 +263,30 @@ impl<'a> RowReader<'a> {
             rejected,
             others,
             told_names: None,
-            composed: self.composed(cells),
+            composed: self.composed_texts(cells),
             is_outside,
             revised_at: None,
             fingerprint: Fingerprint::of(&self.body[row.start..row.content_end]),
-            content: self.content(cells),
+            content: self.content_fingerprint(cells),
             twin: 0,
         })
     }
 
     /// Whether `source.only` leaves the row out. A cell may hold several values, as exports
     /// write groups and categories.
-    fn is_outside(&self, cells: &[Cell]) -> Result<bool, String> {
+    fn is_outside(&self, cells: &[ScannedCell]) -> Result<bool, String> {
         let (Some(column), Some(only)) = (self.columns.only, &self.options.only) else {
             return Ok(false);
         };
-        let text = self.text(cells, column)?;
-        let text = meant(self.options.formula_guard, &text);
+        let text = self.cell_text(cells, column)?;
+        let text = meant_text(self.options.formula_guard, &text);
         let parts = text.split(';').flat_map(|part| part.split(":::"));
         let parts = parts.map(|part| part.trim().trim_start_matches("* "));
         Ok(!only.takes(parts.chain([&*text])))
     }
 
     /// What the cells say, each under the name of its column: blank ones say nothing.
-    fn content(&self, cells: &[Cell]) -> Fingerprint {
+    fn content_fingerprint(&self, cells: &[ScannedCell]) -> Fingerprint {
         let mut hasher = blake3::Hasher::new();
         let mut add = |text: &[u8]| {
             hasher.update(&text.len().to_le_bytes());
@@ -281,7 +294,7 @@ impl<'a> RowReader<'a> {
         };
         for column in &self.by_name {
             let Some(cell) = cells.get(*column) else { continue };
-            let value = cell.value(self.body);
+            let value = cell.cell_value(self.body);
             let text = value.trim_ascii();
             if text.is_empty() {
                 continue;
@@ -293,18 +306,18 @@ impl<'a> RowReader<'a> {
     }
 
     /// What stands in a cell together with something else, or in several.
-    fn composed(&self, cells: &[Cell]) -> Composed {
+    fn composed_texts(&self, cells: &[ScannedCell]) -> Composed {
         let name = self.columns.whole_name().and_then(|column| {
-            let written = self.text(cells, column).ok()?;
-            let text = meant(self.options.formula_guard, &written);
-            WholeName::of_usual(&text, self.columns.usual()).as_text()
+            let written = self.cell_text(cells, column).ok()?;
+            let text = meant_text(self.options.formula_guard, &written);
+            WholeName::of_usual(&text, self.columns.usual_order()).as_text()
         });
         let places = self.columns.places_of(Field::Location);
-        Composed { name, location: matches!(places, [Place::Joined(_), ..]) }
+        Composed { name, location: matches!(places, [FieldLocation::Joined(_), ..]) }
     }
 
-    fn check_shape(&self, row: Row, cells: &[Cell]) -> Result<(), String> {
-        let (found, width) = (cells.len(), self.columns.width());
+    fn check_shape(&self, row: ScannedRow, cells: &[ScannedCell]) -> Result<(), String> {
+        let (found, width) = (cells.len(), self.columns.column_count());
         self.check_quotes(row, cells)?;
         if let Some(at) = cells.iter().position(|cell| cell.has_tail(self.body)) {
             return Err(format!(
@@ -323,9 +336,10 @@ impl<'a> RowReader<'a> {
     }
 
     /// Makes sure that it can be told what stands between quotation marks.
-    fn check_quotes(&self, row: Row, cells: &[Cell]) -> Result<(), String> {
-        let is_stray = |(at, cell): &(usize, &Cell)| {
-            cell.is_stray() && (cells.len() != self.columns.width() || self.columns.uses(*at))
+    fn check_quotes(&self, row: ScannedRow, cells: &[ScannedCell]) -> Result<(), String> {
+        let is_stray = |(at, cell): &(usize, &ScannedCell)| {
+            cell.is_stray()
+                && (cells.len() != self.columns.column_count() || self.columns.is_used(*at))
         };
         if let Some((at, _)) = cells.iter().enumerate().find(is_stray) {
             return Err(format!(
@@ -334,8 +348,8 @@ impl<'a> RowReader<'a> {
                 self.column_name(at)
             ));
         }
-        let is_marked = |cell: &Cell| {
-            let value = cell.value(self.body);
+        let is_marked = |cell: &ScannedCell| {
+            let value = cell.cell_value(self.body);
             let first = value.trim_ascii_start().first().copied().unwrap_or_default();
             !first.is_ascii() || matches!(first, b'\'' | b'`' | b'"')
         };
@@ -344,10 +358,10 @@ impl<'a> RowReader<'a> {
         }
         let values: Vec<String> = cells
             .iter()
-            .map(|cell| String::from_utf8_lossy(&cell.value(self.body)).into_owned())
+            .map(|cell| String::from_utf8_lossy(&cell.cell_value(self.body)).into_owned())
             .collect();
         let text = String::from_utf8_lossy(&self.body[row.start..row.content_end]);
-        if let Some(mark) = mark(&text, self.delimiter, &values, self.columns) {
+        if let Some(mark) = find_mark(&text, self.delimiter, &values, self.columns) {
             return Err(format!(
                 "its cells stand between marks such as {mark}, which would become part of the \
                  values; write straight double quotation marks, once, or none"
@@ -355,7 +369,7 @@ impl<'a> RowReader<'a> {
         }
         if let [only] = &values[..]
             && cells[0].is_quoted()
-            && is_whole_row(only, self.delimiter, self.columns.width())
+            && is_whole_row(only, self.delimiter, self.columns.column_count())
         {
             return Err(
                 "all its cells stand in one pair of quotation marks; take these away".to_owned()
@@ -365,24 +379,27 @@ impl<'a> RowReader<'a> {
     }
 
     /// Makes sure that the cells of fields can be read.
-    fn check_text(&self, cells: &[Cell]) -> Result<(), String> {
+    fn check_text(&self, cells: &[ScannedCell]) -> Result<(), String> {
         let columns = self.columns.fields().flat_map(|(_, places)| places);
-        columns.flat_map(Place::columns).try_for_each(|at| self.text(cells, *at).map(drop))
+        columns
+            .flat_map(FieldLocation::columns)
+            .try_for_each(|at| self.cell_text(cells, *at).map(drop))
     }
 
     /// What the places of a field hold: the first value, and those that are there besides.
-    fn values(
+    fn field_values(
         &self,
         field: Field,
-        places: &[Place],
-        cells: &[Cell],
+        places: &[FieldLocation],
+        cells: &[ScannedCell],
     ) -> (OtherValue, Vec<OtherValue>) {
-        let text = |column: usize| self.text(cells, column).unwrap_or_default();
+        let text = |column: usize| self.cell_text(cells, column).unwrap_or_default();
         let value = |text: String| {
-            let reason = damage(field, &text, self.options.region);
+            let reason = find_damage(field, &text, self.options.region);
             OtherValue { field, text, reason }
         };
-        let values = |place: &Place| place.values(field, &text, self.options.formula_guard);
+        let values =
+            |place: &FieldLocation| place.field_values(field, &text, self.options.formula_guard);
         let mut found: Vec<OtherValue> = places.iter().flat_map(values).map(value).collect();
         let is_filled = |value: &OtherValue| !value.text.trim().is_empty();
         let first = found.iter().position(is_filled).unwrap_or(0);
@@ -392,15 +409,15 @@ impl<'a> RowReader<'a> {
     }
 
     /// What stands in a cell, which is blank where the row is too short.
-    fn text(&self, cells: &[Cell], column: usize) -> Result<String, String> {
+    fn cell_text(&self, cells: &[ScannedCell], column: usize) -> Result<String, String> {
         let Some(cell) = cells.get(column) else { return Ok(String::new()) };
-        String::from_utf8(cell.value(self.body).into_owned())
+        String::from_utf8(cell.cell_value(self.body).into_owned())
             .map_err(|_| format!("{} is not valid UTF-8", self.column_name(column)))
     }
 
     fn column_name(&self, column: usize) -> String {
         match self.columns.names().get(column) {
-            Some(name) if !name.is_empty() => format!("column `{}`", told(name)),
+            Some(name) if !name.is_empty() => format!("column `{}`", printable(name)),
             Some(_) | None => format!("column {}", column + 1),
         }
     }
@@ -427,7 +444,7 @@ mod tests {
     use super::super::CsvOptions;
     use super::super::sheet::Sheet;
     use super::*;
-    use crate::source::Reading;
+    use crate::source::SourceReading;
 
     fn options() -> CsvOptions {
         CsvOptions {
@@ -439,15 +456,15 @@ mod tests {
 
     const HEADER: &str = "No,First Name,Phone,Notes,linq_id\n";
 
-    fn read(rows: &str) -> Reading {
+    fn read(rows: &str) -> SourceReading {
         read_bytes(&[HEADER.as_bytes(), rows.as_bytes()].concat())
     }
 
-    fn read_bytes(file: &[u8]) -> Reading {
-        Sheet::parse(file.to_vec(), &options(), &Resting::default()).unwrap().1
+    fn read_bytes(file: &[u8]) -> SourceReading {
+        Sheet::parse_sheet(file.to_vec(), &options(), &Resting::default()).unwrap().1
     }
 
-    fn reason(reading: &Reading) -> &str {
+    fn reason(reading: &SourceReading) -> &str {
         let [unreadable] = &reading.unreadable[..] else { panic!("{:?}", reading.unreadable) };
         &unreadable.reason
     }
@@ -501,7 +518,7 @@ mod tests {
     fn the_content_of_a_row_is_what_is_written_in_it_and_not_how() {
         let content = |header: &str, row: &str| {
             let file = format!("{header}\n{row}\n").into_bytes();
-            Sheet::parse(file, &options(), &Resting::default()).unwrap().1.records[0].content
+            Sheet::parse_sheet(file, &options(), &Resting::default()).unwrap().1.records[0].content
         };
         let header = "No,First Name,Phone,Notes,linq_id";
         let as_it_was = content(header, "1,Ann,555,likes tea,7");
@@ -533,7 +550,7 @@ mod tests {
     fn a_cell_that_a_spreadsheet_damaged_is_a_rejected_field() {
         let reading = read("1,2-Mar,1.41556E+10,,\n");
         let ann = &reading.records[0];
-        assert!(ann.rejects(Field::PhoneNumber) && ann.rejects(Field::FirstName));
+        assert!(ann.is_rejected(Field::PhoneNumber) && ann.is_rejected(Field::FirstName));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use memchr::{memchr, memchr2, memchr2_iter, memchr3};
 
 /// One cell, as it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Cell {
+pub(super) struct ScannedCell {
     start: usize,
     end: usize,
     quote: Quote,
@@ -34,16 +34,16 @@ enum Quote {
     Open,
 }
 
-impl Cell {
+impl ScannedCell {
     /// Where it stands in the text.
-    pub(super) fn span(self) -> Range<usize> {
+    pub(super) fn text_range(self) -> Range<usize> {
         self.start..self.end
     }
 
     /// The value that is written there.
-    pub(super) fn value(self, body: &[u8]) -> Cow<'_, [u8]> {
+    pub(super) fn cell_value(self, body: &[u8]) -> Cow<'_, [u8]> {
         let (inner, tail) = match self.quote {
-            Quote::Bare | Quote::Stray { .. } => return Cow::Borrowed(&body[self.span()]),
+            Quote::Bare | Quote::Stray { .. } => return Cow::Borrowed(&body[self.text_range()]),
             Quote::Closed { open, close } => (&body[open + 1..close], &body[close + 1..self.end]),
             Quote::Open => (&body[self.start + 1..self.end], &[][..]),
         };
@@ -63,7 +63,7 @@ impl Cell {
 
     /// Whether it holds nothing but white space.
     pub(super) fn is_blank(self, body: &[u8]) -> bool {
-        self.value(body).iter().all(u8::is_ascii_whitespace)
+        self.cell_value(body).iter().all(u8::is_ascii_whitespace)
     }
 
     /// Whether it opens with a quotation mark.
@@ -78,13 +78,13 @@ impl Cell {
 
     /// Whether blanks and a quotation mark begin it that is not closed on its line, so that
     /// it may hold what looks like further rows.
-    pub(super) fn dangles(self, body: &[u8]) -> bool {
+    pub(super) fn has_dangling_quote(self, body: &[u8]) -> bool {
         self.quote == Quote::Stray { dangles: true }
-            || !self.lead(body).is_empty() && self.has_line_break(body)
+            || !self.leading_blanks(body).is_empty() && self.has_line_break(body)
     }
 
     /// The blanks before its opening quotation mark.
-    pub(super) fn lead(self, body: &[u8]) -> &[u8] {
+    pub(super) fn leading_blanks(self, body: &[u8]) -> &[u8] {
         match self.quote {
             Quote::Closed { open, .. } => &body[self.start..open],
             Quote::Bare | Quote::Stray { .. } | Quote::Open => &[],
@@ -106,13 +106,13 @@ impl Cell {
 
     /// Whether it goes over more than one line.
     pub(super) fn has_line_break(self, body: &[u8]) -> bool {
-        memchr2(b'\n', b'\r', &body[self.span()]).is_some()
+        memchr2(b'\n', b'\r', &body[self.text_range()]).is_some()
     }
 }
 
 /// One row, as it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Row {
+pub(super) struct ScannedRow {
     /// Where it begins.
     pub(super) start: usize,
     /// Where its line end begins.
@@ -144,14 +144,14 @@ impl<'a> Scanner<'a> {
 
     /// The next row, with its cells in `cells`; a blank line is a row of one
     /// empty cell.
-    pub(super) fn next_row(&mut self, cells: &mut Vec<Cell>) -> Option<Row> {
+    pub(super) fn next_row(&mut self, cells: &mut Vec<ScannedCell>) -> Option<ScannedRow> {
         cells.clear();
         if self.at >= self.body.len() {
             return None;
         }
         let (start, line) = (self.at, self.line);
         loop {
-            let cell = self.cell();
+            let cell = self.next_cell();
             cells.push(cell);
             self.at = cell.end;
             if self.body.get(cell.end) != Some(&self.delimiter) {
@@ -162,33 +162,33 @@ impl<'a> Scanner<'a> {
         let content_end = self.at;
         self.at += line_end(&self.body[content_end..]);
         self.line += u32::from(self.at > content_end);
-        Some(Row { start, content_end, end: self.at, line })
+        Some(ScannedRow { start, content_end, end: self.at, line })
     }
 
-    fn cell(&mut self) -> Cell {
+    fn next_cell(&mut self) -> ScannedCell {
         let start = self.at;
-        let open = start + self.blanks(start);
+        let open = start + self.count_blanks(start);
         if self.body.get(open) != Some(&b'"') {
-            return Cell { start, end: self.bare_end(start), quote: Quote::Bare };
+            return ScannedCell { start, end: self.bare_end(start), quote: Quote::Bare };
         }
         let (inside, cell) = if let Some(close) = self.closing_quote(open + 1) {
             let end = self.bare_end(close + 1);
-            (start..close, Cell { start, end, quote: Quote::Closed { open, close } })
+            (start..close, ScannedCell { start, end, quote: Quote::Closed { open, close } })
         } else {
             let end = self.body.len();
-            (start..end, Cell { start, end, quote: Quote::Open })
+            (start..end, ScannedCell { start, end, quote: Quote::Open })
         };
         if open > start && (cell.is_open() || cell.has_tail(self.body)) {
             let end = self.bare_end(start);
             let dangles = cell.is_open() || line_breaks(&self.body[inside]) > 0;
-            return Cell { start, end, quote: Quote::Stray { dangles } };
+            return ScannedCell { start, end, quote: Quote::Stray { dangles } };
         }
         self.line += line_breaks(&self.body[inside]);
         cell
     }
 
     /// How many bytes of blanks begin at `from`.
-    fn blanks(&self, from: usize) -> usize {
+    fn count_blanks(&self, from: usize) -> usize {
         let mut rest = &self.body[from..];
         loop {
             rest = match rest {
@@ -244,7 +244,10 @@ mod tests {
         let (mut scanner, mut cells) = (Scanner::new(body, delimiter, 0, 1), Vec::new());
         let mut rows = Vec::new();
         while let Some(row) = scanner.next_row(&mut cells) {
-            rows.push((row.line, cells.iter().map(|cell| cell.value(body).into_owned()).collect()));
+            rows.push((
+                row.line,
+                cells.iter().map(|cell| cell.cell_value(body).into_owned()).collect(),
+            ));
         }
         rows
     }
@@ -291,7 +294,7 @@ mod tests {
             scanner.next_row(&mut cells);
             assert_eq!(cells.iter().map(|cell| cell.is_stray()).collect::<Vec<_>>(), expected);
         }
-        assert_eq!(*cells[0].value(body), *b" \"Bo\" Fox");
+        assert_eq!(*cells[0].cell_value(body), *b" \"Bo\" Fox");
     }
 
     #[test]
@@ -340,7 +343,7 @@ mod tests {
             let (mut scanner, mut cells) = (Scanner::new(&body, b',', 0, 1), Vec::new());
             let mut rebuilt = Vec::new();
             while let Some(row) = scanner.next_row(&mut cells) {
-                let raw: Vec<_> = cells.iter().map(|cell| &body[cell.span()]).collect();
+                let raw: Vec<_> = cells.iter().map(|cell| &body[cell.text_range()]).collect();
                 rebuilt.extend_from_slice(&raw.join(&b','));
                 rebuilt.extend_from_slice(&body[row.content_end..row.end]);
             }

@@ -11,22 +11,22 @@ use crate::model::{
     Setting, SourceRecord, Unreadable,
 };
 use crate::source::formula::FormulaGuard;
-use crate::source::{AtRest, Reading};
+use crate::source::{AtRest, SourceReading};
 
-use super::cell::meant;
-use super::dialect::{Delimiter, Dialect, name};
-use super::foreign::foreign;
-use super::header::{Columns, Name, Profile, Profiles};
-use super::preamble::persons;
-use super::rows::{Contents, Ending, RowReader};
-use super::scan::{Cell, Row, Scanner};
-use super::text::{Flaw, Text};
+use super::cell::meant_text;
+use super::dialect::{Delimiter, Dialect, header_name};
+use super::foreign::foreign_format;
+use super::header::{Columns, NameColumn, Profile, Profiles};
+use super::preamble::rows_like_persons;
+use super::rows::{RowReader, RowsRead, TextEnding};
+use super::scan::{ScannedCell, ScannedRow, Scanner};
+use super::text::{DecodedTable, Flaw};
 use super::{CsvOptions, Defect};
 
 /// A file that was read.
 pub(super) struct Sheet {
     /// Its bytes and its text.
-    pub(super) text: Text,
+    pub(super) text: DecodedTable,
     /// How it is laid out.
     pub(super) dialect: Dialect,
     /// What its columns are.
@@ -36,7 +36,7 @@ pub(super) struct Sheet {
     /// The column that says which rows take part, and what a new row gets there.
     pub(super) only: Option<(usize, String)>,
     /// All its rows, blank lines included.
-    pub(super) rows: Vec<Row>,
+    pub(super) rows: Vec<ScannedRow>,
     /// Position in `rows` of the header.
     header: usize,
     /// For each record its position in `rows`.
@@ -54,11 +54,11 @@ impl Sheet {
     ///
     /// # Errors
     /// [`Defect`] when it cannot be read as a table of contacts at all.
-    pub(super) fn parse(
+    pub(super) fn parse_sheet(
         raw: Vec<u8>,
         options: &CsvOptions,
         resting: &Resting,
-    ) -> Result<(Sheet, Reading), Defect> {
+    ) -> Result<(Sheet, SourceReading), Defect> {
         Sheet::parse_like(raw, options, None, resting)
     }
 
@@ -69,7 +69,7 @@ impl Sheet {
         options: &CsvOptions,
         before: Option<&Columns>,
         resting: &Resting,
-    ) -> Result<(Sheet, Reading), Defect> {
+    ) -> Result<(Sheet, SourceReading), Defect> {
         check_delimiter(options.delimiter)?;
         if raw.is_empty() {
             return Err(Defect::new(
@@ -78,21 +78,22 @@ impl Sheet {
                 "restore the file, or write a header row into it",
             ));
         }
-        if let Some(defect) = foreign(&raw) {
+        if let Some(defect) = foreign_format(&raw) {
             return Err(defect);
         }
-        let text = Text::new(raw, &options.encoding)?;
-        let known = |name: &str| Name::of(name, options);
-        let dialect = Dialect::find(text.body(), options.delimiter, known);
-        let mut walk = Walk::new(text.body(), dialect);
-        let columns = walk.header(dialect, options, before)?;
+        let text = DecodedTable::new(raw, &options.encoding)?;
+        let known = |name: &str| NameColumn::parse_name(name, options);
+        let dialect = Dialect::detect_dialect(text.body_bytes(), options.delimiter, known);
+        let mut walk = RowWalk::new(text.body_bytes(), dialect);
+        let columns = walk.walk_header(dialect, options, before)?;
         let header = walk.rows.len() - 1;
-        let mut contents = walk.contents(&columns, options, text.flaw, resting);
+        let mut contents = walk.walk_contents(&columns, options, text.flaw, resting);
         contents.unreadable.splice(0..0, walk.persons_above(header, &columns));
         let rows = walk.rows;
-        let manner = manner(&text, dialect, &columns, options);
+        let manner = reading_manner(&text, dialect, &columns, options);
         let at_rest = std::mem::take(&mut contents.places);
-        let (mut reading, record_rows, last_filled) = reading(&text, &columns, manner, contents);
+        let (mut reading, record_rows, last_filled) =
+            sheet_reading(&text, &columns, manner, contents);
         let only = options.only.clone();
         reading.only =
             only.map(|selection| SelectedBy { selection, field: columns.field_of_only() });
@@ -117,43 +118,47 @@ impl Sheet {
 
     /// The records of these pairs at rest.
     pub(super) fn at_rest(&self, pairs: &Positions, options: &CsvOptions) -> Vec<SourceRecord> {
-        self.at_rest.of(pairs).filter_map(|index| self.record(index, options)).collect()
+        self.at_rest.records_of(pairs).filter_map(|index| self.record_at(index, options)).collect()
     }
 
     /// The records at rest next to one of these.
-    pub(super) fn beside(
+    pub(super) fn records_beside(
         &self,
         at: &[RecordIndex],
         options: &CsvOptions,
     ) -> Vec<(usize, SourceRecord)> {
-        let record = |(index, at)| Some((at, self.record(index, options)?));
-        self.at_rest.beside(at).filter_map(record).collect()
+        let record = |(index, at)| Some((at, self.record_at(index, options)?));
+        self.at_rest.records_beside(at).filter_map(record).collect()
     }
 
     /// The record at `index` once more.
-    pub(super) fn record(&self, index: RecordIndex, options: &CsvOptions) -> Option<SourceRecord> {
-        let (text, nobody) = ((self.text.body(), self.dialect.delimiter), Resting::default());
-        let ending = Ending::of(self.text.flaw);
+    pub(super) fn record_at(
+        &self,
+        index: RecordIndex,
+        options: &CsvOptions,
+    ) -> Option<SourceRecord> {
+        let (text, nobody) = ((self.text.body_bytes(), self.dialect.delimiter), Resting::default());
+        let ending = TextEnding::for_flaw(self.text.flaw);
         let position = *self.record_rows.get(usize::try_from(index.0).ok()?)?;
         let number = row_number(position);
         let reader = RowReader::new(text, &self.columns, options, (ending, &nobody), number);
         let row = self.rows[position];
-        let record = reader.again(row, &self.cells(row))?;
+        let record = reader.reread_row(row, &self.row_cells(row))?;
         Some(SourceRecord { index, ..record })
     }
 
     /// The cells of `row`.
-    pub(super) fn cells(&self, row: Row) -> Vec<Cell> {
-        let mut cells = Vec::with_capacity(self.columns.width());
-        let body = self.text.body();
+    pub(super) fn row_cells(&self, row: ScannedRow) -> Vec<ScannedCell> {
+        let mut cells = Vec::with_capacity(self.columns.column_count());
+        let body = self.text.body_bytes();
         Scanner::new(body, self.dialect.delimiter, row.start, row.line).next_row(&mut cells);
         cells
     }
 
     /// What stands in a cell of a row, which is blank where the row is too short.
-    pub(super) fn written(&self, cells: &[Cell], column: usize) -> Cow<'_, str> {
+    pub(super) fn cell_text(&self, cells: &[ScannedCell], column: usize) -> Cow<'_, str> {
         let Some(cell) = cells.get(column) else { return Cow::Borrowed("") };
-        match cell.value(self.text.body()) {
+        match cell.cell_value(self.text.body_bytes()) {
             Cow::Borrowed(bytes) => String::from_utf8_lossy(bytes),
             Cow::Owned(bytes) => Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()),
         }
@@ -164,7 +169,7 @@ impl Sheet {
     pub(super) fn as_written(&self, at: RecordIndex) -> AsWritten {
         let index = usize::try_from(at.0).unwrap_or(usize::MAX);
         let Some(position) = self.record_rows.get(index) else { return AsWritten::default() };
-        let text = |row: Row| String::from_utf8_lossy(self.bytes_of(row)).into_owned();
+        let text = |row: ScannedRow| String::from_utf8_lossy(self.bytes_of(row)).into_owned();
         let rows = [self.header, *position].map(|position| text(self.rows[position]) + "\n");
         let name = |at: Option<usize>| {
             let row = at.and_then(|at| self.record_rows.get(at));
@@ -176,7 +181,7 @@ impl Sheet {
 
     /// Stands for what [`Sheet::as_written`] says of the record `at`: the header, the row, and
     /// those beside it.
-    pub(super) fn stamp(&self, at: RecordIndex) -> Fingerprint {
+    pub(super) fn record_stamp(&self, at: RecordIndex) -> Fingerprint {
         let index = usize::try_from(at.0).unwrap_or(usize::MAX);
         let beside = [index.checked_sub(1), Some(index), index.checked_add(1)];
         let rows = beside.map(|at| at.and_then(|at| self.record_rows.get(at)).copied());
@@ -189,8 +194,8 @@ impl Sheet {
     }
 
     /// A row without its line end.
-    pub(super) fn bytes_of(&self, row: Row) -> &[u8] {
-        &self.text.body()[row.start..row.content_end]
+    pub(super) fn bytes_of(&self, row: ScannedRow) -> &[u8] {
+        &self.text.body_bytes()[row.start..row.content_end]
     }
 
     /// What the row at `position` is called by its neighbours.
@@ -199,7 +204,7 @@ impl Sheet {
     }
 
     /// The position of the header.
-    pub(super) const fn header(&self) -> usize {
+    pub(super) const fn header_position(&self) -> usize {
         self.header
     }
 }
@@ -230,28 +235,28 @@ fn check_delimiter(delimiter: Delimiter) -> Result<(), Defect> {
 }
 
 /// A walk down the rows, which remembers where they are.
-struct Walk<'a> {
+struct RowWalk<'a> {
     body: &'a [u8],
     scanner: Scanner<'a>,
-    rows: Vec<Row>,
-    cells: Vec<Cell>,
+    rows: Vec<ScannedRow>,
+    cells: Vec<ScannedCell>,
 }
 
-impl<'a> Walk<'a> {
-    fn new(body: &'a [u8], dialect: Dialect) -> Walk<'a> {
+impl<'a> RowWalk<'a> {
+    fn new(body: &'a [u8], dialect: Dialect) -> RowWalk<'a> {
         let Dialect { delimiter, start, .. } = dialect;
         let scanner = Scanner::new(body, delimiter, start, dialect.first_line());
-        Walk { body, scanner, rows: Vec::new(), cells: Vec::new() }
+        RowWalk { body, scanner, rows: Vec::new(), cells: Vec::new() }
     }
 
-    fn next(&mut self) -> Option<Row> {
+    fn next(&mut self) -> Option<ScannedRow> {
         let row = self.scanner.next_row(&mut self.cells)?;
         self.rows.push(row);
         Some(row)
     }
 
     /// Walks past the header.
-    fn header(
+    fn walk_header(
         &mut self,
         dialect: Dialect,
         options: &CsvOptions,
@@ -275,12 +280,13 @@ impl<'a> Walk<'a> {
             }
             if row.start >= dialect.header {
                 let names: Vec<String> =
-                    self.cells.iter().map(|cell| name(*cell, self.body)).collect();
+                    self.cells.iter().map(|cell| header_name(*cell, self.body)).collect();
                 if let Some(before) = before.filter(|before| before.names() == names) {
                     return Ok(before.clone());
                 }
-                let below = Below { body: self.body, delimiter: dialect.delimiter, row, options };
-                return Columns::find(names, options, &below)
+                let below =
+                    BelowHeader { body: self.body, delimiter: dialect.delimiter, row, options };
+                return Columns::find_columns(names, options, &below)
                     .map_err(|defect| Defect { line: Some(row.line), ..defect });
             }
         }
@@ -292,10 +298,10 @@ impl<'a> Walk<'a> {
         if header == 0 {
             return Vec::new();
         }
-        let texts = |row: &Row| -> Vec<String> {
+        let texts = |row: &ScannedRow| -> Vec<String> {
             let (delimiter, mut cells) = (self.scanner.delimiter(), Vec::new());
             Scanner::new(self.body, delimiter, row.start, row.line).next_row(&mut cells);
-            cells.iter().map(|cell| name(*cell, self.body)).collect()
+            cells.iter().map(|cell| header_name(*cell, self.body)).collect()
         };
         let above: Vec<Vec<String>> = self.rows[..header].iter().map(texts).collect();
         let mut below = self.rows[header + 1..].iter().map(texts);
@@ -309,39 +315,39 @@ impl<'a> Walk<'a> {
                  header to the top of the table"
             ),
         };
-        let found = persons(&above, &below.unwrap_or_default(), columns);
+        let found = rows_like_persons(&above, &below.unwrap_or_default(), columns);
         found.into_iter().map(unreadable).collect()
     }
 
     /// Walks down to the end and takes every row for a contact's.
-    fn contents(
+    fn walk_contents(
         &mut self,
         columns: &Columns,
         options: &CsvOptions,
         flaw: Option<Flaw>,
         resting: &Resting,
-    ) -> Contents {
-        let (text, ending) = ((self.body, self.scanner.delimiter()), Ending::of(flaw));
+    ) -> RowsRead {
+        let (text, ending) = ((self.body, self.scanner.delimiter()), TextEnding::for_flaw(flaw));
         let number = row_number(self.rows.len());
         let mut reader = RowReader::new(text, columns, options, (ending, resting), number);
         while let Some(row) = self.next() {
-            reader.take(self.rows.len() - 1, row, &self.cells);
+            reader.take_row(self.rows.len() - 1, row, &self.cells);
         }
         reader.finish()
     }
 }
 
 /// What is below the header.
-struct Below<'a> {
+struct BelowHeader<'a> {
     body: &'a [u8],
     delimiter: u8,
     /// The header.
-    row: Row,
+    row: ScannedRow,
     options: &'a CsvOptions,
 }
 
-impl Profiles for Below<'_> {
-    fn of(&self, columns: &[usize]) -> Vec<Profile> {
+impl Profiles for BelowHeader<'_> {
+    fn profiles_of(&self, columns: &[usize]) -> Vec<Profile> {
         let mut profiles = vec![Profile::default(); columns.len()];
         if columns.is_empty() {
             return profiles;
@@ -351,9 +357,9 @@ impl Profiles for Below<'_> {
         while scanner.next_row(&mut cells).is_some() {
             for (column, profile) in columns.iter().zip(&mut profiles) {
                 let Some(cell) = cells.get(*column) else { continue };
-                let text = cell.value(self.body);
+                let text = cell.cell_value(self.body);
                 let text = String::from_utf8_lossy(&text);
-                profile.take(&meant(self.options.formula_guard, &text));
+                profile.take_text(&meant_text(self.options.formula_guard, &text));
             }
         }
         profiles
@@ -361,7 +367,12 @@ impl Profiles for Below<'_> {
 }
 
 /// How the file was read, as far as it is not told by where its fields are.
-fn manner(text: &Text, dialect: Dialect, columns: &Columns, options: &CsvOptions) -> Manner {
+fn reading_manner(
+    text: &DecodedTable,
+    dialect: Dialect,
+    columns: &Columns,
+    options: &CsvOptions,
+) -> Manner {
     let name = |column: Option<usize>| column.map(|at| columns.names()[at].clone());
     let found = |byte: u8| char::from(byte).to_string();
     Manner {
@@ -370,7 +381,7 @@ fn manner(text: &Text, dialect: Dialect, columns: &Columns, options: &CsvOptions
         id_column: name(columns.id),
         encoding: Setting {
             asked: options.encoding.to_string(),
-            found: text.encoding().to_owned(),
+            found: text.encoding_name().to_owned(),
         },
         delimiter: Setting {
             asked: match options.delimiter {
@@ -384,13 +395,13 @@ fn manner(text: &Text, dialect: Dialect, columns: &Columns, options: &CsvOptions
     }
 }
 
-fn reading(
-    text: &Text,
+fn sheet_reading(
+    text: &DecodedTable,
     columns: &Columns,
     manner: Manner,
-    contents: Contents,
-) -> (Reading, Vec<usize>, Option<usize>) {
-    let Contents {
+    contents: RowsRead,
+) -> (SourceReading, Vec<usize>, Option<usize>) {
+    let RowsRead {
         records,
         at_rest,
         doubled,
@@ -403,24 +414,27 @@ fn reading(
         ..
     } = contents;
     let inexact = (text.flaw == Some(Flaw::Inexact)).then(|| {
-        format!("its encoding {} cannot be written back exactly; save it as UTF-8", text.encoding())
+        format!(
+            "its encoding {} cannot be written back exactly; save it as UTF-8",
+            text.encoding_name()
+        )
     });
-    let reading = Reading {
-        mapped: columns.mapped(),
+    let reading = SourceReading {
+        mapped: columns.mapped_fields(),
         records: records.into(),
         count: rows.len(),
         at_rest,
         doubled,
         unreadable,
-        places: columns.places(),
+        places: columns.column_names(),
         manner,
         other_ids,
         keeps_ids: columns.id.is_some(),
         only: None,
         read_only: read_only.or(inexact),
-        notices: columns.notices.iter().cloned().chain(beside.notice()).collect(),
-        fingerprint: Fingerprint::of(text.raw()),
-        late: BTreeSet::new(),
+        notices: columns.notices.iter().cloned().chain(beside.skipped_notice()).collect(),
+        fingerprint: Fingerprint::of(text.raw_bytes()),
+        displaced: BTreeSet::new(),
     };
     (reading, rows, last_filled)
 }

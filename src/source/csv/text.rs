@@ -10,7 +10,7 @@ use std::fmt;
 use encoding_rs::{DecoderResult, Encoding, UTF_8, WINDOWS_1252};
 
 use crate::source::charset::{
-    Doubt, believe_western, encode, is_plainly_western, is_utf8_by_chance,
+    CharsetDoubt, believe_western, encode, is_plainly_western, is_utf8_by_chance,
 };
 
 use super::Defect;
@@ -37,20 +37,20 @@ impl fmt::Display for Charset {
 }
 
 /// A file and its text.
-pub(super) struct Text {
+pub(super) struct DecodedTable {
     raw: Vec<u8>,
     /// The text in UTF-8 where the file is in another encoding.
     decoded: Option<String>,
     encoding: &'static Encoding,
     bom: usize,
-    origin: Origin,
+    origin: EncodingOrigin,
     /// What keeps the file from being written.
     pub(super) flaw: Option<Flaw>,
 }
 
 /// How the encoding is known.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Origin {
+enum EncodingOrigin {
     Certain,
     Guessed,
 }
@@ -64,27 +64,28 @@ pub(super) enum Flaw {
     Inexact,
 }
 
-impl Text {
+impl DecodedTable {
     /// Takes `raw` for text in the encoding that `charset` says.
     ///
     /// # Errors
     /// [`Defect`] when it is none.
-    pub(super) fn new(raw: Vec<u8>, charset: &Charset) -> Result<Text, Defect> {
+    pub(super) fn new(raw: Vec<u8>, charset: &Charset) -> Result<DecodedTable, Defect> {
         let (encoding, bom, origin) = find_encoding(&raw, charset)?;
-        let mut text = Text { raw, decoded: None, encoding, bom, origin, flaw: None };
+        let mut text = DecodedTable { raw, decoded: None, encoding, bom, origin, flaw: None };
         if encoding == UTF_8 {
-            let cut = text.body().utf8_chunks().last().is_some_and(|last| is_cut(last.invalid()));
+            let cut =
+                text.body_bytes().utf8_chunks().last().is_some_and(|last| is_cut(last.invalid()));
             text.flaw = cut.then_some(Flaw::Cut);
         } else {
-            text.decoded = Some(decode(&text.raw[bom..], encoding)?);
-            text.flaw = (text.encode(text.body()) != text.raw).then_some(Flaw::Inexact);
+            text.decoded = Some(decode_strictly(&text.raw[bom..], encoding)?);
+            text.flaw = (text.encode_body(text.body_bytes()) != text.raw).then_some(Flaw::Inexact);
         }
         Ok(text)
     }
 
     /// The text without byte order mark: UTF-8, except where rows of a file in
     /// UTF-8 are damaged.
-    pub(super) fn body(&self) -> &[u8] {
+    pub(super) fn body_bytes(&self) -> &[u8] {
         match &self.decoded {
             Some(text) => text.as_bytes(),
             None => &self.raw[self.bom..],
@@ -92,18 +93,18 @@ impl Text {
     }
 
     /// The file.
-    pub(super) fn raw(&self) -> &[u8] {
+    pub(super) fn raw_bytes(&self) -> &[u8] {
         &self.raw
     }
 
     /// The name of the encoding.
-    pub(super) fn encoding(&self) -> &'static str {
+    pub(super) fn encoding_name(&self) -> &'static str {
         self.encoding.name()
     }
 
     /// Whether nothing but the bytes beyond ASCII tells the encoding.
     pub(super) fn is_guessed(&self) -> bool {
-        self.origin == Origin::Guessed
+        self.origin == EncodingOrigin::Guessed
     }
 
     /// Whether the encoding is UTF-8.
@@ -112,7 +113,7 @@ impl Text {
     }
 
     /// The bytes of a file with `body` as its text, in this file's encoding.
-    pub(super) fn encode(&self, body: &[u8]) -> Vec<u8> {
+    pub(super) fn encode_body(&self, body: &[u8]) -> Vec<u8> {
         let mut bytes = self.raw[..self.bom].to_vec();
         if self.encoding == UTF_8 {
             bytes.extend_from_slice(body);
@@ -129,18 +130,18 @@ impl Text {
     pub(super) fn looks_cut(&self, body: &[u8]) -> bool {
         self.is_guessed()
             && body.last().is_some_and(|last| !last.is_ascii())
-            && is_cut(&self.encode(body))
+            && is_cut(&self.encode_body(body))
     }
 
     /// Why `value` cannot be written so that it is read again as it is, if it cannot.
     pub(super) fn trouble_with(&self, value: &str) -> Option<String> {
-        let name = self.encoding();
+        let name = self.encoding_name();
         let Some(bytes) = encode(value, self.encoding) else {
             return Some(format!(
                 "has a character that the file's encoding {name} lacks; save the file as UTF-8"
             ));
         };
-        let stays = self.origin == Origin::Certain
+        let stays = self.origin == EncodingOrigin::Certain
             || is_plainly_western(&bytes) && !has_utf8(&bytes)
             || self.is_western_with(&bytes);
         (!stays).then(|| {
@@ -161,27 +162,27 @@ impl Text {
 fn find_encoding(
     raw: &[u8],
     charset: &Charset,
-) -> Result<(&'static Encoding, usize, Origin), Defect> {
+) -> Result<(&'static Encoding, usize, EncodingOrigin), Defect> {
     if raw.starts_with(b"\xff\xfe\0\0") || raw.starts_with(b"\0\0\xfe\xff") {
         return Err(Defect::new(None, "is in UTF-32", "save it as UTF-8"));
     }
     if let Some((encoding, bom)) = Encoding::for_bom(raw) {
-        return Ok((encoding, bom, Origin::Certain));
+        return Ok((encoding, bom, EncodingOrigin::Certain));
     }
     match charset {
         Charset::Named(name) => match Encoding::for_label_no_replacement(name.as_bytes()) {
-            Some(encoding) => Ok((encoding, 0, Origin::Certain)),
+            Some(encoding) => Ok((encoding, 0, EncodingOrigin::Certain)),
             None => Err(Defect::new(
                 None,
                 &format!("cannot be read in the encoding `{name}`, which does not exist"),
                 "set source.encoding to `auto`, `utf-8`, `windows-1252` or another name of an encoding",
             )),
         },
-        Charset::Auto => guess(raw),
+        Charset::Auto => guess_encoding(raw),
     }
 }
 
-fn guess(raw: &[u8]) -> Result<(&'static Encoding, usize, Origin), Defect> {
+fn guess_encoding(raw: &[u8]) -> Result<(&'static Encoding, usize, EncodingOrigin), Defect> {
     if raw.iter().take(2).any(|byte| *byte == 0) {
         return Err(Defect::new(
             Some(1),
@@ -189,26 +190,28 @@ fn guess(raw: &[u8]) -> Result<(&'static Encoding, usize, Origin), Defect> {
             "set source.encoding to `utf-16le` or `utf-16be`, or save the file as UTF-8",
         ));
     }
-    let Err(first) = std::str::from_utf8(raw) else { return Ok((UTF_8, 0, Origin::Certain)) };
+    let Err(first) = std::str::from_utf8(raw) else {
+        return Ok((UTF_8, 0, EncodingOrigin::Certain));
+    };
     let only_cut = first.error_len().is_none();
     if has_utf8(raw) && !is_utf8_by_chance(raw) || only_cut {
-        return Ok((UTF_8, 0, Origin::Certain));
+        return Ok((UTF_8, 0, EncodingOrigin::Certain));
     }
-    believe_western(raw).map(|()| (WINDOWS_1252, 0, Origin::Guessed)).map_err(|doubt| {
+    believe_western(raw).map(|()| (WINDOWS_1252, 0, EncodingOrigin::Guessed)).map_err(|doubt| {
         Defect::new(
             Some(line_breaks(&raw[..doubt.at]) + 1),
-            &format!("is neither UTF-8 nor Windows-1252 for certain{}", readings(&doubt)),
+            &format!("is neither UTF-8 nor Windows-1252 for certain{}", possible_readings(&doubt)),
             &format!(
                 "set source.encoding to the one in which the letters are right, as in \
                  encoding = \"{}\" (with init: --encoding), or save the file as UTF-8",
-                doubt.likeliest()
+                doubt.likeliest_charset()
             ),
         )
     })
 }
 
 /// What the letters of a file would be, for people.
-fn readings(doubt: &Doubt) -> String {
+fn possible_readings(doubt: &CharsetDoubt) -> String {
     let readings = doubt.to_string();
     if readings.is_empty() { readings } else { format!(": its letters are {readings}") }
 }
@@ -224,7 +227,7 @@ fn is_cut(end: &[u8]) -> bool {
     std::str::from_utf8(end).is_err_and(|error| error.error_len().is_none())
 }
 
-fn decode(raw: &[u8], encoding: &'static Encoding) -> Result<String, Defect> {
+fn decode_strictly(raw: &[u8], encoding: &'static Encoding) -> Result<String, Defect> {
     let mut decoder = encoding.new_decoder_without_bom_handling();
     let room = decoder.max_utf8_buffer_length_without_replacement(raw.len()).unwrap_or(0);
     let mut text = String::with_capacity(room);
@@ -250,12 +253,12 @@ mod tests {
         encode(text, encoding).unwrap()
     }
 
-    fn auto(raw: &[u8]) -> Result<Text, Defect> {
-        Text::new(raw.to_vec(), &Charset::Auto)
+    fn auto(raw: &[u8]) -> Result<DecodedTable, Defect> {
+        DecodedTable::new(raw.to_vec(), &Charset::Auto)
     }
 
-    fn named(raw: &[u8], name: &str) -> Result<Text, Defect> {
-        Text::new(raw.to_vec(), &Charset::Named(name.to_owned()))
+    fn named(raw: &[u8], name: &str) -> Result<DecodedTable, Defect> {
+        DecodedTable::new(raw.to_vec(), &Charset::Named(name.to_owned()))
     }
 
     fn utf16le(text: &str) -> Vec<u8> {
@@ -275,8 +278,8 @@ mod tests {
         ];
         for (raw, encoding, text) in table {
             let read = auto(raw).unwrap();
-            assert_eq!((read.encoding(), read.body()), (encoding, text.as_bytes()));
-            assert_eq!(read.encode(read.body()), raw);
+            assert_eq!((read.encoding_name(), read.body_bytes()), (encoding, text.as_bytes()));
+            assert_eq!(read.encode_body(read.body_bytes()), raw);
             assert_eq!(read.flaw, None);
         }
     }
@@ -284,7 +287,7 @@ mod tests {
     #[test]
     fn one_damaged_row_does_not_turn_a_file_in_utf_8_into_another_encoding() {
         let read = auto(b"Zo\xc3\xab\nM\xfcller\n").unwrap();
-        assert_eq!((read.encoding(), read.flaw), ("UTF-8", None));
+        assert_eq!((read.encoding_name(), read.flaw), ("UTF-8", None));
     }
 
     #[test]
@@ -303,7 +306,7 @@ mod tests {
             assert!(auto(&raw).err().unwrap().problem.contains("neither UTF-8 nor Windows-1252"));
         }
         let raw = bytes("Имя\n", encoding_rs::WINDOWS_1251);
-        assert_eq!(named(&raw, "windows-1251").unwrap().body(), "Имя\n".as_bytes());
+        assert_eq!(named(&raw, "windows-1251").unwrap().body_bytes(), "Имя\n".as_bytes());
     }
 
     #[test]
@@ -337,13 +340,13 @@ mod tests {
         for (label, encoding) in
             [("KOI8-R", encoding_rs::KOI8_R), ("cp1251", encoding_rs::WINDOWS_1251)]
         {
-            assert_eq!(named(&bytes(text, encoding), label).unwrap().body(), text.as_bytes());
+            assert_eq!(named(&bytes(text, encoding), label).unwrap().body_bytes(), text.as_bytes());
         }
     }
 
     #[test]
     fn a_byte_order_mark_wins_over_the_configured_encoding() {
-        assert_eq!(named(b"\xef\xbb\xbfa", "windows-1252").unwrap().body(), b"a");
+        assert_eq!(named(b"\xef\xbb\xbfa", "windows-1252").unwrap().body_bytes(), b"a");
     }
 
     #[test]
@@ -372,10 +375,10 @@ mod tests {
             charset in prop::sample::select(vec!["utf-8", "windows-1252", "utf-16le", "shift_jis"]),
         ) {
             for charset in [Charset::Auto, Charset::Named(charset.to_owned())] {
-                if let Ok(text) = Text::new(raw.clone(), &charset)
+                if let Ok(text) = DecodedTable::new(raw.clone(), &charset)
                     && text.flaw.is_none()
                 {
-                    prop_assert_eq!(text.encode(text.body()), &raw[..]);
+                    prop_assert_eq!(text.encode_body(text.body_bytes()), &raw[..]);
                 }
             }
         }

@@ -9,30 +9,30 @@ use crate::model::Field;
 
 /// What a column holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Target {
+pub(super) enum ColumnMeaning {
     /// A field.
     Field(Field),
     /// First and last name in one.
     FullName,
 }
 
-impl Target {
+impl ColumnMeaning {
     /// Everything that a column can be recognised as, in the order of the documentation.
-    pub(super) fn all() -> impl Iterator<Item = Target> {
+    pub(super) fn all_meanings() -> impl Iterator<Item = ColumnMeaning> {
         let fields = Field::ALL.into_iter().filter(|field| *field != Field::Owner);
-        fields.map(Target::Field).chain([Target::FullName])
+        fields.map(ColumnMeaning::Field).chain([ColumnMeaning::FullName])
     }
 
     /// What it is called in the configuration.
     pub(super) const fn name(self) -> &'static str {
         match self {
-            Target::Field(field) => field.name(),
-            Target::FullName => "full_name",
+            ColumnMeaning::Field(field) => field.name(),
+            ColumnMeaning::FullName => "full_name",
         }
     }
 
-    fn called(name: &str) -> Option<Target> {
-        Target::all().find(|target| target.name() == name)
+    fn from_name(name: &str) -> Option<ColumnMeaning> {
+        ColumnMeaning::all_meanings().find(|target| target.name() == name)
     }
 }
 
@@ -40,7 +40,7 @@ impl Target {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct KnownName {
     /// What a column of this name holds.
-    pub(super) target: Target,
+    pub(super) target: ColumnMeaning,
     /// The name as people write it.
     pub(super) text: &'static str,
     /// Whether it counts only where the header has no other name of its section.
@@ -52,7 +52,7 @@ pub(super) struct KnownName {
 /// A name that means something only in a header with one of certain others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct BesideName {
-    pub(super) target: Target,
+    pub(super) target: ColumnMeaning,
     pub(super) text: &'static str,
     pub(super) others: Vec<&'static str>,
 }
@@ -65,11 +65,11 @@ pub(super) struct Wording {
 
 /// All names by which columns are recognised.
 pub(super) static WORDING: LazyLock<Wording> =
-    LazyLock::new(|| Wording::of(include_str!("headers.txt")));
+    LazyLock::new(|| Wording::parse_table(include_str!("headers.txt")));
 
 impl Wording {
     /// Reads the table. Lines that say nothing are left out; a test looks for them.
-    fn of(table: &'static str) -> Wording {
+    fn parse_table(table: &'static str) -> Wording {
         let mut wording = Wording { names: Vec::new(), beside: Vec::new() };
         let mut section = "";
         for line in table.lines().map(str::trim) {
@@ -79,8 +79,8 @@ impl Wording {
             if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
                 section = name;
             } else if section == "beside" {
-                wording.beside.extend(BesideName::of(line));
-            } else if let Some(target) = Target::called(section) {
+                wording.beside.extend(BesideName::parse_line(line));
+            } else if let Some(target) = ColumnMeaning::from_name(section) {
                 let alone = line.strip_prefix("alone: ");
                 let last_first = line.strip_prefix("last name first: ");
                 let text = alone.or(last_first).unwrap_or(line);
@@ -93,16 +93,16 @@ impl Wording {
 
     /// The names of `target`, the best first.
     #[cfg(test)]
-    pub(super) fn of_target(&self, target: Target) -> impl Iterator<Item = &KnownName> {
+    pub(super) fn of_target(&self, target: ColumnMeaning) -> impl Iterator<Item = &KnownName> {
         self.names.iter().filter(move |name| name.target == target)
     }
 }
 
 impl BesideName {
-    fn of(line: &'static str) -> Option<BesideName> {
+    fn parse_line(line: &'static str) -> Option<BesideName> {
         let mut parts = line.split(" | ");
         let (text, target, others) = (parts.next()?, parts.next()?, parts.next()?);
-        let target = Target::called(target)?;
+        let target = ColumnMeaning::from_name(target)?;
         Some(BesideName { target, text, others: others.split(", ").collect() })
     }
 }
@@ -119,7 +119,7 @@ mod tests {
             names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
         };
         let mut text = String::from("| field | names |\n|---|---|\n");
-        for target in Target::all() {
+        for target in ColumnMeaning::all_meanings() {
             let names = WORDING.of_target(target).map(|name| name.text).collect();
             writeln!(text, "| `{}` | {} |", target.name(), listed(names)).unwrap();
         }
@@ -160,7 +160,7 @@ mod tests {
         let is_name = |line: &&str| !line.is_empty() && !line.starts_with([';', '[']);
         let lines = table.lines().filter(is_name).count();
         assert_eq!(WORDING.names.len() + WORDING.beside.len(), lines);
-        for target in Target::all() {
+        for target in ColumnMeaning::all_meanings() {
             assert!(WORDING.of_target(target).next().is_some(), "{}", target.name());
         }
         assert!(table.lines().all(|line| line.trim() == line));

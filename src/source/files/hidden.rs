@@ -43,7 +43,7 @@ impl Hidden {
     }
 
     /// The directory that it is in.
-    pub(in crate::source) fn base(&self) -> &Path {
+    pub(in crate::source) fn base_directory(&self) -> &Path {
         &self.base
     }
 
@@ -54,17 +54,17 @@ impl Hidden {
 
     /// Whether it is there.
     pub(in crate::source) fn is_there(&self) -> bool {
-        fs::symlink_metadata(self.path()).is_ok_and(|found| self.flaw(&found).is_none())
+        fs::symlink_metadata(self.path()).is_ok_and(|found| self.directory_flaw(&found).is_none())
     }
 
     /// Why nothing can be kept in it, because something else has its name.
     pub(in crate::source) fn obstacle(&self) -> Option<String> {
         let found = fs::symlink_metadata(self.path()).ok()?;
-        self.flaw(&found).map(|what| told(&self.path(), what))
+        self.directory_flaw(&found).map(|what| flaw_text(&self.path(), what))
     }
 
     /// What is wrong with what has its name.
-    fn flaw(&self, found: &Metadata) -> Option<&'static str> {
+    fn directory_flaw(&self, found: &Metadata) -> Option<&'static str> {
         if found.is_symlink() {
             Some("is a symbolic link")
         } else if !found.is_dir() {
@@ -95,24 +95,24 @@ impl Hidden {
     ///
     /// # Errors
     /// When it cannot be made, something else has its name, or `make` fails.
-    pub(in crate::source) fn with<T>(
+    pub(in crate::source) fn create_in<T>(
         &self,
         mut make: impl FnMut(&Path) -> io::Result<T>,
     ) -> io::Result<T> {
         let path = self.path();
         for _ in 1..TRIES {
-            self.make()?;
+            self.make_directory()?;
             match make(&path) {
                 // Another linqsync has removed it, as it was empty.
                 Err(error) if error.kind() == io::ErrorKind::NotFound && !self.is_there() => {}
                 result => return result,
             }
         }
-        self.make()?;
+        self.make_directory()?;
         make(&path)
     }
 
-    fn make(&self) -> io::Result<()> {
+    fn make_directory(&self) -> io::Result<()> {
         let path = self.path();
         let is_new = match DirBuilder::new().mode(0o700).create(&path) {
             Ok(()) => true,
@@ -120,8 +120,8 @@ impl Hidden {
             Err(error) => return Err(error),
         };
         let found = fs::symlink_metadata(&path)?;
-        if let Some(what) = self.flaw(&found).filter(|_| !is_new) {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, told(&path, what)));
+        if let Some(what) = self.directory_flaw(&found).filter(|_| !is_new) {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, flaw_text(&path, what)));
         }
         // Whatever the umask is, and whoever copied it from another machine. Some file systems
         // have no permissions.
@@ -145,7 +145,7 @@ impl Hidden {
     }
 }
 
-fn told(path: &Path, what: &str) -> String {
+fn flaw_text(path: &Path, what: &str) -> String {
     format!(
         "{} {what}, and linqsync keeps there what it replaces: rename it, or remove it",
         path.display()
@@ -172,10 +172,10 @@ mod tests {
     #[test]
     fn only_its_owner_gets_into_it_and_it_goes_when_it_is_empty() {
         let (_dir, hidden) = hidden();
-        hidden.with(|path| fs::write(path.join("one"), "")).unwrap();
+        hidden.create_in(|path| fs::write(path.join("one"), "")).unwrap();
         assert_eq!(mode(&hidden.path()), 0o700);
         fs::set_permissions(hidden.path(), Permissions::from_mode(0o755)).unwrap();
-        hidden.with(|path| fs::write(path.join("two"), "")).unwrap();
+        hidden.create_in(|path| fs::write(path.join("two"), "")).unwrap();
         assert_eq!(mode(&hidden.path()), 0o700);
         for name in ["one", "two"] {
             hidden.remove_if_empty();
@@ -189,7 +189,7 @@ mod tests {
     fn a_group_that_new_files_are_to_have_is_kept() {
         let (dir, hidden) = hidden();
         fs::set_permissions(dir.path(), Permissions::from_mode(0o2775)).unwrap();
-        hidden.with(|_| Ok(())).unwrap();
+        hidden.create_in(|_| Ok(())).unwrap();
         assert_eq!(fs::metadata(hidden.path()).unwrap().mode() & 0o7777, 0o2700);
     }
 
@@ -200,7 +200,7 @@ mod tests {
         fs::create_dir(&outside).unwrap();
         fs::write(hidden.path(), "mine").unwrap();
         for what in ["is not a directory", "is a symbolic link"] {
-            let error = hidden.with(|path| fs::write(path.join("x"), "")).unwrap_err();
+            let error = hidden.create_in(|path| fs::write(path.join("x"), "")).unwrap_err();
             assert!(error.to_string().contains(what), "{error}");
             assert!(hidden.obstacle().unwrap().contains(what));
             assert!(!hidden.is_there());
@@ -214,7 +214,7 @@ mod tests {
     #[test]
     fn a_directory_of_another_user_is_used_only_where_they_may_touch_the_source_too() {
         let (dir, hidden) = hidden();
-        hidden.with(|_| Ok(())).unwrap();
+        hidden.create_in(|_| Ok(())).unwrap();
         if chown(hidden.path(), Some(1001), None).is_err() {
             let _ = std::io::stderr().write_all(b"NOT CHECKED: directories of other users\n");
             return;
@@ -225,7 +225,7 @@ mod tests {
         chown(dir.path(), Some(1001), None).unwrap();
         assert_eq!(hidden.obstacle(), None, "the whole directory is theirs");
         hidden.remove_if_empty();
-        hidden.with(|_| Ok(())).unwrap();
+        hidden.create_in(|_| Ok(())).unwrap();
         assert_eq!(fs::metadata(hidden.path()).unwrap().uid(), 1001, "and ours in it");
     }
 
@@ -233,7 +233,7 @@ mod tests {
     fn it_is_made_again_where_another_linqsync_has_just_removed_it() {
         let (_dir, hidden) = hidden();
         let mut left = 2;
-        let made = hidden.with(|path| {
+        let made = hidden.create_in(|path| {
             if left > 0 {
                 left -= 1;
                 fs::remove_dir(path)?;
@@ -242,6 +242,6 @@ mod tests {
         });
         made.unwrap();
         assert!(hidden.path().join("one").exists());
-        assert!(hidden.with(|_| fs::read("/nowhere").map(drop)).is_err());
+        assert!(hidden.create_in(|_| fs::read("/nowhere").map(drop)).is_err());
     }
 }

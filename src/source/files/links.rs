@@ -17,7 +17,7 @@ const MAX_LINKS: usize = 40;
 ///
 /// # Errors
 /// [`ReadError::ForeignLink`] when a link on the way is not to be followed.
-pub(in crate::source) fn follow(path: &Path) -> Result<PathBuf, ReadError> {
+pub(in crate::source) fn follow_link(path: &Path) -> Result<PathBuf, ReadError> {
     let mut found = path.to_owned();
     let mut owner = None;
     for _ in 0..MAX_LINKS {
@@ -69,14 +69,14 @@ mod tests {
         symlink("own.csv", path("own.csv")).unwrap();
         symlink("nowhere.csv", path("broken.csv")).unwrap();
         for name in ["one.csv", "two.csv", "real.csv"] {
-            assert_eq!(follow(&path(name)).unwrap(), path("real.csv"), "{name}");
+            assert_eq!(follow_link(&path(name)).unwrap(), path("real.csv"), "{name}");
         }
         for name in ["own.csv", "broken.csv", "missing.csv"] {
-            assert!(matches!(follow(&path(name)), Err(ReadError::Io(_))), "{name}");
+            assert!(matches!(follow_link(&path(name)), Err(ReadError::Io(_))), "{name}");
         }
         // Only root can give a link to somebody else.
         if lchown(path("two.csv"), Some(1001), None).is_ok() {
-            assert!(matches!(follow(&path("one.csv")), Err(ReadError::ForeignLink)));
+            assert!(matches!(follow_link(&path("one.csv")), Err(ReadError::ForeignLink)));
         } else {
             let _ = std::io::stderr().write_all(b"NOT CHECKED: links of other users\n");
         }

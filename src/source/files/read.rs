@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::fs::OFlags;
 
-use super::follow;
+use super::follow_link;
 
 /// How often something is read again that changes meanwhile.
 pub(in crate::source) const TRIES: usize = 10;
@@ -45,16 +45,16 @@ impl From<io::Error> for ReadError {
 
 /// What tells that a file or directory is another one, or has been written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::source) struct Stamp {
+pub(in crate::source) struct FileStamp {
     place: (u64, u64),
     size: u64,
     modified: (i64, i64),
     changed: (i64, i64),
 }
 
-impl Stamp {
-    pub(in crate::source) fn of(metadata: &Metadata) -> Stamp {
-        Stamp {
+impl FileStamp {
+    pub(in crate::source) fn from_metadata(metadata: &Metadata) -> FileStamp {
+        FileStamp {
             place: (metadata.dev(), metadata.ino()),
             size: metadata.size(),
             modified: (metadata.mtime(), metadata.mtime_nsec()),
@@ -107,20 +107,20 @@ impl Stamp {
 
     /// The stamp of a file with these times, in seconds.
     #[cfg(test)]
-    pub(super) fn changed(modified: i64, changed: i64) -> Stamp {
-        Stamp { place: (0, 0), size: 0, modified: (modified, 0), changed: (changed, 0) }
+    pub(super) fn from_times(modified: i64, changed: i64) -> FileStamp {
+        FileStamp { place: (0, 0), size: 0, modified: (modified, 0), changed: (changed, 0) }
     }
 }
 
 /// All bytes of the file that `path` names, which did not change while they were read. A
-/// symbolic link is followed as [`follow`] allows.
+/// symbolic link is followed as [`follow_link`] allows.
 ///
 /// # Errors
 /// [`ReadError`] when there is no such file of at most `limit` bytes.
 pub(in crate::source) fn read_stable(
     path: &Path,
     limit: u64,
-) -> Result<(Vec<u8>, Stamp), ReadError> {
+) -> Result<(Vec<u8>, FileStamp), ReadError> {
     read_with(path, limit, &mut || {})
 }
 
@@ -129,26 +129,30 @@ fn read_with(
     path: &Path,
     limit: u64,
     pause: &mut dyn FnMut(),
-) -> Result<(Vec<u8>, Stamp), ReadError> {
+) -> Result<(Vec<u8>, FileStamp), ReadError> {
     for _ in 0..TRIES {
-        let target = follow(path)?;
-        check(&std::fs::metadata(&target)?, limit)?;
-        let mut file = open(&target)?;
+        let target = follow_link(path)?;
+        check_regular(&std::fs::metadata(&target)?, limit)?;
+        let mut file = open_nonblocking(&target)?;
         let before = file.metadata()?;
-        check(&before, limit)?;
+        check_regular(&before, limit)?;
         let mut raw = Vec::with_capacity(usize::try_from(before.len()).unwrap_or_default());
         Read::by_ref(&mut file).take(limit + 1).read_to_end(&mut raw)?;
         pause();
-        let after = Stamp::of(&file.metadata()?);
-        let still_named = std::fs::metadata(path).is_ok_and(|named| Stamp::of(&named) == after);
-        if still_named && Stamp::of(&before) == after && after.size == raw.len() as u64 {
+        let after = FileStamp::from_metadata(&file.metadata()?);
+        let still_named =
+            std::fs::metadata(path).is_ok_and(|named| FileStamp::from_metadata(&named) == after);
+        if still_named
+            && FileStamp::from_metadata(&before) == after
+            && after.size == raw.len() as u64
+        {
             return Ok((raw, after));
         }
     }
     Err(ReadError::Busy)
 }
 
-fn check(metadata: &Metadata, limit: u64) -> Result<(), ReadError> {
+fn check_regular(metadata: &Metadata, limit: u64) -> Result<(), ReadError> {
     if metadata.is_dir() {
         Err(ReadError::Directory)
     } else if !metadata.is_file() {
@@ -161,7 +165,7 @@ fn check(metadata: &Metadata, limit: u64) -> Result<(), ReadError> {
 }
 
 /// Opens without waiting for the other end of a pipe that took the file's place.
-fn open(target: &Path) -> io::Result<File> {
+fn open_nonblocking(target: &Path) -> io::Result<File> {
     let flags = OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(target)
 }

@@ -8,7 +8,7 @@ use super::words::{DOUBLE_SURNAMES, JAPANESE_SURNAMES};
 pub(super) fn is_east_asian(text: &str) -> bool {
     let mut letters = 0;
     for c in text.chars() {
-        match script(c) {
+        match writing_system(c) {
             Some(_) => letters += 1,
             None if c.is_whitespace() || matches!(c, '・' | '·' | ',' | '，' | '、') => {}
             None => return false,
@@ -18,24 +18,24 @@ pub(super) fn is_east_asian(text: &str) -> bool {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Script {
+enum WritingSystem {
     Han,
     Kana,
     Hangul,
 }
 
-fn script(c: char) -> Option<Script> {
+fn writing_system(c: char) -> Option<WritingSystem> {
     match c {
         '\u{3400}'..='\u{4dbf}'
         | '\u{4e00}'..='\u{9fff}'
         | '\u{f900}'..='\u{faff}'
         | '\u{20000}'..='\u{3134f}'
         | '々'
-        | '〆' => Some(Script::Han),
+        | '〆' => Some(WritingSystem::Han),
         '\u{3041}'..='\u{3096}' | '\u{30a1}'..='\u{30fa}' | 'ー' | '\u{ff66}'..='\u{ff9f}' => {
-            Some(Script::Kana)
+            Some(WritingSystem::Kana)
         }
-        '\u{ac00}'..='\u{d7a3}' => Some(Script::Hangul),
+        '\u{ac00}'..='\u{d7a3}' => Some(WritingSystem::Hangul),
         _ => None,
     }
 }
@@ -44,15 +44,16 @@ fn script(c: char) -> Option<Script> {
 pub(super) fn surname_length(name: &str) -> Option<usize> {
     let chars: Vec<(usize, char)> = name.char_indices().collect();
     let end = |count: usize| chars.get(count).map(|(at, _)| *at);
-    let scripts: Vec<Option<Script>> = chars.iter().map(|(_, c)| script(*c)).collect();
+    let scripts: Vec<Option<WritingSystem>> =
+        chars.iter().map(|(_, c)| writing_system(*c)).collect();
     let begins = |surnames: &[&str]| surnames.iter().any(|surname| name.starts_with(surname));
-    let han = scripts.iter().take_while(|script| **script == Some(Script::Han)).count();
+    let han = scripts.iter().take_while(|script| **script == Some(WritingSystem::Han)).count();
     if han > 0 && han < chars.len() {
         // `高橋みなみ`: the surname is in characters, the rest in letters.
-        let is_kana = scripts[han..].iter().all(|script| *script == Some(Script::Kana));
+        let is_kana = scripts[han..].iter().all(|script| *script == Some(WritingSystem::Kana));
         return is_kana.then(|| end(han)).flatten();
     }
-    let is_hangul = scripts.iter().all(|script| *script == Some(Script::Hangul));
+    let is_hangul = scripts.iter().all(|script| *script == Some(WritingSystem::Hangul));
     if han != chars.len() && !is_hangul {
         return None;
     }

@@ -3,7 +3,7 @@
 //! Owns the one way in which a name that stands in one place is split, for columns of
 //! tables and for cards alike. The order may be `Ada King`, `King, Ada` or, in Chinese,
 //! Japanese and Korean, `山田 太郎` and `山田太郎`. What is neither name, such as `Dr.` and
-//! `Jr.`, stays where it is when one of them is exchanged. The law: what [`WholeName::with`]
+//! `Jr.`, stays where it is when one of them is exchanged. The law: what [`WholeName::with_names`]
 //! gives is read as the names that were asked for; where no text is, it gives none.
 //! Leaves to its users where a name stands.
 
@@ -22,21 +22,21 @@ use words::{
 
 /// First and last name, apart.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Names {
+pub(super) struct SplitName {
     pub(super) first: String,
     pub(super) last: String,
 }
 
-impl Names {
+impl SplitName {
     /// Both names.
-    pub(super) fn new(first: &str, last: &str) -> Names {
-        Names { first: first.to_owned(), last: last.to_owned() }
+    pub(super) fn new(first: &str, last: &str) -> SplitName {
+        SplitName { first: first.to_owned(), last: last.to_owned() }
     }
 }
 
 /// In which order a whole name has its parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Order {
+pub(super) enum NameOrder {
     /// `Ada King`
     FirstLast,
     /// `King, Ada`
@@ -64,21 +64,21 @@ pub(super) struct WholeName<'t> {
     usual: Usual,
     first: Range<usize>,
     last: Range<usize>,
-    order: Order,
+    order: NameOrder,
 }
 
 impl<'t> WholeName<'t> {
     /// Takes `text` apart.
-    pub(super) fn of(text: &'t str) -> WholeName<'t> {
+    pub(super) fn take_apart(text: &'t str) -> WholeName<'t> {
         WholeName::of_usual(text, Usual::FirstName)
     }
 
     /// Takes `text` apart, in which this name comes first as a rule.
     pub(super) fn of_usual(text: &'t str, usual: Usual) -> WholeName<'t> {
-        let whole = trimmed(text, 0..text.len());
+        let whole = trim_range(text, 0..text.len());
         let order = match usual {
-            Usual::FirstName => Order::FirstLast,
-            Usual::LastName => Order::Spaced,
+            Usual::FirstName => NameOrder::FirstLast,
+            Usual::LastName => NameOrder::Spaced,
         };
         let nothing = WholeName { text, usual, first: 0..0, last: 0..0, order };
         // What stands in for a name that is not there is none.
@@ -91,8 +91,9 @@ impl<'t> WholeName<'t> {
         let whole = without_asides(text, whole);
         match parts_between_commas(text, whole.clone())[..] {
             [ref last, ref first] => {
-                let (first, last) = (bare(text, first.clone()), bare(text, last.clone()));
-                WholeName { first, last, order: Order::LastFirst, ..nothing }
+                let (first, last) =
+                    (bare_names(text, first.clone()), bare_names(text, last.clone()));
+                WholeName { first, last, order: NameOrder::LastFirst, ..nothing }
             }
             [ref only] => nothing.in_words(only.clone()),
             _ => WholeName { first: whole, ..nothing },
@@ -100,12 +101,12 @@ impl<'t> WholeName<'t> {
     }
 
     /// First and last name.
-    pub(super) fn names(&self) -> Names {
-        Names::new(&self.text[self.first.clone()], &self.text[self.last.clone()])
+    pub(super) fn split_names(&self) -> SplitName {
+        SplitName::new(&self.text[self.first.clone()], &self.text[self.last.clone()])
     }
 
     /// The text from the first of both names to the end of the last one.
-    pub(super) fn core(&self) -> &'t str {
+    pub(super) fn core_text(&self) -> &'t str {
         &self.text[self.core_range()]
     }
 
@@ -126,31 +127,31 @@ impl<'t> WholeName<'t> {
             return None;
         }
         let (is_last_first, between) = match self.order {
-            Order::FirstLast => (false, " "),
-            Order::LastFirst => (true, ", "),
-            Order::Spaced => (true, " "),
-            Order::Unspaced => (true, ""),
+            NameOrder::FirstLast => (false, " "),
+            NameOrder::LastFirst => (true, ", "),
+            NameOrder::Spaced => (true, " "),
+            NameOrder::Unspaced => (true, ""),
         };
-        Some(NameText::new(self.text, self.core(), is_last_first, between))
+        Some(NameText::new(self.text, self.core_text(), is_last_first, between))
     }
 
     /// The order of its parts; `None` where it has not both.
-    pub(super) fn order(&self) -> Option<Order> {
+    pub(super) fn name_order(&self) -> Option<NameOrder> {
         (!self.first.is_empty() && !self.last.is_empty()).then_some(self.order)
     }
 
     /// The name, if it may as well be taken apart into these.
-    pub(super) fn read_as(self, names: &Names) -> Option<WholeName<'t>> {
-        if self.names() == *names {
+    pub(super) fn read_as(self, names: &SplitName) -> Option<WholeName<'t>> {
+        if self.split_names() == *names {
             return Some(self);
         }
-        let text = self.as_text().filter(|text| text.says(&names.first, &names.last))?;
+        let text = self.as_text().filter(|text| text.reads_as(&names.first, &names.last))?;
         let (head, tail) = if text.is_last_first() {
             (&names.last, &names.first)
         } else {
             (&names.first, &names.last)
         };
-        let whole = trimmed(self.text, 0..self.text.len());
+        let whole = trim_range(self.text, 0..self.text.len());
         let fits = |range: &Range<usize>| {
             let text = &self.text[range.clone()];
             text.len() >= head.len() + tail.len() && text.starts_with(head) && text.ends_with(tail)
@@ -164,27 +165,28 @@ impl<'t> WholeName<'t> {
 
     /// The text with other names and all else as it was; one that has no name gets them in
     /// the order `usual`. `None` where no such text would be read as these names.
-    pub(super) fn with(&self, names: &Names, usual: Order) -> Option<String> {
-        if self.names() == *names {
+    pub(super) fn with_names(&self, names: &SplitName, usual: NameOrder) -> Option<String> {
+        if self.split_names() == *names {
             return Some(self.text.to_owned());
         }
         let candidates = if self.first.is_empty() && self.last.is_empty() {
-            [Some(usual), Some(Order::Spaced), Some(Order::LastFirst)].map(|order| {
+            [Some(usual), Some(NameOrder::Spaced), Some(NameOrder::LastFirst)].map(|order| {
                 let order = order.filter(|order| *order == usual || !names.last.is_empty())?;
-                Some(joined(names, order))
+                Some(join_names(names, order))
             })
         } else {
-            [Some(self.exchanged(names)), None, None]
+            [Some(self.exchange_parts(names)), None, None]
         };
-        let reads_back = |text: &String| WholeName::of_usual(text, self.usual).names() == *names;
+        let reads_back =
+            |text: &String| WholeName::of_usual(text, self.usual).split_names() == *names;
         candidates.into_iter().flatten().find(reads_back)
     }
 
     /// Each part in its place.
-    fn exchanged(&self, names: &Names) -> String {
-        let order = match self.order() {
+    fn exchange_parts(&self, names: &SplitName) -> String {
+        let order = match self.name_order() {
             Some(order) => order,
-            None if is_east_asian(&joined(names, Order::Unspaced)) => Order::Spaced,
+            None if is_east_asian(&join_names(names, NameOrder::Unspaced)) => NameOrder::Spaced,
             None => self.order,
         };
         let (first, last) = (self.first.clone(), self.last.clone());
@@ -194,7 +196,7 @@ impl<'t> WholeName<'t> {
                 (_, true) => (first.start, first.end),
                 _ => (first.start.min(last.start), first.end.max(last.end)),
             };
-            let name = joined(names, order);
+            let name = join_names(names, order);
             let (before, after) = (&self.text[..start], &self.text[end..]);
             // The comma of a name that has lost its other part stands alone.
             let is_pair = !names.first.is_empty() && !names.last.is_empty();
@@ -221,26 +223,26 @@ impl<'t> WholeName<'t> {
             // A foreign name, in its own order.
             let (a, b) = (whole.start + first.len(), whole.end - last.len());
             return WholeName {
-                first: trimmed(text, whole.start..a),
-                last: trimmed(text, b..whole.end),
+                first: trim_range(text, whole.start..a),
+                last: trim_range(text, b..whole.end),
                 ..self
             };
         }
         if let Some((last, first)) = inner.split_once([',', '，', '、']) {
             let (a, b) = (whole.start + last.len(), whole.end - first.len());
-            let (last, first) = (trimmed(text, whole.start..a), trimmed(text, b..whole.end));
-            return WholeName { first, last, order: Order::LastFirst, ..self };
+            let (last, first) = (trim_range(text, whole.start..a), trim_range(text, b..whole.end));
+            return WholeName { first, last, order: NameOrder::LastFirst, ..self };
         }
         if let Some(space) = inner.find(char::is_whitespace) {
             let last = whole.start..whole.start + space;
-            let first = trimmed(text, whole.start + space..whole.end);
-            return WholeName { first, last, order: Order::Spaced, ..self };
+            let first = trim_range(text, whole.start + space..whole.end);
+            return WholeName { first, last, order: NameOrder::Spaced, ..self };
         }
         match surname_length(inner) {
             Some(length) => {
                 let at = whole.start + length;
                 let (last, first) = (whole.start..at, at..whole.end);
-                WholeName { first, last, order: Order::Unspaced, ..self }
+                WholeName { first, last, order: NameOrder::Unspaced, ..self }
             }
             None => WholeName { first: whole, ..self },
         }
@@ -249,17 +251,17 @@ impl<'t> WholeName<'t> {
     /// A name without a comma.
     fn in_words(self, whole: Range<usize>) -> WholeName<'t> {
         let text = self.text;
-        let words = words(text, whole.clone());
+        let words = word_ranges(text, whole.clone());
         if is_organisation(text, &words) {
             return WholeName { first: whole, ..self };
         }
-        let core = core(text, &words);
+        let core = core_words(text, &words);
         let had_prefix = core.first().map(|word| word.start) != words.first().map(|w| w.start);
         let Some((final_word, others)) = core.split_last() else {
             return WholeName { first: whole, ..self };
         };
         let all = core[0].start..final_word.end;
-        let is_particle = |word: &Range<usize>| particle(&text[word.clone()]);
+        let is_particle = |word: &Range<usize>| is_particle(&text[word.clone()]);
         if others.is_empty() && !had_prefix {
             return WholeName { first: all, ..self };
         }
@@ -305,18 +307,18 @@ pub(super) fn is_form_of_address(text: &str) -> bool {
 }
 
 /// Both names in this order, with nothing else.
-fn joined(names: &Names, order: Order) -> String {
-    let Names { first, last } = names;
+fn join_names(names: &SplitName, order: NameOrder) -> String {
+    let SplitName { first, last } = names;
     let (a, by, b) = match order {
-        Order::FirstLast => (first, " ", last),
-        Order::LastFirst => (last, ", ", first),
-        Order::Spaced => (last, " ", first),
-        Order::Unspaced => (last, "", first),
+        NameOrder::FirstLast => (first, " ", last),
+        NameOrder::LastFirst => (last, ", ", first),
+        NameOrder::Spaced => (last, " ", first),
+        NameOrder::Unspaced => (last, "", first),
     };
     if a.is_empty() || b.is_empty() { format!("{a}{b}") } else { format!("{a}{by}{b}") }
 }
 
-fn trimmed(text: &str, range: Range<usize>) -> Range<usize> {
+fn trim_range(text: &str, range: Range<usize>) -> Range<usize> {
     let part = &text[range.clone()];
     let start = range.start + (part.len() - part.trim_start().len());
     let end = range.end - (part.len() - part.trim_end().len());
@@ -331,7 +333,7 @@ fn without_asides(text: &str, range: Range<usize>) -> Range<usize> {
         if part.ends_with(close)
             && let Some(at) = part.rfind(open).filter(|at| *at > 0)
         {
-            range = trimmed(text, range.start..range.start + at);
+            range = trim_range(text, range.start..range.start + at);
         }
     }
     range
@@ -345,12 +347,13 @@ fn parts_between_commas(text: &str, range: Range<usize>) -> Vec<Range<usize>> {
     let ends: Vec<(usize, usize)> =
         commas.map(|(at, c)| (range.start + at, range.start + at + c.len_utf8())).collect();
     for (end, next) in ends {
-        parts.push(trimmed(text, start..end));
+        parts.push(trim_range(text, start..end));
         start = next;
     }
-    parts.push(trimmed(text, start..range.end));
+    parts.push(trim_range(text, start..range.end));
     let is_suffix = |part: &Range<usize>| {
-        !part.is_empty() && words(text, part.clone()).iter().all(|word| suffix(&text[word.clone()]))
+        !part.is_empty()
+            && word_ranges(text, part.clone()).iter().all(|word| is_suffix(&text[word.clone()]))
     };
     let mut kept: Vec<Range<usize>> = Vec::new();
     for (at, part) in parts.into_iter().enumerate() {
@@ -362,24 +365,24 @@ fn parts_between_commas(text: &str, range: Range<usize>) -> Vec<Range<usize>> {
 }
 
 /// The names in a part of `King, Ada`, without forms of address and suffixes.
-fn bare(text: &str, part: Range<usize>) -> Range<usize> {
-    let words = words(text, part.clone());
-    match core(text, &words) {
+fn bare_names(text: &str, part: Range<usize>) -> Range<usize> {
+    let words = word_ranges(text, part.clone());
+    match core_words(text, &words) {
         [] => part,
         core => core[0].start..core[core.len() - 1].end,
     }
 }
 
-fn words(text: &str, range: Range<usize>) -> Vec<Range<usize>> {
+fn word_ranges(text: &str, range: Range<usize>) -> Vec<Range<usize>> {
     let part = &text[range.clone()];
     let offset = |word: &str| word.as_ptr() as usize - part.as_ptr() as usize + range.start;
     part.split_whitespace().map(|word| offset(word)..offset(word) + word.len()).collect()
 }
 
 /// The words that are names: without forms of address before and suffixes behind them.
-fn core<'w>(text: &str, words: &'w [Range<usize>]) -> &'w [Range<usize>] {
+fn core_words<'w>(text: &str, words: &'w [Range<usize>]) -> &'w [Range<usize>] {
     let mut core = words;
-    let is_prefix = |word: &Range<usize>| prefix(&text[word.clone()]);
+    let is_prefix = |word: &Range<usize>| is_prefix(&text[word.clone()]);
     let is_and =
         |word: &Range<usize>| ["&", "and", "und", "et", "y", "e"].contains(&&text[word.clone()]);
     loop {
@@ -396,25 +399,25 @@ fn core<'w>(text: &str, words: &'w [Range<usize>]) -> &'w [Range<usize>] {
     }
     while let [rest @ .., last] = core
         && !rest.is_empty()
-        && suffix(&text[last.clone()])
+        && is_suffix(&text[last.clone()])
     {
         core = rest;
     }
     core
 }
 
-fn prefix(word: &str) -> bool {
+fn is_prefix(word: &str) -> bool {
     let lower = word.to_lowercase();
     let plain = lower.trim_end_matches('.');
     PREFIXES.contains(&plain) && (word.ends_with('.') || !ONLY_WITH_DOT.contains(&plain))
 }
 
-fn suffix(word: &str) -> bool {
+fn is_suffix(word: &str) -> bool {
     let plain: String = word.chars().filter(|c| !matches!(c, '.' | ',')).collect();
     SUFFIXES.contains(&plain.to_lowercase().as_str()) || CAPITAL_SUFFIXES.contains(&plain.as_str())
 }
 
-fn particle(word: &str) -> bool {
+fn is_particle(word: &str) -> bool {
     let lower = word.to_lowercase();
     PARTICLES.contains(&lower.as_str())
         && (word == lower || !ONLY_IN_LOWER_CASE.contains(&lower.as_str()))

@@ -5,12 +5,12 @@ use proptest::prelude::*;
 use super::*;
 
 fn split(text: &str) -> (String, String) {
-    let Names { first, last } = WholeName::of(text).names();
+    let SplitName { first, last } = WholeName::take_apart(text).split_names();
     (first, last)
 }
 
 fn with(text: &str, first: &str, last: &str) -> Option<String> {
-    WholeName::of(text).with(&Names::new(first, last), Order::FirstLast)
+    WholeName::take_apart(text).with_names(&SplitName::new(first, last), NameOrder::FirstLast)
 }
 
 #[test]
@@ -154,19 +154,19 @@ proptest! {
         first in prop_oneof![name(), "[A-Z][a-z]{1,5}", ".{0,8}"],
         last in prop_oneof![name(), "[A-Z][a-z]{1,5}", ".{0,8}"],
         order in prop::sample::select(vec![
-            Order::FirstLast, Order::LastFirst, Order::Spaced, Order::Unspaced,
+            NameOrder::FirstLast, NameOrder::LastFirst, NameOrder::Spaced, NameOrder::Unspaced,
         ]),
     ) {
-        let wanted = Names { first, last };
-        if let Some(put) = WholeName::of(&text).with(&wanted, order) {
-            prop_assert_eq!(WholeName::of(&put).names(), wanted);
+        let wanted = SplitName { first, last };
+        if let Some(put) = WholeName::take_apart(&text).with_names(&wanted, order) {
+            prop_assert_eq!(WholeName::take_apart(&put).split_names(), wanted);
         }
     }
 
     #[test]
     fn putting_what_is_there_changes_nothing(text in prop_oneof![name(), ".{0,12}"]) {
-        let names = WholeName::of(&text).names();
-        let again = WholeName::of(&text).with(&names, Order::LastFirst);
+        let names = WholeName::take_apart(&text).split_names();
+        let again = WholeName::take_apart(&text).with_names(&names, NameOrder::LastFirst);
         prop_assert_eq!(again.as_deref(), Some(text.as_str()));
     }
 }

@@ -2,15 +2,17 @@
 //!
 //! Owns versions, charsets and components, as they are read. A property whose value
 //! cannot be read is no property without a value: what depends on it is
-//! [`Undecodable`]. Leaves what properties mean to [`super::person`].
+//! [`Undecodable`]. Leaves what properties mean to [`super::values`].
 
 use std::borrow::Cow;
 
 use encoding_rs::{Encoding, UTF_8};
 
-use super::escape::{from_base64, from_quoted_printable, separators, unescape, unified};
+use super::escape::{
+    from_base64, from_quoted_printable, separator_positions, unescape_text, unify_line_ends,
+};
 use super::property::{Property, name_of, start_of};
-use super::scan::{self, Kind, Line, Transfer};
+use super::scan::{self, Line, LineKind, Transfer};
 use crate::model::Fingerprint;
 use crate::source::charset::{self, Fallback};
 
@@ -19,7 +21,7 @@ const OF_PROGRAMS: [&str; 3] = ["VERSION", "PRODID", "REV"];
 
 /// The version of a card.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Version {
+pub(super) enum CardVersion {
     /// 2.1, by the Versit consortium.
     V2,
     /// 3.0, RFC 2426. Cards that do not tell are read as such.
@@ -33,7 +35,7 @@ pub(super) enum Version {
 pub(super) struct Card<'b> {
     pub(super) body: &'b [u8],
     pub(super) lines: &'b [Line],
-    pub(super) version: Version,
+    pub(super) version: CardVersion,
     /// The charset of what is neither declared nor UTF-8.
     pub(super) fallback: Fallback,
     /// Those that are looked at.
@@ -46,38 +48,38 @@ pub(super) struct Undecodable(pub(super) String);
 
 impl<'b> Card<'b> {
     /// A property on its own, with version and charset of this card. `line` must be one.
-    pub(super) fn like<'l>(&self, line: &'l [u8]) -> Option<(Card<'l>, Property)> {
-        let found = scan::lines(line);
+    pub(super) fn parsed_alone<'l>(&self, line: &'l [u8]) -> Option<(Card<'l>, Property)> {
+        let found = scan::content_lines(line);
         let [only] = found[..] else { return None };
         let (version, fallback) = (self.version, self.fallback.clone());
         let card = Card { body: line, lines: &[], version, fallback, properties: Vec::new() };
-        Some((card, Property::of(only, line)?))
+        Some((card, Property::parse_line(only, line)?))
     }
 
     /// The card that `lines` of `body` make, cards within it aside.
     pub(super) fn new(body: &'b [u8], lines: &'b [Line]) -> Card<'b> {
-        let properties = own(lines).filter_map(|line| Property::of(*line, body)).collect();
+        let properties = own(lines).filter_map(|line| Property::parse_line(*line, body)).collect();
         let whole = match (lines.first(), lines.last()) {
             (Some(first), Some(last)) => &body[first.start..last.end],
             _ => &[],
         };
-        let fallback = charset::fallback(whole);
-        let mut card = Card { body, lines, version: Version::V3, fallback, properties };
+        let fallback = charset::fallback_charset(whole);
+        let mut card = Card { body, lines, version: CardVersion::V3, fallback, properties };
         card.version = card.told_version();
         card
     }
 
     /// What the properties say, whatever their order and their folding, without those that
     /// programs write of themselves.
-    pub(super) fn content(&self) -> Fingerprint {
+    pub(super) fn content_fingerprint(&self) -> Fingerprint {
         let told = |line: &&Line| {
             let start = start_of(line, self.body);
             let (_, name) = name_of(&start);
-            line.kind == Kind::Property
+            line.kind == LineKind::Property
                 && !OF_PROGRAMS.iter().any(|own| name.eq_ignore_ascii_case(own.as_bytes()))
         };
         let mut properties: Vec<Vec<u8>> =
-            self.lines.iter().filter(told).map(|line| self.unfolded(line)).collect();
+            self.lines.iter().filter(told).map(|line| self.unfold_line(line)).collect();
         properties.sort_unstable();
         let mut hasher = blake3::Hasher::new();
         for property in &properties {
@@ -88,26 +90,31 @@ impl<'b> Card<'b> {
     }
 
     /// A line without folding; in base64 without any white space.
-    fn unfolded(&self, line: &Line) -> Vec<u8> {
-        let mut unfolded = line.breaks.unfolded(&self.body[line.start..line.content_end]);
-        if Transfer::of(&line.breaks.unfolded(line.head(self.body))) == Transfer::Base64 {
+    fn unfold_line(&self, line: &Line) -> Vec<u8> {
+        let mut unfolded = line.breaks.unfold_bytes(&self.body[line.start..line.content_end]);
+        if Transfer::transfer_of(&line.breaks.unfold_bytes(line.head_bytes(self.body)))
+            == Transfer::Base64
+        {
             unfolded.retain(|byte| !byte.is_ascii_whitespace());
         }
         unfolded.truncate(unfolded.trim_ascii_end().len());
         unfolded
     }
 
-    fn told_version(&self) -> Version {
+    fn told_version(&self) -> CardVersion {
         let version = self.text_of("VERSION").unwrap_or_default();
         match version.trim() {
-            "2.1" => Version::V2,
-            "4.0" => Version::V4,
-            _ => Version::V3,
+            "2.1" => CardVersion::V2,
+            "4.0" => CardVersion::V4,
+            _ => CardVersion::V3,
         }
     }
 
     /// The properties with this name, in the order of the card.
-    pub(super) fn all<'c>(&'c self, name: &'c str) -> impl Iterator<Item = &'c Property> {
+    pub(super) fn properties_named<'c>(
+        &'c self,
+        name: &'c str,
+    ) -> impl Iterator<Item = &'c Property> {
         self.properties.iter().filter(move |property| property.name == name)
     }
 
@@ -119,48 +126,51 @@ impl<'b> Card<'b> {
 
     /// The text of the first property with this name that has a readable one.
     pub(super) fn text_of(&self, name: &str) -> Option<String> {
-        self.all(name).find_map(|property| self.text(property).ok())
+        self.properties_named(name).find_map(|property| self.property_text(property).ok())
     }
 
     /// The text of a property's value.
     ///
     /// # Errors
     /// Why it cannot be read, for people.
-    pub(super) fn text(&self, property: &Property) -> Result<String, Undecodable> {
-        let written = property.written(self.body);
-        Ok(self.meant(&self.decoded(property, &written)?))
+    pub(super) fn property_text(&self, property: &Property) -> Result<String, Undecodable> {
+        let written = property.written_value(self.body);
+        Ok(self.meant_text(&self.decode_value(property, &written)?))
     }
 
-    pub(super) fn meant(&self, written: &str) -> String {
-        let text = unescape(written, self.version);
-        unified(&text).into_owned()
+    pub(super) fn meant_text(&self, written: &str) -> String {
+        let text = unescape_text(written, self.version);
+        unify_line_ends(&text).into_owned()
     }
 
     /// The components of a property's value, at least one.
     ///
     /// # Errors
     /// Why they cannot be read, for people.
-    pub(super) fn components(&self, property: &Property) -> Result<Vec<String>, Undecodable> {
-        Ok(self.pieces(property)?.iter().map(|piece| self.meant(piece)).collect())
+    pub(super) fn property_components(
+        &self,
+        property: &Property,
+    ) -> Result<Vec<String>, Undecodable> {
+        Ok(self.property_pieces(property)?.iter().map(|piece| self.meant_text(piece)).collect())
     }
 
     /// The components as they are written, decoded but with their escapes.
-    pub(super) fn pieces(&self, property: &Property) -> Result<Vec<String>, Undecodable> {
-        let written = property.written(self.body);
+    pub(super) fn property_pieces(&self, property: &Property) -> Result<Vec<String>, Undecodable> {
+        let written = property.written_value(self.body);
         match property.transfer {
             // An encoded semicolon separates nothing.
-            Transfer::QuotedPrintable => split(&written, &separators(&written))
-                .map(|piece| Ok(self.decoded(property, piece)?.into_owned()))
+            Transfer::QuotedPrintable => split_at(&written, &separator_positions(&written))
+                .map(|piece| Ok(self.decode_value(property, piece)?.into_owned()))
                 .collect(),
             Transfer::Plain | Transfer::Base64 => {
-                let text = self.decoded(property, &written)?;
-                let pieces = split(text.as_bytes(), &separators(text.as_bytes()));
+                let text = self.decode_value(property, &written)?;
+                let pieces = split_at(text.as_bytes(), &separator_positions(text.as_bytes()));
                 Ok(pieces.map(|piece| String::from_utf8_lossy(piece).into_owned()).collect())
             }
         }
     }
 
-    fn decoded<'w>(
+    fn decode_value<'w>(
         &self,
         property: &Property,
         written: &'w [u8],
@@ -192,18 +202,18 @@ impl<'b> Card<'b> {
     }
 
     /// The charset that a property's bytes are in.
-    pub(super) fn charset(&self, property: &Property, bytes: &[u8]) -> &'static Encoding {
+    pub(super) fn property_charset(&self, property: &Property, bytes: &[u8]) -> &'static Encoding {
         self.told_charset(property, bytes).encoding
     }
 
     /// The charset that is declared, or else what is believed.
     fn told_charset(&self, property: &Property, bytes: &[u8]) -> Fallback {
-        let declared = property.parameter("CHARSET").find_map(charset::declared);
+        let declared = property.parameter_values("CHARSET").find_map(charset::declared_charset);
         // Phones write the charset without its name: `N;SHIFT_JIS:`.
-        let mut bare = property.parameter("TYPE").filter(|name| name.contains(['-', '_']));
-        match declared.or_else(|| bare.find_map(charset::declared)) {
+        let mut bare = property.parameter_values("TYPE").filter(|name| name.contains(['-', '_']));
+        match declared.or_else(|| bare.find_map(charset::declared_charset)) {
             Some(encoding) => Fallback { encoding, doubt: None },
-            None => charset::undeclared(bytes, &self.fallback),
+            None => charset::undeclared_charset(bytes, &self.fallback),
         }
     }
 }
@@ -213,16 +223,16 @@ pub(super) fn own(lines: &[Line]) -> impl Iterator<Item = &Line> {
     let mut depth = 0_usize;
     lines.iter().filter(move |line| {
         match line.kind {
-            Kind::Begin => depth += 1,
-            Kind::End => depth = depth.saturating_sub(1),
-            Kind::Property | Kind::Blank | Kind::Other => {}
+            LineKind::Begin => depth += 1,
+            LineKind::End => depth = depth.saturating_sub(1),
+            LineKind::Property | LineKind::Blank | LineKind::Other => {}
         }
-        line.kind == Kind::Property && depth == 1
+        line.kind == LineKind::Property && depth == 1
     })
 }
 
 /// `written` between the `separators`.
-pub(super) fn split<'w>(
+pub(super) fn split_at<'w>(
     written: &'w [u8],
     separators: &[usize],
 ) -> impl Iterator<Item = &'w [u8]> + use<'w> {
@@ -237,7 +247,7 @@ mod tests {
     use super::*;
 
     fn with_card<T>(body: &[u8], look: impl FnOnce(&Card<'_>) -> T) -> T {
-        let layout = Layout::of(body);
+        let layout = Layout::find_cards(body);
         look(&Card::new(body, &layout.lines[layout.cards[0].clone()]))
     }
 
@@ -276,8 +286,8 @@ mod tests {
         for (version, line, expected) in table {
             let body = card(version, line);
             with_card(&body, |card| {
-                let name = card.all("N").next().unwrap();
-                assert_eq!(card.components(name).unwrap()[..2], expected, "{line:?}");
+                let name = card.properties_named("N").next().unwrap();
+                assert_eq!(card.property_components(name).unwrap()[..2], expected, "{line:?}");
             });
         }
     }
@@ -292,7 +302,10 @@ mod tests {
             b"FN;ENCODING=QUOTED-PRINTABLE:a=00",
         ] {
             with_card(&card("3.0", line), |card| {
-                assert!(card.text(card.all("FN").next().unwrap()).is_err(), "{line:?}");
+                assert!(
+                    card.property_text(card.properties_named("FN").next().unwrap()).is_err(),
+                    "{line:?}"
+                );
             });
         }
     }
@@ -304,7 +317,7 @@ mod tests {
         for (version, line) in [("3.0", name), ("2.1", name), ("2.1", quoted)] {
             let read = |line: &[u8]| {
                 with_card(&card(version, line), |card| {
-                    card.components(card.all("N").next().unwrap())
+                    card.property_components(card.properties_named("N").next().unwrap())
                 })
             };
             let Err(Undecodable(reason)) = read(line) else { panic!("{line:?}") };
@@ -320,7 +333,7 @@ mod tests {
             b"BEGIN:VCARD\nVERSION:2.1\nAGENT:\nBEGIN:VCARD\nFN:b\nEND:VCARD\nFN:a\nEND:VCARD\n";
         with_card(body, |card| {
             assert_eq!(card.text_of("FN").as_deref(), Some("a"));
-            assert_eq!((card.version, card.all("FN").count()), (Version::V2, 1));
+            assert_eq!((card.version, card.properties_named("FN").count()), (CardVersion::V2, 1));
         });
     }
 }

@@ -5,35 +5,36 @@
 //! any card, and their lines are laid beside the old ones. A card that fails it is never
 //! written. Leaves the writing to [`super::put`].
 
-use crate::model::{Change, Field, Fingerprint, Values};
+use crate::model::{Field, FieldChange, Fingerprint, Values};
 
 use super::card::Card;
-use super::escape::unified;
-use super::folder::Contents;
-use super::person::Person;
+use super::escape::unify_line_ends;
+use super::folder::CardsRead;
 use super::property::{name_of, start_of};
 use super::scan::{Layout, Line};
+use super::values::CardValues;
 
 /// Compares a card with what it was before `changes`.
 ///
 /// # Errors
 /// What is not as intended, for people.
-pub(super) fn proven(old: &[u8], new: &[u8], changes: &[Change]) -> Result<(), String> {
-    let (before, after) = (Layout::of(old), Layout::of(new));
+pub(super) fn prove_edit(old: &[u8], new: &[u8], changes: &[FieldChange]) -> Result<(), String> {
+    let (before, after) = (Layout::find_cards(old), Layout::find_cards(new));
     if after.cards.len() != 1 || after.lines.len() != after.cards[0].len() {
         return Err("it would not be one card any more".to_owned());
     }
     let mut touched: Vec<&str> =
-        changes.iter().flat_map(|change| names(change.field)).copied().collect();
+        changes.iter().flat_map(|change| properties_of_field(change.field)).copied().collect();
     if touched.contains(&"FN") && !Card::new(old, &before.lines).has_name() {
         // Only the display name shows it: it may have to be written down.
         touched.push("N");
     }
-    let others = |bytes, lines| others(bytes, lines, &touched);
+    let others = |bytes, lines| untouched_lines(bytes, lines, &touched);
     if others(old, &before.lines) != others(new, &after.lines) {
         return Err("other properties of the card would change as well".to_owned());
     }
-    let (was, is) = (Card::new(old, &before.lines).person(), Card::new(new, &after.lines).person());
+    let (was, is) =
+        (Card::new(old, &before.lines).card_values(), Card::new(new, &after.lines).card_values());
     if was.uid != is.uid {
         return Err("it would be another card".to_owned());
     }
@@ -42,7 +43,7 @@ pub(super) fn proven(old: &[u8], new: &[u8], changes: &[Change]) -> Result<(), S
 }
 
 /// The properties that an edit of a field may touch.
-fn names(field: Field) -> &'static [&'static str] {
+fn properties_of_field(field: Field) -> &'static [&'static str] {
     match field {
         Field::FirstName | Field::LastName => &["N", "FN"],
         // The display name may stand in for a name that is not there.
@@ -57,7 +58,7 @@ fn names(field: Field) -> &'static [&'static str] {
 
 /// The lines that no edit of these properties may touch; the labels of a group go with
 /// its last property.
-fn others<'b>(bytes: &'b [u8], lines: &[Line], touched: &[&str]) -> Vec<&'b [u8]> {
+fn untouched_lines<'b>(bytes: &'b [u8], lines: &[Line], touched: &[&str]) -> Vec<&'b [u8]> {
     let is_other = |line: &&Line| {
         let start = start_of(line, bytes);
         let (group, name) = name_of(&start);
@@ -66,11 +67,11 @@ fn others<'b>(bytes: &'b [u8], lines: &[Line], touched: &[&str]) -> Vec<&'b [u8]
         let is_label = name.get(..4).is_some_and(|start| start.eq_ignore_ascii_case(b"X-AB"));
         !(is_touched || group.is_some() && is_label)
     };
-    lines.iter().filter(is_other).map(|line| line.bytes(bytes)).collect()
+    lines.iter().filter(is_other).map(|line| line.line_bytes(bytes)).collect()
 }
 
-fn is_intended(field: Field, was: &Person, is: &Person, changes: &[Change]) -> bool {
-    let several = |person: &Person| match field {
+fn is_intended(field: Field, was: &CardValues, is: &CardValues, changes: &[FieldChange]) -> bool {
+    let several = |person: &CardValues| match field {
         Field::Email => person.emails.clone(),
         Field::PhoneNumber => person.phones.clone(),
         Field::FirstName
@@ -80,7 +81,7 @@ fn is_intended(field: Field, was: &Person, is: &Person, changes: &[Change]) -> b
         | Field::Location
         | Field::Owner => vec![person.values[field].to_string()],
     };
-    let text = |values: &Values| unified(&values[field]).into_owned();
+    let text = |values: &Values| unify_line_ends(&values[field]).into_owned();
     match changes.iter().find(|change| change.field == field) {
         // Nothing but space says nothing.
         None if was.values[field].trim().is_empty() && is.values[field].trim().is_empty() => true,
@@ -89,7 +90,7 @@ fn is_intended(field: Field, was: &Person, is: &Person, changes: &[Change]) -> b
         Some(change) if change.to.trim().is_empty() => {
             !several(is).iter().any(|one| *one == change.from) || change.from.trim().is_empty()
         }
-        Some(change) => several(is).contains(&unified(&change.to).into_owned()),
+        Some(change) => several(is).contains(&unify_line_ends(&change.to).into_owned()),
     }
 }
 
@@ -98,7 +99,7 @@ fn is_intended(field: Field, was: &Person, is: &Person, changes: &[Change]) -> b
 /// # Errors
 /// What is not as intended, for people.
 pub(super) fn proven_file(raw: &[u8], cards: &[Fingerprint]) -> Result<(), String> {
-    let contents = Contents::of(raw, None);
+    let contents = CardsRead::parse_cards(raw, None);
     let found = contents.cards.iter().map(|card| card.fingerprint);
     if found.eq(cards.iter().copied()) {
         Ok(())

@@ -11,10 +11,10 @@ use base64::alphabet::STANDARD;
 use base64::engine::general_purpose::{NO_PAD, PAD};
 use base64::engine::{DecodePaddingMode, GeneralPurpose};
 
-use super::card::Version;
+use super::card::CardVersion;
 
 /// The text that is written as `written`.
-pub(super) fn unescape(written: &str, version: Version) -> Cow<'_, str> {
+pub(super) fn unescape_text(written: &str, version: CardVersion) -> Cow<'_, str> {
     if !written.contains('\\') {
         return Cow::Borrowed(written);
     }
@@ -24,7 +24,7 @@ pub(super) fn unescape(written: &str, version: Version) -> Cow<'_, str> {
         let next = (character == '\\').then(|| characters.peek().copied()).flatten();
         let meant = match (next, version) {
             (Some(next @ ('\\' | ';' | ',' | ':')), _) => Some(next),
-            (Some('n' | 'N'), Version::V3 | Version::V4) => Some('\n'),
+            (Some('n' | 'N'), CardVersion::V3 | CardVersion::V4) => Some('\n'),
             (Some(_) | None, _) => None,
         };
         if meant.is_some() {
@@ -36,16 +36,16 @@ pub(super) fn unescape(written: &str, version: Version) -> Cow<'_, str> {
 }
 
 /// `text` as it is written.
-pub(super) fn escape(text: &str, version: Version) -> String {
+pub(super) fn escape_text(text: &str, version: CardVersion) -> String {
     let mut written = String::with_capacity(text.len() + 8);
-    for character in unified(text).chars() {
+    for character in unify_line_ends(text).chars() {
         match (character, version) {
-            ('\\' | ';', _) | (',', Version::V3 | Version::V4) => {
+            ('\\' | ';', _) | (',', CardVersion::V3 | CardVersion::V4) => {
                 written.extend(['\\', character]);
             }
-            ('\n', Version::V3 | Version::V4) => written.push_str("\\n"),
+            ('\n', CardVersion::V3 | CardVersion::V4) => written.push_str("\\n"),
             // Only quoted-printable holds it.
-            ('\n', Version::V2) => written.push_str("\r\n"),
+            ('\n', CardVersion::V2) => written.push_str("\r\n"),
             _ => written.push(character),
         }
     }
@@ -53,7 +53,7 @@ pub(super) fn escape(text: &str, version: Version) -> String {
 }
 
 /// `text` with one kind of line end.
-pub(super) fn unified(text: &str) -> Cow<'_, str> {
+pub(super) fn unify_line_ends(text: &str) -> Cow<'_, str> {
     if text.contains('\r') {
         Cow::Owned(text.replace("\r\n", "\n").replace('\r', "\n"))
     } else {
@@ -62,7 +62,7 @@ pub(super) fn unified(text: &str) -> Cow<'_, str> {
 }
 
 /// The positions of the semicolons that separate components.
-pub(super) fn separators(written: &[u8]) -> Vec<usize> {
+pub(super) fn separator_positions(written: &[u8]) -> Vec<usize> {
     let mut found = Vec::new();
     let mut at = 0;
     while let Some(step) = memchr::memchr2(b';', b'\\', &written[at..]) {
@@ -144,32 +144,32 @@ mod tests {
     #[test]
     fn each_version_has_its_own_escapes() {
         let table = [
-            (Version::V3, r"a\,b\;c\\d\ne\Nf\:g", "a,b;c\\d\ne\nf:g"),
-            (Version::V2, r"a\,b\;c\\d\ne", "a,b;c\\d\\ne"),
-            (Version::V4, r"C:\temp\", "C:\\temp\\"),
+            (CardVersion::V3, r"a\,b\;c\\d\ne\Nf\:g", "a,b;c\\d\ne\nf:g"),
+            (CardVersion::V2, r"a\,b\;c\\d\ne", "a,b;c\\d\\ne"),
+            (CardVersion::V4, r"C:\temp\", "C:\\temp\\"),
         ];
         for (version, written, text) in table {
-            assert_eq!(unescape(written, version), text);
+            assert_eq!(unescape_text(written, version), text);
         }
     }
 
     #[test]
     fn an_escaped_semicolon_separates_nothing() {
-        assert_eq!(separators(br"a;b\;c;\\;d\"), [1, 6, 9]);
+        assert_eq!(separator_positions(br"a;b\;c;\\;d\"), [1, 6, 9]);
     }
 
     proptest! {
         #[test]
         fn reading_undoes_writing(text in "[\\\\;,:n\\n =a-zé]{0,12}|.{0,12}") {
-            for version in [Version::V3, Version::V4] {
-                let text = unified(&text);
-                let written = escape(&text, version);
-                prop_assert_eq!(unescape(&written, version), text.as_ref());
-                prop_assert_eq!(separators(written.as_bytes()), Vec::<usize>::new());
+            for version in [CardVersion::V3, CardVersion::V4] {
+                let text = unify_line_ends(&text);
+                let written = escape_text(&text, version);
+                prop_assert_eq!(unescape_text(&written, version), text.as_ref());
+                prop_assert_eq!(separator_positions(written.as_bytes()), Vec::<usize>::new());
             }
             let flat = text.replace(['\n', '\r'], " ");
-            let written = escape(&flat, Version::V2);
-            prop_assert_eq!(unescape(&written, Version::V2), flat);
+            let written = escape_text(&flat, CardVersion::V2);
+            prop_assert_eq!(unescape_text(&written, CardVersion::V2), flat);
         }
 
         #[test]

@@ -12,48 +12,50 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use crate::model::{Digest, FileAtRest, Fingerprint, Resting, Selection};
-use crate::source::files::{Clock, ReadError, Stamp, TRIES, follow, read_stable};
+use crate::source::files::{FileStamp, QuietTime, ReadError, TRIES, follow_link, read_stable};
 
 use super::Only;
 use super::card::Card;
-use super::listing::{Depth, Kind, Listed, identity, list};
-use super::person::Person;
+use super::listing::{
+    DirEntryKind, DirectoryListing, ListingDepth, directory_identity, list_directory,
+};
 use super::scan::Layout;
-use super::text::Text;
+use super::text::DecodedCards;
+use super::values::CardValues;
 
 /// No file of cards is as large as this.
 pub(super) const LARGEST: u64 = 256 << 20;
 
 /// The files that take part, by their path below the directory.
-pub(super) type Files = BTreeMap<PathBuf, CardFile>;
+pub(super) type CardFiles = BTreeMap<PathBuf, CardFile>;
 
 /// A file as it was read.
 #[derive(Clone, Debug)]
 pub(super) struct CardFile {
     /// What it was like when it was read; `None` if it was not.
-    stamp: Option<Stamp>,
+    stamp: Option<FileStamp>,
     /// Which of its cards take part.
     only: Only,
     /// Whether a later change is sure to show in its stamp.
     is_settled: bool,
     /// All its bytes; of a file that cannot be read, of nothing.
     pub(super) fingerprint: Fingerprint,
-    pub(super) contents: Held,
+    pub(super) contents: KnownFile,
 }
 
 /// What is known of the contents of a file.
 #[derive(Clone, Debug)]
-pub(super) enum Held {
+pub(super) enum KnownFile {
     /// What is in it.
-    Read(Arc<Contents>),
+    Read(Arc<CardsRead>),
     /// Its cards are as they were when each was at rest: what is in it is read where it is
     /// needed.
-    AtRest(Arc<[Digest]>, Arc<OnceLock<Arc<Contents>>>),
+    AtRest(Arc<[Digest]>, Arc<OnceLock<Arc<CardsRead>>>),
 }
 
 /// What is in a file.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Contents {
+pub(super) struct CardsRead {
     pub(super) cards: Vec<FoundCard>,
     /// What is no card, with its line.
     pub(super) broken: Vec<(u32, String)>,
@@ -67,40 +69,41 @@ pub(super) struct FoundCard {
     /// What is written in it, however it is written.
     pub(super) content: Fingerprint,
     /// `None` for a list of contacts, which is none itself.
-    pub(super) person: Option<Person>,
+    pub(super) person: Option<CardValues>,
     /// Whether it takes no part.
     pub(super) is_outside: bool,
 }
 
-impl Contents {
+impl CardsRead {
     /// What is in these bytes of a file.
-    pub(super) fn of(raw: &[u8], only: Option<&Selection>) -> Contents {
-        let broken = |reason: String| Contents { broken: vec![(1, reason)], ..Contents::default() };
+    pub(super) fn parse_cards(raw: &[u8], only: Option<&Selection>) -> CardsRead {
+        let broken =
+            |reason: String| CardsRead { broken: vec![(1, reason)], ..CardsRead::default() };
         if raw.trim_ascii().is_empty() {
             return broken("the file is empty; if it is not needed, remove it".to_owned());
         }
-        match Text::decode(raw) {
-            Ok(text) => Contents::of_body(&text.body, only),
+        match DecodedCards::decode(raw) {
+            Ok(text) => CardsRead::of_body(&text.body, only),
             Err(reason) => broken(reason),
         }
     }
 
-    fn of_body(body: &[u8], only: Option<&Selection>) -> Contents {
-        let layout = Layout::of(body);
+    fn of_body(body: &[u8], only: Option<&Selection>) -> CardsRead {
+        let layout = Layout::find_cards(body);
         let found = |position: usize| {
             let lines = &layout.lines[layout.cards[position].clone()];
             let card = Card::new(body, lines);
             FoundCard {
                 line: lines[0].number,
-                fingerprint: Fingerprint::of(&body[layout.span(position)]),
-                content: card.content(),
-                person: (!card.is_group()).then(|| card.person()),
+                fingerprint: Fingerprint::of(&body[layout.card_range(position)]),
+                content: card.content_fingerprint(),
+                person: (!card.is_group()).then(|| card.card_values()),
                 is_outside: only.is_some_and(|only| {
                     !only.takes(card.selecting(&only.column).iter().map(String::as_str))
                 }),
             }
         };
-        let mut contents = Contents {
+        let mut contents = CardsRead {
             cards: (0..layout.cards.len()).map(found).collect(),
             broken: layout.broken.iter().map(|b| (b.line, b.reason.to_owned())).collect(),
         };
@@ -113,28 +116,28 @@ impl Contents {
 
 impl CardFile {
     /// The file that was just written with these bytes. It is read again next time.
-    pub(super) fn written(raw: &[u8], only: &Only) -> CardFile {
+    pub(super) fn from_written(raw: &[u8], only: &Only) -> CardFile {
         CardFile {
             stamp: None,
             only: only.clone(),
             is_settled: false,
             fingerprint: Fingerprint::of(raw),
-            contents: Held::Read(Arc::new(Contents::of(raw, only.as_deref()))),
+            contents: KnownFile::Read(Arc::new(CardsRead::parse_cards(raw, only.as_deref()))),
         }
     }
 
     /// What is in the file at `path`, which is read now if it was not. Of one that is another
     /// by now there is nothing.
-    pub(super) fn contents(&self, path: &Path) -> Arc<Contents> {
+    pub(super) fn cards_read(&self, path: &Path) -> Arc<CardsRead> {
         match &self.contents {
-            Held::Read(contents) => Arc::clone(contents),
-            Held::AtRest(_, read) => Arc::clone(read.get_or_init(|| {
+            KnownFile::Read(contents) => Arc::clone(contents),
+            KnownFile::AtRest(_, read) => Arc::clone(read.get_or_init(|| {
                 let raw = read_stable(path, LARGEST).map(|(raw, _)| raw).unwrap_or_default();
                 let is_it = Fingerprint::of(&raw) == self.fingerprint;
                 Arc::new(if is_it {
-                    Contents::of(&raw, self.only.as_deref())
+                    CardsRead::parse_cards(&raw, self.only.as_deref())
                 } else {
-                    Contents::default()
+                    CardsRead::default()
                 })
             })),
         }
@@ -146,22 +149,22 @@ impl CardFile {
         &self,
         is_at_rest: impl FnMut(&FoundCard) -> Option<Digest>,
     ) -> Option<FileAtRest> {
-        let Held::Read(contents) = &self.contents else { return None };
+        let KnownFile::Read(contents) = &self.contents else { return None };
         let stamp = self.stamp.filter(|_| self.is_settled && contents.broken.is_empty())?;
         let records = contents.cards.iter().map(is_at_rest).collect::<Option<Vec<Digest>>>()?;
         Some(FileAtRest { stamp: stamp.to_bytes(), fingerprint: self.fingerprint, records })
     }
 
-    fn unreadable(reason: String) -> CardFile {
-        let contents = Contents { broken: vec![(1, reason)], ..Contents::default() };
+    fn unreadable_file(reason: String) -> CardFile {
+        let contents = CardsRead { broken: vec![(1, reason)], ..CardsRead::default() };
         let fingerprint = Fingerprint::of(&[]);
-        let contents = Held::Read(Arc::new(contents));
+        let contents = KnownFile::Read(Arc::new(contents));
         CardFile { stamp: None, only: None, is_settled: false, fingerprint, contents }
     }
 
     /// Reads the file at `path`, unless it is the `known` one, or as it was `at_rest`; `None`
     /// if it is gone.
-    pub(super) fn read(
+    pub(super) fn read_file(
         path: &Path,
         known: Option<&CardFile>,
         at_rest: Option<&FileAtRest>,
@@ -171,10 +174,10 @@ impl CardFile {
             Ok(file) => Some(file),
             Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
                 leads_nowhere(path).then(|| {
-                    CardFile::unreadable("it is a symbolic link that leads nowhere".to_owned())
+                    CardFile::unreadable_file("it is a symbolic link that leads nowhere".to_owned())
                 })
             }
-            Err(error) => Some(CardFile::unreadable(told(error))),
+            Err(error) => Some(CardFile::unreadable_file(read_error_text(error))),
         }
     }
 
@@ -185,16 +188,16 @@ impl CardFile {
         only: &Only,
     ) -> Result<CardFile, ReadError> {
         let known =
-            known.filter(|known| known.is_settled && matches!(known.contents, Held::Read(_)));
+            known.filter(|known| known.is_settled && matches!(known.contents, KnownFile::Read(_)));
         if known.is_some() || at_rest.is_some() {
-            let stamp = Stamp::of(&fs::metadata(follow(path)?)?);
+            let stamp = FileStamp::from_metadata(&fs::metadata(follow_link(path)?)?);
             if let Some(at_rest) = at_rest.filter(|file| file.stamp == stamp.to_bytes()) {
                 return Ok(CardFile {
                     stamp: Some(stamp),
                     only: only.clone(),
                     is_settled: true,
                     fingerprint: at_rest.fingerprint,
-                    contents: Held::AtRest(at_rest.records.clone().into(), Arc::default()),
+                    contents: KnownFile::AtRest(at_rest.records.clone().into(), Arc::default()),
                 });
             }
             if let Some(known) = known.filter(|known| known.stamp == Some(stamp)) {
@@ -203,7 +206,7 @@ impl CardFile {
         }
         let (raw, stamp) = read_stable(path, LARGEST)?;
         let is_settled = stamp.is_settled();
-        Ok(CardFile { stamp: Some(stamp), is_settled, ..CardFile::written(&raw, only) })
+        Ok(CardFile { stamp: Some(stamp), is_settled, ..CardFile::from_written(&raw, only) })
     }
 }
 
@@ -213,7 +216,7 @@ pub(super) fn leads_nowhere(path: &Path) -> bool {
 }
 
 /// Why a file cannot be read, for people.
-fn told(error: ReadError) -> String {
+fn read_error_text(error: ReadError) -> String {
     let why = match error {
         ReadError::Io(error) => return error.to_string(),
         ReadError::ForeignLink => "it is a symbolic link of another user; make the link anew",
@@ -227,11 +230,11 @@ fn told(error: ReadError) -> String {
 /// A directory as it was read.
 #[derive(Debug, Default)]
 pub(super) struct Scanned {
-    pub(super) files: Files,
+    pub(super) files: CardFiles,
     /// What cannot be read besides files.
     pub(super) unreadable: Vec<(PathBuf, String)>,
     /// What the directories were like.
-    directories: BTreeMap<PathBuf, Stamp>,
+    directories: BTreeMap<PathBuf, FileStamp>,
 }
 
 /// Reads the files of `root`, of which some may be `known`, or at rest. What cannot be read is
@@ -239,10 +242,10 @@ pub(super) struct Scanned {
 ///
 /// # Errors
 /// When the directory itself cannot be read.
-pub(super) fn scan(
+pub(super) fn scan_directory(
     root: &Path,
-    depth: Depth,
-    known: &Files,
+    depth: ListingDepth,
+    known: &CardFiles,
     resting: &Resting,
     only: &Only,
 ) -> io::Result<Scanned> {
@@ -251,10 +254,10 @@ pub(super) fn scan(
     let mut read = BTreeSet::new();
     scan.open.push(PathBuf::new());
     while let Some(below) = scan.open.pop() {
-        if !read.insert(identity(&root.join(&below))) {
+        if !read.insert(directory_identity(&root.join(&below))) {
             continue;
         }
-        match scan.directory(&below) {
+        match scan.scan_files(&below) {
             Ok(()) => {}
             Err(error) if below == Path::new("") => return Err(error),
             Err(error) => scan.scanned.unreadable.push((below, error.to_string())),
@@ -265,8 +268,8 @@ pub(super) fn scan(
 
 struct Scan<'a> {
     root: &'a Path,
-    depth: Depth,
-    known: &'a Files,
+    depth: ListingDepth,
+    known: &'a CardFiles,
     resting: &'a Resting,
     only: &'a Only,
     scanned: Scanned,
@@ -278,13 +281,13 @@ impl Scan<'_> {
     /// Takes the files of a directory, and remembers its subdirectories. A file that is
     /// gone before it is read may have got another name meanwhile: the directory is then
     /// looked through again.
-    fn directory(&mut self, below: &Path) -> io::Result<()> {
-        let mut found = Found::default();
+    fn scan_files(&mut self, below: &Path) -> io::Result<()> {
+        let mut found = FoundFiles::default();
         for _ in 0..TRIES {
-            let listed = list(&self.root.join(below))?;
+            let listed = list_directory(&self.root.join(below))?;
             let stamp = listed.stamp;
             let is_stable = listed.is_stable;
-            found = self.found(below, listed);
+            found = self.find_files(below, listed);
             self.scanned.directories.insert(below.to_owned(), stamp);
             if is_stable && found.vanished == 0 {
                 break;
@@ -296,7 +299,7 @@ impl Scan<'_> {
             self.scanned.unreadable.push((below.to_owned(), reason));
         }
         self.scanned.files.extend(found.files);
-        if self.depth == Depth::All {
+        if self.depth == ListingDepth::All {
             self.open.extend(found.directories);
             self.scanned.unreadable.extend(found.refused);
         }
@@ -304,21 +307,21 @@ impl Scan<'_> {
     }
 
     /// What is found under the names of a directory.
-    fn found(&self, below: &Path, listed: Listed) -> Found {
-        let mut found = Found::default();
+    fn find_files(&self, below: &Path, listed: DirectoryListing) -> FoundFiles {
+        let mut found = FoundFiles::default();
         for (name, kind) in listed.names {
             let path = below.join(name);
             match kind {
-                Kind::Cards => {
+                DirEntryKind::Cards => {
                     let known = self.known.get(&path);
-                    let at_rest = self.resting.file(path.as_os_str().as_encoded_bytes());
-                    match CardFile::read(&self.root.join(&path), known, at_rest, self.only) {
+                    let at_rest = self.resting.resting_file(path.as_os_str().as_encoded_bytes());
+                    match CardFile::read_file(&self.root.join(&path), known, at_rest, self.only) {
                         Some(file) => drop(found.files.insert(path, file)),
                         None => found.vanished += 1,
                     }
                 }
-                Kind::Directory => found.directories.push(path),
-                Kind::Refused(why) => found.refused.push((path, why)),
+                DirEntryKind::Directory => found.directories.push(path),
+                DirEntryKind::Refused(why) => found.refused.push((path, why)),
             }
         }
         found
@@ -327,8 +330,8 @@ impl Scan<'_> {
 
 /// What is in one directory.
 #[derive(Default)]
-struct Found {
-    files: Files,
+struct FoundFiles {
+    files: CardFiles,
     directories: Vec<PathBuf>,
     /// Links that are not followed, and why.
     refused: Vec<(PathBuf, String)>,
@@ -339,7 +342,7 @@ struct Found {
 
 impl Scanned {
     /// Tells one state of the directory from another.
-    pub(super) fn state(&self) -> Fingerprint {
+    pub(super) fn state_fingerprint(&self) -> Fingerprint {
         let mut hasher = blake3::Hasher::new();
         let files = self.files.iter().map(|(path, file)| (path, file.stamp));
         let directories = self.directories.iter().map(|(path, stamp)| (path, Some(*stamp)));
@@ -353,19 +356,19 @@ impl Scanned {
     }
 
     /// What everything in it was like.
-    pub(super) fn stamps(&self) -> impl Iterator<Item = Stamp> {
+    pub(super) fn file_stamps(&self) -> impl Iterator<Item = FileStamp> {
         let files = self.files.values().filter_map(|file| file.stamp);
         files.chain(self.directories.values().copied())
     }
 
     /// Takes what was changed within the quiet time for what cannot be read: whoever
     /// changes it is not done yet. The rest counts, and nothing for missing.
-    pub(super) fn distrust_restless(&mut self, clock: &Clock) {
+    pub(super) fn distrust_restless(&mut self, clock: &QuietTime) {
         const REASON: &str = "it is being changed by another program; it is read when it has \
                               been left alone for as long as source.quiet says";
         for file in self.files.values_mut() {
             if file.stamp.is_some_and(|stamp| clock.is_restless(stamp)) {
-                *file = CardFile::unreadable(REASON.to_owned());
+                *file = CardFile::unreadable_file(REASON.to_owned());
             }
         }
         let root = PathBuf::new();

@@ -1,7 +1,7 @@
 //! Which files and directories take part.
 //!
 //! Owns the names: hidden and temporary files take no part, nor do hidden directories, of
-//! which one is ours. A symbolic link is followed as [`follow`] allows, and what it leads
+//! which one is ours. A symbolic link is followed as [`follow_link`] allows, and what it leads
 //! to is read once. Leaves what is in the files to [`super::folder`].
 
 use std::collections::BTreeSet;
@@ -11,38 +11,38 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::source::files::{ReadError, Stamp, follow};
+use crate::source::files::{FileStamp, ReadError, follow_link};
 
 /// Which directories take part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Depth {
+pub(super) enum ListingDepth {
     /// The directory itself.
     One,
     /// Its subdirectories as well.
     All,
 }
 
-impl Depth {
+impl ListingDepth {
     /// Where cards are, as the state remembers it: fewer directories are no deletions.
     pub(super) const fn name(self) -> &'static str {
         match self {
-            Depth::One => "the directory",
-            Depth::All => "the directory and those below",
+            ListingDepth::One => "the directory",
+            ListingDepth::All => "the directory and those below",
         }
     }
 }
 
 /// What takes part in a directory.
-pub(super) struct Listed {
-    pub(super) names: Vec<(OsString, Kind)>,
+pub(super) struct DirectoryListing {
+    pub(super) names: Vec<(OsString, DirEntryKind)>,
     /// What the directory was like.
-    pub(super) stamp: Stamp,
+    pub(super) stamp: FileStamp,
     /// Whether nothing came or went meanwhile: then nothing can have been overlooked.
     pub(super) is_stable: bool,
 }
 
 /// What has a name in a directory.
-pub(super) enum Kind {
+pub(super) enum DirEntryKind {
     /// A file of cards.
     Cards,
     /// A directory, which takes part if subdirectories do.
@@ -55,19 +55,19 @@ pub(super) enum Kind {
 ///
 /// # Errors
 /// When it cannot be read.
-pub(super) fn list(path: &Path) -> io::Result<Listed> {
+pub(super) fn list_directory(path: &Path) -> io::Result<DirectoryListing> {
     let directory = File::open(path)?;
-    let stamp = Stamp::of(&directory.metadata()?);
+    let stamp = FileStamp::from_metadata(&directory.metadata()?);
     let mut names = Vec::new();
     for entry in fs::read_dir(path)? {
         let entry = entry?;
         names.extend(kind_of(&entry)?.map(|kind| (entry.file_name(), kind)));
     }
-    let is_stable = Stamp::of(&directory.metadata()?) == stamp;
-    Ok(Listed { names, stamp, is_stable })
+    let is_stable = FileStamp::from_metadata(&directory.metadata()?) == stamp;
+    Ok(DirectoryListing { names, stamp, is_stable })
 }
 
-fn kind_of(entry: &DirEntry) -> io::Result<Option<Kind>> {
+fn kind_of(entry: &DirEntry) -> io::Result<Option<DirEntryKind>> {
     let name = entry.file_name();
     let is_hidden = name.as_encoded_bytes().starts_with(b".");
     let is_cards = takes_part(Path::new(&name));
@@ -76,22 +76,22 @@ fn kind_of(entry: &DirEntry) -> io::Result<Option<Kind>> {
         return Ok(None);
     }
     if kind.is_dir() {
-        return Ok(Some(Kind::Directory));
+        return Ok(Some(DirEntryKind::Directory));
     }
     if !kind.is_symlink() {
-        return Ok(Some(Kind::Cards));
+        return Ok(Some(DirEntryKind::Cards));
     }
     Ok(match fs::metadata(entry.path()) {
-        Ok(found) if found.is_dir() => Some(match follow(&entry.path()) {
-            Ok(_) => Kind::Directory,
-            Err(ReadError::Io(error)) => Kind::Refused(error.to_string()),
-            Err(_) => Kind::Refused(
+        Ok(found) if found.is_dir() => Some(match follow_link(&entry.path()) {
+            Ok(_) => DirEntryKind::Directory,
+            Err(ReadError::Io(error)) => DirEntryKind::Refused(error.to_string()),
+            Err(_) => DirEntryKind::Refused(
                 "it is a symbolic link of another user; make the link anew".to_owned(),
             ),
         }),
-        Ok(_) => is_cards.then_some(Kind::Cards),
-        Err(_) if is_cards => Some(Kind::Cards),
-        Err(error) => Some(Kind::Refused(leads_nowhere(&error))),
+        Ok(_) => is_cards.then_some(DirEntryKind::Cards),
+        Err(_) if is_cards => Some(DirEntryKind::Cards),
+        Err(error) => Some(DirEntryKind::Refused(leads_nowhere(&error))),
     })
 }
 
@@ -115,20 +115,20 @@ pub(super) fn is_called_cards(path: &Path) -> bool {
 
 /// What directory a path leads to: one may have several names, by symbolic links, and is
 /// read once. A path that leads nowhere is itself.
-pub(super) fn identity(path: &Path) -> Result<(u64, u64), PathBuf> {
+pub(super) fn directory_identity(path: &Path) -> Result<(u64, u64), PathBuf> {
     fs::metadata(path).map(|found| (found.dev(), found.ino())).map_err(|_| path.to_owned())
 }
 
 /// The directories whose files take part. One that cannot be read has none below it.
-pub(super) fn directories(root: &Path, depth: Depth) -> Vec<PathBuf> {
+pub(super) fn card_directories(root: &Path, depth: ListingDepth) -> Vec<PathBuf> {
     let mut found = vec![root.to_owned()];
     let mut looked = 0;
-    let mut known = BTreeSet::from([identity(root)]);
-    while depth == Depth::All && looked < found.len() {
-        let names = list(&found[looked]).map(|listed| listed.names).unwrap_or_default();
-        let below = names.into_iter().filter(|(_, kind)| matches!(kind, Kind::Directory));
+    let mut known = BTreeSet::from([directory_identity(root)]);
+    while depth == ListingDepth::All && looked < found.len() {
+        let names = list_directory(&found[looked]).map(|listed| listed.names).unwrap_or_default();
+        let below = names.into_iter().filter(|(_, kind)| matches!(kind, DirEntryKind::Directory));
         let below: Vec<_> = below.map(|(name, _)| found[looked].join(name)).collect();
-        found.extend(below.into_iter().filter(|path| known.insert(identity(path))));
+        found.extend(below.into_iter().filter(|path| known.insert(directory_identity(path))));
         looked += 1;
     }
     found

@@ -1,21 +1,20 @@
 //! A directory of vCards as a source.
 //!
 //! Owns lossless reading and editing of cards, in files of one or many. The way of a
-//! card: `listing` → `folder` → `text` → `scan` → `property` → `card` → `person`; and back: `put` →
-//! `render` → `splice` → `new_file` → `batch` → the atomic replacement of its file. `fresh` makes new
+//! card: `listing` → `folder` → `text` → `scan` → `property` → `card` → `values`; and back: `put` →
+//! `render` → `splice` → `new_file` → `card_edits` → the atomic replacement of its file. `new_card` makes new
 //! cards, and `restore` those that were removed.
 //! What fields mean is written up in `docs/mapping.md`. Leaves every decision about
 //! contacts to [`crate::plan`], also which of several addresses is the linked one.
 
-mod batch;
 mod card;
+mod card_edits;
 mod check;
 mod escape;
 mod folder;
-mod fresh;
 mod listing;
+mod new_card;
 mod new_file;
-mod person;
 mod property;
 mod put;
 mod reading;
@@ -25,6 +24,7 @@ mod scan;
 mod selecting;
 mod splice;
 mod text;
+mod values;
 mod whole;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,20 +39,21 @@ use crate::model::{
     SourceRecord,
 };
 
-use super::atomic::{self, Scope};
-use super::files::{Hidden, ReadError, Stillness, Waited, follow};
+use super::atomic::{self, EntryScope};
+use super::files::{Hidden, ReadError, Stillness, Waited, follow_link};
 use super::{
-    Access, AtRest, Clock, Edit, Leftover, Reading, Source, SourceError, WriteError, Written,
+    AtRest, Leftover, QuietTime, Source, SourceAccess, SourceEdit, SourceError, SourceReading,
+    WriteError, WriteReceipt,
 };
 
-use batch::Batch;
-use folder::{Files, Scanned};
-use listing::{Depth, directories, is_called_cards};
-use reading::Place;
+use card_edits::CardEdits;
+use folder::{CardFiles, Scanned};
+use listing::{ListingDepth, card_directories, is_called_cards};
+use reading::CardLocation;
 
-pub use fresh::uid as uid_of;
 pub use listing::takes_part;
-pub use whole::{Whole, cards_of, edited, probe};
+pub use new_card::new_uid as uid_of;
+pub use whole::{Whole, cards_of, edit_file, probe};
 
 /// What is known about a directory of cards beforehand: the section `[source]` of the
 /// configuration.
@@ -67,9 +68,9 @@ pub struct VcardOptions {
     /// The version of new cards.
     pub version: VcardVersion,
     /// What the directory is opened for.
-    pub access: Access,
+    pub access: SourceAccess,
     /// How long the directory must have been left alone.
-    pub clock: Clock,
+    pub clock: QuietTime,
 }
 
 /// Which cards take part, if not all of them.
@@ -85,7 +86,7 @@ pub enum VcardVersion {
 }
 
 /// What of our hidden directories is about cards.
-const OUR_SCOPE: Scope<'_> = Scope::Called(is_called_cards);
+const OUR_SCOPE: EntryScope<'_> = EntryScope::Called(is_called_cards);
 
 /// Our directories in those of `directories` that have one.
 fn all_hidden(directories: &[PathBuf]) -> Vec<Hidden> {
@@ -101,7 +102,7 @@ fn each_hidden(directories: &[PathBuf], mut act: impl FnMut(&Hidden)) {
         if !hidden.is_there() {
             continue;
         }
-        let lock = (position > 0).then(|| Lock::existing(directory)).transpose();
+        let lock = (position > 0).then(|| Lock::lock_existing(directory)).transpose();
         match lock {
             Ok(_held) => act(&hidden),
             Err(error) => tracing::debug!(%error, "what lies hidden there is left alone"),
@@ -114,47 +115,47 @@ fn each_hidden(directories: &[PathBuf], mut act: impl FnMut(&Hidden)) {
 pub struct VcardSource {
     options: VcardOptions,
     lock: Option<Lock>,
-    last: Option<Last>,
+    last: Option<LastCards>,
     /// The pairs whose records are left out of readings.
     resting: Arc<Resting>,
     /// What was seen of its changes.
     stillness: Stillness,
     /// Our versions of cards that late saves have replaced.
-    late: BTreeSet<String>,
+    displaced: BTreeSet<String>,
 }
 
 /// The directory as it was last read.
-struct Last {
+struct LastCards {
     /// The directory itself, not a link to it.
     root: PathBuf,
-    files: Files,
+    files: CardFiles,
     /// What cannot be read besides files.
     unreadable: Vec<(PathBuf, String)>,
     /// Where each record is.
-    places: Vec<Place>,
+    places: Vec<CardLocation>,
     /// Where the records at rest are.
     at_rest: AtRest,
     /// Whether subdirectories took part.
-    depth: Depth,
+    depth: ListingDepth,
     /// Why nothing is to be written, though it can be read.
     obstacle: Option<String>,
 }
 
-impl Last {
+impl LastCards {
     /// The record at `index`.
-    fn record(&self, index: RecordIndex) -> Option<SourceRecord> {
+    fn record_at(&self, index: RecordIndex) -> Option<SourceRecord> {
         let place = self.places.get(usize::try_from(index.0).ok()?)?;
         Some(SourceRecord { index, ..reading::record_at(&self.root, &self.files, place)? })
     }
 
     /// Where the fields of a reading stand.
-    fn fields(&self, reading: &Reading) -> BTreeMap<Field, String> {
+    fn field_places(&self, reading: &SourceReading) -> BTreeMap<Field, String> {
         let depth = self.depth.name();
         reading.mapped.iter().map(|field| (field, depth.to_owned())).collect()
     }
 }
 
-impl std::fmt::Debug for Last {
+impl std::fmt::Debug for LastCards {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Last({} files)", self.files.len())
     }
@@ -164,10 +165,17 @@ impl VcardSource {
     /// A source that has not been read yet.
     pub fn new(options: VcardOptions) -> VcardSource {
         let (stillness, late) = (Stillness::default(), BTreeSet::new());
-        VcardSource { options, lock: None, last: None, resting: Arc::default(), stillness, late }
+        VcardSource {
+            options,
+            lock: None,
+            last: None,
+            resting: Arc::default(),
+            stillness,
+            displaced: late,
+        }
     }
 
-    fn root(&self) -> Result<PathBuf, SourceError> {
+    fn root_directory(&self) -> Result<PathBuf, SourceError> {
         let path = &self.options.path;
         let io = |source| SourceError::Io { path: path.clone(), source };
         let unusable = |problem: &str, hint: &str| SourceError::Unusable {
@@ -176,7 +184,7 @@ impl VcardSource {
             problem: problem.to_owned(),
             hint: hint.to_owned(),
         };
-        match follow(path) {
+        match follow_link(path) {
             Err(ReadError::Io(source)) => return Err(io(source)),
             Err(_) => {
                 let hint = "set source.path to the directory itself, or make the link anew";
@@ -195,19 +203,20 @@ impl VcardSource {
     /// Locks the directory, clears up what a run that was killed left behind, and looks
     /// for late saves.
     fn take_lock(&mut self, root: &Path) -> Result<(), SourceError> {
-        let directories = directories(root, self.depth());
-        if self.options.access == Access::ReadOnly {
+        let directories = card_directories(root, self.listing_depth());
+        if self.options.access == SourceAccess::ReadOnly {
             let hidden = all_hidden(&directories);
-            self.late = hidden.iter().flat_map(|one| atomic::undone(one, OUR_SCOPE)).collect();
+            self.displaced =
+                hidden.iter().flat_map(|one| atomic::undone_versions(one, OUR_SCOPE)).collect();
             return Ok(());
         }
         if !self.lock.as_ref().is_some_and(|lock| lock.is_on(root)) {
-            self.lock = Some(Lock::existing(root)?);
+            self.lock = Some(Lock::lock_existing(root)?);
             let ours = Hidden::in_directory(root);
             for directory in &directories {
                 atomic::adopt_old_names(&ours, directory, OUR_SCOPE);
             }
-            each_hidden(&directories, |hidden| atomic::recover(hidden, OUR_SCOPE));
+            each_hidden(&directories, |hidden| atomic::recover_files(hidden, OUR_SCOPE));
         }
         self.rescue_late_saves(&directories);
         Ok(())
@@ -215,7 +224,7 @@ impl VcardSource {
 
     /// Looks whether somebody wrote into a file that was displaced.
     fn rescue_late_saves(&mut self, directories: &[PathBuf]) {
-        let (clock, late) = (&self.options.clock, &mut self.late);
+        let (clock, late) = (&self.options.clock, &mut self.displaced);
         each_hidden(directories, |hidden| {
             late.extend(atomic::rescue_late_saves(hidden, OUR_SCOPE, clock));
         });
@@ -223,14 +232,28 @@ impl VcardSource {
 
     /// Reads the directory once it has been left alone for the quiet time. Where that does
     /// not happen, what is being changed is not read, and nothing counts as missing.
-    fn scan(&mut self, root: &Path, mut known: Files, resting: &Resting) -> io::Result<Scanned> {
+    fn scan_directory(
+        &mut self,
+        root: &Path,
+        mut known: CardFiles,
+        resting: &Resting,
+    ) -> io::Result<Scanned> {
         let clock = self.options.clock.clone();
         loop {
-            let mut scanned =
-                folder::scan(root, self.depth(), &known, resting, &self.options.only)?;
-            let rest = self.stillness.rest(&clock, scanned.state(), scanned.stamps());
+            let mut scanned = folder::scan_directory(
+                root,
+                self.listing_depth(),
+                &known,
+                resting,
+                &self.options.only,
+            )?;
+            let rest = self.stillness.rest_needed(
+                &clock,
+                scanned.state_fingerprint(),
+                scanned.file_stamps(),
+            );
             let Some(rest) = rest else { return Ok(scanned) };
-            if self.stillness.wait(&clock, rest) == Waited::LongEnough {
+            if self.stillness.wait_or_refuse(&clock, rest) == Waited::LongEnough {
                 scanned.distrust_restless(&clock);
                 return Ok(scanned);
             }
@@ -238,49 +261,49 @@ impl VcardSource {
         }
     }
 
-    fn depth(&self) -> Depth {
-        if self.options.recursive { Depth::All } else { Depth::One }
+    fn listing_depth(&self) -> ListingDepth {
+        if self.options.recursive { ListingDepth::All } else { ListingDepth::One }
     }
 }
 
 impl Source for VcardSource {
-    fn read_beside(&mut self, resting: &Arc<Resting>) -> Result<Reading, SourceError> {
-        let root = self.root()?;
+    fn read_beside(&mut self, resting: &Arc<Resting>) -> Result<SourceReading, SourceError> {
+        let root = self.root_directory()?;
         self.take_lock(&root)?;
         let known = self.last.take().filter(|last| last.root == root);
         let known = known.map(|last| last.files).unwrap_or_default();
         let Scanned { files, unreadable, .. } = self
-            .scan(&root, known, resting)
+            .scan_directory(&root, known, resting)
             .map_err(|source| SourceError::Io { path: self.options.path.clone(), source })?;
         self.stillness.has_been_read();
         let (places, at_rest, mut reading) =
-            reading::assembled(&root, &files, &unreadable, resting, &self.options.only);
+            reading::assemble_records(&root, &files, &unreadable, resting, &self.options.only);
         self.resting = Arc::clone(resting);
         let obstacle = Hidden::in_directory(&root).obstacle();
-        let depth = self.depth();
-        let last = Last { root, files, unreadable, places, at_rest, depth, obstacle };
+        let depth = self.listing_depth();
+        let last = LastCards { root, files, unreadable, places, at_rest, depth, obstacle };
         reading.read_only.clone_from(&last.obstacle);
-        reading.places = last.fields(&reading);
-        reading.late.clone_from(&self.late);
+        reading.places = last.field_places(&reading);
+        reading.displaced.clone_from(&self.displaced);
         self.last = Some(last);
         Ok(reading)
     }
 
-    fn write(&mut self, edits: &[Edit]) -> Result<Written, WriteError> {
+    fn write_edits(&mut self, edits: &[SourceEdit]) -> Result<WriteReceipt, WriteError> {
         let read_only = |reason: &str| WriteError::ReadOnly {
             path: self.options.path.clone(),
             reason: reason.to_owned(),
         };
-        if self.options.access == Access::ReadOnly {
+        if self.options.access == SourceAccess::ReadOnly {
             return Err(read_only("it was opened for reading only"));
         }
         let Some(last) = self.last.take() else {
             return Err(read_only("it has not been read"));
         };
         if !edits.is_empty() {
-            self.rescue_late_saves(&directories(&last.root, self.depth()));
+            self.rescue_late_saves(&card_directories(&last.root, self.listing_depth()));
         }
-        let mut batch = Batch::new(last, &self.resting, &self.options);
+        let mut batch = CardEdits::new(last, &self.resting, &self.options);
         batch.carry_out(edits);
         let (last, written) = batch.finish(edits);
         self.last = Some(last);
@@ -289,7 +312,7 @@ impl Source for VcardSource {
 
     fn to_remember(
         &self,
-        _reading: &Reading,
+        _reading: &SourceReading,
         is_at_rest: &dyn Fn(&SourceRecord) -> bool,
     ) -> SourceAtRest {
         let files = self.last.as_ref().map(|last| &last.files);
@@ -300,11 +323,11 @@ impl Source for VcardSource {
 
     fn at_rest(&self, pairs: &Positions) -> Vec<SourceRecord> {
         let Some(last) = &self.last else { return Vec::new() };
-        last.at_rest.of(pairs).filter_map(|index| last.record(index)).collect()
+        last.at_rest.records_of(pairs).filter_map(|index| last.record_at(index)).collect()
     }
 
     /// A card has a place of its own, wherever others are.
-    fn beside(&self, _at: &[RecordIndex]) -> Vec<(usize, SourceRecord)> {
+    fn records_beside(&self, _at: &[RecordIndex]) -> Vec<(usize, SourceRecord)> {
         Vec::new()
     }
 
@@ -314,30 +337,30 @@ impl Source for VcardSource {
         place.and_then(|place| reading::as_written(last, place)).unwrap_or_default()
     }
 
-    fn stamp(&self, at: RecordIndex) -> Fingerprint {
+    fn record_stamp(&self, at: RecordIndex) -> Fingerprint {
         let Some(last) = &self.last else { return Fingerprint::of(&[]) };
         let place = usize::try_from(at.0).ok().and_then(|at| last.places.get(at));
-        place.map_or_else(|| Fingerprint::of(&[]), |place| reading::stamp(last, place))
+        place.map_or_else(|| Fingerprint::of(&[]), |place| reading::record_stamp(last, place))
     }
 
-    fn lost(&self, was: &AsWritten) -> Vec<String> {
+    fn lost_parts(&self, was: &AsWritten) -> Vec<String> {
         let Some(last) = &self.last else { return Vec::new() };
-        restore::lost(&last.root, self.depth(), was)
+        restore::lost_properties(&last.root, self.listing_depth(), was)
     }
 
     fn forget_late(&mut self) {
-        self.late.clear();
+        self.displaced.clear();
         if let Some(last) = &self.last {
-            for hidden in all_hidden(&directories(&last.root, self.depth())) {
+            for hidden in all_hidden(&card_directories(&last.root, self.listing_depth())) {
                 atomic::forget_late(&hidden, OUR_SCOPE);
             }
         }
     }
 
-    fn leftovers(&self) -> Vec<Leftover> {
-        let root = self.root().unwrap_or_else(|_| self.options.path.clone());
-        let directories = directories(&root, self.depth());
-        atomic::leftovers(&all_hidden(&directories), &directories, OUR_SCOPE)
+    fn find_leftovers(&self) -> Vec<Leftover> {
+        let root = self.root_directory().unwrap_or_else(|_| self.options.path.clone());
+        let directories = card_directories(&root, self.listing_depth());
+        atomic::find_leftovers(&all_hidden(&directories), &directories, OUR_SCOPE)
     }
 
     fn back_up(&self, into: &Path) -> io::Result<PathBuf> {

@@ -38,13 +38,13 @@ fn trimmed(mut texts: Vec<String>) -> Vec<String> {
 }
 
 fn ours(raw: &[u8], name: &str) -> Vec<Vec<String>> {
-    let layout = Layout::of(raw);
+    let layout = Layout::find_cards(raw);
     let card = Card::new(raw, &layout.lines[layout.cards[0].clone()]);
-    let said = card.all(name).filter_map(|property| {
+    let said = card.properties_named(name).filter_map(|property| {
         if has_components(name) {
-            card.components(property).ok()
+            card.property_components(property).ok()
         } else {
-            card.text(property).ok().map(|text| vec![text])
+            card.property_text(property).ok().map(|text| vec![text])
         }
     });
     said.map(trimmed).filter(|texts| !texts.is_empty()).collect()

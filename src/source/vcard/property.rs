@@ -42,11 +42,11 @@ const NAMES: [&str; 14] = [
 
 /// What a line begins with, unfolded: its name, and before that its group.
 pub(super) fn start_of<'b>(line: &Line, body: &'b [u8]) -> Cow<'b, [u8]> {
-    let head = line.head(body);
+    let head = line.head_bytes(body);
     let end = head.iter().position(|byte| matches!(byte, b';' | b':'));
     let start = &head[..end.unwrap_or(head.len())];
     if memchr::memchr2(b'\r', b'\n', start).is_some() {
-        return Cow::Owned(line.breaks.unfolded(start));
+        return Cow::Owned(line.breaks.unfold_bytes(start));
     }
     Cow::Borrowed(start)
 }
@@ -62,7 +62,7 @@ pub(super) fn name_of(start: &[u8]) -> (Option<&[u8]>, &[u8]) {
 
 impl Property {
     /// Takes `line` apart, if it is one that is looked at.
-    pub(super) fn of(line: Line, body: &[u8]) -> Option<Property> {
+    pub(super) fn parse_line(line: Line, body: &[u8]) -> Option<Property> {
         Property::of_names(line, body, &NAMES)
     }
 
@@ -71,37 +71,37 @@ impl Property {
         let start = start_of(&line, body);
         let (group, name) = name_of(&start);
         let name = names.iter().find(|known| name.eq_ignore_ascii_case(known.as_bytes()))?;
-        let head = line.head(body);
-        let head = line.breaks.unfolded(head.strip_suffix(b":").unwrap_or(head));
-        let transfer = Transfer::of(&head);
+        let head = line.head_bytes(body);
+        let head = line.breaks.unfold_bytes(head.strip_suffix(b":").unwrap_or(head));
+        let transfer = Transfer::transfer_of(&head);
         Some(Property {
             line,
             group: group.map(|group| String::from_utf8_lossy(group).to_lowercase()),
             name: (*name).to_owned(),
-            parameters: parameters(&String::from_utf8_lossy(&head)),
+            parameters: parse_parameters(&String::from_utf8_lossy(&head)),
             transfer,
         })
     }
 
     /// The values of a parameter, in order.
-    pub(super) fn parameter<'p>(&'p self, name: &'p str) -> impl Iterator<Item = &'p str> {
+    pub(super) fn parameter_values<'p>(&'p self, name: &'p str) -> impl Iterator<Item = &'p str> {
         let named = self.parameters.iter().filter(move |parameter| parameter.0 == name);
         named.map(|parameter| parameter.1.as_str())
     }
 
     /// Whether it is of this type, whose name is in lower case.
     pub(super) fn is_of_type(&self, name: &str) -> bool {
-        self.parameter("TYPE").flat_map(|types| types.split(',')).any(|one| {
+        self.parameter_values("TYPE").flat_map(|types| types.split(',')).any(|one| {
             // Some programs write `type=pref` within the value of `TYPE`.
             one.trim().eq_ignore_ascii_case(name)
         })
     }
 
     /// The bytes of the value without folding, soft line breaks and, in base64, space.
-    pub(super) fn written(&self, body: &[u8]) -> Vec<u8> {
+    pub(super) fn written_value(&self, body: &[u8]) -> Vec<u8> {
         let value = &body[self.line.value..self.line.content_end];
         match self.transfer {
-            Transfer::Plain => self.line.breaks.unfolded(value),
+            Transfer::Plain => self.line.breaks.unfold_bytes(value),
             Transfer::QuotedPrintable => without_soft_breaks(value, self.line.breaks),
             Transfer::Base64 => {
                 value.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect()
@@ -112,23 +112,23 @@ impl Property {
     /// Whether its value goes over several lines.
     pub(super) fn is_folded(&self, body: &[u8]) -> bool {
         let line = &body[self.line.start..self.line.content_end];
-        self.line.breaks.unfolded(line).len() != line.len()
+        self.line.breaks.unfold_bytes(line).len() != line.len()
     }
 }
 
 /// Quoted-printable without its soft line breaks. Lines that are folded besides lose
 /// the blank of the fold.
 fn without_soft_breaks(bytes: &[u8], breaks: Breaks) -> Vec<u8> {
-    let mut joined = Joined::with_capacity(bytes.len());
+    let mut joined = JoinedLines::with_capacity(bytes.len());
     let mut at = 0;
     while at < bytes.len() {
-        if let Some(end) = breaks.end(bytes, at) {
+        if let Some(end) = breaks.break_end(bytes, at) {
             let softly = joined.take_soft_break();
             let folded = !softly && matches!(bytes.get(end), Some(b' ' | b'\t'));
             at = end + usize::from(folded);
         } else {
             let text = at + Breaks::text_at(bytes, at);
-            bytes[at..text].iter().for_each(|byte| joined.push(*byte));
+            bytes[at..text].iter().for_each(|byte| joined.push_byte(*byte));
             at = text;
         }
     }
@@ -139,7 +139,7 @@ fn without_soft_breaks(bytes: &[u8], breaks: Breaks) -> Vec<u8> {
 }
 
 /// Lines that were joined so far. It knows where they end but for blanks, which may be many.
-struct Joined {
+struct JoinedLines {
     bytes: Vec<u8>,
     /// Where the last byte ends that is no blank, and where the one before it ends, if that
     /// is known.
@@ -147,12 +147,12 @@ struct Joined {
     before: Option<usize>,
 }
 
-impl Joined {
-    fn with_capacity(capacity: usize) -> Joined {
-        Joined { bytes: Vec::with_capacity(capacity), solid: 0, before: None }
+impl JoinedLines {
+    fn with_capacity(capacity: usize) -> JoinedLines {
+        JoinedLines { bytes: Vec::with_capacity(capacity), solid: 0, before: None }
     }
 
-    fn push(&mut self, byte: u8) {
+    fn push_byte(&mut self, byte: u8) {
         self.bytes.push(byte);
         if !byte.is_ascii_whitespace() {
             self.before = Some(self.solid);
@@ -173,7 +173,7 @@ impl Joined {
     }
 }
 
-fn parameters(head: &str) -> Vec<(String, String)> {
+fn parse_parameters(head: &str) -> Vec<(String, String)> {
     let mut quoted = false;
     let parts = head.split(|character| {
         quoted ^= character == '"';
@@ -190,15 +190,15 @@ fn parameters(head: &str) -> Vec<(String, String)> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::scan::lines;
+    use super::super::scan::content_lines;
     use super::*;
 
     fn property(line: &str) -> Property {
-        Property::of(lines(line.as_bytes())[0], line.as_bytes()).unwrap()
+        Property::parse_line(content_lines(line.as_bytes())[0], line.as_bytes()).unwrap()
     }
 
     fn written(line: &str) -> String {
-        String::from_utf8(property(line).written(line.as_bytes())).unwrap()
+        String::from_utf8(property(line).written_value(line.as_bytes())).unwrap()
     }
 
     #[test]
@@ -218,7 +218,7 @@ mod tests {
             assert_eq!((property.name.as_str(), written(line).as_str()), ("EMAIL", "x"), "{line}");
         }
         assert_eq!(property(table[0]).group.as_deref(), Some("item1"));
-        assert_eq!(property(table[3]).parameter("X-A").collect::<Vec<_>>(), ["a;b:c"]);
+        assert_eq!(property(table[3]).parameter_values("X-A").collect::<Vec<_>>(), ["a;b:c"]);
     }
 
     #[test]
@@ -239,7 +239,7 @@ mod tests {
     #[test]
     fn other_properties_are_not_looked_at() {
         let note = b"NOTE:x";
-        assert!(Property::of(lines(note)[0], note).is_none());
+        assert!(Property::parse_line(content_lines(note)[0], note).is_none());
     }
 
     #[test]

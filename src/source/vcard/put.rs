@@ -4,41 +4,44 @@
 //! law: what is put is what is read afterwards, and putting what is there changes
 //! nothing. Leaves how a value is written to [`super::render`].
 
-use crate::model::{Change, Field};
-use crate::source::full_name::{Names, Order, WholeName};
+use crate::model::{Field, FieldChange};
+use crate::source::full_name::{NameOrder, SplitName, WholeName};
 
-use super::card::{Card, Undecodable, Version};
-use super::person::{CITY, COUNTRY, Candidate, Name, REGION, around_address, join, to_tel_uri};
+use super::card::{Card, CardVersion, Undecodable};
 use super::property::{Property, name_of, start_of};
-use super::render::{NewValue, added, replaced};
+use super::render::{NewValue, add_property, replace_property};
 use super::scan;
-use super::splice::{Splice, edited};
+use super::splice::{Splice, edit_card};
+use super::values::{
+    CITY, COUNTRY, CardName, REGION, ValueCandidate, around_address, join_texts, to_tel_uri,
+};
 
 /// Why a change cannot be written, for people.
-pub(super) type Refused = String;
+pub(super) type NotWritten = String;
 
 /// The bytes of a card, which are those of one card and nothing else, after `changes`.
 ///
 /// # Errors
 /// Why one of them cannot be written; then none is.
-pub(super) fn put(card: &[u8], changes: &[Change]) -> Result<Vec<u8>, Refused> {
+pub(super) fn put_changes(card: &[u8], changes: &[FieldChange]) -> Result<Vec<u8>, NotWritten> {
     let mut bytes = card.to_vec();
     let is_name = |field| matches!(field, Field::FirstName | Field::LastName);
-    let (names, others): (Vec<&Change>, Vec<&Change>) =
+    let (names, others): (Vec<&FieldChange>, Vec<&FieldChange>) =
         changes.iter().partition(|change| is_name(change.field));
     let others = others.into_iter().filter(|change| change.from != change.to);
     let names =
         if names.iter().all(|change| change.from == change.to) { Vec::new() } else { names };
-    let wanted = edited(&bytes, |card| {
-        let mut shown = card.name().map_err(refusal)?;
+    let wanted = edit_card(&bytes, |card| {
+        let mut shown = card.card_name().map_err(undecodable_refusal)?;
         let mut wanted = shown.clone();
-        if let Err(refused) = names.iter().try_for_each(|change| wanted.take(change)) {
+        if let Err(refused) = names.iter().try_for_each(|change| wanted.take_change(change)) {
             // The card may go by its display name.
             shown = card.displayed_name().ok_or_else(|| refused.clone())?;
             wanted = shown.clone();
-            names.iter().try_for_each(|change| wanted.take(change)).map_err(|_| refused)?;
+            names.iter().try_for_each(|change| wanted.take_change(change)).map_err(|_| refused)?;
         }
-        let splices = if names.is_empty() { Vec::new() } else { card.rename(&shown, &wanted)? };
+        let splices =
+            if names.is_empty() { Vec::new() } else { card.change_names(&shown, &wanted)? };
         Ok((wanted, splices))
     });
     let (wanted, renamed) = match wanted {
@@ -49,17 +52,17 @@ pub(super) fn put(card: &[u8], changes: &[Change]) -> Result<Vec<u8>, Refused> {
     };
     bytes = renamed;
     for change in others {
-        bytes = changed(&bytes, change)?;
+        bytes = change_field(&bytes, change)?;
     }
     match wanted {
         // What stands in for a name must not become one.
         Some(name) if name.is_blank() => {
-            ((), bytes) = edited(&bytes, |card| Ok(((), card.stay_nameless()?)))?;
+            ((), bytes) = edit_card(&bytes, |card| Ok(((), card.stay_nameless()?)))?;
         }
         // Nor must what is a name seem to stand in for one.
         Some(name) => {
-            ((), bytes) = edited(&bytes, |card| {
-                Ok(((), card.rename(&card.name().map_err(refusal)?, &name)?))
+            ((), bytes) = edit_card(&bytes, |card| {
+                Ok(((), card.change_names(&card.card_name().map_err(undecodable_refusal)?, &name)?))
             })?;
         }
         None => {}
@@ -69,16 +72,16 @@ pub(super) fn put(card: &[u8], changes: &[Change]) -> Result<Vec<u8>, Refused> {
 
 /// The bytes after a change of one field other than a name. What is cleared goes from
 /// every property that says it.
-fn changed(bytes: &[u8], change: &Change) -> Result<Vec<u8>, Refused> {
+fn change_field(bytes: &[u8], change: &FieldChange) -> Result<Vec<u8>, NotWritten> {
     let set = |bytes: &[u8]| {
-        let set = edited(bytes, |card| Ok(((), card.set(change)?)));
+        let set = edit_card(bytes, |card| Ok(((), card.set_field(change)?)));
         set.map(|((), bytes)| bytes)
             .map_err(|reason| format!("its {} cannot be written: {reason}", change.field))
     };
     let mut bytes = set(bytes)?;
     let says_it = |bytes: &[u8]| {
-        let lines = scan::lines(bytes);
-        Card::new(bytes, &lines).person().values[change.field] == change.from
+        let lines = scan::content_lines(bytes);
+        Card::new(bytes, &lines).card_values().values[change.field] == change.from
     };
     while change.to.trim().is_empty() && !change.from.trim().is_empty() && says_it(&bytes) {
         let next = set(&bytes)?;
@@ -94,29 +97,30 @@ fn changed(bytes: &[u8], change: &Change) -> Result<Vec<u8>, Refused> {
 ///
 /// # Errors
 /// Why that cannot be written.
-pub(super) fn with_display(card: &[u8], display: &str) -> Result<Vec<u8>, Refused> {
-    let displayed = edited(card, |card| {
-        let property = card.all("FN").next();
-        let splice = property.map(|property| replaced(card, property, NewValue::Text(display)));
+pub(super) fn with_display(card: &[u8], display: &str) -> Result<Vec<u8>, NotWritten> {
+    let displayed = edit_card(card, |card| {
+        let property = card.properties_named("FN").next();
+        let splice =
+            property.map(|property| replace_property(card, property, NewValue::Text(display)));
         Ok(((), splice.into_iter().collect::<Result<_, _>>()?))
     });
     displayed.map(|((), bytes)| bytes)
 }
 
-fn refusal(Undecodable(reason): Undecodable) -> Refused {
+fn undecodable_refusal(Undecodable(reason): Undecodable) -> NotWritten {
     reason
 }
 
-impl Name {
-    fn take(&mut self, change: &Change) -> Result<(), Refused> {
+impl CardName {
+    fn take_change(&mut self, change: &FieldChange) -> Result<(), NotWritten> {
         let part = if change.field == Field::FirstName { &mut self.first } else { &mut self.last };
-        check(change, part)?;
+        check_unchanged(change, part)?;
         *part = change.to.to_string();
         Ok(())
     }
 }
 
-fn check(change: &Change, found: &str) -> Result<(), Refused> {
+fn check_unchanged(change: &FieldChange, found: &str) -> Result<(), NotWritten> {
     if change.from == found {
         Ok(())
     } else {
@@ -127,14 +131,14 @@ fn check(change: &Change, found: &str) -> Result<(), Refused> {
 impl Card<'_> {
     /// The edits by which the card has this name: `N`, and `FN` where that shows the name that
     /// it had, which is `shown`.
-    fn rename(&self, shown: &Name, wanted: &Name) -> Result<Vec<Splice>, Refused> {
-        if self.name().map_err(refusal)? == *wanted && shown == wanted {
+    fn change_names(&self, shown: &CardName, wanted: &CardName) -> Result<Vec<Splice>, NotWritten> {
+        if self.card_name().map_err(undecodable_refusal)? == *wanted && shown == wanted {
             return Ok(Vec::new());
         }
         let mut splices = Vec::new();
-        match self.all("N").next() {
+        match self.properties_named("N").next() {
             Some(name) => {
-                let components = self.components(name).map_err(refusal)?;
+                let components = self.property_components(name).map_err(undecodable_refusal)?;
                 let is_other =
                     |(at, text): &(usize, &str)| components.get(*at).is_none_or(|c| c != text);
                 let new: Vec<(usize, &str)> = [(0, &*wanted.last), (1, &*wanted.first)]
@@ -142,49 +146,51 @@ impl Card<'_> {
                     .filter(is_other)
                     .collect();
                 if !new.is_empty() {
-                    splices.push(replaced(self, name, NewValue::Components(&new))?);
+                    splices.push(replace_property(self, name, NewValue::Components(&new))?);
                 }
             }
             None if wanted.is_blank() => {}
             None => {
                 let new = [(0, &*wanted.last), (1, &*wanted.first), (4, "")];
-                splices.push(added(self, "N", NewValue::Components(&new))?);
+                splices.push(add_property(self, "N", NewValue::Components(&new))?);
             }
         }
-        if let Some(display) = self.all("FN").next()
-            && let Ok(text) = self.text(display)
+        if let Some(display) = self.properties_named("FN").next()
+            && let Ok(text) = self.property_text(display)
         {
-            let new = renamed(&text, shown, wanted);
+            let new = rename_display(&text, shown, wanted);
             if new != text {
-                splices.push(replaced(self, display, NewValue::Text(&new))?);
+                splices.push(replace_property(self, display, NewValue::Text(&new))?);
             }
         }
         Ok(splices)
     }
 
     /// The edit by which a card without a name has none that one could be read from.
-    fn stay_nameless(&self) -> Result<Vec<Splice>, Refused> {
-        if self.name().map_err(refusal)?.is_blank() {
+    fn stay_nameless(&self) -> Result<Vec<Splice>, NotWritten> {
+        if self.card_name().map_err(undecodable_refusal)?.is_blank() {
             return Ok(Vec::new());
         }
-        let display = self.all("FN").next();
-        let splice =
-            display.map(|property| replaced(self, property, NewValue::Text(&self.stand_in())));
+        let display = self.properties_named("FN").next();
+        let splice = display
+            .map(|property| replace_property(self, property, NewValue::Text(&self.stand_in())));
         splice.into_iter().collect()
     }
 
     /// The edits of one field other than a name.
-    fn set(&self, change: &Change) -> Result<Vec<Splice>, Refused> {
+    fn set_field(&self, change: &FieldChange) -> Result<Vec<Splice>, NotWritten> {
         match change.field {
             Field::Email => {
                 let head = ["EMAIL;INTERNET", "EMAIL;TYPE=INTERNET", "EMAIL"];
-                self.set_one_of(change, &self.emails().map_err(refusal)?, head)
+                self.set_one_of(change, &self.emails().map_err(undecodable_refusal)?, head)
             }
             Field::PhoneNumber => {
                 let head = ["TEL;CELL", "TEL;TYPE=CELL", "TEL;TYPE=cell"];
-                self.set_one_of(change, &self.phones().map_err(refusal)?, head)
+                self.set_one_of(change, &self.phones().map_err(undecodable_refusal)?, head)
             }
-            Field::Title => self.set_one_of(change, &self.titles().map_err(refusal)?, ["TITLE"; 3]),
+            Field::Title => {
+                self.set_one_of(change, &self.titles().map_err(undecodable_refusal)?, ["TITLE"; 3])
+            }
             Field::Company => self.set_company(change),
             Field::Location => self.set_location(change),
             Field::FirstName | Field::LastName => Ok(Vec::new()),
@@ -196,75 +202,78 @@ impl Card<'_> {
     /// are taken out, and the first is rewritten.
     fn set_one_of(
         &self,
-        change: &Change,
-        candidates: &[Candidate<'_>],
+        change: &FieldChange,
+        candidates: &[ValueCandidate<'_>],
         head: [&str; 3],
-    ) -> Result<Vec<Splice>, Refused> {
+    ) -> Result<Vec<Splice>, NotWritten> {
         let to = change.to.as_str();
         let (saying, is_said) = (
             || candidates.iter().filter(|one| one.text == change.from),
             candidates.iter().any(|one| one.text == to),
         );
         if change.from.is_empty() && candidates.is_empty() {
-            let text = spelled(change, "");
-            return Ok(match self.unused(head[2]) {
+            let text = spell_value(change, "");
+            return Ok(match self.unused_property(head[2]) {
                 _ if to.trim().is_empty() => Vec::new(),
-                Some(property) => vec![replaced(self, property, NewValue::Text(&text))?],
-                None => vec![added(self, self.of_version(head), NewValue::Text(&text))?],
+                Some(property) => vec![replace_property(self, property, NewValue::Text(&text))?],
+                None => vec![add_property(self, self.of_version(head), NewValue::Text(&text))?],
             });
         }
         let Some(first) = saying().next() else {
             return Err("it is not what it was when it was read".to_owned());
         };
         if to.trim().is_empty() {
-            return Ok(saying().flat_map(|one| self.without(one.property)).collect());
+            return Ok(saying().flat_map(|one| self.without_property(one.property)).collect());
         }
         if is_said {
             // The card says so already, in another place: that is the linked one now.
             return Ok(Vec::new());
         }
-        let old = self.text(first.property).map_err(refusal)?;
-        let text = spelled(change, &old);
-        Ok(vec![replaced(self, first.property, NewValue::Text(&text))?])
+        let old = self.property_text(first.property).map_err(undecodable_refusal)?;
+        let text = spell_value(change, &old);
+        Ok(vec![replace_property(self, first.property, NewValue::Text(&text))?])
     }
 
     /// A property that is there and says nothing. `head` begins with its name.
-    fn unused<'c>(&'c self, head: &'c str) -> Option<&'c Property> {
+    fn unused_property<'c>(&'c self, head: &'c str) -> Option<&'c Property> {
         let name = head.split(';').next().unwrap_or_default();
-        let is_blank =
-            |property: &&Property| self.text(property).is_ok_and(|text| text.trim().is_empty());
-        self.all(name).filter(is_blank).find(|property| self.is_usual(property))
+        let is_blank = |property: &&Property| {
+            self.property_text(property).is_ok_and(|text| text.trim().is_empty())
+        };
+        self.properties_named(name).filter(is_blank).find(|property| self.is_usual(property))
     }
 
     fn of_version<'h>(&self, heads: [&'h str; 3]) -> &'h str {
         match self.version {
-            Version::V2 => heads[0],
-            Version::V3 => heads[1],
-            Version::V4 => heads[2],
+            CardVersion::V2 => heads[0],
+            CardVersion::V3 => heads[1],
+            CardVersion::V4 => heads[2],
         }
     }
 
-    fn set_company(&self, change: &Change) -> Result<Vec<Splice>, Refused> {
-        let organisation = self.organisation().map_err(refusal)?;
-        let Some(Candidate { property, text }) = organisation else {
+    fn set_company(&self, change: &FieldChange) -> Result<Vec<Splice>, NotWritten> {
+        let organisation = self.organisation().map_err(undecodable_refusal)?;
+        let Some(ValueCandidate { property, text }) = organisation else {
             return self.add_components(change, "ORG", &[(0, &change.to)]);
         };
-        check(change, &text)?;
+        check_unchanged(change, &text)?;
         self.set_components(property, &[(0, &change.to)])
     }
 
     /// Puts a location into the components of an address whose text changes.
-    fn set_location(&self, change: &Change) -> Result<Vec<Splice>, Refused> {
+    fn set_location(&self, change: &FieldChange) -> Result<Vec<Splice>, NotWritten> {
         let parted = change.to.rsplit_once(", ");
         let parted =
             parted.filter(|(city, other)| !city.trim().is_empty() && !other.trim().is_empty());
-        let Some(Candidate { property, text }) = self.address().map_err(refusal)? else {
+        let Some(ValueCandidate { property, text }) =
+            self.address().map_err(undecodable_refusal)?
+        else {
             let (city, region) = parted.unwrap_or((&change.to, ""));
             let head = self.of_version(["ADR;WORK", "ADR;TYPE=WORK", "ADR;TYPE=work"]);
             return self.add_components(change, head, &[(CITY, city), (REGION, region), (6, "")]);
         };
-        check(change, &text)?;
-        let components = self.components(property).map_err(refusal)?;
+        check_unchanged(change, &text)?;
+        let components = self.property_components(property).map_err(undecodable_refusal)?;
         let old = |at: usize| components.get(at).map(String::as_str).unwrap_or_default();
         let (city, region, country) = (old(CITY), old(REGION), old(COUNTRY));
         let is_blank = |text: &str| text.trim().is_empty();
@@ -282,15 +291,15 @@ impl Card<'_> {
 
     fn add_components(
         &self,
-        change: &Change,
+        change: &FieldChange,
         head: &str,
         new: &[(usize, &str)],
-    ) -> Result<Vec<Splice>, Refused> {
-        check(change, "")?;
+    ) -> Result<Vec<Splice>, NotWritten> {
+        check_unchanged(change, "")?;
         if change.to.trim().is_empty() {
             return Ok(Vec::new());
         }
-        Ok(vec![added(self, head, NewValue::Components(new))?])
+        Ok(vec![add_property(self, head, NewValue::Components(new))?])
     }
 
     /// Rewrites the components that are others than before. A property that says
@@ -299,8 +308,8 @@ impl Card<'_> {
         &self,
         property: &Property,
         new: &[(usize, &str)],
-    ) -> Result<Vec<Splice>, Refused> {
-        let old = self.components(property).map_err(refusal)?;
+    ) -> Result<Vec<Splice>, NotWritten> {
+        let old = self.property_components(property).map_err(undecodable_refusal)?;
         let said = |at: usize| old.get(at).map(String::as_str).unwrap_or_default();
         let new: Vec<(usize, &str)> =
             new.iter().copied().filter(|(at, text)| said(*at) != *text).collect();
@@ -313,14 +322,14 @@ impl Card<'_> {
         };
         let adds = new.iter().any(|(_, text)| !text.trim().is_empty());
         if !adds && old.iter().enumerate().all(still) {
-            return Ok(self.without(property));
+            return Ok(self.without_property(property));
         }
-        Ok(vec![replaced(self, property, NewValue::Components(&new))?])
+        Ok(vec![replace_property(self, property, NewValue::Components(&new))?])
     }
 
     /// The card without a property, and without the labels of its group if nothing else
     /// is in it.
-    fn without(&self, property: &Property) -> Vec<Splice> {
+    fn without_property(&self, property: &Property) -> Vec<Splice> {
         let mut lines = vec![property.line];
         if let Some(group) = &property.group {
             let group = |line: &&scan::Line| {
@@ -346,7 +355,7 @@ impl Card<'_> {
 
 /// What is to stand in the place of `old`: a phone number may be an address of the web, and
 /// what stands around an e-mail address stays.
-fn spelled(change: &Change, old: &str) -> String {
+fn spell_value(change: &FieldChange, old: &str) -> String {
     if change.field == Field::Email
         && let Some(bare) = around_address(old)
     {
@@ -366,18 +375,18 @@ fn spelled(change: &Change, old: &str) -> String {
 /// A display name after a change of name. One that shows the name in a usual form keeps
 /// that form; otherwise the parts that it shows are exchanged; what is said differently
 /// stays as it is.
-fn renamed(display: &str, before: &Name, wanted: &Name) -> String {
-    let names = Names::new(&wanted.first, &wanted.last);
-    let whole = WholeName::of(display);
-    if whole.names() == Names::new(&before.first, &before.last)
-        && let Some(new) = whole.with(&names, Order::FirstLast)
+fn rename_display(display: &str, before: &CardName, wanted: &CardName) -> String {
+    let names = SplitName::new(&wanted.first, &wanted.last);
+    let whole = WholeName::take_apart(display);
+    if whole.split_names() == SplitName::new(&before.first, &before.last)
+        && let Some(new) = whole.with_names(&names, NameOrder::FirstLast)
     {
         return new;
     }
-    let forms: [fn(&Name) -> String; 3] = [
-        Name::full,
-        |name| join(&name.last, ", ", &name.first),
-        |name| join(&name.last, " ", &name.first),
+    let forms: [fn(&CardName) -> String; 3] = [
+        CardName::full_name,
+        |name| join_texts(&name.last, ", ", &name.first),
+        |name| join_texts(&name.last, " ", &name.first),
     ];
     if let Some(form) = forms.iter().find(|form| form(before).trim() == display.trim()) {
         return form(wanted).trim().to_owned();
@@ -403,7 +412,7 @@ fn with_word(text: &str, was: &str, is: &str) -> String {
         (Some(at), None) => {
             let (before, after) = (&text[..at], &text[at + was.len()..]);
             if is.is_empty() {
-                join(before.trim_end(), " ", after.trim_start())
+                join_texts(before.trim_end(), " ", after.trim_start())
             } else {
                 format!("{before}{is}{after}")
             }

@@ -1,7 +1,7 @@
 //! Cards as records.
 //!
 //! Owns the order of records, their keys and labels. Leaves files to [`super::folder`] and
-//! what cards say to [`super::person`].
+//! what cards say to [`super::values`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -14,79 +14,79 @@ use crate::model::{
     AsWritten, Digest, Field, FieldSet, Fingerprint, Manner, OtherValue, RecordIndex, Resting,
     SourceAtRest, SourceKey, SourceRecord, Unreadable,
 };
-use crate::source::{AtRest, Counting, Reading};
+use crate::source::{AtRest, Counting, SourceReading};
 
-use super::folder::{Contents, Files, FoundCard, Held};
-use super::fresh;
-use super::person::Person;
+use super::folder::{CardFiles, CardsRead, FoundCard, KnownFile};
+use super::new_card;
 use super::scan::Layout;
 use super::selecting::selected_by;
-use super::text::Text;
-use super::{Last, Only};
+use super::text::DecodedCards;
+use super::values::CardValues;
+use super::{LastCards, Only};
 use crate::source::charset;
 
 /// Where a record is: the file, and the position of the card in it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
+pub(super) struct CardLocation {
     pub(super) file: PathBuf,
     pub(super) card: usize,
 }
 
 /// The fields that a card carries: all but the owner, who is Linq's alone.
-fn mapped() -> FieldSet {
+fn mapped_fields() -> FieldSet {
     Field::ALL.into_iter().filter(|field| *field != Field::Owner).collect()
 }
 
 /// What was read, as records with their places.
-pub(super) fn assembled(
+pub(super) fn assemble_records(
     root: &Path,
-    files: &Files,
+    files: &CardFiles,
     unreadable: &[(PathBuf, String)],
     resting: &Resting,
     only: &Only,
-) -> (Vec<Place>, AtRest, Reading) {
+) -> (Vec<CardLocation>, AtRest, SourceReading) {
     let mut places = Vec::with_capacity(files.len());
     let mut counting = Counting::new(resting);
     let mut broken: Vec<Unreadable> =
         unreadable.iter().map(|(path, why)| no_directory(path, why)).collect();
     for (path, file) in files {
         let contents = match &file.contents {
-            Held::Read(contents) => contents,
-            Held::AtRest(records, _)
+            KnownFile::Read(contents) => contents,
+            KnownFile::AtRest(records, _)
                 if records.iter().all(|one| resting.of_digest(*one).is_some()) =>
             {
                 for (card, at) in
                     records.iter().filter_map(|one| resting.of_digest(*one)).enumerate()
                 {
-                    places.push(Place { file: path.clone(), card });
+                    places.push(CardLocation { file: path.clone(), card });
                     counting.take_at_rest(at);
                 }
                 continue;
             }
-            Held::AtRest(..) => &file.contents(&root.join(path)),
+            KnownFile::AtRest(..) => &file.cards_read(&root.join(path)),
         };
         for card in 0..contents.cards.len() {
             if let Some(record) = record_of(path, contents, card) {
-                places.push(Place { file: path.clone(), card });
-                counting.take(record);
+                places.push(CardLocation { file: path.clone(), card });
+                counting.take_record(record);
             }
         }
         broken.extend(contents.broken.iter().map(|(line, reason)| Unreadable {
-            label: label(path, *line, false),
+            label: record_label(path, *line, false),
             line: *line,
             reason: reason.clone(),
         }));
     }
     broken.sort_by(|a, b| (&a.label, a.line).cmp(&(&b.label, b.line)));
     let Counting { records, places: rows_at_rest, at_rest, doubled, .. } = counting;
-    let reading = Reading {
+    let reading = SourceReading {
         places: BTreeMap::new(),
         manner: Manner {
             kind: "vcard".to_owned(),
             only: only.as_ref().map(|only| only.rule()),
             ..Manner::default()
         },
-        mapped: mapped(),
+        mapped: mapped_fields(),
         records: records.into(),
         count: places.len(),
         at_rest,
@@ -97,35 +97,39 @@ pub(super) fn assembled(
         only: only.as_ref().map(|only| selected_by(only)),
         read_only: None,
         notices: Vec::new(),
-        fingerprint: fingerprint(files),
-        late: BTreeSet::new(),
+        fingerprint: files_fingerprint(files),
+        displaced: BTreeSet::new(),
     };
     (places, rows_at_rest, reading)
 }
 
 /// The record at `place`.
-pub(super) fn record_at(root: &Path, files: &Files, place: &Place) -> Option<SourceRecord> {
-    let contents = files.get(&place.file)?.contents(&root.join(&place.file));
+pub(super) fn record_at(
+    root: &Path,
+    files: &CardFiles,
+    place: &CardLocation,
+) -> Option<SourceRecord> {
+    let contents = files.get(&place.file)?.cards_read(&root.join(&place.file));
     record_of(&place.file, &contents, place.card)
 }
 
 /// The record of a card of the file at `path`, unless it is a list of contacts.
-fn record_of(path: &Path, contents: &Contents, card: usize) -> Option<SourceRecord> {
+fn record_of(path: &Path, contents: &CardsRead, card: usize) -> Option<SourceRecord> {
     let cards = &contents.cards;
     let one = cards.get(card)?;
-    let label = label(path, one.line, cards.len() > 1 && card > 0);
-    Some(record(label, one, one.person.as_ref()?))
+    let label = record_label(path, one.line, cards.len() > 1 && card > 0);
+    Some(card_record(label, one, one.person.as_ref()?))
 }
 
 /// The UIDs of all cards; of those at rest, which are not read, only below `root`. A card that
 /// is made for a contact has another one than a card of somebody else.
-pub(super) fn uids(files: &Files, root: Option<&Path>) -> BTreeSet<String> {
+pub(super) fn all_uids(files: &CardFiles, root: Option<&Path>) -> BTreeSet<String> {
     let mut uids = BTreeSet::new();
     for (path, file) in files {
         let contents = match (&file.contents, root) {
-            (Held::Read(contents), _) => Arc::clone(contents),
-            (Held::AtRest(..), Some(root)) => file.contents(&root.join(path)),
-            (Held::AtRest(..), None) => continue,
+            (KnownFile::Read(contents), _) => Arc::clone(contents),
+            (KnownFile::AtRest(..), Some(root)) => file.cards_read(&root.join(path)),
+            (KnownFile::AtRest(..), None) => continue,
         };
         uids.extend(contents.cards.iter().filter_map(|card| card.person.as_ref()?.uid.clone()));
     }
@@ -134,13 +138,13 @@ pub(super) fn uids(files: &Files, root: Option<&Path>) -> BTreeSet<String> {
 
 /// What is to be remembered of the `files`, of which those in `resting` were at rest before.
 pub(super) fn to_remember(
-    files: &Files,
+    files: &CardFiles,
     resting: &Resting,
     is_at_rest: &dyn Fn(&SourceRecord) -> bool,
 ) -> SourceAtRest {
     let mut remembered = SourceAtRest::default();
     for (path, file) in files {
-        let Held::Read(contents) = &file.contents else { continue };
+        let KnownFile::Read(contents) = &file.contents else { continue };
         let mut card = 0;
         let digest = |_: &FoundCard| {
             card += 1;
@@ -155,11 +159,11 @@ pub(super) fn to_remember(
         }
     }
     let is_gone = |name: &&[u8]| !files.contains_key(Path::new(OsStr::from_bytes(name)));
-    remembered.other_files.extend(resting.files().filter(is_gone).map(<[u8]>::to_owned));
+    remembered.other_files.extend(resting.file_paths().filter(is_gone).map(<[u8]>::to_owned));
     remembered
 }
 
-fn label(path: &Path, line: u32, with_line: bool) -> String {
+fn record_label(path: &Path, line: u32, with_line: bool) -> String {
     if with_line { format!("{}:{line}", path.display()) } else { path.display().to_string() }
 }
 
@@ -168,7 +172,7 @@ fn no_directory(path: &Path, why: &str) -> Unreadable {
     Unreadable { label, line: 1, reason: why.to_owned() }
 }
 
-fn fingerprint(files: &Files) -> Fingerprint {
+fn files_fingerprint(files: &CardFiles) -> Fingerprint {
     let mut hasher = blake3::Hasher::new();
     for (path, file) in files {
         hasher.update(path.as_os_str().as_encoded_bytes()).update(&[0]);
@@ -177,7 +181,7 @@ fn fingerprint(files: &Files) -> Fingerprint {
     Fingerprint(*hasher.finalize().as_bytes())
 }
 
-fn record(label: String, card: &FoundCard, person: &Person) -> SourceRecord {
+fn card_record(label: String, card: &FoundCard, person: &CardValues) -> SourceRecord {
     let several = [(Field::Email, &person.emails), (Field::PhoneNumber, &person.phones)];
     let others = several.into_iter().flat_map(|(field, texts)| {
         let others = texts.iter().filter(move |text| **text != person.values[field]);
@@ -188,7 +192,7 @@ fn record(label: String, card: &FoundCard, person: &Person) -> SourceRecord {
         label,
         line: card.line,
         key: person.uid.clone().map(SourceKey),
-        linq_id: person.uid.as_deref().and_then(fresh::linq_id),
+        linq_id: person.uid.as_deref().and_then(new_card::linq_id),
         values: person.values.clone(),
         // A card clears a property by not having it.
         unsaid: FieldSet::EMPTY,
@@ -205,7 +209,7 @@ fn record(label: String, card: &FoundCard, person: &Person) -> SourceRecord {
 }
 
 /// Stands for what [`as_written`] says.
-pub(super) fn stamp(last: &Last, place: &Place) -> Fingerprint {
+pub(super) fn record_stamp(last: &LastCards, place: &CardLocation) -> Fingerprint {
     let mut hasher = blake3::Hasher::new();
     hasher.update(place.file.as_os_str().as_encoded_bytes()).update(&[0]);
     hasher.update(&place.card.to_le_bytes());
@@ -216,19 +220,19 @@ pub(super) fn stamp(last: &Last, place: &Place) -> Fingerprint {
 /// A card as it is written, if its file still is what was read. What is not UTF-8 is
 /// decoded, so that it can be kept as text too. A file that is only there for this card
 /// is kept whole.
-pub(super) fn as_written(last: &Last, place: &Place) -> Option<AsWritten> {
+pub(super) fn as_written(last: &LastCards, place: &CardLocation) -> Option<AsWritten> {
     let raw = fs::read(last.root.join(&place.file)).ok()?;
     if Fingerprint::of(&raw) != last.files.get(&place.file)?.fingerprint {
         return None;
     }
-    let body = Text::decode(&raw).ok()?.body;
-    let layout = Layout::of(&body);
+    let body = DecodedCards::decode(&raw).ok()?.body;
+    let layout = Layout::find_cards(&body);
     if place.card >= layout.cards.len() {
         return None;
     }
-    let span = layout.span(place.card);
+    let span = layout.card_range(place.card);
     let card = &body[span.clone()];
-    let text = charset::decode(card, charset::fallback(card).encoding)
+    let text = charset::decode(card, charset::fallback_charset(card).encoding)
         .unwrap_or_else(|| String::from_utf8_lossy(card).into_owned());
     let is_alone = [&body[..span.start], &body[span.end..]].concat().trim_ascii().is_empty();
     let bytes = if is_alone { raw } else { card.to_vec() };

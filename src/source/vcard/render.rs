@@ -6,12 +6,13 @@
 
 use encoding_rs::{Encoding, UTF_8};
 
-use super::card::{Card, Undecodable, Version, split};
+use super::card::{Card, CardVersion, Undecodable, split_at};
 use super::escape::{
-    escape, from_base64, from_quoted_printable, separators, to_base64, to_quoted_printable, unified,
+    escape_text, from_base64, from_quoted_printable, separator_positions, to_base64,
+    to_quoted_printable, unify_line_ends,
 };
 use super::property::Property;
-use super::put::Refused;
+use super::put::NotWritten;
 use super::scan::Transfer;
 use super::splice::{Splice, UNTOLD};
 use crate::source::charset;
@@ -29,7 +30,7 @@ pub(super) enum NewValue<'t> {
 }
 
 impl NewValue<'_> {
-    fn texts(&self) -> impl Iterator<Item = &str> {
+    fn value_texts(&self) -> impl Iterator<Item = &str> {
         let (one, many) = match self {
             NewValue::Text(text) => (Some(*text), &[][..]),
             NewValue::Components(components) => (None, *components),
@@ -39,7 +40,7 @@ impl NewValue<'_> {
 }
 
 /// A value as it is written: its pieces, between which semicolons stand.
-struct Written {
+struct WrittenValue {
     pieces: Vec<Vec<u8>>,
     transfer: Transfer,
     /// Parameters that it needs besides those that are there.
@@ -50,15 +51,15 @@ struct Written {
 ///
 /// # Errors
 /// Why it cannot be written.
-pub(super) fn replaced(
+pub(super) fn replace_property(
     card: &Card<'_>,
     property: &Property,
     value: NewValue<'_>,
-) -> Result<Splice, Refused> {
+) -> Result<Splice, NotWritten> {
     let line = property.line;
-    let old = pieces(card, property, value).map_err(|Undecodable(reason)| reason)?;
-    let written = written(card, Some(property), old, value)?;
-    let mut head = line.head(card.body).to_vec();
+    let old = value_pieces(card, property, value).map_err(|Undecodable(reason)| reason)?;
+    let written = put_pieces(card, Some(property), old, value)?;
+    let mut head = line.head_bytes(card.body).to_vec();
     if !written.parameters.is_empty() {
         head.pop();
         head.extend(written.parameters.bytes().chain([b':']));
@@ -66,12 +67,12 @@ pub(super) fn replaced(
     let ending = &card.body[line.content_end..line.end];
     let ending = if ending.is_empty() { card.line_end() } else { ending };
     let is_folded = match card.version {
-        Version::V2 => property.is_folded(card.body),
-        Version::V3 | Version::V4 => property.is_folded(card.body) || card.folds(),
+        CardVersion::V2 => property.is_folded(card.body),
+        CardVersion::V3 | CardVersion::V4 => property.is_folded(card.body) || card.folds_lines(),
     };
     let head_end = head.len();
     let bytes = laid_out(card, head, &written, ending, is_folded);
-    says(card, &bytes, ending, head_end, value)?;
+    check_reads_back(card, &bytes, ending, head_end, value)?;
     Ok(Splice { range: line.start..line.content_end, bytes })
 }
 
@@ -79,40 +80,44 @@ pub(super) fn replaced(
 ///
 /// # Errors
 /// Why it cannot be written.
-pub(super) fn added(card: &Card<'_>, head: &str, value: NewValue<'_>) -> Result<Splice, Refused> {
+pub(super) fn add_property(
+    card: &Card<'_>,
+    head: &str,
+    value: NewValue<'_>,
+) -> Result<Splice, NotWritten> {
     let old = vec![Vec::new(); usize::from(matches!(value, NewValue::Text(_)))];
-    let written = written(card, None, old, value)?;
+    let written = put_pieces(card, None, old, value)?;
     let head = format!("{head}{}:", written.parameters).into_bytes();
     let ending = card.line_end();
-    let is_folded = card.version != Version::V2 && card.folds();
+    let is_folded = card.version != CardVersion::V2 && card.folds_lines();
     let head_end = head.len();
     let mut bytes = laid_out(card, head, &written, ending, is_folded);
-    says(card, &bytes, ending, head_end, value)?;
+    check_reads_back(card, &bytes, ending, head_end, value)?;
     bytes.extend_from_slice(ending);
-    let end = card.end();
+    let end = card.properties_end();
     Ok(Splice { range: end..end, bytes })
 }
 
 /// Makes sure that a new line is read as it is meant, which a damaged head and an
 /// undeclared charset can keep it from.
-fn says(
+fn check_reads_back(
     card: &Card<'_>,
     line: &[u8],
     ending: &[u8],
     head_end: usize,
     value: NewValue<'_>,
-) -> Result<(), Refused> {
+) -> Result<(), NotWritten> {
     let whole = [line, ending].concat();
     let Some((read, property)) =
-        card.like(&whole).filter(|(_, property)| property.line.value == head_end)
+        card.parsed_alone(&whole).filter(|(_, property)| property.line.value == head_end)
     else {
         return Err("the parameters of its line are damaged".to_owned());
     };
-    let is = |found: Option<String>, text: &str| found.as_deref() == Some(&*unified(text));
+    let is = |found: Option<String>, text: &str| found.as_deref() == Some(&*unify_line_ends(text));
     let is_said = match value {
-        NewValue::Text(text) => is(read.text(&property).ok(), text),
+        NewValue::Text(text) => is(read.property_text(&property).ok(), text),
         NewValue::Components(new) => {
-            let found = read.components(&property).unwrap_or_default();
+            let found = read.property_components(&property).unwrap_or_default();
             new.iter().all(|(at, text)| is(found.get(*at).cloned(), text))
         }
     };
@@ -120,7 +125,7 @@ fn says(
 }
 
 /// The pieces of a property's value as they are written; one for a text.
-fn pieces(
+fn value_pieces(
     card: &Card<'_>,
     property: &Property,
     value: NewValue<'_>,
@@ -128,17 +133,19 @@ fn pieces(
     if matches!(value, NewValue::Text(_)) {
         return Ok(vec![Vec::new()]);
     }
-    let written = property.written(card.body);
+    let written = property.written_value(card.body);
     if property.transfer == Transfer::QuotedPrintable {
-        return Ok(split(&written, &separators(&written)).map(<[u8]>::to_vec).collect());
+        return Ok(split_at(&written, &separator_positions(&written))
+            .map(<[u8]>::to_vec)
+            .collect());
     }
     let written = match property.transfer {
         Transfer::Base64 => from_base64(&written).unwrap_or_default(),
         Transfer::Plain | Transfer::QuotedPrintable => written,
     };
     // In Shift_JIS a backslash may be half a character: text is cut, not bytes.
-    let encoding = card.charset(property, &written);
-    let pieces = card.pieces(property)?;
+    let encoding = card.property_charset(property, &written);
+    let pieces = card.property_pieces(property)?;
     let pieces: Option<Vec<Vec<u8>>> =
         pieces.iter().map(|piece| charset::encode(piece, encoding)).collect();
     let pieces = pieces.filter(|pieces| pieces.join(&b';') == written);
@@ -147,16 +154,16 @@ fn pieces(
 }
 
 /// Puts `value` into the pieces that are there.
-fn written(
+fn put_pieces(
     card: &Card<'_>,
     property: Option<&Property>,
     mut pieces: Vec<Vec<u8>>,
     value: NewValue<'_>,
-) -> Result<Written, Refused> {
-    if value.texts().any(|text| text.contains('\0')) {
+) -> Result<WrittenValue, NotWritten> {
+    if value.value_texts().any(|text| text.contains('\0')) {
         return Err("it contains a NUL character, which no card can hold".to_owned());
     }
-    let (mut transfer, mut encoding) = spelling(card, property);
+    let (mut transfer, mut encoding) = value_spelling(card, property);
     let mut parameters = "";
     if transfer == Transfer::Plain && needs_quoted_printable(card, property, value) {
         transfer = Transfer::QuotedPrintable;
@@ -166,13 +173,14 @@ fn written(
             parameters = ";CHARSET=UTF-8;ENCODING=QUOTED-PRINTABLE";
         }
         if let (NewValue::Components(_), Some(property)) = (value, property) {
-            pieces = requoted(card, property, encoding)?;
+            pieces = requote_value(card, property, encoding)?;
         }
     }
-    let encoded = |text: &str| -> Result<Vec<u8>, Refused> {
-        let bytes = charset::encode(&escape(text, card.version), encoding).ok_or_else(|| {
-            format!("it has a character that the card's encoding {} lacks", encoding.name())
-        })?;
+    let encoded = |text: &str| -> Result<Vec<u8>, NotWritten> {
+        let bytes =
+            charset::encode(&escape_text(text, card.version), encoding).ok_or_else(|| {
+                format!("it has a character that the card's encoding {} lacks", encoding.name())
+            })?;
         Ok(match transfer {
             Transfer::Plain | Transfer::Base64 => bytes,
             Transfer::QuotedPrintable => to_quoted_printable(&bytes),
@@ -187,20 +195,20 @@ fn written(
             }
         }
     }
-    Ok(Written { pieces, transfer, parameters })
+    Ok(WrittenValue { pieces, transfer, parameters })
 }
 
 fn is_declared(property: Option<&Property>) -> bool {
-    property.is_some_and(|property| property.parameter("CHARSET").next().is_some())
+    property.is_some_and(|property| property.parameter_values("CHARSET").next().is_some())
 }
 
 /// The components of a plain value in quoted-printable.
-fn requoted(
+fn requote_value(
     card: &Card<'_>,
     property: &Property,
     encoding: &'static Encoding,
-) -> Result<Vec<Vec<u8>>, Refused> {
-    let pieces = card.pieces(property).map_err(|Undecodable(reason)| reason)?;
+) -> Result<Vec<Vec<u8>>, NotWritten> {
+    let pieces = card.property_pieces(property).map_err(|Undecodable(reason)| reason)?;
     let pieces: Option<Vec<_>> = pieces
         .iter()
         .map(|piece| Some(to_quoted_printable(&charset::encode(piece, encoding)?)))
@@ -209,15 +217,15 @@ fn requoted(
 }
 
 /// How a property's value is written by now.
-fn spelling(card: &Card<'_>, property: Option<&Property>) -> (Transfer, &'static Encoding) {
+fn value_spelling(card: &Card<'_>, property: Option<&Property>) -> (Transfer, &'static Encoding) {
     let Some(property) = property else { return (Transfer::Plain, card.fallback.encoding) };
-    let written = property.written(card.body);
+    let written = property.written_value(card.body);
     let bytes = match property.transfer {
         Transfer::QuotedPrintable => from_quoted_printable(&written),
         Transfer::Base64 => from_base64(&written).unwrap_or_default(),
         Transfer::Plain => written,
     };
-    (property.transfer, card.charset(property, &bytes))
+    (property.transfer, card.property_charset(property, &bytes))
 }
 
 /// Whether plain text would not do: in vCard 2.1 there are no line ends in it, and
@@ -227,18 +235,18 @@ fn needs_quoted_printable(
     property: Option<&Property>,
     value: NewValue<'_>,
 ) -> bool {
-    let is_ascii_card = !is_declared(property) && card.bytes().is_ascii();
-    card.version == Version::V2
+    let is_ascii_card = !is_declared(property) && card.card_bytes().is_ascii();
+    card.version == CardVersion::V2
         && value
-            .texts()
-            .any(|text| unified(text).contains('\n') || !text.is_ascii() && is_ascii_card)
+            .value_texts()
+            .any(|text| unify_line_ends(text).contains('\n') || !text.is_ascii() && is_ascii_card)
 }
 
 /// The line without its end, folded where it has to be.
 fn laid_out(
     card: &Card<'_>,
     head: Vec<u8>,
-    written: &Written,
+    written: &WrittenValue,
     ending: &[u8],
     is_folded: bool,
 ) -> Vec<u8> {
@@ -247,16 +255,16 @@ fn laid_out(
     let column = line.len() - line.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
     match written.transfer {
         Transfer::QuotedPrintable => {
-            fold(&mut line, column, escapes(&value), &[b"=", ending].concat(), 0);
+            fold_line(&mut line, column, split_escapes(&value), &[b"=", ending].concat(), 0);
         }
         Transfer::Base64 => {
             let value = to_base64(&value);
-            fold(&mut line, column, value.chunks(1).collect(), &[ending, b" "].concat(), 1);
+            fold_line(&mut line, column, value.chunks(1).collect(), &[ending, b" "].concat(), 1);
         }
         Transfer::Plain => match std::str::from_utf8(&value) {
             Ok(text) if is_folded && !is_multibyte(card, text) => {
                 let units = text.split_inclusive(|_: char| true).map(str::as_bytes).collect();
-                fold(&mut line, column, units, &[ending, b" "].concat(), 1);
+                fold_line(&mut line, column, units, &[ending, b" "].concat(), 1);
             }
             Ok(_) | Err(_) => line.extend(value),
         },
@@ -270,7 +278,7 @@ fn is_multibyte(card: &Card<'_>, text: &str) -> bool {
 }
 
 /// The bytes of quoted-printable, parted where it may be broken.
-fn escapes(mut value: &[u8]) -> Vec<&[u8]> {
+fn split_escapes(mut value: &[u8]) -> Vec<&[u8]> {
     let mut units = Vec::with_capacity(value.len());
     while let Some(first) = value.first() {
         let length = if *first == b'=' { 3.min(value.len()) } else { 1 };
@@ -281,7 +289,7 @@ fn escapes(mut value: &[u8]) -> Vec<&[u8]> {
     units
 }
 
-fn fold(line: &mut Vec<u8>, mut column: usize, units: Vec<&[u8]>, with: &[u8], indent: usize) {
+fn fold_line(line: &mut Vec<u8>, mut column: usize, units: Vec<&[u8]>, with: &[u8], indent: usize) {
     for unit in units {
         if column + unit.len() > LINE {
             line.extend_from_slice(with);
@@ -293,7 +301,7 @@ fn fold(line: &mut Vec<u8>, mut column: usize, units: Vec<&[u8]>, with: &[u8], i
 }
 
 impl Card<'_> {
-    pub(super) fn bytes(&self) -> &[u8] {
+    pub(super) fn card_bytes(&self) -> &[u8] {
         match (self.lines.first(), self.lines.last()) {
             (Some(first), Some(last)) => &self.body[first.start..last.end],
             _ => &[],
@@ -302,7 +310,7 @@ impl Card<'_> {
 
     /// Where new properties go: before its end, and before a line that would take them
     /// for its own.
-    fn end(&self) -> usize {
+    fn properties_end(&self) -> usize {
         let [.., before, last] = self.lines else { return self.body.len() };
         if before.is_open(self.body) { before.start } else { last.start }
     }
@@ -314,7 +322,7 @@ impl Card<'_> {
     }
 
     /// Whether long lines are folded in it: unless one is long and is not.
-    fn folds(&self) -> bool {
+    fn folds_lines(&self) -> bool {
         let is_long = |line: &&super::scan::Line| {
             let bytes = &self.body[line.start..line.content_end];
             bytes.len() > LINE + 2 && !bytes.contains(&b'\n')

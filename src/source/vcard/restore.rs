@@ -2,21 +2,21 @@
 //!
 //! Owns that such a card is what it was, with the fields of a plan in it, and comes back
 //! under the name that its file had, as far as that is still possible. Leaves cards that
-//! never were there to [`super::fresh`].
+//! never were there to [`super::new_card`].
 
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use crate::model::{AsWritten, Change, Field, Values};
+use crate::model::{AsWritten, Field, FieldChange, Values};
 
-use super::check::proven;
-use super::folder::Contents;
-use super::fresh;
-use super::listing::{Depth, takes_part};
-use super::person::Person;
-use super::put::put;
+use super::check::prove_edit;
+use super::folder::CardsRead;
+use super::listing::{ListingDepth, takes_part};
+use super::new_card;
+use super::put::put_changes;
 use super::scan::Layout;
-use super::text::Text;
+use super::text::DecodedCards;
+use super::values::CardValues;
 
 /// A card that was removed, as it comes back.
 pub(super) struct Restored {
@@ -26,25 +26,25 @@ pub(super) struct Restored {
 }
 
 /// The card that `was` there, with `values` in it; `None` where it cannot hold them.
-pub(super) fn card(was: &AsWritten, values: &Values) -> Option<Restored> {
-    let (raw, person) = only_person(was.bytes())?;
-    let raw = match &changes(&person, values)[..] {
+pub(super) fn restored_card(was: &AsWritten, values: &Values) -> Option<Restored> {
+    let (raw, person) = only_person(was.restorable_bytes())?;
+    let raw = match &value_changes(&person, values)[..] {
         [] => raw.to_vec(),
-        changes => edited(raw, changes)?,
+        changes => edit_raw_card(raw, changes)?,
     };
     Some(Restored { raw, uid: person.uid })
 }
 
 /// The file of nothing but one person's card, and that person.
-fn only_person(raw: &[u8]) -> Option<(&[u8], Person)> {
-    let mut contents = Contents::of(raw, None);
+fn only_person(raw: &[u8]) -> Option<(&[u8], CardValues)> {
+    let mut contents = CardsRead::parse_cards(raw, None);
     let is_alone = contents.cards.len() == 1 && contents.broken.is_empty();
     let card = contents.cards.pop().filter(|_| is_alone)?;
     Some((raw, card.person?))
 }
 
 /// What makes the card say `values`; of several addresses any may be theirs.
-fn changes(person: &Person, values: &Values) -> Vec<Change> {
+fn value_changes(person: &CardValues, values: &Values) -> Vec<FieldChange> {
     let says = |field: Field| match field {
         Field::Email => person.emails.iter().any(|one| *one == values[field]),
         Field::PhoneNumber => person.phones.iter().any(|one| *one == values[field]),
@@ -58,39 +58,44 @@ fn changes(person: &Person, values: &Values) -> Vec<Change> {
     let change = |field: Field| {
         let (from, to) = (person.values[field].clone(), values[field].clone());
         let is_there = from == to || says(field) || field == Field::Owner;
-        (!is_there).then_some(Change { field, from, to })
+        (!is_there).then_some(FieldChange { field, from, to })
     };
     Field::ALL.into_iter().filter_map(change).collect()
 }
 
-fn edited(raw: &[u8], changes: &[Change]) -> Option<Vec<u8>> {
-    let text = Text::decode(raw).ok()?;
-    let span = Layout::of(&text.body).span(0);
+fn edit_raw_card(raw: &[u8], changes: &[FieldChange]) -> Option<Vec<u8>> {
+    let text = DecodedCards::decode(raw).ok()?;
+    let span = Layout::find_cards(&text.body).card_range(0);
     let card = &text.body[span.clone()];
-    let new = put(card, changes).ok()?;
-    proven(card, &new, changes).ok()?;
+    let new = put_changes(card, changes).ok()?;
+    prove_edit(card, &new, changes).ok()?;
     let body = [&text.body[..span.start], &new, &text.body[span.end..]].concat();
-    text.encode(body)
+    text.encode_body(body)
 }
 
 /// The directory below `root` and the name for the file of a card that comes back: those
 /// that it had, if such a file would take part.
-pub(super) fn place(root: &Path, depth: Depth, was: &AsWritten, uid: &str) -> (PathBuf, String) {
+pub(super) fn file_place(
+    root: &Path,
+    depth: ListingDepth,
+    was: &AsWritten,
+    uid: &str,
+) -> (PathBuf, String) {
     let place = Path::new(&was.place);
     let name = place.file_name().and_then(|name| name.to_str());
     let name = name.filter(|name| takes_part(Path::new(name)));
-    let name = name.map_or_else(|| fresh::file_name(uid), str::to_owned);
+    let name = name.map_or_else(|| new_card::file_name(uid), str::to_owned);
     let below = place.parent().filter(|below| is_directory(root, below, depth));
     (below.unwrap_or(Path::new("")).to_owned(), name)
 }
 
 /// What of a card that `was` there cannot come back, for people.
-pub(super) fn lost(root: &Path, depth: Depth, was: &AsWritten) -> Vec<String> {
-    if only_person(was.bytes()).is_none() {
+pub(super) fn lost_properties(root: &Path, depth: ListingDepth, was: &AsWritten) -> Vec<String> {
+    if only_person(was.restorable_bytes()).is_none() {
         return vec!["whatever its card said beyond the fields".to_owned()];
     }
     let was_at = Path::new(&was.place);
-    let (below, name) = place(root, depth, was, "");
+    let (below, name) = file_place(root, depth, was, "");
     let is_taken = fs::symlink_metadata(root.join(&below).join(&name)).is_ok();
     if below.join(name) == was_at && !is_taken {
         return Vec::new();
@@ -99,14 +104,14 @@ pub(super) fn lost(root: &Path, depth: Depth, was: &AsWritten) -> Vec<String> {
 }
 
 /// Whether `below` leads from `root` to a directory whose files take part.
-fn is_directory(root: &Path, below: &Path, depth: Depth) -> bool {
+fn is_directory(root: &Path, below: &Path, depth: ListingDepth) -> bool {
     let mut path = root.to_owned();
     below.components().all(|part| {
         path.push(part);
         let is_plain =
             matches!(part, Component::Normal(name) if !name.as_encoded_bytes().starts_with(b"."));
         let is_there = fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_dir());
-        depth == Depth::All && is_plain && is_there
+        depth == ListingDepth::All && is_plain && is_there
     })
 }
 
@@ -133,9 +138,9 @@ mod tests {
 
     #[test]
     fn a_card_comes_back_as_it_was_with_what_is_meant_to_be_in_it() {
-        let same = card(&was(ADA.as_bytes(), ""), &ada("")).unwrap();
+        let same = restored_card(&was(ADA.as_bytes(), ""), &ada("")).unwrap();
         assert_eq!(same.raw, ADA.as_bytes(), "the second address is the linked one");
-        let new = card(&was(ADA.as_bytes(), ""), &ada("Countess")).unwrap();
+        let new = restored_card(&was(ADA.as_bytes(), ""), &ada("Countess")).unwrap();
         let expected = ADA.replace("END:", "TITLE:Countess\r\nEND:");
         assert_eq!(String::from_utf8(new.raw).unwrap(), expected);
     }
@@ -144,15 +149,18 @@ mod tests {
     fn a_file_in_another_encoding_comes_back_in_it() {
         let utf16: Vec<u8> =
             [0xfeff].into_iter().chain(ADA.encode_utf16()).flat_map(u16::to_le_bytes).collect();
-        assert_eq!(card(&was(&utf16, ""), &ada("")).unwrap().raw, utf16);
-        let new = card(&was(&utf16, ""), &ada("Größte")).unwrap().raw;
-        assert_eq!(Text::decode(&new).unwrap().body.len(), ADA.len() + "TITLE:Größte\r\n".len());
+        assert_eq!(restored_card(&was(&utf16, ""), &ada("")).unwrap().raw, utf16);
+        let new = restored_card(&was(&utf16, ""), &ada("Größte")).unwrap().raw;
+        assert_eq!(
+            DecodedCards::decode(&new).unwrap().body.len(),
+            ADA.len() + "TITLE:Größte\r\n".len()
+        );
     }
 
     #[test]
     fn what_is_no_single_card_is_not_put_back() {
         for text in ["", "Ada,ada@work.example\n", &ADA[..60], &[ADA, ADA].concat()] {
-            assert!(card(&was(text.as_bytes(), ""), &ada("")).is_none(), "{text}");
+            assert!(restored_card(&was(text.as_bytes(), ""), &ada("")).is_none(), "{text}");
         }
     }
 
@@ -163,19 +171,19 @@ mod tests {
         fs::create_dir_all(root.join("team/.hidden")).unwrap();
         std::os::unix::fs::symlink("/", root.join("out")).unwrap();
         let at = |place: &str, depth| {
-            let (below, name) = super::place(root, depth, &was(b"", place), "linqsync-7");
+            let (below, name) = super::file_place(root, depth, &was(b"", place), "linqsync-7");
             below.join(name).to_str().unwrap().to_owned()
         };
-        assert_eq!(at("ada.vcf", Depth::One), "ada.vcf");
-        assert_eq!(at("team/ada.vcf", Depth::All), "team/ada.vcf");
-        assert_eq!(at("team/ada.vcf", Depth::One), "ada.vcf");
+        assert_eq!(at("ada.vcf", ListingDepth::One), "ada.vcf");
+        assert_eq!(at("team/ada.vcf", ListingDepth::All), "team/ada.vcf");
+        assert_eq!(at("team/ada.vcf", ListingDepth::One), "ada.vcf");
         for gone in
             ["gone/ada.vcf", "../ada.vcf", "/ada.vcf", "out/ada.vcf", "team/.hidden/ada.vcf"]
         {
-            assert_eq!(at(gone, Depth::All), "ada.vcf", "{gone}");
+            assert_eq!(at(gone, ListingDepth::All), "ada.vcf", "{gone}");
         }
         for name in ["", ".ada.vcf", "ada.txt", ".."] {
-            assert_eq!(at(name, Depth::All), "linqsync-7.vcf", "{name}");
+            assert_eq!(at(name, ListingDepth::All), "linqsync-7.vcf", "{name}");
         }
     }
 }

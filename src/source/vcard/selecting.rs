@@ -6,8 +6,8 @@
 use crate::model::{Field, SelectedBy, Selection};
 
 use super::VcardVersion;
-use super::card::{Card, Version, own};
-use super::escape::escape;
+use super::card::{Card, CardVersion, own};
+use super::escape::escape_text;
 use super::property::Property;
 
 /// The rule, with the field whose property it goes by.
@@ -37,11 +37,11 @@ impl Card<'_> {
         let named = own(self.lines)
             .filter_map(|line| Property::of_names(*line, self.body, &[name.as_str()]));
         for property in named {
-            texts.extend(self.text(&property).ok());
-            let pieces = self.pieces(&property).unwrap_or_default();
+            texts.extend(self.property_text(&property).ok());
+            let pieces = self.property_pieces(&property).unwrap_or_default();
             for piece in pieces {
                 let parts = if name == "CATEGORIES" { listed(&piece) } else { vec![&*piece] };
-                texts.extend(parts.into_iter().map(|part| self.meant(part)));
+                texts.extend(parts.into_iter().map(|part| self.meant_text(part)));
             }
         }
         texts
@@ -66,13 +66,13 @@ fn listed(text: &str) -> Vec<&str> {
 /// that of a field.
 pub(super) fn mark(only: &Selection, version: VcardVersion) -> String {
     let version = match version {
-        VcardVersion::V3 => Version::V3,
-        VcardVersion::V4 => Version::V4,
+        VcardVersion::V3 => CardVersion::V3,
+        VcardVersion::V4 => CardVersion::V4,
     };
     let name = only.column.to_ascii_uppercase();
     match only.first() {
         Some(value) if field(&name).is_none() => {
-            folded(&format!("{name}:{}", escape(value, version)))
+            folded(&format!("{name}:{}", escape_text(value, version)))
         }
         Some(_) | None => String::new(),
     }
@@ -95,8 +95,8 @@ fn folded(line: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::folder::Contents;
-    use super::super::fresh;
+    use super::super::folder::CardsRead;
+    use super::super::new_card;
     use super::*;
     use crate::model::{LinqId, Values};
 
@@ -123,7 +123,7 @@ mod tests {
             ("", "CATEGORIES", "linq", false),
         ] {
             let card = format!("BEGIN:VCARD\r\nVERSION:3.0\r\nFN:Ann\r\n{lines}END:VCARD\r\n");
-            let contents = Contents::of(card.as_bytes(), Some(&only(column, &[value])));
+            let contents = CardsRead::parse_cards(card.as_bytes(), Some(&only(column, &[value])));
             assert_eq!(contents.cards[0].is_outside, !takes, "{lines}");
         }
     }
@@ -137,14 +137,14 @@ mod tests {
             ("X-SYNC", "yes", VcardVersion::V3),
         ] {
             let only = only(column, &[value, "other"]);
-            let card = fresh::card(LinqId(7), &values, version, Some(&only)).unwrap();
-            let contents = Contents::of(&card, Some(&only));
+            let card = new_card::new_card(LinqId(7), &values, version, Some(&only)).unwrap();
+            let contents = CardsRead::parse_cards(&card, Some(&only));
             assert!(contents.broken.is_empty() && !contents.cards[0].is_outside, "{column}");
             let text = String::from_utf8(card).unwrap();
             assert!(text.split("\r\n").all(|line| line.len() <= 75), "{text}");
         }
         let by_field =
-            fresh::card(LinqId(7), &values, VcardVersion::V3, Some(&only("ORG", &["A"])));
+            new_card::new_card(LinqId(7), &values, VcardVersion::V3, Some(&only("ORG", &["A"])));
         assert!(!String::from_utf8(by_field.unwrap()).unwrap().contains("ORG"));
     }
 }

@@ -2,13 +2,13 @@
 //!
 //! Owns that an edit changes the lines that it means and no others, also in a card whose
 //! lines or charset are damaged: there it is refused. Leaves what lines say to
-//! [`super::put`] and [`super::render`].
+//! [`super::put_changes`] and [`super::render`].
 
 use std::ops::Range;
 
 use super::card::Card;
 use super::property::Property;
-use super::put::Refused;
+use super::put::NotWritten;
 use super::scan::{self, Line};
 
 /// Bytes that take the place of others.
@@ -19,7 +19,7 @@ pub(super) struct Splice {
 }
 
 /// `bytes` after `splices`, which do not overlap.
-fn spliced(bytes: &[u8], mut splices: Vec<Splice>) -> Vec<u8> {
+fn apply_splices(bytes: &[u8], mut splices: Vec<Splice>) -> Vec<u8> {
     splices.sort_by_key(|splice| splice.range.start);
     let mut result = Vec::with_capacity(bytes.len());
     let mut at = 0;
@@ -37,19 +37,19 @@ fn spliced(bytes: &[u8], mut splices: Vec<Splice>) -> Vec<u8> {
 /// # Errors
 /// Why it cannot be written; also where lines of a damaged card would run together, or
 /// others than those of the edit would be read in another charset.
-pub(super) fn edited<T>(
+pub(super) fn edit_card<T>(
     bytes: &[u8],
-    edit: impl FnOnce(&Card<'_>) -> Result<(T, Vec<Splice>), Refused>,
-) -> Result<(T, Vec<u8>), Refused> {
-    let lines = scan::lines(bytes);
+    edit: impl FnOnce(&Card<'_>) -> Result<(T, Vec<Splice>), NotWritten>,
+) -> Result<(T, Vec<u8>), NotWritten> {
+    let lines = scan::content_lines(bytes);
     let card = Card::new(bytes, &lines);
     let (told, splices) = edit(&card)?;
     if splices.is_empty() {
         return Ok((told, bytes.to_vec()));
     }
-    let starts = starts(&lines, &splices);
-    let new = spliced(bytes, splices);
-    let new_lines = scan::lines(&new);
+    let starts = line_starts(&lines, &splices);
+    let new = apply_splices(bytes, splices);
+    let new_lines = scan::content_lines(&new);
     if !new_lines.iter().map(|line| line.start).eq(starts) {
         return Err("the card is damaged, and its lines would run together".to_owned());
     }
@@ -58,7 +58,7 @@ pub(super) fn edited<T>(
 }
 
 /// Where lines begin after `splices`, each of which is a line, or stands before one.
-fn starts(lines: &[Line], splices: &[Splice]) -> Vec<usize> {
+fn line_starts(lines: &[Line], splices: &[Splice]) -> Vec<usize> {
     let is_gone =
         |line: &&Line| splices.iter().any(|s| s.bytes.is_empty() && s.range.start == line.start);
     let moved = |at: usize, is_before: &dyn Fn(&Splice) -> bool| {
@@ -78,8 +78,8 @@ fn starts(lines: &[Line], splices: &[Splice]) -> Vec<usize> {
 fn is_still_read(card: &Card<'_>, new: &Card<'_>) -> bool {
     let meant = Card { fallback: card.fallback.clone(), ..new.clone() };
     let is_same = |property: &Property| {
-        meant.text(property) == new.text(property)
-            && meant.components(property) == new.components(property)
+        meant.property_text(property) == new.property_text(property)
+            && meant.property_components(property) == new.property_components(property)
     };
     meant.fallback == new.fallback || new.properties.iter().all(is_same)
 }
@@ -90,14 +90,14 @@ pub(super) const UNTOLD: &str = "its card does not say what charset it is in, an
 
 #[cfg(test)]
 mod tests {
-    use super::super::put::put;
+    use super::super::put::put_changes;
     use super::super::{cards_of, probe};
-    use crate::model::{Change, Field};
+    use crate::model::{Field, FieldChange};
 
     /// What `field` of a card is changed to, or why not.
     fn put_title(card: &[u8], to: &str) -> Result<Vec<u8>, String> {
         let from = cards_of(card).people[0].as_ref().unwrap()[Field::Title].clone();
-        put(card, &[Change { field: Field::Title, from, to: to.into() }])
+        put_changes(card, &[FieldChange { field: Field::Title, from, to: to.into() }])
     }
 
     fn lines(lines: &[&[u8]], ending: &[u8]) -> Vec<u8> {
@@ -160,8 +160,8 @@ mod tests {
 
     #[test]
     fn base64_stays_base64() {
-        type Lines = &'static [&'static [u8]];
-        let table: [(Lines, &str, Lines); 3] = [
+        type SplicedLines = &'static [&'static [u8]];
+        let table: [(SplicedLines, &str, SplicedLines); 3] = [
             (&[b"TITLE;ENCODING=b:Qm9zcw=="], "Chief", &[b"TITLE;ENCODING=b:Q2hpZWY="]),
             (
                 &[b"TITLE;CHARSET=ISO-8859-1;BASE64:", b" Qm9z", b" cw==", b""],
@@ -177,9 +177,9 @@ mod tests {
             assert_eq!(probe(&card), Ok(()));
         }
         let card = lines(&[b"N;ENCODING=b:S2luZztBZGE7QXVndXN0YTs7"], b"\n");
-        let change = Change { field: Field::FirstName, from: "Ada".into(), to: "Eve".into() };
+        let change = FieldChange { field: Field::FirstName, from: "Ada".into(), to: "Eve".into() };
         let expected = lines(&[b"N;ENCODING=b:S2luZztFdmU7QXVndXN0YTs7"], b"\n");
-        assert_eq!(put(&card, &[change]), Ok(expected));
+        assert_eq!(put_changes(&card, &[change]), Ok(expected));
     }
 
     #[test]
@@ -232,8 +232,8 @@ mod tests {
     fn a_company_that_is_called_like_the_person_takes_no_name_away() {
         let card = lines(&[b"FN:Ada King"], b"\r\n");
         let to = "Ada King".into();
-        let change = Change { field: Field::Company, from: "".into(), to };
-        let new = put(&card, &[change]).unwrap();
+        let change = FieldChange { field: Field::Company, from: "".into(), to };
+        let new = put_changes(&card, &[change]).unwrap();
         let expected: &[&[u8]] = &[b"FN:Ada King", b"ORG:Ada King", b"N:King;Ada;;;"];
         assert_eq!(new, lines(expected, b"\r\n"));
     }

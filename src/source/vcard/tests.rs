@@ -2,10 +2,10 @@
 
 use proptest::prelude::*;
 
-use super::put::put;
+use super::put::put_changes;
 use super::scan::Layout;
 use super::*;
-use crate::model::{Change, Field, Values};
+use crate::model::{Field, FieldChange, Values};
 
 /// The fields that a card holds.
 const FIELDS: [Field; 7] = [
@@ -22,8 +22,8 @@ fn values(card: &[u8]) -> Values {
     cards_of(card).people.swap_remove(0).unwrap()
 }
 
-fn change(card: &[u8], field: Field, to: &str) -> Change {
-    Change { field, from: values(card)[field].clone(), to: to.into() }
+fn change(card: &[u8], field: Field, to: &str) -> FieldChange {
+    FieldChange { field, from: values(card)[field].clone(), to: to.into() }
 }
 
 /// A property in one of the shapes in which programs write it.
@@ -94,8 +94,8 @@ fn odd_byte() -> impl Strategy<Value = u8> {
 
 /// How several addresses of a card read: without what the linked one would be.
 fn several(card: &[u8], field: Field) -> Vec<String> {
-    let layout = Layout::of(card);
-    let person = super::card::Card::new(card, &layout.lines).person();
+    let layout = Layout::find_cards(card);
+    let person = super::card::Card::new(card, &layout.lines).card_values();
     match field {
         Field::Email => person.emails,
         Field::PhoneNumber => person.phones,
@@ -114,8 +114,8 @@ proptest! {
         card in card(), field in field(), to in text(),
     ) {
         let change = change(&card, field, &to);
-        let new = put(&card, std::slice::from_ref(&change)).unwrap();
-        prop_assert_eq!(check::proven(&card, &new, std::slice::from_ref(&change)), Ok(()));
+        let new = put_changes(&card, std::slice::from_ref(&change)).unwrap();
+        prop_assert_eq!(check::prove_edit(&card, &new, std::slice::from_ref(&change)), Ok(()));
         if to.trim().is_empty() {
             prop_assert!(change.from.is_empty() || several(&new, field).iter().all(|one| *one != change.from));
         } else {
@@ -128,11 +128,11 @@ proptest! {
 
     #[test]
     fn putting_what_is_there_changes_nothing(card in card(), field in field(), to in text()) {
-        let same: Vec<Change> = FIELDS.map(|field| change(&card, field, &values(&card)[field])).into();
-        prop_assert_eq!(put(&card, &same).unwrap(), card.clone());
-        let once = put(&card, &[change(&card, field, &to)]).unwrap();
-        let again = Change { field, from: to.as_str().into(), to: to.as_str().into() };
-        prop_assert_eq!(put(&once, &[again]).unwrap(), once);
+        let same: Vec<FieldChange> = FIELDS.map(|field| change(&card, field, &values(&card)[field])).into();
+        prop_assert_eq!(put_changes(&card, &same).unwrap(), card.clone());
+        let once = put_changes(&card, &[change(&card, field, &to)]).unwrap();
+        let again = FieldChange { field, from: to.as_str().into(), to: to.as_str().into() };
+        prop_assert_eq!(put_changes(&once, &[again]).unwrap(), once);
     }
 
     #[test]
@@ -142,7 +142,7 @@ proptest! {
         let filled = FIELDS.into_iter().zip(texts).filter(|(field, _)| kept.contains(field));
         let values: Values = filled.collect();
         for version in [VcardVersion::V3, VcardVersion::V4] {
-            let made = fresh::card(crate::model::LinqId(7), &values, version, None).unwrap();
+            let made = new_card::new_card(crate::model::LinqId(7), &values, version, None).unwrap();
             let read = self::values(&made);
             for field in FIELDS {
                 let is_blank = values[field].trim().is_empty();
@@ -220,7 +220,7 @@ fn the_examples_of_the_document_are_true() {
         }
         let Some(edit) = lines.iter().position(|line| line.starts_with('←')) else { continue };
         let (field, to) = named(lines[edit]);
-        let new = put(&card, &[change(&card, field, to)]).unwrap();
+        let new = put_changes(&card, &[change(&card, field, to)]).unwrap();
         assert_eq!(
             String::from_utf8(new).unwrap(),
             String::from_utf8(of_lines(&lines[edit + 1..])).unwrap()

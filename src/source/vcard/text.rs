@@ -10,7 +10,7 @@ use crate::source::charset;
 
 /// A file's bytes without their outer encoding.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Text {
+pub(super) struct DecodedCards {
     /// The byte order mark, if there is one.
     mark: Vec<u8>,
     /// The order of UTF-16; `None` for bytes whose charset each value tells.
@@ -19,12 +19,12 @@ pub(super) struct Text {
     pub(super) body: Vec<u8>,
 }
 
-impl Text {
+impl DecodedCards {
     /// Takes the outer encoding off.
     ///
     /// # Errors
     /// Why the bytes are not what they pretend to be, for people.
-    pub(super) fn decode(raw: &[u8]) -> Result<Text, String> {
+    pub(super) fn decode(raw: &[u8]) -> Result<DecodedCards, String> {
         let (encoding, length) = Encoding::for_bom(raw).unwrap_or(match raw {
             [1..=0x7f, 0, 1..=0x7f, 0, ..] => (UTF_16LE, 0),
             [0, 1..=0x7f, 0, 1..=0x7f, ..] => (UTF_16BE, 0),
@@ -38,12 +38,12 @@ impl Text {
                 charset::decode(body, order).ok_or("it is not valid UTF-16")?.into_bytes()
             }
         };
-        Ok(Text { mark: mark.to_vec(), utf16, body })
+        Ok(DecodedCards { mark: mark.to_vec(), utf16, body })
     }
 
     /// The bytes of a file with another body, in the same outer encoding. `None` if
     /// it cannot hold it.
-    pub(super) fn encode(&self, body: Vec<u8>) -> Option<Vec<u8>> {
+    pub(super) fn encode_body(&self, body: Vec<u8>) -> Option<Vec<u8>> {
         let body = match self.utf16 {
             None => body,
             Some(order) => charset::encode(&String::from_utf8(body).ok()?, order)?,
@@ -71,11 +71,11 @@ mod tests {
             utf16(u16::to_be_bytes, ""),
         ];
         for raw in files {
-            let decoded = Text::decode(&raw).unwrap();
+            let decoded = DecodedCards::decode(&raw).unwrap();
             assert_eq!(decoded.body, text.as_bytes());
-            assert_eq!(decoded.encode(decoded.body.clone()), Some(raw));
+            assert_eq!(decoded.encode_body(decoded.body.clone()), Some(raw));
         }
-        assert!(Text::decode(b"\xff\xfeB\0E").is_err(), "half a character");
-        assert!(Text::decode(b"\xff\xfe\x00\xd8").is_err(), "half a pair");
+        assert!(DecodedCards::decode(b"\xff\xfeB\0E").is_err(), "half a character");
+        assert!(DecodedCards::decode(b"\xff\xfe\x00\xd8").is_err(), "half a pair");
     }
 }

@@ -4,13 +4,13 @@
 pub(super) struct Block {
     /// The line on which its text begins, counted from 1.
     pub(super) line: usize,
-    pub(super) kind: Kind,
+    pub(super) kind: BlockKind,
     pub(super) text: String,
 }
 
 /// What a block is.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum BlockKind {
     Console,
     File(String),
     Configuration,
@@ -36,30 +36,30 @@ pub(super) fn blocks(document: &str) -> Vec<Block> {
     blocks
 }
 
-fn kind(info: &str) -> Kind {
+fn kind(info: &str) -> BlockKind {
     match info.split_once(' ') {
-        Some(("csv" | "toml" | "vcard" | "ini" | "text", name)) => Kind::File(name.to_owned()),
-        None if info == "console" => Kind::Console,
-        None if info == "toml" => Kind::Configuration,
-        None if info == "text" => Kind::Text,
-        None if info == "sh" => Kind::Machine,
-        _ => Kind::Unknown(info.to_owned()),
+        Some(("csv" | "toml" | "vcard" | "ini" | "text", name)) => BlockKind::File(name.to_owned()),
+        None if info == "console" => BlockKind::Console,
+        None if info == "toml" => BlockKind::Configuration,
+        None if info == "text" => BlockKind::Text,
+        None if info == "sh" => BlockKind::Machine,
+        _ => BlockKind::Unknown(info.to_owned()),
     }
 }
 
 /// A command and the lines that it is said to print.
-pub(super) struct Typed {
+pub(super) struct TypedBlock {
     pub(super) command: String,
     pub(super) printed: Vec<String>,
 }
 
 /// The commands of a console block. A command goes on in the next line behind a `\`.
-pub(super) fn typed(text: &str) -> Vec<Typed> {
-    let mut typed: Vec<Typed> = Vec::new();
+pub(super) fn typed(text: &str) -> Vec<TypedBlock> {
+    let mut typed: Vec<TypedBlock> = Vec::new();
     for line in text.lines() {
         match (line.strip_prefix("$ "), typed.last_mut()) {
             (Some(command), _) => {
-                typed.push(Typed { command: command.to_owned(), printed: Vec::new() });
+                typed.push(TypedBlock { command: command.to_owned(), printed: Vec::new() });
             }
             (None, Some(last)) if last.printed.is_empty() && last.command.ends_with('\\') => {
                 last.command = format!("{}\n{line}", last.command);
@@ -112,9 +112,9 @@ mod tests {
         assert_eq!(typed[0].printed, ["said"]);
         assert_eq!(
             (&blocks[1].kind, blocks[1].text.as_str()),
-            (&Kind::File("p.csv".into()), "A,B\n")
+            (&BlockKind::File("p.csv".into()), "A,B\n")
         );
-        assert_eq!(kind("bash"), Kind::Unknown("bash".to_owned()));
+        assert_eq!(kind("bash"), BlockKind::Unknown("bash".to_owned()));
     }
 
     #[test]

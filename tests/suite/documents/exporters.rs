@@ -7,7 +7,7 @@
 use std::fmt::Write;
 
 use linqsync::model::Field;
-use linqsync::source::csv::{CsvOptions, Shape, Table};
+use linqsync::source::csv::{CsvOptions, TableShape, TableVersion};
 
 use super::reference::is_up_to_date;
 
@@ -329,12 +329,12 @@ const EXPORTERS: &[Exporter] = &[
 ];
 
 /// What the program makes of a header.
-fn shape(header: &str) -> Shape {
+fn shape(header: &str) -> TableShape {
     let columns = header.split(',').count();
     let row = vec![""; columns.saturating_sub(1)].join(",");
     let text = format!("{header}\n{row}Ann\n");
-    let table = Table::parse(text.into_bytes(), &CsvOptions::new("contacts.csv"));
-    table.unwrap_or_else(|error| panic!("{header}: {error}")).0.shape()
+    let table = TableVersion::parse(text.into_bytes(), &CsvOptions::new("contacts.csv"));
+    table.unwrap_or_else(|error| panic!("{header}: {error}")).0.table_shape()
 }
 
 #[test]
@@ -364,7 +364,7 @@ fn the_tables_of_well_known_programs_are_understood() {
     is_up_to_date("docs/reference/exporters.md", &page);
 }
 
-fn feeds_of(shape: &Shape) -> String {
+fn feeds_of(shape: &TableShape) -> String {
     let is_fed = |(letter, field): &(char, Field)| match letter {
         'n' => shape.full_name.is_none() && shape.has_names(),
         'w' => shape.full_name.is_some(),
@@ -374,7 +374,7 @@ fn feeds_of(shape: &Shape) -> String {
 }
 
 /// The columns of names, then of each further field.
-fn cells(shape: &Shape) -> Vec<String> {
+fn cells(shape: &TableShape) -> Vec<String> {
     let columns = |field: &Field| -> Vec<String> {
         let further = shape.further.get(field).into_iter().flatten();
         let columns = shape.columns.get(field).into_iter().chain(further);

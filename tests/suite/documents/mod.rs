@@ -22,7 +22,7 @@ mod told;
 
 use std::path::{Path, PathBuf};
 
-use blocks::{Block, Kind, blocks};
+use blocks::{Block, BlockKind, blocks};
 use reader::Reader;
 
 fn root() -> PathBuf {
@@ -54,15 +54,15 @@ fn follow(path: &Path) {
     for Block { line, kind, text } in blocks(&text) {
         let place = format!("{}:{line}", path.display());
         match kind {
-            Kind::Console => reader.types(&place, &text),
-            Kind::File(name) => reader.saves(&name, &text),
-            Kind::Configuration => reader.checks(&place, &text),
-            Kind::Text => {}
-            Kind::Machine => {
+            BlockKind::Console => reader.types(&place, &text),
+            BlockKind::File(name) => reader.saves(&name, &text),
+            BlockKind::Configuration => reader.checks(&place, &text),
+            BlockKind::Text => {}
+            BlockKind::Machine => {
                 let ours = text.lines().find(|line| line.trim_start().starts_with("linqsync"));
                 assert_eq!(ours, None, "{place}: a command that is not tried");
             }
-            Kind::Unknown(info) => panic!("{place}: what is a block of `{info}`?"),
+            BlockKind::Unknown(info) => panic!("{place}: what is a block of `{info}`?"),
         }
     }
 }

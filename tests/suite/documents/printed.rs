@@ -4,13 +4,13 @@
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 
-use crate::harness::{Member, PAGE, World, people, wait_until};
+use crate::harness::{DocumentedMember, PAGE, World, people, wait_until};
 use crate::notify::Channel;
 use crate::service_metrics::{get, telling};
 
 /// The members that were printed so far.
 #[derive(Default)]
-struct Printed(BTreeSet<Member>);
+struct Printed(BTreeSet<DocumentedMember>);
 
 impl Printed {
     /// Takes in what a command prints.
@@ -53,7 +53,7 @@ fn every_member_on_the_page_about_json_is_printed() {
     what_is_told_of_the_past(&mut printed);
     what_the_service_tells(&mut printed);
     what_a_channel_is_told(&mut printed);
-    let missing: Vec<Member> = PAGE.members().difference(&printed.0).cloned().collect();
+    let missing: Vec<DocumentedMember> = PAGE.members().difference(&printed.0).cloned().collect();
     assert!(missing.is_empty(), "on the page and not printed: {missing:#?}");
 }
 

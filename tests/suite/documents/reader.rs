@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::harness::{Process, World, wait_until};
 
-use super::blocks::{Typed, is_as_said, typed};
+use super::blocks::{TypedBlock, is_as_said, typed};
 
 /// Where `linqsync sandbox` listens when nobody says where.
 const USUAL: &str = "127.0.0.1:8025";
@@ -74,7 +74,7 @@ impl Reader {
 
     /// Types the commands of a block.
     pub(super) fn types(&mut self, place: &str, text: &str) {
-        for Typed { command, printed } in typed(text) {
+        for TypedBlock { command, printed } in typed(text) {
             let serves = command.strip_prefix("linqsync sandbox").filter(|a| a.ends_with('&'));
             if let Some(arguments) = serves {
                 self.starts_sandbox(arguments);

@@ -53,7 +53,7 @@ fn the_page_about_the_configuration_has_every_key_as_the_program_knows_it() {
 
 #[test]
 fn editors_get_a_schema_of_the_configuration() {
-    let schema = reference::schema();
+    let schema = reference::config_schema();
     is_up_to_date(
         "docs/reference/sync.schema.json",
         &format!("{}\n", serde_json::to_string_pretty(&schema).unwrap()),
@@ -65,7 +65,7 @@ fn editors_get_a_schema_of_the_configuration() {
 /// What the schema lists as allowed is taken by the program, and nothing else is.
 #[test]
 fn the_schema_allows_what_the_program_takes() {
-    let schema = reference::schema();
+    let schema = reference::config_schema();
     let mut compared = 0;
     for (section, inside) in schema["properties"].as_object().unwrap() {
         for (key, property) in inside["properties"].as_object().unwrap() {
@@ -104,7 +104,7 @@ fn every_line_of_the_example_is_in_the_reference() {
             assert!(entry.default.is_none_or(|default| !default.is_empty()));
         }
     }
-    let schema: Value = reference::schema();
+    let schema: Value = reference::config_schema();
     assert_eq!(schema["properties"]["sync"]["properties"]["fields"]["additionalProperties"], false);
 }
 

@@ -15,7 +15,7 @@ pub(crate) static PAGE: LazyLock<Forms> = LazyLock::new(|| {
 });
 
 /// A member of a form, by the form's anchor and its own name.
-pub(crate) type Member = (String, String);
+pub(crate) type DocumentedMember = (String, String);
 
 /// The forms of a page: tables of members, each below a heading.
 pub(crate) struct Forms(BTreeMap<String, BTreeMap<String, Vec<Type>>>);
@@ -70,20 +70,26 @@ impl Forms {
     }
 
     /// Every member that the page has.
-    pub(crate) fn members(&self) -> BTreeSet<Member> {
-        let of = |(form, members): (&String, &BTreeMap<String, Vec<Type>>)| -> Vec<Member> {
-            members.keys().map(|member| (form.clone(), member.clone())).collect()
-        };
+    pub(crate) fn members(&self) -> BTreeSet<DocumentedMember> {
+        let of =
+            |(form, members): (&String, &BTreeMap<String, Vec<Type>>)| -> Vec<DocumentedMember> {
+                members.keys().map(|member| (form.clone(), member.clone())).collect()
+            };
         self.0.iter().flat_map(of).collect()
     }
 
     /// The members that a document has, if it is as the page says.
-    pub(crate) fn compare(&self, document: &Value) -> Result<BTreeSet<Member>, String> {
+    pub(crate) fn compare(&self, document: &Value) -> Result<BTreeSet<DocumentedMember>, String> {
         let form = anchor(document["schema"].as_str().unwrap_or_default());
         self.form(&form, document, &form)
     }
 
-    fn form(&self, form: &str, value: &Value, at: &str) -> Result<BTreeSet<Member>, String> {
+    fn form(
+        &self,
+        form: &str,
+        value: &Value,
+        at: &str,
+    ) -> Result<BTreeSet<DocumentedMember>, String> {
         let members = self.0.get(form).ok_or(format!("{at}: no form `{form}`"))?;
         let object = value.as_object().ok_or(format!("{at}: no object"))?;
         let mut found = BTreeSet::new();
@@ -99,7 +105,12 @@ impl Forms {
         }
     }
 
-    fn one_of(&self, types: &[Type], value: &Value, at: &str) -> Result<BTreeSet<Member>, String> {
+    fn one_of(
+        &self,
+        types: &[Type],
+        value: &Value,
+        at: &str,
+    ) -> Result<BTreeSet<DocumentedMember>, String> {
         let mut wrong = Vec::new();
         for each in types {
             match self.of_type(each, value, at) {
@@ -110,7 +121,12 @@ impl Forms {
         Err(wrong.join("; "))
     }
 
-    fn of_type(&self, each: &Type, value: &Value, at: &str) -> Result<BTreeSet<Member>, String> {
+    fn of_type(
+        &self,
+        each: &Type,
+        value: &Value,
+        at: &str,
+    ) -> Result<BTreeSet<DocumentedMember>, String> {
         let fits = match each {
             Type::Form(form) => return self.form(form, value, at),
             Type::List(inner) => {

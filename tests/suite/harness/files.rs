@@ -8,27 +8,27 @@ use std::path::{Path, PathBuf};
 /// A directory, to the byte: each file and directory in it with its content, mode,
 /// inode and the time of its last change.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Files(BTreeMap<PathBuf, Trace>);
+pub(crate) struct TestFiles(BTreeMap<PathBuf, FileTrace>);
 
 #[derive(PartialEq, Eq)]
-struct Trace {
+struct FileTrace {
     mode: u32,
     inode: u64,
     modified: (i64, i64),
     content: Option<Vec<u8>>,
 }
 
-impl Files {
+impl TestFiles {
     /// What is at `path`, and below it.
-    pub(crate) fn at(path: &Path) -> Files {
+    pub(crate) fn at(path: &Path) -> TestFiles {
         let mut files = BTreeMap::new();
         collect(path, &mut files);
-        Files(files)
+        TestFiles(files)
     }
 
     /// The same without SQLite's companions, which appear and vanish when a
     /// database is only read, and without the times of their directory.
-    pub(crate) fn without_companions(mut self) -> Files {
+    pub(crate) fn without_companions(mut self) -> TestFiles {
         let companion = |path: &Path| {
             let name = path.to_string_lossy();
             name.ends_with("-wal") || name.ends_with("-shm")
@@ -48,7 +48,7 @@ impl Files {
 
     /// The files that contain `text`.
     pub(crate) fn containing(&self, text: &str) -> Vec<&Path> {
-        let holds = |trace: &Trace| {
+        let holds = |trace: &FileTrace| {
             let content = trace.content.as_deref().unwrap_or_default();
             content.windows(text.len()).any(|window| window == text.as_bytes())
         };
@@ -71,9 +71,9 @@ pub(crate) fn names_in(directory: &Path) -> Vec<String> {
     names
 }
 
-fn collect(path: &Path, into: &mut BTreeMap<PathBuf, Trace>) {
+fn collect(path: &Path, into: &mut BTreeMap<PathBuf, FileTrace>) {
     let Ok(metadata) = fs::symlink_metadata(path) else { return };
-    let trace = Trace {
+    let trace = FileTrace {
         mode: metadata.mode() & 0o7777,
         inode: metadata.ino(),
         modified: (metadata.mtime(), metadata.mtime_nsec()),
@@ -87,9 +87,9 @@ fn collect(path: &Path, into: &mut BTreeMap<PathBuf, Trace>) {
     }
 }
 
-impl std::fmt::Debug for Trace {
+impl std::fmt::Debug for FileTrace {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Trace { mode, inode, modified: (seconds, nanos), content } = self;
+        let FileTrace { mode, inode, modified: (seconds, nanos), content } = self;
         let length = content.as_ref().map(Vec::len);
         write!(f, "{mode:o} inode {inode} at {seconds}.{nanos:09}, {length:?} bytes")
     }

@@ -30,41 +30,41 @@ const PEOPLE: [&str; 12] = [
 
 /// How much of its log a test is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Shown {
+pub(super) enum LogShown {
     /// All of it: the process was told what to log.
     All,
     /// What is logged by default. The process logs everything for us to search.
     Default,
 }
 
-impl Shown {
+impl LogShown {
     /// What the harness asks every process for; a flag and a variable of its own win.
     pub(super) const EVERYTHING: (&str, &str) = ("RUST_LOG", "trace");
 
-    pub(super) fn of(command: &Command) -> Shown {
+    pub(super) fn of(command: &Command) -> LogShown {
         let set = |name: &str, to: Option<&str>| {
             let is = |value: &std::ffi::OsStr| to.is_none_or(|to| value == to);
             command.get_envs().any(|(key, value)| key == name && value.is_some_and(is))
         };
-        let (name, everything) = Shown::EVERYTHING;
+        let (name, everything) = LogShown::EVERYTHING;
         let flagged = command.get_args().any(|argument| {
             let argument = argument.to_string_lossy();
             ["-v", "-vv", "-q", "--verbose", "--quiet"].contains(&argument.as_ref())
         });
         if set(name, Some(everything)) && !set("LINQSYNC_LOG", None) && !flagged {
-            Shown::Default
+            LogShown::Default
         } else {
-            Shown::All
+            LogShown::All
         }
     }
 
     /// Whether a line is shown.
     pub(super) fn shows(self, line: &str) -> bool {
-        self == Shown::All
-            || match Level::of(line) {
-                None | Some(Level::Warning) => true,
-                Some(Level::Info) => line.contains("linqsync"),
-                Some(Level::Debug) => false,
+        self == LogShown::All
+            || match LogLevel::of(line) {
+                None | Some(LogLevel::Warning) => true,
+                Some(LogLevel::Info) => line.contains("linqsync"),
+                Some(LogLevel::Debug) => false,
             }
     }
 }
@@ -72,25 +72,25 @@ impl Shown {
 /// What a line shows that it must not, if it does.
 pub(super) fn leak(line: &str) -> Option<&'static str> {
     let found = |needles: &'static [&'static str]| needles.iter().find(|n| line.contains(**n));
-    let people = || Level::of(line).and_then(|_| found(&PEOPLE));
+    let people = || LogLevel::of(line).and_then(|_| found(&PEOPLE));
     found(&SECRETS).or_else(people).copied()
 }
 
 /// How urgent a line of a log is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Level {
+enum LogLevel {
     Warning,
     Info,
     Debug,
 }
 
-impl Level {
+impl LogLevel {
     /// `None` for a line that is none of a log.
-    fn of(line: &str) -> Option<Level> {
+    fn of(line: &str) -> Option<LogLevel> {
         let named = |name: &str| match name {
-            "ERROR" | "WARN" | "0" | "1" | "2" | "3" | "4" => Some(Level::Warning),
-            "INFO" | "5" | "6" => Some(Level::Info),
-            "DEBUG" | "TRACE" | "7" => Some(Level::Debug),
+            "ERROR" | "WARN" | "0" | "1" | "2" | "3" | "4" => Some(LogLevel::Warning),
+            "INFO" | "5" | "6" => Some(LogLevel::Info),
+            "DEBUG" | "TRACE" | "7" => Some(LogLevel::Debug),
             _ => None,
         };
         if line.starts_with("{\"timestamp\":") {
@@ -120,6 +120,6 @@ fn a_leak_is_found_in_each_form_of_log_and_people_may_be_named_to_people() {
     }
     assert_eq!(leak("error: First001 is ambiguous"), None);
     assert_eq!(leak(&format!("error: {TOKEN}")), Some(TOKEN));
-    assert_eq!(logs.map(|log| Shown::Default.shows(log)), [false, true, false, false]);
-    assert!(Shown::Default.shows("error: no") && Shown::All.shows(logs[0]));
+    assert_eq!(logs.map(|log| LogShown::Default.shows(log)), [false, true, false, false]);
+    assert!(LogShown::Default.shows("error: no") && LogShown::All.shows(logs[0]));
 }

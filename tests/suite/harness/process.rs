@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::log::{Shown, leak};
+use super::log::{LogShown, leak};
 
 use super::documented::expect_documented;
 
@@ -43,9 +43,9 @@ impl Process {
     /// Starts `command`.
     pub(crate) fn start(mut command: Command) -> Process {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let shown = Shown::of(&command);
+        let shown = LogShown::of(&command);
         let mut child = command.spawn().unwrap();
-        let stdout = Pipe::read(child.stdout.take().unwrap(), Shown::All);
+        let stdout = Pipe::read(child.stdout.take().unwrap(), LogShown::All);
         let stderr = Pipe::read(child.stderr.take().unwrap(), shown);
         Process { child, started: Instant::now(), stdout, stderr }
     }
@@ -117,7 +117,7 @@ impl Process {
 
     /// Waits for its end. What it has printed as JSON is as the page about it says.
     #[track_caller]
-    pub(crate) fn ended(mut self) -> Ended {
+    pub(crate) fn ended(mut self) -> EndedProcess {
         let mut status = None;
         wait_until("linqsync ended", || {
             status = self.child.try_wait().unwrap();
@@ -125,7 +125,7 @@ impl Process {
         });
         let stdout = self.stdout.rest();
         expect_documented(&stdout);
-        Ended {
+        EndedProcess {
             code: status.and_then(|status| status.code()),
             took: self.started.elapsed(),
             stdout,
@@ -147,7 +147,7 @@ impl Drop for Process {
 
 /// A linqsync that has ended.
 #[derive(Debug)]
-pub(crate) struct Ended {
+pub(crate) struct EndedProcess {
     /// The exit code; `None` if a signal killed it.
     pub(crate) code: Option<i32>,
     pub(crate) took: Duration,
@@ -155,11 +155,11 @@ pub(crate) struct Ended {
     pub(crate) stderr: String,
 }
 
-impl Ended {
+impl EndedProcess {
     /// The same, if it ended with this code.
     #[track_caller]
-    pub(crate) fn expect(self, code: i32) -> Ended {
-        let Ended { code: got, stdout, stderr, .. } = &self;
+    pub(crate) fn expect(self, code: i32) -> EndedProcess {
+        let EndedProcess { code: got, stdout, stderr, .. } = &self;
         assert_eq!(*got, Some(code), "stdout:\n{stdout}\nstderr:\n{stderr}");
         self
     }
@@ -168,20 +168,20 @@ impl Ended {
 /// An output, read by a thread of its own so that it never fills up, and searched line
 /// by line for what must not be in it.
 struct Pipe {
-    said: Arc<Mutex<Said>>,
+    said: Arc<Mutex<ProcessOutput>>,
     reader: Option<JoinHandle<()>>,
 }
 
 #[derive(Default)]
-struct Said {
+struct ProcessOutput {
     shown: Vec<u8>,
     /// The beginning of a line.
     rest: Vec<u8>,
     leak: Option<String>,
 }
 
-impl Said {
-    fn hear(&mut self, bytes: &[u8], shown: Shown) {
+impl ProcessOutput {
+    fn hear(&mut self, bytes: &[u8], shown: LogShown) {
         self.rest.extend_from_slice(bytes);
         while let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = self.rest.drain(..=end).collect();
@@ -189,7 +189,7 @@ impl Said {
         }
     }
 
-    fn take(&mut self, line: &[u8], shown: Shown) {
+    fn take(&mut self, line: &[u8], shown: LogShown) {
         let text = String::from_utf8_lossy(line);
         if let Some(what) = leak(&text) {
             self.leak.get_or_insert_with(|| format!("{what} is in: {text}"));
@@ -201,8 +201,8 @@ impl Said {
 }
 
 impl Pipe {
-    fn read(mut from: impl Read + Send + 'static, shown: Shown) -> Pipe {
-        let said = Arc::new(Mutex::new(Said::default()));
+    fn read(mut from: impl Read + Send + 'static, shown: LogShown) -> Pipe {
+        let said = Arc::new(Mutex::new(ProcessOutput::default()));
         let into = Arc::clone(&said);
         let reader = std::thread::spawn(move || {
             let mut buffer = [0; 8192];

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::process::Ended;
+use super::process::EndedProcess;
 
 /// The members of `linqsync.run/1`, in alphabetical order.
 const OF_A_RUN: [&str; 19] = [
@@ -29,16 +29,16 @@ const OF_A_RUN: [&str; 19] = [
 
 /// A run, as its JSON document tells it.
 #[derive(Debug)]
-pub(crate) struct Run {
-    pub(crate) ended: Ended,
+pub(crate) struct PrintedRun {
+    pub(crate) ended: EndedProcess,
     pub(crate) json: Value,
 }
 
-impl Run {
+impl PrintedRun {
     /// Reads the report of a linqsync that has ended. Stdout must be this one
     /// document and agree with the exit code.
     #[track_caller]
-    pub(crate) fn of(ended: Ended) -> Run {
+    pub(crate) fn of(ended: EndedProcess) -> PrintedRun {
         let json: Value = serde_json::from_str(&ended.stdout)
             .unwrap_or_else(|error| panic!("{error}\n{}\n{}", ended.stdout, ended.stderr));
         is_a_run(&json);
@@ -50,12 +50,12 @@ impl Run {
             other => panic!("there is no outcome `{other}`"),
         };
         assert_eq!(ended.code.map(i64::from), Some(code), "{json:#}\n{}", ended.stderr);
-        Run { ended, json }
+        PrintedRun { ended, json }
     }
 
     /// The same, if it ended with this code.
     #[track_caller]
-    pub(crate) fn expect(self, code: i32) -> Run {
+    pub(crate) fn expect(self, code: i32) -> PrintedRun {
         assert_eq!(self.ended.code, Some(code), "{:#}\n{}", self.json, self.ended.stderr);
         self
     }
@@ -122,22 +122,22 @@ fn names(object: &Value) -> Vec<&str> {
 
 /// A plan, as its JSON document tells it.
 #[derive(Debug)]
-pub(crate) struct Plan {
+pub(crate) struct PrintedPlan {
     pub(crate) json: Value,
 }
 
-impl Plan {
+impl PrintedPlan {
     /// Reads the plan of a linqsync that has ended. Stdout must be this one
     /// document.
     #[track_caller]
-    pub(crate) fn of(ended: &Ended) -> Plan {
+    pub(crate) fn of(ended: &EndedProcess) -> PrintedPlan {
         let json: Value = serde_json::from_str(&ended.stdout)
             .unwrap_or_else(|error| panic!("{error}\n{}\n{}", ended.stdout, ended.stderr));
         assert_eq!(json["schema"], "linqsync.plan/1");
         let summary = &json["summary"];
         is_a_run(summary);
         assert_eq!((&summary["run"], &summary["dry_run"]), (&Value::Null, &json!(true)));
-        Plan { json }
+        PrintedPlan { json }
     }
 
     pub(crate) fn steps(&self) -> &[Value] {

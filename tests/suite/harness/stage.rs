@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use linqsync::model::{Field, Values};
-use linqsync::sandbox::{Kind, Memory};
+use linqsync::sandbox::{RouteKind, SandboxSnapshot};
 use linqsync::source::vcard::cards_of;
 
-use super::{Process, Run, World, people};
+use super::{PrintedRun, Process, World, people};
 
 /// Two sides with something to do for every kind of write.
 pub(crate) struct Stage {
     pub(crate) world: World,
-    memory: Memory,
+    memory: SandboxSnapshot,
     saved: PathBuf,
     /// The file or directory of the source.
     source: &'static str,
@@ -104,7 +104,7 @@ impl Stage {
 
     fn of(world: World, source: &'static str) -> Stage {
         world.linq().forget_requests();
-        let (memory, saved) = (world.linq().remember(), world.path("saved"));
+        let (memory, saved) = (world.linq().take_snapshot(), world.path("saved"));
         std::fs::create_dir(&saved).unwrap();
         copy(&world.path(source), &saved.join(source));
         copy(&world.path("state"), &saved.join("state"));
@@ -121,7 +121,7 @@ impl Stage {
         let linq = self.world.linq();
         linq.clear_faults();
         linq.dismiss_witness();
-        linq.restore(&self.memory);
+        linq.restore_snapshot(&self.memory);
         linq.forget_requests();
         let _ = std::fs::remove_dir_all(self.world.path("state"));
         copy(&self.saved.join("state"), &self.world.path("state"));
@@ -184,11 +184,11 @@ impl Stage {
 
     /// Two further runs: the first ends as if there had been no other before it, the
     /// second has nothing to do.
-    pub(crate) fn must_heal(&self, point: &str) -> Run {
+    pub(crate) fn must_heal(&self, point: &str) -> PrintedRun {
         let linq = self.world.linq();
         linq.clear_faults();
         linq.dismiss_witness();
-        let left = |run: &Run| format!("{point}: {:#}\n{}", run.json, run.ended.stderr);
+        let left = |run: &PrintedRun| format!("{point}: {:#}\n{}", run.json, run.ended.stderr);
         let run = self.world.once();
         assert_eq!(run.ended.code, Some(0), "{}", left(&run));
         assert_eq!(self.world.people_in_linq(), self.people, "{}", left(&run));
@@ -204,7 +204,7 @@ impl Stage {
             left(&second)
         );
         assert_eq!(self.bytes(), files, "{}", left(&second));
-        assert_eq!(self.world.requests(Kind::Get), vec![], "{}", left(&second));
+        assert_eq!(self.world.requests(RouteKind::Get), vec![], "{}", left(&second));
         run
     }
 }

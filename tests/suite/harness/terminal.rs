@@ -18,7 +18,7 @@ const ROWS: u16 = 24;
 const COLUMNS: u16 = 80;
 
 /// What a terminal was sent, and what it shows in the end.
-pub(crate) struct Seen {
+pub(crate) struct ScreenSeen {
     pub(crate) sent: String,
     pub(crate) screen: Vec<String>,
 }
@@ -75,7 +75,7 @@ impl Terminal {
 
     /// Waits for the end, which must have this exit code.
     #[track_caller]
-    pub(crate) fn ended(mut self, code: i32) -> Seen {
+    pub(crate) fn ended(mut self, code: i32) -> ScreenSeen {
         self.reader.join().unwrap();
         let bytes = std::mem::take(&mut *self.sent.lock().unwrap());
         let sent = String::from_utf8_lossy(&bytes).into_owned();
@@ -83,7 +83,7 @@ impl Terminal {
         let mut screen = vt100::Parser::new(ROWS, COLUMNS, 0);
         screen.process(&bytes);
         let rows = screen.screen().rows(0, COLUMNS);
-        Seen { sent, screen: rows.map(|row| row.trim_end().to_owned()).collect() }
+        ScreenSeen { sent, screen: rows.map(|row| row.trim_end().to_owned()).collect() }
     }
 }
 

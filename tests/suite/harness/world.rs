@@ -10,16 +10,16 @@ use std::sync::{Arc, LazyLock};
 
 use linqsync::mirror::{LinqDown, State};
 use linqsync::sandbox::{
-    Contact, Kind, LoggedRequest, Moment, Options, Quirk, Quirks, Running, Sandbox,
+    Contact, LoggedRequest, ObservedMoment, Options, Quirk, Quirks, RouteKind, Running, Sandbox,
 };
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use super::files::Files;
-use super::log::Shown;
+use super::files::TestFiles;
+use super::log::LogShown;
 use super::people::MEMBERS;
-use super::process::{Ended, Process, kill};
-use super::reports::{Plan, Run};
+use super::process::{EndedProcess, Process, kill};
+use super::reports::{PrintedPlan, PrintedRun};
 
 /// The token that every Linq here takes. It must not turn up anywhere.
 pub(crate) const TOKEN: &str = "tok-CANARY-5f1d0b7e";
@@ -166,12 +166,12 @@ impl World {
 
     /// The state, as a copy to read.
     pub(crate) fn state(&self) -> State {
-        State::scratch(&self.path("state")).unwrap()
+        State::open_copy(&self.path("state")).unwrap()
     }
 
     /// Lets the time come at which a Linq that is down is asked again.
     pub(crate) fn let_the_probe_come(&self) {
-        let state = State::beside(&self.path("state")).unwrap().unwrap();
+        let state = State::open_beside(&self.path("state")).unwrap().unwrap();
         let next_attempt = chrono::Utc::now();
         let down = state.linq_down().unwrap().filter(|down| down.next_attempt > next_attempt);
         if let Some(down) = down {
@@ -221,7 +221,7 @@ impl World {
     }
 
     /// Requests of one kind.
-    pub(crate) fn requests(&self, kind: Kind) -> Vec<LoggedRequest> {
+    pub(crate) fn requests(&self, kind: RouteKind) -> Vec<LoggedRequest> {
         let requests = self.sandbox.requests();
         requests.into_iter().filter(|request| request.kind == Some(kind)).collect()
     }
@@ -247,7 +247,7 @@ impl World {
         let mut command = Command::new(env!("CARGO_BIN_EXE_linqsync"));
         let dir = self.dir();
         command.args(arguments).current_dir(dir).env_clear().env("HOME", dir).env("TMPDIR", dir);
-        let (name, everything) = Shown::EVERYTHING;
+        let (name, everything) = LogShown::EVERYTHING;
         command.env(name, everything).stdin(Stdio::null());
         command
     }
@@ -261,7 +261,7 @@ impl World {
     /// one, at this moment of it.
     pub(crate) fn killed_at(
         &self,
-        moment: Moment,
+        moment: ObservedMoment,
         is_the_one: impl Fn(&LoggedRequest) -> bool + Send + Sync + 'static,
     ) -> Process {
         self.command_killed_at(&["--once", "--json"], moment, is_the_one)
@@ -271,7 +271,7 @@ impl World {
     pub(crate) fn command_killed_at(
         &self,
         arguments: &[&str],
-        moment: Moment,
+        moment: ObservedMoment,
         is_the_one: impl Fn(&LoggedRequest) -> bool + Send + Sync + 'static,
     ) -> Process {
         let pid = Arc::new(AtomicU32::new(0));
@@ -291,20 +291,20 @@ impl World {
 
     /// Runs linqsync to its end.
     #[track_caller]
-    pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
+    pub(crate) fn run(&self, arguments: &[&str]) -> EndedProcess {
         self.start(arguments).ended()
     }
 
     /// `--once --json`
     #[track_caller]
-    pub(crate) fn once(&self) -> Run {
+    pub(crate) fn once(&self) -> PrintedRun {
         self.once_with(&[])
     }
 
     /// `--once --json` and further arguments.
     #[track_caller]
-    pub(crate) fn once_with(&self, arguments: &[&str]) -> Run {
-        Run::of(self.run(&[&["--once", "--json"], arguments].concat()))
+    pub(crate) fn once_with(&self, arguments: &[&str]) -> PrintedRun {
+        PrintedRun::of(self.run(&[&["--once", "--json"], arguments].concat()))
     }
 
     /// A run after which everything is in sync and the log of requests is empty.
@@ -316,18 +316,18 @@ impl World {
 
     /// `plan --json`
     #[track_caller]
-    pub(crate) fn plan(&self) -> Plan {
-        Plan::of(&self.run(&["plan", "--json"]).expect(0))
+    pub(crate) fn plan(&self) -> PrintedPlan {
+        PrintedPlan::of(&self.run(&["plan", "--json"]).expect(0))
     }
 
     /// A run that finds everything in sync and writes nothing, on no side.
     #[track_caller]
     pub(crate) fn expect_silence(&self) {
-        let (before, contacts) = (Files::at(&self.csv()), self.sandbox.contacts());
+        let (before, contacts) = (TestFiles::at(&self.csv()), self.sandbox.contacts());
         self.sandbox.forget_requests();
         let run = self.once().expect(0);
         assert_eq!(self.writes(), [], "a silent run wrote to Linq");
-        assert_eq!(Files::at(&self.csv()), before, "a silent run touched the source");
+        assert_eq!(TestFiles::at(&self.csv()), before, "a silent run touched the source");
         assert_eq!(self.sandbox.contacts(), contacts);
         let both = contacts.len() as u64;
         assert_eq!((run.linq(), run.source()), ([both, 0, 0, 0], [both, 0, 0, 0]));

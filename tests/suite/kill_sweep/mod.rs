@@ -13,7 +13,7 @@ mod system_calls;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use linqsync::sandbox::Moment;
+use linqsync::sandbox::ObservedMoment;
 
 use crate::harness::{Process, Stage};
 
@@ -22,7 +22,7 @@ const MOMENTS: u32 = 125;
 
 /// What happens to the request at which the program is killed.
 #[derive(Clone, Copy, Debug)]
-enum Fate {
+enum KillResult {
     /// It is carried out although nobody waits for it.
     CarriedOut,
     /// It is carried out first.
@@ -59,9 +59,9 @@ fn sweep(name: &str, stage: &Stage, moments: u32) {
 fn at_requests(stage: &Stage) -> u32 {
     let mut points = 0;
     for nth in 1..=stage.requests {
-        for fate in [Fate::CarriedOut, Fate::Before, Fate::Lost] {
+        for fate in [KillResult::CarriedOut, KillResult::Before, KillResult::Lost] {
             stage.reset();
-            if matches!(fate, Fate::Lost) {
+            if matches!(fate, KillResult::Lost) {
                 stage.world.fault(&format!("any drop-before nth={nth}"));
             }
             let process = killed_at(stage, nth, fate);
@@ -74,10 +74,10 @@ fn at_requests(stage: &Stage) -> u32 {
 }
 
 /// Starts a run that is killed at its `nth` request.
-fn killed_at(stage: &Stage, nth: u64, fate: Fate) -> Process {
+fn killed_at(stage: &Stage, nth: u64, fate: KillResult) -> Process {
     let moment = match fate {
-        Fate::CarriedOut | Fate::Lost => Moment::Arrived,
-        Fate::Before => Moment::CarriedOut,
+        KillResult::CarriedOut | KillResult::Lost => ObservedMoment::Arrived,
+        KillResult::Before => ObservedMoment::CarriedOut,
     };
     let met = AtomicU64::new(0);
     stage.world.killed_at(moment, move |_| met.fetch_add(1, Ordering::SeqCst) + 1 == nth)

@@ -10,7 +10,7 @@ mod situations;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use crate::harness::{Ended, World};
+use crate::harness::{EndedProcess, World};
 
 /// No line on stdout may be wider than this, but for one with a path.
 const WIDTH: usize = 80;
@@ -45,7 +45,7 @@ impl<'a> Reports<'a> {
         self
     }
 
-    fn text(&self, typed: &str, ended: &Ended, code: i32) -> String {
+    fn text(&self, typed: &str, ended: &EndedProcess, code: i32) -> String {
         let mut text = format!("{typed}\n{}", ended.stdout);
         if !ended.stderr.is_empty() {
             text = format!("{text}--- stderr\n{}", ended.stderr);

@@ -1,6 +1,6 @@
 //! The situations, world by world.
 
-use linqsync::mirror::Run;
+use linqsync::mirror::StoredRun;
 
 use super::{Reports, always_the_same};
 use crate::harness::{World, people, wait_until};
@@ -193,7 +193,7 @@ fn service() -> Vec<String> {
     let mut world = World::synced(&people::csv(1..=2));
     world.set("sync.schedule", "\"every 24h\"");
     let daemon = world.start(&[]);
-    let is_over = |run: &Run| run.id.0 == 2 && run.ending.is_some();
+    let is_over = |run: &StoredRun| run.id.0 == 2 && run.ending.is_some();
     wait_until("the first run is over", || {
         world.state().last_runs(1).unwrap().first().is_some_and(is_over)
     });

@@ -2,18 +2,18 @@
 
 use linqsync::model::{Decision, Field, Side, Waiting, WaitingKind};
 
-use super::scenario::{Decide, Setting, Setup};
+use super::scenario::{Decide, Setup, SimSetting};
 use super::texts::typed;
-use super::world::World;
+use super::world::SimWorld;
 
 /// How many copies of the file are kept to be restored.
 const COPIES: usize = 6;
 
-impl World {
+impl SimWorld {
     /// Somebody decides about what waits, if anything of the kind does.
     pub(super) fn decide(&self, decide: Decide) {
         let state = self.home.open_state(self.now());
-        let waiting = state.waiting().unwrap();
+        let waiting = state.stored_waiting().unwrap();
         if matches!(decide, Decide::Reject { .. }) && self.setup().direction != "both" {
             // What is put back must be written on both sides.
             return;
@@ -37,8 +37,8 @@ impl World {
             return;
         }
         let decided: Vec<_> =
-            meant.iter().map(|(w, decision)| (w.what, decision.clone())).collect();
-        state.decide(&decided, "anna", self.now()).unwrap();
+            meant.iter().map(|(w, decision)| (w.question_id, decision.clone())).collect();
+        state.store_decisions(&decided, "anna", self.now()).unwrap();
         self.met("a decision");
         for (waiting, decision) in meant {
             self.log(format_args!("a person decides: {decision:?} about {:?}", waiting.reason));
@@ -69,18 +69,18 @@ impl World {
     }
 
     /// Somebody changes the configuration.
-    pub(super) fn set(&self, setting: &Setting) {
+    pub(super) fn set(&self, setting: &SimSetting) {
         let mut setup = Setup::clone(&self.setup());
         match setting {
-            Setting::Feature { feature, on: true } => drop(setup.features.insert(*feature)),
-            Setting::Feature { feature, on: false } => drop(setup.features.remove(feature)),
-            Setting::Direction(direction) => direction.clone_into(&mut setup.direction),
-            Setting::OnConflict(policy) => policy.clone_into(&mut setup.on_conflict),
-            Setting::MaxDeletes(limit) => limit.clone_into(&mut setup.max_deletes),
-            Setting::Column { field, column: Some(column) } => {
+            SimSetting::Feature { feature, on: true } => drop(setup.features.insert(*feature)),
+            SimSetting::Feature { feature, on: false } => drop(setup.features.remove(feature)),
+            SimSetting::Direction(direction) => direction.clone_into(&mut setup.direction),
+            SimSetting::OnConflict(policy) => policy.clone_into(&mut setup.on_conflict),
+            SimSetting::MaxDeletes(limit) => limit.clone_into(&mut setup.max_deletes),
+            SimSetting::Column { field, column: Some(column) } => {
                 setup.columns.insert(*field, column.clone());
             }
-            Setting::Column { field, column: None } => drop(setup.columns.remove(field)),
+            SimSetting::Column { field, column: None } => drop(setup.columns.remove(field)),
         }
         self.inner().past.reconfigured = true;
         self.met("another configuration");
@@ -120,7 +120,7 @@ fn decision(decide: Decide, kind: &WaitingKind) -> Option<Decision> {
             Some(Decision::Take { side: if source { Side::Source } else { Side::Linq } })
         }
         (Decide::Value { serial, .. }, WaitingKind::Conflict { field, .. }) => {
-            let text = typed(*field, super::scenario::Text::Fresh(serial), "");
+            let text = typed(*field, super::scenario::DrawnText::Fresh(serial), "");
             Some(Decision::Value { value: text })
         }
         _ => None,

@@ -10,29 +10,31 @@ use linqsync::model::{
     AsWritten, Field, Fingerprint, LinqId, Positions, RecordIndex, Resting, Side, SourceAtRest,
     SourceRecord,
 };
-use linqsync::source::{Edit, EditOutcome, Reading, Source, SourceError, WriteError, Written};
+use linqsync::source::{
+    EditOutcome, Source, SourceEdit, SourceError, SourceReading, WriteError, WriteReceipt,
+};
 
 use super::check::mass;
 use super::people::tag;
 use super::scenario::Feature;
-use super::sheet::{ID, NOTES, Sheet};
-use super::world::World;
+use super::sheet::{ID, NOTES, SimSheet};
+use super::world::SimWorld;
 
 /// The file as a run gets at it.
-pub(super) struct Desk {
-    pub(super) world: Arc<World>,
+pub(super) struct SimDecisions {
+    pub(super) world: Arc<SimWorld>,
     pub(super) inner: Box<dyn Source>,
     /// For each record that was last read, the number of its row.
     rows: BTreeMap<RecordIndex, usize>,
 }
 
-impl Desk {
-    pub(super) fn new(world: &Arc<World>, inner: Box<dyn Source>) -> Desk {
-        Desk { world: Arc::clone(world), inner, rows: BTreeMap::new() }
+impl SimDecisions {
+    pub(super) fn new(world: &Arc<SimWorld>, inner: Box<dyn Source>) -> SimDecisions {
+        SimDecisions { world: Arc::clone(world), inner, rows: BTreeMap::new() }
     }
 
     /// What is asked of a record is not asked without reason.
-    fn check_edits(&self, edits: &[Edit]) {
+    fn check_edits(&self, edits: &[SourceEdit]) {
         let world = &self.world;
         let state = world.state();
         let links = state.link_keys().unwrap();
@@ -40,7 +42,7 @@ impl Desk {
             state.open_intents().unwrap().into_iter().map(|intent| intent.kind).collect();
         for edit in edits {
             match edit {
-                Edit::Add { linq_id, .. } => {
+                SourceEdit::Add { linq_id, .. } => {
                     let is_intended = journal.iter().any(|kind| {
                         matches!(kind, IntentKind::AddToSource { linq_id: id, .. } if id == linq_id)
                     });
@@ -49,7 +51,7 @@ impl Desk {
                     }
                     self.check_not_risen(*linq_id);
                 }
-                Edit::Remove { at } => {
+                SourceEdit::Remove { at } => {
                     let written = self.inner.as_written(*at);
                     let whose = journal.iter().find_map(|kind| {
                         let IntentKind::RemoveFromSource { linq_id, written: of, .. } = kind else {
@@ -81,7 +83,7 @@ impl Desk {
                         world.violation(&format!("row {} goes although the source keeps", at.0));
                     }
                 }
-                Edit::Update { changes: set, .. } => {
+                SourceEdit::Update { changes: set, .. } => {
                     let is_intended = set.is_empty() || journal.iter().any(|kind| {
                         matches!(kind, IntentKind::UpdateInSource { changes, .. } if changes == set)
                     });
@@ -120,8 +122,8 @@ impl Desk {
     }
 
     /// The file holds what was asked for, and nothing else is different.
-    fn check_written(&self, before: &[u8], edits: &[Edit], written: &Written) {
-        let (old, new) = (Sheet::parse(before), self.world.sheet());
+    fn check_written(&self, before: &[u8], edits: &[SourceEdit], written: &WriteReceipt) {
+        let (old, new) = (SimSheet::parse(before), self.world.sheet());
         let row = |at: RecordIndex| self.row_of(&old, at);
         let mut expected = old.clone();
         let (mut gone, mut back) = (Vec::new(), Vec::new());
@@ -129,7 +131,7 @@ impl Desk {
         for (edit, outcome) in edits.iter().zip(&written.edits) {
             match (edit, outcome) {
                 (_, EditOutcome::Refused(_)) => {}
-                (Edit::Update { at, changes, linq_id }, _) => {
+                (SourceEdit::Update { at, changes, linq_id }, _) => {
                     for change in changes {
                         let at = row(*at);
                         let name = self.world.column(change.field);
@@ -139,10 +141,10 @@ impl Desk {
                         expected.put(row(*at), ID, &id.to_string());
                     }
                 }
-                (Edit::Remove { at }, _) => gone.push(row(*at)),
-                (Edit::Add { values, linq_id, was }, _) => {
+                (SourceEdit::Remove { at }, _) => gone.push(row(*at)),
+                (SourceEdit::Add { values, linq_id, was }, _) => {
                     let at = expected.add();
-                    let was = was.as_ref().map(|was| Sheet::parse(was.text.as_bytes()));
+                    let was = was.as_ref().map(|was| SimSheet::parse(was.text.as_bytes()));
                     if let Some(was) = &was {
                         expected.put_back(at, was);
                         back.push(at);
@@ -171,7 +173,7 @@ impl Desk {
         gone.extend(back);
         gone.sort_unstable();
         gone.into_iter().rev().for_each(|at| drop(expected.rows.remove(at)));
-        let heads = |sheet: &Sheet| (sheet.above.clone(), sheet.header.clone());
+        let heads = |sheet: &SimSheet| (sheet.above.clone(), sheet.header.clone());
         let mut stayed = trimmed(&expected).into_iter().peekable();
         let mut came = trimmed(&new);
         came.retain(|row| stayed.next_if_eq(row).is_none());
@@ -188,7 +190,7 @@ impl Desk {
     }
 
     /// The row of a record: rows without any text are no records.
-    fn row_of(&self, sheet: &Sheet, at: RecordIndex) -> usize {
+    fn row_of(&self, sheet: &SimSheet, at: RecordIndex) -> usize {
         let row = self.rows[&at];
         let row = sheet.row_of(row);
         assert!(row < sheet.rows.len());
@@ -196,13 +198,15 @@ impl Desk {
     }
 
     /// Rows that no edit names keep every byte.
-    fn check_bytes(&self, before: &[u8], edits: &[Edit]) {
-        let old = Sheet::parse(before);
+    fn check_bytes(&self, before: &[u8], edits: &[SourceEdit]) {
+        let old = SimSheet::parse(before);
         let named: Vec<usize> = edits
             .iter()
             .filter_map(|edit| match edit {
-                Edit::Update { at, .. } | Edit::Remove { at } => Some(self.row_of(&old, *at)),
-                Edit::Add { .. } => None,
+                SourceEdit::Update { at, .. } | SourceEdit::Remove { at } => {
+                    Some(self.row_of(&old, *at))
+                }
+                SourceEdit::Add { .. } => None,
             })
             .collect();
         let now = self.world.bytes();
@@ -218,15 +222,15 @@ impl Desk {
         }
     }
 
-    fn count(&self, edits: &[Edit], written: &Written) {
+    fn count(&self, edits: &[SourceEdit], written: &WriteReceipt) {
         let mut inner = self.world.inner();
         for (edit, outcome) in edits.iter().zip(&written.edits) {
             let run = &mut inner.run;
             match (edit, outcome) {
                 (_, EditOutcome::Refused(_)) => {}
-                (Edit::Add { .. }, _) => run.added += 1,
-                (Edit::Remove { .. }, _) => run.removed += 1,
-                (Edit::Update { changes, .. }, _) => {
+                (SourceEdit::Add { .. }, _) => run.added += 1,
+                (SourceEdit::Remove { .. }, _) => run.removed += 1,
+                (SourceEdit::Update { changes, .. }, _) => {
                     run.changed += usize::from(!changes.is_empty());
                 }
             }
@@ -234,8 +238,8 @@ impl Desk {
     }
 }
 
-impl Source for Desk {
-    fn read_beside(&mut self, resting: &Arc<Resting>) -> Result<Reading, SourceError> {
+impl Source for SimDecisions {
+    fn read_beside(&mut self, resting: &Arc<Resting>) -> Result<SourceReading, SourceError> {
         self.world.event("before reading the source");
         let reading = self.inner.read_beside(resting)?;
         let sheet = self.world.sheet();
@@ -248,7 +252,7 @@ impl Source for Desk {
 
     fn to_remember(
         &self,
-        reading: &Reading,
+        reading: &SourceReading,
         is_at_rest: &dyn Fn(&SourceRecord) -> bool,
     ) -> SourceAtRest {
         self.inner.to_remember(reading, is_at_rest)
@@ -258,18 +262,18 @@ impl Source for Desk {
         self.inner.at_rest(pairs)
     }
 
-    fn beside(&self, at: &[RecordIndex]) -> Vec<(usize, SourceRecord)> {
-        self.inner.beside(at)
+    fn records_beside(&self, at: &[RecordIndex]) -> Vec<(usize, SourceRecord)> {
+        self.inner.records_beside(at)
     }
 
-    fn write(&mut self, edits: &[Edit]) -> Result<Written, WriteError> {
+    fn write_edits(&mut self, edits: &[SourceEdit]) -> Result<WriteReceipt, WriteError> {
         self.world.event("before writing the source");
         for edit in edits {
             self.world.log(format_args!("* {}", described(edit)));
         }
         self.check_edits(edits);
         let before = self.world.bytes();
-        let written = self.inner.write(edits);
+        let written = self.inner.write_edits(edits);
         match &written {
             Ok(written) => {
                 self.check_written(&before, edits, written);
@@ -292,12 +296,12 @@ impl Source for Desk {
         self.inner.forget_late();
     }
 
-    fn stamp(&self, at: RecordIndex) -> Fingerprint {
-        self.inner.stamp(at)
+    fn record_stamp(&self, at: RecordIndex) -> Fingerprint {
+        self.inner.record_stamp(at)
     }
 
-    fn lost(&self, was: &AsWritten) -> Vec<String> {
-        self.inner.lost(was)
+    fn lost_parts(&self, was: &AsWritten) -> Vec<String> {
+        self.inner.lost_parts(was)
     }
 
     fn back_up(&self, into: &Path) -> io::Result<PathBuf> {
@@ -307,26 +311,26 @@ impl Source for Desk {
 }
 
 /// For each record the number of its row.
-fn rows(source: &dyn Source, reading: &Reading) -> BTreeMap<RecordIndex, usize> {
+fn rows(source: &dyn Source, reading: &SourceReading) -> BTreeMap<RecordIndex, usize> {
     let number = |label: &str| label.strip_prefix("row:").unwrap().parse().unwrap();
     let at_rest = source.at_rest(&reading.at_rest);
     let all = reading.records.iter().chain(&at_rest);
     all.map(|record| (record.index, number(&record.label))).collect()
 }
 
-fn described(edit: &Edit) -> String {
+fn described(edit: &SourceEdit) -> String {
     match edit {
-        Edit::Update { at, changes, linq_id } => {
+        SourceEdit::Update { at, changes, linq_id } => {
             let changes: Vec<String> = changes
                 .iter()
                 .map(|change| format!("{}: {:?} to {:?}", change.field, change.from, change.to))
                 .collect();
             format!("update record {} {linq_id:?}: {}", at.0, changes.join(", "))
         }
-        Edit::Add { values, linq_id, .. } => {
+        SourceEdit::Add { values, linq_id, .. } => {
             format!("add {linq_id}: {}", serde_json::to_string(values).unwrap())
         }
-        Edit::Remove { at } => format!("remove record {}", at.0),
+        SourceEdit::Remove { at } => format!("remove record {}", at.0),
     }
 }
 
@@ -344,7 +348,7 @@ fn guarded(field: Field, value: &str) -> String {
 
 /// Rows without the blank cells at their ends; blank rows may come before or after
 /// those that are added.
-fn trimmed(sheet: &Sheet) -> Vec<Vec<String>> {
+fn trimmed(sheet: &SimSheet) -> Vec<Vec<String>> {
     let mut rows = sheet.rows.clone();
     rows.retain(|row| row.iter().any(|cell| !cell.trim().is_empty()));
     for row in &mut rows {
@@ -376,6 +380,6 @@ fn lines_of_rows(bytes: &[u8]) -> Vec<Vec<u8>> {
 }
 
 /// By what the harness knows the rows of a file, in their order.
-pub(super) fn tags(sheet: &Sheet) -> Vec<Option<String>> {
+pub(super) fn tags(sheet: &SimSheet) -> Vec<Option<String>> {
     (0..sheet.rows.len()).map(|row| tag(sheet.cell(row, NOTES))).collect()
 }

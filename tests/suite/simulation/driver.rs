@@ -9,25 +9,25 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use futures_util::FutureExt;
-use linqsync::linq::{BaseUrl, Client, Rate, Settings, TokenSource};
+use linqsync::linq::{BaseUrl, Client, ClientSettings, Rate, TokenSource};
 use linqsync::mirror::State;
 use linqsync::model::{
     Canon, ConflictPolicy, DeletePolicy, Deletes, Direction, Field, Link, LinkStatus, LinqId,
     Policy, Region,
 };
-use linqsync::plan::{Census, Observation, Plan, SavedPlan, Undoing, choose, read_composed};
-use linqsync::run::{Aim, Extent, Ran, Sides, Terms, preview_for, run_for};
-use linqsync::source::csv::{Access, CsvOptions};
-use linqsync::undo::undoing;
+use linqsync::plan::{Census, Observation, Plan, SavedPlan, Undoing, choose_values, read_composed};
+use linqsync::run::{Extent, RunOptions, RunPurpose, RunResult, Sides, preview_for, run_for};
+use linqsync::source::csv::{CsvOptions, SourceAccess};
+use linqsync::undo::load_undoing;
 use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
 
-use super::check::{self, mass::Agreed};
-use super::desk::Desk;
-use super::home::{Home, Version, shared};
-use super::scenario::{Act, Conditions, Errand, Feature, Scenario, Setup, Weather};
-use super::wire::{Traffic, Wire};
-use super::world::{Killed, RunNow, Trace, World};
+use super::check::{self, mass::AgreedValue};
+use super::desk::SimDecisions;
+use super::home::{Home, SimVersion, shared};
+use super::scenario::{Act, Errand, Feature, Scenario, Setup, SimConditions, SimOutages};
+use super::wire::{SimTransport, Traffic};
+use super::world::{Killed, RunNow, SimTrace, SimWorld};
 
 /// The longest that a create may still be on its way; longer than any fault.
 const SETTLE: Duration = Duration::from_secs(30);
@@ -43,21 +43,21 @@ pub(super) struct Played {
 }
 
 /// Plays `scenario` in memory.
-pub(super) fn play(scenario: &Scenario, trace: Trace) -> Played {
+pub(super) fn play(scenario: &Scenario, trace: SimTrace) -> Played {
     let state = shared();
-    let _trial = state.trial().unwrap();
+    let _trial = state.begin_trial().unwrap();
     play_in(Home::memory(), scenario, trace)
 }
 
 /// Plays `scenario` in a directory of its own, traced.
 pub(super) fn play_on_disk(scenario: &Scenario) -> Played {
-    play_in(Home::disk(), scenario, Trace::Kept)
+    play_in(Home::disk(), scenario, SimTrace::Kept)
 }
 
-fn play_in(home: Home, scenario: &Scenario, trace: Trace) -> Played {
+fn play_in(home: Home, scenario: &Scenario, trace: SimTrace) -> Played {
     let runtime = paused();
     let world = runtime.block_on(async {
-        let world = World::new(&scenario.setup, home, trace);
+        let world = SimWorld::new(&scenario.setup, home, trace);
         Driver { world: Arc::clone(&world) }.history(&scenario.acts).await;
         world
     });
@@ -91,28 +91,28 @@ fn policy(setup: &Setup) -> Policy {
 }
 
 /// How a run ended, as its process could tell.
-pub(super) enum Ended {
+pub(super) enum SimRunEnd {
     Killed,
     Panicked,
-    Ran(Box<Ran>),
+    Ran(Box<RunResult>),
 }
 
 /// What is known of one of the runs that changed something.
 fn undoing_one(state: &State, which: u32) -> Option<Undoing<'static>> {
     let runs = state.runs_with_history(100).unwrap();
     let run = runs.get(which as usize % runs.len().max(1))?;
-    Some(undoing(state, run.id, false, None).unwrap())
+    Some(load_undoing(state, run.id, false, None).unwrap())
 }
 
 struct Driver {
-    world: Arc<World>,
+    world: Arc<SimWorld>,
 }
 
 /// What a silent run leaves as it is.
 #[derive(PartialEq)]
-struct Stillness {
+struct SimStillness {
     bytes: Vec<u8>,
-    version: Version,
+    version: SimVersion,
     links: Vec<Link>,
 }
 
@@ -150,12 +150,12 @@ impl Driver {
         // And what Linq did not show yet it shows by now.
         if check::shows_late(world) {
             for _ in 0..8 {
-                drop(self.client(Traffic::DryRun).check().await);
+                drop(self.client(Traffic::DryRun).check_access().await);
             }
         }
         for _ in 0..QUIET_RUNS {
             let before = self.stillness();
-            let Ended::Ran(ran) = self.run(&Conditions::default()).await else { return };
+            let SimRunEnd::Ran(ran) = self.run(&SimConditions::default()).await else { return };
             if !world.inner().violations.is_empty() {
                 return;
             }
@@ -171,15 +171,15 @@ impl Driver {
         world.violation(&format!("still not quiet after {QUIET_RUNS} runs"));
     }
 
-    fn stillness(&self) -> Stillness {
-        Stillness {
+    fn stillness(&self) -> SimStillness {
+        SimStillness {
             bytes: self.world.bytes(),
             version: self.world.home.version(),
             links: self.world.state().links().unwrap(),
         }
     }
 
-    async fn run(&self, conditions: &Conditions) -> Ended {
+    async fn run(&self, conditions: &SimConditions) -> SimRunEnd {
         let world = &self.world;
         let mut conditions = conditions.clone();
         let linked = |state: &State| {
@@ -189,7 +189,7 @@ impl Driver {
         if linked(&world.state()) == 0 {
             // Whose Linq it is cannot be told while nobody is linked.
             conditions.weather =
-                conditions.weather.filter(|weather| *weather != Weather::Elsewhere);
+                conditions.weather.filter(|weather| *weather != SimOutages::Elsewhere);
         }
         let shelter = self.brew(conditions.weather);
         let foreseen =
@@ -197,7 +197,7 @@ impl Driver {
         let state = world.state();
         world.remember_file();
         let office = world.inner().past.office;
-        let decisions = state.decided().unwrap();
+        let decisions = state.stored_decisions().unwrap();
         world.inner().run = RunNow {
             fresh: state.open_intents().unwrap().is_empty(),
             links: linked(&state),
@@ -205,7 +205,7 @@ impl Driver {
             before: world.contacts(),
             decided: decisions.iter().filter_map(check::mass::about).collect(),
             decisions,
-            agreed: if office { check::mass::agreed(world) } else { Agreed::new() },
+            agreed: if office { check::mass::agreed(world) } else { AgreedValue::new() },
             disturbed: conditions.weather.is_some(),
             ..RunNow::default()
         };
@@ -225,7 +225,7 @@ impl Driver {
     }
 
     /// One process, from its start to its end.
-    async fn attempt(&self, errand: Option<Errand>) -> Ended {
+    async fn attempt(&self, errand: Option<Errand>) -> SimRunEnd {
         let world = &self.world;
         let saved = if errand == Some(Errand::Apply) { self.kept_plan().await } else { None };
         let state = world.home.open_state(world.now());
@@ -234,9 +234,9 @@ impl Driver {
             Some(Errand::Apply) | None => None,
         };
         let aim = match (&undoing, &saved) {
-            (Some(undoing), _) => Aim::Undo(undoing),
-            (None, Some(saved)) => Aim::Apply(saved),
-            (None, None) => Aim::Sync,
+            (Some(undoing), _) => RunPurpose::Undo(undoing),
+            (None, Some(saved)) => RunPurpose::Apply(saved),
+            (None, None) => RunPurpose::Sync,
         };
         if undoing.is_some() {
             world.met("an undo");
@@ -245,7 +245,8 @@ impl Driver {
         if saved.is_some() {
             world.met("a plan that was kept");
         }
-        let mut source = Desk::new(world, world.home.source(self.options(Access::Exclusive)));
+        let mut source =
+            SimDecisions::new(world, world.home.source(self.options(SourceAccess::Exclusive)));
         let client = self.client(Traffic::Run);
         let stop = world.inner().run.stop.clone();
         let clock = || {
@@ -253,7 +254,7 @@ impl Driver {
             world.now()
         };
         let policy = self.policy();
-        let terms = Terms {
+        let terms = RunOptions {
             // Clocks are set by years: what is old is not what is looked at here.
             history: chrono::TimeDelta::days(40_000),
             policy: &policy,
@@ -266,10 +267,10 @@ impl Driver {
         match AssertUnwindSafe(run_for(aim, &mut sides, &terms)).catch_unwind().await {
             Ok(mut ran) => {
                 ran.left = ran.left.map(|(plan, seen)| (plan, self.with_those_at_rest(seen)));
-                Ended::Ran(Box::new(ran))
+                SimRunEnd::Ran(Box::new(ran))
             }
-            Err(cause) if cause.is::<Killed>() => Ended::Killed,
-            Err(_) => Ended::Panicked,
+            Err(cause) if cause.is::<Killed>() => SimRunEnd::Killed,
+            Err(_) => SimRunEnd::Panicked,
         }
     }
 
@@ -284,15 +285,15 @@ impl Driver {
         all.links = state.links().unwrap();
         let others = all.links.iter().map(|link| link.linq_id).filter(|id| !known.contains(id));
         all.linq.contacts.extend(state.contacts_of(others).unwrap());
-        let mut source = self.world.home.source(self.options(Access::ReadOnly));
-        if let Ok(reading) = source.read() {
+        let mut source = self.world.home.source(self.options(SourceAccess::ReadOnly));
+        if let Ok(reading) = source.read_records() {
             let there: BTreeSet<_> = all.source.records.iter().map(|one| one.index).collect();
             let others = reading.records.into_iter().filter(|one| !there.contains(&one.index));
             all.source.records.extend(others);
             all.source.records.sort_by_key(|one| one.index);
         }
         all.census = Census::default();
-        choose(&mut all, &self.policy());
+        choose_values(&mut all, &self.policy());
         read_composed(&mut all, &self.policy());
         all
     }
@@ -300,16 +301,16 @@ impl Driver {
     /// A plan of what is to be done now.
     async fn kept_plan(&self) -> Option<SavedPlan> {
         let (plan, seen) = self.foresee(None).await?;
-        Some(SavedPlan::of(&plan, &seen, "Linq".to_owned(), "the file".to_owned()))
+        Some(SavedPlan::from_plan(&plan, &seen, "Linq".to_owned(), "the file".to_owned()))
     }
 
     /// A dry run, which leaves everything as it is.
-    async fn foresee(&self, weather: Option<Weather>) -> Option<(Plan, Observation)> {
+    async fn foresee(&self, weather: Option<SimOutages>) -> Option<(Plan, Observation)> {
         if weather.is_some() {
             return None;
         }
         let world = &self.world;
-        let files = |world: &World| (world.bytes(), world.home.state_files());
+        let files = |world: &SimWorld| (world.bytes(), world.home.state_files());
         let (before, contacts) = (files(world), world.linq.contacts());
         let late_before = world.inner().late;
         let planned = self.previewed(Extent::Restless).await;
@@ -354,13 +355,13 @@ impl Driver {
     async fn previewed(&self, extent: Extent<'_>) -> Option<(Plan, Observation)> {
         let world = &self.world;
         let state = world.state();
-        let _trial = state.trial().unwrap();
-        let mut source = world.home.source(self.options(Access::ReadOnly));
+        let _trial = state.begin_trial().unwrap();
+        let mut source = world.home.source(self.options(SourceAccess::ReadOnly));
         let client = self.client(Traffic::DryRun);
         let stop = CancellationToken::new();
         let clock = || world.now();
         let policy = self.policy();
-        let terms = Terms {
+        let terms = RunOptions {
             // Clocks are set by years: what is old is not what is looked at here.
             history: chrono::TimeDelta::days(40_000),
             policy: &policy,
@@ -370,21 +371,21 @@ impl Driver {
             by: Some("anna"),
         };
         let mut sides = Sides { linq: &client, source: &mut *source, state: &state };
-        let planned = preview_for(Aim::Sync, extent, &mut sides, &terms).await;
+        let planned = preview_for(RunPurpose::Sync, extent, &mut sides, &terms).await;
         planned.ok().map(|(plan, seen, _)| (plan, seen))
     }
 
     fn client(&self, traffic: Traffic) -> Client {
         let setup = &self.world.setup();
         let url = BaseUrl::new("https://linq.example".parse().unwrap()).unwrap();
-        let mut settings = Settings::new(url, setup.salt);
+        let mut settings = ClientSettings::new(url, setup.salt);
         settings.concurrency = NonZeroUsize::new(setup.concurrency).unwrap();
         settings.rate = Rate::per_second(NonZeroU32::new(setup.per_second).unwrap());
-        let wire = Wire { world: Arc::clone(&self.world), traffic };
+        let wire = SimTransport { world: Arc::clone(&self.world), traffic };
         Client::new(Arc::new(wire), settings, TokenSource::fixed("sandbox-token".into()))
     }
 
-    fn options(&self, access: Access) -> CsvOptions {
+    fn options(&self, access: SourceAccess) -> CsvOptions {
         let has = |feature| self.world.setup().features.contains(&feature);
         let mut options = CsvOptions::new(self.world.home.path());
         options.access = access;
@@ -401,14 +402,14 @@ impl Driver {
     }
 
     /// Makes the weather; returns what the file is to be afterwards.
-    fn brew(&self, weather: Option<Weather>) -> Option<Vec<u8>> {
+    fn brew(&self, weather: Option<SimOutages>) -> Option<Vec<u8>> {
         let world = &self.world;
         let bytes = world.bytes();
         match weather? {
-            Weather::Elsewhere | Weather::Short(_) => return None,
-            Weather::FileMissing => world.home.remove(),
-            Weather::FileEmpty => world.home.save(Vec::new()),
-            Weather::FileUnterminated(row) => {
+            SimOutages::Elsewhere | SimOutages::Short(_) => return None,
+            SimOutages::FileMissing => world.home.remove(),
+            SimOutages::FileEmpty => world.home.save(Vec::new()),
+            SimOutages::FileUnterminated(row) => {
                 world.inner().past.unreadable = true;
                 let mut lines: Vec<Vec<u8>> =
                     bytes.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
@@ -422,12 +423,12 @@ impl Driver {
         Some(bytes)
     }
 
-    fn describe(&self, ended: &Ended) {
+    fn describe(&self, ended: &SimRunEnd) {
         let world = &self.world;
         match ended {
-            Ended::Killed => world.log(format_args!("the run was killed")),
-            Ended::Panicked => world.violation("the run panicked"),
-            Ended::Ran(ran) => {
+            SimRunEnd::Killed => world.log(format_args!("the run was killed")),
+            SimRunEnd::Panicked => world.violation("the run panicked"),
+            SimRunEnd::Ran(ran) => {
                 let code = ran.report.exit_code();
                 let told = || serde_json::to_string(&ran.report).unwrap();
                 let report = if world.is_traced() { told() } else { String::new() };

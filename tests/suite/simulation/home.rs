@@ -18,8 +18,8 @@ use linqsync::mirror::{State, StateError};
 use linqsync::model::{
     AsWritten, Fingerprint, Positions, RecordIndex, Resting, SourceAtRest, SourceRecord, Timestamp,
 };
-use linqsync::source::csv::{Access, CsvOptions, CsvSource, Table};
-use linqsync::source::{Edit, Reading, Source, SourceError, WriteError, Written};
+use linqsync::source::csv::{CsvOptions, CsvSource, SourceAccess, TableVersion};
+use linqsync::source::{Source, SourceEdit, SourceError, SourceReading, WriteError, WriteReceipt};
 use tempfile::TempDir;
 
 use crate::harness::wait_until;
@@ -38,12 +38,12 @@ pub(super) enum Home {
     /// In a directory.
     Disk(TempDir),
     /// Nowhere.
-    Memory(Arc<Mutex<File>>),
+    Memory(Arc<Mutex<SimFile>>),
 }
 
 /// A file as a value.
 #[derive(Default)]
-pub(super) struct File {
+pub(super) struct SimFile {
     bytes: Option<Vec<u8>>,
     /// How often it was saved.
     saves: u64,
@@ -52,7 +52,7 @@ pub(super) struct File {
 
 /// What tells that a file was saved, even to the same bytes.
 #[derive(Debug, PartialEq)]
-pub(super) struct Version {
+pub(super) struct SimVersion {
     inode: u64,
     modified: (i64, i64),
 }
@@ -116,13 +116,13 @@ impl Home {
         }
     }
 
-    pub(super) fn version(&self) -> Version {
+    pub(super) fn version(&self) -> SimVersion {
         match self {
             Home::Disk(_) => {
                 let file = std::fs::metadata(self.path()).unwrap();
-                Version { inode: file.ino(), modified: (file.mtime(), file.mtime_nsec()) }
+                SimVersion { inode: file.ino(), modified: (file.mtime(), file.mtime_nsec()) }
             }
-            Home::Memory(file) => Version { inode: locked(file).saves, modified: (0, 0) },
+            Home::Memory(file) => SimVersion { inode: locked(file).saves, modified: (0, 0) },
         }
     }
 
@@ -151,7 +151,7 @@ impl Home {
     pub(super) fn source(&self, options: CsvOptions) -> Box<dyn Source> {
         match self {
             Home::Disk(_) => Box::new(CsvSource::new(options)),
-            Home::Memory(file) => Box::new(Value {
+            Home::Memory(file) => Box::new(SimValue {
                 file: Arc::clone(file),
                 options,
                 last: None,
@@ -166,7 +166,7 @@ impl Home {
     pub(super) fn open_state(&self, now: Timestamp) -> Rc<State> {
         let Home::Disk(dir) = self else { return shared() };
         let is_held = |lock| matches!(lock, Err(LockError::Held { .. }));
-        wait_until("the source is free", || !is_held(Lock::existing(&self.path())));
+        wait_until("the source is free", || !is_held(Lock::lock_existing(&self.path())));
         let mut state = None;
         wait_until("the state is free", || match State::open(&dir.path().join("state"), now) {
             Err(StateError::Held { .. }) => false,
@@ -181,7 +181,7 @@ impl Home {
     /// The state to look at.
     pub(super) fn state(&self) -> Rc<State> {
         match self {
-            Home::Disk(dir) => Rc::new(State::scratch(&dir.path().join("state")).unwrap()),
+            Home::Disk(dir) => Rc::new(State::open_copy(&dir.path().join("state")).unwrap()),
             Home::Memory(_) => shared(),
         }
     }
@@ -191,15 +191,15 @@ impl Home {
 pub(super) fn shared() -> Rc<State> {
     STATE.with_borrow_mut(|state| {
         let nowhere = Path::new("/nonexistent/state");
-        Rc::clone(state.get_or_insert_with(|| Rc::new(State::scratch(nowhere).unwrap())))
+        Rc::clone(state.get_or_insert_with(|| Rc::new(State::open_copy(nowhere).unwrap())))
     })
 }
 
-fn locked(file: &Mutex<File>) -> MutexGuard<'_, File> {
+fn locked(file: &Mutex<SimFile>) -> MutexGuard<'_, SimFile> {
     file.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl File {
+impl SimFile {
     fn save(&mut self, bytes: Vec<u8>) {
         self.bytes = Some(bytes);
         self.saves += 1;
@@ -207,47 +207,47 @@ impl File {
 }
 
 /// A file in memory as a source: what the product reads and edits, without its disk.
-struct Value {
-    file: Arc<Mutex<File>>,
+struct SimValue {
+    file: Arc<Mutex<SimFile>>,
     options: CsvOptions,
-    last: Option<Table>,
+    last: Option<TableVersion>,
     resting: Arc<Resting>,
 }
 
-impl Source for Value {
-    fn read_beside(&mut self, resting: &Arc<Resting>) -> Result<Reading, SourceError> {
+impl Source for SimValue {
+    fn read_beside(&mut self, resting: &Arc<Resting>) -> Result<SourceReading, SourceError> {
         let bytes = locked(&self.file).bytes.clone();
         let missing = || SourceError::Io {
             path: self.options.path.clone(),
             source: io::Error::from_raw_os_error(rustix::io::Errno::NOENT.raw_os_error()),
         };
         let (table, reading) =
-            Table::parse_beside(bytes.ok_or_else(missing)?, &self.options, resting)?;
+            TableVersion::parse_beside(bytes.ok_or_else(missing)?, &self.options, resting)?;
         self.last = Some(table);
         self.resting = Arc::clone(resting);
         Ok(reading)
     }
 
-    fn write(&mut self, edits: &[Edit]) -> Result<Written, WriteError> {
+    fn write_edits(&mut self, edits: &[SourceEdit]) -> Result<WriteReceipt, WriteError> {
         let path = || self.options.path.clone();
         let read_only = |reason: &str| WriteError::ReadOnly { path: path(), reason: reason.into() };
         let Some(last) = &self.last else { return Err(read_only("it has not been read")) };
         let (next, written) = last.edited_beside(&self.options, edits, &self.resting)?;
         if let Some(next) = next {
-            if self.options.access == Access::ReadOnly {
+            if self.options.access == SourceAccess::ReadOnly {
                 return Err(read_only("it was opened for reading only"));
             }
             let mut file = locked(&self.file);
-            if file.bytes.as_deref() != Some(last.raw()) {
+            if file.bytes.as_deref() != Some(last.raw_bytes()) {
                 return Err(WriteError::Changed { path: path(), kept: None });
             }
-            file.save(next.raw().to_vec());
+            file.save(next.raw_bytes().to_vec());
             self.last = Some(next);
         }
         Ok(written)
     }
 
-    fn to_remember(&self, _: &Reading, _: &dyn Fn(&SourceRecord) -> bool) -> SourceAtRest {
+    fn to_remember(&self, _: &SourceReading, _: &dyn Fn(&SourceRecord) -> bool) -> SourceAtRest {
         SourceAtRest::default()
     }
 
@@ -255,24 +255,24 @@ impl Source for Value {
         self.last.as_ref().map(|last| last.at_rest(pairs, &self.options)).unwrap_or_default()
     }
 
-    fn beside(&self, at: &[RecordIndex]) -> Vec<(usize, SourceRecord)> {
-        self.last.as_ref().map(|last| last.beside(at, &self.options)).unwrap_or_default()
+    fn records_beside(&self, at: &[RecordIndex]) -> Vec<(usize, SourceRecord)> {
+        self.last.as_ref().map(|last| last.records_beside(at, &self.options)).unwrap_or_default()
     }
 
     fn as_written(&self, at: RecordIndex) -> AsWritten {
         self.last.as_ref().map(|last| last.as_written(at)).unwrap_or_default()
     }
 
-    fn stamp(&self, at: RecordIndex) -> Fingerprint {
-        self.last.as_ref().map_or_else(|| Fingerprint::of(&[]), |last| last.stamp(at))
+    fn record_stamp(&self, at: RecordIndex) -> Fingerprint {
+        self.last.as_ref().map_or_else(|| Fingerprint::of(&[]), |last| last.record_stamp(at))
     }
 
-    fn lost(&self, was: &AsWritten) -> Vec<String> {
-        self.last.as_ref().map(|last| last.lost(was)).unwrap_or_default()
+    fn lost_parts(&self, was: &AsWritten) -> Vec<String> {
+        self.last.as_ref().map(|last| last.lost_columns(was)).unwrap_or_default()
     }
 
     fn back_up(&self, into: &Path) -> io::Result<PathBuf> {
-        let bytes = self.last.as_ref().map(|last| last.raw().to_vec());
+        let bytes = self.last.as_ref().map(|last| last.raw_bytes().to_vec());
         locked(&self.file).backups.extend(bytes);
         Ok(into.join("contacts.csv"))
     }

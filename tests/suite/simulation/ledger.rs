@@ -7,11 +7,11 @@ use linqsync::model::Side;
 /// Texts that people typed, each on the side where they did.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
-    typed: BTreeMap<(Side, String), Typed>,
+    typed: BTreeMap<(Side, String), TypedValue>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-struct Typed {
+struct TypedValue {
     /// In how many places.
     places: u32,
     /// Whether a run has read it.

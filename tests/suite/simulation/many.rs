@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 use super::draw;
 use super::driver::play;
 use super::shrink;
-use super::world::Trace;
+use super::world::SimTrace;
 
 /// What came of many histories.
 #[derive(Default)]
-pub(super) struct Tally {
+pub(super) struct SeedTally {
     histories: u64,
     threads: usize,
     took: Duration,
@@ -31,12 +31,15 @@ pub(super) fn threads() -> usize {
 }
 
 /// Plays the history of every seed.
-pub(super) fn play_all(seeds: Range<u64>, threads: usize) -> Tally {
+pub(super) fn play_all(seeds: Range<u64>, threads: usize) -> SeedTally {
     let began = Instant::now();
-    let tally =
-        Mutex::new(Tally { histories: seeds.end - seeds.start, threads, ..Tally::default() });
+    let tally = Mutex::new(SeedTally {
+        histories: seeds.end - seeds.start,
+        threads,
+        ..SeedTally::default()
+    });
     for_each(seeds, threads, &|seed| {
-        let played = play(&draw::scenario(seed), Trace::Dropped);
+        let played = play(&draw::scenario(seed), SimTrace::Dropped);
         let mut tally = tally.lock().unwrap();
         if let Some(violation) = played.violations.first() {
             eprintln!("seed {seed}: {violation}");
@@ -47,14 +50,14 @@ pub(super) fn play_all(seeds: Range<u64>, threads: usize) -> Tally {
             *tally.met.entry(what).or_default() += times;
         }
     });
-    Tally { took: began.elapsed(), ..tally.into_inner().unwrap() }
+    SeedTally { took: began.elapsed(), ..tally.into_inner().unwrap() }
 }
 
 /// A line for each seed, with the hash of everything that happened in its history.
 pub(super) fn traces(seeds: Range<u64>, threads: usize) -> String {
     let traces = Mutex::new(BTreeMap::new());
     for_each(seeds, threads, &|seed| {
-        let log = play(&draw::scenario(seed), Trace::Kept).log.join("\n");
+        let log = play(&draw::scenario(seed), SimTrace::Kept).log.join("\n");
         traces.lock().unwrap().insert(seed, blake3::hash(log.as_bytes()));
     });
     let lines =
@@ -79,14 +82,14 @@ fn for_each(seeds: Range<u64>, threads: usize, play: &(dyn Fn(u64) + Sync)) {
     });
 }
 
-impl Tally {
+impl SeedTally {
     /// The smallest seed that failed.
     pub(super) fn first_failure(&self) -> Option<u64> {
         self.failed.values().flatten().map(|(seed, _)| *seed).min()
     }
 }
 
-impl fmt::Display for Tally {
+impl fmt::Display for SeedTally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (what, times) in &self.met {
             writeln!(f, "{times:>9}  {what}")?;

@@ -43,7 +43,7 @@ mod world;
 
 use driver::{Played, play, play_on_disk};
 use scenario::Scenario;
-use world::Trace;
+use world::SimTrace;
 
 /// How many histories are played in a normal test run.
 const HISTORIES: u64 = 2_000;
@@ -68,10 +68,10 @@ fn named(seed: u64) -> String {
 /// Plays `scenario`; if it fails, shows the smallest part of it that fails alike, and
 /// the command that shows it again.
 fn must_hold(name: &str, scenario: &Scenario) -> Played {
-    let played = play(scenario, Trace::Kept);
+    let played = play(scenario, SimTrace::Kept);
     if let Some(violation) = played.violations.first() {
         let small = shrink::smaller(scenario, violation);
-        let log = play(&small, Trace::Kept).log.join("\n");
+        let log = play(&small, SimTrace::Kept).log.join("\n");
         let json = serde_json::to_string(&small).unwrap();
         panic!(
             "{name} fails: {violation}\n\n{log}\n\nmade smaller, for LINQSYNC_SIM_FILE and \
@@ -91,7 +91,7 @@ fn thousands_of_histories_keep_every_promise() {
     }
     if let Ok(file) = std::env::var("LINQSYNC_SIM_FILE") {
         // As it is: it may have been made smaller, or larger, on purpose.
-        let played = play(&read(&file), Trace::Kept);
+        let played = play(&read(&file), SimTrace::Kept);
         eprintln!("{}", played.log.join("\n"));
         assert_eq!(played.violations, <[String; 0]>::default());
         return;
@@ -134,7 +134,7 @@ fn a_history_takes_the_same_course_on_disk_as_in_memory() {
         let scenario = draw::scenario(seed);
         must_agree(
             &format!("seed {seed}"),
-            &play(&scenario, Trace::Kept),
+            &play(&scenario, SimTrace::Kept),
             &play_on_disk(&scenario),
         );
     }

@@ -9,22 +9,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use linqsync::model::{Field, Side};
 
 use super::people::tag;
-use super::scenario::Office;
-use super::sheet::{EXTRA, ID, NOTES, Sheet};
-use super::world::World;
+use super::scenario::SimOffice;
+use super::sheet::{EXTRA, ID, NOTES, SimSheet};
+use super::world::SimWorld;
 
 /// Whether people meant what became of the cells.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Meant {
+enum MeantEdit {
     /// A person did it, knowingly or not.
     Edited,
     /// A program lost it.
     Damaged,
 }
 
-impl World {
+impl SimWorld {
     /// Somebody works on the whole table.
-    pub(super) fn work(&self, office: &Office) {
+    pub(super) fn work(&self, office: &SimOffice) {
         let before = self.sheet();
         let mut after = before.clone();
         self.inner().past.office = true;
@@ -39,22 +39,22 @@ impl World {
         self.home.save(after.bytes());
     }
 
-    fn worked(&self, office: &Office, sheet: &mut Sheet) -> Meant {
+    fn worked(&self, office: &SimOffice, sheet: &mut SimSheet) -> MeantEdit {
         match office {
-            Office::SortColumn { field } => self.on_column(sheet, *field, |cells| cells.sort()),
-            Office::SortRows { field } => self.sort_rows(sheet, *field),
-            Office::SortAll { field } => {
+            SimOffice::SortColumn { field } => self.on_column(sheet, *field, |cells| cells.sort()),
+            SimOffice::SortRows { field } => self.sort_rows(sheet, *field),
+            SimOffice::SortAll { field } => {
                 sheet.rows.append(&mut sheet.above);
                 sheet.rows.push(sheet.header.clone());
                 self.sort_rows(sheet, *field);
                 sheet.find_header();
             }
-            Office::HeaderUp => {
+            SimOffice::HeaderUp => {
                 let mut rows = std::mem::take(&mut sheet.above);
                 rows.append(&mut sheet.rows);
                 sheet.rows = rows;
             }
-            Office::ShiftColumn { field, up } => self.on_column(sheet, *field, |cells| {
+            SimOffice::ShiftColumn { field, up } => self.on_column(sheet, *field, |cells| {
                 if *up {
                     cells.rotate_left(1);
                 } else {
@@ -64,26 +64,26 @@ impl World {
                 let blank = if *up { cells.last_mut() } else { cells.first_mut() };
                 blank.into_iter().for_each(String::clear);
             }),
-            Office::PasteBlock { first, last, who, rows } => {
+            SimOffice::PasteBlock { first, last, who, rows } => {
                 self.inner().past.pasted = true;
                 let rows = *rows as usize;
                 for field in Field::ALL.into_iter().filter(|f| first <= f && f <= last) {
                     self.on_column(sheet, field, |cells| paste(cells, *who as usize, rows));
                 }
             }
-            Office::FillDown { field, who, rows } => self.on_column(sheet, *field, |cells| {
+            SimOffice::FillDown { field, who, rows } => self.on_column(sheet, *field, |cells| {
                 let Some(from) = (*who as usize).checked_rem(cells.len()) else { return };
                 let text = cells[from].clone();
                 cells[from..].iter_mut().take(1 + *rows as usize).for_each(|cell| {
                     text.clone_into(cell);
                 });
             }),
-            Office::EmptyColumn { field } => {
+            SimOffice::EmptyColumn { field } => {
                 self.on_column(sheet, *field, |cells| cells.iter_mut().for_each(String::clear));
             }
-            Office::DropColumn { field } => self.drop_column(sheet, *field),
-            Office::PutColumn { field, filled } => self.put_column(sheet, *field, *filled),
-            Office::AddColumn { filled } => {
+            SimOffice::DropColumn { field } => self.drop_column(sheet, *field),
+            SimOffice::PutColumn { field, filled } => self.put_column(sheet, *field, *filled),
+            SimOffice::AddColumn { filled } => {
                 if sheet.at(EXTRA).is_none() {
                     sheet.add_column(EXTRA);
                     for row in 0..sheet.rows.len() {
@@ -95,12 +95,12 @@ impl World {
                     }
                 }
             }
-            Office::Reencode => {
+            SimOffice::Reencode => {
                 let cells = sheet.above.iter_mut().chain(&mut sheet.rows).flatten();
                 cells.for_each(|cell| *cell = lossy(cell));
-                return Meant::Damaged;
+                return MeantEdit::Damaged;
             }
-            Office::Filter { field, keep } => {
+            SimOffice::Filter { field, keep } => {
                 let column = self.column(*field);
                 let shown = |row: usize| {
                     let sum: u32 = sheet.cell(row, &column).bytes().map(u32::from).sum();
@@ -110,25 +110,25 @@ impl World {
                 let mut shown = shown.into_iter();
                 sheet.rows.retain(|_| shown.next() == Some(true));
             }
-            Office::Restore { which } => {
+            SimOffice::Restore { which } => {
                 let copies = self.inner().past.copies.clone();
                 if let Some(at) = (*which as usize).checked_rem(copies.len()) {
-                    *sheet = Sheet::parse(&copies[at]);
+                    *sheet = SimSheet::parse(&copies[at]);
                 }
             }
-            Office::CutRows { who, rows, cells } => {
+            SimOffice::CutRows { who, rows, cells } => {
                 let count = sheet.rows.len();
                 let cells = (*cells as usize).max(1 + usize::from(sheet.header[0] == NOTES));
                 for at in (0..count).cycle().skip(*who as usize).take((*rows as usize).min(count)) {
                     sheet.rows[at].truncate(cells);
                 }
-                return Meant::Damaged;
+                return MeantEdit::Damaged;
             }
         }
-        Meant::Edited
+        MeantEdit::Edited
     }
 
-    fn on_column(&self, sheet: &mut Sheet, field: Field, change: impl FnOnce(&mut Vec<String>)) {
+    fn on_column(&self, sheet: &mut SimSheet, field: Field, change: impl FnOnce(&mut Vec<String>)) {
         let column = self.column(field);
         if sheet.at(&column).is_none() || sheet.rows.is_empty() {
             return;
@@ -143,13 +143,13 @@ impl World {
         }
     }
 
-    fn sort_rows(&self, sheet: &mut Sheet, field: Field) {
+    fn sort_rows(&self, sheet: &mut SimSheet, field: Field) {
         if let Some(at) = sheet.at(&self.column(field)) {
             sheet.rows.sort_by_key(|row| row.get(at).cloned().unwrap_or_default());
         }
     }
 
-    fn drop_column(&self, sheet: &mut Sheet, field: Field) {
+    fn drop_column(&self, sheet: &mut SimSheet, field: Field) {
         let column = self.column(field);
         let Some(at) = sheet.at(&column) else { return };
         let known = (0..sheet.rows.len()).filter_map(|row| {
@@ -165,7 +165,7 @@ impl World {
         }
     }
 
-    fn put_column(&self, sheet: &mut Sheet, field: Field, filled: bool) {
+    fn put_column(&self, sheet: &mut SimSheet, field: Field, filled: bool) {
         let column = self.column(field);
         let Some(known) = self.inner().past.dropped.get(&field).cloned() else { return };
         if sheet.at(&column).is_some() {
@@ -180,7 +180,7 @@ impl World {
     }
 
     /// Remembers what became of every cell.
-    fn account(&self, before: &Sheet, after: &Sheet, meant: Meant) {
+    fn account(&self, before: &SimSheet, after: &SimSheet, meant: MeantEdit) {
         let (was, is) = (texts(before), texts(after));
         let mut inner = self.inner();
         for (text, times) in &was {
@@ -190,19 +190,19 @@ impl World {
         }
         for (text, times) in &is {
             for _ in was.get(text).copied().unwrap_or_default()..*times {
-                if meant == Meant::Edited {
+                if meant == MeantEdit::Edited {
                     inner.ledger.replace(Side::Source, "", text);
                 }
             }
         }
         drop(inner);
-        if meant == Meant::Edited {
+        if meant == MeantEdit::Edited {
             self.account_rows(before, after);
         }
     }
 
     /// Remembers whose fields were edited, and who was removed.
-    fn account_rows(&self, before: &Sheet, after: &Sheet) {
+    fn account_rows(&self, before: &SimSheet, after: &SimSheet) {
         let (was, is) = (by_tag(before), by_tag(after));
         let column = |field| self.column(field);
         let tags: BTreeSet<&String> = was.keys().chain(is.keys()).collect();
@@ -211,11 +211,12 @@ impl World {
         let mut removed = 0;
         for tag in tags {
             // A cell that a row lacks is not blank: whoever fills it up has edited it.
-            let cells = |sheet: &Sheet, rows: Option<&Vec<usize>>, field| -> Vec<Option<String>> {
-                let rows = rows.into_iter().flatten();
-                let at = sheet.at(&column(field));
-                rows.map(|row| sheet.rows[*row].get(at?).cloned()).collect()
-            };
+            let cells =
+                |sheet: &SimSheet, rows: Option<&Vec<usize>>, field| -> Vec<Option<String>> {
+                    let rows = rows.into_iter().flatten();
+                    let at = sheet.at(&column(field));
+                    rows.map(|row| sheet.rows[*row].get(at?).cloned()).collect()
+                };
             let (old, new) = (was.get(tag), is.get(tag));
             let count = |rows: Option<&Vec<usize>>| rows.map_or(0, Vec::len);
             removed += count(old).saturating_sub(count(new));
@@ -248,7 +249,7 @@ pub(super) fn lossy(text: &str) -> String {
     text.replace(|c: char| !c.is_ascii(), "?")
 }
 
-fn name(office: &Office) -> String {
+fn name(office: &SimOffice) -> String {
     format!("{office:?}").chars().take_while(char::is_ascii_alphanumeric).collect()
 }
 
@@ -262,7 +263,7 @@ fn paste(cells: &mut [String], from: usize, rows: usize) {
 }
 
 /// How often each text stands in the rows, ids apart, which are linqsync's.
-fn texts(sheet: &Sheet) -> BTreeMap<String, usize> {
+fn texts(sheet: &SimSheet) -> BTreeMap<String, usize> {
     let ids = sheet.at(ID);
     let mut texts = BTreeMap::new();
     for row in sheet.above.iter().chain(&sheet.rows) {
@@ -276,7 +277,7 @@ fn texts(sheet: &Sheet) -> BTreeMap<String, usize> {
 }
 
 /// The rows of each note; those that linqsync added have none.
-fn by_tag(sheet: &Sheet) -> BTreeMap<String, Vec<usize>> {
+fn by_tag(sheet: &SimSheet) -> BTreeMap<String, Vec<usize>> {
     let mut rows: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for row in 0..sheet.rows.len() {
         rows.entry(tag(sheet.cell(row, NOTES)).unwrap_or_default()).or_default().push(row);

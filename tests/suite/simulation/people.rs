@@ -6,10 +6,10 @@ use fastrand::Rng;
 use linqsync::model::{Field, Side};
 use linqsync::sandbox::Contact;
 
-use super::scenario::{Edit, Feature, Person, Text};
-use super::sheet::{ID, KEY, NOTES, Sheet, column, is_mapped};
+use super::scenario::{DrawnText, Feature, SimEdit, SimPerson};
+use super::sheet::{ID, KEY, NOTES, SimSheet, column, is_mapped};
 use super::texts::{USERS, typed};
-use super::world::World;
+use super::world::SimWorld;
 
 /// The text of a contact's field.
 pub(super) fn member(contact: &Contact, field: Field) -> &str {
@@ -26,33 +26,33 @@ pub(super) fn member(contact: &Contact, field: Field) -> &str {
     text.as_deref().unwrap_or_default()
 }
 
-impl World {
+impl SimWorld {
     /// Somebody does this, if there is anybody to do it to.
-    pub(super) fn edit(&self, edit: &Edit) {
+    pub(super) fn edit(&self, edit: &SimEdit) {
         match edit {
-            Edit::AddRow(person) => self.add_row(person),
-            Edit::AddContact(person) => self.add_contact(person),
-            Edit::AddBoth(person) => {
+            SimEdit::AddRow(person) => self.add_row(person),
+            SimEdit::AddContact(person) => self.add_contact(person),
+            SimEdit::AddBoth(person) => {
                 self.add_row(person);
                 self.add_contact(person);
             }
-            Edit::Cell { who, field, text } => self.on_row(*who, |world, sheet, row| {
+            SimEdit::Cell { who, field, text } => self.on_row(*who, |world, sheet, row| {
                 world.type_into_row(sheet, row, *field, *text);
             }),
-            Edit::Member { who, field, text } => {
+            SimEdit::Member { who, field, text } => {
                 if let Some(contact) = self.pick(*who) {
                     self.type_into_contact(&contact, *field, *text);
                 }
             }
-            Edit::Same { who, field, text } => self.type_the_same(*who, *field, *text),
-            Edit::Note { who, serial } => self.on_row(*who, |world, sheet, row| {
+            SimEdit::Same { who, field, text } => self.type_the_same(*who, *field, *text),
+            SimEdit::Note { who, serial } => self.on_row(*who, |world, sheet, row| {
                 let note = sheet.cell(row, NOTES).split(" and ").next().unwrap_or("").to_owned();
                 // Whose row it is can be told from the first note.
                 if !note.is_empty() {
                     world.put(sheet, row, NOTES, &format!("{note} and remark-{serial}."));
                 }
             }),
-            Edit::RemoveRow { who } => self.on_row(*who, |world, sheet, row| {
+            SimEdit::RemoveRow { who } => self.on_row(*who, |world, sheet, row| {
                 for (name, text) in sheet.header.clone().iter().zip(sheet.rows[row].clone()) {
                     world.inner().ledger.replace(Side::Source, &text, "");
                     world.log(format_args!("  was {name}: {text:?}"));
@@ -60,8 +60,8 @@ impl World {
                 sheet.rows.remove(row);
                 world.inner().past.removals += 1;
             }),
-            Edit::RemoveContact { who } => self.remove_contact(*who),
-            Edit::CopyRow { who, serial } => self.on_row(*who, |world, sheet, row| {
+            SimEdit::RemoveContact { who } => self.remove_contact(*who),
+            SimEdit::CopyRow { who, serial } => self.on_row(*who, |world, sheet, row| {
                 let copy = sheet.rows[row].clone();
                 let is_ours = tag(sheet.cell(row, NOTES)).is_none();
                 world.inner().past.copied_ours += usize::from(is_ours);
@@ -77,18 +77,18 @@ impl World {
                 let fields = Field::ALL.map(|field| (note(*serial), field));
                 world.inner().past.edited_rows.extend(fields);
             }),
-            Edit::Shuffle { salt } => {
+            SimEdit::Shuffle { salt } => {
                 let mut sheet = self.sheet();
                 Rng::with_seed(*salt).shuffle(&mut sheet.rows);
                 self.save(&sheet, "sorts the rows");
             }
-            Edit::Requote => {
+            SimEdit::Requote => {
                 let mut sheet = self.sheet();
                 sheet.requote();
                 self.save(&sheet, "saves with other quotation marks");
             }
-            Edit::Office(office) => self.work(office),
-            Edit::Owner { who, user } => {
+            SimEdit::Office(office) => self.work(office),
+            SimEdit::Owner { who, user } => {
                 if let Some(contact) = self.pick(*who) {
                     self.own(contact.id, USERS[*user as usize % USERS.len()]);
                 }
@@ -102,7 +102,7 @@ impl World {
         contacts.into_iter().nth(at)
     }
 
-    fn on_row(&self, who: u32, change: impl FnOnce(&World, &mut Sheet, usize)) {
+    fn on_row(&self, who: u32, change: impl FnOnce(&SimWorld, &mut SimSheet, usize)) {
         let mut sheet = self.sheet();
         if let Some(row) = (who as usize).checked_rem(sheet.rows.len()) {
             change(self, &mut sheet, row);
@@ -111,12 +111,12 @@ impl World {
     }
 
     /// Saves the file.
-    fn save(&self, sheet: &Sheet, what: &str) {
+    fn save(&self, sheet: &SimSheet, what: &str) {
         self.log(format_args!("a person {what} in the source"));
         self.home.save(sheet.bytes());
     }
 
-    fn put(&self, sheet: &mut Sheet, row: usize, name: &str, text: &str) {
+    fn put(&self, sheet: &mut SimSheet, row: usize, name: &str, text: &str) {
         let old = sheet.cell(row, name).to_owned();
         if sheet.at(name).is_none() || old == text {
             return;
@@ -126,7 +126,7 @@ impl World {
         self.inner().ledger.replace(Side::Source, &old, text);
     }
 
-    fn type_into_row(&self, sheet: &mut Sheet, row: usize, field: Field, text: Text) {
+    fn type_into_row(&self, sheet: &mut SimSheet, row: usize, field: Field, text: DrawnText) {
         let name = self.column(field);
         let new = typed(field, text, sheet.cell(row, &name));
         let before = sheet.clone();
@@ -145,7 +145,7 @@ impl World {
         past.edited_rows.insert((tag, field));
     }
 
-    fn add_row(&self, person: &Person) {
+    fn add_row(&self, person: &SimPerson) {
         let mut sheet = self.sheet();
         let row = sheet.add();
         let serial = self.serial();
@@ -163,7 +163,7 @@ impl World {
         u32::try_from(1000 + notes + 10 * self.inner().lines).unwrap()
     }
 
-    fn add_contact(&self, person: &Person) {
+    fn add_contact(&self, person: &SimPerson) {
         let texts: BTreeMap<Field, String> =
             person.iter().map(|(field, text)| (*field, typed(*field, *text, ""))).collect();
         if Field::IDENTITY.iter().all(|field| texts.get(field).is_none_or(|t| t.trim().is_empty()))
@@ -188,7 +188,7 @@ impl World {
         inner.past.edited_contacts.extend(Field::ALL.map(|field| (id, field)));
     }
 
-    fn type_into_contact(&self, contact: &Contact, field: Field, text: Text) {
+    fn type_into_contact(&self, contact: &Contact, field: Field, text: DrawnText) {
         let old = member(contact, field);
         let new = typed(field, text, old);
         if field == Field::Owner {
@@ -230,7 +230,7 @@ impl World {
 
     /// Types the same on both sides, into a row and into a contact that has its
     /// e-mail address or its names.
-    fn type_the_same(&self, who: u32, field: Field, text: Text) {
+    fn type_the_same(&self, who: u32, field: Field, text: DrawnText) {
         let sheet = self.sheet();
         let Some(row) = (who as usize).checked_rem(sheet.rows.len()) else { return };
         let same = |contact: &Contact, field: Field| {
@@ -241,7 +241,7 @@ impl World {
             .contacts()
             .into_iter()
             .find(|contact| same(contact, Field::Email) && same(contact, Field::FirstName));
-        self.edit(&Edit::Cell { who, field, text });
+        self.edit(&SimEdit::Cell { who, field, text });
         if let Some(twin) = twin {
             self.type_into_contact(&twin, field, text);
         }
@@ -262,7 +262,7 @@ impl World {
 
 /// Whether an edit left neither a name nor an address of whom this row was: that is
 /// somebody else in their place.
-fn has_nothing_of(before: &Sheet, after: &Sheet, row: usize) -> bool {
+fn has_nothing_of(before: &SimSheet, after: &SimSheet, row: usize) -> bool {
     let identity = [Field::FirstName, Field::LastName, Field::Email, Field::PhoneNumber];
     !identity.into_iter().map(column).any(|name| {
         let was = before.cell(row, name).trim();

@@ -84,15 +84,15 @@ pub(super) enum Feature {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) enum Act {
     /// Somebody edits.
-    Edit(Edit),
+    Edit(SimEdit),
     /// Nothing happens for so many seconds.
     Wait(u32),
     /// A run.
-    Run(Conditions),
+    Run(SimConditions),
     /// Somebody decides about what waits.
     Decide(Decide),
     /// Somebody changes the configuration.
-    Configure(Setting),
+    Configure(SimSetting),
 }
 
 impl Act {
@@ -107,19 +107,19 @@ impl Act {
 
 /// What a person does.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) enum Edit {
+pub(super) enum SimEdit {
     /// Adds a row.
-    AddRow(Person),
+    AddRow(SimPerson),
     /// Adds a contact in Linq.
-    AddContact(Person),
+    AddContact(SimPerson),
     /// Adds the same person on both sides.
-    AddBoth(Person),
+    AddBoth(SimPerson),
     /// Types into a cell.
-    Cell { who: u32, field: Field, text: Text },
+    Cell { who: u32, field: Field, text: DrawnText },
     /// Types into a field in Linq.
-    Member { who: u32, field: Field, text: Text },
+    Member { who: u32, field: Field, text: DrawnText },
     /// Types the same into a row and into the contact that looks like it.
-    Same { who: u32, field: Field, text: Text },
+    Same { who: u32, field: Field, text: DrawnText },
     /// Writes a note, which is not mapped.
     Note { who: u32, serial: u32 },
     /// Removes a row.
@@ -135,12 +135,12 @@ pub(super) enum Edit {
     /// Gives a contact to another user.
     Owner { who: u32, user: u32 },
     /// Works on the file with a spreadsheet.
-    Office(Office),
+    Office(SimOffice),
 }
 
 /// What a person does to a whole table, on purpose or by accident.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) enum Office {
+pub(super) enum SimOffice {
     /// Sorts one column alone.
     SortColumn { field: Field },
     /// Sorts all rows by a column; the header stays.
@@ -188,7 +188,7 @@ pub(super) enum Decide {
 
 /// What somebody changes in the configuration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) enum Setting {
+pub(super) enum SimSetting {
     /// Something is configured, or is not any more.
     Feature { feature: Feature, on: bool },
     /// `sync.direction`.
@@ -202,11 +202,11 @@ pub(super) enum Setting {
 }
 
 /// Somebody who is added.
-pub(super) type Person = BTreeMap<Field, Text>;
+pub(super) type SimPerson = BTreeMap<Field, DrawnText>;
 
 /// What is typed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Text {
+pub(super) enum DrawnText {
     /// Nothing: a blank.
     Blank,
     /// Something that occurs nowhere else.
@@ -223,7 +223,7 @@ pub(super) enum Text {
 
 /// Under which conditions a run is made.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Conditions {
+pub(super) struct SimConditions {
     /// Whether a dry run is made before.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) preview: bool,
@@ -247,7 +247,7 @@ pub(super) struct Conditions {
     pub(super) outage: Option<(u32, WireFault)>,
     /// What people do at these events.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) during: Vec<(u32, Edit)>,
+    pub(super) during: Vec<(u32, SimEdit)>,
     /// By how many seconds our clock is set at these events; it stays like that.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) clocks: Vec<(u32, i64)>,
@@ -256,7 +256,7 @@ pub(super) struct Conditions {
     pub(super) errand: Option<Errand>,
     /// What else is different.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) weather: Option<Weather>,
+    pub(super) weather: Option<SimOutages>,
 }
 
 /// What a run is for, if not for making both sides the same.
@@ -296,7 +296,7 @@ pub(super) enum WireFault {
 
 /// What is different in a whole run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Weather {
+pub(super) enum SimOutages {
     /// The token belongs to another organisation, which has nobody.
     Elsewhere,
     /// The listing lacks one contact and says that this is all.

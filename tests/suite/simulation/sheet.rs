@@ -13,7 +13,7 @@ use super::scenario::Feature;
 
 /// A file, cell by cell.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Sheet {
+pub(super) struct SimSheet {
     bom: bool,
     crlf: bool,
     quoted: bool,
@@ -47,9 +47,9 @@ pub(super) const fn column(field: Field) -> &'static str {
     }
 }
 
-impl Sheet {
+impl SimSheet {
     /// A file without rows.
-    pub(super) fn new(features: &BTreeSet<Feature>) -> Sheet {
+    pub(super) fn new(features: &BTreeSet<Feature>) -> SimSheet {
         let has = |feature| features.contains(&feature);
         let mut header: Vec<String> = Vec::new();
         if has(Feature::NotesFirst) {
@@ -69,7 +69,7 @@ impl Sheet {
         if has(Feature::Ids) {
             header.push(ID.to_owned());
         }
-        Sheet {
+        SimSheet {
             bom: has(Feature::Bom),
             crlf: has(Feature::Crlf),
             quoted: has(Feature::Quoted),
@@ -81,7 +81,7 @@ impl Sheet {
     }
 
     /// Reads what stands in a file.
-    pub(super) fn parse(bytes: &[u8]) -> Sheet {
+    pub(super) fn parse(bytes: &[u8]) -> SimSheet {
         let body = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
         let mut lines = body.split(|byte| *byte == b'\n');
         // The header need not be the first row.
@@ -91,7 +91,7 @@ impl Sheet {
         let delimiter = if first.contains(&b';') { b';' } else { b',' };
         let mut rows = cells(body, delimiter);
         let header = if rows.is_empty() { Vec::new() } else { rows.remove(0) };
-        let mut sheet = Sheet {
+        let mut sheet = SimSheet {
             bom: body.len() != bytes.len(),
             crlf: first.ends_with(b"\r"),
             quoted: first.starts_with(b"\""),
@@ -151,7 +151,7 @@ impl Sheet {
 
     /// Gives a row what stood in the only row of `was` in columns that linqsync does not
     /// know, and its key if no other row has that by now.
-    pub(super) fn put_back(&mut self, row: usize, was: &Sheet) {
+    pub(super) fn put_back(&mut self, row: usize, was: &SimSheet) {
         self.put(row, NOTES, was.cell(0, NOTES));
         let key = was.cell(0, KEY);
         if (0..self.rows.len()).all(|row| self.cell(row, KEY) != key) {

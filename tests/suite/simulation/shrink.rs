@@ -2,15 +2,15 @@
 //! is taken out.
 
 use super::driver::play;
-use super::scenario::{Act, Conditions, Scenario};
-use super::world::Trace;
+use super::scenario::{Act, Scenario, SimConditions};
+use super::world::SimTrace;
 
 /// The smallest history found that fails like `scenario`, which fails with
 /// `violation`.
 pub(super) fn smaller(scenario: &Scenario, violation: &str) -> Scenario {
     let kind = kind(violation);
     let fails = |scenario: &Scenario| {
-        play(scenario, Trace::Dropped)
+        play(scenario, SimTrace::Dropped)
             .violations
             .first()
             .is_some_and(|found| self::kind(found) == kind)
@@ -64,7 +64,7 @@ fn candidates(of: &Scenario) -> Vec<Scenario> {
     with(&|scenario| "both".clone_into(&mut scenario.setup.direction));
     with(&|scenario| "5%".clone_into(&mut scenario.setup.max_deletes));
     for at in 0..of.acts.len() {
-        let conditions = |change: &dyn Fn(&mut Conditions)| {
+        let conditions = |change: &dyn Fn(&mut SimConditions)| {
             let mut scenario = of.clone();
             if let Act::Run(conditions) = &mut scenario.acts[at] {
                 change(conditions);
@@ -72,7 +72,7 @@ fn candidates(of: &Scenario) -> Vec<Scenario> {
             scenario
         };
         let Act::Run(run) = &of.acts[at] else { continue };
-        let changes: [&dyn Fn(&mut Conditions); 9] = [
+        let changes: [&dyn Fn(&mut SimConditions); 9] = [
             &|run| run.errand = None,
             &|run| run.preview = false,
             &|run| run.kill = None,

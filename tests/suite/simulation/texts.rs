@@ -5,20 +5,20 @@
 
 use linqsync::model::Field;
 
-use super::scenario::Text;
+use super::scenario::DrawnText;
 
 /// The users of the organisation, the first of whom owns what nobody else does.
 pub(super) const USERS: [&str; 3] = ["olivia@linq.example", "sam@linq.example", "ada@linq.example"];
 
 /// The text of `text` in `field`, where `present` stands now.
-pub(super) fn typed(field: Field, text: Text, present: &str) -> String {
+pub(super) fn typed(field: Field, text: DrawnText, present: &str) -> String {
     match text {
-        Text::Blank => String::new(),
-        Text::Fresh(serial) => fresh(field, serial),
-        Text::Shared(which) => shared(field, which),
-        Text::Odd(kind, serial) => odd(field, kind, serial),
-        Text::Respelled(how) => respelled(field, how, present),
-        Text::Foreign(serial) => foreign(field, serial),
+        DrawnText::Blank => String::new(),
+        DrawnText::Fresh(serial) => fresh(field, serial),
+        DrawnText::Shared(which) => shared(field, which),
+        DrawnText::Odd(kind, serial) => odd(field, kind, serial),
+        DrawnText::Respelled(how) => respelled(field, how, present),
+        DrawnText::Foreign(serial) => foreign(field, serial),
     }
 }
 

@@ -15,16 +15,16 @@ use serde_json::{Value, json};
 use super::check::{CANON, mass};
 use super::office::lossy;
 use super::people::member;
-use super::scenario::{Errand, Feature, Weather, WireFault};
+use super::scenario::{Errand, Feature, SimOutages, WireFault};
 use super::sheet::is_mapped;
-use super::world::{World, Write};
+use super::world::{SimWorld, Write};
 
 /// How long the client waits for an answer.
 const TIMEOUT: Duration = Duration::from_secs(8);
 
 /// The way from the client to Linq in one run.
-pub(super) struct Wire {
-    pub(super) world: Arc<World>,
+pub(super) struct SimTransport {
+    pub(super) world: Arc<SimWorld>,
     pub(super) traffic: Traffic,
 }
 
@@ -39,7 +39,7 @@ pub(super) enum Traffic {
     Late,
 }
 
-impl Transport for Wire {
+impl Transport for SimTransport {
     fn send(&self, request: Request<Bytes>) -> Sending<'_> {
         Box::pin(async move {
             match self.traffic {
@@ -50,7 +50,7 @@ impl Transport for Wire {
     }
 }
 
-type Answer = Result<Response<Bytes>, TransportError>;
+type SimAnswer = Result<Response<Bytes>, TransportError>;
 
 fn broken(why: &str) -> TransportError {
     TransportError::Broken(why.into())
@@ -62,16 +62,16 @@ fn short(request: &Request<Bytes>) -> String {
     format!("{} {path}", request.method())
 }
 
-impl Wire {
-    async fn dry(&self, request: Request<Bytes>) -> Answer {
+impl SimTransport {
+    async fn dry(&self, request: Request<Bytes>) -> SimAnswer {
         if request.method() != "GET" {
             self.world.violation(&format!("a dry run sends {}", short(&request)));
         }
         let request = self.repaged(request);
-        self.world.linq.call(request).await.map_err(|_| broken("no faults in a dry run"))
+        self.world.linq.handle_request(request).await.map_err(|_| broken("no faults in a dry run"))
     }
 
-    async fn carry(&self, request: Request<Bytes>) -> Answer {
+    async fn carry(&self, request: Request<Bytes>) -> SimAnswer {
         let world = &self.world;
         let name = short(&request);
         let body = String::from_utf8_lossy(request.body());
@@ -142,7 +142,7 @@ impl Wire {
         Duration::from_millis(1 + mix % 400)
     }
 
-    async fn spoiled(&self, request: Request<Bytes>, fault: WireFault) -> Answer {
+    async fn spoiled(&self, request: Request<Bytes>, fault: WireFault) -> SimAnswer {
         match fault {
             WireFault::NotSent => Err(TransportError::NotSent("refused".into())),
             WireFault::BrokenBefore => Err(broken("before")),
@@ -171,9 +171,9 @@ impl Wire {
 
     /// No answer in time. A create has its effect later, whether somebody still waits
     /// for it or not.
-    async fn late(&self, request: Request<Bytes>, seconds: u32) -> Answer {
+    async fn late(&self, request: Request<Bytes>, seconds: u32) -> SimAnswer {
         if request.method() == "POST" {
-            let late = Wire { world: Arc::clone(&self.world), traffic: Traffic::Late };
+            let late = SimTransport { world: Arc::clone(&self.world), traffic: Traffic::Late };
             tokio::spawn(async move {
                 tokio::time::sleep(Duration::from_secs(seconds.into())).await;
                 let answer = late.effect(request).await;
@@ -192,7 +192,7 @@ impl Wire {
     }
 
     /// Linq carries the request out.
-    async fn effect(&self, request: Request<Bytes>) -> Answer {
+    async fn effect(&self, request: Request<Bytes>) -> SimAnswer {
         let world = &self.world;
         let weather = world.inner().run.conditions.weather;
         let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
@@ -200,9 +200,10 @@ impl Wire {
         let sent = request.body().clone();
         let id = path.rsplit('/').next().and_then(|id| id.parse::<u64>().ok());
         let before = id.and_then(|id| world.linq.contact(id));
-        let elsewhere = weather == Some(Weather::Elsewhere);
+        let elsewhere = weather == Some(SimOutages::Elsewhere);
         let linq = if elsewhere { world.elsewhere() } else { &world.linq };
-        let answer = linq.call(request).await.map_err(|_| broken("the sandbox has no faults"))?;
+        let answer =
+            linq.handle_request(request).await.map_err(|_| broken("the sandbox has no faults"))?;
         if method == "GET" {
             let shown = id.and_then(|id| Some((id, world.linq.contact(id)?)));
             world.inner().run.shown.extend(shown);
@@ -213,7 +214,7 @@ impl Wire {
             self.rewritten_by_linq(before, &sent);
         }
         Ok(match weather {
-            Some(Weather::Short(which)) if path.ends_with("/contacts") && method == "GET" => {
+            Some(SimOutages::Short(which)) if path.ends_with("/contacts") && method == "GET" => {
                 shortened(answer, which)
             }
             _ => answer,
@@ -248,7 +249,7 @@ impl Wire {
             let answer: Value = serde_json::from_slice(answer.body()).unwrap();
             id = answer["data"]["id"].as_u64();
             inner.past.posted.extend(id);
-            if matches!(inner.run.conditions.weather, Some(Weather::Short(_))) {
+            if matches!(inner.run.conditions.weather, Some(SimOutages::Short(_))) {
                 inner.past.hidden.extend(id);
             }
             if matches!(inner.run.conditions.errand, Some(Errand::Undo(_))) {
@@ -287,7 +288,7 @@ impl Wire {
             (IntentKind::CreateInLinq { values, .. }, "POST") => {
                 // As the source spells it; phone numbers are sent in E.164.
                 let as_sent = |field| (field, CANON.to_send(field, &values[field]));
-                values_of(&body["contact"]) == values.filled().iter().map(as_sent).collect()
+                values_of(&body["contact"]) == values.filled_fields().iter().map(as_sent).collect()
             }
             (IntentKind::UpdateInLinq { linq_id, .. }, "PATCH")
             | (IntentKind::DeleteInLinq { linq_id }, "DELETE") => Some(linq_id.0) == id,
@@ -398,8 +399,10 @@ impl Wire {
             return;
         }
         let sent = values_of(&body["contact"]);
-        if let Some(field) =
-            sent.filled().iter().find(|field| !is_mapped(&self.world.setup().features, *field))
+        if let Some(field) = sent
+            .filled_fields()
+            .iter()
+            .find(|field| !is_mapped(&self.world.setup().features, *field))
         {
             self.world.violation(&format!("a create sends {field}, which is not mapped"));
         }

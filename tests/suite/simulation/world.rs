@@ -19,15 +19,15 @@ use linqsync::sandbox::{Contact, Options, Quirk, Sandbox};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::check::mass::{Agreed, Changed};
+use super::check::mass::{AgreedValue, ChangedValue};
 use super::home::Home;
 use super::ledger::Ledger;
-use super::scenario::{Conditions, Feature, Setup};
-use super::sheet::{Sheet, column};
+use super::scenario::{Feature, Setup, SimConditions};
+use super::sheet::{SimSheet, column};
 
 /// Whether what happens is written down: that costs more than to play it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Trace {
+pub(super) enum SimTrace {
     Kept,
     Dropped,
 }
@@ -36,7 +36,7 @@ pub(super) enum Trace {
 pub(super) struct Killed;
 
 /// The world, shared by the transport, the file and the driver of one history.
-pub(super) struct World {
+pub(super) struct SimWorld {
     setup: Mutex<Arc<Setup>>,
     /// Where the process keeps the file and its state.
     pub(super) home: Home,
@@ -46,7 +46,7 @@ pub(super) struct World {
     start: Instant,
     /// By how many seconds our clock is wrong.
     clock: AtomicI64,
-    trace: Trace,
+    trace: SimTrace,
     inner: Mutex<Inner>,
 }
 
@@ -72,7 +72,7 @@ pub(super) struct Inner {
 /// The run that is being made.
 #[derive(Default)]
 pub(super) struct RunNow {
-    pub(super) conditions: Conditions,
+    pub(super) conditions: SimConditions,
     pub(super) events: u32,
     pub(super) requests: u32,
     pub(super) stop: CancellationToken,
@@ -85,7 +85,7 @@ pub(super) struct RunNow {
     pub(super) changed: usize,
     pub(super) removed: usize,
     /// The file as the run last read or left it.
-    pub(super) sheet: Option<Sheet>,
+    pub(super) sheet: Option<SimSheet>,
     /// Linq as it was when the run began.
     pub(super) before: BTreeMap<u64, Contact>,
     /// Contacts as Linq last showed them to the run by their ids.
@@ -95,13 +95,13 @@ pub(super) struct RunNow {
     /// Whether earlier runs left no intent open.
     pub(super) fresh: bool,
     /// What was agreed on before, where people work on whole tables.
-    pub(super) agreed: Agreed,
+    pub(super) agreed: AgreedValue,
     /// What people had decided before it.
     pub(super) decisions: Vec<Decided>,
     /// The fields of contacts that they had decided about.
     pub(super) decided: BTreeSet<(u64, Field)>,
     /// What the run has changed.
-    pub(super) overwrites: Changed,
+    pub(super) overwrites: ChangedValue,
     /// How many links there were before.
     pub(super) links: usize,
 }
@@ -169,11 +169,11 @@ pub(super) struct Past {
     pub(super) edited_ours: bool,
 }
 
-impl World {
+impl SimWorld {
     /// A world in which nobody is known yet.
-    pub(super) fn new(setup: &Setup, home: Home, trace: Trace) -> Arc<World> {
+    pub(super) fn new(setup: &Setup, home: Home, trace: SimTrace) -> Arc<SimWorld> {
         let start = Instant::now();
-        let world = World {
+        let world = SimWorld {
             setup: Mutex::new(Arc::new(setup.clone())),
             home,
             linq: organisation(setup, start),
@@ -183,7 +183,7 @@ impl World {
             trace,
             inner: Mutex::new(Inner::default()),
         };
-        world.home.save(Sheet::new(&setup.features).bytes());
+        world.home.save(SimSheet::new(&setup.features).bytes());
         Arc::new(world)
     }
 
@@ -239,7 +239,7 @@ impl World {
 
     /// Whether what is logged is kept.
     pub(super) fn is_traced(&self) -> bool {
-        self.trace == Trace::Kept
+        self.trace == SimTrace::Kept
     }
 
     /// Writes down what must not have happened.
@@ -286,8 +286,8 @@ impl World {
     }
 
     /// The file as it is.
-    pub(super) fn sheet(&self) -> Sheet {
-        Sheet::parse(&self.bytes())
+    pub(super) fn sheet(&self) -> SimSheet {
+        SimSheet::parse(&self.bytes())
     }
 
     pub(super) fn bytes(&self) -> Vec<u8> {

@@ -10,15 +10,15 @@ use std::time::{Duration, SystemTime};
 use rustix::fs::XattrFlags;
 
 use super::*;
-use crate::source::Clock;
+use crate::source::QuietTime;
 
 /// Replaces the file, and lets the time pass for which what was displaced is kept.
 fn replace_and_wait(target: &Path, was: &[u8], bytes: &[u8]) -> Result<Lock, ReplaceError> {
     let hidden = Hidden::beside(target);
-    let replaced = replace(&hidden, target, Fingerprint::of(was), bytes);
+    let replaced = replace_file(&hidden, target, Fingerprint::of(was), bytes);
     let tomorrow = SystemTime::now() + Duration::from_hours(24);
-    let clock = Clock { now: Arc::new(move || tomorrow), ..Clock::still() };
-    rescue_late_saves(&hidden, Scope::File(target), &clock);
+    let clock = QuietTime { now: Arc::new(move || tomorrow), ..QuietTime::frozen_time() };
+    rescue_late_saves(&hidden, EntryScope::File(target), &clock);
     replaced
 }
 
@@ -28,17 +28,17 @@ pub(super) const SAVE: &[u8] = b"a person's save\n";
 const LATER: &[u8] = b"and a later one\n";
 
 /// A directory with one file, `contacts.csv`, which holds [`OLD`].
-pub(super) struct Place {
+pub(super) struct TempTarget {
     dir: tempfile::TempDir,
     pub(super) file: PathBuf,
 }
 
-impl Place {
-    pub(super) fn new() -> Place {
+impl TempTarget {
+    pub(super) fn new() -> TempTarget {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("contacts.csv");
         fs::write(&file, OLD).unwrap();
-        Place { dir, file }
+        TempTarget { dir, file }
     }
 
     pub(super) fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
@@ -58,16 +58,16 @@ impl Place {
 
     /// Clears up as after taking the lock.
     pub(super) fn recover(&self) {
-        recover(&self.hidden(), Scope::File(&self.file));
+        recover_files(&self.hidden(), EntryScope::File(&self.file));
     }
 
     /// Looks for late saves.
-    pub(super) fn rescue(&self, clock: &Clock) -> BTreeSet<Version> {
-        rescue_late_saves(&self.hidden(), Scope::File(&self.file), clock)
+    pub(super) fn rescue(&self, clock: &QuietTime) -> BTreeSet<OwnVersion> {
+        rescue_late_saves(&self.hidden(), EntryScope::File(&self.file), clock)
     }
 
     pub(super) fn forget_late(&self) {
-        forget_late(&self.hidden(), Scope::File(&self.file));
+        forget_late(&self.hidden(), EntryScope::File(&self.file));
     }
 
     /// Every file and what it holds, by name; those in our directory come first.
@@ -86,15 +86,15 @@ impl Place {
             files.sort();
             files
         };
-        [of(&ours.path()), of(ours.base())].concat()
+        [of(&ours.path()), of(ours.base_directory())].concat()
     }
 
     pub(super) fn leftover(&self, was: &[u8], made: &[u8], ending: &str, holds: &[u8]) {
         let hidden = self.hidden();
         let (was, made) = (Fingerprint::of(was), Some(Fingerprint::of(made)));
-        let (before, behind) = around(&hidden, &self.file, was, made);
+        let (before, behind) = swap_prefix(&hidden, &self.file, was, made);
         let name = format!("{before}aB3xY9{behind}.{ending}");
-        hidden.with(|path| fs::write(path.join(&name), holds)).unwrap();
+        hidden.create_in(|path| fs::write(path.join(&name), holds)).unwrap();
     }
 }
 
@@ -108,11 +108,11 @@ pub(super) fn and_kept(bytes: &[u8], kept: &[u8]) -> Vec<(String, Vec<u8>)> {
 
 /// Replaces [`OLD`] by [`NEW`] and calls `at` at each instant.
 fn replace_while(
-    place: &Place,
+    place: &TempTarget,
     exchange: Exchange,
     at: &mut dyn FnMut(Instant),
 ) -> Result<Lock, ReplaceError> {
-    let mut steps = Steps { exchange, at };
+    let mut steps = ReplaceSteps { exchange, at };
     replace_with(&place.hidden(), &place.file, Fingerprint::of(OLD), NEW, &mut steps)
 }
 
@@ -125,7 +125,7 @@ fn kept(result: Result<Lock, ReplaceError>) -> Option<PathBuf> {
 
 #[test]
 fn the_new_file_takes_the_place_of_the_old_one_with_its_mode_and_attributes() {
-    let place = Place::new();
+    let place = TempTarget::new();
     fs::set_permissions(&place.file, Permissions::from_mode(0o640)).unwrap();
     let has_attributes =
         rustix::fs::setxattr(&place.file, "user.origin", b"crm", XattrFlags::empty()).is_ok();
@@ -145,7 +145,7 @@ fn the_new_file_takes_the_place_of_the_old_one_with_its_mode_and_attributes() {
 
 #[test]
 fn a_file_that_is_not_what_was_read_is_left_alone() {
-    let place = Place::new();
+    let place = TempTarget::new();
     place.save_by_rename(SAVE);
     assert_eq!(kept(replace_and_wait(&place.file, OLD, NEW)), None);
     assert_eq!(place.files(), only(SAVE));
@@ -175,7 +175,7 @@ enum Saving {
 
 const WAYS: [Saving; 3] = [Saving::ByRename, Saving::InPlace, Saving::IntoTheOpenFile];
 
-impl Place {
+impl TempTarget {
     fn save(&self, saving: Saving, opened: &File, bytes: &[u8]) {
         match saving {
             Saving::ByRename => self.save_by_rename(bytes),
@@ -202,7 +202,7 @@ const UNABLE: Exchange = |_, _| Err(Errno::INVAL);
 fn a_save_at_any_instant_and_in_any_way_is_in_place_afterwards() {
     for (instant, saving) in INSTANTS.into_iter().flat_map(|i| WAYS.map(|way| (i, way))) {
         for exchange in [exchange as Exchange, UNABLE] {
-            let place = Place::new();
+            let place = TempTarget::new();
             let opened = place.opened();
             let mut saved = false;
             let result = replace_while(&place, exchange, &mut |now| {
@@ -212,7 +212,7 @@ fn a_save_at_any_instant_and_in_any_way_is_in_place_afterwards() {
                 }
             });
             let told = format!("{instant:?} {saving:?} {result:?}");
-            place.rescue(&Clock::still());
+            place.rescue(&QuietTime::frozen_time());
             place.forget_late();
             if saved && !lost_by_rename(exchange, instant, saving) {
                 assert_eq!(place.files()[place.files().len() - 1], only(SAVE)[0], "{told}");
@@ -234,7 +234,7 @@ fn of_two_saves_at_any_two_instants_only_one_that_a_person_replaced_is_gone() {
     let pairs = INSTANTS.into_iter().flat_map(|one| INSTANTS.map(|other| (one, other)));
     let ways = || WAYS.into_iter().flat_map(|one| WAYS.map(|other| (one, other)));
     for ((first, second), (one, other)) in pairs.flat_map(|pair| ways().map(move |w| (pair, w))) {
-        let place = Place::new();
+        let place = TempTarget::new();
         let opened = place.opened();
         let (mut saves, mut replaced, mut nowhere) = (0, false, false);
         let result = replace_while(&place, exchange, &mut |now| {
@@ -253,7 +253,7 @@ fn of_two_saves_at_any_two_instants_only_one_that_a_person_replaced_is_gone() {
                 saves = 2;
             }
         });
-        place.rescue(&Clock::still());
+        place.rescue(&QuietTime::frozen_time());
         let told = format!("{first:?} {one:?}, {second:?} {other:?}: {result:?}");
         assert!(saves < 1 || replaced || place.holds(SAVE), "{told} {:?}", place.files());
         assert!(saves < 2 || nowhere || place.holds(LATER), "{told} {:?}", place.files());
@@ -262,38 +262,38 @@ fn of_two_saves_at_any_two_instants_only_one_that_a_person_replaced_is_gone() {
 
 #[test]
 fn a_late_write_into_the_displaced_file_is_a_save() {
-    let place = Place::new();
+    let place = TempTarget::new();
     let opened = place.opened();
-    replace(&place.hidden(), &place.file, Fingerprint::of(OLD), NEW).unwrap();
+    replace_file(&place.hidden(), &place.file, Fingerprint::of(OLD), NEW).unwrap();
     place.save(Saving::IntoTheOpenFile, &opened, SAVE);
     assert_eq!(fs::read(&place.file).unwrap(), NEW);
     for _ in 0..2 {
-        let undone = place.rescue(&Clock::still());
+        let undone = place.rescue(&QuietTime::frozen_time());
         assert_eq!(fs::read(&place.file).unwrap(), SAVE);
-        assert_eq!(undone, [version(Fingerprint::of(NEW))].into(), "until it is forgotten");
+        assert_eq!(undone, [version_of(Fingerprint::of(NEW))].into(), "until it is forgotten");
     }
     place.forget_late();
     assert_eq!(place.files(), only(SAVE));
-    assert!(place.rescue(&Clock::still()).is_empty());
+    assert!(place.rescue(&QuietTime::frozen_time()).is_empty());
     // Where the new file was saved as well, both are there.
-    replace(&place.hidden(), &place.file, Fingerprint::of(SAVE), NEW).unwrap();
+    replace_file(&place.hidden(), &place.file, Fingerprint::of(SAVE), NEW).unwrap();
     place.save(Saving::IntoTheOpenFile, &opened, OLD);
     place.save(Saving::InPlace, &opened, LATER);
-    place.rescue(&Clock::still());
+    place.rescue(&QuietTime::frozen_time());
     assert_eq!(place.files(), and_kept(LATER, OLD));
 }
 
 #[test]
 fn a_late_write_that_is_under_way_is_waited_for() {
-    let place = Place::new();
+    let place = TempTarget::new();
     let opened = place.opened();
-    replace(&place.hidden(), &place.file, Fingerprint::of(OLD), NEW).unwrap();
+    replace_file(&place.hidden(), &place.file, Fingerprint::of(OLD), NEW).unwrap();
     place.save(Saving::IntoTheOpenFile, &opened, SAVE);
     let written = opened.metadata().unwrap().modified().unwrap();
-    let after = |millis| Clock {
+    let after = |millis| QuietTime {
         quiet: Duration::from_secs(1),
         now: Arc::new(move || written + Duration::from_millis(millis)),
-        ..Clock::still()
+        ..QuietTime::frozen_time()
     };
     place.rescue(&after(999));
     assert_eq!(fs::read(&place.file).unwrap(), NEW);
@@ -304,12 +304,12 @@ fn a_late_write_that_is_under_way_is_waited_for() {
 
 #[test]
 fn a_displaced_file_that_nobody_wrote_into_goes_after_ten_minutes() {
-    let place = Place::new();
-    replace(&place.hidden(), &place.file, Fingerprint::of(OLD), NEW).unwrap();
+    let place = TempTarget::new();
+    replace_file(&place.hidden(), &place.file, Fingerprint::of(OLD), NEW).unwrap();
     let displaced = SystemTime::now();
-    let after = |seconds| Clock {
+    let after = |seconds| QuietTime {
         now: Arc::new(move || displaced + Duration::from_secs(seconds)),
-        ..Clock::still()
+        ..QuietTime::frozen_time()
     };
     place.rescue(&after(590));
     assert!(place.holds(OLD) && place.files().len() == 2);
@@ -319,7 +319,7 @@ fn a_displaced_file_that_nobody_wrote_into_goes_after_ten_minutes() {
 
 #[test]
 fn a_removal_in_the_last_instant_is_not_undone() {
-    let place = Place::new();
+    let place = TempTarget::new();
     let removed = replace_while(&place, exchange, &mut |now| {
         if now == Instant::Compared {
             fs::remove_file(&place.file).unwrap();
@@ -334,9 +334,9 @@ fn a_file_system_that_cannot_exchange_gets_a_rename() {
     let unable: [Exchange; 3] =
         [|_, _| Err(Errno::INVAL), |_, _| Err(Errno::NOSYS), |_, _| Err(Errno::OPNOTSUPP)];
     for exchange in unable {
-        let place = Place::new();
+        let place = TempTarget::new();
         let mut nothing = |_| {};
-        let mut steps = Steps { exchange, at: &mut nothing };
+        let mut steps = ReplaceSteps { exchange, at: &mut nothing };
         let expected = Fingerprint::of(OLD);
         let lock = replace_with(&place.hidden(), &place.file, expected, NEW, &mut steps).unwrap();
         assert!(lock.is_on(&place.file));
@@ -347,7 +347,7 @@ fn a_file_system_that_cannot_exchange_gets_a_rename() {
 
 #[test]
 fn a_refusal_by_the_system_leaves_the_file_and_nothing_else() {
-    let place = Place::new();
+    let place = TempTarget::new();
     let result = replace_while(&place, |_, _| Err(Errno::NOSPC), &mut |_| {});
     assert!(matches!(result, Err(ReplaceError::Io(_))));
     assert_eq!(place.files(), only(OLD));

@@ -8,13 +8,13 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant as StopWatch;
 
 use super::*;
-use crate::model::{Change, Field};
+use crate::model::{Field, FieldChange};
 use crate::source::csv::{CsvOptions, CsvSource};
-use crate::source::{Edit, Source, SourceError};
+use crate::source::{Source, SourceEdit, SourceError};
 
 /// How an editor saves.
 #[derive(Clone, Copy, Debug)]
-enum Way {
+enum SaveWay {
     /// A new file is renamed over the old one.
     ByRename,
     /// The file is emptied and written.
@@ -26,26 +26,26 @@ enum Way {
 }
 
 /// A person with an editor.
-struct Person<'a> {
+struct RacingEditor<'a> {
     file: &'a Path,
     random: fastrand::Rng,
 }
 
-impl Person<'_> {
-    fn save(&mut self, way: Way, mark: &str) {
+impl RacingEditor<'_> {
+    fn save(&mut self, way: SaveWay, mark: &str) {
         let whole = format!("First Name,Company,Title\nAda,{mark},x\nBo,,0\n");
         let beside = self.file.with_extension("new");
         match way {
-            Way::ByRename => {
+            SaveWay::ByRename => {
                 fs::write(&beside, whole).unwrap();
                 fs::rename(&beside, self.file).unwrap();
             }
-            Way::InPlace => fs::write(self.file, whole).unwrap(),
-            Way::Append => {
+            SaveWay::InPlace => fs::write(self.file, whole).unwrap(),
+            SaveWay::Append => {
                 let mut file = OpenOptions::new().append(true).open(self.file).unwrap();
                 file.write_all(format!("Cy,{mark},\n").as_bytes()).unwrap();
             }
-            Way::HeldOpen => {
+            SaveWay::HeldOpen => {
                 let mut file = OpenOptions::new().write(true).open(self.file).unwrap();
                 self.dawdle();
                 file.set_len(0).unwrap();
@@ -74,8 +74,8 @@ fn mark(save: usize) -> String {
 
 /// Lets a person save while `round` reads and replaces the file over and over, which
 /// tells what it has read. Each save must be read, or be kept under a name of its own.
-fn race(ways: &[Way], mut round: impl FnMut(&Path) -> String + Send) {
-    let place = Place::new();
+fn race(ways: &[SaveWay], mut round: impl FnMut(&Path) -> String + Send) {
+    let place = TempTarget::new();
     let (awaited, seen, over) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicBool::new(false));
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -88,7 +88,7 @@ fn race(ways: &[Way], mut round: impl FnMut(&Path) -> String + Send) {
                 }
             }
         });
-        let mut person = Person { file: &place.file, random: fastrand::Rng::with_seed(5) };
+        let mut person = RacingEditor { file: &place.file, random: fastrand::Rng::with_seed(5) };
         let mut told = String::new();
         for save in 1..=saves() {
             let way = *person.random.choice(ways).unwrap();
@@ -106,7 +106,7 @@ fn race(ways: &[Way], mut round: impl FnMut(&Path) -> String + Send) {
     });
 }
 
-impl Place {
+impl TempTarget {
     /// Waits until a save was read or is found beside the file.
     fn shows(&self, save: usize, seen: &AtomicUsize) -> bool {
         let start = StopWatch::now();
@@ -134,14 +134,14 @@ impl Place {
 }
 
 /// The time at which what was displaced less than eight seconds ago is still kept.
-fn clock() -> Clock {
+fn clock() -> QuietTime {
     let ahead = Duration::from_secs(592);
-    Clock { now: Arc::new(move || SystemTime::now() + ahead), ..Clock::still() }
+    QuietTime { now: Arc::new(move || SystemTime::now() + ahead), ..QuietTime::frozen_time() }
 }
 
 /// Reads the table and counts in a cell of it.
 fn synchronise(source: &mut CsvSource, count: usize) -> String {
-    let reading = match source.read() {
+    let reading = match source.read_records() {
         Ok(reading) => reading,
         // It was emptied to be written.
         Err(SourceError::Unusable { .. } | SourceError::Io { .. }) => return String::new(),
@@ -152,10 +152,10 @@ fn synchronise(source: &mut CsvSource, count: usize) -> String {
     let bo = reading.records.iter().find(|record| record.values[Field::FirstName] == "Bo");
     let edit = bo.map(|record| {
         let from = record.values[Field::Title].clone();
-        let changes = vec![Change { field: Field::Title, from, to: count.to_string().into() }];
-        Edit::Update { at: record.index, changes, linq_id: None }
+        let changes = vec![FieldChange { field: Field::Title, from, to: count.to_string().into() }];
+        SourceEdit::Update { at: record.index, changes, linq_id: None }
     });
-    match source.write(edit.as_slice()) {
+    match source.write_edits(edit.as_slice()) {
         Ok(_) | Err(WriteError::Changed { .. } | WriteError::ReadOnly { .. }) => read,
         Err(error) => panic!("{error}"),
     }
@@ -164,7 +164,7 @@ fn synchronise(source: &mut CsvSource, count: usize) -> String {
 #[test]
 fn no_save_is_lost_while_the_file_is_replaced_over_and_over() {
     let (mut source, mut count) = (None, 0);
-    race(&[Way::ByRename, Way::InPlace, Way::Append, Way::HeldOpen], |file| {
+    race(&[SaveWay::ByRename, SaveWay::InPlace, SaveWay::Append, SaveWay::HeldOpen], |file| {
         let options = || CsvOptions { clock: clock(), ..CsvOptions::new(file) };
         count += 1;
         synchronise(source.get_or_insert_with(|| CsvSource::new(options())), count)
@@ -175,14 +175,14 @@ fn no_save_is_lost_while_the_file_is_replaced_over_and_over() {
 #[test]
 fn no_save_into_the_file_is_lost_where_names_cannot_be_exchanged() {
     let (clock, mut count, mut lock) = (clock(), 0, None);
-    race(&[Way::InPlace, Way::Append, Way::HeldOpen], |file| {
+    race(&[SaveWay::InPlace, SaveWay::Append, SaveWay::HeldOpen], |file| {
         let hidden = Hidden::beside(file);
-        rescue_late_saves(&hidden, Scope::File(file), &clock);
+        rescue_late_saves(&hidden, EntryScope::File(file), &clock);
         let Ok(read) = fs::read_to_string(file) else { return String::new() };
         count += 1;
         let new = format!("{}\n{count}\n", read.lines().take(3).collect::<Vec<_>>().join("\n"));
         let mut nothing = |_| {};
-        let mut steps = Steps { exchange: UNABLE, at: &mut nothing };
+        let mut steps = ReplaceSteps { exchange: UNABLE, at: &mut nothing };
         let was = Fingerprint::of(read.as_bytes());
         match replace_with(&hidden, file, was, new.as_bytes(), &mut steps) {
             Ok(new) => lock = Some(new),

@@ -14,22 +14,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::model::{Field, FieldSet, WHOLE_NAME};
 use crate::source::full_name::Usual;
 
-use super::names::{self, Meaning, Names, meaning, plain};
-use super::place::Place;
-use super::wording::Target;
+use super::location::FieldLocation;
+use super::names::{self, HeaderNames, NameMeaning, name_meaning, plain_name};
+use super::wording::ColumnMeaning;
 use super::{CsvOptions, Defect};
 
 pub(super) use profile::{Profile, Profiles};
 
 /// A field that a column may hold unread, what that is called, and how it is known.
-type Kind = (Field, &'static str, fn(&Profile) -> bool);
+type UnreadColumn = (Field, &'static str, fn(&Profile) -> bool);
 
 /// The columns of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Columns {
     names: Vec<String>,
     /// The places of each field, the best first; none is without any.
-    fields: BTreeMap<Field, Vec<Place>>,
+    fields: BTreeMap<Field, Vec<FieldLocation>>,
     /// What people should know of the columns, each a sentence.
     pub(super) notices: Vec<String>,
     /// The column that identifies a row.
@@ -47,13 +47,13 @@ impl Columns {
     /// # Errors
     /// [`Defect`] when a configured column is missing or there twice, when one
     /// column is to be two things, or when nothing identifies a contact.
-    pub(super) fn find(
+    pub(super) fn find_columns(
         names: Vec<String>,
         options: &CsvOptions,
         below: &dyn Profiles,
     ) -> Result<Columns, Defect> {
         let configured = |name: &Option<String>, setting| {
-            name.as_deref().map(|name| named(&names, name, setting)).transpose()
+            name.as_deref().map(|name| column_named(&names, name, setting)).transpose()
         };
         let key = configured(&options.key, "source.key")?;
         let id = configured(&options.id_column, "source.id_column").map_err(|mut defect| {
@@ -66,10 +66,10 @@ impl Columns {
         for (field, columns) in &options.columns {
             let setting = format!("source.columns.{field}");
             let columns: Result<Vec<usize>, Defect> =
-                columns.iter().map(|name| named(&names, name, &setting)).collect();
+                columns.iter().map(|name| column_named(&names, name, &setting)).collect();
             let place = match columns?[..] {
-                [column] => Place::Column(column),
-                ref several => Place::Joined(several.to_vec()),
+                [column] => FieldLocation::Column(column),
+                ref several => FieldLocation::Joined(several.to_vec()),
             };
             fields.insert(*field, vec![place]);
         }
@@ -77,12 +77,12 @@ impl Columns {
             whole_name(&names, &mut fields, column);
         }
         let mut notices = Vec::new();
-        recognise(&names, &mut fields, id, below, &mut notices);
-        let columns = Columns { names, fields, notices, key, id, only }.checked()?;
+        recognise_names(&names, &mut fields, id, below, &mut notices);
+        let columns = Columns { names, fields, notices, key, id, only }.check_columns()?;
         Ok(columns.with_notices(below))
     }
 
-    fn checked(self) -> Result<Columns, Defect> {
+    fn check_columns(self) -> Result<Columns, Defect> {
         let columns = |field: &Field| {
             self.fields[field].iter().flat_map(|place| place.columns().iter().copied())
         };
@@ -99,13 +99,13 @@ impl Columns {
                 None if self.id == Some(column) => "source.id_column",
                 None => continue,
             };
-            return Err(self.clash(column, field.name(), also));
+            return Err(self.clash_defect(column, field.name(), also));
         }
         if let Some(column) = self.id.filter(|id| self.key == Some(*id)) {
-            return Err(self.clash(column, "source.key", "source.id_column"));
+            return Err(self.clash_defect(column, "source.key", "source.id_column"));
         }
         if let Some(column) = self.id.filter(|id| self.only == Some(*id)) {
-            return Err(self.clash(column, "source.only.column", "source.id_column"));
+            return Err(self.clash_defect(column, "source.only.column", "source.id_column"));
         }
         if Field::IDENTITY.into_iter().all(|field| !self.fields.contains_key(&field)) {
             return Err(Defect::new(
@@ -113,8 +113,8 @@ impl Columns {
                 "has no column for a name, an e-mail address or a phone number",
                 &format!(
                     "name them in [source.columns], or to init with --column FIELD=COLUMN; {}{}",
-                    listed(&self.names),
-                    self.recognised()
+                    list_names(&self.names),
+                    self.recognised_text()
                 ),
             ));
         }
@@ -127,16 +127,17 @@ impl Columns {
         if missing == [false, false] {
             return self;
         }
-        let unused: Vec<usize> = (0..self.width()).filter(|column| !self.uses(*column)).collect();
-        let profiles = below.of(&unused);
-        let kinds: [Kind; 2] = [
+        let unused: Vec<usize> =
+            (0..self.column_count()).filter(|column| !self.is_used(*column)).collect();
+        let profiles = below.profiles_of(&unused);
+        let kinds: [UnreadColumn; 2] = [
             (Field::Email, "e-mail addresses", Profile::holds_emails),
             (Field::PhoneNumber, "phone numbers", Profile::holds_phones),
         ];
         for ((field, what, holds), is_missing) in kinds.into_iter().zip(missing) {
             let holding = unused.iter().zip(&profiles).filter(|(_, profile)| holds(profile));
             let holding: Vec<String> = holding
-                .map(|(column, _)| match told(&self.names[*column]) {
+                .map(|(column, _)| match printable(&self.names[*column]) {
                     name if name.is_empty() => format!("column {}", column + 1),
                     name => format!("`{name}`"),
                 })
@@ -153,18 +154,18 @@ impl Columns {
     }
 
     /// What was recognised, for people.
-    fn recognised(&self) -> String {
-        let one = |(field, places): (&Field, &Vec<Place>)| {
-            format!("`{}` as {field}", told(&self.name_of(&places[0])))
+    fn recognised_text(&self) -> String {
+        let one = |(field, places): (&Field, &Vec<FieldLocation>)| {
+            format!("`{}` as {field}", printable(&self.name_of(&places[0])))
         };
         let all: Vec<String> = self.fields.iter().map(one).collect();
         if all.is_empty() { String::new() } else { format!("; recognised: {}", all.join(", ")) }
     }
 
-    fn clash(&self, column: usize, one: &str, other: &str) -> Defect {
+    fn clash_defect(&self, column: usize, one: &str, other: &str) -> Defect {
         let problem = format!(
             "cannot use its column `{}` as {one} and as {other}",
-            told(&self.names[column])
+            printable(&self.names[column])
         );
         Defect::new(None, &problem, "name another column for one of them")
     }
@@ -172,77 +173,90 @@ impl Columns {
     /// The field that has the column which says which rows take part, if one has.
     pub(super) fn field_of_only(&self) -> Option<Field> {
         let only = self.only?;
-        self.fields.keys().copied().find(|field| self.of(*field).any(|column| column == only))
+        self.fields
+            .keys()
+            .copied()
+            .find(|field| self.columns_of(*field).any(|column| column == only))
     }
 
     /// The fields that have a column.
-    pub(super) fn mapped(&self) -> FieldSet {
+    pub(super) fn mapped_fields(&self) -> FieldSet {
         self.fields.keys().copied().collect()
     }
 
     /// The fields and their places, the best first; each has one at least.
-    pub(super) fn fields(&self) -> impl Iterator<Item = (Field, &[Place])> {
+    pub(super) fn fields(&self) -> impl Iterator<Item = (Field, &[FieldLocation])> {
         self.fields.iter().map(|(field, places)| (*field, places.as_slice()))
     }
 
     /// The places of `field`, the best first; empty if it has none.
-    pub(super) fn places_of(&self, field: Field) -> &[Place] {
+    pub(super) fn places_of(&self, field: Field) -> &[FieldLocation] {
         self.fields.get(&field).map_or(&[], Vec::as_slice)
     }
 
     /// The columns of `field`, the best first.
-    pub(super) fn of(&self, field: Field) -> impl Iterator<Item = usize> {
+    pub(super) fn columns_of(&self, field: Field) -> impl Iterator<Item = usize> {
         self.places_of(field).iter().flat_map(|place| place.columns().iter().copied())
     }
 
     /// The column with whole names, if that is where names are.
     pub(super) fn whole_name(&self) -> Option<usize> {
         let places = self.places_of(Field::FirstName).iter().chain(self.places_of(Field::LastName));
-        places.filter(|place| place.own_column().is_none()).flat_map(Place::columns).next().copied()
+        places
+            .filter(|place| place.own_column().is_none())
+            .flat_map(FieldLocation::columns)
+            .next()
+            .copied()
     }
 
     /// Which name comes first in whole names, where nothing in them tells.
-    pub(super) fn usual(&self) -> Usual {
+    pub(super) fn usual_order(&self) -> Usual {
         let places = self.places_of(Field::FirstName).iter().chain(self.places_of(Field::LastName));
-        places.map(Place::usual).find(|usual| *usual == Usual::LastName).unwrap_or_default()
+        places
+            .map(FieldLocation::usual_order)
+            .find(|usual| *usual == Usual::LastName)
+            .unwrap_or_default()
     }
 
     /// The names of the columns of a place, as people read them.
-    pub(super) fn name_of(&self, place: &Place) -> String {
+    pub(super) fn name_of(&self, place: &FieldLocation) -> String {
         let names = place.columns().iter().map(|column| self.names[*column].as_str());
         names.collect::<Vec<_>>().join(", ")
     }
 
     /// The fields and the names of their columns; of several columns of one name, which
     /// it is.
-    pub(super) fn places(&self) -> BTreeMap<Field, String> {
+    pub(super) fn column_names(&self) -> BTreeMap<Field, String> {
         // How many columns have the name of each up to it, and in all.
         let mut all: BTreeMap<String, usize> = BTreeMap::new();
         let number = |name: &String| {
-            let count = all.entry(folded(name)).or_insert(0);
+            let count = all.entry(fold_name(name)).or_insert(0);
             *count += 1;
             *count
         };
         let numbers: Vec<usize> = self.names.iter().map(number).collect();
         let column = |at: &usize| {
             let name = &self.names[*at];
-            match all[&folded(name)] {
+            match all[&fold_name(name)] {
                 1 => name.clone(),
                 all => format!("{name} ({} of {all})", numbers[*at]),
             }
         };
-        let place = |place: &Place| {
+        let place = |place: &FieldLocation| {
             let columns: Vec<String> = place.columns().iter().map(column).collect();
             match place {
-                Place::Column(_) => columns.concat(),
-                Place::WholeName(_, Usual::FirstName) => columns.concat() + WHOLE_NAME + ")",
-                Place::WholeName(_, Usual::LastName) => {
+                FieldLocation::Column(_) => columns.concat(),
+                FieldLocation::WholeName(_, Usual::FirstName) => {
+                    columns.concat() + WHOLE_NAME + ")"
+                }
+                FieldLocation::WholeName(_, Usual::LastName) => {
                     columns.concat() + WHOLE_NAME + ", last name first)"
                 }
-                Place::Joined(_) => columns.join(" + "),
+                FieldLocation::Joined(_) => columns.join(" + "),
             }
         };
-        let places = |places: &[Place]| places.iter().map(place).collect::<Vec<_>>().join(", ");
+        let places =
+            |places: &[FieldLocation]| places.iter().map(place).collect::<Vec<_>>().join(", ");
         self.fields().map(|(field, all)| (field, places(all))).collect()
     }
 
@@ -255,14 +269,14 @@ impl Columns {
     }
 
     /// Whether something of a contact is read from a column.
-    pub(super) fn uses(&self, column: usize) -> bool {
+    pub(super) fn is_used(&self, column: usize) -> bool {
         let used = [self.key, self.id, self.only];
         used.contains(&Some(column))
-            || self.fields.keys().any(|field| self.of(*field).any(|c| c == column))
+            || self.fields.keys().any(|field| self.columns_of(*field).any(|c| c == column))
     }
 
     /// Number of columns.
-    pub(super) fn width(&self) -> usize {
+    pub(super) fn column_count(&self) -> usize {
         self.names.len()
     }
 
@@ -274,7 +288,7 @@ impl Columns {
 
 /// What a text would say as a name in a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Name {
+pub(super) enum NameColumn {
     /// It is named in the configuration: the column of this field, or that of the key or
     /// of the ids.
     Configured(Option<Field>),
@@ -284,31 +298,31 @@ pub(super) enum Name {
     Unknown,
 }
 
-impl Name {
+impl NameColumn {
     /// What `text` says.
-    pub(super) fn of(text: &str, options: &CsvOptions) -> Name {
+    pub(super) fn parse_name(text: &str, options: &CsvOptions) -> NameColumn {
         let mut columns = options.columns.iter();
         let is_named = |wanted: &Vec<String>| wanted.iter().any(|name| same_name(name, text));
         if let Some((field, _)) = columns.find(|(_, wanted)| is_named(wanted)) {
-            return Name::Configured(Some(*field));
+            return NameColumn::Configured(Some(*field));
         }
         if options.full_name.as_ref().is_some_and(|wanted| same_name(wanted, text)) {
-            return Name::Configured(Some(Field::FirstName));
+            return NameColumn::Configured(Some(Field::FirstName));
         }
         let only = options.only.as_ref().map(|only| &only.column);
         let mut others = options.key.iter().chain(&options.id_column).chain(only);
         if others.any(|wanted| same_name(wanted, text)) {
-            return Name::Configured(names::field_of(text));
+            return NameColumn::Configured(names::field_of(text));
         }
-        names::field_of(text).map_or(Name::Unknown, Name::Known)
+        names::field_of(text).map_or(NameColumn::Unknown, NameColumn::Known)
     }
 
     /// The field whose column it names, if it does.
-    pub(super) fn field(self) -> Option<Field> {
+    pub(super) fn field_named(self) -> Option<Field> {
         match self {
-            Name::Configured(field) => field,
-            Name::Known(field) => Some(field),
-            Name::Unknown => None,
+            NameColumn::Configured(field) => field,
+            NameColumn::Known(field) => Some(field),
+            NameColumn::Unknown => None,
         }
     }
 }
@@ -329,7 +343,7 @@ pub(super) fn is_known(text: &str) -> bool {
 }
 
 /// The column called `wanted`: letter by letter, else regardless of case.
-fn named(names: &[String], wanted: &str, setting: &str) -> Result<usize, Defect> {
+fn column_named(names: &[String], wanted: &str, setting: &str) -> Result<usize, Defect> {
     let columns = |same: &dyn Fn(&str) -> bool| -> Vec<usize> {
         (0..names.len()).filter(|column| same(&names[*column])).collect()
     };
@@ -341,9 +355,9 @@ fn named(names: &[String], wanted: &str, setting: &str) -> Result<usize, Defect>
         [column] => Ok(column),
         [] => {
             let problem = format!("has no column `{wanted}`, which {setting} names");
-            let hint = nearest(names, wanted).map_or_else(
-                || listed(names),
-                |name| format!("did you mean `{}`? {}", told(name), listed(names)),
+            let hint = nearest_name(names, wanted).map_or_else(
+                || list_names(names),
+                |name| format!("did you mean `{}`? {}", printable(name), list_names(names)),
             );
             Err(Defect::new(None, &problem, &hint))
         }
@@ -356,10 +370,10 @@ fn named(names: &[String], wanted: &str, setting: &str) -> Result<usize, Defect>
 }
 
 fn same_name(a: &str, b: &str) -> bool {
-    folded(a) == folded(b)
+    fold_name(a) == fold_name(b)
 }
 
-fn folded(name: &str) -> String {
+fn fold_name(name: &str) -> String {
     name.trim().to_lowercase()
 }
 
@@ -368,37 +382,37 @@ const MAY_BE_FORM_OF_ADDRESS: [&str; 3] = ["title", "titre", "titel"];
 
 /// Adds the columns whose names are known to `fields`, which holds those that are
 /// configured.
-fn recognise(
+fn recognise_names(
     names: &[String],
-    fields: &mut BTreeMap<Field, Vec<Place>>,
+    fields: &mut BTreeMap<Field, Vec<FieldLocation>>,
     id: Option<usize>,
     below: &dyn Profiles,
     notices: &mut Vec<String>,
 ) {
     let own: BTreeSet<Field> = fields.keys().copied().collect();
     let is_configured = |field: &Field| own.contains(field);
-    let configured = fields.values().flatten().flat_map(Place::columns).copied();
+    let configured = fields.values().flatten().flat_map(FieldLocation::columns).copied();
     let taken: Vec<usize> = configured.chain(id).collect();
-    let mut found: BTreeMap<Target, Vec<(Meaning, usize)>> = BTreeMap::new();
-    let all = Names::of(names);
+    let mut found: BTreeMap<ColumnMeaning, Vec<(NameMeaning, usize)>> = BTreeMap::new();
+    let all = HeaderNames::from_columns(names);
     for column in (0..names.len()).filter(|column| !taken.contains(column)) {
-        if let Some(meaning) = meaning(&names[column], &all) {
+        if let Some(meaning) = name_meaning(&names[column], &all) {
             found.entry(meaning.target).or_default().push((meaning, column));
         }
     }
     for (target, mut columns) in found {
         columns.sort_unstable_by_key(|(meaning, column)| (meaning.rank, *column));
         match target {
-            Target::Field(field) if fields.contains_key(&field) => {}
-            Target::Field(Field::Title) => {
-                titles(names, fields, &columns, below, notices);
+            ColumnMeaning::Field(field) if fields.contains_key(&field) => {}
+            ColumnMeaning::Field(Field::Title) => {
+                take_title_column(names, fields, &columns, below, notices);
             }
-            Target::Field(field) => {
-                let columns = kept(field, &columns);
-                fields.insert(field, columns.into_iter().map(Place::Column).collect());
+            ColumnMeaning::Field(field) => {
+                let columns = kept_columns(field, &columns);
+                fields.insert(field, columns.into_iter().map(FieldLocation::Column).collect());
             }
             // Names are before it in the order of targets.
-            Target::FullName => {
+            ColumnMeaning::FullName => {
                 let has = |field| fields.contains_key(field);
                 let halves = [Field::FirstName, Field::LastName];
                 // Beside one half, a column of that name has the other half as well.
@@ -408,12 +422,13 @@ fn recognise(
                     columns.retain(|(_, column)| names::is_surely_whole(&names[*column]));
                 }
                 if is_half || !halves.iter().any(has) {
-                    // Of organisations `Name` is their own.
+                    // Of organisations `NameColumn` is their own.
                     let is_of_these = !has(&Field::Email) && is_of_organisations(names);
-                    let is_own = |column: &usize| is_of_these && plain(&names[*column]) == "name";
+                    let is_own =
+                        |column: &usize| is_of_these && plain_name(&names[*column]) == "name";
                     let columns = columns.iter().map(|(_, column)| *column);
                     let columns: Vec<usize> = columns.filter(|column| !is_own(column)).collect();
-                    let profiles = below.of(&columns);
+                    let profiles = below.profiles_of(&columns);
                     let is_name = |(_, profile): &(usize, Profile)| !profile.holds_no_names();
                     let best = columns.into_iter().zip(profiles).find(is_name);
                     if let Some((column, _)) = best {
@@ -441,19 +456,19 @@ const OF_ORGANISATIONS: [&str; 10] = [
 
 /// Whether the rows of a table with these columns are organisations, or deals with them.
 fn is_of_organisations(names: &[String]) -> bool {
-    names.iter().any(|name| OF_ORGANISATIONS.contains(&plain(name).as_str()))
+    names.iter().any(|name| OF_ORGANISATIONS.contains(&plain_name(name).as_str()))
 }
 
-fn whole_name(names: &[String], fields: &mut BTreeMap<Field, Vec<Place>>, column: usize) {
+fn whole_name(names: &[String], fields: &mut BTreeMap<Field, Vec<FieldLocation>>, column: usize) {
     let usual =
         if names::is_last_name_first(&names[column]) { Usual::LastName } else { Usual::FirstName };
     for field in [Field::FirstName, Field::LastName] {
-        fields.insert(field, vec![Place::WholeName(column, usual)]);
+        fields.insert(field, vec![FieldLocation::WholeName(column, usual)]);
     }
 }
 
 /// The columns of a field that are read, of those with a name for it, the best first.
-fn kept(field: Field, columns: &[(Meaning, usize)]) -> Vec<usize> {
+fn kept_columns(field: Field, columns: &[(NameMeaning, usize)]) -> Vec<usize> {
     let others = columns.iter().skip(1).filter(|(meaning, _)| !meaning.is_alone);
     let kept = columns.iter().take(1).chain(others).map(|(_, column)| *column);
     let several = matches!(field, Field::Email | Field::PhoneNumber | Field::Location);
@@ -461,10 +476,10 @@ fn kept(field: Field, columns: &[(Meaning, usize)]) -> Vec<usize> {
 }
 
 /// Takes the best column for job titles that does not hold forms of address.
-fn titles(
+fn take_title_column(
     names: &[String],
-    fields: &mut BTreeMap<Field, Vec<Place>>,
-    columns: &[(Meaning, usize)],
+    fields: &mut BTreeMap<Field, Vec<FieldLocation>>,
+    columns: &[(NameMeaning, usize)],
     below: &dyn Profiles,
     notices: &mut Vec<String>,
 ) {
@@ -472,28 +487,28 @@ fn titles(
     // French Outlook has `Titre` twice: the form of address, then the job title.
     columns.sort_by_key(|(meaning, column)| (meaning.rank, std::cmp::Reverse(*column)));
     for (_, column) in columns {
-        let is_form = MAY_BE_FORM_OF_ADDRESS.contains(&plain(&names[column]).as_str())
-            && below.of(&[column]).iter().any(Profile::holds_forms_of_address);
+        let is_form = MAY_BE_FORM_OF_ADDRESS.contains(&plain_name(&names[column]).as_str())
+            && below.profiles_of(&[column]).iter().any(Profile::holds_forms_of_address);
         if !is_form {
-            fields.insert(Field::Title, vec![Place::Column(column)]);
+            fields.insert(Field::Title, vec![FieldLocation::Column(column)]);
             return;
         }
         notices.push(format!(
             "the column `{}` holds forms of address such as Mr and Dr., so it is not read as job \
              title; if it is meant to be, name it in [source.columns]",
-            told(&names[column])
+            printable(&names[column])
         ));
     }
 }
 
-fn nearest<'a>(names: &'a [String], wanted: &str) -> Option<&'a str> {
-    let likeness = |name: &str| strsim::jaro_winkler(&plain(name), &plain(wanted));
+fn nearest_name<'a>(names: &'a [String], wanted: &str) -> Option<&'a str> {
+    let likeness = |name: &str| strsim::jaro_winkler(&plain_name(name), &plain_name(wanted));
     let nearest = names.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
     (likeness(nearest) > 0.8).then_some(nearest)
 }
 
 /// The names of the header for people, unless it looks like a contact.
-fn listed(names: &[String]) -> String {
+fn list_names(names: &[String]) -> String {
     let personal =
         |name: &String| name.contains('@') || name.bytes().filter(u8::is_ascii_digit).count() >= 5;
     if names.iter().any(personal) {
@@ -502,13 +517,13 @@ fn listed(names: &[String]) -> String {
     let shown: Vec<String> = names
         .iter()
         .filter(|name| !name.is_empty())
-        .map(|name| format!("`{}`", told(name)))
+        .map(|name| format!("`{}`", printable(name)))
         .collect();
     format!("the header has {}", shown.join(", "))
 }
 
 /// A name of the header as it is shown: nothing in it acts on a terminal.
-pub(super) fn told(name: &str) -> String {
+pub(super) fn printable(name: &str) -> String {
     name.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 

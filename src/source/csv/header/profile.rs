@@ -17,7 +17,7 @@ pub(in crate::source::csv) struct Profile {
 
 impl Profile {
     /// Takes up the text of a cell.
-    pub(in crate::source::csv) fn take(&mut self, text: &str) {
+    pub(in crate::source::csv) fn take_text(&mut self, text: &str) {
         let text = text.trim();
         if text.is_empty() {
             return;
@@ -55,7 +55,7 @@ impl Profile {
 /// Tells what columns hold.
 pub(in crate::source::csv) trait Profiles {
     /// What each of `columns` holds, in their order.
-    fn of(&self, columns: &[usize]) -> Vec<Profile>;
+    fn profiles_of(&self, columns: &[usize]) -> Vec<Profile>;
 }
 
 /// For a header without anything below it.
@@ -64,7 +64,7 @@ pub(in crate::source::csv) struct NothingBelow;
 
 #[cfg(test)]
 impl Profiles for NothingBelow {
-    fn of(&self, columns: &[usize]) -> Vec<Profile> {
+    fn profiles_of(&self, columns: &[usize]) -> Vec<Profile> {
         vec![Profile::default(); columns.len()]
     }
 }

@@ -11,16 +11,16 @@ fn header(names: &str) -> Vec<String> {
 }
 
 fn found(names: &str, options: &CsvOptions) -> Result<Columns, Defect> {
-    Columns::find(header(names), options, &profile::NothingBelow)
+    Columns::find_columns(header(names), options, &profile::NothingBelow)
 }
 
 fn at(columns: &Columns, field: Field) -> Vec<usize> {
-    columns.of(field).collect()
+    columns.columns_of(field).collect()
 }
 
 fn mapping(names: &str, options: &CsvOptions) -> Vec<(Field, String)> {
     let columns = found(names, options).unwrap();
-    let first = |(field, all): (Field, &[Place])| (field, columns.name_of(&all[0]));
+    let first = |(field, all): (Field, &[FieldLocation])| (field, columns.name_of(&all[0]));
     columns.fields().map(first).collect()
 }
 
@@ -98,7 +98,7 @@ fn the_headers_of_well_known_exports_are_recognised() {
 
 fn columns_of(field: Field, names: &str) -> Vec<String> {
     let columns = found(names, &options()).unwrap();
-    columns.of(field).map(|column| columns.names()[column].clone()).collect()
+    columns.columns_of(field).map(|column| columns.names()[column].clone()).collect()
 }
 
 #[test]
@@ -227,13 +227,13 @@ fn a_column_with_whole_names_is_recognised_where_there_is_no_other() {
 }
 
 /// Columns of which each holds one kind of texts.
-struct Below(&'static [&'static str]);
+struct TestColumns(&'static [&'static str]);
 
-impl Profiles for Below {
-    fn of(&self, columns: &[usize]) -> Vec<Profile> {
+impl Profiles for TestColumns {
+    fn profiles_of(&self, columns: &[usize]) -> Vec<Profile> {
         let profile = |column: &usize| {
             let mut profile = Profile::default();
-            profile.take(self.0.get(*column).copied().unwrap_or_default());
+            profile.take_text(self.0.get(*column).copied().unwrap_or_default());
             profile
         };
         columns.iter().map(profile).collect()
@@ -242,7 +242,8 @@ impl Profiles for Below {
 
 #[test]
 fn what_stands_below_a_name_counts_where_it_may_mean_something_else() {
-    let found = |names: &str, below| Columns::find(header(names), &options(), &Below(below));
+    let found =
+        |names: &str, below| Columns::find_columns(header(names), &options(), &TestColumns(below));
     let columns = found("Title,First Name,Email", &["Mrs.", "Ada", "a@x.example"]).unwrap();
     assert!(at(&columns, Field::Title).is_empty());
     assert!(columns.notices[0].contains("`Title` holds forms of address"));
@@ -272,12 +273,12 @@ fn several_columns_make_up_one_location_where_they_are_named() {
     options.columns.insert(Field::Location, columns);
     let columns = found("Name,State,City", &options).unwrap();
     assert_eq!(at(&columns, Field::Location), [2, 1]);
-    assert_eq!(columns.places()[&Field::Location], "City + State");
+    assert_eq!(columns.column_names()[&Field::Location], "City + State");
 }
 
 #[test]
 fn a_header_of_many_columns_is_read_in_one_pass() {
     let header = vec!["By".to_owned(); 40_000].join(",");
     let columns = found(&format!("{header},Fornavn,E-mail"), &options());
-    assert!(columns.is_ok_and(|columns| columns.of(Field::Email).next() == Some(40_001)));
+    assert!(columns.is_ok_and(|columns| columns.columns_of(Field::Email).next() == Some(40_001)));
 }

@@ -22,11 +22,11 @@ fn options() -> CsvOptions {
 fn expect_every_begun_row(bytes: impl Fn(&str) -> Vec<u8>, rows: &[String]) {
     let file = bytes(&rows.concat());
     let ends: Vec<usize> = (1..=rows.len()).map(|row| bytes(&rows[..row].concat()).len()).collect();
-    let whole = Table::parse(file.clone(), &options()).unwrap().1;
+    let whole = TableVersion::parse(file.clone(), &options()).unwrap().1;
     assert_eq!((whole.records.len(), whole.read_only.as_deref()), (rows.len() - 1, None));
     for cut in 0..=file.len() {
         let begun = ends.iter().filter(|end| **end < cut).count();
-        let Ok((_, reading)) = Table::parse(file[..cut].to_vec(), &options()) else {
+        let Ok((_, reading)) = TableVersion::parse(file[..cut].to_vec(), &options()) else {
             // The header is not whole, or half a character of UTF-16 is left: the run
             // ends with an error, and changes nothing.
             assert!(cut < ends[0] || cut % 2 == 1, "cut at {cut}");
@@ -61,9 +61,9 @@ fn a_file_cut_anywhere_never_loses_a_row_unnoticed() {
 fn a_file_whose_last_row_was_always_unended_is_whole_and_any_shorter_one_is_told() {
     let file = ROWS.concat();
     let unended = file.trim_end().as_bytes();
-    let reading = Table::parse(unended.to_vec(), &options()).unwrap().1;
+    let reading = TableVersion::parse(unended.to_vec(), &options()).unwrap().1;
     assert_eq!((reading.records.len(), reading.read_only), (6, None));
     // Without its last delimiter the last row is not all there.
-    let reading = Table::parse(unended[..unended.len() - 1].to_vec(), &options()).unwrap().1;
+    let reading = TableVersion::parse(unended[..unended.len() - 1].to_vec(), &options()).unwrap().1;
     assert!(reading.read_only.is_some_and(|reason| reason.contains("cut off in row:7")));
 }

@@ -1,48 +1,48 @@
 //! What single edits make of a file, byte by byte.
 
-use super::super::draft::Draft;
 use super::super::sheet::Sheet;
+use super::super::table_edit::TableEdit;
 use super::super::{Charset, CsvOptions};
-use crate::model::{Change, Field, LinqId, RecordIndex, Resting};
-use crate::source::{Edit, EditOutcome, Reading};
+use crate::model::{Field, FieldChange, LinqId, RecordIndex, Resting};
+use crate::source::{EditOutcome, SourceEdit, SourceReading};
 
 fn options() -> CsvOptions {
     CsvOptions::new("contacts.csv")
 }
 
-fn parse(file: &[u8], options: &CsvOptions) -> (Sheet, Reading) {
-    Sheet::parse(file.to_vec(), options, &Resting::default()).unwrap()
+fn parse(file: &[u8], options: &CsvOptions) -> (Sheet, SourceReading) {
+    Sheet::parse_sheet(file.to_vec(), options, &Resting::default()).unwrap()
 }
 
 /// The file after the edits, and what became of them.
-fn edited(file: &[u8], options: &CsvOptions, edits: &[Edit]) -> (Vec<u8>, Vec<EditOutcome>) {
+fn edited(file: &[u8], options: &CsvOptions, edits: &[SourceEdit]) -> (Vec<u8>, Vec<EditOutcome>) {
     let (sheet, _) = parse(file, options);
-    let draft = Draft::new(&sheet, edits);
-    let bytes = sheet.text.encode(&draft.render());
+    let draft = TableEdit::new(&sheet, edits);
+    let bytes = sheet.text.encode_body(&draft.render_text());
     let (new, _) = parse(&bytes, options);
-    let outcomes = draft.verify(&new).unwrap();
+    let outcomes = draft.verify_edit(&new).unwrap();
     (bytes, outcomes)
 }
 
-fn text_after(file: &str, edits: &[Edit]) -> String {
+fn text_after(file: &str, edits: &[SourceEdit]) -> String {
     String::from_utf8(edited(file.as_bytes(), &options(), edits).0).unwrap()
 }
 
-fn change(field: Field, from: &str, to: &str) -> Change {
-    Change { field, from: from.into(), to: to.into() }
+fn change(field: Field, from: &str, to: &str) -> FieldChange {
+    FieldChange { field, from: from.into(), to: to.into() }
 }
 
-fn update(at: u32, changes: &[Change]) -> Edit {
-    Edit::Update { at: RecordIndex(at), changes: changes.to_vec(), linq_id: None }
+fn update(at: u32, changes: &[FieldChange]) -> SourceEdit {
+    SourceEdit::Update { at: RecordIndex(at), changes: changes.to_vec(), linq_id: None }
 }
 
-fn add(pairs: &[(Field, &str)]) -> Edit {
+fn add(pairs: &[(Field, &str)]) -> SourceEdit {
     let values = pairs.iter().map(|(field, text)| (*field, (*text).to_owned())).collect();
-    Edit::Add { values, linq_id: LinqId(7), was: None }
+    SourceEdit::Add { values, linq_id: LinqId(7), was: None }
 }
 
-fn remove(at: u32) -> Edit {
-    Edit::Remove { at: RecordIndex(at) }
+fn remove(at: u32) -> SourceEdit {
+    SourceEdit::Remove { at: RecordIndex(at) }
 }
 
 fn refusal(outcome: &EditOutcome) -> &str {
@@ -144,7 +144,8 @@ fn a_short_row_is_made_longer_by_the_cells_that_it_needs() {
     let mut options = options();
     options.id_column = Some("id".to_owned());
     let file = "First Name,a,b,id,c\nAnn\n";
-    let edit = Edit::Update { at: RecordIndex(0), changes: vec![], linq_id: Some(LinqId(42)) };
+    let edit =
+        SourceEdit::Update { at: RecordIndex(0), changes: vec![], linq_id: Some(LinqId(42)) };
     let (bytes, outcomes) = edited(file.as_bytes(), &options, &[edit]);
     assert_eq!(bytes, b"First Name,a,b,id,c\nAnn,,,42\n");
     assert!(matches!(outcomes[..], [EditOutcome::Stands(RecordIndex(0))]));
@@ -244,9 +245,9 @@ fn edits_that_cannot_be_written_are_refused_and_the_others_go_on() {
 fn an_update_to_what_is_there_already_changes_nothing() {
     let file = "First Name,x\n'=1,\n";
     let (sheet, _) = parse(file.as_bytes(), &options());
-    let draft = Draft::new(&sheet, &[update(0, &[change(FirstName, "=1", "=1")])]);
+    let draft = TableEdit::new(&sheet, &[update(0, &[change(FirstName, "=1", "=1")])]);
     assert!(draft.is_empty());
-    assert_eq!(draft.render(), file.as_bytes());
+    assert_eq!(draft.render_text(), file.as_bytes());
 }
 
 #[test]
@@ -262,8 +263,8 @@ fn of_two_edits_of_a_row_the_first_counts_even_if_it_changes_nothing() {
 fn a_result_that_is_not_as_intended_is_noticed() {
     let (sheet, _) = parse(b"First Name,x\nAnn,1\nBob,2\n", &options());
     let edits = [update(0, &[change(FirstName, "Ann", "Eve")]), remove(1)];
-    let draft = Draft::new(&sheet, &edits);
-    let verdict = |file: &str| draft.verify(&parse(file.as_bytes(), &options()).0).is_ok();
+    let draft = TableEdit::new(&sheet, &edits);
+    let verdict = |file: &str| draft.verify_edit(&parse(file.as_bytes(), &options()).0).is_ok();
     assert!(verdict("First Name,x\nEve,1\n"));
     let wrong = [
         "First Name,x\nEve,2\n",

@@ -4,14 +4,14 @@
 
 use proptest::prelude::*;
 
-use super::super::{Charset, CsvOptions, Table};
+use super::super::{Charset, CsvOptions, TableVersion};
 use super::{edited, straight};
-use crate::model::{Change, Field, LinqId, RecordIndex, Values};
-use crate::source::{Edit, EditOutcome, WriteError, Written};
+use crate::model::{Field, FieldChange, LinqId, RecordIndex, Values};
+use crate::source::{EditOutcome, SourceEdit, WriteError, WriteReceipt};
 
 /// How a file turns text into bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Code {
+enum DrawnCharset {
     Utf8,
     Utf8WithMark,
     Utf16Le,
@@ -19,15 +19,15 @@ enum Code {
     Western,
 }
 
-impl Code {
+impl DrawnCharset {
     fn bytes(self, text: &str) -> Vec<u8> {
         let marked = || std::iter::once('\u{feff}').chain(text.chars()).collect::<String>();
         match self {
-            Code::Utf8 => text.into(),
-            Code::Utf8WithMark => marked().into(),
-            Code::Utf16Le => marked().encode_utf16().flat_map(u16::to_le_bytes).collect(),
-            Code::Utf16Be => marked().encode_utf16().flat_map(u16::to_be_bytes).collect(),
-            Code::Western => {
+            DrawnCharset::Utf8 => text.into(),
+            DrawnCharset::Utf8WithMark => marked().into(),
+            DrawnCharset::Utf16Le => marked().encode_utf16().flat_map(u16::to_le_bytes).collect(),
+            DrawnCharset::Utf16Be => marked().encode_utf16().flat_map(u16::to_be_bytes).collect(),
+            DrawnCharset::Western => {
                 let byte = |c: char| u8::try_from(u32::from(c)).unwrap();
                 text.chars().map(|c| if c == '€' { 0x80 } else { byte(c) }).collect()
             }
@@ -36,18 +36,21 @@ impl Code {
 
     fn text(self, bytes: &[u8]) -> String {
         let encoding = match self {
-            Code::Utf8 | Code::Utf8WithMark => encoding_rs::UTF_8,
-            Code::Utf16Le => encoding_rs::UTF_16LE,
-            Code::Utf16Be => encoding_rs::UTF_16BE,
-            Code::Western => encoding_rs::WINDOWS_1252,
+            DrawnCharset::Utf8 | DrawnCharset::Utf8WithMark => encoding_rs::UTF_8,
+            DrawnCharset::Utf16Le => encoding_rs::UTF_16LE,
+            DrawnCharset::Utf16Be => encoding_rs::UTF_16BE,
+            DrawnCharset::Western => encoding_rs::WINDOWS_1252,
         };
         encoding.decode(bytes).0.into_owned()
     }
 
     fn options(self) -> CsvOptions {
         let encoding = match self {
-            Code::Western => Charset::Named("windows-1252".to_owned()),
-            Code::Utf8 | Code::Utf8WithMark | Code::Utf16Le | Code::Utf16Be => Charset::Auto,
+            DrawnCharset::Western => Charset::Named("windows-1252".to_owned()),
+            DrawnCharset::Utf8
+            | DrawnCharset::Utf8WithMark
+            | DrawnCharset::Utf16Le
+            | DrawnCharset::Utf16Be => Charset::Auto,
         };
         let id_column = Some("linq_id".to_owned());
         CsvOptions { id_column, encoding, ..CsvOptions::new("contacts.csv") }
@@ -56,7 +59,7 @@ impl Code {
 
 /// A cell: what is written, and what that means.
 #[derive(Clone, Debug)]
-struct Cell {
+struct DrawnCell {
     written: String,
     value: String,
     /// The blanks before its quotation mark, if it is quoted.
@@ -67,7 +70,7 @@ struct Cell {
     dangles: bool,
 }
 
-impl Cell {
+impl DrawnCell {
     /// Whether its quotation mark is never closed, or is before it ends.
     fn is_broken(&self) -> bool {
         self.lead.as_ref().is_some_and(|lead| self.written[lead.len()..] != quoted(&self.value))
@@ -114,15 +117,15 @@ fn is_between_marks<'v>(values: impl Iterator<Item = &'v str>, names: &[&str]) -
 }
 
 /// The rows of a text as the law of quotation marks has it.
-fn rows_in(text: &str, delimiter: char) -> Vec<Row> {
+fn rows_in(text: &str, delimiter: char) -> Vec<DrawnRow> {
     let by = u8::try_from(delimiter).unwrap();
-    let cell = |token: &straight::Token| {
+    let cell = |token: &straight::StraightToken| {
         let written = text[token.span.clone()].to_owned();
         let value = rows_of(&written[token.lead..], delimiter).concat().concat();
         let lead = token.is_quoted.then(|| written[..token.lead].to_owned());
-        Cell { written, value, lead, is_stray: token.is_stray, dangles: token.dangles }
+        DrawnCell { written, value, lead, is_stray: token.is_stray, dangles: token.dangles }
     };
-    let row = |(cells, end): &(Vec<straight::Token>, std::ops::Range<usize>)| Row {
+    let row = |(cells, end): &(Vec<straight::StraightToken>, std::ops::Range<usize>)| DrawnRow {
         cells: cells.iter().map(cell).collect(),
         end: text[end.clone()].to_owned(),
     };
@@ -139,12 +142,12 @@ fn written(text: &str, was_quoted: bool, delimiter: char) -> String {
 }
 
 #[derive(Clone, Debug)]
-struct Row {
-    cells: Vec<Cell>,
+struct DrawnRow {
+    cells: Vec<DrawnCell>,
     end: String,
 }
 
-impl Row {
+impl DrawnRow {
     fn is_blank(&self) -> bool {
         self.cells.iter().all(|cell| cell.value.trim_ascii().is_empty())
     }
@@ -156,13 +159,13 @@ impl Row {
 }
 
 #[derive(Clone, Debug)]
-struct File {
-    code: Code,
+struct DrawnFile {
+    code: DrawnCharset,
     delimiter: char,
     above: String,
     names: Vec<&'static str>,
     header_end: &'static str,
-    rows: Vec<Row>,
+    rows: Vec<DrawnRow>,
 }
 
 /// The columns, of which three are nobody's.
@@ -177,7 +180,7 @@ const FIELDS: [(Field, &str); 4] = [
     (Field::Company, "Firma"),
 ];
 
-impl File {
+impl DrawnFile {
     fn header(&self) -> String {
         self.names.join(&self.delimiter.to_string()) + self.header_end
     }
@@ -252,13 +255,13 @@ fn row(ends: &'static [&'static str]) -> impl Strategy<Value = Drawn> {
     (cells, prop::sample::select(ends))
 }
 
-fn file() -> impl Strategy<Value = File> {
+fn file() -> impl Strategy<Value = DrawnFile> {
     let code = prop::sample::select(vec![
-        Code::Utf8,
-        Code::Utf8WithMark,
-        Code::Utf16Le,
-        Code::Utf16Be,
-        Code::Western,
+        DrawnCharset::Utf8,
+        DrawnCharset::Utf8WithMark,
+        DrawnCharset::Utf16Le,
+        DrawnCharset::Utf16Be,
+        DrawnCharset::Western,
     ]);
     let delimiter = prop::sample::select(vec![',', ';', '\t', '|']);
     let ends: [&'static [&'static str]; 4] = [&["\n"], &["\r\n"], &["\r"], &["\n", "\r\n"]];
@@ -282,7 +285,7 @@ fn file() -> impl Strategy<Value = File> {
             let mut rows =
                 rows_in(&text(&|value, lead| spelled(value, lead, delimiter)), delimiter);
             // By chance a mark behind blanks goes with one of another cell that is left open.
-            if rows.iter().flat_map(|row| &row.cells).any(Cell::is_broken) {
+            if rows.iter().flat_map(|row| &row.cells).any(DrawnCell::is_broken) {
                 rows = rows_in(&text(&|value, _| quoted(value)), delimiter);
             }
             // A last row without an end must be whole, or it looks cut off.
@@ -293,7 +296,7 @@ fn file() -> impl Strategy<Value = File> {
             {
                 last.end = String::new();
             }
-            File { code, delimiter, above, names, header_end, rows }
+            DrawnFile { code, delimiter, above, names, header_end, rows }
         },
     )
 }
@@ -331,13 +334,13 @@ fn unguarded(text: &str) -> &str {
 const ID: u64 = 4711;
 
 /// The new texts of the columns of a row.
-fn wanted(file: &File, fields: &[(usize, String)], id: bool) -> Vec<(usize, String)> {
+fn wanted(file: &DrawnFile, fields: &[(usize, String)], id: bool) -> Vec<(usize, String)> {
     let cells = fields.iter().map(|(field, to)| (file.column(FIELDS[*field].1), guarded(to)));
     cells.chain(id.then(|| (file.column("linq_id"), ID.to_string()))).collect()
 }
 
 /// The row after the edit.
-fn row_after(file: &File, row: usize, wanted: &[(usize, String)]) -> String {
+fn row_after(file: &DrawnFile, row: usize, wanted: &[(usize, String)]) -> String {
     let cells = &file.rows[row].cells;
     let changes: Vec<&(usize, String)> =
         wanted.iter().filter(|(column, text)| file.value(row, *column) != text).collect();
@@ -355,19 +358,19 @@ fn row_after(file: &File, row: usize, wanted: &[(usize, String)]) -> String {
     cells.join(&file.delimiter.to_string()) + &file.rows[row].end
 }
 
-fn edit(file: &File, record: usize, row: usize, wish: &Wish) -> Option<Edit> {
+fn edit(file: &DrawnFile, record: usize, row: usize, wish: &Wish) -> Option<SourceEdit> {
     let at = RecordIndex(u32::try_from(record).unwrap());
     match wish {
         Wish::Keep => None,
-        Wish::Remove => Some(Edit::Remove { at }),
+        Wish::Remove => Some(SourceEdit::Remove { at }),
         Wish::Fields(fields, id) => {
             let change = |(field, to): &(usize, String)| {
                 let (field, name) = FIELDS[*field];
                 let from = unguarded(file.value(row, file.column(name)));
-                Change { field, from: from.into(), to: to.into() }
+                FieldChange { field, from: from.into(), to: to.into() }
             };
             let changes = fields.iter().map(change).collect();
-            Some(Edit::Update { at, changes, linq_id: id.then_some(LinqId(ID)) })
+            Some(SourceEdit::Update { at, changes, linq_id: id.then_some(LinqId(ID)) })
         }
     }
 }
@@ -380,7 +383,9 @@ fn rows_of(text: &str, delimiter: char) -> Vec<Vec<String>> {
     rows.map(|row| row.unwrap().iter().map(str::to_owned).collect()).collect()
 }
 
-fn expect_read_only(outcome: &Result<(Vec<u8>, Written), WriteError>) -> Result<(), TestCaseError> {
+fn expect_read_only(
+    outcome: &Result<(Vec<u8>, WriteReceipt), WriteError>,
+) -> Result<(), TestCaseError> {
     let is_refused = matches!(outcome, Err(WriteError::ReadOnly { .. }));
     prop_assert!(is_refused);
     Ok(())
@@ -391,8 +396,8 @@ proptest! {
 
     #[test]
     fn every_cell_is_read_as_an_independent_reader_reads_it(file in file()) {
-        let (table, reading) = Table::parse(file.bytes(), &file.code.options()).unwrap();
-        let shape = table.shape();
+        let (table, reading) = TableVersion::parse(file.bytes(), &file.code.options()).unwrap();
+        let shape = table.table_shape();
         prop_assert_eq!(shape.delimiter, u8::try_from(file.delimiter).unwrap());
         let unreadable = file.filled().len() - file.records().len();
         prop_assert_eq!(reading.unreadable.len(), unreadable);
@@ -433,7 +438,7 @@ proptest! {
     ) {
         let records = file.records();
         let wished: Vec<(usize, &Wish)> = records.iter().copied().zip(&wishes).collect();
-        let edits: Vec<Edit> = wished
+        let edits: Vec<SourceEdit> = wished
             .iter()
             .enumerate()
             .filter_map(|(record, (row, wish))| edit(&file, record, *row, wish))
@@ -456,14 +461,14 @@ proptest! {
                     let wanted = wanted(&file, fields, *id);
                     let after = row_after(&file, row, &wanted);
                     let read = rows_in(&after, file.delimiter);
-                    let is_blank = read.iter().all(Row::is_blank);
+                    let is_blank = read.iter().all(DrawnRow::is_blank);
                     let is_marked = read.iter().any(|row| {
                         let values = row.cells.iter().map(|cell| &*cell.value);
                         is_between_marks(values, &file.names)
                     });
                     let stands = matches!(outcomes.next(), Some(EditOutcome::Stands(_)));
                     // Between two lone marks all delimiters may be text: this law does not say.
-                    let lone = |row: &Row| row.cells.iter().filter(|c| c.value.trim() == "'").count();
+                    let lone = |row: &DrawnRow| row.cells.iter().filter(|c| c.value.trim() == "'").count();
                     if read.iter().all(|row| lone(row) < 2) {
                         prop_assert_eq!(stands, !is_blank && !is_marked, "only what could not be read is refused");
                     }
@@ -482,9 +487,9 @@ proptest! {
         let values = |person: &[String; 4]| -> Values {
             FIELDS.iter().map(|(field, _)| *field).zip(person.iter().cloned()).collect()
         };
-        let edits: Vec<Edit> = people
+        let edits: Vec<SourceEdit> = people
             .iter()
-            .map(|person| Edit::Add { values: values(person), linq_id: LinqId(ID), was: None })
+            .map(|person| SourceEdit::Add { values: values(person), linq_id: LinqId(ID), was: None })
             .collect();
         let outcome = edited(&file.bytes(), &file.code.options(), &edits);
         if file.is_read_only() {

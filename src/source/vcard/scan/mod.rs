@@ -18,7 +18,7 @@ pub(super) struct Line {
     pub(super) end: usize,
     /// Its number in the file, counted from 1.
     pub(super) number: u32,
-    pub(super) kind: Kind,
+    pub(super) kind: LineKind,
     pub(super) breaks: Breaks,
 }
 
@@ -32,12 +32,12 @@ pub(super) enum Breaks {
 }
 
 impl Breaks {
-    fn of(body: &[u8]) -> Breaks {
+    fn detect_breaks(body: &[u8]) -> Breaks {
         let has_feed = memchr::memchr(b'\n', body).is_some();
         if has_feed { Breaks::Feeds } else { Breaks::Returns }
     }
 
-    const fn mark(self) -> u8 {
+    const fn break_byte(self) -> u8 {
         match self {
             Breaks::Feeds => b'\n',
             Breaks::Returns => b'\r',
@@ -45,22 +45,22 @@ impl Breaks {
     }
 
     /// Where the line break at `at` ends, if there is one.
-    pub(super) fn end(self, bytes: &[u8], at: usize) -> Option<usize> {
+    pub(super) fn break_end(self, bytes: &[u8], at: usize) -> Option<usize> {
         let returns = match self {
             Breaks::Feeds => bytes[at..].iter().take_while(|byte| **byte == b'\r').count(),
             Breaks::Returns => 0,
         };
-        (bytes.get(at + returns) == Some(&self.mark())).then_some(at + returns + 1)
+        (bytes.get(at + returns) == Some(&self.break_byte())).then_some(at + returns + 1)
     }
 
     /// `bytes` without line breaks and the one blank behind each.
-    pub(super) fn unfolded(self, bytes: &[u8]) -> Vec<u8> {
+    pub(super) fn unfold_bytes(self, bytes: &[u8]) -> Vec<u8> {
         let mut unfolded = Vec::with_capacity(bytes.len());
         let mut at = 0;
         while let Some(step) = memchr::memchr2(b'\r', b'\n', &bytes[at..]) {
             unfolded.extend_from_slice(&bytes[at..at + step]);
             at += step;
-            if let Some(end) = self.end(bytes, at) {
+            if let Some(end) = self.break_end(bytes, at) {
                 at = end + usize::from(matches!(bytes.get(end), Some(b' ' | b'\t')));
             } else {
                 let text = at + Breaks::text_at(bytes, at);
@@ -81,7 +81,7 @@ impl Breaks {
 
 /// What a line is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum LineKind {
     /// `BEGIN:VCARD`
     Begin,
     /// `END:VCARD`
@@ -104,41 +104,41 @@ struct Physical {
 
 impl Line {
     /// The whole line, its line end included.
-    pub(super) fn bytes<'b>(&self, body: &'b [u8]) -> &'b [u8] {
+    pub(super) fn line_bytes<'b>(&self, body: &'b [u8]) -> &'b [u8] {
         &body[self.start..self.end]
     }
 
     /// Whether it waits for a next line: quoted-printable that ends with a soft break.
     pub(super) fn is_open(&self, body: &[u8]) -> bool {
-        let head = self.breaks.unfolded(self.head(body));
+        let head = self.breaks.unfold_bytes(self.head_bytes(body));
         let head = head.strip_suffix(b":").unwrap_or(&head);
-        Transfer::of(head) == Transfer::QuotedPrintable
+        Transfer::transfer_of(head) == Transfer::QuotedPrintable
             && is_soft_break(&body[self.value..self.content_end])
     }
 
     /// Name and parameters with the colon, as they are written.
-    pub(super) fn head<'b>(&self, body: &'b [u8]) -> &'b [u8] {
+    pub(super) fn head_bytes<'b>(&self, body: &'b [u8]) -> &'b [u8] {
         &body[self.start..self.value]
     }
 }
 
 /// Cuts `body` into content lines. They follow one another without gaps.
-pub(super) fn lines(body: &[u8]) -> Vec<Line> {
-    let breaks = Breaks::of(body);
-    let physical = physical(body, breaks);
+pub(super) fn content_lines(body: &[u8]) -> Vec<Line> {
+    let breaks = Breaks::detect_breaks(body);
+    let physical = physical_lines(body, breaks);
     let mut lines = Vec::with_capacity(physical.len());
     let mut at = 0;
     while at < physical.len() {
         let end = logical_end(body, &physical, at, breaks);
-        lines.push(line(body, &physical[at..end], at, breaks));
+        lines.push(content_line(body, &physical[at..end], at, breaks));
         at = end;
     }
     lines
 }
 
 /// The lines as an editor counts them.
-fn physical(body: &[u8], breaks: Breaks) -> Vec<Physical> {
-    let mark = breaks.mark();
+fn physical_lines(body: &[u8], breaks: Breaks) -> Vec<Physical> {
+    let mark = breaks.break_byte();
     let mut lines = Vec::new();
     let mut start = 0;
     while start < body.len() {
@@ -167,11 +167,11 @@ fn logical_end(body: &[u8], physical: &[Physical], at: usize, breaks: Breaks) ->
         end += 1;
     }
     let first = &body[physical[at].start..physical[end - 1].content_end];
-    let Some(colon) = colon(first) else { return end };
+    let Some(colon) = find_colon(first) else { return end };
     let transfer = if end == at + 1 {
-        Transfer::of(&first[..colon])
+        Transfer::transfer_of(&first[..colon])
     } else {
-        Transfer::of(&breaks.unfolded(&first[..colon]))
+        Transfer::transfer_of(&breaks.unfold_bytes(&first[..colon]))
     };
     match transfer {
         Transfer::Plain => {}
@@ -212,7 +212,7 @@ pub(super) enum Transfer {
 
 impl Transfer {
     /// What a line's name and parameters say, with or without `ENCODING=`.
-    pub(super) fn of(head: &[u8]) -> Transfer {
+    pub(super) fn transfer_of(head: &[u8]) -> Transfer {
         for parameter in head.split(|byte| *byte == b';').skip(1) {
             let is = |text: &[u8], name: &str| text.eq_ignore_ascii_case(name.as_bytes());
             let mut parts = parameter.splitn(2, |byte| *byte == b'=');
@@ -250,7 +250,7 @@ fn ends_card(content: &[u8]) -> bool {
 
 /// The position of the colon that ends name and parameters: the first outside of
 /// quotation marks, or the first of all where those are not closed.
-fn colon(line: &[u8]) -> Option<usize> {
+fn find_colon(line: &[u8]) -> Option<usize> {
     let mut quoted = false;
     for (at, byte) in line.iter().enumerate() {
         match byte {
@@ -262,20 +262,20 @@ fn colon(line: &[u8]) -> Option<usize> {
     memchr::memchr(b':', line)
 }
 
-fn line(body: &[u8], parts: &[Physical], at: usize, breaks: Breaks) -> Line {
+fn content_line(body: &[u8], parts: &[Physical], at: usize, breaks: Breaks) -> Line {
     let (first, last) = (parts[0], parts[parts.len() - 1]);
     let bytes = &body[first.start..last.content_end];
-    let colon = colon(bytes);
+    let colon = find_colon(bytes);
     let kind = match colon {
         // A mark that is folded is short all the same.
         Some(_) if parts.len() > 1 && bytes.len() < 2 * b"BEGIN:VCARD".len() => {
-            let whole = breaks.unfolded(bytes);
+            let whole = breaks.unfold_bytes(bytes);
             let at = memchr::memchr(b':', &whole).unwrap_or_default();
-            kind(&whole[..at], &whole[at + 1..])
+            line_kind(&whole[..at], &whole[at + 1..])
         }
-        Some(colon) => kind(&bytes[..colon], &bytes[colon + 1..]),
-        None if bytes.trim_ascii().is_empty() => Kind::Blank,
-        None => Kind::Other,
+        Some(colon) => line_kind(&bytes[..colon], &bytes[colon + 1..]),
+        None if bytes.trim_ascii().is_empty() => LineKind::Blank,
+        None => LineKind::Other,
     };
     Line {
         start: first.start,
@@ -288,16 +288,16 @@ fn line(body: &[u8], parts: &[Physical], at: usize, breaks: Breaks) -> Line {
     }
 }
 
-fn kind(name: &[u8], value: &[u8]) -> Kind {
+fn line_kind(name: &[u8], value: &[u8]) -> LineKind {
     let name = name.trim_ascii();
     if !value.trim_ascii().eq_ignore_ascii_case(b"VCARD") {
-        Kind::Property
+        LineKind::Property
     } else if name.eq_ignore_ascii_case(b"BEGIN") {
-        Kind::Begin
+        LineKind::Begin
     } else if name.eq_ignore_ascii_case(b"END") {
-        Kind::End
+        LineKind::End
     } else {
-        Kind::Property
+        LineKind::Property
     }
 }
 
@@ -320,21 +320,21 @@ pub(super) struct Layout {
 
 impl Layout {
     /// Finds the cards of `body`.
-    pub(super) fn of(body: &[u8]) -> Layout {
-        let lines = lines(body);
+    pub(super) fn find_cards(body: &[u8]) -> Layout {
+        let lines = content_lines(body);
         let (mut open, mut ends) = (Vec::new(), vec![None; lines.len()]);
         let mut broken = Vec::new();
         for (at, line) in lines.iter().enumerate() {
             match line.kind {
-                Kind::Begin => open.push(at),
-                Kind::End => match open.pop() {
+                LineKind::Begin => open.push(at),
+                LineKind::End => match open.pop() {
                     Some(begin) => ends[begin] = Some(at + 1),
                     None => broken.push(Broken {
                         line: line.number,
                         reason: "a card ends here that does not begin anywhere",
                     }),
                 },
-                Kind::Property | Kind::Blank | Kind::Other => {}
+                LineKind::Property | LineKind::Blank | LineKind::Other => {}
             }
         }
         let reason = "the card that begins here does not end";
@@ -357,8 +357,8 @@ impl Layout {
                 (at, in_broken) = (end, false);
                 continue;
             }
-            in_broken |= line.kind == Kind::Begin;
-            if line.kind == Kind::Property && !in_broken {
+            in_broken |= line.kind == LineKind::Begin;
+            if line.kind == LineKind::Property && !in_broken {
                 let reason = "there is text outside of any card";
                 self.broken.push(Broken { line: line.number, reason });
                 in_broken = true;
@@ -368,7 +368,7 @@ impl Layout {
     }
 
     /// Where the card with this position is in the body.
-    pub(super) fn span(&self, card: usize) -> Range<usize> {
+    pub(super) fn card_range(&self, card: usize) -> Range<usize> {
         let lines = &self.lines[self.cards[card].clone()];
         lines[0].start..lines[lines.len() - 1].end
     }

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn contents(body: &str) -> Vec<&str> {
-    lines(body.as_bytes()).iter().map(|line| &body[line.start..line.content_end]).collect()
+    content_lines(body.as_bytes()).iter().map(|line| &body[line.start..line.content_end]).collect()
 }
 
 #[test]
@@ -30,8 +30,8 @@ fn a_content_line_has_all_its_continuations() {
 }
 
 fn layout(body: &str) -> (Vec<&str>, Vec<u32>) {
-    let layout = Layout::of(body.as_bytes());
-    let cards = (0..layout.cards.len()).map(|card| &body[layout.span(card)]).collect();
+    let layout = Layout::find_cards(body.as_bytes());
+    let cards = (0..layout.cards.len()).map(|card| &body[layout.card_range(card)]).collect();
     (cards, layout.broken.iter().map(|broken| broken.line).collect())
 }
 
@@ -59,7 +59,7 @@ proptest! {
         body in "(BEGIN:VCARD|END:VCARD|A;ENCODING=QUOTED-PRINTABLE:x=|[ \\t\"=:;aB]{0,4}|[\r\n]{1,3}){0,20}",
     ) {
         let mut at = 0;
-        for line in lines(body.as_bytes()) {
+        for line in content_lines(body.as_bytes()) {
             prop_assert_eq!(line.start, at);
             prop_assert!(line.start <= line.value && line.value <= line.content_end);
             prop_assert!(line.content_end <= line.end && line.end > line.start);

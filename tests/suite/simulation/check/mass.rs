@@ -6,24 +6,24 @@ use std::collections::BTreeMap;
 use linqsync::mirror::State;
 use linqsync::model::{Decided, Decision, Field, LinkStatus, LinqId, Side, WaitingKind};
 use linqsync::plan::{Plan, Wait};
-use linqsync::run::Ran;
+use linqsync::run::RunResult;
 
-use super::{CANON, World, member};
+use super::{CANON, SimWorld, member};
 use crate::simulation::people::tag;
 use crate::simulation::scenario::Feature;
-use crate::simulation::sheet::{NOTES, Sheet};
+use crate::simulation::sheet::{NOTES, SimSheet};
 
 /// From how many changes on values are said to have moved, or to have been cleared.
 const FEW: usize = 5;
 
 /// What both sides of the linked pairs last agreed on, as a run found it.
-pub(in crate::simulation) type Agreed = BTreeMap<u64, BTreeMap<Field, [String; 2]>>;
+pub(in crate::simulation) type AgreedValue = BTreeMap<u64, BTreeMap<Field, [String; 2]>>;
 
 /// A field that a run changed, of whom, from what to what.
-pub(in crate::simulation) type Changed = BTreeMap<(Side, Field, u64), (String, String)>;
+pub(in crate::simulation) type ChangedValue = BTreeMap<(Side, Field, u64), (String, String)>;
 
 /// What is agreed on at present.
-pub(in crate::simulation) fn agreed(world: &World) -> Agreed {
+pub(in crate::simulation) fn agreed(world: &SimWorld) -> AgreedValue {
     let links = world.state().links().unwrap().into_iter();
     let linked = links.filter(|link| link.status == LinkStatus::Linked);
     let each = linked.map(|link| {
@@ -37,7 +37,7 @@ pub(in crate::simulation) fn agreed(world: &World) -> Agreed {
 }
 
 /// A mass change waits until it is approved.
-pub(super) fn unasked(world: &World) {
+pub(super) fn unasked(world: &SimWorld) {
     let (changed, agreed, before, sheet) = {
         let run = &world.inner().run;
         (run.overwrites.clone(), run.agreed.clone(), run.before.clone(), run.sheet.clone())
@@ -73,7 +73,7 @@ pub(super) fn unasked(world: &World) {
 }
 
 fn is_mass(
-    agreed: &Agreed,
+    agreed: &AgreedValue,
     side: Side,
     field: Field,
     most: usize,
@@ -88,14 +88,14 @@ fn is_mass(
         .collect();
     let most = most.max(values.len());
     let shared = values.values().filter(|value| {
-        values.values().filter(|other| CANON.same(field, value, other)).count() > 1
+        values.values().filter(|other| CANON.means_same(field, value, other)).count() > 1
     });
     // Where many share a value, a few who get it are nothing unusual.
     let is_own = shared.count() * 2 < values.len();
     let cleared = changes.iter().filter(|(_, _, to)| to.trim().is_empty()).count();
     let has_moved = |(id, _, to): &&(u64, &str, &str)| {
         let mut others = values.iter().filter(|(other, _)| *other != id);
-        !to.trim().is_empty() && others.any(|(_, value)| CANON.same(field, value, to))
+        !to.trim().is_empty() && others.any(|(_, value)| CANON.means_same(field, value, to))
     };
     let moved = changes.iter().filter(has_moved).count();
     let new = changes.len() - cleared;
@@ -115,7 +115,7 @@ fn is_mass(
 
 /// Who overwrites a value has an edit of the other side to carry over.
 pub(in crate::simulation) fn justified(
-    world: &World,
+    world: &SimWorld,
     side: Side,
     id: LinqId,
     field: Field,
@@ -175,7 +175,7 @@ pub(in crate::simulation) fn justified(
 }
 
 /// Whether `text` stands in the row with the note `whose`, and not only in others.
-fn is_from(sheet: Option<&Sheet>, whose: Option<&str>, column: &str, text: &str) -> bool {
+fn is_from(sheet: Option<&SimSheet>, whose: Option<&str>, column: &str, text: &str) -> bool {
     let Some(sheet) = sheet else { return false };
     let mut rows = 0..sheet.rows.len();
     rows.any(|row| {
@@ -185,7 +185,7 @@ fn is_from(sheet: Option<&Sheet>, whose: Option<&str>, column: &str, text: &str)
 }
 
 /// Remembers what is held from now on, until a person decides about it.
-pub(super) fn remember_held(world: &World, plan: &Plan) {
+pub(super) fn remember_held(world: &SimWorld, plan: &Plan) {
     if plan.halt.is_some() {
         return;
     }
@@ -221,13 +221,13 @@ pub(in crate::simulation) fn about(decided: &Decided) -> Option<(u64, Field)> {
 }
 
 /// A decision that is over was carried out, or is said to be void.
-pub(super) fn decisions(world: &World, state: &State, ran: &Ran) {
+pub(super) fn decisions(world: &SimWorld, state: &State, ran: &RunResult) {
     if world.setup().direction != "both" {
         // Open, see docs/proof.md: what is decided for a side that is not written.
         return;
     }
     let before = world.inner().run.decisions.clone();
-    let now = state.decided().unwrap();
+    let now = state.stored_decisions().unwrap();
     let told = ran.notices.iter().any(|notice| notice.contains("the decision about"));
     for decided in before.iter().filter(|one| !now.contains(one)) {
         world.met("a decision that is over");
@@ -251,7 +251,11 @@ pub(super) fn decisions(world: &World, state: &State, ran: &Ran) {
         let rewrites = !world.setup().quirks.is_empty();
         // What Linq refuses is listed.
         let refused = ran.report.open.rejected > 0;
-        if !told && !rewrites && !refused && !CANON.same(field, member(&contact, field), wanted) {
+        if !told
+            && !rewrites
+            && !refused
+            && !CANON.means_same(field, member(&contact, field), wanted)
+        {
             world.violation(&format!(
                 "a decision about {field} of {id} is over, and neither carried out nor void"
             ));

@@ -9,33 +9,33 @@ use linqsync::mirror::{IntentKind, State};
 use linqsync::model::{Canon, Field, LinqId, Policy, Region, Side};
 use linqsync::plan::{LinqWrite, Observation, Plan, SourceWrite, Wait};
 use linqsync::report::ReportedError;
-use linqsync::run::Ran;
+use linqsync::run::RunResult;
 use serde_json::Value;
 
 use super::desk::tags;
-use super::driver::Ended;
+use super::driver::SimRunEnd;
 use super::people::member;
-use super::scenario::{Edit, Feature, Weather};
-use super::sheet::{Sheet, is_mapped};
+use super::scenario::{Feature, SimEdit, SimOutages};
+use super::sheet::{SimSheet, is_mapped};
 use super::wire::texts;
-use super::world::{World, Write};
+use super::world::{SimWorld, Write};
 
-use pairs::{Pairs, Waits};
+use pairs::{ExpectedWaits, Pairs};
 
 pub(super) const CANON: Canon = Canon::new(Region::US);
 
 /// Checks the world after a run, however it ended.
 pub(super) fn after(
-    world: &World,
+    world: &SimWorld,
     policy: &Policy,
-    ended: &Ended,
+    ended: &SimRunEnd,
     foreseen: Option<&(Plan, Observation)>,
 ) {
     let state = world.state();
     conservation(world, &state);
     owners(world);
     weather(world, ended);
-    let Ended::Ran(ran) = ended else { return };
+    let SimRunEnd::Ran(ran) = ended else { return };
     exit_code(world, ran);
     let Some((plan, seen)) = &ran.left else { return };
     let calm = !world.inner().run.disturbed;
@@ -82,7 +82,7 @@ pub(super) fn after(
 }
 
 /// Checks the world when nothing is left to be done.
-pub(super) fn quiet(world: &World, policy: &Policy, ran: &Ran) {
+pub(super) fn quiet(world: &SimWorld, policy: &Policy, ran: &RunResult) {
     if world.inner().past.reconfigured && ran.report.exit_code() == 2 {
         world.met("a configuration that does not fit the file in the end");
         return;
@@ -101,7 +101,7 @@ pub(super) fn quiet(world: &World, policy: &Policy, ran: &Ran) {
     }
     let pairs = Pairs::of(world, &state, seen);
     let undone = world.inner().past.undone;
-    let waits = Waits::of(plan);
+    let waits = ExpectedWaits::of(plan);
     if !undone && seen.source.unreadable.is_empty() && !waits.suspects {
         pairs.no_duplicates(world, &waits);
     }
@@ -111,7 +111,7 @@ pub(super) fn quiet(world: &World, policy: &Policy, ran: &Ran) {
 }
 
 /// What people typed is in the source, in Linq, or in what linqsync keeps.
-fn conservation(world: &World, state: &State) {
+fn conservation(world: &SimWorld, state: &State) {
     let typed: Vec<(Side, String)> = {
         let inner = world.inner();
         inner.ledger.kept().map(|(side, text)| (side, text.to_owned())).collect()
@@ -135,7 +135,7 @@ fn missing_from(found: &[String], mut typed: Vec<(Side, String)>) -> Vec<(Side, 
     typed
 }
 
-fn on_both_sides(world: &World) -> Vec<String> {
+fn on_both_sides(world: &SimWorld) -> Vec<String> {
     let mut found: Vec<String> = world.sheet().texts();
     world.linq.look_at_contacts(|contact| {
         found.extend(Field::ALL.map(|field| member(contact, field).to_owned()));
@@ -144,14 +144,14 @@ fn on_both_sides(world: &World) -> Vec<String> {
 }
 
 /// What the history, the journal and the backups hold.
-fn remembered(world: &World, state: &State) -> Vec<String> {
+fn remembered(world: &SimWorld, state: &State) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     for row in state.whole_history().unwrap() {
         let changes = row.entry.changes.into_iter();
         found.extend(changes.flat_map(|change| [change.from, change.to]).map(String::from));
         if let Some(before) = row.entry.before {
             let json = serde_json::from_str::<Value>(&before);
-            let cells = || Sheet::parse(before.as_bytes()).texts();
+            let cells = || SimSheet::parse(before.as_bytes()).texts();
             found.extend(json.map_or_else(|_| cells(), |json| texts(&json)));
         }
     }
@@ -163,7 +163,7 @@ fn remembered(world: &World, state: &State) -> Vec<String> {
                 both.map(String::from).collect()
             }
             IntentKind::RemoveFromSource { written, .. } => {
-                Sheet::parse(written.text.as_bytes()).texts()
+                SimSheet::parse(written.text.as_bytes()).texts()
             }
             IntentKind::DeleteInLinq { linq_id } => {
                 let raw = state.raw_contact(linq_id).unwrap().unwrap_or_default();
@@ -173,18 +173,18 @@ fn remembered(world: &World, state: &State) -> Vec<String> {
         });
     }
     for backup in world.home.backups() {
-        found.extend(Sheet::parse(&backup).texts());
+        found.extend(SimSheet::parse(&backup).texts());
     }
     found
 }
 
 /// Whether `found` and `text` are the same phone number.
 fn is_number(found: &str, text: &str) -> bool {
-    found.starts_with('+') && CANON.same(Field::PhoneNumber, found, text)
+    found.starts_with('+') && CANON.means_same(Field::PhoneNumber, found, text)
 }
 
 /// A contact belongs to whom it belonged, unless the source says whose it is.
-fn owners(world: &World) {
+fn owners(world: &SimWorld) {
     if world.has(Feature::Owner) {
         return;
     }
@@ -194,9 +194,9 @@ fn owners(world: &World) {
         let handed_over = during.iter().any(|(_, edit)| {
             matches!(
                 edit,
-                Edit::Owner { .. }
-                    | Edit::Member { field: Field::Owner, .. }
-                    | Edit::Same { field: Field::Owner, .. }
+                SimEdit::Owner { .. }
+                    | SimEdit::Member { field: Field::Owner, .. }
+                    | SimEdit::Same { field: Field::Owner, .. }
             )
         });
         (inner.past.owners.clone(), handed_over)
@@ -218,7 +218,7 @@ fn owners(world: &World) {
     }
 }
 
-fn weather(world: &World, ended: &Ended) {
+fn weather(world: &SimWorld, ended: &SimRunEnd) {
     let (weather, writes, removed, linked) = {
         let inner = world.inner();
         let run = &inner.run;
@@ -227,12 +227,12 @@ fn weather(world: &World, ended: &Ended) {
     let Some(weather) = weather else { return };
     world.met(&format!("weather {weather:?}").replace(|c: char| c.is_ascii_digit(), ""));
     let code = match ended {
-        Ended::Ran(ran) => Some(ran.report.exit_code()),
-        Ended::Killed | Ended::Panicked => None,
+        SimRunEnd::Ran(ran) => Some(ran.report.exit_code()),
+        SimRunEnd::Killed | SimRunEnd::Panicked => None,
     };
     let deleted = writes.iter().any(|write| write.method == "DELETE");
     match weather {
-        Weather::Elsewhere if linked > 0 => {
+        SimOutages::Elsewhere if linked > 0 => {
             if !writes.is_empty() || removed > 0 {
                 world.violation("writes although Linq is somebody else's");
             }
@@ -240,13 +240,13 @@ fn weather(world: &World, ended: &Ended) {
                 world.violation("nobody is told that Linq is somebody else's");
             }
         }
-        Weather::Short(_) | Weather::Elsewhere => {}
-        Weather::FileMissing | Weather::FileEmpty => {
+        SimOutages::Short(_) | SimOutages::Elsewhere => {}
+        SimOutages::FileMissing | SimOutages::FileEmpty => {
             if !writes.is_empty() || code.is_some_and(|code| code != 2) {
                 world.violation(&format!("{weather:?} and {code:?}"));
             }
         }
-        Weather::FileUnterminated(_) => {
+        SimOutages::FileUnterminated(_) => {
             if deleted || code == Some(0) {
                 world.violation(&format!("{weather:?} and {code:?}"));
             }
@@ -254,14 +254,14 @@ fn weather(world: &World, ended: &Ended) {
     }
 }
 
-fn exit_code(world: &World, ran: &Ran) {
+fn exit_code(world: &SimWorld, ran: &RunResult) {
     let report = &ran.report;
     let open = report.open;
     let halted = ran.left.as_ref().is_some_and(|(plan, _)| plan.halt.is_some());
     let expected = match &report.error {
         Some(error) => error.code,
         None if halted => 4,
-        None if open.held() > 0 => 4,
+        None if open.held_count() > 0 => 4,
         None if open.conflicts + open.ambiguous + open.rejected + report.skipped > 0 => 3,
         None => 0,
     };
@@ -283,7 +283,7 @@ fn exit_code(world: &World, ran: &Ran) {
 }
 
 /// People are asked only about what people did.
-fn no_conflict_of_our_own(world: &World, plan: &Plan, seen: &Observation) {
+fn no_conflict_of_our_own(world: &SimWorld, plan: &Plan, seen: &Observation) {
     let Some(sheet) = world.inner().run.sheet.clone() else { return };
     let tags = tags(&sheet);
     // Whose row it is is asked as well: the copy of a row may pass for it.
@@ -310,7 +310,7 @@ fn no_conflict_of_our_own(world: &World, plan: &Plan, seen: &Observation) {
                 world.inner().past.refused.insert((id.0, *field));
             }
             let Wait::Conflict { field, source, linq, .. } = wait else { continue };
-            let row = row_of(&sheet, &seen.source.record(index).label);
+            let row = row_of(&sheet, &seen.source.record_at(index).label);
             let tag = tags[row].clone().unwrap_or_default();
             let by_people = {
                 let past = &world.inner().past;
@@ -357,12 +357,12 @@ fn no_conflict_of_our_own(world: &World, plan: &Plan, seen: &Observation) {
 }
 
 /// The position among the rows that a label like `row:2` means.
-fn row_of(sheet: &Sheet, label: &str) -> usize {
+fn row_of(sheet: &SimSheet, label: &str) -> usize {
     sheet.row_of(label.strip_prefix("row:").unwrap().parse().unwrap())
 }
 
 /// The report tells what was done.
-fn counts(world: &World, ran: &Ran) {
+fn counts(world: &SimWorld, ran: &RunResult) {
     let (writes, sent, source) = {
         let run = &world.inner().run;
         (run.writes.clone(), run.sent.clone(), (run.added, run.changed, run.removed))
@@ -394,13 +394,13 @@ fn counts(world: &World, ran: &Ran) {
 }
 
 /// Whether Linq shows what is new only after a while.
-pub(super) fn shows_late(world: &World) -> bool {
+pub(super) fn shows_late(world: &SimWorld) -> bool {
     world.setup().quirks.iter().any(|quirk| quirk.starts_with("late"))
 }
 
 /// The run did what the dry run had said. The guard may stop it on the way, where what it
 /// has linked or removed itself makes up most of what there is.
-fn as_foreseen(world: &World, foreseen: &Plan, left: &Plan) {
+fn as_foreseen(world: &SimWorld, foreseen: &Plan, left: &Plan) {
     if left.halt.is_some() {
         world.met("a run that stopped and had a dry run");
         return;

@@ -6,14 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use linqsync::mirror::State;
 use linqsync::model::{Field, Link, LinkStatus, Side};
 use linqsync::plan::{Observation, Plan, SourceWrite, Wait};
-use linqsync::run::Ran;
+use linqsync::run::RunResult;
 use linqsync::sandbox::Contact;
 
-use super::{CANON, World, is_mapped, member, row_of, tags};
+use super::{CANON, SimWorld, is_mapped, member, row_of, tags};
 
 /// Who is linked with whom.
 pub(super) struct Pairs {
-    all: Vec<Pair>,
+    all: Vec<CheckedPair>,
     /// Records that are linked.
     records: BTreeSet<usize>,
     contacts: BTreeMap<u64, Contact>,
@@ -21,13 +21,13 @@ pub(super) struct Pairs {
     tags: Vec<Option<String>>,
 }
 
-struct Pair {
+struct CheckedPair {
     link: Link,
     record: Option<usize>,
 }
 
 impl Pairs {
-    pub(super) fn of(world: &World, state: &State, seen: &Observation) -> Pairs {
+    pub(super) fn of(world: &SimWorld, state: &State, seen: &Observation) -> Pairs {
         let contacts = world.contacts();
         let mut records = BTreeSet::new();
         let mut pairs = Vec::new();
@@ -43,7 +43,7 @@ impl Pairs {
                     && !records.contains(&index)
             });
             records.extend(record);
-            pairs.push(Pair { link, record });
+            pairs.push(CheckedPair { link, record });
         }
         let tags = world.inner().run.sheet.as_ref().map_or_else(Vec::new, |sheet| {
             let rows = tags(sheet);
@@ -57,7 +57,7 @@ impl Pairs {
         self.tags[record?].clone()
     }
 
-    pub(super) fn remember(&self, world: &World) {
+    pub(super) fn remember(&self, world: &SimWorld) {
         for pair in &self.all {
             let tag = self.tag(pair.record);
             let past = &mut world.inner().past;
@@ -71,7 +71,7 @@ impl Pairs {
     }
 
     /// What we created in Linq is not, by mistake, a second contact of somebody.
-    pub(super) fn no_duplicates(&self, world: &World, waits: &Waits<'_>) {
+    pub(super) fn no_duplicates(&self, world: &SimWorld, waits: &ExpectedWaits<'_>) {
         let (posted, hidden, linked, replaced) = {
             let past = &world.inner().past;
             if past.edited_ours {
@@ -107,12 +107,12 @@ impl Pairs {
     }
 
     /// Everybody is the same on both sides, or is said to wait.
-    pub(super) fn check(&self, world: &World, ran: &Ran, plan: &Plan, seen: &Observation) {
+    pub(super) fn check(&self, world: &SimWorld, ran: &RunResult, plan: &Plan, seen: &Observation) {
         if seen.changed_meaning.is_some() {
             // Nothing is cleared or deleted for once, and that is told.
             return;
         }
-        let mut waits = Waits::of(plan);
+        let mut waits = ExpectedWaits::of(plan);
         if ran.report.open.rejected > 0 {
             waits.unwritten = unwritten(plan);
         }
@@ -148,7 +148,7 @@ impl Pairs {
 }
 
 /// Who waits.
-pub(super) struct Waits<'a> {
+pub(super) struct ExpectedWaits<'a> {
     by_link: BTreeMap<i64, &'a [Wait]>,
     records: BTreeSet<usize>,
     contacts: BTreeSet<u64>,
@@ -173,9 +173,9 @@ fn unwritten(plan: &Plan) -> BTreeSet<(i64, Field)> {
     unwritten
 }
 
-impl<'a> Waits<'a> {
-    pub(super) fn of(plan: &'a Plan) -> Waits<'a> {
-        let mut waits = Waits {
+impl<'a> ExpectedWaits<'a> {
+    pub(super) fn of(plan: &'a Plan) -> ExpectedWaits<'a> {
+        let mut waits = ExpectedWaits {
             by_link: BTreeMap::new(),
             records: BTreeSet::new(),
             contacts: BTreeSet::new(),
@@ -204,13 +204,13 @@ impl<'a> Waits<'a> {
     }
 }
 
-impl Pair {
+impl CheckedPair {
     /// Checks a pair whose contact is `contact`, if Linq has it.
     fn check(
         &self,
-        world: &World,
+        world: &SimWorld,
         contact: Option<&Contact>,
-        waiting: &Waits<'_>,
+        waiting: &ExpectedWaits<'_>,
         seen: &Observation,
     ) {
         // Somebody's row may be this person, and waits to be told apart.
@@ -224,7 +224,7 @@ impl Pair {
             let unreadable = !seen.source.unreadable.is_empty();
             let suspect = waiting.suspects && self.record.is_none();
             // So many are missing that it was not asked for each whether it is gone.
-            let unasked = seen.linq.unasked && contact.is_none();
+            let unasked = seen.linq.too_many_to_confirm && contact.is_none();
             // Nothing follows from absence in a run for which settings have changed: told.
             let settings = seen.changed_meaning.is_some();
             let told = !waits.is_empty() || may_be || unasked || unreadable || suspect || settings;
@@ -252,7 +252,7 @@ impl Pair {
             let recreated = world.inner().past.recreated.contains(&contact.id);
             // Nothing had ever been agreed on, and each side has its own again.
             let apart = self.link.base.is_apart(field);
-            if !CANON.same(field, source, linq)
+            if !CANON.means_same(field, source, linq)
                 && !waits
                 && !apart
                 && !recreated
@@ -269,8 +269,8 @@ impl Pair {
     /// Whether Linq made of a value what it has now.
     fn is_rewritten(&self, field: Field, source: &str, linq: &str) -> bool {
         let Some(agreed) = self.link.base.get(field) else { return false };
-        let agreed =
-            CANON.same(field, &agreed.source, source) && CANON.same(field, &agreed.linq, linq);
+        let agreed = CANON.means_same(field, &agreed.source, source)
+            && CANON.means_same(field, &agreed.linq, linq);
         let digits = |text: &str| -> String { text.chars().filter(char::is_ascii_digit).collect() };
         let alike = match field {
             Field::PhoneNumber => {

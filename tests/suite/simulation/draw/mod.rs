@@ -12,7 +12,8 @@ use fastrand::Rng;
 use linqsync::model::Field;
 
 use super::scenario::{
-    Act, Conditions, Edit, Errand, Feature, Person, Scenario, Setup, Text, Weather, WireFault,
+    Act, DrawnText, Errand, Feature, Scenario, Setup, SimConditions, SimEdit, SimOutages,
+    SimPerson, WireFault,
 };
 
 /// What makes of a seed the one by which work on whole tables is drawn.
@@ -294,9 +295,9 @@ impl Draw {
         for _ in 0..[1, 2, 3, 3, 4, 5, 6][self.rng.usize(..7)] {
             let person = self.person();
             acts.push(Act::Edit(match self.rng.u32(0..5) {
-                0 | 1 => Edit::AddRow(person),
-                2 | 3 => Edit::AddContact(person),
-                _ => Edit::AddBoth(person),
+                0 | 1 => SimEdit::AddRow(person),
+                2 | 3 => SimEdit::AddContact(person),
+                _ => SimEdit::AddBoth(person),
             }));
         }
         for _ in 0..self.rng.u32(1..=6) {
@@ -320,8 +321,8 @@ impl Draw {
         self.serial
     }
 
-    fn person(&mut self) -> Person {
-        let mut person: Person = BTreeMap::new();
+    fn person(&mut self) -> SimPerson {
+        let mut person: SimPerson = BTreeMap::new();
         for field in self.swarm.fields.clone() {
             if self.rng.u32(0..4) > 0 {
                 let text = self.text();
@@ -330,20 +331,20 @@ impl Draw {
         }
         if person.is_empty() {
             let serial = self.next();
-            person.insert(Field::FirstName, Text::Fresh(serial));
+            person.insert(Field::FirstName, DrawnText::Fresh(serial));
         }
         person
     }
 
-    fn text(&mut self) -> Text {
+    fn text(&mut self) -> DrawnText {
         let kind = self.swarm.texts[self.rng.usize(..self.swarm.texts.len())];
         let which = self.rng.u32(0..90);
         match kind {
-            TextKind::Blank => Text::Blank,
-            TextKind::Fresh => Text::Fresh(self.next()),
-            TextKind::Shared => Text::Shared(which % 6),
-            TextKind::Odd => Text::Odd(which, self.next()),
-            TextKind::Respelled => Text::Respelled(which % 3),
+            TextKind::Blank => DrawnText::Blank,
+            TextKind::Fresh => DrawnText::Fresh(self.next()),
+            TextKind::Shared => DrawnText::Shared(which % 6),
+            TextKind::Odd => DrawnText::Odd(which, self.next()),
+            TextKind::Respelled => DrawnText::Respelled(which % 3),
         }
     }
 
@@ -351,31 +352,31 @@ impl Draw {
         self.swarm.fields[self.rng.usize(..self.swarm.fields.len())]
     }
 
-    fn edit(&mut self) -> Option<Edit> {
+    fn edit(&mut self) -> Option<SimEdit> {
         if self.swarm.edits.is_empty() {
             return None;
         }
         let kind = self.swarm.edits[self.rng.usize(..self.swarm.edits.len())];
         let who = self.rng.u32(0..60);
         Some(match kind {
-            EditKind::AddRow => Edit::AddRow(self.person()),
-            EditKind::AddContact => Edit::AddContact(self.person()),
-            EditKind::AddBoth => Edit::AddBoth(self.person()),
-            EditKind::Cell => Edit::Cell { who, field: self.field(), text: self.text() },
-            EditKind::Member => Edit::Member { who, field: self.field(), text: self.text() },
-            EditKind::Same => Edit::Same { who, field: self.field(), text: self.text() },
-            EditKind::Note => Edit::Note { who, serial: self.next() },
-            EditKind::RemoveRow => Edit::RemoveRow { who },
-            EditKind::RemoveContact => Edit::RemoveContact { who },
-            EditKind::CopyRow => Edit::CopyRow { who, serial: self.next() },
-            EditKind::Shuffle => Edit::Shuffle { salt: self.rng.u64(..) },
-            EditKind::Requote => Edit::Requote,
-            EditKind::Owner => Edit::Owner { who, user: self.rng.u32(0..3) },
+            EditKind::AddRow => SimEdit::AddRow(self.person()),
+            EditKind::AddContact => SimEdit::AddContact(self.person()),
+            EditKind::AddBoth => SimEdit::AddBoth(self.person()),
+            EditKind::Cell => SimEdit::Cell { who, field: self.field(), text: self.text() },
+            EditKind::Member => SimEdit::Member { who, field: self.field(), text: self.text() },
+            EditKind::Same => SimEdit::Same { who, field: self.field(), text: self.text() },
+            EditKind::Note => SimEdit::Note { who, serial: self.next() },
+            EditKind::RemoveRow => SimEdit::RemoveRow { who },
+            EditKind::RemoveContact => SimEdit::RemoveContact { who },
+            EditKind::CopyRow => SimEdit::CopyRow { who, serial: self.next() },
+            EditKind::Shuffle => SimEdit::Shuffle { salt: self.rng.u64(..) },
+            EditKind::Requote => SimEdit::Requote,
+            EditKind::Owner => SimEdit::Owner { who, user: self.rng.u32(0..3) },
         })
     }
 
-    fn conditions(&mut self) -> Conditions {
-        let mut conditions = Conditions { preview: one_in(&mut self.rng, 3), ..<_>::default() };
+    fn conditions(&mut self) -> SimConditions {
+        let mut conditions = SimConditions { preview: one_in(&mut self.rng, 3), ..<_>::default() };
         let out_of_ten = |rng: &mut Rng, n: u32| rng.u32(0..10) < n;
         if out_of_ten(&mut self.rng, self.swarm.kills) {
             let most = [12, 30, 60][self.rng.usize(..3)];
@@ -423,11 +424,11 @@ impl Draw {
         if out_of_ten(&mut self.rng, self.swarm.weather) {
             let which = self.rng.u32(0..20);
             conditions.weather = Some(match which % 5 {
-                0 => Weather::Elsewhere,
-                1 => Weather::Short(which),
-                2 => Weather::FileMissing,
-                3 => Weather::FileEmpty,
-                _ => Weather::FileUnterminated(which),
+                0 => SimOutages::Elsewhere,
+                1 => SimOutages::Short(which),
+                2 => SimOutages::FileMissing,
+                3 => SimOutages::FileEmpty,
+                _ => SimOutages::FileUnterminated(which),
             });
             // People cannot save a file that is not there.
             conditions.during.clear();

@@ -8,13 +8,14 @@ use linqsync::model::Field;
 
 use super::one_in;
 use crate::simulation::scenario::{
-    Act, Conditions, Decide, Edit, Feature, Office, Person, Setting, Setup, Text,
+    Act, Decide, DrawnText, Feature, Setup, SimConditions, SimEdit, SimOffice, SimPerson,
+    SimSetting,
 };
 use crate::simulation::sheet::EXTRA;
 
 /// The kinds of acts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum OfficeEditKind {
     SortColumn,
     SortRows,
     SortAll,
@@ -42,30 +43,30 @@ enum Kind {
 
 /// The kinds that are drawn. What is left out waits for the part of the engine that it
 /// needs.
-const DRAWN: &[Kind] = &[
-    Kind::SortColumn,
-    Kind::SortRows,
-    Kind::SortAll,
-    Kind::ShiftColumn,
-    Kind::PasteBlock,
-    Kind::FillDown,
-    Kind::EmptyColumn,
-    Kind::DropColumn,
-    Kind::AddColumn,
-    Kind::Reencode,
-    Kind::Filter,
-    Kind::Restore,
-    Kind::CutRows,
-    Kind::Approve,
-    Kind::Reject,
-    Kind::Resolve,
-    Kind::OnConflict,
-    Kind::MaxDeletes,
-    Kind::Direction,
-    Kind::Deletes,
-    Kind::Key,
-    Kind::Ids,
-    Kind::Column,
+const DRAWN: &[OfficeEditKind] = &[
+    OfficeEditKind::SortColumn,
+    OfficeEditKind::SortRows,
+    OfficeEditKind::SortAll,
+    OfficeEditKind::ShiftColumn,
+    OfficeEditKind::PasteBlock,
+    OfficeEditKind::FillDown,
+    OfficeEditKind::EmptyColumn,
+    OfficeEditKind::DropColumn,
+    OfficeEditKind::AddColumn,
+    OfficeEditKind::Reencode,
+    OfficeEditKind::Filter,
+    OfficeEditKind::Restore,
+    OfficeEditKind::CutRows,
+    OfficeEditKind::Approve,
+    OfficeEditKind::Reject,
+    OfficeEditKind::Resolve,
+    OfficeEditKind::OnConflict,
+    OfficeEditKind::MaxDeletes,
+    OfficeEditKind::Direction,
+    OfficeEditKind::Deletes,
+    OfficeEditKind::Key,
+    OfficeEditKind::Ids,
+    OfficeEditKind::Column,
 ];
 
 /// Whether values move between rows in columns by which rows without keys are known.
@@ -95,10 +96,10 @@ pub(super) fn add(rng: &mut Rng, setup: &mut Setup, acts: &mut Vec<Act>) {
     let mut serial = 20_000;
     if !one_in(rng, 3) {
         let mut crowd = crowd(rng, &mut serial);
-        crowd.push(Act::Run(Conditions::default()));
+        crowd.push(Act::Run(SimConditions::default()));
         acts.splice(0..0, crowd);
     }
-    let mut kinds: Vec<Kind> = DRAWN.iter().copied().filter(|_| one_in(rng, 3)).collect();
+    let mut kinds: Vec<OfficeEditKind> = DRAWN.iter().copied().filter(|_| one_in(rng, 3)).collect();
     kinds.push(DRAWN[rng.usize(..DRAWN.len())]);
     let first = acts.iter().position(|act| matches!(act, Act::Run(_))).unwrap_or(0) + 1;
     for _ in 0..rng.u32(1..=4) {
@@ -112,19 +113,20 @@ pub(super) fn add(rng: &mut Rng, setup: &mut Setup, acts: &mut Vec<Act>) {
 fn crowd(rng: &mut Rng, serial: &mut u32) -> Vec<Act> {
     let (kind, mut acts) = (rng.u32(0..3), Vec::new());
     for _ in 0..rng.usize(8..=14) {
-        let mut person = Person::new();
+        let mut person = SimPerson::new();
         for field in FIELDS {
             if field == Field::FirstName || rng.u32(0..8) > 0 {
                 *serial += 1;
                 let foreign = kind == 0 && rng.bool();
-                let text = if foreign { Text::Foreign(*serial) } else { Text::Fresh(*serial) };
+                let text =
+                    if foreign { DrawnText::Foreign(*serial) } else { DrawnText::Fresh(*serial) };
                 person.insert(field, text);
             }
         }
         acts.push(Act::Edit(match kind {
-            0 => Edit::AddRow(person),
-            1 => Edit::AddContact(person),
-            _ => Edit::AddBoth(person),
+            0 => SimEdit::AddRow(person),
+            1 => SimEdit::AddContact(person),
+            _ => SimEdit::AddBoth(person),
         }));
     }
     acts
@@ -136,11 +138,11 @@ fn field(rng: &mut Rng) -> Field {
 
 /// What there is in between, so that the next act does not undo the first unseen.
 fn run() -> Act {
-    Act::Run(Conditions::default())
+    Act::Run(SimConditions::default())
 }
 
-fn drawn(rng: &mut Rng, kind: Kind, setup: &Setup, serial: &mut u32) -> Vec<Act> {
-    let office = |office| Act::Edit(Edit::Office(office));
+fn drawn(rng: &mut Rng, kind: OfficeEditKind, setup: &Setup, serial: &mut u32) -> Vec<Act> {
+    let office = |office| Act::Edit(SimEdit::Office(office));
     let pick = |rng: &mut Rng, of: &[&str]| of[rng.usize(..of.len())].to_owned();
     let (who, rows, column) = (rng.u32(0..60), rng.u32(1..14), field(rng));
     // Open, see docs/proof.md: without keys, who a row is is told by names and addresses,
@@ -148,51 +150,51 @@ fn drawn(rng: &mut Rng, kind: Kind, setup: &Setup, serial: &mut u32) -> Vec<Act>
     let plain = setup.features.contains(&Feature::Key) || IDENTITY_MOVES;
     let moving = if plain { column } else { [Field::Company, Field::Title][rng.usize(..2)] };
     match kind {
-        Kind::SortColumn => wrong(rng, Office::SortColumn { field: moving }),
-        Kind::SortRows => vec![office(Office::SortRows { field: column })],
-        Kind::SortAll => {
-            let sorted = office(Office::SortAll { field: column });
-            vec![sorted, run(), office(Office::HeaderUp)]
+        OfficeEditKind::SortColumn => wrong(rng, SimOffice::SortColumn { field: moving }),
+        OfficeEditKind::SortRows => vec![office(SimOffice::SortRows { field: column })],
+        OfficeEditKind::SortAll => {
+            let sorted = office(SimOffice::SortAll { field: column });
+            vec![sorted, run(), office(SimOffice::HeaderUp)]
         }
-        Kind::ShiftColumn => {
+        OfficeEditKind::ShiftColumn => {
             let up = rng.bool();
-            wrong(rng, Office::ShiftColumn { field: moving, up })
+            wrong(rng, SimOffice::ShiftColumn { field: moving, up })
         }
-        Kind::PasteBlock => {
+        OfficeEditKind::PasteBlock => {
             let (first, last) = (moving, field(rng));
             let (first, last) = if IDENTITY_MOVES {
                 (first.min(last), first.max(last))
             } else {
                 (Field::Company, Field::Title)
             };
-            wrong(rng, Office::PasteBlock { first, last, who, rows })
+            wrong(rng, SimOffice::PasteBlock { first, last, who, rows })
         }
-        Kind::FillDown => vec![office(Office::FillDown { field: moving, who, rows })],
-        Kind::EmptyColumn => wrong(rng, Office::EmptyColumn { field: column }),
-        Kind::DropColumn => {
+        OfficeEditKind::FillDown => vec![office(SimOffice::FillDown { field: moving, who, rows })],
+        OfficeEditKind::EmptyColumn => wrong(rng, SimOffice::EmptyColumn { field: column }),
+        OfficeEditKind::DropColumn => {
             let field =
                 [Field::LastName, Field::PhoneNumber, Field::Company, Field::Title][rng.usize(..4)];
-            let dropped = office(Office::DropColumn { field });
-            let put = office(Office::PutColumn { field, filled: rng.bool() });
+            let dropped = office(SimOffice::DropColumn { field });
+            let put = office(SimOffice::PutColumn { field, filled: rng.bool() });
             vec![dropped, run(), put]
         }
-        Kind::AddColumn => vec![office(Office::AddColumn { filled: rng.bool() })],
-        Kind::Reencode => wrong(rng, Office::Reencode),
-        Kind::Filter => wrong(rng, Office::Filter { field: column, keep: who }),
-        Kind::Restore => vec![office(Office::Restore { which: who })],
+        OfficeEditKind::AddColumn => vec![office(SimOffice::AddColumn { filled: rng.bool() })],
+        OfficeEditKind::Reencode => wrong(rng, SimOffice::Reencode),
+        OfficeEditKind::Filter => wrong(rng, SimOffice::Filter { field: column, keep: who }),
+        OfficeEditKind::Restore => vec![office(SimOffice::Restore { which: who })],
         // Whose row it is must still be told.
-        Kind::CutRows if !setup.features.contains(&Feature::NotesFirst) => Vec::new(),
-        Kind::CutRows => {
+        OfficeEditKind::CutRows if !setup.features.contains(&Feature::NotesFirst) => Vec::new(),
+        OfficeEditKind::CutRows => {
             let cells = rng.u32(2..6);
-            wrong(rng, Office::CutRows { who, rows, cells })
+            wrong(rng, SimOffice::CutRows { who, rows, cells })
         }
-        Kind::Approve => {
+        OfficeEditKind::Approve => {
             vec![run(), Act::Decide(Decide::Approve { which: rng.bool().then_some(who) }), run()]
         }
-        Kind::Reject => {
+        OfficeEditKind::Reject => {
             vec![run(), Act::Decide(Decide::Reject { which: rng.bool().then_some(who) }), run()]
         }
-        Kind::Resolve => {
+        OfficeEditKind::Resolve => {
             *serial += 1;
             let decide = match rng.u32(0..5) {
                 0 => Decide::Value { which: who, serial: *serial },
@@ -201,10 +203,10 @@ fn drawn(rng: &mut Rng, kind: Kind, setup: &Setup, serial: &mut u32) -> Vec<Act>
             };
             vec![run(), Act::Decide(decide), run()]
         }
-        Kind::Key | Kind::Ids | Kind::Deletes => {
-            let feature = if kind == Kind::Key {
+        OfficeEditKind::Key | OfficeEditKind::Ids | OfficeEditKind::Deletes => {
+            let feature = if kind == OfficeEditKind::Key {
                 Feature::Key
-            } else if kind == Kind::Ids {
+            } else if kind == OfficeEditKind::Ids {
                 Feature::Ids
             } else if rng.bool() {
                 Feature::KeepInLinq
@@ -212,30 +214,30 @@ fn drawn(rng: &mut Rng, kind: Kind, setup: &Setup, serial: &mut u32) -> Vec<Act>
                 Feature::KeepInSource
             };
             let on = !setup.features.contains(&feature);
-            if on && matches!(kind, Kind::Key | Kind::Ids) {
+            if on && matches!(kind, OfficeEditKind::Key | OfficeEditKind::Ids) {
                 // The file has no such column.
                 return Vec::new();
             }
-            let there = Act::Configure(Setting::Feature { feature, on });
-            let back = Act::Configure(Setting::Feature { feature, on: !on });
+            let there = Act::Configure(SimSetting::Feature { feature, on });
+            let back = Act::Configure(SimSetting::Feature { feature, on: !on });
             if rng.bool() { vec![there] } else { vec![there, run(), back] }
         }
-        Kind::Direction => {
-            vec![Act::Configure(Setting::Direction(pick(rng, &["push", "pull", "both"])))]
+        OfficeEditKind::Direction => {
+            vec![Act::Configure(SimSetting::Direction(pick(rng, &["push", "pull", "both"])))]
         }
-        Kind::OnConflict => {
-            vec![Act::Configure(Setting::OnConflict(pick(rng, &["hold", "source", "linq"])))]
+        OfficeEditKind::OnConflict => {
+            vec![Act::Configure(SimSetting::OnConflict(pick(rng, &["hold", "source", "linq"])))]
         }
-        Kind::MaxDeletes => {
-            vec![Act::Configure(Setting::MaxDeletes(pick(rng, &["1", "5%", "100%"])))]
+        OfficeEditKind::MaxDeletes => {
+            vec![Act::Configure(SimSetting::MaxDeletes(pick(rng, &["1", "5%", "100%"])))]
         }
-        Kind::Column => {
+        OfficeEditKind::Column => {
             let field = [Field::Company, Field::Title, Field::LastName][rng.usize(..3)];
-            let other = Setting::Column { field, column: Some(EXTRA.to_owned()) };
-            let added = office(Office::AddColumn { filled: rng.bool() });
+            let other = SimSetting::Column { field, column: Some(EXTRA.to_owned()) };
+            let added = office(SimOffice::AddColumn { filled: rng.bool() });
             let mut acts = vec![added, Act::Configure(other), run()];
             if rng.bool() {
-                acts.push(Act::Configure(Setting::Column { field, column: None }));
+                acts.push(Act::Configure(SimSetting::Column { field, column: None }));
             }
             acts
         }
@@ -244,10 +246,10 @@ fn drawn(rng: &mut Rng, kind: Kind, setup: &Setup, serial: &mut u32) -> Vec<Act>
 
 /// Something that goes wrong, and what becomes of it: it stays, it is put back at once or
 /// after a run.
-fn wrong(rng: &mut Rng, wrong: Office) -> Vec<Act> {
-    let wrong = Act::Edit(Edit::Office(wrong));
+fn wrong(rng: &mut Rng, wrong: SimOffice) -> Vec<Act> {
+    let wrong = Act::Edit(SimEdit::Office(wrong));
     // The last copy is the file as the last run found it: behind that is the one before.
-    let restore = |which| Act::Edit(Edit::Office(Office::Restore { which }));
+    let restore = |which| Act::Edit(SimEdit::Office(SimOffice::Restore { which }));
     let decided = match rng.u32(0..4) {
         0 => Decide::Approve { which: None },
         1 => Decide::Reject { which: None },
