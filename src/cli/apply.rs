@@ -65,7 +65,7 @@ pub(super) fn save_plan(
 ) -> Result<(), ReportedError> {
     let SyncPair { base_url, source } = configured_pair(config);
     let plan = SavedPlan::from_plan(plan, seen, base_url, source);
-    let steps = count_noun(plan.steps.len(), "step", "steps");
+    let steps = count_noun(plan.steps.len(), "change", "changes");
     let fingerprint = plan.fingerprint().to_hex();
     let kept = PlanFile { schema: SCHEMA.to_owned(), fingerprint, plan };
     let text = serde_json::to_vec_pretty(&kept).map_err(io::Error::from);
@@ -75,7 +75,7 @@ pub(super) fn save_plan(
         return Err(ReportedError { code: 2, message, hint });
     }
     say_on_stderr(&format!(
-        "{steps} kept in {path}; `linqsync apply {path}` carries out just these",
+        "plan saved to {path} ({steps}); apply it with `linqsync apply {path}`",
         path = path.display()
     ));
     Ok(())

@@ -10,7 +10,7 @@ use crate::model::{Field, Limit};
 use crate::sandbox::{Fault, Quirk};
 use crate::telemetry::LogFormat;
 
-/// Keeps an organisation's contacts the same in Linq and in a CSV file or vCards.
+/// Keep an organisation's contacts the same in Linq and in a CSV file or vCards.
 ///
 /// Without a command and without --once it is the daemon: a run at start and then
 /// on the schedule, until SIGTERM.
@@ -34,11 +34,11 @@ pub(super) struct Cli {
     )]
     pub(super) config: Option<PathBuf>,
 
-    /// Makes one run and exits
+    /// Make one run and exit
     #[arg(long)]
     pub(super) once: bool,
 
-    /// With --once: shows what the run would do, as `plan` does
+    /// With --once: show what the run would do, as `plan` does
     #[arg(long, requires = "once")]
     pub(super) dry_run: bool,
 
@@ -98,7 +98,7 @@ pub(super) struct OutputArgs {
     #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "With every command")]
     pub(super) verbose: u8,
 
-    /// Logs errors only
+    /// Log errors only
     #[arg(
         short,
         long,
@@ -148,64 +148,99 @@ pub(super) enum Color {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum CliCommand {
-    /// Looks at a file or directory of contacts and writes a sync.toml for it
+    /// Look at a file or directory of contacts and write a sync.toml for it
+    #[command(after_help = "Examples:\n  linqsync init contacts.csv\n  \
+                            linqsync init cards --region GB --token-stdin < token")]
     Init(InitArgs),
-    /// Looks at configuration, source, state, token and Linq; changes nothing
+    /// Check configuration, source, state, token and Linq; change nothing
+    #[command(after_help = "Examples:\n  linqsync check\n  linqsync check --offline")]
     Check(CheckArgs),
-    /// Makes one run and exits, as --once does
-    #[command(visible_alias = "sync")]
-    Run(RunArgs),
-    /// Shows what a run would do, per contact and field; changes nothing
-    Plan(PlanArgs),
-    /// Lists what waits, what is in sync, or who is there twice, as the last run left it
-    List(ListArgs),
-    /// Decides conflicts and ambiguous matches, for the next run to carry out
-    Resolve(ResolveArgs),
-    /// Lets held deletions, clearings and changes go on, in the next run
-    Approve(HeldArgs),
-    /// Drops held deletions, clearings and changes: the next run puts back what was done
-    Reject(HeldArgs),
-    /// Sends again what Linq or the source refused, in the next run
-    Retry(RetryArgs),
-    /// Carries out exactly a plan that `plan --out` kept, once
-    Apply(ApplyArgs),
-    /// Goes on with the state of a source that was renamed or moved, of another machine, or of
-    /// a Linq with another address
-    Adopt(AdoptArgs),
-    /// In sync? When last? What waits, and what decides it? What next?
-    Status(StatusArgs),
-    /// Shows one contact: both sides, its history, what the next run would do and why
-    Explain(ExplainArgs),
-    /// Shows what was changed, when, where, by which run and why
-    History(HistoryArgs),
-    /// Reads both sides again and proves them equal, or lists the differences
-    Verify,
-    /// Prints Linq's contacts, as the last run saw them, as CSV, vCards or JSON
-    Export(ExportArgs),
-    /// Shows the data quality of both sides: missing and unusable values, duplicates
-    Report(ReportArgs),
-    /// Erases a person from history, backups and mirror
-    Purge(PurgeArgs),
-    /// Puts back what a run did, on both sides
-    Undo(UndoArgs),
-    /// Sets a password of the inbox that [web] serves
+    /// Set a password of the inbox that [web] serves
+    #[command(after_help = "Examples:\n  linqsync web-password\n  \
+                            linqsync web-password --role look < password")]
     WebPassword(WebPasswordArgs),
-    /// Tests the channel of [notify]
+    /// Test the channel of [notify]
+    #[command(after_help = "Examples:\n  linqsync notify --test\n  \
+                            linqsync -c /etc/linqsync/sync.toml notify --test")]
     Notify(NotifyArgs),
-    /// Runs a mock Linq server on this machine, or edits its contacts
+    /// Make one run and exit, as --once does
+    #[command(visible_alias = "sync")]
+    #[command(after_help = "Examples:\n  linqsync run\n  linqsync run --max-deletes 20")]
+    Run(RunArgs),
+    /// Show what a run would do, per contact and field; change nothing
+    #[command(after_help = "Examples:\n  linqsync plan\n  linqsync plan --out plan.json")]
+    Plan(PlanArgs),
+    /// Apply exactly a plan that `plan --out` saved, once
+    #[command(after_help = "Examples:\n  linqsync apply plan.json\n  \
+                            linqsync apply plan.json --max-deletes 20")]
+    Apply(ApplyArgs),
+    /// Read both sides again and prove them equal, or list the differences
+    #[command(after_help = "Examples:\n  linqsync verify\n  linqsync verify --json")]
+    Verify,
+    /// List what needs attention, what is in sync, or duplicates, as the last run left it
+    #[command(after_help = "Examples:\n  linqsync list\n  linqsync list held --csv")]
+    List(ListArgs),
+    /// Decide conflicts and ambiguous matches, for the next run to carry out
+    #[command(after_help = "Examples:\n  linqsync resolve ada@acme.example --take source\n  \
+                            linqsync resolve --from decisions.csv")]
+    Resolve(ResolveArgs),
+    /// Approve held deletions, clearings and changes, for the next run to carry out
+    #[command(after_help = "Examples:\n  linqsync approve ada@acme.example\n  \
+                            linqsync approve --all")]
+    Approve(HeldArgs),
+    /// Reject held deletions, clearings and changes: the next run puts back what was done
+    #[command(after_help = "Examples:\n  linqsync reject ada@acme.example\n  \
+                            linqsync reject --all")]
+    Reject(HeldArgs),
+    /// Retry what Linq or the source refused, in the next run
+    #[command(after_help = "Examples:\n  linqsync retry ada@acme.example\n  \
+                            linqsync retry --all")]
+    Retry(RetryArgs),
+    /// Show sync state, last run, pending decisions and next run
+    #[command(after_help = "Examples:\n  linqsync status\n  linqsync status --json")]
+    Status(StatusArgs),
+    /// Show one contact: both sides, its history, what the next run would do and why
+    #[command(after_help = "Examples:\n  linqsync explain ada@acme.example\n  \
+                            linqsync explain row:12")]
+    Explain(ExplainArgs),
+    /// Show what was changed, when, where, by which run and why
+    #[command(after_help = "Examples:\n  linqsync history --since yesterday\n  \
+                            linqsync history --contact ada@acme.example")]
+    History(HistoryArgs),
+    /// Show the data quality of both sides: missing and unusable values, duplicates
+    #[command(after_help = "Examples:\n  linqsync report\n  linqsync report --csv")]
+    Report(ReportArgs),
+    /// Export Linq's contacts, as the last run saw them, as CSV, vCards or JSON
+    #[command(after_help = "Examples:\n  linqsync export --out contacts.csv\n  \
+                            linqsync export --format vcard --at 2d")]
+    Export(ExportArgs),
+    /// Undo a run: put back on both sides what it did
+    #[command(after_help = "Examples:\n  linqsync undo 12 --dry-run\n  linqsync undo --since 12")]
+    Undo(UndoArgs),
+    /// Adopt the state of a source that was renamed or moved, of another machine, or of a Linq
+    /// with another address
+    Adopt(AdoptArgs),
+    /// Erase a contact from history, backups and mirror
+    #[command(after_help = "Examples:\n  linqsync purge ada@acme.example\n  \
+                            linqsync purge 4100002 --yes")]
+    Purge(PurgeArgs),
+    /// Print a script that completes commands in a shell
+    #[command(after_help = "Examples:\n  linqsync completions bash\n  linqsync completions zsh")]
+    Completions(CompletionsArgs),
+    /// Print the manual page linqsync(1), or that of a command
+    #[command(after_help = "Examples:\n  linqsync man\n  linqsync man sync.toml")]
+    Man(ManArgs),
+    /// Run a mock Linq server on this machine, or edit its contacts
     Sandbox(SandboxArgs),
-    /// Shows the main steps in a temporary directory, against a mock server
+    /// Show the main steps in a temporary directory, against a mock Linq server
+    #[command(after_help = "Examples:\n  linqsync demo\n  linqsync demo --keep")]
     Demo(DemoArgs),
-    /// Makes a run for the daemon that starts it
+    /// Make a run for the daemon that starts it
     #[command(hide = true)]
     Worker,
-    /// Looks at a password for the inbox that asks
+    /// Check a password for the inbox that asks
     #[command(hide = true)]
     PasswordCheck,
-    /// Prints a script that completes commands in a shell
-    Completions(CompletionsArgs),
-    /// Prints the manual page linqsync(1), or that of a command
-    Man(ManArgs),
 }
 
 #[derive(Debug, Args)]
@@ -214,7 +249,7 @@ pub(super) struct InitArgs {
     #[arg(value_name = "PATH")]
     pub(super) path: PathBuf,
 
-    /// Reads Linq's token from standard input; else it is taken from LINQ_TOKEN, or
+    /// Read Linq's token from standard input; else it is taken from LINQ_TOKEN, or
     /// asked for on a terminal
     #[arg(long)]
     pub(super) token_stdin: bool,
@@ -261,18 +296,18 @@ fn column(text: &str) -> Result<(String, String), String> {
 
 #[derive(Debug, Args)]
 pub(super) struct StatusArgs {
-    /// Only tells whether a daemon answers and its runs do what they should: exit code 0 or 1
+    /// Only tell whether a daemon answers and its runs do what they should: exit code 0 or 1
     #[arg(long, conflicts_with = "json")]
     pub(super) healthy: bool,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
-    /// Asks nobody on the network
+    /// Send nothing over the network
     #[arg(long)]
     pub(super) offline: bool,
 
-    /// Exits with 3 when there are warnings
+    /// Exit with 3 when there are warnings
     #[arg(long)]
     pub(super) strict: bool,
 }
@@ -303,7 +338,7 @@ pub(super) struct NotifyArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct DemoArgs {
-    /// Leaves the directory with its files
+    /// Leave the directory with its files
     #[arg(long)]
     pub(super) keep: bool,
 }
@@ -324,7 +359,7 @@ pub(super) struct ManArgs {
 
 #[derive(Debug, Default, Args)]
 pub(super) struct PlanArgs {
-    /// Exits with 8 when there are steps
+    /// Exit with 8 when there are steps
     #[arg(long)]
     pub(super) detailed_exitcode: bool,
 
@@ -332,7 +367,7 @@ pub(super) struct PlanArgs {
     #[arg(long, value_name = "WHO", num_args = 1..)]
     pub(super) only: Vec<String>,
 
-    /// Keeps the plan in this file, for `apply`; a file that is there is replaced
+    /// Keep the plan in this file, for `apply`; a file that is there is replaced
     #[arg(long, value_name = "FILE")]
     pub(super) out: Option<PathBuf>,
 
@@ -342,7 +377,7 @@ pub(super) struct PlanArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
-    /// Shows what the run would do, as `plan` does
+    /// Show what the run would do, as `plan` does
     #[arg(long)]
     pub(super) dry_run: bool,
 
@@ -373,7 +408,7 @@ pub(super) struct AdoptArgs {
     #[arg(value_name = "DIR")]
     pub(super) dir: Option<PathBuf>,
 
-    /// Does not ask
+    /// Do not ask
     #[arg(short, long)]
     pub(super) yes: bool,
 }
@@ -419,7 +454,7 @@ pub(super) struct ExportArgs {
     #[arg(long, value_name = "TIME")]
     pub(super) at: Option<String>,
 
-    /// Saves it here, for nobody else to read; a file that is there is replaced
+    /// Save it here, readable by you alone; a file that is there is replaced
     #[arg(long, value_name = "FILE")]
     pub(super) out: Option<PathBuf>,
 }
@@ -437,7 +472,7 @@ pub(super) enum ExportFormat {
 
 #[derive(Debug, Args)]
 pub(super) struct ReportArgs {
-    /// Prints a table for a spreadsheet
+    /// Print a table for a spreadsheet
     #[arg(long)]
     pub(super) csv: bool,
 }
@@ -448,7 +483,7 @@ pub(super) struct PurgeArgs {
     #[arg(value_name = "WHO")]
     pub(super) who: String,
 
-    /// Does not ask whether it is meant
+    /// Do not ask whether it is meant
     #[arg(long)]
     pub(super) yes: bool,
 }
@@ -459,7 +494,7 @@ pub(super) struct ListArgs {
     #[arg(value_enum)]
     pub(super) state: Option<ListState>,
 
-    /// Prints a table for a spreadsheet; filled in, it goes back with `resolve --from`
+    /// Print a table for a spreadsheet; filled in, it goes back with `resolve --from`
     #[arg(long)]
     pub(super) csv: bool,
 }
@@ -470,7 +505,7 @@ pub(super) struct UndoArgs {
     #[arg(value_name = "RUN", required_unless_present = "since", conflicts_with = "since")]
     pub(super) run: Option<i64>,
 
-    /// Puts back what this run and all runs after it did
+    /// Put back what this run and all runs after it did
     #[arg(long, value_name = "RUN")]
     pub(super) since: Option<i64>,
 
@@ -478,7 +513,7 @@ pub(super) struct UndoArgs {
     #[arg(long, value_name = "WHO")]
     pub(super) contact: Option<String>,
 
-    /// Shows what would be done, and changes nothing
+    /// Show what would be done, and change nothing
     #[arg(long)]
     pub(super) dry_run: bool,
 
@@ -496,7 +531,7 @@ pub(super) struct HeldArgs {
     #[arg(long, conflicts_with = "who")]
     pub(super) all: bool,
 
-    /// With --all: does not ask
+    /// With --all: do not ask
     #[arg(long, requires = "all")]
     pub(super) yes: bool,
 }
@@ -524,11 +559,11 @@ pub(super) struct ResolveArgs {
     #[arg(long, conflicts_with = "who", requires = "decision")]
     pub(super) all: bool,
 
-    /// With --all: does not ask
+    /// With --all: do not ask
     #[arg(long, requires = "all")]
     pub(super) yes: bool,
 
-    /// Takes the decisions from the table of `list --csv`, in which `decision` is filled in;
+    /// Take the decisions from the table of `list --csv`, in which `decision` is filled in;
     /// "-" reads it from stdin
     #[arg(long, value_name = "FILE", conflicts_with_all = ["who", "all", "decision", "field"])]
     pub(super) from: Option<PathBuf>,
@@ -557,7 +592,7 @@ pub(super) struct ResolveArgs {
     #[arg(long, group = "decision", requires = "who", conflicts_with = "field")]
     pub(super) unignore: bool,
 
-    /// Ambiguous: it is somebody whom Linq does not have
+    /// Ambiguous: it is a contact that Linq does not have
     #[arg(long, group = "decision")]
     pub(super) separate: bool,
 }
@@ -595,7 +630,7 @@ pub(super) struct SandboxArgs {
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub(super) contacts: usize,
 
-    /// Keeps the contacts in this directory from one start to the next; without it nothing is
+    /// Keep the contacts in this directory from one start to the next; without it nothing is
     /// kept
     #[arg(long, value_name = "DIR")]
     pub(super) data: Option<PathBuf>,
@@ -620,7 +655,7 @@ pub(super) struct SandboxArgs {
 /// What a colleague does in a mock server that runs.
 #[derive(Debug, Subcommand)]
 pub(super) enum SandboxCommand {
-    /// Adds a contact to a mock server that runs
+    /// Add a contact to a mock server that runs
     Add {
         /// Fields and their values, such as first_name=Ada
         #[arg(value_name = "FIELD=VALUE", required = true, value_parser = field_value)]
@@ -628,7 +663,7 @@ pub(super) enum SandboxCommand {
         #[command(flatten)]
         server: ChangeArgs,
     },
-    /// Edits a contact in a mock server that runs
+    /// Edit a contact in a mock server that runs
     Edit {
         /// Whom: an id, e-mail, phone or full name
         #[arg(value_name = "WHO")]
@@ -639,7 +674,7 @@ pub(super) enum SandboxCommand {
         #[command(flatten)]
         server: ChangeArgs,
     },
-    /// Deletes a contact in a mock server that runs
+    /// Delete a contact in a mock server that runs
     Delete {
         /// Whom: an id, e-mail, phone or full name
         #[arg(value_name = "WHO")]

@@ -56,7 +56,7 @@ pub(super) async fn explain(
         Err(error) => return report_refusal(output, &error.to_reported_error()),
     };
     if meant.is_empty() && gone.is_empty() {
-        let message = format!("nobody is called {}", shown_text(&args.who, 60));
+        let message = format!("no contact matches {}", shown_text(&args.who, 60));
         let hint =
             "name a Linq id, an e-mail, a phone number, a full name, a key or row:N".to_owned();
         return report_refusal(output, &ReportedError { code: 2, message, hint });
@@ -242,7 +242,8 @@ impl<'a> Explanation<'a> {
                 continue;
             }
             if !self.seen.source.mapped.contains(field) {
-                let _ = writeln!(text, "  {:<13} Linq      {}", field.name(), quote_value(theirs));
+                let _ =
+                    writeln!(text, "  {:<13} Linq        {}", field.name(), quote_value(theirs));
                 continue;
             }
             if let Some(only) = self.only_side(mine, theirs) {
@@ -256,13 +257,16 @@ impl<'a> Explanation<'a> {
                 continue;
             }
             let known = base.map_or("(nothing so far)".to_owned(), quote_value);
-            for (position, (whose, value)) in
-                [("source", quote_value(mine)), ("Linq", quote_value(theirs)), ("both had", known)]
-                    .into_iter()
-                    .enumerate()
+            for (position, (whose, value)) in [
+                ("source", quote_value(mine)),
+                ("Linq", quote_value(theirs)),
+                ("last synced", known),
+            ]
+            .into_iter()
+            .enumerate()
             {
                 let name = if position == 0 { field.name() } else { "" };
-                let _ = writeln!(text, "  {name:<13} {whose:<9} {value}");
+                let _ = writeln!(text, "  {name:<13} {whose:<11} {value}");
             }
         }
         text

@@ -257,7 +257,7 @@ fn find_history(
 fn nothing_about(text: &str) -> ReportedError {
     ReportedError {
         code: 2,
-        message: format!("nothing was done to anybody called {}", shown_text(text, 60)),
+        message: format!("no run changed a contact that matches {}", shown_text(text, 60)),
         hint: "name a Linq id, an e-mail, a phone number, a full name, a key or row:N".to_owned(),
     }
 }

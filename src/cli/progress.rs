@@ -43,7 +43,7 @@ pub(super) async fn with_progress<T>(
     .await
 }
 
-/// Does `work`, and tells what `gauge` shows and until when Linq wants to be left alone.
+/// Does `work`, and tells what `gauge` shows and until when Linq has set a rate limit.
 async fn show_progress<T>(
     mut teller: ProgressLine,
     gauge: &Progress,

@@ -63,7 +63,7 @@ pub(crate) fn waiting_text(plan: &Plan, seen: &Observation) -> String {
     let mut text = String::new();
     let mut waiting = plan_rows(plan, seen, waiting_row);
     waiting.extend(unreadable_rows(seen));
-    add_part(&mut text, "waiting for you", &waiting);
+    add_part(&mut text, "needs attention", &waiting);
     text
 }
 
@@ -188,7 +188,7 @@ fn wait_details(step: &Step, wait: &Wait, seen: &Observation) -> String {
     let line = |name: &str, value: &str| format!("      {name:<13} {}\n", quote_value(value));
     match wait {
         Wait::Conflict { base, source, linq, .. } => {
-            line("source", source) + &line("Linq", linq) + &line("both had", base)
+            line("source", source) + &line("Linq", linq) + &line("last synced", base)
         }
         Wait::Rejected { field: Some(field), .. } => step
             .subject
@@ -378,7 +378,7 @@ pub(crate) fn run_text(report: &RunReport, source: &str) -> String {
     .collect();
     if !waiting.is_empty() {
         let waiting = wrap_text(&waiting.join(", "), 25);
-        let _ = writeln!(text, "{:<24} {WAITS}{waiting}{WAITS:#}", "waiting for you");
+        let _ = writeln!(text, "{:<24} {WAITS}{waiting}{WAITS:#}", "needs attention");
     }
     text
 }

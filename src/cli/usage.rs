@@ -10,7 +10,7 @@ use super::{print_failed_run, print_text, say_on_stderr};
 /// Prints what clap has to say: the help or the version that was asked for, or what
 /// is wrong with the arguments. Returns the exit code.
 pub(super) fn report_usage(error: &clap::Error) -> anyhow::Result<u8> {
-    let text = error.render().ansi().to_string();
+    let text = grouped(&error.render().ansi().to_string());
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         print_text(&text)?;
         return Ok(0);
@@ -21,6 +21,32 @@ pub(super) fn report_usage(error: &clap::Error) -> anyhow::Result<u8> {
         print_failed_run(usage_error(&error.to_string()))?;
     }
     Ok(2)
+}
+
+/// The commands at which a group begins, in the order of the help.
+const GROUPS: [(&str, &str); 6] = [
+    ("init", "Set up"),
+    ("run", "Sync"),
+    ("list", "Decide"),
+    ("status", "Look back"),
+    ("adopt", "Maintain"),
+    ("sandbox", "Try out"),
+];
+
+/// The help of the program with its commands in groups; every other text as it is.
+fn grouped(text: &str) -> String {
+    let (mut listing, mut groups, mut shown) =
+        (false, GROUPS.into_iter().peekable(), String::new());
+    for line in text.split_inclusive('\n') {
+        let plain = anstream::adapter::strip_str(line).to_string();
+        listing = if listing { !plain.trim().is_empty() } else { plain.trim_end() == "Commands:" };
+        let name = plain.strip_prefix("  ").and_then(|rest| rest.split(' ').next());
+        if listing && let Some((_, title)) = groups.next_if(|(first, _)| name == Some(*first)) {
+            shown += &format!("{title}\n");
+        }
+        shown += line;
+    }
+    shown
 }
 
 /// Clap's text, whose paragraphs are what is wrong, a tip or none, and the usage.

@@ -219,7 +219,7 @@ pub(crate) fn decision_sentence(waiting: &Waiting, decision: &Decision) -> Strin
             format!("{name}: send to {side} again")
         }
         (_, Decision::Retry) => format!("{name}: send again"),
-        (_, Decision::Separate) => format!("{name}: is somebody else, to be created in Linq"),
+        (_, Decision::Separate) => format!("{name}: is another contact, to be created in Linq"),
         (
             _,
             Decision::Approve | Decision::Reject | Decision::Take { .. } | Decision::Value { .. },

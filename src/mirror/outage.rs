@@ -101,7 +101,7 @@ impl fmt::Display for LinqDown {
         let what = match self.why {
             WhyDown::Failing => "Linq down",
             WhyDown::TokenRefused => "Linq has refused the token",
-            WhyDown::AskedToWait => "Linq asked to be left alone",
+            WhyDown::AskedToWait => "rate limited by Linq (HTTP 429 or 503)",
         };
         let next = self.next_attempt.format("%H:%M");
         let is_today = self.since.date_naive() == self.next_attempt.date_naive();

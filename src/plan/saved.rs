@@ -190,7 +190,7 @@ impl SavedPlan {
         plan.steps.retain(|step| !step.is_empty());
         let others = self.steps.iter().enumerate().filter(|(at, _)| !holding.contains(at));
         plan.skipped
-            .extend(others.map(|(_, step)| skipped_step(step, "it is not as it was any more")));
+            .extend(others.map(|(_, step)| skipped_step(step, "changed since the plan was saved")));
         plan.notices.clear();
         plan.postponed = 0;
         plan

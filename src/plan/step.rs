@@ -440,7 +440,7 @@ impl fmt::Display for PlanRule {
                 "deleted in Linq and edited in the source: the edit wins"
             }
             PlanRule::DeletedOnBoth => "deleted on both sides",
-            PlanRule::LeftScope => "no longer owned by anybody in `linq.scope`",
+            PlanRule::LeftScope => "no longer owned by a user in `linq.scope`",
             PlanRule::LeftSelection => "the row or card takes no part any more (source.only)",
             PlanRule::Rejected => "put back: a person rejected what was done",
             PlanRule::BackAgain => "back on both sides",

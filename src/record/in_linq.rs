@@ -172,8 +172,7 @@ impl Recorder<'_> {
     ) -> Result<(), StateError> {
         let mut history = self.step_entry(step, Side::Linq, HistoryAction::Update);
         history.changes = set.to_vec();
-        "Linq did not answer, and somebody edited the contact meanwhile"
-            .clone_into(&mut history.reason);
+        "Linq did not answer, and the contact was edited meanwhile".clone_into(&mut history.reason);
         let record = StateChange {
             intent: Some((intent, IntentOutcome::Landed)),
             contact: contact_change(shown),

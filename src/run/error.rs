@@ -38,7 +38,7 @@ pub enum RunError {
     #[error("a defect of linqsync ended the run; what was done until then is remembered")]
     Defect,
     /// Nobody of that name had anything done to them by the run that is to be put back.
-    #[error("run {0} did nothing to anybody of that name")]
+    #[error("run {0} changed no contact of that name")]
     NoSuchContact(RunId),
     /// A run has carried out this plan already.
     #[error("the plan was applied already, by run {0}")]

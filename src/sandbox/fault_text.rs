@@ -18,7 +18,7 @@ pub enum FaultError {
     #[error("a fault begins with list, get, create, update, delete, find or any, not with `{0}`")]
     Kind(String),
     /// A word is unknown, or its value does not fit.
-    #[error("`{0}` is no word of a fault, or its value does not fit")]
+    #[error("unknown fault option `{0}`, or its value does not fit")]
     Word(String),
     /// The fault says when and not what, or says two things at once.
     #[error(

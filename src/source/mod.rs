@@ -434,7 +434,7 @@ pub enum SourceError {
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
     /// Somebody saved the file after it was read. Read and plan again.
-    #[error("{} was saved by somebody else in the meantime{}", path.display(), kept_beside(kept.as_deref()))]
+    #[error("{} was saved by another program in the meantime{}", path.display(), kept_beside(kept.as_deref()))]
     Changed {
         /// The file.
         path: PathBuf,

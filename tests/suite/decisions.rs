@@ -183,10 +183,10 @@ fn where_nothing_waits_the_lists_say_so_and_nothing_is_decided() {
     let world = World::synced("First Name,Email\nAda,ada@engines.example\n");
     let told = |arguments: &[&str]| world.run(arguments).expect(0).stdout;
     assert_eq!(told(&["list", "conflicts"]), "no conflicts\n");
-    assert_eq!(told(&["list", "ambiguous"]), "nobody is ambiguous\n");
+    assert_eq!(told(&["list", "ambiguous"]), "no record is ambiguous\n");
     assert_eq!(told(&["list", "held"]), "nothing is held\n");
     assert_eq!(told(&["list", "rejected"]), "nothing is rejected\n");
-    assert_eq!(told(&["list", "duplicates"]), "nobody is there twice\n");
+    assert_eq!(told(&["list", "duplicates"]), "no duplicates\n");
     assert!(told(&["list", "in-sync"]).ends_with("1 in sync\n"));
     assert_eq!(told(&["approve", "--all"]), "nothing is held, so nothing was decided\n");
 }

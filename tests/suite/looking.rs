@@ -130,13 +130,13 @@ fn a_contact_is_explained_with_what_the_next_run_would_do() {
       first_name    “Bo”
       last_name     “Wang”
       email         “bo@lanterns.example”
-      company       source    “Lamps”
-                    Linq      “Lanterns”
-                    both had  “Lanterns”
-      title         source    “Chief”
-                    Linq      “CTO”
-                    both had  “Engineer”
-      owner         Linq      “olivia@linq.example”
+      company       source      “Lamps”
+                    Linq        “Lanterns”
+                    last synced “Lanterns”
+      title         source      “Chief”
+                    Linq        “CTO”
+                    last synced “Engineer”
+      owner         Linq        “olivia@linq.example”
 
     what was done last
       Bo Wang (row:3)
@@ -158,7 +158,7 @@ fn a_contact_is_explained_with_what_the_next_run_would_do() {
           title was edited on both sides
           source        “Chief”
           Linq          “CTO”
-          both had      “Engineer”
+          last synced   “Engineer”
     ");
     for name in [id.as_str(), "BO@lanterns.example"] {
         let json = document(&world, &["explain", name], 0);
@@ -171,7 +171,7 @@ fn a_contact_is_explained_with_what_the_next_run_would_do() {
     let text = told(&gone, &["explain", "bo@lanterns.example"], 0);
     assert!(text.starts_with("on neither side any more"), "{text}");
     let ended = world.run(&["explain", "nobody@example.org"]).expect(2);
-    assert!(ended.stderr.contains("nobody is called nobody@example.org"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("no contact matches nobody@example.org"), "{}", ended.stderr);
 }
 
 #[test]

@@ -79,12 +79,12 @@ fn a_plan_is_told_per_person_and_field_with_the_reason() {
           first_name    “Léa”
           email         “lea@atelier.example”
 
-    waiting for you
+    needs attention
       ! Bo Wang (row:3)
           title was edited on both sides
           source        “Chief Engineer”
           Linq          “CTO”
-          both had      “Engineer”
+          last synced   “Engineer”
       ? ADA@engines.example (row:6)
           ambiguous: Ada King (id 4100001) in Linq has the same e-mail and is taken
 
@@ -95,19 +95,19 @@ fn a_plan_is_told_per_person_and_field_with_the_reason() {
 #[test]
 fn a_run_is_told_with_whatever_it_did_and_whatever_waits() {
     assert_snapshot!(shown(&eventful(), &["--once"], 3), @"
-    waiting for you
+    needs attention
       ! Bo Wang (row:3)
           title was edited on both sides
           source        “Chief Engineer”
           Linq          “CTO”
-          both had      “Engineer”
+          last synced   “Engineer”
       ? ADA@engines.example (row:5)
           ambiguous: Ada King (id 4100001) in Linq has the same e-mail and is taken
 
     Linq                     4 contacts seen, 1 created, 1 updated, 1 deleted
     contacts.csv             5 contacts seen, 1 created, 1 updated, 1 deleted
     in sync                  3
-    waiting for you          1 conflict, 1 ambiguous match
+    needs attention          1 conflict, 1 ambiguous match
     ");
 }
 
@@ -118,12 +118,12 @@ fn whatever_waits_is_told_again_by_every_run() {
     world.once().expect(3);
     world.write(world.text() + "Torn,row,,,,,7\n");
     assert_snapshot!(shown(&world, &["--once"], 3), @"
-    waiting for you
+    needs attention
       ! Bo Wang (row:3)
           title was edited on both sides
           source        “Chief Engineer”
           Linq          “CTO”
-          both had      “Engineer”
+          last synced   “Engineer”
       ! Kai Novák (row:4)
           Linq refused it: Email is invalid
           `Email` in row 4 “kai at harbour”
@@ -136,7 +136,7 @@ fn whatever_waits_is_told_again_by_every_run() {
     Linq                     4 contacts seen, 0 created, 0 updated, 0 deleted
     contacts.csv             5 contacts seen, 0 created, 0 updated, 0 deleted
     in sync                  2
-    waiting for you          1 conflict, 1 ambiguous match, 2 rejected
+    needs attention          1 conflict, 1 ambiguous match, 2 rejected
     ");
 }
 
@@ -157,7 +157,7 @@ fn held_deletions_are_listed() {
     world.write(people::csv(12..=40));
     let text = shown(&world, &["--once"], 4);
     assert!(text.contains("First001") && text.contains("First011"), "{text}");
-    assert!(text.ends_with("waiting for you          11 held deletions\n"), "{text}");
+    assert!(text.ends_with("needs attention          11 held deletions\n"), "{text}");
     world.write(people::HEADER);
     let text = shown(&world, &["--once"], 4);
     assert!(text.contains("note: nothing was written: the source is empty"), "{text}");
@@ -187,7 +187,7 @@ fn whoever_has_read_enough_gets_no_error() {
 fn the_help_and_the_version_are_on_stdout() {
     let world = World::new();
     assert_snapshot!(shown(&world, &["--help"], 0), @"
-    Keeps an organisation's contacts the same in Linq and in a CSV file or vCards.
+    Keep an organisation's contacts the same in Linq and in a CSV file or vCards.
 
     Without a command and without --once it is the daemon: a run at start and then
     on the schedule, until SIGTERM.
@@ -195,52 +195,55 @@ fn the_help_and_the_version_are_on_stdout() {
     Usage: linqsync [OPTIONS] [COMMAND]
 
     Commands:
-      init          Looks at a file or directory of contacts and writes a sync.toml
-                    for it
-      check         Looks at configuration, source, state, token and Linq; changes
-                    nothing
-      run           Makes one run and exits, as --once does [alias: sync]
-      plan          Shows what a run would do, per contact and field; changes
-                    nothing
-      list          Lists what waits, what is in sync, or who is there twice, as the
-                    last run left it
-      resolve       Decides conflicts and ambiguous matches, for the next run to
-                    carry out
-      approve       Lets held deletions, clearings and changes go on, in the next
-                    run
-      reject        Drops held deletions, clearings and changes: the next run puts
-                    back what was done
-      retry         Sends again what Linq or the source refused, in the next run
-      apply         Carries out exactly a plan that `plan --out` kept, once
-      adopt         Goes on with the state of a source that was renamed or moved, of
-                    another machine, or of a Linq with another address
-      status        In sync? When last? What waits, and what decides it? What next?
-      explain       Shows one contact: both sides, its history, what the next run
-                    would do and why
-      history       Shows what was changed, when, where, by which run and why
-      verify        Reads both sides again and proves them equal, or lists the
-                    differences
-      export        Prints Linq's contacts, as the last run saw them, as CSV, vCards
-                    or JSON
-      report        Shows the data quality of both sides: missing and unusable
-                    values, duplicates
-      purge         Erases a person from history, backups and mirror
-      undo          Puts back what a run did, on both sides
-      web-password  Sets a password of the inbox that [web] serves
-      notify        Tests the channel of [notify]
-      sandbox       Runs a mock Linq server on this machine, or edits its contacts
-      demo          Shows the main steps in a temporary directory, against a mock
-                    server
-      completions   Prints a script that completes commands in a shell
-      man           Prints the manual page linqsync(1), or that of a command
-      help          Print this message or the help of the given subcommand(s)
+    Set up
+      init         Look at a file or directory of contacts and write a sync.toml for
+                   it
+      check        Check configuration, source, state, token and Linq; change
+                   nothing
+    Sync
+      run          Make one run and exit, as --once does [alias: sync]
+      plan         Show what a run would do, per contact and field; change nothing
+      apply        Apply exactly a plan that `plan --out` saved, once
+      verify       Read both sides again and prove them equal, or list the
+                   differences
+    Decide
+      list         List what needs attention, what is in sync, or duplicates, as the
+                   last run left it
+      resolve      Decide conflicts and ambiguous matches, for the next run to carry
+                   out
+      approve      Approve held deletions, clearings and changes, for the next run
+                   to carry out
+      reject       Reject held deletions, clearings and changes: the next run puts
+                   back what was done
+      retry        Retry what Linq or the source refused, in the next run
+    Look back
+      status       Show sync state, last run, pending decisions and next run
+      explain      Show one contact: both sides, its history, what the next run
+                   would do and why
+      history      Show what was changed, when, where, by which run and why
+      report       Show the data quality of both sides: missing and unusable values,
+                   duplicates
+      export       Export Linq's contacts, as the last run saw them, as CSV, vCards
+                   or JSON
+      undo         Undo a run: put back on both sides what it did
+    Maintain
+      adopt        Adopt the state of a source that was renamed or moved, of another
+                   machine, or of a Linq with another address
+      purge        Erase a contact from history, backups and mirror
+      completions  Print a script that completes commands in a shell
+      man          Print the manual page linqsync(1), or that of a command
+    Try out
+      sandbox      Run a mock Linq server on this machine, or edit its contacts
+      demo         Show the main steps in a temporary directory, against a mock Linq
+                   server
+      help         Print this message or the help of the given subcommand(s)
 
     Options:
           --once
-              Makes one run and exits
+              Make one run and exit
 
           --dry-run
-              With --once: shows what the run would do, as `plan` does
+              With --once: show what the run would do, as `plan` does
 
           --only <WHO>...
               With --once: only these contacts take part: a Linq id, e-mail, phone,
@@ -270,7 +273,7 @@ fn the_help_and_the_version_are_on_stdout() {
               More logging; twice for still more
 
       -q, --quiet
-              Logs errors only
+              Log errors only
 
           --no-progress
               No line that tells how far a run is; the log tells instead, every 30 s

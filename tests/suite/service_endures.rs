@@ -272,9 +272,11 @@ fn a_reload_while_linq_wants_to_be_left_alone_asks_nothing() {
     daemon.hang_up();
     wait_until("it is in force", || daemon.stderr().contains("is in force"));
     daemon.ask_how_it_is();
-    wait_until("it told", || daemon.stderr().contains("Linq asked to be left alone since"));
+    wait_until("it told", || {
+        daemon.stderr().contains("rate limited by Linq (HTTP 429 or 503) since")
+    });
     let check = world.run(&["check"]).expect(0).stdout;
-    assert!(check.contains("not asked: Linq asked to be left alone since"), "{check}");
+    assert!(check.contains("not asked: rate limited by Linq (HTTP 429 or 503) since"), "{check}");
     assert_eq!(world.linq().requests().len(), asked);
     end(daemon);
 }

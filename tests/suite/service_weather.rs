@@ -105,7 +105,9 @@ fn a_wait_that_linq_asked_for_is_kept_across_a_restart_to_its_end_and_no_longer(
     first.kill();
     let asked_before = asked(&world);
     let daemon = world.start(&["-v"]);
-    wait_until("it knows", || daemon.stderr().contains("no run yet: Linq asked to be left alone"));
+    wait_until("it knows", || {
+        daemon.stderr().contains("no run yet: rate limited by Linq (HTTP 429 or 503)")
+    });
     wait_until("it asked", || asked(&world) > asked_before);
     let late = chrono::Utc::now() - down.next_attempt;
     assert!(late >= chrono::TimeDelta::zero(), "too early by {late}");

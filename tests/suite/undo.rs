@@ -242,7 +242,7 @@ fn one_contact_alone_is_put_back_by_whatever_name() {
         assert_eq!(world.text(), TEAM.replace("Engineer", "CTO"), "{name}");
         world.expect_silence();
         let nobody = world.undo(&run, &["--contact", "nobody@example.org"]).expect(2);
-        assert!(nobody.message().contains("did nothing to anybody of that name"));
+        assert!(nobody.message().contains("changed no contact of that name"));
     }
     let mut world = World::new();
     world.write("Employee ID,First Name,Email\nE-1,Ada,ada@e.example\nE-2,Bo,bo@e.example\n");

@@ -94,13 +94,13 @@ fn reason_not_to(
     if let Some(row) = seen.source.unreadable.first() {
         return refused(
             format!("{} (line {}) cannot be read: {}", row.label, row.line, row.reason),
-            "correct it first: whoever cannot be read would not be recognised",
+            "correct it first: what cannot be read would not be recognised",
         );
     }
     if let Some(incomplete) = &seen.linq.incomplete {
         return refused(
             format!("Linq's listing is not whole: {}", incomplete.why),
-            "try again: whoever is not listed would not be recognised",
+            "try again: contacts that are not listed would not be recognised",
         );
     }
     if !compared.is_the_same() {

@@ -60,7 +60,7 @@ pub(super) fn export(output: OutputArgs, config: &Config, args: &ExportArgs) -> 
     let error = match saved {
         Ok(count) => {
             let count = count_noun(count, "contact", "contacts");
-            say_on_stderr(&format!("{count} in {}, which nobody else can read", path.display()));
+            say_on_stderr(&format!("{count} in {}, readable by you alone", path.display()));
             return Ok(0);
         }
         Err(ExportFailure::State(error)) => OpenError::from(error).to_reported_error(),

@@ -144,12 +144,12 @@ fn gather_items(
 /// report of a run, in however many fields.
 fn count_text<T: OfContact>(state: ListState, listed: &[T]) -> String {
     let (none, one, many) = match state {
-        ListState::InSync => ("nobody is linked and in sync", "in sync", "in sync"),
+        ListState::InSync => ("no contact is linked and in sync", "in sync", "in sync"),
         ListState::Conflicts => ("no conflicts", "conflict", "conflicts"),
-        ListState::Ambiguous => ("nobody is ambiguous", "ambiguous", "ambiguous"),
+        ListState::Ambiguous => ("no record is ambiguous", "ambiguous", "ambiguous"),
         ListState::Held => ("nothing is held", "held", "held"),
         ListState::Rejected => ("nothing is rejected", "rejected", "rejected"),
-        ListState::Duplicates => ("nobody is there twice", "there twice", "there twice"),
+        ListState::Duplicates => ("no duplicates", "there twice", "there twice"),
         ListState::Ignored => ("nothing is ignored", "ignored", "ignored"),
     };
     let lines = listed.len();
@@ -291,7 +291,7 @@ fn kind_details(kind: &WaitingKind) -> Vec<(&'static str, String)> {
             vec![
                 ("source", quote_value(source)),
                 ("Linq", quote_value(linq)),
-                ("both had", quote_value(base)),
+                ("last synced", quote_value(base)),
             ]
         }
         WaitingKind::Ambiguous { candidates } => {

@@ -41,7 +41,7 @@ pub(super) fn purge(output: OutputArgs, config: &Config, args: &PurgeArgs) -> an
         return report_refusal(output, &error);
     }
     if !args.yes && !ask_to_confirm(&person)? {
-        let message = "nothing was erased, since nobody has confirmed it".to_owned();
+        let message = "cancelled; nothing was erased".to_owned();
         let hint = "add --yes where there is no terminal to ask on".to_owned();
         return report_refusal(output, &ReportedError { code: 2, message, hint });
     }

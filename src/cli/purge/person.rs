@@ -187,7 +187,7 @@ impl PurgeSubject {
             && waiting.is_empty()
             && rejections.is_empty()
         {
-            let message = format!("the state knows nobody called {}", shown_text(text, 60));
+            let message = format!("no contact in the state matches {}", shown_text(text, 60));
             (
                 message,
                 "name a Linq id, an e-mail, a phone number, a full name, a key or row:N".to_owned(),

@@ -17,7 +17,7 @@ use crate::platform::socket_address;
 #[derive(Debug, thiserror::Error)]
 pub enum NoAnswer {
     /// Nobody takes requests: who holds the state is no daemon.
-    #[error("nobody takes requests")]
+    #[error("no daemon takes requests")]
     NobodyThere,
     /// The daemon is of another version, which speaks otherwise.
     #[error("the daemon is of another version and does not understand the request")]

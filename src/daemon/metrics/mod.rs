@@ -280,7 +280,7 @@ impl MetricsSnapshot {
             next_run: register_metric(
                 r,
                 "linqsync_next_run_timestamp_seconds",
-                "When the next run is due, 0 for nobody knows",
+                "When the next run is due, 0 for not known",
             ),
             stale_after: register_metric(
                 r,

@@ -93,7 +93,7 @@ pub enum UndoError {
     #[error(transparent)]
     Unaccounted(#[from] Unaccounted),
     /// The run did nothing to whom was named.
-    #[error("run {0} did nothing to anybody of that name")]
+    #[error("run {0} changed no contact of that name")]
     NoSuchContact(RunId),
 }
 

@@ -80,7 +80,7 @@ impl<'a> Undo<'a, '_> {
             }
             Some(PresentMatch::Otherwise) => {}
             None if self.crowd.has_somebody_like(&had.source, self.policy) => {
-                let why = "somebody with the same e-mail, phone or name is there by now";
+                let why = "a contact with the same e-mail, phone or name is there by now";
                 return self.skip_contact(person.subject(), why.to_owned());
             }
             None => {

@@ -222,7 +222,7 @@ fn read_error_text(error: ReadError) -> String {
         ReadError::ForeignLink => "it is a symbolic link of another user; make the link anew",
         ReadError::Directory | ReadError::NotRegular => "it is not a regular file",
         ReadError::TooLarge => "it is too large for cards",
-        ReadError::Busy => "somebody is writing it",
+        ReadError::Busy => "another program is writing it",
     };
     why.to_owned()
 }

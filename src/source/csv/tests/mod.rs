@@ -133,7 +133,7 @@ fn a_save_between_reading_and_writing_is_kept_and_told() {
     fs::write(&place.path, &saved).unwrap();
     let error = source.write_edits(&[rename_ann()]).unwrap_err();
     assert!(matches!(error, WriteError::Changed { kept: None, .. }));
-    assert!(error.to_string().ends_with("was saved by somebody else in the meantime"));
+    assert!(error.to_string().ends_with("was saved by another program in the meantime"));
     assert_eq!(place.text(), saved);
     source.read_records().unwrap();
     source.write_edits(&[rename_ann()]).unwrap();
