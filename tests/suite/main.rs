@@ -125,6 +125,7 @@ mod vcards_addresses;
 mod vcards_afterwards;
 mod vcards_beside_others;
 mod vcards_links;
+mod vocabulary;
 mod walk;
 mod who;
 mod work;

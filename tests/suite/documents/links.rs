@@ -8,7 +8,8 @@ use crate::harness::anchor;
 
 /// Everything that is written for people, by its path below the project.
 fn pages() -> Vec<PathBuf> {
-    let further = ["ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"];
+    let further =
+        ["ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "GLOSSARY.md", "SECURITY.md"];
     documents().into_iter().chain(further.map(PathBuf::from)).collect()
 }
 
