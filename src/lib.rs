@@ -77,7 +77,6 @@ pub mod model;
 pub mod notification;
 pub mod observe;
 pub mod open;
-mod outage;
 pub mod plan;
 mod platform;
 pub mod progress;

@@ -37,6 +37,8 @@ pub enum LogFormat {
 pub enum Verbosity {
     /// `-q`: errors.
     Quiet,
+    /// Warnings: for a person at a terminal, to whom the report says what happened.
+    Warnings,
     /// What happened; warnings of libraries.
     #[default]
     Normal,
@@ -51,6 +53,7 @@ impl Verbosity {
         match self {
             // Who asks for the status by SIGUSR1 gets it.
             Verbosity::Quiet => "error,linqsync::status=info",
+            Verbosity::Warnings => "warn,linqsync::status=info",
             Verbosity::Normal => "warn,linqsync=info",
             Verbosity::Verbose => "warn,linqsync=debug",
             Verbosity::Trace => "info,linqsync=trace",

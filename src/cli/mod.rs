@@ -84,7 +84,7 @@ fn unexpected_error(error: &anyhow::Error) -> ReportedError {
 }
 
 fn start_command(cli: &Cli) -> anyhow::Result<u8> {
-    if let Err(error) = telemetry(cli.output, cli.command.as_ref()).init(AboveTheLine::default) {
+    if let Err(error) = telemetry(cli).init(AboveTheLine::default) {
         let code = match error {
             TelemetryError::Filter { .. } => 2,
             TelemetryError::SetTwice(_) => 1,
@@ -321,11 +321,13 @@ pub(crate) fn system_now() -> Timestamp {
     now
 }
 
-fn telemetry(output: OutputArgs, command: Option<&CliCommand>) -> Telemetry {
+fn telemetry(cli: &Cli) -> Telemetry {
+    let (output, command) = (cli.output, cli.command.as_ref());
     // The demo tells its story on stdout, which logs would interrupt.
     let quiet = output.quiet || matches!(command, Some(CliCommand::Demo(_)));
     let verbosity = match (quiet, output.verbose) {
         (true, 0) => Some(Verbosity::Quiet),
+        (false, 0) if is_for_a_terminal(cli) => Some(Verbosity::Warnings),
         (false, 0) => None,
         (_, 1) => Some(Verbosity::Verbose),
         (_, _) => Some(Verbosity::Trace),
@@ -338,6 +340,15 @@ fn telemetry(output: OutputArgs, command: Option<&CliCommand>) -> Telemetry {
         journal_stream: None,
     }
     .with_process_environment()
+}
+
+/// Whether a person waits for this one command at a terminal and has asked for no log.
+fn is_for_a_terminal(cli: &Cli) -> bool {
+    use std::io::IsTerminal;
+    let serves = matches!(cli.command, Some(CliCommand::Sandbox(_) | CliCommand::Worker));
+    let is_one_shot = cli.once || (cli.command.is_some() && !serves);
+    let asks_for_log = cli.output.log_format.is_some() || cli.output.no_progress;
+    is_one_shot && !asks_for_log && std::io::stderr().is_terminal()
 }
 
 impl Color {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use super::outage::probe_before_run;
 use crate::apply::{
     Apply, Begun, GivenUp, Learned, LinqOutcome, RefusedEdit, RemovedRecords, SourceHalt,
     searchable_sample, write_source,
@@ -15,7 +16,6 @@ use crate::apply::{
 use crate::linq::LinqError;
 use crate::model::{Fingerprint, LinqContact, Resting, RunId, Timestamp, WaitingKind};
 use crate::observe::{self, SourceRead};
-use crate::outage::probe_before_run;
 use crate::plan::{
     AllUnwritable, Hold, LinkPlan, LinqWrite, Observation, Plan, Step, Wait, list_waiting, released,
 };

@@ -12,6 +12,7 @@ mod executor;
 mod extent;
 mod late_saves;
 mod meaning;
+pub(crate) mod outage;
 mod purpose;
 
 use std::any::Any;
@@ -27,11 +28,11 @@ use crate::linq::Client;
 use crate::mirror::{State, StoredRunEnd};
 use crate::model::{Policy, RunId, Timestamp};
 use crate::observe::{self, SourceRead};
-use crate::outage::{keep_wait, persist_retry_after, remember_outage};
 use crate::plan::{Observation, Plan};
 use crate::record::Recorder;
 use crate::report::RunReport;
 use crate::source::Source;
+use outage::{keep_wait, persist_retry_after, remember_outage};
 
 pub use error::RunError;
 pub(crate) use error::{STATE_HINT, state_code};

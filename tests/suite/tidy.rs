@@ -97,6 +97,7 @@ fn modules_use_only_what_the_architecture_lets_them() {
         .collect();
     let listed: BTreeSet<String> = allowed.keys().cloned().collect();
     assert_eq!(declared, listed, "ARCHITECTURE.md, “Who may use whom”, has a row for each module");
+    assert_eq!(circle(&allowed), None, "ARCHITECTURE.md draws a circle");
     let adapters = BTreeSet::from(["source", "linq", "mirror"].map(str::to_owned));
     for adapter in &adapters {
         assert!(allowed[adapter].is_disjoint(&adapters), "{adapter} may use another adapter");
@@ -110,6 +111,32 @@ fn modules_use_only_what_the_architecture_lets_them() {
             assert_eq!(strays, BTreeSet::new(), "{} may not use these", file.display());
         }
     }
+}
+
+/// Modules of which each may use the next, and the last the first; `None` if there are none.
+fn circle(allowed: &BTreeMap<String, BTreeSet<String>>) -> Option<BTreeSet<String>> {
+    let mut left = allowed.clone();
+    loop {
+        let done: Vec<String> = left
+            .iter()
+            .filter(|(module, uses)| {
+                uses.iter().all(|used| used == *module || !left.contains_key(used))
+            })
+            .map(|(module, _)| module.clone())
+            .collect();
+        if done.is_empty() {
+            return (!left.is_empty()).then(|| left.into_keys().collect());
+        }
+        left.retain(|module, _| !done.contains(module));
+    }
+}
+
+#[test]
+fn a_circle_of_modules_is_found() {
+    let table = |rows: &str| arrows(&format!("## Who may use whom\n\n{rows}\n"));
+    assert_eq!(circle(&table("| `run` | `plan` `run` |\n| `plan` | |")), None);
+    let bent = circle(&table("| `run` | `outage` |\n| `outage` | `run` |\n| `plan` | |"));
+    assert_eq!(bent, Some(BTreeSet::from(["outage", "run"].map(str::to_owned))));
 }
 
 #[test]
