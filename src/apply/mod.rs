@@ -240,7 +240,7 @@ impl<'a> Apply<'a> {
         let progress = WriteProgress::default();
         let deletions = deletions.collect();
         self.write_all(ProgressStage::Deleting, deletions, &progress, |outcome| {
-            done.count_outcome(outcome)
+            done.count_outcome(outcome);
         })
         .await
     }

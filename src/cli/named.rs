@@ -30,6 +30,7 @@ impl SameName {
     }
 
     /// The same as an error of a command.
+    #[expect(clippy::wrong_self_convention, reason = "it is used up, and cannot be told twice")]
     pub(super) fn to_reported_error(self) -> ReportedError {
         let hint = "copy the id, or the place, of the one that is meant".to_owned();
         ReportedError { code: 2, message: self.0, hint }

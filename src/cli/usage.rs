@@ -42,7 +42,8 @@ fn grouped(text: &str) -> String {
         listing = if listing { !plain.trim().is_empty() } else { plain.trim_end() == "Commands:" };
         let name = plain.strip_prefix("  ").and_then(|rest| rest.split(' ').next());
         if listing && let Some((_, title)) = groups.next_if(|(first, _)| name == Some(*first)) {
-            shown += &format!("{title}\n");
+            shown += title;
+            shown.push('\n');
         }
         shown += line;
     }

@@ -128,7 +128,7 @@ impl VerifyResult {
                 self.add_difference(person, "in Linq only", None, is_meant);
             }
             (None, None) => {
-                self.add_difference(person, "linked, and gone from both sides", None, None)
+                self.add_difference(person, "linked, and gone from both sides", None, None);
             }
         }
     }

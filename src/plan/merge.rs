@@ -125,7 +125,7 @@ pub(super) fn merge_fields(
                 merge.decided.push(CarriedOut { question_id: what, field: Some(field) });
                 match decided {
                     DecidedField::ToLinq(value) => {
-                        merge.to_linq.push(new_change(field, linq, &value))
+                        merge.to_linq.push(new_change(field, linq, &value));
                     }
                     DecidedField::ToSource(value) => {
                         merge.to_source.push(new_change(field, source, &value));

@@ -156,6 +156,7 @@ struct RefusedWrite<'a> {
 impl RefusedWrite<'_> {
     /// How it is written down; `told` is what the history says. All that `step` carries out is
     /// decided with it.
+    #[expect(clippy::wrong_self_convention, reason = "it is used up, and cannot be told twice")]
     fn to_state_change(
         self,
         recorder: &Recorder<'_>,

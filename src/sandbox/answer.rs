@@ -41,6 +41,7 @@ impl RequestProblem {
     }
 
     /// The answer that says so.
+    #[expect(clippy::wrong_self_convention, reason = "it is used up, and cannot be told twice")]
     pub(super) fn to_response(self) -> Response<Bytes> {
         let one = |error: &str| vec![error.to_owned()];
         let (status, code, message, errors) = match self {

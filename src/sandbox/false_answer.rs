@@ -158,7 +158,7 @@ impl FalseAnswer {
             FalseAnswer::Short => drop(told["contacts"].as_array_mut().and_then(Vec::pop)),
             FalseAnswer::EmptyPage => told["contacts"] = json!([]),
             FalseAnswer::Repeat => {
-                told["pagination"]["current_page"] = json!(query_number(asked, "page").max(1))
+                told["pagination"]["current_page"] = json!(query_number(asked, "page").max(1));
             }
             FalseAnswer::Twice => {
                 let first = told["contacts"][0].clone();
@@ -169,7 +169,7 @@ impl FalseAnswer {
             }
             FalseAnswer::More => told["pagination"]["total_count"] = json!(total + 1),
             FalseAnswer::Fewer => {
-                told["pagination"]["total_count"] = json!(total.saturating_sub(1))
+                told["pagination"]["total_count"] = json!(total.saturating_sub(1));
             }
             FalseAnswer::NoTotals => told["pagination"] = Value::Null,
             FalseAnswer::PageSize => {

@@ -162,6 +162,7 @@ impl Reply {
     }
 
     /// The answer that the client gets `now`; `None` for none.
+    #[expect(clippy::wrong_self_convention, reason = "it is used up, and cannot be told twice")]
     pub(super) fn to_response(self, now: DateTime<Utc>) -> Option<Response<Bytes>> {
         match self {
             Reply::Status { status, retry_after } => {

@@ -184,6 +184,7 @@ fn whoever_has_read_enough_gets_no_error() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "the help is shown as a whole")]
 fn the_help_and_the_version_are_on_stdout() {
     let world = World::new();
     assert_snapshot!(shown(&world, &["--help"], 0), @"

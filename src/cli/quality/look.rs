@@ -285,7 +285,7 @@ fn check_values(
     }
     match (lacks(Field::Email), lacks(Field::PhoneNumber)) {
         (true, true) => {
-            findings.push(QualityFinding::about_contact(QualityKind::NoEmailOrPhone, who))
+            findings.push(QualityFinding::about_contact(QualityKind::NoEmailOrPhone, who));
         }
         (true, false) => findings.push(QualityFinding::about_contact(QualityKind::NoEmail, who)),
         (false, true) => findings.push(QualityFinding::about_contact(QualityKind::NoPhone, who)),

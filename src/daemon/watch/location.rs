@@ -60,10 +60,10 @@ impl WatchedLocation {
         let mut hasher = blake3::Hasher::new();
         match self {
             WatchedLocation::File(path) => {
-                hash_entry(&mut hasher, OsStr::new(""), &std::fs::metadata(path).ok()?)
+                hash_entry(&mut hasher, OsStr::new(""), &std::fs::metadata(path).ok()?);
             }
             WatchedLocation::Directory(path, depth) => {
-                add_directory(&mut hasher, path, *depth).ok()?
+                add_directory(&mut hasher, path, *depth).ok()?;
             }
         }
         Some(SourceStamp(*hasher.finalize().as_bytes()))

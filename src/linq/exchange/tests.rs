@@ -86,7 +86,7 @@ async fn a_create_is_repeated_only_if_linq_certainly_did_not_take_it() {
         let created = make(&test_client(&linq), CallKind::Create).await;
         match (effect, created) {
             (RequestEffect::NotSent | RequestEffect::Refused, Ok(())) => {
-                assert_eq!(linq.request_count(), 2)
+                assert_eq!(linq.request_count(), 2);
             }
             (RequestEffect::Unknown, Err(error)) => {
                 assert_eq!((error.effect, error.attempts), (RequestEffect::Unknown, 1), "{error}");

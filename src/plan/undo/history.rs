@@ -51,10 +51,12 @@ impl ContactHistory {
     fn add_deed(&mut self, deed: &UndoneDeed) {
         match deed {
             UndoneDeed::Changed(changes) => {
-                changes.iter().for_each(|change| self.add_change(change))
+                for change in changes {
+                    self.add_change(change);
+                }
             }
             UndoneDeed::Created(side, values) => {
-                self.created[*side as usize] = Some(values.clone())
+                self.created[*side as usize] = Some(values.clone());
             }
             UndoneDeed::Deleted { .. } if self.created.iter().any(Option::is_some) => {
                 // It came and went within the run.
