@@ -31,7 +31,8 @@ pub(super) struct Asked {
 }
 
 /// What every answer has. No script, no image and nothing of another site is ever loaded, and
-/// no page is shown within another one.
+/// no page is shown within another one. The referrer is kept from other sites; with `no-referrer`
+/// browsers would send `Origin: null` with our own forms.
 const HEADERS: [(HeaderName, &str); 7] = [
     (
         header::CONTENT_SECURITY_POLICY,
@@ -40,7 +41,7 @@ const HEADERS: [(HeaderName, &str); 7] = [
     ),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::X_FRAME_OPTIONS, "DENY"),
-    (header::REFERRER_POLICY, "no-referrer"),
+    (header::REFERRER_POLICY, "same-origin"),
     (header::CACHE_CONTROL, "no-store"),
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
@@ -155,6 +156,10 @@ fn is_from_elsewhere(web: &WebConfig, head: &Parts) -> bool {
         return true;
     }
     let Some(origin) = text(header::ORIGIN) else { return false };
+    // What a browser sends where its user has it hide where forms come from.
+    if origin == "null" && site == Some("same-origin") {
+        return false;
+    }
     let host = origin.split_once("://").map_or("?", |(_, host)| host);
     let same = text(header::HOST).is_some_and(|ours| ours.eq_ignore_ascii_case(host));
     !(same || is_public(web, host))

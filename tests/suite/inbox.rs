@@ -67,6 +67,16 @@ pub(crate) struct Browser {
     pub(crate) csrf: String,
 }
 
+/// What a browser says of where a form of a page comes from, which goes by the page's
+/// `Referrer-Policy` (Fetch, "append a request `Origin` header").
+fn origin_of_forms(address: &str) -> String {
+    let page = send(address, &format!("GET /login HTTP/1.1\r\nhost: {address}\r\n\r\n"));
+    match page.header("referrer-policy") {
+        Some("no-referrer") => "null".to_owned(),
+        _ => format!("http://{address}"),
+    }
+}
+
 impl Browser {
     pub(crate) fn new(address: &str) -> Browser {
         Browser { address: address.to_owned(), cookie: String::new(), csrf: String::new() }
@@ -84,10 +94,11 @@ impl Browser {
     pub(crate) fn post_bare(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
         let Browser { address, cookie, .. } = self;
         let body = encoded(fields);
+        let origin = origin_of_forms(address);
         send(
             address,
             &format!(
-                "POST {path} HTTP/1.1\r\nhost: {address}\r\norigin: http://{address}\r\n\
+                "POST {path} HTTP/1.1\r\nhost: {address}\r\norigin: {origin}\r\n\
                  cookie: {cookie}\r\ncontent-type: application/x-www-form-urlencoded\r\n\
                  content-length: {}\r\n\r\n{body}",
                 body.len()

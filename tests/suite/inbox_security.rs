@@ -75,7 +75,7 @@ fn each_answer_forbids_scripts_frames_caching_and_guessing() {
         for (name, value) in [
             ("x-content-type-options", "nosniff"),
             ("x-frame-options", "DENY"),
-            ("referrer-policy", "no-referrer"),
+            ("referrer-policy", "same-origin"),
             ("cache-control", "no-store"),
         ] {
             assert_eq!(answer.header(name), Some(value), "{}", answer.head);
@@ -135,10 +135,16 @@ fn a_form_needs_the_token_of_its_session_and_comes_from_here() {
     let form = "application/x-www-form-urlencoded";
     assert_eq!(from("origin: https://evil.example\r\n", form).status, 403);
     assert_eq!(from("origin: null\r\n", form).status, 403);
+    for site in ["cross-site", "same-site", "none"] {
+        let of_site = format!("origin: null\r\nsec-fetch-site: {site}\r\n");
+        assert_eq!(from(&of_site, form).status, 403, "{site}");
+    }
+    let evil = "origin: https://evil.example\r\nsec-fetch-site: same-origin\r\n";
+    assert_eq!(from(evil, form).status, 403);
     assert_eq!(from("sec-fetch-site: cross-site\r\n", form).status, 403);
     assert_eq!(from("", "text/plain").status, 415);
     assert!(world.state().stored_decisions().unwrap().is_empty());
-    assert_eq!(from("sec-fetch-site: same-origin\r\n", form).status, 303);
+    assert_eq!(from("origin: null\r\nsec-fetch-site: same-origin\r\n", form).status, 303);
     assert_eq!(world.state().stored_decisions().unwrap().len(), 1);
     end(daemon);
 }
