@@ -6,11 +6,10 @@ use askama::Template;
 use http::StatusCode;
 
 use super::deciding::listed;
-use super::frame::{Frame, missing, page, state, unreadable, value};
+use super::frame::{Frame, missing, page, questions, state, unreadable, value};
 use super::guarded::{Answer, Visit};
 use super::lists::{Member, Question, described};
 use super::past::{Event, event};
-use crate::decisions::Questions;
 use crate::mirror::StateError;
 use crate::model::{Field, LinkStatus, LinqId, Needles, Side, Values, WaitingKind};
 use crate::text::shown_text;
@@ -51,9 +50,14 @@ pub(super) fn contact(visit: &Visit<'_>, id: LinqId) -> Answer {
         let link = known.links_of(&BTreeSet::from([id]))?.into_iter().next();
         Ok((known.contact(id)?, link, known.history_of(id)?))
     };
-    let Ok((contact, link, history)) = read() else { return unreadable(visit) };
-    let Ok(questions) = Questions::open(visit.config) else { return unreadable(visit) };
-    let Ok(decided) = questions.decided() else { return unreadable(visit) };
+    let (contact, link, history) = match read() {
+        Ok(read) => read,
+        Err(error) => return unreadable(visit, &error),
+    };
+    let (questions, decided) = match questions(visit) {
+        Ok(questions) => questions,
+        Err(problem) => return *problem,
+    };
     let waits = listed(&questions.waiting, &decided, |waiting| waiting.linq_id == Some(id));
     if contact.is_none() && link.is_none() && history.is_empty() && waits.is_empty() {
         return missing(visit);
@@ -127,7 +131,7 @@ pub(super) fn search(visit: &Visit<'_>, text: Option<&str>) -> Answer {
         };
         match find(&known, text) {
             Ok(members) => found = Some(members),
-            Err(_) => return unreadable(visit),
+            Err(error) => return unreadable(visit, &error),
         }
     }
     let cut = found.as_ref().is_some_and(|found| found.len() > FOUND);

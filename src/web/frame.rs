@@ -1,5 +1,8 @@
 //! What all pages have: the way to the others, who is logged in, and small texts.
 
+use std::collections::BTreeMap;
+use std::fmt::Display;
+
 use askama::Template;
 use bytes::Bytes;
 use chrono::Local;
@@ -8,9 +11,9 @@ use http::StatusCode;
 use super::guarded::{Answer, Visit, defect, with_type};
 use super::locked;
 use super::passwords::Role;
-use crate::decisions::{ListState, kinds};
+use crate::decisions::{ListState, Questions, kinds};
 use crate::mirror::State;
-use crate::model::Timestamp;
+use crate::model::{Decided, Fingerprint, Timestamp};
 use crate::text::shown_text;
 
 /// The longest text of a contact on a page.
@@ -31,7 +34,8 @@ pub(super) struct Frame {
 pub(super) struct Tab {
     pub(super) name: &'static str,
     pub(super) label: &'static str,
-    pub(super) count: usize,
+    /// `None` if the state cannot be read.
+    pub(super) count: Option<usize>,
 }
 
 impl Frame {
@@ -50,12 +54,17 @@ impl Frame {
             },
         );
         let note = locked(&visit.inbox.sessions).take_note(&visit.token);
-        let counts = crate::open::open_state_beside(visit.config).ok().flatten();
-        let counts = counts.and_then(|state| state.count_waiting().ok()).unwrap_or_default();
+        let counts = match crate::open::open_state_beside(visit.config) {
+            Ok(Some(state)) => state.count_waiting().ok(),
+            Ok(None) => Some(BTreeMap::default()),
+            Err(_) => None,
+        };
         let tabs = ListState::ATTENTION.map(|list| Tab {
             name: list.name(),
             label: label(list),
-            count: kinds(list).iter().filter_map(|kind| counts.get(*kind)).sum(),
+            count: counts
+                .as_ref()
+                .map(|counts| kinds(list).iter().filter_map(|kind| counts.get(*kind)).sum()),
         });
         Frame { page: page.to_owned(), who, csrf, decides, note, tabs: tabs.into() }
     }
@@ -112,19 +121,38 @@ pub(super) fn missing(visit: &Visit<'_>) -> Answer {
 
 /// The state, or the page that says why there is none.
 pub(super) fn state(visit: &Visit<'_>) -> Result<State, Box<Answer>> {
-    let problem = match crate::open::open_state_beside(visit.config) {
-        Ok(Some(state)) => return Ok(state),
-        Ok(None) => "There was no run yet, so there is nothing to show.".to_owned(),
-        Err(error) => error.to_reported_error().message,
-    };
-    let status = StatusCode::SERVICE_UNAVAILABLE;
-    Err(Box::new(message(visit, status, "Nothing to show", &problem, "/")))
+    state_so_far(visit)?.ok_or_else(|| Box::new(no_run(visit)))
+}
+
+/// The state; `None` before the first run.
+pub(super) fn state_so_far(visit: &Visit<'_>) -> Result<Option<State>, Box<Answer>> {
+    crate::open::open_state_beside(visit.config)
+        .map_err(|error| Box::new(unreadable(visit, &error.to_reported_error().message)))
+}
+
+/// There was no run yet.
+fn no_run(visit: &Visit<'_>) -> Answer {
+    let text = "There was no run yet, so there is nothing to show.";
+    message(visit, StatusCode::SERVICE_UNAVAILABLE, "Nothing to show", text, "/")
 }
 
 /// The state cannot be read.
-pub(super) fn unreadable(visit: &Visit<'_>) -> Answer {
+pub(super) fn unreadable(visit: &Visit<'_>, error: &dyn Display) -> Answer {
+    tracing::error!("the inbox cannot read the state: {error}");
     let text = "The state could not be read; the log says why.";
     message(visit, StatusCode::SERVICE_UNAVAILABLE, "Nothing to show", text, "/")
+}
+
+/// What waits, and what was decided about it.
+pub(super) fn questions(
+    visit: &Visit<'_>,
+) -> Result<(Questions, BTreeMap<Fingerprint, Decided>), Box<Answer>> {
+    // Before the first run there are none.
+    drop(state(visit)?);
+    Questions::open(visit.config)
+        .and_then(|questions| Ok((questions.decided()?, questions)))
+        .map(|(decided, questions)| (questions, decided))
+        .map_err(|error| Box::new(unreadable(visit, &error.message)))
 }
 
 /// A value, with what nobody sees made visible.

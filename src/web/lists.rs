@@ -5,11 +5,9 @@ use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 
 use super::deciding::{digest, listed};
-use super::frame::{self, Frame, WIDTH, page, state, unreadable, value};
+use super::frame::{self, Frame, WIDTH, page, questions, state, unreadable, value};
 use super::guarded::{Answer, Visit, with_type};
-use crate::decisions::{
-    AttentionEntry, ListState, Questions, decision_choices, list_of, sort_entries, table,
-};
+use crate::decisions::{AttentionEntry, ListState, decision_choices, list_of, sort_entries, table};
 use crate::model::{Field, LinqId, RecordIndex, Side, Values, Waiting, WaitingKind};
 use crate::plan::find_duplicates;
 use crate::source::SourceAccess;
@@ -167,11 +165,10 @@ struct List {
 
 /// The page of a list.
 pub(super) fn list(visit: &Visit<'_>, list: ListState) -> Answer {
-    if let Err(problem) = state(visit) {
-        return *problem;
-    }
-    let Ok(questions) = Questions::open(visit.config) else { return unreadable(visit) };
-    let Ok(decided) = questions.decided() else { return unreadable(visit) };
+    let (questions, decided) = match questions(visit) {
+        Ok(questions) => questions,
+        Err(problem) => return *problem,
+    };
     let all = listed(&questions.waiting, &decided, |waiting| list_of(&waiting.kind) == list);
     let digest = digest(all.iter().map(|(token, ..)| token.as_str()));
     let pages = all.len().div_ceil(ON_A_PAGE).max(1);
@@ -212,8 +209,10 @@ const fn about(list: ListState) -> &'static str {
 
 /// A list as a table, the same as `list --csv`; `None` for all of them.
 pub(super) fn csv(visit: &Visit<'_>, list: Option<ListState>) -> Answer {
-    let Ok(questions) = Questions::open(visit.config) else { return unreadable(visit) };
-    let Ok(decided) = questions.decided() else { return unreadable(visit) };
+    let (questions, decided) = match questions(visit) {
+        Ok(questions) => questions,
+        Err(problem) => return *problem,
+    };
     let is_meant = |waiting: &&Waiting| list.is_none_or(|list| list_of(&waiting.kind) == list);
     let of = |waiting: &Waiting| {
         AttentionEntry::from_waiting(waiting, decided.get(&waiting.question_id))
@@ -255,7 +254,10 @@ pub(super) fn twice(visit: &Visit<'_>) -> Answer {
         Err(problem) => return *problem,
     };
     let canon = visit.config.policy().canon;
-    let Ok(contacts) = state.contacts() else { return unreadable(visit) };
+    let contacts = match state.contacts() {
+        Ok(contacts) => contacts,
+        Err(error) => return unreadable(visit, &error),
+    };
     let people: Vec<(LinqId, &Values)> = contacts.iter().map(|(id, c)| (*id, &c.values)).collect();
     let mut groups: Vec<Group> = Vec::new();
     for ids in find_duplicates(&people, canon) {

@@ -5,10 +5,11 @@ use http::StatusCode;
 use serde_json::Value;
 
 use super::Glance;
-use super::frame::{Frame, page, state, time};
+use super::frame::{Frame, page, state_so_far, time, unreadable};
 use super::guarded::{Answer, Visit};
-use crate::mirror::StoredRun;
+use crate::mirror::{State, StateError, StoredRun};
 use crate::model::RunId;
+use crate::report::RunOutcome;
 
 /// How many runs the chart shows.
 const RUNS: usize = 30;
@@ -42,16 +43,31 @@ struct Overview {
 /// The page.
 pub(super) fn overview(visit: &Visit<'_>) -> Answer {
     let glance = (visit.inbox.outside.glance)();
-    let known = state(visit).ok();
-    let runs = known.as_ref().and_then(|state| state.last_runs(RUNS).ok()).unwrap_or_default();
+    let known = match state_so_far(visit) {
+        Ok(known) => known,
+        Err(problem) => return *problem,
+    };
+    let read = |state: State| Ok::<_, StateError>((state.last_runs(RUNS)?, state.count_decided()?));
+    let (runs, decided) = match known.map(read).transpose() {
+        Ok(read) => read.unwrap_or_default(),
+        Err(error) => return unreadable(visit, &error),
+    };
     let last = runs.iter().find(|run| run.ending.is_some());
-    let decided = known.as_ref().and_then(|state| state.count_decided().ok()).unwrap_or_default();
     let frame = Frame::of(visit, "overview");
-    let waits = frame.tabs.iter().any(|tab| tab.count > 0);
-    let (state, class) = match (glance.healthy, waits, last) {
+    if frame.tabs.iter().any(|tab| tab.count.is_none()) {
+        return unreadable(visit, &"what waits cannot be counted");
+    }
+    let waits = frame.tabs.iter().any(|tab| tab.count.is_some_and(|count| count > 0));
+    let (state, class) = match (glance.healthy, waits, last.map(has_failed)) {
         (false, ..) => ("Something is wrong: runs do not do what they should.", "bad"),
+        (true, true, Some(true)) => {
+            ("Something waits for a decision, and the last run failed.", "warn")
+        }
         (true, true, _) => ("Something waits for a decision.", "warn"),
-        (true, false, Some(_)) => ("Everything is in sync, as of the last run.", "good"),
+        (true, false, Some(true)) => {
+            ("The last run failed, so it is not known whether both sides are in sync.", "warn")
+        }
+        (true, false, Some(false)) => ("Everything is in sync, as of the last run.", "good"),
         (true, false, None) => ("There was no run yet.", "warn"),
     };
     let bars = bars(&runs);
@@ -67,11 +83,16 @@ pub(super) fn overview(visit: &Visit<'_>) -> Answer {
     page(StatusCode::OK, &template)
 }
 
+fn has_failed(run: &StoredRun) -> bool {
+    run.ending.as_ref().is_some_and(|ending| ending.outcome == RunOutcome::Failed.name())
+}
+
 fn facts(glance: &Glance, last: Option<&StoredRun>, decided: usize) -> Vec<(&'static str, String)> {
     let mut facts = vec![("Status", glance.line.clone())];
     if let Some(ending) = last.and_then(|run| run.ending.as_ref()) {
         facts.push(("Last run", format!("{}: {}", time(ending.at), ending.outcome)));
-        if let Some(in_sync) = ending.report["in_sync"].as_u64() {
+        let in_sync = ending.report["in_sync"].as_u64();
+        if let (Some(in_sync), false) = (in_sync, last.is_some_and(has_failed)) {
             facts.push(("In sync", in_sync.to_string()));
         }
         let error = ending.report["error"]["message"].as_str();

@@ -82,9 +82,13 @@ pub(super) fn history(visit: &Visit<'_>) -> Answer {
         Ok(state) => state,
         Err(problem) => return *problem,
     };
-    let Ok(runs) = state.runs_with_history(RUNS) else { return unreadable(visit) };
-    let runs = runs.iter().map(|run| run_shown(&state, run)).collect::<Result<Vec<_>, _>>();
-    let Ok(runs) = runs else { return unreadable(visit) };
+    let runs = state
+        .runs_with_history(RUNS)
+        .and_then(|runs| runs.iter().map(|run| run_shown(&state, run)).collect());
+    let runs = match runs {
+        Ok(runs) => runs,
+        Err(error) => return unreadable(visit, &error),
+    };
     page(StatusCode::OK, &History { frame: Frame::of(visit, "history"), runs })
 }
 
@@ -135,7 +139,10 @@ pub(super) fn run(visit: &Visit<'_>, id: RunId) -> Answer {
     };
     let read =
         || -> Result<_, StateError> { Ok((state.stored_run(id)?, state.history_of_run(id)?)) };
-    let Ok((run, rows)) = read() else { return unreadable(visit) };
+    let (run, rows) = match read() {
+        Ok(read) => read,
+        Err(error) => return unreadable(visit, &error),
+    };
     let Some(run) = run else { return missing(visit) };
     let mut about = vec![format!("Began {}", time(run.started_at))];
     if let Some(ending) = &run.ending {
