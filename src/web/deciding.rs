@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use super::form::Form;
-use super::{Inbox, locked};
-use crate::config::Config;
+use super::guarded::Visit;
+use super::locked;
 use crate::decisions::{
     AttentionEntry, ListState, Questions, decision_of, list_of, question_id, sort_entries,
 };
@@ -17,6 +17,8 @@ use crate::model::{Decided, Decision, Fingerprint, Waiting};
 pub(super) enum Refused {
     /// What was shown has changed.
     Stale,
+    /// Whoever decides has gone meanwhile.
+    Gone,
     /// It cannot be decided like this, and why.
     Wrong(String),
 }
@@ -65,12 +67,8 @@ pub(super) fn listed<'q>(
 ///
 /// # Errors
 /// [`Refused`]; then nothing is recorded.
-pub(super) fn decide(
-    inbox: &Inbox,
-    config: &Config,
-    form: &Form,
-    by: &str,
-) -> Result<usize, Refused> {
+pub(super) fn decide(visit: &Visit<'_>, by: &str) -> Result<usize, Refused> {
+    let (inbox, config, form) = (visit.inbox, visit.config, &visit.form);
     let _one_at_a_time = locked(&inbox.deciding);
     let questions = Questions::open(config).map_err(|error| Refused::Wrong(error.message))?;
     let decided = questions.decided().map_err(|error| Refused::Wrong(error.message))?;
@@ -86,6 +84,9 @@ pub(super) fn decide(
         chosen.iter().map(|(waiting, decision)| (waiting.question_id, decision.clone())).collect();
     if decisions.is_empty() {
         return Ok(0);
+    }
+    if !visit.caller.begin() {
+        return Err(Refused::Gone);
     }
     match questions.store_decisions(&decisions, by, inbox.now()) {
         Ok(()) => Ok(decisions.len()),

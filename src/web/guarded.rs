@@ -13,6 +13,7 @@ use http::request::Parts;
 use http::{Method, Response, StatusCode};
 use http_body_util::Full;
 
+use super::caller::Caller;
 use super::form::Form;
 use super::passwords::Passwords;
 use super::sessions::{Session, is_same};
@@ -28,6 +29,7 @@ pub(super) struct Asked {
     /// `None` if it was too long or did not arrive.
     pub(super) body: Option<Bytes>,
     pub(super) peer: SocketAddr,
+    pub(super) caller: Caller,
 }
 
 /// What every answer has. No script, no image and nothing of another site is ever loaded, and
@@ -50,7 +52,7 @@ const HEADERS: [(HeaderName, &str); 7] = [
 /// The answer to a request.
 pub(super) fn answer(inbox: &Inbox, asked: Asked) -> Answer {
     let Some((config, web)) = inbox.config() else { return plain(StatusCode::NOT_FOUND, "gone\n") };
-    let Asked { head, body, peer } = asked;
+    let Asked { head, body, peer, caller } = asked;
     let is_head = head.method == Method::HEAD;
     let mut answer = match refusal(&web, &head) {
         Some(refused) => refused,
@@ -71,6 +73,7 @@ pub(super) fn answer(inbox: &Inbox, asked: Asked) -> Answer {
                 token: cookie.filter(|_| session.is_some()).unwrap_or_default(),
                 session,
                 from: address(&web, &head, peer),
+                caller: &caller,
             };
             if head.method == Method::POST { posted(&visit) } else { routes::shown_page(&visit) }
         }
@@ -78,10 +81,14 @@ pub(super) fn answer(inbox: &Inbox, asked: Asked) -> Answer {
     if is_head {
         *answer.body_mut() = Full::default();
     }
+    add_headers(&mut answer);
+    answer
+}
+
+fn add_headers(answer: &mut Answer) {
     for (name, value) in HEADERS {
         answer.headers_mut().insert(name, HeaderValue::from_static(value));
     }
-    answer
 }
 
 /// A request that passed the first checks.
@@ -97,6 +104,7 @@ pub(super) struct Visit<'a> {
     pub(super) token: String,
     /// Where it comes from, as far as that is known.
     pub(super) from: IpAddr,
+    pub(super) caller: &'a Caller,
 }
 
 impl Visit<'_> {
@@ -235,6 +243,14 @@ pub(super) fn redirect(to: &str) -> Answer {
     if let Ok(to) = HeaderValue::from_str(to) {
         answer.headers_mut().insert(header::LOCATION, to);
     }
+    answer
+}
+
+/// What a browser gets that has waited for too long.
+pub(super) fn too_late() -> Answer {
+    let text = "this took too long, and nothing was done; try again, or use the command line\n";
+    let mut answer = plain(StatusCode::SERVICE_UNAVAILABLE, text);
+    add_headers(&mut answer);
     answer
 }
 

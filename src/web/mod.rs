@@ -11,11 +11,13 @@
 //! | `guarded` | what is checked of each request, and the headers of each answer |
 //! | `passwords` | the password file |
 //! | `sessions`, `attempts` | who is logged in, and how often that may be tried |
+//! | `caller` | that nothing begins for a caller who has gone |
 //! | `form` | what a browser sends |
 //! | `deciding` | decisions about exactly what was shown |
 //! | `frame`, `lists`, `contact`, `past`, `overview` | the pages |
 
 mod attempts;
+mod caller;
 mod contact;
 mod deciding;
 mod form;
@@ -73,8 +75,8 @@ pub struct Undo {
 /// A role, and what stands for the line of its password.
 pub type Known = (passwords::Role, [u8; 32]);
 
-/// Says what an undo would do, in words.
-pub type Foresee = dyn Fn(&Config, Undo) -> Result<String, String> + Send + Sync;
+/// Says what an undo would do, in words, as long as somebody wants to know it.
+pub type Foresee = dyn Fn(&Config, Undo, &dyn Fn() -> bool) -> Result<String, String> + Send + Sync;
 /// Says whose password it is, by the password file.
 pub type RoleOf = dyn Fn(&Path, &str) -> Result<Option<Known>, String> + Send + Sync;
 
@@ -109,6 +111,8 @@ pub(crate) struct Inbox {
     attempts: Mutex<attempts::Attempts>,
     /// One password is looked at at a time: that takes memory.
     hashing: Mutex<()>,
+    /// One undo is planned at a time.
+    planning: Mutex<()>,
     /// One form is decided on at a time.
     deciding: Mutex<()>,
 }
@@ -121,6 +125,7 @@ impl Inbox {
             sessions: Mutex::default(),
             attempts: Mutex::default(),
             hashing: Mutex::default(),
+            planning: Mutex::default(),
             deciding: Mutex::default(),
         }
     }

@@ -6,9 +6,9 @@ use askama::Template;
 use http::StatusCode;
 
 use super::frame::{Frame, message, missing, page, state, time, unreadable, value};
-use super::guarded::{Answer, Visit, redirect};
+use super::guarded::{Answer, Visit, redirect, too_late};
 use super::sessions::{Session, is_same};
-use super::{RunWanted, Undo};
+use super::{RunWanted, Undo, locked};
 use crate::mirror::{HistoryRow, State, StateError, StoredRun};
 use crate::model::{LinqId, RunId};
 use crate::text::{count_noun, shown_text};
@@ -191,10 +191,17 @@ fn undo_of(visit: &Visit<'_>) -> Option<Undo> {
     Some(Undo { run, contact })
 }
 
+/// What an undo would do, in words.
+fn plan(visit: &Visit<'_>, undo: Undo) -> Result<String, String> {
+    let _one_at_a_time = locked(&visit.inbox.planning);
+    let is_wanted = || visit.caller.is_there();
+    (visit.inbox.outside.helpers.foresee)(visit.config, undo, &is_wanted)
+}
+
 /// The plan of an undo: nothing is changed.
 pub(super) fn undo_plan(visit: &Visit<'_>) -> Answer {
     let Some(undo) = undo_of(visit) else { return missing(visit) };
-    let plan = match (visit.inbox.outside.helpers.foresee)(visit.config, undo) {
+    let plan = match plan(visit, undo) {
         Ok(plan) => plan,
         Err(why) => return no_plan(visit, &why),
     };
@@ -212,7 +219,7 @@ pub(super) fn undo_plan(visit: &Visit<'_>) -> Answer {
 /// Asks for an undo, if its plan is still the one that was shown.
 pub(super) fn undo(visit: &Visit<'_>, session: &Session) -> Answer {
     let Some(undo) = undo_of(visit) else { return missing(visit) };
-    let plan = match (visit.inbox.outside.helpers.foresee)(visit.config, undo) {
+    let plan = match plan(visit, undo) {
         Ok(plan) => plan,
         Err(why) => return no_plan(visit, &why),
     };
@@ -221,6 +228,9 @@ pub(super) fn undo(visit: &Visit<'_>, session: &Session) -> Answer {
                     Nothing was undone.";
         let back = format!("/history/{}", undo.run);
         return message(visit, StatusCode::CONFLICT, "The plan is stale", text, &back);
+    }
+    if !visit.caller.begin() {
+        return too_late();
     }
     let wanted = RunWanted { by: session.by(), undo: Some(undo) };
     if (visit.inbox.outside.ask)(wanted) {

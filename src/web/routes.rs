@@ -9,7 +9,7 @@ use http::{HeaderValue, StatusCode, header};
 
 use super::deciding::{Refused, decide};
 use super::frame::{message, missing, page};
-use super::guarded::{Answer, Visit, cookie_name, plain, redirect, with_type};
+use super::guarded::{Answer, Visit, cookie_name, plain, redirect, too_late, with_type};
 use super::passwords::{LONGEST, Role};
 use super::sessions::Session;
 use super::{RunWanted, contact, lists, locked, overview, past};
@@ -83,6 +83,9 @@ pub(super) fn posted(visit: &Visit<'_>, session: &Session) -> Answer {
 }
 
 fn sync(visit: &Visit<'_>, session: &Session) -> Answer {
+    if !visit.caller.begin() {
+        return too_late();
+    }
     if (visit.inbox.outside.ask)(RunWanted { by: session.by(), undo: None }) {
         visit.note("A run was asked for.");
     } else {
@@ -105,13 +108,14 @@ fn back(visit: &Visit<'_>) -> String {
 
 fn decided(visit: &Visit<'_>, session: &Session) -> Answer {
     let back = back(visit);
-    match decide(visit.inbox, visit.config, &visit.form, &session.by()) {
+    match decide(visit, &session.by()) {
         Ok(0) => visit.note("Nothing was chosen, so nothing was recorded."),
         Ok(count) => visit.note(format!(
             "{} recorded. The next run carries out what was decided; “Sync now” on the overview \
              makes one.",
             count_noun(count, "decision was", "decisions were")
         )),
+        Err(Refused::Gone) => return too_late(),
         Err(Refused::Stale) => {
             let text = "What the page showed has changed since, or somebody else has decided it. \
                         Nothing was recorded.";

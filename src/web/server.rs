@@ -16,6 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use super::caller::Caller;
 use super::guarded::{self, Asked};
 use super::{Inbox, Outside, locked};
 use crate::config::Config;
@@ -23,10 +24,16 @@ use crate::listening;
 
 /// So many may be connected at the same time.
 const PLACES: usize = 32;
-/// How long one request and its answer may take.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// How long the head of a request may take.
 const HEAD_PATIENCE: Duration = Duration::from_secs(10);
+/// How long the form may take.
+const FORM_PATIENCE: Duration = Duration::from_secs(30);
+/// How long it may take until there is an answer.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(30);
+/// The same for the plan of an undo, for which Linq is asked.
+const PLAN_PATIENCE: Duration = Duration::from_secs(120);
+/// How long all of it may take, with sending the answer.
+const PATIENCE: Duration = Duration::from_secs(190);
 /// The longest request line and headers.
 const LONGEST_HEAD: usize = 16 * 1024;
 /// The longest form.
@@ -91,12 +98,25 @@ async fn answer(
     inbox: Arc<Inbox>,
 ) -> Result<Response<Full<Bytes>>, std::convert::Infallible> {
     let (head, body) = request.into_parts();
-    let body = match Limited::new(body, LONGEST_FORM).collect().await {
-        Ok(body) => Some(body.to_bytes()),
-        Err(_) => None,
+    let form = timeout(FORM_PATIENCE, Limited::new(body, LONGEST_FORM).collect()).await;
+    let body = match form {
+        Ok(Ok(body)) => Some(body.to_bytes()),
+        Ok(Err(_)) | Err(_) => None,
     };
+    let patience = match head.uri.path() {
+        "/undo" | "/undo/plan" => PLAN_PATIENCE,
+        _ => ANSWER_PATIENCE,
+    };
+    // Goes with this future, which ends when the connection does.
+    let (caller, _presence) = Caller::new();
+    let asked = Asked { head, body, peer, caller: caller.clone() };
     // The state and passwords are read and looked at, which blocks.
-    let answer =
-        tokio::task::spawn_blocking(move || guarded::answer(&inbox, Asked { head, body, peer }));
-    Ok(answer.await.unwrap_or_else(|_| guarded::defect()))
+    let mut answer = tokio::task::spawn_blocking(move || guarded::answer(&inbox, asked));
+    let answered = match timeout(patience, &mut answer).await {
+        Ok(answered) => answered,
+        Err(_) if caller.leave() => return Ok(guarded::too_late()),
+        // It has begun, so it is told how it went.
+        Err(_) => answer.await,
+    };
+    Ok(answered.unwrap_or_else(|_| guarded::defect()))
 }
