@@ -46,6 +46,7 @@ pub use source::{
     VcardVersionSetting,
 };
 pub use sync::{CronPattern, Schedule, ScheduleError, SyncConfig};
+pub(crate) use token::is_open_to_others;
 pub use token::{Malformed, TokenOrigin, TokenUnreadable, WHERE_FROM, token_of};
 pub use web::WebConfig;
 

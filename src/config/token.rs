@@ -211,7 +211,7 @@ impl fmt::Display for TokenOrigin {
 /// Whether a file of this owner and mode is open to others. Nobody else may change it; and
 /// nobody else may read it, except that root may let a group read what is root's: so
 /// Kubernetes hands out secrets.
-pub(super) fn is_open_to_others(owner: u32, mode: u32) -> bool {
+pub(crate) fn is_open_to_others(owner: u32, mode: u32) -> bool {
     const ROOT: u32 = 0;
     let readable = if owner == ROOT { 0o004 } else { 0o044 };
     mode & (readable | 0o022) != 0

@@ -10,12 +10,14 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+
+use crate::config::is_open_to_others;
 
 /// The longest file that is read.
 const MOST_BYTES: u64 = 16 * 1024;
@@ -111,7 +113,7 @@ impl Passwords {
         let file = File::open(path).map_err(failed)?;
         let metadata = file.metadata().map_err(failed)?;
         let mode = metadata.mode() & 0o7777;
-        if mode & 0o077 != 0 {
+        if is_open_to_others(metadata.uid(), mode) {
             return Err(PasswordError::OpenToOthers { path: path.to_owned(), mode });
         }
         let mut text = String::new();
@@ -181,7 +183,8 @@ impl Passwords {
         Ok(())
     }
 
-    /// Writes them to `path`, for this user alone, in place of what is there.
+    /// Writes them to `path`, in place of what is there: with its owner, group and mode as far
+    /// as that can be done, and else for this user alone.
     ///
     /// # Errors
     /// When they cannot be written.
@@ -196,10 +199,24 @@ impl Passwords {
         for (role, hash) in &self.0 {
             writeln!(file, "{}:{hash}", role.name()).map_err(failed)?;
         }
+        if let Ok(before) = std::fs::metadata(path) {
+            make_like(file.as_file(), &before).map_err(failed)?;
+        }
         file.as_file().sync_all().map_err(failed)?;
         file.persist(path).map_err(|error| failed(error.error))?;
         Ok(())
     }
+}
+
+/// Gives a new file the owner, group and mode of the one `before` it. Whom it cannot be given to
+/// cannot read it.
+fn make_like(file: &File, before: &std::fs::Metadata) -> io::Result<()> {
+    let given = fchown(file, Some(before.uid()), Some(before.gid()));
+    let given = given.or_else(|_| fchown(file, None, Some(before.gid())));
+    let mode = before.mode() & 0o777;
+    let is_private = !is_open_to_others(file.metadata()?.uid(), mode);
+    let mode = if given.is_ok() && is_private { mode } else { mode & 0o700 };
+    file.set_permissions(std::fs::Permissions::from_mode(mode))
 }
 
 /// What stands for a line.
@@ -246,7 +263,7 @@ mod tests {
             ("decide:hunter2\n", 0o600),
             ("admin:$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaGhhc2g\n", 0o600),
             ("token\n", 0o600),
-            ("", 0o640),
+            ("", 0o660),
             ("", 0o604),
         ] {
             std::fs::write(&path, text).unwrap();
