@@ -53,6 +53,16 @@ pub(crate) fn is_this_machine<B>(request: &http::Request<B>) -> bool {
     in_target.chain(&mut named).all(names_this_machine)
 }
 
+/// Whether a URL leads to this machine, so that no proxy has anything to do with it.
+pub(crate) fn leads_to_this_machine(url: &url::Url) -> bool {
+    match url.host() {
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        Some(url::Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}
+
 /// Whether `host`, perhaps with a port, is an IP address or `localhost`.
 pub(crate) fn names_this_machine(host: &str) -> bool {
     let Ok(authority) = host.parse::<http::uri::Authority>() else { return false };

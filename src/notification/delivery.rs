@@ -10,6 +10,7 @@ use reqwest::StatusCode;
 use super::Message;
 use super::format::request;
 use crate::config::{NotifyConfig, UrlError};
+use crate::listening::leads_to_this_machine;
 
 /// How long one request may take.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -67,13 +68,15 @@ impl DeliveryError {
 /// When it was not told after a few attempts.
 pub async fn deliver(config: &NotifyConfig, message: &Message) -> Result<(), DeliveryError> {
     let url = config.url.read()?;
-    let client = reqwest::Client::builder()
+    let mut builder = reqwest::Client::builder()
         .timeout(LIMIT)
         .user_agent(concat!("linqsync/", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::none())
-        .referer(false)
-        .build()
-        .map_err(DeliveryError::Client)?;
+        .referer(false);
+    if leads_to_this_machine(&url) {
+        builder = builder.no_proxy();
+    }
+    let client = builder.build().map_err(DeliveryError::Client)?;
     let mut attempt = 1;
     loop {
         let sent = request(&client, url.clone(), config.format, message).send().await;

@@ -43,7 +43,7 @@ enum PingMessage {
 impl Ping {
     /// Tells `url` until the queue is dropped or `closing`; `None` if there is no way to.
     pub(super) fn start(url: Url, closing: CancellationToken) -> Option<(Ping, JoinHandle<()>)> {
-        let client = match http_client() {
+        let client = match http_client(&url) {
             Ok(client) => client,
             Err(error) => {
                 tracing::warn!(error = %error.without_url(), "hooks.ping_url cannot be told");
@@ -90,14 +90,17 @@ impl Ping {
     }
 }
 
-fn http_client() -> reqwest::Result<reqwest::Client> {
+fn http_client(url: &Url) -> reqwest::Result<reqwest::Client> {
     let agent = concat!("linqsync/", env!("CARGO_PKG_VERSION"));
-    reqwest::Client::builder()
+    let mut builder = reqwest::Client::builder()
         .timeout(LIMIT)
         .user_agent(agent)
         .redirect(reqwest::redirect::Policy::none())
-        .referer(false)
-        .build()
+        .referer(false);
+    if crate::listening::leads_to_this_machine(url) {
+        builder = builder.no_proxy();
+    }
+    builder.build()
 }
 
 fn ping_url(url: &Url, word: PingMessage) -> Url {
