@@ -154,7 +154,7 @@ impl Daemon<'_> {
             (Serving::AsBefore, None) => {}
         }
         self.hooks = Hooks::new(&config.hooks);
-        self.notifier = start::notifier(config);
+        self.notifier.reconfigure(config.notify.as_ref(), config.inbox());
         self.refusal = None;
         self.watch = start::start_watcher(&self.engine, &self.touch);
         self.timetable = start::new_timetable(config, self.outside);

@@ -45,6 +45,12 @@ impl Notifier {
         Notifier { channel, ..Notifier::default() }
     }
 
+    /// Goes on with another channel, or the same one. A message on its way stays so, and the
+    /// pause after one that was not delivered as well.
+    pub fn reconfigure(&mut self, channel: Option<&NotifyConfig>, inbox: Option<&Url>) {
+        self.channel = channel.map(|channel| (channel.clone(), inbox.cloned()));
+    }
+
     /// Something may have changed. `health` is whether runs do what they should, if that is
     /// known. Must be called within the runtime.
     pub async fn look(&mut self, state: &State, health: Option<bool>) {
@@ -54,11 +60,11 @@ impl Notifier {
 
     /// Goes on with what is to be told: cheap if there is nothing.
     pub async fn go_on(&mut self, state: &State) {
-        if self.channel.is_none() {
-            return;
-        }
         if self.sending.as_ref().is_some_and(|sending| sending.task.is_finished()) {
             self.finish_sending(state).await;
+        }
+        if self.channel.is_none() {
+            return;
         }
         let is_free = self.sending.is_none();
         let is_time = self.not_before.is_none_or(|at| at <= Instant::now());
