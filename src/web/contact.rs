@@ -71,9 +71,23 @@ pub(super) fn contact(visit: &Visit<'_>, id: LinqId) -> Answer {
     };
     let base = |side| link.as_ref().map(|link| half(link, side)).unwrap_or_default();
     let (mut source, agreed) = (base(Side::Source), base(Side::Linq));
-    let linq = contact.map_or_else(|| agreed.clone(), |contact| contact.values);
+    let contact_is_there = contact.is_some();
+    let mut linq = contact.map_or_else(|| agreed.clone(), |contact| contact.values);
+    let mut there = [link.is_some(), contact_is_there];
     // Where both differ, the question has what the source says.
     for (_, _, waiting) in &waits {
+        match (&waiting.kind, &waiting.value) {
+            (WaitingKind::HeldDeletion { side: Side::Linq }, _) => there[0] = false,
+            (WaitingKind::HeldDeletion { side: Side::Source }, _) => there[1] = false,
+            // It is a value of the side that has it.
+            (WaitingKind::Rejected { field: Some(field), side: Side::Linq, .. }, Some(text)) => {
+                source[*field] = text.as_str().into();
+            }
+            (WaitingKind::Rejected { field: Some(field), side: Side::Source, .. }, Some(text)) => {
+                linq[*field] = text.as_str().into();
+            }
+            _ => {}
+        }
         if let WaitingKind::Conflict { field, source: text, .. } = &waiting.kind {
             source[*field] = text.as_str().into();
         }
@@ -83,10 +97,13 @@ pub(super) fn contact(visit: &Visit<'_>, id: LinqId) -> Answer {
             source[change.field] = change.to.clone();
         }
     }
+    let shown = |is_there: bool, text: &str| {
+        if is_there { value(text) } else { "(not there)".to_owned() }
+    };
     let row = |field: Field| Row {
         name: field.name(),
-        source: value(&source[field]),
-        linq: value(&linq[field]),
+        source: shown(there[0], &source[field]),
+        linq: shown(there[1], &linq[field]),
         base: value(&agreed[field]),
     };
     let name = [&linq, &source].into_iter().map(Values::display_name).find(|n| !n.is_empty());

@@ -139,8 +139,8 @@ fn no_run(visit: &Visit<'_>) -> Answer {
 /// The state cannot be read.
 pub(super) fn unreadable(visit: &Visit<'_>, error: &dyn Display) -> Answer {
     tracing::error!("the inbox cannot read the state: {error}");
-    let text = "The state could not be read; the log says why.";
-    message(visit, StatusCode::SERVICE_UNAVAILABLE, "Nothing to show", text, "/")
+    let text = format!("The state could not be read: {}", error_text(&error.to_string(), 400));
+    message(visit, StatusCode::SERVICE_UNAVAILABLE, "Nothing to show", &text, "/")
 }
 
 /// What waits, and what was decided about it.
@@ -153,6 +153,18 @@ pub(super) fn questions(
         .and_then(|questions| Ok((questions.decided()?, questions)))
         .map(|(decided, questions)| (questions, decided))
         .map_err(|error| Box::new(unreadable(visit, &error.message)))
+}
+
+/// An error on one line, with what nobody sees made visible.
+pub(super) fn error_text(text: &str, width: usize) -> String {
+    let mut joined = String::new();
+    for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        if !joined.is_empty() {
+            joined += if joined.ends_with(['.', ':', ',', ';', '!', '?']) { " " } else { ". " };
+        }
+        joined += line;
+    }
+    shown_text(&joined, width)
 }
 
 /// A value, with what nobody sees made visible.

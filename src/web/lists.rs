@@ -201,7 +201,9 @@ const fn about(list: ListState) -> &'static str {
             "It cannot be told whether a record is a contact that is in Linq already."
         }
         ListState::Rejected => {
-            "What one side does not take as it is. Correct it, or send it again."
+            "What one side does not take as it is. A value is corrected where it stands, in the \
+             spreadsheet or card or in Linq, and not on this page; the next run then takes it. \
+             “Send it again” is for a value that is right, or that was corrected meanwhile."
         }
         ListState::Duplicates | ListState::InSync | ListState::Ignored => "",
     }

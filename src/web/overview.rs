@@ -5,7 +5,7 @@ use http::StatusCode;
 use serde_json::Value;
 
 use super::Glance;
-use super::frame::{Frame, page, state_so_far, time, unreadable};
+use super::frame::{Frame, error_text, page, state_so_far, time, unreadable};
 use super::guarded::{Answer, Visit};
 use crate::mirror::{State, StateError, StoredRun};
 use crate::model::RunId;
@@ -96,7 +96,7 @@ fn facts(glance: &Glance, last: Option<&StoredRun>, decided: usize) -> Vec<(&'st
             facts.push(("In sync", in_sync.to_string()));
         }
         let error = ending.report["error"]["message"].as_str();
-        facts.extend(error.map(|error| ("Error", crate::text::shown_text(error, 400))));
+        facts.extend(error.map(|error| ("Error", error_text(error, 400))));
     }
     if let Some(since) = glance.running_since {
         facts.push(("A run is being made since", time(since)));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use askama::Template;
 use http::StatusCode;
 
-use super::frame::{Frame, message, missing, page, state, time, unreadable, value};
+use super::frame::{Frame, error_text, message, missing, page, state, time, unreadable, value};
 use super::guarded::{Answer, Visit, redirect, too_late};
 use super::sessions::{Session, is_same};
 use super::{RunWanted, Undo, locked};
@@ -116,8 +116,12 @@ fn run_shown(state: &State, run: &StoredRun) -> Result<RunShown, StateError> {
 /// Who asked for a run, if somebody did.
 fn asked(run: &StoredRun) -> Option<String> {
     let by = run.asked_by.as_ref()?;
-    let command = run.command.as_deref().unwrap_or("run");
-    Some(format!("asked for by {by} ({command})"))
+    let is_inbox = by.starts_with("web: ");
+    Some(match run.command.as_deref() {
+        None | Some("--once") if is_inbox => format!("asked for in the inbox by {by} (Sync now)"),
+        None | Some("--once") => format!("asked for by {by}"),
+        Some(command) => format!("asked for by {by} ({command})"),
+    })
 }
 
 #[derive(Template)]
@@ -242,6 +246,6 @@ pub(super) fn undo(visit: &Visit<'_>, session: &Session) -> Answer {
 }
 
 fn no_plan(visit: &Visit<'_>, why: &str) -> Answer {
-    let why = shown_text(why, 1000);
+    let why = error_text(why, 1000);
     message(visit, StatusCode::CONFLICT, "There is no plan", &why, "/history")
 }

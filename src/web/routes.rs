@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 
 use super::deciding::{Refused, decide};
-use super::frame::{message, missing, page};
+use super::frame::{error_text, message, missing, page};
 use super::guarded::{Answer, Visit, cookie_name, plain, redirect, too_late, with_type};
 use super::passwords::{LONGEST, Role};
 use super::sessions::Session;
@@ -122,7 +122,7 @@ fn decided(visit: &Visit<'_>, session: &Session) -> Answer {
             return message(visit, StatusCode::CONFLICT, "This page is stale", text, &back);
         }
         Err(Refused::Wrong(why)) => {
-            let why = shown_text(&why, 1000);
+            let why = error_text(&why, 1000);
             let status = StatusCode::UNPROCESSABLE_ENTITY;
             return message(visit, status, "Nothing was recorded", &why, &back);
         }
