@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
 
 use crate::harness::{Process, World, people, wait_until};
 
@@ -223,7 +224,7 @@ fn a_conflict_is_decided_in_the_browser_and_carried_out_with_the_name_of_who_dec
     let told = world.run(&["history"]).expect(0).stdout;
     assert!(told.contains("web: decide-role/Maria"), "{told}");
     let page = browser.get("/history").body;
-    assert!(page.contains("web: decide-role/Maria"), "{page}");
+    assert!(page.contains("asked for in the inbox by web: decide-role/Maria (Sync now)"), "{page}");
     assert!(browser.get("/").body.contains("Everything is in sync"));
     end(daemon);
 }
@@ -262,6 +263,10 @@ fn a_held_deletion_is_rejected_and_comes_back() {
     let list = browser.get("/list/held");
     let names: Vec<String> = list.questions().iter().map(|one| format!("d.{one}")).collect();
     let fields: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "reject")).collect();
+    let id = world.contact("First020").id;
+    let page = browser.get(&format!("/contact/{id}")).body;
+    let row = "<td><bdi>(not there)</bdi></td><td><bdi>Title 020</bdi></td>";
+    assert!(page.contains(row), "its row is gone: {page}");
     browser.submit("/decide", &fields);
     run_after(&world, &browser, || drop(browser.submit("/sync", &[])));
     assert_eq!(world.people_in_csv().len(), 20);
@@ -279,6 +284,12 @@ fn a_rejected_field_is_sent_again_and_an_ambiguous_row_is_told_apart() {
     let (daemon, browser) = deciding(&mut world);
     let rejected = browser.get("/list/rejected");
     assert!(rejected.body.contains("send it again"), "{}", rejected.body);
+    assert!(rejected.body.contains("in the spreadsheet or card or in Linq"), "{}", rejected.body);
+    // The page of the contact has the value that was rejected.
+    let id = world.contact("First001").id;
+    let page = browser.get(&format!("/contact/{id}")).body;
+    let row = "<td><bdi>Chief</bdi></td><td><bdi>Title 001</bdi></td><td><bdi>Title 001</bdi></td>";
+    assert!(page.contains(row) && page.contains("when last synced"), "{page}");
     let ambiguous = browser.get("/list/ambiguous");
     assert!(ambiguous.body.contains("somebody else: create it"), "{}", ambiguous.body);
     world.linq().clear_faults();
@@ -375,6 +386,93 @@ fn an_undo_is_shown_as_a_plan_and_then_made_by_the_daemon() {
     let told = browser.get("/history").body;
     assert!(told.contains("web: decide-role/Maria"), "{told}");
     end(daemon);
+}
+
+#[test]
+fn an_undo_is_not_made_for_a_browser_that_has_gone() {
+    let mut world = World::synced(&people::csv(1..=3));
+    world.edit("Title 001", "Chief");
+    let (daemon, browser) = deciding(&mut world);
+    let run = world.state().last_runs(1).unwrap()[0].id.to_string();
+    let plan = browser.post("/undo/plan", &[("run", &run), ("contact", "")]);
+    let shown = plan.field("shown");
+    world.fault("any delay=3s");
+    let Browser { address, cookie, csrf } = &browser;
+    let body = encoded(&[("csrf", csrf), ("run", &run), ("contact", ""), ("shown", &shown)]);
+    let mut stream = TcpStream::connect(address).unwrap();
+    let request = format!(
+        "POST /undo HTTP/1.1\r\nhost: {address}\r\ncookie: {cookie}\r\ncontent-type: \
+         application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    drop(stream);
+    // One plan is made at a time: this one after the one that nobody waits for.
+    let again = browser.post("/undo/plan", &[("run", &run), ("contact", "")]);
+    assert_eq!((again.status, again.field("shown")), (200, shown));
+    world.linq().clear_faults();
+    run_after(&world, &browser, || drop(browser.submit("/sync", &[])));
+    assert!(world.state().last_runs(9).unwrap().iter().all(|run| run.undoes.is_none()));
+    assert_eq!(world.contact("First001").title.as_deref(), Some("Chief"));
+    end(daemon);
+}
+
+#[test]
+fn after_a_run_that_failed_nothing_is_said_to_be_in_sync() {
+    let mut world = World::synced(&people::csv(1..=3));
+    let (daemon, browser) = deciding(&mut world);
+    let before = browser.get("/").body;
+    assert!(before.contains("Everything is in sync") && before.contains("<dt>In sync</dt>"));
+    world.fault("list status=400");
+    run_after(&world, &browser, || drop(browser.submit("/sync", &[])));
+    let page = browser.get("/").body;
+    assert!(page.contains("it is not known whether both sides are in sync"), "{page}");
+    assert!(!page.contains("Everything is in sync") && !page.contains("<dt>In sync</dt>"));
+    conflicts(&world, 1..=1);
+    world.linq().clear_faults();
+    end(daemon);
+}
+
+#[test]
+fn a_state_that_cannot_be_read_is_not_shown_as_no_run_and_nothing_that_waits() {
+    let mut world = World::synced(&people::csv(1..=3));
+    conflicts(&world, 1..=1);
+    let (daemon, browser) = deciding(&mut world);
+    let (place, aside) = (world.path("state"), world.path("aside"));
+    let damage = |make: &dyn Fn()| {
+        std::fs::rename(&place, &aside).unwrap();
+        make();
+        let pages = ["/", "/list/conflicts", "/list/all.csv", "/history", "/contact/1"];
+        let pages = pages.map(|path| browser.get(path));
+        if place.exists() {
+            std::fs::remove_dir_all(&place).unwrap();
+        }
+        std::fs::rename(&aside, &place).unwrap();
+        pages
+    };
+    for page in damage(&|| {
+        std::fs::create_dir(&place).unwrap();
+        std::fs::set_permissions(&place, std::fs::Permissions::from_mode(0o700)).unwrap();
+        for file in std::fs::read_dir(&aside).unwrap().map(|file| file.unwrap()) {
+            if file.path().extension().is_some_and(|ending| ending == "db") {
+                let copy = place.join(file.file_name());
+                std::fs::write(&copy, "no database, however long ".repeat(1000)).unwrap();
+                std::fs::set_permissions(&copy, std::fs::Permissions::from_mode(0o600)).unwrap();
+            }
+        }
+    }) {
+        assert_eq!(page.status, 503, "{}", page.body);
+        assert!(page.body.contains("The state could not be read"), "{}", page.body);
+        assert!(page.body.contains("Conflicts (?)"), "{}", page.body);
+        assert!(!page.body.contains("no run yet") && !page.body.contains("Nothing waits"));
+    }
+    let [overview, rest @ ..] = damage(&|| ());
+    assert!(overview.body.contains("There was no run yet"), "{}", overview.body);
+    for page in rest {
+        assert!(page.status == 503 && page.body.contains("There was no run yet"), "{}", page.body);
+    }
+    assert!(browser.get("/").body.contains("Conflicts (1)"));
+    assert!(end(daemon).contains("the inbox cannot read the state"));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Who gets into the inbox, and what a browser may do there.
 
 use std::io::{Read, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use crate::harness::{World, people};
 use crate::inbox::{
@@ -292,6 +292,26 @@ fn the_password_file_is_private_and_keeps_the_other_role() {
     let refused = set_password(&world, "look", "another one now");
     assert_eq!(refused.status.code(), Some(2));
     assert_eq!(std::fs::read_to_string(world.path("linq.token")).ok(), token.ok());
+}
+
+#[test]
+fn another_password_leaves_owner_group_and_mode_of_the_file_as_they_are() {
+    let world = World::synced(&people::csv(1..=2));
+    assert!(set_password(&world, "decide", DECIDES).status.success());
+    let path = world.path("web.password");
+    let is_root = std::fs::metadata(&path).unwrap().uid() == 0;
+    // What is root's may be read by a group: so the shipped unit reads it.
+    let wanted =
+        if is_root { (12_345, 0o640) } else { (std::fs::metadata(&path).unwrap().gid(), 0o400) };
+    if is_root {
+        std::os::unix::fs::chown(&path, None, Some(wanted.0)).unwrap();
+    }
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(wanted.1)).unwrap();
+    assert!(set_password(&world, "look", LOOKS).status.success());
+    let file = std::fs::metadata(&path).unwrap();
+    assert_eq!((file.gid(), file.mode() & 0o7777), wanted);
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o660)).unwrap();
+    assert_eq!(set_password(&world, "look", "another one now").status.code(), Some(2));
 }
 
 #[test]

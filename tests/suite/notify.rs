@@ -7,7 +7,7 @@ use tokio::runtime::Runtime;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
-use crate::harness::{World, expect_documented, people, wait_until};
+use crate::harness::{Process, World, expect_documented, people, wait_until};
 
 /// A channel that accepts everything after refusing what `before` says.
 pub(crate) struct Channel {
@@ -257,4 +257,49 @@ fn a_message_leads_to_the_inbox_where_there_is_one() {
             assert_eq!(request.headers["click"], "https://sync.acme.example/");
         }
     }
+}
+
+#[test]
+fn another_configuration_does_not_tell_twice_what_is_on_its_way() {
+    let channel = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut world = World::synced(&people::csv(1..=2));
+    let url = format!("\"http://{}/s3cr3t\"", channel.local_addr().unwrap());
+    world.set("notify.url", &url).set("sync.schedule", "\"every 1h\"");
+    conflict(&world);
+    let daemon = world.start(&["-v"]);
+    let (mut told, _) = channel.accept().unwrap();
+    let last = || world.state().last_runs(1).unwrap().remove(0);
+    let before = last().id;
+    daemon.hang_up();
+    wait_until("a run by the configuration that was read again", || {
+        last().id != before && last().ending.is_some()
+    });
+    channel.set_nonblocking(true).unwrap();
+    std::io::Write::write_all(&mut told, b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").unwrap();
+    daemon.terminate();
+    daemon.ended().expect(0);
+    assert!(channel.accept().is_err(), "it was told twice");
+    world.once().expect(3);
+    assert!(channel.accept().is_err(), "it is not known that it was told");
+}
+
+#[test]
+fn a_channel_and_a_switch_on_this_machine_are_told_without_a_proxy() {
+    let (channel, switch) = (Channel::new(&[]), Channel::new(&[]));
+    let mut world = World::synced(&people::csv(1..=2));
+    channel.set(&mut world, "json");
+    world.set("hooks.ping_url", &format!("{:?}", switch.url()));
+    conflict(&world);
+    let proxy = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    proxy.set_nonblocking(true).unwrap();
+    let address = format!("http://{}", proxy.local_addr().unwrap());
+    let mut command = world.command(&[]);
+    for name in ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "ALL_PROXY"] {
+        command.env(name, &address);
+    }
+    let daemon = Process::start(command);
+    wait_until("both are told", || !channel.requests().is_empty() && !switch.requests().is_empty());
+    daemon.terminate();
+    daemon.ended().expect(0);
+    assert!(proxy.accept().is_err(), "somebody called the proxy");
 }
