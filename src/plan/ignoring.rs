@@ -4,34 +4,44 @@
 //! those outside the selection of the source: [`super::correlate`] sees them, and nothing
 //! happens to them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Ignored, LinqId, Policy, RecordIndex};
+use crate::model::{Ignored, Link, LinkStatus, LinqId, Policy, RecordIndex, SourceRecord};
 
 use super::observation::Observation;
 use super::recognise::recognise_records;
+use super::step::Subject;
+use super::waiting::question_id;
 
 /// Who is ignored.
 #[derive(Clone, Debug, Default)]
 pub struct Ignoring {
     /// What people decided.
     pub entries: Vec<Ignored>,
-    /// The records that are meant, which are not linked.
-    pub(super) records: BTreeSet<RecordIndex>,
+    /// The records that are meant, each with the position of its entry.
+    records: BTreeMap<RecordIndex, usize>,
     /// The contacts, linked ones among them.
-    pub(super) contacts: BTreeSet<LinqId>,
+    contacts: BTreeSet<LinqId>,
+    /// The records of pairs that are ignored by their contact: they look for no other one.
+    of_pairs: BTreeSet<RecordIndex>,
 }
 
 impl Ignoring {
     /// Whether the contact, or its pair, is ignored.
-    pub(super) fn has(&self, id: LinqId) -> bool {
+    pub fn has(&self, id: LinqId) -> bool {
         self.contacts.contains(&id)
     }
 
-    /// Why the pair of a contact is released, for people.
-    pub(super) fn reason(&self, id: LinqId) -> String {
+    /// Whether the record, or its pair, is ignored.
+    pub fn has_record(&self, index: RecordIndex) -> bool {
+        self.records.contains_key(&index) || self.of_pairs.contains(&index)
+    }
+
+    /// Why a pair of this contact and this record is released, for people.
+    pub(super) fn reason(&self, id: LinqId, record: Option<&SourceRecord>) -> String {
         let entry = self.entries.iter().find(|entry| entry.linq_id() == Some(id));
-        match entry.and_then(|entry| entry.by.as_ref()) {
+        let of_record = || Some(&self.entries[*self.records.get(&record?.index)?]);
+        match entry.or_else(of_record).and_then(|entry| entry.by.as_ref()) {
             Some(by) => format!("ignored by {by} with `resolve --ignore`"),
             None => "ignored with `resolve --ignore`".to_owned(),
         }
@@ -48,6 +58,12 @@ impl Ignoring {
     }
 }
 
+/// Whether `record` is written as the one was that `entry` is about.
+fn is_as_shown(entry: &Ignored, record: &SourceRecord, seen: &Observation) -> bool {
+    let subject = Subject { record: Some(record.index), ..Subject::default() };
+    question_id(&entry.about.kind, &subject, seen) == entry.about.question_id
+}
+
 /// Lets the records and contacts of `entries` take no part in what was `seen`.
 pub fn ignore(seen: &mut Observation, entries: Vec<Ignored>, policy: &Policy) {
     let mut ignoring = Ignoring { entries, ..Ignoring::default() };
@@ -55,35 +71,42 @@ pub fn ignore(seen: &mut Observation, entries: Vec<Ignored>, policy: &Policy) {
         seen.ignoring = ignoring;
         return;
     }
-    let linked: BTreeSet<usize> = recognise_records(seen, policy)
-        .links
-        .into_iter()
-        .filter_map(|(_, position)| position)
-        .collect();
-    for entry in &ignoring.entries {
+    let links = recognise_records(seen, policy).links;
+    let linked: BTreeMap<usize, &Link> =
+        links.iter().filter_map(|(link, position)| Some(((*position)?, *link))).collect();
+    for (at, entry) in ignoring.entries.iter().enumerate() {
         if let Some(id) = entry.linq_id() {
             ignoring.contacts.insert(id);
             continue;
         }
+        let meant = seen.source.records.iter().enumerate().filter(|(_, record)| {
+            !ignoring.records.contains_key(&record.index) && entry.is(record, policy.canon)
+        });
+        let (of_links, free): (Vec<_>, Vec<_>) =
+            meant.partition(|(position, _)| linked.contains_key(position));
+        // Without the record that it looked like, it is taken for the one of that pair.
+        let takes_over = |(position, record): &(usize, &SourceRecord)| {
+            let link = linked[position];
+            link.status == LinkStatus::Released
+                || link.content != Some(record.content) && is_as_shown(entry, record, seen)
+        };
+        let of_links = || of_links.into_iter().filter(takes_over).collect();
+        let alike: Vec<_> = if free.is_empty() { of_links() } else { free };
         // The one at the place that was shown, if it is still there; else the last: of
         // several alike the first is the one that goes on.
-        let records = seen.source.records.iter().enumerate();
-        let alike = records.filter(|(position, record)| {
-            !linked.contains(position)
-                && !ignoring.records.contains(&record.index)
-                && entry.is(record, policy.canon)
-        });
-        let at_place = |record: &&crate::model::SourceRecord| {
-            entry.about.label.as_ref() == Some(&record.label)
-        };
-        let alike: Vec<_> = alike.map(|(_, record)| record).collect();
+        let alike = alike.into_iter().map(|(_, record)| record);
+        let alike: Vec<&SourceRecord> = alike.collect();
+        let at_place = |record: &&SourceRecord| entry.about.label.as_ref() == Some(&record.label);
         let found = alike.iter().copied().find(at_place).or(alike.last().copied());
-        ignoring.records.extend(found.map(|record| record.index));
+        ignoring.records.extend(found.map(|record| (record.index, at)));
     }
-    if !ignoring.records.is_empty() {
-        for record in seen.source.records.iter_mut() {
-            record.is_outside |= ignoring.records.contains(&record.index);
+    for (position, link) in &linked {
+        if ignoring.contacts.contains(&link.linq_id) {
+            ignoring.of_pairs.insert(seen.source.records[*position].index);
         }
+    }
+    for record in seen.source.records.iter_mut() {
+        record.is_outside |= ignoring.has_record(record.index);
     }
     seen.ignoring = ignoring;
 }

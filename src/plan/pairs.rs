@@ -30,7 +30,8 @@ pub(super) fn pair_step(
     policy: &Policy,
 ) -> Step {
     let pair = PairPlanner { link, seen, policy };
-    if seen.ignoring.has(link.linq_id) {
+    let is_ignored = |record: &SourceRecord| seen.ignoring.has_record(record.index);
+    if seen.ignoring.has(link.linq_id) || source.record().is_some_and(is_ignored) {
         return pair.ignored(source, linq);
     }
     let mut step = match link.status {
@@ -83,7 +84,8 @@ impl PairPlanner<'_> {
             return self.left_alone(source, linq);
         }
         let mut step = self.new_step(PlanRule::Unchanged, source.record(), linq.contact());
-        step.reason = StepReason::Because(self.seen.ignoring.reason(self.link.linq_id));
+        let why = self.seen.ignoring.reason(self.link.linq_id, source.record());
+        step.reason = StepReason::Because(why);
         step.link = LinkPlan::Release;
         step
     }

@@ -7,6 +7,7 @@ mod decisions;
 mod drawn;
 mod guarding;
 mod holding;
+mod ignoring;
 mod interrupted;
 mod laws;
 mod linked;
