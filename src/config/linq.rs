@@ -46,6 +46,11 @@ impl OwnerEmail {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Whether both are one address, whatever their case.
+    fn is(&self, other: &OwnerEmail) -> bool {
+        self.0.to_lowercase() == other.0.to_lowercase()
+    }
 }
 
 impl fmt::Debug for OwnerEmail {
@@ -125,7 +130,7 @@ fn read_scope(
 ) -> Result<Scope, Noted> {
     match (settings.required("linq.scope", scope_name)?, owner) {
         (ScopeName::All, _) => Ok(Scope::All),
-        (ScopeName::Owners(owners), Ok(Some(owner))) if !owners.contains(owner) => {
+        (ScopeName::Owners(owners), Ok(Some(owner))) if !owners.iter().any(|one| one.is(owner)) => {
             let title = "`linq.owner` is not among the addresses of `linq.scope`".to_owned();
             let hint = "whoever is created for that owner would take no part: add the address to \
                         `scope`, or leave `owner` out";

@@ -158,3 +158,12 @@ fn of_three_owners_the_contacts_of_two_take_part_and_whoever_is_taken_out_is_lef
     world.once().expect(0);
     assert_eq!((world.writes(), world.text()), (vec![], text.replace("Cook", "Chef")));
 }
+
+#[test]
+fn the_owner_of_new_contacts_is_one_of_the_scope_whatever_the_case() {
+    let mut world = World::with_csv(&people::csv(1..=1));
+    world.set("linq.scope", "[\"sam@linq.example\"]").set("linq.owner", "\"Sam@Linq.example\"");
+    world.run(&["plan"]).expect(0);
+    world.set("linq.owner", "\"olivia@linq.example\"");
+    world.run(&["plan"]).expect(2);
+}
