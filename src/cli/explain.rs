@@ -167,8 +167,16 @@ impl<'a> Explanation<'a> {
         }
     }
 
-    /// Why it takes no part, where the selection of the source is why.
+    /// Why it takes no part, where a person or the selection of the source is why.
     fn why_outside(&self) -> String {
+        let AccountedContact { record, contact, link, .. } = self.person;
+        let ignoring = &self.seen.ignoring;
+        let id = link.map(|link| link.linq_id).or(contact.map(|contact| contact.id));
+        if id.is_some_and(|id| ignoring.has(id))
+            || record.is_some_and(|record| ignoring.has_record(record.index))
+        {
+            return " (ignored: `linqsync resolve WHO --unignore` looks at it again)".to_owned();
+        }
         let is_outside = self.person.record.is_some_and(|record| record.is_outside);
         let is_alone = self.person.link.is_none() && self.person.record.is_none();
         match &self.seen.source.only {
