@@ -105,6 +105,7 @@ impl Apply<'_> {
             | LinkPlan::Join { .. }
             | LinkPlan::Relink(_)
             | LinkPlan::Release
+            | LinkPlan::Exclude(_)
             | LinkPlan::Forget
             | LinkPlan::Missing(_)
             | LinkPlan::Found => Base::default(),

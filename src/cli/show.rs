@@ -152,6 +152,7 @@ fn linked_row(step: &Step, _: &Observation) -> String {
         | LinkPlan::PutBack(_)
         | LinkPlan::Relink(_)
         | LinkPlan::Release
+        | LinkPlan::Exclude(_)
         | LinkPlan::Forget
         | LinkPlan::Missing(_)
         | LinkPlan::Found => String::new(),

@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use super::history::HistoryAction;
 use super::intent::IntentState;
 use crate::model::{
-    Fingerprint, IntentId, LinkId, LinkStatus, LinqId, RunId, Side, SourceKey, Timestamp,
+    Exclusion, Fingerprint, IntentId, LinkId, LinkStatus, LinqId, RunId, Side, SourceKey, Timestamp,
 };
 
 /// An instant as a column; what is finer than a millisecond is cut off.
@@ -126,6 +126,26 @@ impl ToSql for LinkStatus {
             LinkStatus::Released => "released",
         };
         Ok(name.into())
+    }
+}
+
+impl ToSql for Exclusion {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        let name = match self {
+            Exclusion::Selection => "selection",
+            Exclusion::Ignored => "ignored",
+        };
+        Ok(name.into())
+    }
+}
+
+impl FromSql for Exclusion {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Exclusion> {
+        match value.as_str()? {
+            "selection" => Ok(Exclusion::Selection),
+            "ignored" => Ok(Exclusion::Ignored),
+            _ => Err(FromSqlError::InvalidType),
+        }
     }
 }
 

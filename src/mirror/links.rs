@@ -11,7 +11,7 @@ use super::State;
 use super::columns::{Json, Millis};
 use super::error::{MirrorFault, StateError};
 use crate::model::{
-    Base, Fingerprint, Link, LinkId, LinkStatus, LinqId, Side, SourceKey, Timestamp,
+    Base, Exclusion, Fingerprint, Link, LinkId, LinkStatus, LinqId, Side, SourceKey, Timestamp,
 };
 
 /// What becomes of a link.
@@ -57,6 +57,8 @@ pub enum LinkChange {
     },
     /// The pair is remembered and no longer kept the same.
     Release(LinkId),
+    /// The same, since it takes no part.
+    Exclude(LinkId, Exclusion),
     /// A released pair is kept the same again; neither half is missing.
     Relink(LinkId),
     /// The pair is no more.
@@ -72,7 +74,7 @@ impl State {
         self.with_connection(|conn| {
             conn.prepare_cached(
                 "SELECT id, linq_id, status, source_key, fingerprint, base,
-                        source_missing_since, linq_missing_since, content
+                        source_missing_since, linq_missing_since, content, excluded
                  FROM links ORDER BY id",
             )?
             .query_map([], link_from_row)?
@@ -90,7 +92,7 @@ impl State {
         self.with_connection(|conn| {
             let mut statement = conn.prepare_cached(
                 "SELECT id, linq_id, status, source_key, fingerprint, base,
-                        source_missing_since, linq_missing_since, content
+                        source_missing_since, linq_missing_since, content, excluded
                  FROM links WHERE linq_id = ?1",
             )?;
             let mut links = Vec::new();
@@ -203,9 +205,15 @@ pub(super) fn change_link(tx: &Connection, change: &LinkChange) -> Result<(), Mi
                 tx.prepare_cached("UPDATE links SET status = 'released' WHERE id = ?1")?;
             to_one(statement, *id, [id])
         }
+        LinkChange::Exclude(id, why) => {
+            let statement = tx.prepare_cached(
+                "UPDATE links SET status = 'released', excluded = ?2 WHERE id = ?1",
+            )?;
+            to_one(statement, *id, (id, why))
+        }
         LinkChange::Relink(id) => {
             let statement = tx.prepare_cached(
-                "UPDATE links SET status = 'linked', source_missing_since = NULL,
+                "UPDATE links SET status = 'linked', excluded = NULL, source_missing_since = NULL,
                                   linq_missing_since = NULL
                  WHERE id = ?1",
             )?;
@@ -241,6 +249,7 @@ pub(super) fn link_from_row(row: &Row<'_>) -> rusqlite::Result<Link> {
         source_missing_since: Millis::optional_instant(row.get(6)?),
         linq_missing_since: Millis::optional_instant(row.get(7)?),
         content: row.get(8)?,
+        excluded: row.get(9)?,
     })
 }
 
@@ -284,8 +293,15 @@ mod tests {
         expected.source_missing_since = None;
         assert_eq!(only(&state), expected);
 
+        for why in [Exclusion::Selection, Exclusion::Ignored] {
+            change(&state, LinkChange::Exclude(id, why));
+            expected.excluded = Some(why);
+            assert_eq!(only(&state), expected);
+        }
+
         change(&state, LinkChange::Relink(id));
         expected.status = LinkStatus::Linked;
+        expected.excluded = None;
         expected.linq_missing_since = None;
         assert_eq!(only(&state), expected);
 
@@ -311,6 +327,7 @@ mod tests {
             LinkChange::Update { id, key: None, fingerprint, content: None, base },
             LinkChange::Missing { id, side: Side::Linq, since: None },
             LinkChange::Release(id),
+            LinkChange::Exclude(id, Exclusion::Ignored),
             LinkChange::Relink(id),
             LinkChange::Remove(id),
         ] {

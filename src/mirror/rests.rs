@@ -67,7 +67,7 @@ impl State {
         self.with_connection(|conn| {
             let mut statement = conn.prepare_cached(
                 "SELECT id, linq_id, status, source_key, fingerprint, base,
-                        source_missing_since, linq_missing_since, content
+                        source_missing_since, linq_missing_since, content, excluded
                  FROM links WHERE linq_id IN (SELECT linq_id FROM rests)",
             )?;
             let mut rows = statement.query([])?;

@@ -81,6 +81,7 @@ const STEPS: &[M<'static>] = &[
     M::up(VERSIONS),
     M::up(RESTS),
     M::up(IGNORED),
+    M::up(EXCLUDED),
 ];
 
 /// The migrations, applied in one transaction.
@@ -362,6 +363,11 @@ CREATE TABLE ignored (
     decided_by TEXT,                                      -- the user
     at         INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+";
+
+/// Why a released pair takes no part.
+const EXCLUDED: &str = "
+ALTER TABLE links ADD COLUMN excluded TEXT CHECK (excluded IN ('selection', 'ignored'));
 ";
 
 #[cfg(test)]

@@ -356,6 +356,17 @@ pub struct Link {
     pub source_missing_since: Option<Timestamp>,
     /// Since when the contact is proven to be gone from Linq.
     pub linq_missing_since: Option<Timestamp>,
+    /// Why a released pair takes no part; `None` where it is released for another reason.
+    pub excluded: Option<Exclusion>,
+}
+
+/// Why a pair was released that takes no part, and is as any other once it takes part again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Exclusion {
+    /// Its record is outside the selection of the source.
+    Selection,
+    /// A person wants it to be ignored.
+    Ignored,
 }
 
 /// Whether a linked pair is kept the same.

@@ -36,7 +36,7 @@ pub use decided_by::DecidedBy;
 pub use field::{Field, FieldSet};
 pub use id::{Fingerprint, IntentId, LinkId, LinqId, RecordIndex, RunId, SourceKey};
 pub use ignored::Ignored;
-pub use link::{Agreement, Base, BaseChange, Link, LinkStatus};
+pub use link::{Agreement, Base, BaseChange, Exclusion, Link, LinkStatus};
 pub use meaning::{Manner, Meaning, MeaningChange, Sends, Setting, Stale};
 pub use name::{
     first_names_agree, full_name_key, is_called, name_and_company_key, name_contains, name_needles,

@@ -206,7 +206,7 @@ fn settles_hold(step: &Step) -> bool {
         || matches!(step.source, Some(SourceWrite::Create { .. } | SourceWrite::Delete { .. }));
     writes
         || match step.link {
-            LinkPlan::Release | LinkPlan::Forget => true,
+            LinkPlan::Release | LinkPlan::Exclude(_) | LinkPlan::Forget => true,
             LinkPlan::Keep
             | LinkPlan::Agree(_)
             | LinkPlan::Join { .. }

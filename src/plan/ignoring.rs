@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Ignored, Link, LinkStatus, LinqId, Policy, RecordIndex, SourceRecord};
+use crate::model::{Exclusion, Ignored, Link, LinqId, Policy, RecordIndex, SourceRecord};
 
 use super::observation::Observation;
 use super::recognise::recognise_records;
@@ -87,7 +87,7 @@ pub fn ignore(seen: &mut Observation, entries: Vec<Ignored>, policy: &Policy) {
         // Without the record that it looked like, it is taken for the one of that pair.
         let takes_over = |(position, record): &(usize, &SourceRecord)| {
             let link = linked[position];
-            link.status == LinkStatus::Released
+            link.excluded == Some(Exclusion::Ignored)
                 || link.content != Some(record.content) && is_as_shown(entry, record, seen)
         };
         let of_links = || of_links.into_iter().filter(takes_over).collect();

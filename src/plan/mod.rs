@@ -221,8 +221,7 @@ fn step_for(case: &Case<'_>, seen: &Observation, policy: &Policy) -> Step {
 pub(crate) fn released(plan: &Plan) -> Vec<String> {
     let rules = [(PlanRule::LeftSelection, "source.only"), (PlanRule::LeftScope, "linq.scope")];
     let notice = |(rule, setting)| {
-        let is_it =
-            |step: &&Step| step.link == LinkPlan::Release && step.reason == StepReason::Rule(rule);
+        let is_it = |step: &&Step| step.link.releases() && step.reason == StepReason::Rule(rule);
         let (count, contacts, they) = match plan.steps.iter().filter(is_it).count() {
             0 => return None,
             1 => (1, "linked contact takes", "it takes"),

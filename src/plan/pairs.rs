@@ -3,8 +3,8 @@
 use chrono::TimeDelta;
 
 use crate::model::{
-    self, DeletePolicy, Field, FieldChange, FieldSet, Fingerprint, Link, LinkStatus, LinqContact,
-    Policy, Side, SourceRecord, Values, WaitingKind,
+    self, DeletePolicy, Exclusion, Field, FieldChange, FieldSet, Fingerprint, Link, LinkStatus,
+    LinqContact, Policy, Side, SourceRecord, Values, WaitingKind,
 };
 
 use super::case::{LinqHalf, SourceHalf};
@@ -62,7 +62,7 @@ impl PairPlanner<'_> {
             }
             (SourceHalf::Unselected(record), linq) => {
                 let mut step = self.new_step(PlanRule::LeftSelection, Some(record), linq.contact());
-                step.link = LinkPlan::Release;
+                step.link = LinkPlan::Exclude(Exclusion::Selection);
                 step
             }
             (SourceHalf::Present(record), LinqHalf::Present(contact)) => {
@@ -86,7 +86,7 @@ impl PairPlanner<'_> {
         let mut step = self.new_step(PlanRule::Unchanged, source.record(), linq.contact());
         let why = self.seen.ignoring.reason(self.link.linq_id, source.record());
         step.reason = StepReason::Because(why);
-        step.link = LinkPlan::Release;
+        step.link = LinkPlan::Exclude(Exclusion::Ignored);
         step
     }
 
@@ -104,6 +104,16 @@ impl PairPlanner<'_> {
             // Once it takes part again it is a record like any other.
             (SourceHalf::Unselected(record), _) if self.needs_no_memory() => {
                 let mut step = self.new_step(PlanRule::LeftSelection, Some(record), None);
+                step.link = LinkPlan::Forget;
+                step
+            }
+            // It does so already, and no run has seen it without its contact before.
+            (SourceHalf::Present(record), _)
+                if self.link.excluded.is_some() && self.needs_no_memory() =>
+            {
+                let because = "it takes part again, and its contact is gone: it is a new one";
+                let mut step = self.new_step(PlanRule::BackAgain, Some(record), None);
+                step.reason = StepReason::Because(because.to_owned());
                 step.link = LinkPlan::Forget;
                 step
             }

@@ -311,7 +311,7 @@ fn step_deeds(step: &Step, seen: &Observation) -> Vec<SavedDeed> {
         LinkPlan::Join { .. } => Some(LinkEffect::Join),
         LinkPlan::PutBack(_) => Some(LinkEffect::PutBack),
         LinkPlan::Relink(_) => Some(LinkEffect::Relink),
-        LinkPlan::Release => Some(LinkEffect::Release),
+        LinkPlan::Release | LinkPlan::Exclude(_) => Some(LinkEffect::Release),
         LinkPlan::Forget => Some(LinkEffect::Forget),
         LinkPlan::Missing(_) => Some(LinkEffect::Missing),
         LinkPlan::Found => Some(LinkEffect::Found),

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::disposition::Standings;
 use crate::model::{
-    Agreement, Base, ConflictPolicy, Field, FieldChange, Fingerprint, IntentId, LinkId, LinqId,
-    RecordIndex, RunId, Side, Values,
+    Agreement, Base, ConflictPolicy, Exclusion, Field, FieldChange, Fingerprint, IntentId, LinkId,
+    LinqId, RecordIndex, RunId, Side, Values,
 };
 
 /// Everything one run is going to do, and everything that waits.
@@ -184,12 +184,31 @@ pub enum LinkPlan {
     Relink(Vec<(Field, Agreement)>),
     /// One half is gone and stays gone: the other is left alone from now on.
     Release,
+    /// The pair takes no part, for this reason: it is left alone until it does again.
+    Exclude(Exclusion),
     /// Both halves are gone.
     Forget,
     /// The deletion was seen for the first time, on this side.
     Missing(Side),
     /// What seemed to be gone is there again.
     Found,
+}
+
+impl LinkPlan {
+    /// Whether the pair is left alone from now on.
+    pub const fn releases(&self) -> bool {
+        match self {
+            LinkPlan::Release | LinkPlan::Exclude(_) => true,
+            LinkPlan::Keep
+            | LinkPlan::Agree(_)
+            | LinkPlan::Join { .. }
+            | LinkPlan::PutBack(_)
+            | LinkPlan::Relink(_)
+            | LinkPlan::Forget
+            | LinkPlan::Missing(_)
+            | LinkPlan::Found => false,
+        }
+    }
 }
 
 /// Something that is not done, and why.

@@ -101,6 +101,10 @@ impl Recorder<'_> {
                 LinkChange::Release(id),
                 self.step_entry(step, Side::Linq, HistoryAction::Release),
             ),
+            (LinkPlan::Exclude(why), Some(id)) => with(
+                LinkChange::Exclude(id, *why),
+                self.step_entry(step, Side::Linq, HistoryAction::Release),
+            ),
             (LinkPlan::Forget, Some(id)) => vec![self.forget_link(step, id)?],
             (LinkPlan::Missing(side), Some(id)) => {
                 only(LinkChange::Missing { id, side: *side, since: Some(at) })
@@ -115,6 +119,7 @@ impl Recorder<'_> {
                 | LinkPlan::PutBack(_)
                 | LinkPlan::Relink(_)
                 | LinkPlan::Release
+                | LinkPlan::Exclude(_)
                 | LinkPlan::Forget
                 | LinkPlan::Missing(_)
                 | LinkPlan::Found,

@@ -126,6 +126,7 @@ impl Recorder<'_> {
             | LinkPlan::Join { .. }
             | LinkPlan::Relink(_)
             | LinkPlan::Release
+            | LinkPlan::Exclude(_)
             | LinkPlan::Forget
             | LinkPlan::Missing(_)
             | LinkPlan::Found => {

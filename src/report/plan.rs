@@ -48,7 +48,7 @@ impl<'a> PlanDocument<'a> {
 
 /// The steps of a plan that release a pair.
 pub(crate) fn released(plan: &Plan) -> impl Iterator<Item = &Step> {
-    plan.steps.iter().filter(|step| matches!(step.link, LinkPlan::Release))
+    plan.steps.iter().filter(|step| step.link.releases())
 }
 
 struct PlanRows<'a> {

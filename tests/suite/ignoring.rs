@@ -133,3 +133,30 @@ fn who_is_erased_is_not_remembered_as_ignored_either() {
     world.run(&["purge", "bo@x.example", "--yes"]).expect(0);
     assert!(listed(&world).is_empty());
 }
+
+#[test]
+fn explain_tells_that_a_person_wants_it_to_be_ignored() {
+    let world = with_a_twin();
+    world.run(&["resolve", "row:4", "--ignore"]).expect(0);
+    world.once().expect(0);
+    let told = world.run(&["explain", "row:4"]).expect(0).stdout;
+    assert!(told.contains("ignored: `linqsync resolve"), "{told}");
+}
+
+#[test]
+fn an_ignored_pair_whose_contact_was_deleted_is_new_when_that_is_taken_back() {
+    let world =
+        World::synced(&format!("{HEADER}Bo,Cole,bo@x.example,,Cook\nAnn,Bell,ann@x.example,,x\n"));
+    world.edit("bo@x.example,,Cook", "bo@x.example,12,Cook");
+    world.once().expect(3);
+    world.run(&["resolve", "bo@x.example", "--ignore"]).expect(0);
+    world.once().expect(0);
+    world.remove("Bo");
+    world.once().expect(0);
+    assert_eq!(world.linq().contacts().len(), 1);
+    world.edit("bo@x.example,12,Cook", "bo@x.example,,Cook");
+    world.run(&["resolve", "bo@x.example", "--unignore"]).expect(0);
+    world.once().expect(0);
+    world.once().expect(0);
+    assert_eq!(world.linq().contacts().len(), 2);
+}

@@ -85,6 +85,7 @@ impl PlannedWorld {
                 let link = self.link_of(step);
                 if matches!(step.link, LinkPlan::Relink(_)) {
                     link.status = LinkStatus::Linked;
+                    link.excluded = None;
                     link.source_missing_since = None;
                     link.linq_missing_since = None;
                 }
@@ -108,6 +109,11 @@ impl PlannedWorld {
                 }
             }
             LinkPlan::Release => self.link_of(step).status = LinkStatus::Released,
+            LinkPlan::Exclude(why) => {
+                let link = self.link_of(step);
+                link.status = LinkStatus::Released;
+                link.excluded = Some(*why);
+            }
             LinkPlan::Forget => self.links.retain(|link| Some(link.id) != step.subject.link),
         }
     }

@@ -115,6 +115,21 @@ fn a_released_row_whose_contact_is_gone_is_new_when_it_comes_back() {
     }
 }
 
+#[test]
+fn a_row_that_is_back_after_its_contact_was_deleted_is_new_even_if_no_run_saw_it_between() {
+    for (keeps, contacts) in [(DeletePolicy::Propagate, 3), (DeletePolicy::Keep, 2)] {
+        let mut world = without_ada();
+        let deletes = Deletes { linq: DeletePolicy::Propagate, source: keeps };
+        world.policy = Policy { deletes, ..Policy::default() };
+        world.settle();
+        world.contacts.pop_first();
+        world.all_take_part();
+        world.set_row(0, Field::Title, "Chief");
+        world.settle();
+        assert_eq!((world.contacts.len(), world.rows.len()), (contacts, 3), "{keeps:?}");
+    }
+}
+
 /// Lets some of the rows leave the selection.
 fn some_leave(world: &mut PlannedWorld, which: usize) {
     for position in 0..world.rows.len() {

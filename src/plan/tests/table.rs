@@ -73,7 +73,7 @@ fn words(step: &Step) -> String {
         LinkPlan::Join { .. } => words.push("link"),
         LinkPlan::Relink(_) => words.push("link again"),
         LinkPlan::PutBack(_) => words.push("put back"),
-        LinkPlan::Release => words.push("release"),
+        LinkPlan::Release | LinkPlan::Exclude(_) => words.push("release"),
         LinkPlan::Forget => words.push("forget"),
     }
     let again = step.subject.link.is_some();

@@ -241,6 +241,7 @@ impl PlannedWorld {
             base,
             source_missing_since: None,
             linq_missing_since: None,
+            excluded: None,
         });
     }
 }
