@@ -29,7 +29,10 @@ pub(super) fn join_step(
     let mut step =
         Step::new(step_subject(Some(record), Some(contact)), StepReason::Rule(PlanRule::Unchanged));
     step.link = LinkPlan::Join { base: Box::new(base), doubt: doubt.map(|doubt| doubt.intent) };
-    add_writes(&mut step, merge, record, contact, seen, policy);
+    // Nothing is written of who takes no part: the pair is released next.
+    if !record.is_outside {
+        add_writes(&mut step, merge, record, contact, seen, policy);
+    }
     step
 }
 
