@@ -281,8 +281,9 @@ impl<'a> RowReader<'a> {
         let text = self.cell_text(cells, column)?;
         let text = meant_text(self.options.formula_guard, &text);
         let parts = text.split(';').flat_map(|part| part.split(":::"));
-        let parts = parts.map(|part| part.trim().trim_start_matches("* "));
-        Ok(!only.takes(parts.chain([&*text])))
+        // Google writes its own labels as `* myContacts`.
+        let parts = parts.map(str::trim).flat_map(|part| [Some(part), part.strip_prefix("* ")]);
+        Ok(!only.takes(parts.flatten().chain([&*text])))
     }
 
     /// What the cells say, each under the name of its column: blank ones say nothing.
