@@ -63,20 +63,40 @@ impl fmt::Display for Selection {
     }
 }
 
-/// A selection, and the field whose column or property it goes by, if it is that of one.
+/// Of what of a contact a column or property tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// Of one field.
+    Field(Field),
+    /// Of first and last name together.
+    WholeName,
+    /// Of first and last name, each apart.
+    Names,
+}
+
+/// A selection, and of what the column or property tells that it goes by, if of a contact.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SelectedBy {
     /// The rule.
     pub selection: Selection,
-    /// The field that the column or property is mapped to.
-    pub field: Option<Field>,
+    /// Of what the column or property tells.
+    pub told: Option<Told>,
 }
 
 impl SelectedBy {
     /// Whether a record that is made of these `values` of a contact takes part: where the
     /// rule goes by a column that is a field's, the contact's own value decides.
     pub fn takes(&self, values: &Values) -> bool {
-        let Some(field) = self.field else { return true };
+        let (first, last) = (&*values[Field::FirstName], &*values[Field::LastName]);
+        let field = match self.told {
+            Some(Told::Field(field)) => field,
+            Some(Told::WholeName) => {
+                let wholes = [[first, last], [last, first]].map(|names| names.join(" "));
+                return self.selection.takes(wholes.iter().map(String::as_str));
+            }
+            Some(Told::Names) => return self.selection.takes([first, last]),
+            None => return true,
+        };
         let text = &*values[field];
         match field {
             Field::Location => self.selection.takes(text.split(", ").chain([text])),
@@ -128,12 +148,36 @@ mod tests {
 
     #[test]
     fn where_the_column_is_a_fields_the_contacts_own_value_decides() {
-        let by = |field| SelectedBy { selection: selection(&["oslo", "acme"], false), field };
+        let by = |field: Option<Field>| {
+            let selection = selection(&["oslo", "acme"], false);
+            SelectedBy { selection, told: field.map(Told::Field) }
+        };
         let values = Values::from_iter([
             (Field::Company, "ACME".to_owned()),
             (Field::Location, "Oslo, Norway".to_owned()),
         ]);
         assert!(by(None).takes(&values) && by(Some(Field::Company)).takes(&values));
         assert!(by(Some(Field::Location)).takes(&values) && !by(Some(Field::Title)).takes(&values));
+    }
+
+    #[test]
+    fn a_whole_name_is_compared_as_a_whole_and_names_apart_each() {
+        let takes = |told, value, except| {
+            let selection = selection(&[value], except);
+            let values = [(Field::FirstName, "Ada"), (Field::LastName, "King")];
+            let values = Values::from_iter(values.map(|(field, text)| (field, text.to_owned())));
+            SelectedBy { selection, told: Some(told) }.takes(&values)
+        };
+        for (told, value, expected) in [
+            (Told::WholeName, "ada king", true),
+            (Told::WholeName, "King Ada", true),
+            (Told::WholeName, "King", false),
+            (Told::Names, "King", true),
+            (Told::Names, "Ada", true),
+            (Told::Names, "Ada King", false),
+        ] {
+            assert_eq!(takes(told, value, false), expected, "{told:?} {value}");
+            assert_eq!(takes(told, value, true), !expected, "{told:?} all but {value}");
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
     Base, Canon, Decision, Field, FieldSet, Link, LinkId, LinkStatus, LinqContact, LinqId, Policy,
-    RecordIndex, Scope, SourceRecord, Values, WaitingKind, full_name_key,
+    RecordIndex, Scope, Side, SourceRecord, Values, WaitingKind, full_name_key,
 };
 
 use super::case::{Case, LinqHalf, SourceHalf};
@@ -528,13 +528,23 @@ impl<'a, 'p> Sorting<'a, 'p> {
                 let is_ignored = self.seen.ignoring.has(*id);
                 self.cases.push(if is_ignored || !in_scope(contact, self.policy) {
                     Case::OutOfScope { contact }
-                } else if only.is_some_and(|only| !only.takes(&contact.values)) {
+                } else if only.is_some_and(|only| !only.takes(&self.row_values(contact))) {
                     Case::WithoutRecord { contact }
                 } else {
                     Case::InLinq { contact }
                 });
             }
         }
+    }
+
+    /// What a row has that is made for `contact`: not what only goes to Linq.
+    fn row_values(&self, contact: &LinqContact) -> Values {
+        let side = Side::Source;
+        if !self.policy.may_write(side) {
+            return contact.values.clone();
+        }
+        let written = |field: &Field| self.policy.writes_field(side, *field);
+        contact.values.only_fields(Field::ALL.into_iter().filter(written).collect())
     }
 
     /// Whether `id` is a contact that takes part and has no case yet.

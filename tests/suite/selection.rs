@@ -291,3 +291,72 @@ fn a_row_that_leaves_after_a_kill_is_neither_lost_nor_doubled() {
         assert_eq!(status(&world)["linked"], 3);
     }
 }
+
+#[test]
+fn a_row_that_is_back_after_its_contact_was_deleted_is_created_by_the_next_run() {
+    let world = selecting(FOUR);
+    world.once().expect(0);
+    world.edit("YES ,Bo", "no,Bo");
+    world.once().expect(0);
+    world.remove("Bo");
+    world.edit("no,Bo", "yes,Bo");
+    world.once().expect(0);
+    world.once().expect(0);
+    assert_eq!(names(&world), ["Ada", "Bo", "Di"]);
+    expect_silence(&world);
+}
+
+#[test]
+fn a_label_of_google_is_recognised_with_and_without_its_star() {
+    for value in ["* myContacts", "myContacts"] {
+        let mut world = World::with_csv(
+            "First Name,Email,Labels\nAda,ada@x.example,* myContacts ::: Friends\n\
+             Bo,bo@x.example,* myContacts\nCy,cy@x.example,Friends\n",
+        );
+        world.set("source.only.column", "\"Labels\"");
+        world.set("source.only.values", &format!("[\"{value}\"]"));
+        world.once().expect(0);
+        assert_eq!(names(&world), ["Ada", "Bo"], "{value}");
+    }
+}
+
+#[test]
+fn the_key_cannot_be_what_new_rows_are_marked_with() {
+    let mut world = selecting(FOUR);
+    world.set("source.key", "\"Sync\"");
+    let refused = world.run(&["plan"]).expect(2).stderr;
+    assert!(flowing(&refused).contains("as source.only.column and as source.key"), "{refused}");
+}
+
+#[test]
+fn where_a_push_only_column_decides_no_row_is_made_that_would_be_outside() {
+    let mut world = World::with_csv(
+        "First Name,Last Name,Email,Company\nAda,King,ada@x.example,Acme\n\
+         Bo,Wang,bo@x.example,Other\n",
+    );
+    world.set("source.only.column", "\"Company\"").set("source.only.values", "[\"Acme\"]");
+    world.set("sync.fields.company", "\"push\"");
+    world.once().expect(0);
+    let text = world.text();
+    let gus = [("first_name", "Gus"), ("email", "gus@x.example"), ("company", "ACME")];
+    world.linq().insert(gus).unwrap();
+    world.once().expect(0);
+    assert_eq!(world.text(), text);
+    expect_silence(&world);
+}
+
+#[test]
+fn a_column_of_whole_names_is_compared_with_the_whole_name() {
+    let mut world = World::with_csv("Name,Email\nAda King,ada@x.example\n");
+    world.set("source.only.column", "\"Name\"");
+    world.set("source.only.values", "[\"Ada King\", \"Ed Fox\"]");
+    world.once().expect(0);
+    for (first, last) in [("Ed", "Fox"), ("Ada", "Fox")] {
+        let email = format!("{first}.{last}@x.example");
+        let values = [("first_name", first), ("last_name", last), ("email", &*email)];
+        world.linq().insert(values).unwrap();
+    }
+    world.once().expect(0);
+    let text = world.text();
+    assert!(text.contains("Ed Fox,") && !text.contains("Ada Fox"), "{text}");
+}

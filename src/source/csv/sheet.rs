@@ -95,11 +95,10 @@ impl Sheet {
         let (mut reading, record_rows, last_filled) =
             sheet_reading(&text, &columns, manner, contents);
         let only = options.only.clone();
-        reading.only =
-            only.map(|selection| SelectedBy { selection, field: columns.field_of_only() });
+        reading.only = only.map(|selection| SelectedBy { selection, told: columns.told_by_only() });
         // What a new row gets so that it takes part. A column that is a field's has its value.
         let first = options.only.as_ref().and_then(Selection::first).map(String::from);
-        let only = columns.only.filter(|_| columns.field_of_only().is_none()).zip(first);
+        let only = columns.only.filter(|_| columns.told_by_only().is_none()).zip(first);
         let sheet = Sheet {
             dialect,
             guard: options.formula_guard,

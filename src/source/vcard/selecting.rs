@@ -3,7 +3,7 @@
 //! Owns the values of that property, and the line that a new card gets so that it takes part.
 //! Leaves the rule itself to [`crate::model::Selection`].
 
-use crate::model::{Field, SelectedBy, Selection};
+use crate::model::{Field, SelectedBy, Selection, Told};
 
 use super::VcardVersion;
 use super::card::{Card, CardVersion, own};
@@ -12,18 +12,19 @@ use super::property::Property;
 
 /// The rule, with the field whose property it goes by.
 pub(super) fn selected_by(only: &Selection) -> SelectedBy {
-    SelectedBy { selection: only.clone(), field: field(&only.column) }
+    SelectedBy { selection: only.clone(), told: told(&only.column) }
 }
 
-/// The field that is read from the properties called `name`, if one is.
-fn field(name: &str) -> Option<Field> {
+/// What is read from the properties called `name`, if anything is.
+fn told(name: &str) -> Option<Told> {
     Some(match &*name.to_ascii_uppercase() {
-        "N" | "FN" => Field::LastName,
-        "EMAIL" => Field::Email,
-        "TEL" => Field::PhoneNumber,
-        "ORG" => Field::Company,
-        "TITLE" => Field::Title,
-        "ADR" => Field::Location,
+        "FN" => Told::WholeName,
+        "N" => Told::Names,
+        "EMAIL" => Told::Field(Field::Email),
+        "TEL" => Told::Field(Field::PhoneNumber),
+        "ORG" => Told::Field(Field::Company),
+        "TITLE" => Told::Field(Field::Title),
+        "ADR" => Told::Field(Field::Location),
         _ => return None,
     })
 }
@@ -71,7 +72,7 @@ pub(super) fn mark(only: &Selection, version: VcardVersion) -> String {
     };
     let name = only.column.to_ascii_uppercase();
     match only.first() {
-        Some(value) if field(&name).is_none() => {
+        Some(value) if told(&name).is_none() => {
             folded(&format!("{name}:{}", escape_text(value, version)))
         }
         Some(_) | None => String::new(),

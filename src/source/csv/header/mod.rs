@@ -11,7 +11,7 @@ mod profile;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Field, FieldSet, WHOLE_NAME};
+use crate::model::{Field, FieldSet, Told, WHOLE_NAME};
 use crate::source::full_name::Usual;
 
 use super::location::FieldLocation;
@@ -78,11 +78,13 @@ impl Columns {
         }
         let mut notices = Vec::new();
         recognise_names(&names, &mut fields, id, below, &mut notices);
-        let columns = Columns { names, fields, notices, key, id, only }.check_columns()?;
+        let marks_new_rows = options.only.as_ref().is_some_and(|only| only.first().is_some());
+        let columns = Columns { names, fields, notices, key, id, only };
+        let columns = columns.check_columns(marks_new_rows)?;
         Ok(columns.with_notices(below))
     }
 
-    fn check_columns(self) -> Result<Columns, Defect> {
+    fn check_columns(self, marks_new_rows: bool) -> Result<Columns, Defect> {
         let columns = |field: &Field| {
             self.fields[field].iter().flat_map(|place| place.columns().iter().copied())
         };
@@ -106,6 +108,10 @@ impl Columns {
         }
         if let Some(column) = self.id.filter(|id| self.only == Some(*id)) {
             return Err(self.clash_defect(column, "source.only.column", "source.id_column"));
+        }
+        if let Some(column) = self.key.filter(|key| self.only == Some(*key) && marks_new_rows) {
+            // All of them would get the same key.
+            return Err(self.clash_defect(column, "source.only.column", "source.key"));
         }
         if Field::IDENTITY.into_iter().all(|field| !self.fields.contains_key(&field)) {
             return Err(Defect::new(
@@ -170,13 +176,17 @@ impl Columns {
         Defect::new(None, &problem, "name another column for one of them")
     }
 
-    /// The field that has the column which says which rows take part, if one has.
-    pub(super) fn field_of_only(&self) -> Option<Field> {
+    /// What is read from the column which says which rows take part, if anything is.
+    pub(super) fn told_by_only(&self) -> Option<Told> {
         let only = self.only?;
+        if self.whole_name() == Some(only) {
+            return Some(Told::WholeName);
+        }
         self.fields
             .keys()
             .copied()
             .find(|field| self.columns_of(*field).any(|column| column == only))
+            .map(Told::Field)
     }
 
     /// The fields that have a column.
