@@ -1,7 +1,7 @@
 //! What the inbox and the channel of notifications need, where they are configured.
 
 use crate::config::Config;
-use crate::web::passwords::{Passwords, Role};
+use crate::web::passwords::{InboxRole, Passwords};
 
 use super::CheckFinding;
 
@@ -10,7 +10,7 @@ pub(super) fn look(config: &Config) -> Vec<CheckFinding> {
     if let Some(web) = &config.web {
         let hint = "`linqsync web-password` makes the file and sets a password";
         findings.push(match Passwords::read(&web.password_file) {
-            Ok(passwords) if passwords.has_role(Role::Decide) => {
+            Ok(passwords) if passwords.has_role(InboxRole::Decide) => {
                 CheckFinding::ok("inbox", format!("served at {}", web.listen))
             }
             Ok(_) => {

@@ -9,7 +9,7 @@ use crate::observe::record_at;
 use crate::plan::{
     LinkPlan, LinqWrite, Observation, Plan, Skipped, SourceWrite, Step, StepReason, Wait, cell_name,
 };
-use crate::report::{Open, Outside, RunReport, SideCounts, released};
+use crate::report::{ExcludedCounts, Open, RunReport, SideCounts, released};
 
 use super::text::{count_noun, shown_text, wrap_text};
 
@@ -357,7 +357,7 @@ pub(crate) fn run_text(report: &RunReport, source: &str) -> String {
     if report.error.is_none() {
         let _ = writeln!(text, "{:<24} {}{linked}", "in sync", report.in_sync);
     }
-    let Outside { source, linq } = report.outside;
+    let ExcludedCounts { source, linq } = report.outside;
     if source + linq > 0 {
         let part = takes_part([report.source.seen, source], [report.linq.seen, linq]);
         let _ = writeln!(text, "{:<24} {}", "takes part", wrap_text(&part, 25));

@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::config::Config;
 use crate::report::ReportedError;
-use crate::web::passwords::{PasswordError, Passwords, Role};
+use crate::web::passwords::{InboxRole, PasswordError, Passwords};
 
 use super::args::{OutputArgs, WebPasswordArgs, WebRole};
 use super::{print_json, print_text, refuse_command};
@@ -22,8 +22,8 @@ pub(super) fn set(
     args: &WebPasswordArgs,
 ) -> anyhow::Result<u8> {
     let role = match args.role {
-        WebRole::Decide => Role::Decide,
-        WebRole::Look => Role::Look,
+        WebRole::Decide => InboxRole::Decide,
+        WebRole::Look => InboxRole::Look,
     };
     let path = match &config.web {
         Some(web) => web.password_file.clone(),
@@ -89,7 +89,7 @@ fn refuse(output: OutputArgs, error: &PasswordError) -> anyhow::Result<u8> {
 }
 
 /// Asks twice on a terminal; else reads a line.
-fn read(role: Role) -> Result<SecretString, String> {
+fn read(role: InboxRole) -> Result<SecretString, String> {
     let failed = |error: io::Error| format!("cannot read the password: {error}");
     if io::stdin().is_terminal() {
         let ask = |text: &str| {

@@ -13,8 +13,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
-use crate::web::passwords::{Passwords, Role};
-use crate::web::{Helpers, Known, Undo};
+use crate::web::passwords::{InboxRole, Passwords};
+use crate::web::{Helpers, Known, UndoRequest};
 
 /// The longest plan that a page shows.
 const MOST_BYTES: u64 = 256 * 1024;
@@ -46,7 +46,7 @@ fn this(program: &Path) -> Command {
 
 /// What is asked about a password.
 #[derive(Serialize, Deserialize)]
-struct Asked {
+struct PasswordQuestion {
     file: PathBuf,
     password: String,
 }
@@ -64,7 +64,7 @@ fn role_of(program: &Path, file: &Path, password: &str) -> Result<Option<Known>,
     command.arg("password-check").stderr(Stdio::null());
     command.stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut child = command.spawn().map_err(failed)?;
-    let asked = Asked { file: file.to_owned(), password: password.to_owned() };
+    let asked = PasswordQuestion { file: file.to_owned(), password: password.to_owned() };
     if let Some(mut stdin) = child.stdin.take() {
         let asked = SecretString::from(serde_json::to_string(&asked).unwrap_or_default());
         stdin.write_all(asked.expose_secret().as_bytes()).map_err(failed)?;
@@ -74,14 +74,14 @@ fn role_of(program: &Path, file: &Path, password: &str) -> Result<Option<Known>,
         .map_err(|_| "the password cannot be looked at".to_owned())?;
     let Some((role, key)) = told? else { return Ok(None) };
     let key = blake3::Hash::from_hex(key).map(|key| *key.as_bytes());
-    Ok(Role::from_name(&role).zip(key.ok()))
+    Ok(InboxRole::from_name(&role).zip(key.ok()))
 }
 
 /// `password-check`: answers [`role_of`]. Returns the exit code.
 pub(super) fn password_check() -> anyhow::Result<u8> {
     let mut text = String::new();
     io::stdin().take(MOST_ASKED).read_to_string(&mut text)?;
-    let Asked { file, password } = serde_json::from_str(&text)?;
+    let PasswordQuestion { file, password } = serde_json::from_str(&text)?;
     let told: Told = match Passwords::read(&file) {
         Ok(passwords) => Ok(passwords.role_of(&password).map(|(role, key)| {
             (role.name().to_owned(), blake3::Hash::from_bytes(key).to_hex().to_string())
@@ -99,7 +99,7 @@ pub(super) fn password_check() -> anyhow::Result<u8> {
 fn foresee(
     program: &Path,
     config: &Config,
-    undo: Undo,
+    undo: UndoRequest,
     is_wanted: &dyn Fn() -> bool,
 ) -> Result<String, String> {
     let mut command = this(program);

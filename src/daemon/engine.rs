@@ -28,7 +28,7 @@ use crate::model::{Limit, Timestamp};
 use crate::notification::Notifier;
 use crate::open::{self, Linq, OpenError};
 use crate::report::{ReportedError, RunReport};
-use crate::web::Undo;
+use crate::web::UndoRequest;
 
 /// A configuration with what it names held.
 pub(super) struct Engine {
@@ -59,7 +59,7 @@ pub(super) struct RunTerms<'a> {
     /// The users who ask for it; `None` when it is due.
     pub(super) by: Option<String>,
     /// What it puts back; `None` for an ordinary run.
-    pub(super) undo: Option<Undo>,
+    pub(super) undo: Option<UndoRequest>,
     /// Tells the time.
     pub(super) clock: Clock<'a>,
     /// Asks the run to stop.
@@ -198,7 +198,7 @@ impl Engine {
         &self,
         max_deletes: Option<String>,
         by: Option<String>,
-        undo: Option<Undo>,
+        undo: Option<UndoRequest>,
     ) -> RunOrder {
         let Config { file, text, .. } = &self.config;
         let (file, text) = (file.clone(), text.as_str().to_owned());

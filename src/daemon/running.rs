@@ -24,7 +24,7 @@ use crate::notification::Notifier;
 use crate::report::RunReport;
 use crate::run::{RunError, RunResult};
 use crate::schedule::Timetable;
-use crate::web::{RunWanted, Undo, Web};
+use crate::web::{RunWanted, UndoRequest, Web};
 
 /// The exit code of a refused token.
 const TOKEN_REFUSED: u8 = 5;
@@ -245,7 +245,7 @@ impl Daemon<'_> {
         &mut self,
         max_deletes: Option<Limit>,
         by: Option<String>,
-        undo: Option<Undo>,
+        undo: Option<UndoRequest>,
     ) -> RunReply {
         let down = self.board.lock_status().linq_down;
         self.weather.note_run(down);
@@ -267,7 +267,7 @@ impl Daemon<'_> {
         &mut self,
         max_deletes: Option<Limit>,
         by: Option<String>,
-        undo: Option<Undo>,
+        undo: Option<UndoRequest>,
     ) -> Made {
         let Daemon { outside, engine, ears, board, hooks, condition, .. } = self;
         let Outside { clock, stop, worker, .. } = *outside;

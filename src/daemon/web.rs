@@ -34,7 +34,7 @@ pub(super) async fn serve(
             next_run: status.next_run,
         }
     };
-    let given = web::Outside {
+    let given = web::InboxOutside {
         clock,
         glance: Arc::new(glance),
         ask: Arc::new(move |wanted| wants.try_send(wanted).is_ok()),

@@ -53,7 +53,7 @@ pub use record::{
 };
 pub use rest::{Digest, Mark, Rest};
 pub use resting::{Counted, FileAtRest, Positions, ReadingAtRest, Resting, SourceAtRest};
-pub use selection::{SelectedBy, Selection, Told};
+pub use selection::{SelectedBy, Selection, SelectionBasis};
 pub use side::Side;
 pub use text::is_invisible;
 pub use told_names::{NamesSeen, ToldNames};

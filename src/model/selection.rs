@@ -65,7 +65,7 @@ impl fmt::Display for Selection {
 
 /// Of what of a contact a column or property tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Told {
+pub enum SelectionBasis {
     /// Of one field.
     Field(Field),
     /// Of first and last name together.
@@ -80,7 +80,7 @@ pub struct SelectedBy {
     /// The rule.
     pub selection: Selection,
     /// Of what the column or property tells.
-    pub told: Option<Told>,
+    pub told: Option<SelectionBasis>,
 }
 
 impl SelectedBy {
@@ -89,12 +89,12 @@ impl SelectedBy {
     pub fn takes(&self, values: &Values) -> bool {
         let (first, last) = (&*values[Field::FirstName], &*values[Field::LastName]);
         let field = match self.told {
-            Some(Told::Field(field)) => field,
-            Some(Told::WholeName) => {
+            Some(SelectionBasis::Field(field)) => field,
+            Some(SelectionBasis::WholeName) => {
                 let wholes = [[first, last], [last, first]].map(|names| names.join(" "));
                 return self.selection.takes(wholes.iter().map(String::as_str));
             }
-            Some(Told::Names) => return self.selection.takes([first, last]),
+            Some(SelectionBasis::Names) => return self.selection.takes([first, last]),
             None => return true,
         };
         let text = &*values[field];
@@ -150,7 +150,7 @@ mod tests {
     fn where_the_column_is_a_fields_the_contacts_own_value_decides() {
         let by = |field: Option<Field>| {
             let selection = selection(&["oslo", "acme"], false);
-            SelectedBy { selection, told: field.map(Told::Field) }
+            SelectedBy { selection, told: field.map(SelectionBasis::Field) }
         };
         let values = Values::from_iter([
             (Field::Company, "ACME".to_owned()),
@@ -169,12 +169,12 @@ mod tests {
             SelectedBy { selection, told: Some(told) }.takes(&values)
         };
         for (told, value, expected) in [
-            (Told::WholeName, "ada king", true),
-            (Told::WholeName, "King Ada", true),
-            (Told::WholeName, "King", false),
-            (Told::Names, "King", true),
-            (Told::Names, "Ada", true),
-            (Told::Names, "Ada King", false),
+            (SelectionBasis::WholeName, "ada king", true),
+            (SelectionBasis::WholeName, "King Ada", true),
+            (SelectionBasis::WholeName, "King", false),
+            (SelectionBasis::Names, "King", true),
+            (SelectionBasis::Names, "Ada", true),
+            (SelectionBasis::Names, "Ada King", false),
         ] {
             assert_eq!(takes(told, value, false), expected, "{told:?} {value}");
             assert_eq!(takes(told, value, true), !expected, "{told:?} all but {value}");

@@ -32,7 +32,7 @@ const DIGITS: usize = 16;
 
 /// What waits, counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Counts {
+pub struct WaitingCounts {
     /// Contacts with a conflict.
     pub conflicts: usize,
     /// Records that may be several contacts.
@@ -47,7 +47,7 @@ pub struct Counts {
     pub held_changes: usize,
 }
 
-impl Counts {
+impl WaitingCounts {
     /// What waits, in words; empty if nothing does.
     fn text(self) -> String {
         let parts = [
@@ -68,7 +68,7 @@ impl Counts {
 
 /// How it is: what waits, and whether runs do what they should.
 struct Situation {
-    counts: Counts,
+    counts: WaitingCounts,
     attention: BTreeSet<String>,
     held: BTreeSet<String>,
     health: Option<bool>,
@@ -80,7 +80,7 @@ pub struct Message {
     /// What has happened; empty for a test.
     pub events: Vec<NotifyEvent>,
     /// What waits.
-    pub counts: Counts,
+    pub counts: WaitingCounts,
     /// Where it is decided.
     pub inbox: Option<Url>,
 }
@@ -88,7 +88,7 @@ pub struct Message {
 impl Message {
     /// A message that only shows that the channel is reached.
     pub fn test(inbox: Option<Url>) -> Message {
-        Message { events: Vec::new(), counts: Counts::default(), inbox }
+        Message { events: Vec::new(), counts: WaitingCounts::default(), inbox }
     }
 
     /// The message in one or two sentences.
@@ -115,7 +115,10 @@ impl Situation {
     /// How it is by the state. `health` is whether runs do what they should, if that is known.
     fn of(state: &State, health: Option<bool>) -> Result<Situation, StateError> {
         let mut situation = Situation {
-            counts: Counts { conflicts: state.count_in_conflict()?, ..Counts::default() },
+            counts: WaitingCounts {
+                conflicts: state.count_in_conflict()?,
+                ..WaitingCounts::default()
+            },
             attention: BTreeSet::new(),
             held: BTreeSet::new(),
             health,
@@ -181,7 +184,12 @@ mod tests {
 
     fn situation(attention: &[&str], held: &[&str], health: Option<bool>) -> Situation {
         let set = |of: &[&str]| of.iter().map(|one| (*one).to_owned()).collect();
-        Situation { counts: Counts::default(), attention: set(attention), held: set(held), health }
+        Situation {
+            counts: WaitingCounts::default(),
+            attention: set(attention),
+            held: set(held),
+            health,
+        }
     }
 
     #[test]
@@ -207,7 +215,7 @@ mod tests {
 
     #[test]
     fn a_message_has_counts_in_words() {
-        let counts = Counts { conflicts: 1, held_deletes: 12, ..Counts::default() };
+        let counts = WaitingCounts { conflicts: 1, held_deletes: 12, ..WaitingCounts::default() };
         let events = vec![NotifyEvent::Held, NotifyEvent::Recovered];
         let message = Message { events, counts, inbox: None };
         assert_eq!(

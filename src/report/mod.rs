@@ -49,8 +49,8 @@ pub struct RunReport {
     #[serde(skip)]
     pub listing_incomplete: bool,
     /// How many take no part, on each side; left out where all do.
-    #[serde(default, skip_serializing_if = "Outside::is_none")]
-    pub outside: Outside,
+    #[serde(default, skip_serializing_if = "ExcludedCounts::is_none")]
+    pub outside: ExcludedCounts,
     /// What waits after the run.
     #[serde(flatten)]
     pub open: Open,
@@ -128,17 +128,17 @@ pub struct SideCounts {
 
 /// How many of those that were read take no part, because of `source.only` or `linq.scope`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Outside {
+pub struct ExcludedCounts {
     /// Rows or cards.
     pub source: usize,
     /// Contacts in Linq, those whose row or card takes no part among them.
     pub linq: usize,
 }
 
-impl Outside {
+impl ExcludedCounts {
     /// Whether all take part.
     fn is_none(&self) -> bool {
-        *self == Outside::default()
+        *self == ExcludedCounts::default()
     }
 }
 
@@ -223,7 +223,7 @@ impl RunReport {
             pending: 0,
             unknown: Vec::new(),
             listing_incomplete: false,
-            outside: Outside::default(),
+            outside: ExcludedCounts::default(),
             open: Open::default(),
             skipped: 0,
             requests: RequestCounts::default(),
@@ -285,7 +285,7 @@ impl RunReport {
         };
         self.unknown = plan.standings.unknown.iter().map(left_alone).collect();
         let [source, linq] = plan.outside;
-        self.outside = Outside { source, linq };
+        self.outside = ExcludedCounts { source, linq };
         self.linq.seen = seen.linq.contacts.len() + seen.census.pairs;
         self.source.seen = seen.source.records.len() + seen.census.pairs;
     }

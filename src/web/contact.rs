@@ -8,7 +8,7 @@ use http::StatusCode;
 use super::deciding::listed;
 use super::frame::{Frame, missing, page, questions, state, unreadable, value};
 use super::guarded::{Answer, Visit};
-use super::lists::{Member, Question, described};
+use super::lists::{ListedContact, Question, described};
 use super::past::{Event, event};
 use crate::mirror::StateError;
 use crate::model::{Field, LinkStatus, LinqId, Needles, Side, Values, WaitingKind};
@@ -29,7 +29,7 @@ struct Row {
 
 #[derive(Template)]
 #[template(path = "contact.html")]
-struct Contact {
+struct ContactPage {
     frame: Frame,
     id: LinqId,
     name: String,
@@ -108,7 +108,7 @@ pub(super) fn contact(visit: &Visit<'_>, id: LinqId) -> Answer {
     };
     let name = [&linq, &source].into_iter().map(Values::display_name).find(|n| !n.is_empty());
     let events: Vec<Event> = history.iter().rev().take(EVENTS).map(event).collect();
-    let template = Contact {
+    let template = ContactPage {
         frame: Frame::of(visit, ""),
         id,
         name: shown_text(&name.unwrap_or_else(|| format!("contact {id}")), 120),
@@ -130,10 +130,10 @@ fn half(link: &crate::model::Link, side: Side) -> Values {
 
 #[derive(Template)]
 #[template(path = "search.html")]
-struct Search<'a> {
+struct SearchPage<'a> {
     frame: Frame,
     text: &'a str,
-    found: Option<Vec<Member>>,
+    found: Option<Vec<ListedContact>>,
     cut: bool,
 }
 
@@ -156,11 +156,11 @@ pub(super) fn search(visit: &Visit<'_>, text: Option<&str>) -> Answer {
         found.truncate(FOUND);
     }
     let frame = Frame::of(visit, "search");
-    page(StatusCode::OK, &Search { frame, text: text.unwrap_or_default(), found, cut })
+    page(StatusCode::OK, &SearchPage { frame, text: text.unwrap_or_default(), found, cut })
 }
 
 /// Contacts that have `text` in what they are recognised by, and one more than are shown.
-fn find(state: &crate::mirror::State, text: &str) -> Result<Vec<Member>, StateError> {
+fn find(state: &crate::mirror::State, text: &str) -> Result<Vec<ListedContact>, StateError> {
     enum Enough {
         Found,
         State(StateError),
@@ -187,7 +187,10 @@ fn find(state: &crate::mirror::State, text: &str) -> Result<Vec<Member>, StateEr
     let mut found = Vec::new();
     let done = state.each_contact(&Needles::default(), |id, values| {
         if is_meant(&values) {
-            found.push(Member { id: Some(id), text: described(&values, &format!("id {id}")) });
+            found.push(ListedContact {
+                id: Some(id),
+                text: described(&values, &format!("id {id}")),
+            });
         }
         if found.len() > FOUND { Err(Enough::Found) } else { Ok(()) }
     });
@@ -197,7 +200,7 @@ fn find(state: &crate::mirror::State, text: &str) -> Result<Vec<Member>, StateEr
     for waiting in state.stored_waiting()? {
         if waiting.linq_id.is_none() && is_meant(&waiting.person) && found.len() <= FOUND {
             let place = waiting.label.or(waiting.source_key).unwrap_or_default();
-            found.push(Member { id: None, text: described(&waiting.person, &place) });
+            found.push(ListedContact { id: None, text: described(&waiting.person, &place) });
         }
     }
     Ok(found)

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::form::Form;
+use super::form::FormFields;
 use super::guarded::Visit;
 use super::locked;
 use crate::decisions::{
@@ -99,7 +99,7 @@ pub(super) fn decide(visit: &Visit<'_>, by: &str) -> Result<usize, Refused> {
 type Chosen<'q> = Vec<(&'q Waiting, Decision)>;
 
 fn one_by_one<'q>(
-    form: &Form,
+    form: &FormFields,
     questions: &'q Questions,
     decided: &BTreeMap<Fingerprint, Decided>,
 ) -> Result<Chosen<'q>, Refused> {
@@ -126,7 +126,7 @@ fn one_by_one<'q>(
 }
 
 fn whole_list<'q>(
-    form: &Form,
+    form: &FormFields,
     questions: &'q Questions,
     decided: &BTreeMap<Fingerprint, Decided>,
 ) -> Result<Chosen<'q>, Refused> {

@@ -1,12 +1,12 @@
 //! What a browser sends.
 
 /// The fields of a form, in order.
-pub(super) struct Form(Vec<(String, String)>);
+pub(super) struct FormFields(Vec<(String, String)>);
 
-impl Form {
+impl FormFields {
     /// The form in a body or a query.
-    pub(super) fn of(bytes: &[u8]) -> Form {
-        Form(url::form_urlencoded::parse(bytes).into_owned().collect())
+    pub(super) fn of(bytes: &[u8]) -> FormFields {
+        FormFields(url::form_urlencoded::parse(bytes).into_owned().collect())
     }
 
     /// The value of a field; empty if it is not there.

@@ -10,7 +10,7 @@ use http::StatusCode;
 
 use super::guarded::{Answer, Visit, defect, with_type};
 use super::locked;
-use super::passwords::Role;
+use super::passwords::InboxRole;
 use crate::decisions::{ListState, Questions, kinds};
 use crate::mirror::State;
 use crate::model::{Decided, Fingerprint, Timestamp};
@@ -45,11 +45,11 @@ impl Frame {
             || (String::new(), String::new(), false),
             |session| {
                 let role = match session.role {
-                    Role::Decide => "may decide",
-                    Role::Look => "may look",
+                    InboxRole::Decide => "may decide",
+                    InboxRole::Look => "may look",
                 };
                 let name = if session.name.is_empty() { "a colleague" } else { &session.name };
-                let decides = session.role == Role::Decide;
+                let decides = session.role == InboxRole::Decide;
                 (format!("{} ({role})", shown_text(name, 60)), session.csrf.clone(), decides)
             },
         );
@@ -93,7 +93,7 @@ pub(super) fn page(status: StatusCode, template: &impl Template) -> Answer {
 
 #[derive(Template)]
 #[template(path = "message.html")]
-struct Message<'a> {
+struct MessagePage<'a> {
     frame: Frame,
     heading: &'a str,
     text: &'a str,
@@ -111,7 +111,7 @@ pub(super) fn message(
 ) -> Answer {
     let link = if back == "/" { "To the overview" } else { "Show it as it is now" };
     let frame = Frame::of(visit, "");
-    page(status, &Message { frame, heading, text, back, link })
+    page(status, &MessagePage { frame, heading, text, back, link })
 }
 
 /// A page that there is not.

@@ -14,7 +14,7 @@ use http::{Method, Response, StatusCode};
 use http_body_util::Full;
 
 use super::caller::Caller;
-use super::form::Form;
+use super::form::FormFields;
 use super::passwords::Passwords;
 use super::sessions::{Session, is_same};
 use super::{Inbox, frame, locked, routes};
@@ -24,7 +24,7 @@ use crate::listening::names_this_machine;
 pub(super) type Answer = Response<Full<Bytes>>;
 
 /// A request, read.
-pub(super) struct Asked {
+pub(super) struct BrowserRequest {
     pub(super) head: Parts,
     /// `None` if it was too long or did not arrive.
     pub(super) body: Option<Bytes>,
@@ -50,9 +50,9 @@ const HEADERS: [(HeaderName, &str); 7] = [
 ];
 
 /// The answer to a request.
-pub(super) fn answer(inbox: &Inbox, asked: Asked) -> Answer {
+pub(super) fn answer(inbox: &Inbox, asked: BrowserRequest) -> Answer {
     let Some((config, web)) = inbox.config() else { return plain(StatusCode::NOT_FOUND, "gone\n") };
-    let Asked { head, body, peer, caller } = asked;
+    let BrowserRequest { head, body, peer, caller } = asked;
     let is_head = head.method == Method::HEAD;
     let mut answer = match refusal(&web, &head) {
         Some(refused) => refused,
@@ -68,8 +68,8 @@ pub(super) fn answer(inbox: &Inbox, asked: Asked) -> Answer {
                 config: &config,
                 web: &web,
                 path: head.uri.path(),
-                query: Form::of(head.uri.query().unwrap_or_default().as_bytes()),
-                form: Form::of(&body),
+                query: FormFields::of(head.uri.query().unwrap_or_default().as_bytes()),
+                form: FormFields::of(&body),
                 token: cookie.filter(|_| session.is_some()).unwrap_or_default(),
                 session,
                 from: address(&web, &head, peer),
@@ -97,8 +97,8 @@ pub(super) struct Visit<'a> {
     pub(super) config: &'a crate::config::Config,
     pub(super) web: &'a WebConfig,
     pub(super) path: &'a str,
-    pub(super) query: Form,
-    pub(super) form: Form,
+    pub(super) query: FormFields,
+    pub(super) form: FormFields,
     pub(super) session: Option<Session>,
     /// The cookie of the session.
     pub(super) token: String,

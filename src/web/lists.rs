@@ -25,12 +25,12 @@ pub(super) struct Question {
     pub(super) reason: String,
     pub(super) values: Vec<(&'static str, String)>,
     pub(super) decided: Option<String>,
-    pub(super) choices: Vec<Choice>,
+    pub(super) choices: Vec<InboxChoice>,
     pub(super) takes_value: bool,
 }
 
 /// What may be chosen.
-pub(super) struct Choice {
+pub(super) struct InboxChoice {
     pub(super) word: String,
     pub(super) label: String,
 }
@@ -62,7 +62,7 @@ impl Question {
             decided,
             choices: words
                 .into_iter()
-                .map(|word| Choice { label: said(&word, waiting), word })
+                .map(|word| InboxChoice { label: said(&word, waiting), word })
                 .collect(),
             takes_value,
         }
@@ -131,7 +131,7 @@ fn said(word: &str, waiting: &Waiting) -> String {
 }
 
 /// A choice for a whole list.
-fn whole(list: ListState) -> Vec<Choice> {
+fn whole(list: ListState) -> Vec<InboxChoice> {
     let words: &[(&str, &str)] = match list {
         ListState::Held => &[("approve", "approve all"), ("reject", "reject all")],
         ListState::Conflicts => {
@@ -142,7 +142,7 @@ fn whole(list: ListState) -> Vec<Choice> {
             &[]
         }
     };
-    let choice = |(word, label): &(&str, &str)| Choice {
+    let choice = |(word, label): &(&str, &str)| InboxChoice {
         word: (*word).to_owned(),
         label: (*label).to_owned(),
     };
@@ -159,7 +159,7 @@ struct List {
     total: usize,
     part: usize,
     pages: usize,
-    whole: Vec<Choice>,
+    whole: Vec<InboxChoice>,
     digest: String,
 }
 
@@ -230,23 +230,23 @@ pub(super) fn csv(visit: &Visit<'_>, list: Option<ListState>) -> Answer {
 }
 
 /// Contacts that look like one another.
-struct Group {
+struct LookAlikes {
     side: Side,
-    members: Vec<Member>,
+    members: Vec<ListedContact>,
 }
 
 /// Somebody on a list of people.
-pub(super) struct Member {
+pub(super) struct ListedContact {
     pub(super) id: Option<LinqId>,
     pub(super) text: String,
 }
 
 #[derive(Template)]
 #[template(path = "duplicates.html")]
-struct Duplicates {
+struct DuplicatesPage {
     frame: Frame,
     problem: Option<String>,
-    groups: Vec<Group>,
+    groups: Vec<LookAlikes>,
 }
 
 /// The page of duplicates.
@@ -261,16 +261,16 @@ pub(super) fn twice(visit: &Visit<'_>) -> Answer {
         Err(error) => return unreadable(visit, &error),
     };
     let people: Vec<(LinqId, &Values)> = contacts.iter().map(|(id, c)| (*id, &c.values)).collect();
-    let mut groups: Vec<Group> = Vec::new();
+    let mut groups: Vec<LookAlikes> = Vec::new();
     for ids in find_duplicates(&people, canon) {
         let member = |id: &LinqId| {
             let values = contacts.get(id).map(|contact| contact.values.clone());
-            Member {
+            ListedContact {
                 id: Some(*id),
                 text: described(&values.unwrap_or_default(), &format!("id {id}")),
             }
         };
-        groups.push(Group { side: Side::Linq, members: ids.iter().map(member).collect() });
+        groups.push(LookAlikes { side: Side::Linq, members: ids.iter().map(member).collect() });
     }
     let problem =
         match crate::open::open_source(visit.config, SourceAccess::ReadOnly).read_records() {
@@ -279,18 +279,18 @@ pub(super) fn twice(visit: &Visit<'_>) -> Answer {
                     reading.records.iter().map(|record| (record.index, &record.values)).collect();
                 let of = |at: RecordIndex| reading.records.iter().find(|record| record.index == at);
                 for rows in find_duplicates(&records, canon) {
-                    let member = |record: &crate::model::SourceRecord| Member {
+                    let member = |record: &crate::model::SourceRecord| ListedContact {
                         id: None,
                         text: described(&record.values, &record.name_in_source()),
                     };
                     let members = rows.iter().filter_map(|at| of(*at)).map(member).collect();
-                    groups.push(Group { side: Side::Source, members });
+                    groups.push(LookAlikes { side: Side::Source, members });
                 }
                 None
             }
             Err(_) => Some("The source cannot be read; `linqsync check` says why.".to_owned()),
         };
-    page(StatusCode::OK, &Duplicates { frame: Frame::of(visit, "duplicates"), problem, groups })
+    page(StatusCode::OK, &DuplicatesPage { frame: Frame::of(visit, "duplicates"), problem, groups })
 }
 
 /// Somebody in a line.

@@ -60,12 +60,12 @@ pub struct RunWanted {
     /// Who asks.
     pub by: String,
     /// What is to be put back; `None` for an ordinary run.
-    pub undo: Option<Undo>,
+    pub undo: Option<UndoRequest>,
 }
 
 /// What is to be put back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Undo {
+pub struct UndoRequest {
     /// What this run did.
     pub run: RunId,
     /// To this contact alone.
@@ -73,10 +73,11 @@ pub struct Undo {
 }
 
 /// A role, and what stands for the line of its password.
-pub type Known = (passwords::Role, [u8; 32]);
+pub type Known = (passwords::InboxRole, [u8; 32]);
 
 /// Says what an undo would do, in words, as long as somebody wants to know it.
-pub type Foresee = dyn Fn(&Config, Undo, &dyn Fn() -> bool) -> Result<String, String> + Send + Sync;
+pub type Foresee =
+    dyn Fn(&Config, UndoRequest, &dyn Fn() -> bool) -> Result<String, String> + Send + Sync;
 /// Says whose password it is, by the password file.
 pub type RoleOf = dyn Fn(&Path, &str) -> Result<Option<Known>, String> + Send + Sync;
 
@@ -92,7 +93,7 @@ pub struct Helpers {
 
 /// What the inbox is given from outside.
 #[derive(Clone)]
-pub struct Outside {
+pub struct InboxOutside {
     /// Tells the time.
     pub clock: fn() -> Timestamp,
     /// What the daemon says of itself.
@@ -106,7 +107,7 @@ pub struct Outside {
 /// The inbox, shared by its connections.
 pub(crate) struct Inbox {
     config: Mutex<Arc<Config>>,
-    outside: Outside,
+    outside: InboxOutside,
     sessions: Mutex<sessions::Sessions>,
     attempts: Mutex<attempts::Attempts>,
     /// One password is looked at at a time: that takes memory.
@@ -118,7 +119,7 @@ pub(crate) struct Inbox {
 }
 
 impl Inbox {
-    fn new(config: Arc<Config>, outside: Outside) -> Inbox {
+    fn new(config: Arc<Config>, outside: InboxOutside) -> Inbox {
         Inbox {
             config: Mutex::new(config),
             outside,

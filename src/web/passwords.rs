@@ -28,28 +28,28 @@ pub const LONGEST: usize = 1024;
 
 /// What somebody may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Role {
+pub enum InboxRole {
     /// See everything, and decide.
     Decide,
     /// See everything.
     Look,
 }
 
-impl Role {
+impl InboxRole {
     /// Both of them.
-    pub const ALL: [Role; 2] = [Role::Decide, Role::Look];
+    pub const ALL: [InboxRole; 2] = [InboxRole::Decide, InboxRole::Look];
 
     /// The name in the file.
     pub const fn name(self) -> &'static str {
         match self {
-            Role::Decide => "decide",
-            Role::Look => "look",
+            InboxRole::Decide => "decide",
+            InboxRole::Look => "look",
         }
     }
 
     /// The role with this name.
-    pub fn from_name(name: &str) -> Option<Role> {
-        Role::ALL.into_iter().find(|role| role.name() == name)
+    pub fn from_name(name: &str) -> Option<InboxRole> {
+        InboxRole::ALL.into_iter().find(|role| role.name() == name)
     }
 }
 
@@ -101,7 +101,7 @@ pub enum PasswordError {
 
 /// The passwords in a file, hashed.
 #[derive(Clone, Default)]
-pub struct Passwords(Vec<(Role, String)>);
+pub struct Passwords(Vec<(InboxRole, String)>);
 
 impl Passwords {
     /// Reads the file at `path`.
@@ -125,7 +125,7 @@ impl Passwords {
             }
             let malformed = || PasswordError::Malformed { path: path.to_owned(), line: number };
             let (name, hash) = line.split_once(':').ok_or_else(malformed)?;
-            let role = Role::from_name(name).ok_or_else(malformed)?;
+            let role = InboxRole::from_name(name).ok_or_else(malformed)?;
             let is_hash = PasswordHash::new(hash).is_ok() && hash.starts_with("$argon2id$");
             if !is_hash || found.iter().any(|(known, _)| *known == role) {
                 return Err(malformed());
@@ -136,7 +136,7 @@ impl Passwords {
     }
 
     /// The role of a password, and what stands for its line. Takes as long for a wrong one.
-    pub fn role_of(&self, password: &str) -> Option<(Role, [u8; 32])> {
+    pub fn role_of(&self, password: &str) -> Option<(InboxRole, [u8; 32])> {
         if password.chars().count() > LONGEST {
             return None;
         }
@@ -152,7 +152,7 @@ impl Passwords {
     }
 
     /// Whether a role has a password.
-    pub fn has_role(&self, wanted: Role) -> bool {
+    pub fn has_role(&self, wanted: InboxRole) -> bool {
         self.0.iter().any(|(role, _)| *role == wanted)
     }
 
@@ -165,7 +165,7 @@ impl Passwords {
     ///
     /// # Errors
     /// When the password is no good.
-    pub fn set(&mut self, role: Role, password: &str) -> Result<(), PasswordError> {
+    pub fn set(&mut self, role: InboxRole, password: &str) -> Result<(), PasswordError> {
         let length = password.chars().count();
         if !(SHORTEST..=LONGEST).contains(&length) {
             return Err(PasswordError::Length);
@@ -220,7 +220,7 @@ fn make_like(file: &File, before: &std::fs::Metadata) -> io::Result<()> {
 }
 
 /// What stands for a line.
-fn key(role: Role, hash: &str) -> [u8; 32] {
+fn key(role: InboxRole, hash: &str) -> [u8; 32] {
     *blake3::hash(format!("{}:{hash}", role.name()).as_bytes()).as_bytes()
 }
 
@@ -233,8 +233,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("web.password");
         let mut passwords = Passwords::default();
-        passwords.set(Role::Look, "only for looking").unwrap();
-        passwords.set(Role::Decide, "this one decides").unwrap();
+        passwords.set(InboxRole::Look, "only for looking").unwrap();
+        passwords.set(InboxRole::Decide, "this one decides").unwrap();
         passwords.write(&path).unwrap();
         let mode = std::fs::metadata(&path).unwrap().permissions().mode() & 0o7777;
         assert_eq!(mode, 0o600);
@@ -242,16 +242,16 @@ mod tests {
         assert!(text.starts_with("decide:$argon2id$v=19$m=19456,t=2,p=1$"), "{text}");
         let mut read = Passwords::read(&path).unwrap();
         let role = |passwords: &Passwords, text| passwords.role_of(text).map(|(role, _)| role);
-        assert_eq!(role(&read, "only for looking"), Some(Role::Look));
-        assert_eq!(role(&read, "this one decides"), Some(Role::Decide));
+        assert_eq!(role(&read, "only for looking"), Some(InboxRole::Look));
+        assert_eq!(role(&read, "this one decides"), Some(InboxRole::Decide));
         assert_eq!(role(&read, ""), None);
         let (_, key) = read.role_of("this one decides").unwrap();
-        read.set(Role::Decide, "another one now").unwrap();
+        read.set(InboxRole::Decide, "another one now").unwrap();
         assert!(!read.has(&key) && passwords.has(&key));
-        assert_eq!(role(&read, "only for looking"), Some(Role::Look));
+        assert_eq!(role(&read, "only for looking"), Some(InboxRole::Look));
         assert_eq!(role(&read, "this one decides"), None);
-        assert!(matches!(read.set(Role::Look, "short"), Err(PasswordError::Length)));
-        let other = read.set(Role::Look, "another one now");
+        assert!(matches!(read.set(InboxRole::Look, "short"), Err(PasswordError::Length)));
+        let other = read.set(InboxRole::Look, "another one now");
         assert!(matches!(other, Err(PasswordError::OfTheOther)));
     }
 

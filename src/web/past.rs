@@ -8,7 +8,7 @@ use http::StatusCode;
 use super::frame::{Frame, error_text, message, missing, page, state, time, unreadable, value};
 use super::guarded::{Answer, Visit, redirect, too_late};
 use super::sessions::{Session, is_same};
-use super::{RunWanted, Undo, locked};
+use super::{RunWanted, UndoRequest, locked};
 use crate::mirror::{HistoryRow, State, StateError, StoredRun};
 use crate::model::{LinqId, RunId};
 use crate::text::{count_noun, shown_text};
@@ -186,17 +186,17 @@ struct UndoPage {
 }
 
 /// What the form means by a run and a contact.
-fn undo_of(visit: &Visit<'_>) -> Option<Undo> {
+fn undo_of(visit: &Visit<'_>) -> Option<UndoRequest> {
     let run = RunId(visit.form.get("run").parse().ok()?);
     let contact = match visit.form.get("contact") {
         "" => None,
         id => Some(LinqId(id.parse().ok()?)),
     };
-    Some(Undo { run, contact })
+    Some(UndoRequest { run, contact })
 }
 
 /// What an undo would do, in words.
-fn plan(visit: &Visit<'_>, undo: Undo) -> Result<String, String> {
+fn plan(visit: &Visit<'_>, undo: UndoRequest) -> Result<String, String> {
     let _one_at_a_time = locked(&visit.inbox.planning);
     let is_wanted = || visit.caller.is_there();
     (visit.inbox.outside.helpers.foresee)(visit.config, undo, &is_wanted)

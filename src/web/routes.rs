@@ -10,7 +10,7 @@ use http::{HeaderValue, StatusCode, header};
 use super::deciding::{Refused, decide};
 use super::frame::{error_text, message, missing, page};
 use super::guarded::{Answer, Visit, cookie_name, plain, redirect, too_late, with_type};
-use super::passwords::{LONGEST, Role};
+use super::passwords::{InboxRole, LONGEST};
 use super::sessions::Session;
 use super::{RunWanted, contact, lists, locked, overview, past};
 use crate::decisions::ListState;
@@ -69,7 +69,7 @@ pub(super) fn posted(visit: &Visit<'_>, session: &Session) -> Answer {
         "/search" => return contact::search(visit, Some(visit.form.get("text"))),
         _ => {}
     }
-    if session.role != Role::Decide {
+    if session.role != InboxRole::Decide {
         let text = "You are logged in with the password for looking. Nothing was changed.";
         return message(visit, StatusCode::FORBIDDEN, "You may look", text, "/");
     }

@@ -17,8 +17,8 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::caller::Caller;
-use super::guarded::{self, Asked};
-use super::{Inbox, Outside, locked};
+use super::guarded::{self, BrowserRequest};
+use super::{Inbox, InboxOutside, locked};
 use crate::config::Config;
 use crate::listening;
 
@@ -56,7 +56,11 @@ impl Web {
     ///
     /// # Errors
     /// When nothing can be served there.
-    pub async fn start(address: SocketAddr, config: &Config, outside: Outside) -> io::Result<Web> {
+    pub async fn start(
+        address: SocketAddr,
+        config: &Config,
+        outside: InboxOutside,
+    ) -> io::Result<Web> {
         let listener = TcpListener::bind(address).await?;
         tracing::info!(address = %listener.local_addr()?, "serving the inbox");
         let inbox = Arc::new(Inbox::new(Arc::new(config.clone()), outside));
@@ -109,7 +113,7 @@ async fn answer(
     };
     // Goes with this future, which ends when the connection does.
     let (caller, _presence) = Caller::new();
-    let asked = Asked { head, body, peer, caller: caller.clone() };
+    let asked = BrowserRequest { head, body, peer, caller: caller.clone() };
     // The state and passwords are read and looked at, which blocks.
     let mut answer = tokio::task::spawn_blocking(move || guarded::answer(&inbox, asked));
     let answered = match timeout(patience, &mut answer).await {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
 
-use super::passwords::Role;
+use super::passwords::InboxRole;
 use crate::model::Timestamp;
 
 /// How long a session may be left alone.
@@ -20,7 +20,7 @@ const MOST: usize = 256;
 /// Somebody who is logged in.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Session {
-    pub(super) role: Role,
+    pub(super) role: InboxRole,
     /// The name that they gave; may be empty.
     pub(super) name: String,
     /// What each of their forms must have.
@@ -52,7 +52,7 @@ impl Sessions {
     /// Begins a session; what the browser is to have.
     pub(super) fn begin(
         &mut self,
-        role: Role,
+        role: InboxRole,
         name: String,
         key: [u8; 32],
         now: Timestamp,
@@ -134,7 +134,7 @@ mod tests {
     #[test]
     fn a_session_ends_when_it_is_left_alone_and_in_any_case_after_half_a_day() {
         let mut sessions = Sessions::default();
-        let mut begin = || sessions.begin(Role::Look, String::new(), [0; 32], at(0)).unwrap();
+        let mut begin = || sessions.begin(InboxRole::Look, String::new(), [0; 32], at(0)).unwrap();
         let (left, used) = (begin(), begin());
         assert_ne!(left, used);
         for minute in (0..=720).step_by(100) {
@@ -148,9 +148,9 @@ mod tests {
     #[test]
     fn there_are_only_so_many_and_the_one_used_longest_ago_goes() {
         let mut sessions = Sessions::default();
-        let first = sessions.begin(Role::Look, String::new(), [0; 32], at(0)).unwrap();
+        let first = sessions.begin(InboxRole::Look, String::new(), [0; 32], at(0)).unwrap();
         for _ in 0..MOST {
-            sessions.begin(Role::Look, String::new(), [0; 32], at(1)).unwrap();
+            sessions.begin(InboxRole::Look, String::new(), [0; 32], at(1)).unwrap();
         }
         assert_eq!(sessions.0.len(), MOST);
         assert!(sessions.of(&first, at(1)).is_none());

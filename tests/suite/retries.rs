@@ -73,7 +73,7 @@ fn a_wait_that_linq_asked_for_is_kept_by_the_next_run_too() {
     let down = world.state().linq_down().unwrap().unwrap();
     assert_eq!(down.why, WhyDown::AskedToWait);
     let next = world.once().expect(0);
-    assert!(next.ended.stderr.contains("asked to be left alone"), "{}", next.ended.stderr);
+    assert!(next.ended.stderr.contains("rate limited by Linq"), "{}", next.ended.stderr);
     assert!(next.ended.took >= Duration::from_secs(1), "{:?}", next.ended.took);
     assert_eq!(world.state().linq_down().unwrap(), None);
 }
@@ -148,7 +148,7 @@ fn a_wait_that_linq_asked_for_is_kept_after_a_kill() {
         }
     }));
     let process = world.start(&["--once"]);
-    wait_until("it waits", || process.stderr().contains("asked to be left alone"));
+    wait_until("it waits", || process.stderr().contains("rate limited by Linq"));
     process.kill();
     world.once().expect(0);
     let listings = listings.lock().unwrap();

@@ -187,7 +187,7 @@ mod tests {
             let away = ResponseTemplate::new(status).insert_header("location", elsewhere.uri());
             Mock::given(any()).respond_with(away).mount(&server).await;
             let url = Url::parse(&format!("{}/secret", server.uri())).unwrap();
-            let client = http_client().unwrap();
+            let client = http_client(&url).unwrap();
             let telling = send_ping(&client, url, String::new());
             // The pauses between attempts are not what this is about.
             let _ = tokio::time::timeout(Duration::from_millis(300), telling).await;

@@ -40,7 +40,7 @@ use crate::source::{
     WriteReceipt,
 };
 use crate::undo::load_undoing;
-use crate::web::Undo;
+use crate::web::UndoRequest;
 
 /// How often it is told how far a run is.
 const FAR: Duration = Duration::from_millis(500);
@@ -154,7 +154,7 @@ async fn carry_out(
 async fn make_run(
     config: &Config,
     recent: Vec<Duration>,
-    undo: Option<Undo>,
+    undo: Option<UndoRequest>,
     terms: &RunOptions<'_>,
     show: fn(RunResult, &Config) -> RunReply,
     say: &WorkerMessages,

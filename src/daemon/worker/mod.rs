@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use super::control::RunReply;
 use super::watch::SourceStamp;
 use crate::report::RunReport;
-use crate::web::Undo;
+use crate::web::UndoRequest;
 
 pub use child::run_order;
 pub(super) use parent::{NoWorker, WorkerRun, run_worker};
@@ -44,7 +44,7 @@ pub(super) struct RunOrder {
     /// The users who asked for it.
     pub(super) by: Option<String>,
     /// What it puts back; `None` for an ordinary run.
-    pub(super) undo: Option<Undo>,
+    pub(super) undo: Option<UndoRequest>,
     /// How long ago the latest requests of earlier runs ended.
     pub(super) recent: Vec<Duration>,
     /// The configuration in force: its file may say something else by now.

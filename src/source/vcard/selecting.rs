@@ -3,7 +3,7 @@
 //! Owns the values of that property, and the line that a new card gets so that it takes part.
 //! Leaves the rule itself to [`crate::model::Selection`].
 
-use crate::model::{Field, SelectedBy, Selection, Told};
+use crate::model::{Field, SelectedBy, Selection, SelectionBasis};
 
 use super::VcardVersion;
 use super::card::{Card, CardVersion, own};
@@ -16,15 +16,15 @@ pub(super) fn selected_by(only: &Selection) -> SelectedBy {
 }
 
 /// What is read from the properties called `name`, if anything is.
-fn told(name: &str) -> Option<Told> {
+fn told(name: &str) -> Option<SelectionBasis> {
     Some(match &*name.to_ascii_uppercase() {
-        "FN" => Told::WholeName,
-        "N" => Told::Names,
-        "EMAIL" => Told::Field(Field::Email),
-        "TEL" => Told::Field(Field::PhoneNumber),
-        "ORG" => Told::Field(Field::Company),
-        "TITLE" => Told::Field(Field::Title),
-        "ADR" => Told::Field(Field::Location),
+        "FN" => SelectionBasis::WholeName,
+        "N" => SelectionBasis::Names,
+        "EMAIL" => SelectionBasis::Field(Field::Email),
+        "TEL" => SelectionBasis::Field(Field::PhoneNumber),
+        "ORG" => SelectionBasis::Field(Field::Company),
+        "TITLE" => SelectionBasis::Field(Field::Title),
+        "ADR" => SelectionBasis::Field(Field::Location),
         _ => return None,
     })
 }

@@ -11,7 +11,7 @@ mod profile;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Field, FieldSet, Told, WHOLE_NAME};
+use crate::model::{Field, FieldSet, SelectionBasis, WHOLE_NAME};
 use crate::source::full_name::Usual;
 
 use super::location::FieldLocation;
@@ -177,16 +177,16 @@ impl Columns {
     }
 
     /// What is read from the column which says which rows take part, if anything is.
-    pub(super) fn told_by_only(&self) -> Option<Told> {
+    pub(super) fn told_by_only(&self) -> Option<SelectionBasis> {
         let only = self.only?;
         if self.whole_name() == Some(only) {
-            return Some(Told::WholeName);
+            return Some(SelectionBasis::WholeName);
         }
         self.fields
             .keys()
             .copied()
             .find(|field| self.columns_of(*field).any(|column| column == only))
-            .map(Told::Field)
+            .map(SelectionBasis::Field)
     }
 
     /// The fields that have a column.
