@@ -8,7 +8,7 @@ use http::StatusCode;
 use super::deciding::listed;
 use super::frame::{Frame, missing, page, questions, state, unreadable, value};
 use super::guarded::{Answer, Visit};
-use super::lists::{ListedContact, Question, described};
+use super::lists::{ContactLine, Question, described};
 use super::past::{Event, event};
 use crate::mirror::StateError;
 use crate::model::{Field, LinkStatus, LinqId, Needles, Side, Values, WaitingKind};
@@ -133,7 +133,7 @@ fn half(link: &crate::model::Link, side: Side) -> Values {
 struct SearchPage<'a> {
     frame: Frame,
     text: &'a str,
-    found: Option<Vec<ListedContact>>,
+    found: Option<Vec<ContactLine>>,
     cut: bool,
 }
 
@@ -160,7 +160,7 @@ pub(super) fn search(visit: &Visit<'_>, text: Option<&str>) -> Answer {
 }
 
 /// Contacts that have `text` in what they are recognised by, and one more than are shown.
-fn find(state: &crate::mirror::State, text: &str) -> Result<Vec<ListedContact>, StateError> {
+fn find(state: &crate::mirror::State, text: &str) -> Result<Vec<ContactLine>, StateError> {
     enum Enough {
         Found,
         State(StateError),
@@ -187,10 +187,7 @@ fn find(state: &crate::mirror::State, text: &str) -> Result<Vec<ListedContact>, 
     let mut found = Vec::new();
     let done = state.each_contact(&Needles::default(), |id, values| {
         if is_meant(&values) {
-            found.push(ListedContact {
-                id: Some(id),
-                text: described(&values, &format!("id {id}")),
-            });
+            found.push(ContactLine { id: Some(id), text: described(&values, &format!("id {id}")) });
         }
         if found.len() > FOUND { Err(Enough::Found) } else { Ok(()) }
     });
@@ -200,7 +197,7 @@ fn find(state: &crate::mirror::State, text: &str) -> Result<Vec<ListedContact>, 
     for waiting in state.stored_waiting()? {
         if waiting.linq_id.is_none() && is_meant(&waiting.person) && found.len() <= FOUND {
             let place = waiting.label.or(waiting.source_key).unwrap_or_default();
-            found.push(ListedContact { id: None, text: described(&waiting.person, &place) });
+            found.push(ContactLine { id: None, text: described(&waiting.person, &place) });
         }
     }
     Ok(found)

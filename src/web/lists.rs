@@ -232,11 +232,11 @@ pub(super) fn csv(visit: &Visit<'_>, list: Option<ListState>) -> Answer {
 /// Contacts that look like one another.
 struct LookAlikes {
     side: Side,
-    members: Vec<ListedContact>,
+    members: Vec<ContactLine>,
 }
 
 /// Somebody on a list of people.
-pub(super) struct ListedContact {
+pub(super) struct ContactLine {
     pub(super) id: Option<LinqId>,
     pub(super) text: String,
 }
@@ -265,7 +265,7 @@ pub(super) fn twice(visit: &Visit<'_>) -> Answer {
     for ids in find_duplicates(&people, canon) {
         let member = |id: &LinqId| {
             let values = contacts.get(id).map(|contact| contact.values.clone());
-            ListedContact {
+            ContactLine {
                 id: Some(*id),
                 text: described(&values.unwrap_or_default(), &format!("id {id}")),
             }
@@ -279,7 +279,7 @@ pub(super) fn twice(visit: &Visit<'_>) -> Answer {
                     reading.records.iter().map(|record| (record.index, &record.values)).collect();
                 let of = |at: RecordIndex| reading.records.iter().find(|record| record.index == at);
                 for rows in find_duplicates(&records, canon) {
-                    let member = |record: &crate::model::SourceRecord| ListedContact {
+                    let member = |record: &crate::model::SourceRecord| ContactLine {
                         id: None,
                         text: described(&record.values, &record.name_in_source()),
                     };

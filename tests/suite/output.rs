@@ -197,47 +197,49 @@ fn the_help_and_the_version_are_on_stdout() {
 
     Commands:
     Set up
-      init         Look at a file or directory of contacts and write a sync.toml for
-                   it
-      check        Check configuration, source, state, token and Linq; change
-                   nothing
+      init          Look at a file or directory of contacts and write a sync.toml
+                    for it
+      check         Check configuration, source, state, token and Linq; change
+                    nothing
+      web-password  Set a password of the inbox that [web] serves
+      notify        Test the channel of [notify]
     Sync
-      run          Make one run and exit, as --once does [alias: sync]
-      plan         Show what a run would do, per contact and field; change nothing
-      apply        Apply exactly a plan that `plan --out` saved, once
-      verify       Read both sides again and prove them equal, or list the
-                   differences
+      run           Make one run and exit, as --once does [alias: sync]
+      plan          Show what a run would do, per contact and field; change nothing
+      apply         Apply exactly a plan that `plan --out` saved, once
+      verify        Read both sides again and prove them equal, or list the
+                    differences
     Decide
-      list         List what needs attention, what is in sync, or duplicates, as the
-                   last run left it
-      resolve      Decide conflicts and ambiguous matches, for the next run to carry
-                   out
-      approve      Approve held deletions, clearings and changes, for the next run
-                   to carry out
-      reject       Reject held deletions, clearings and changes: the next run puts
-                   back what was done
-      retry        Retry what Linq or the source refused, in the next run
+      list          List what needs attention, what is in sync, or duplicates, as
+                    the last run left it
+      resolve       Decide conflicts and ambiguous matches, for the next run to
+                    carry out
+      approve       Approve held deletions, clearings and changes, for the next run
+                    to carry out
+      reject        Reject held deletions, clearings and changes: the next run puts
+                    back what was done
+      retry         Retry what Linq or the source refused, in the next run
     Look back
-      status       Show sync state, last run, pending decisions and next run
-      explain      Show one contact: both sides, its history, what the next run
-                   would do and why
-      history      Show what was changed, when, where, by which run and why
-      report       Show the data quality of both sides: missing and unusable values,
-                   duplicates
-      export       Export Linq's contacts, as the last run saw them, as CSV, vCards
-                   or JSON
-      undo         Undo a run: put back on both sides what it did
+      status        Show sync state, last run, pending decisions and next run
+      explain       Show one contact: both sides, its history, what the next run
+                    would do and why
+      history       Show what was changed, when, where, by which run and why
+      report        Show the data quality of both sides: missing and unusable
+                    values, duplicates
+      export        Export Linq's contacts, as the last run saw them, as CSV, vCards
+                    or JSON
+      undo          Undo a run: put back on both sides what it did
     Maintain
-      adopt        Adopt the state of a source that was renamed or moved, of another
-                   machine, or of a Linq with another address
-      purge        Erase a contact from history, backups and mirror
-      completions  Print a script that completes commands in a shell
-      man          Print the manual page linqsync(1), or that of a command
+      adopt         Adopt the state of a source that was renamed or moved, of
+                    another machine, or of a Linq with another address
+      purge         Erase a contact from history, backups and mirror
+      completions   Print a script that completes commands in a shell
+      man           Print the manual page linqsync(1), or that of a command
     Try out
-      sandbox      Run a mock Linq server on this machine, or edit its contacts
-      demo         Show the main steps in a temporary directory, against a mock Linq
-                   server
-      help         Print this message or the help of the given subcommand(s)
+      sandbox       Run a mock Linq server on this machine, or edit its contacts
+      demo          Show the main steps in a temporary directory, against a mock
+                    Linq server
+      help          Print this message or the help of the given subcommand(s)
 
     Options:
           --once
