@@ -84,10 +84,10 @@ mod tests {
     }
 
     fn number(intent: &NewIntent) -> IntentId {
-        match &intent.kind {
-            IntentKind::DeleteInLinq { linq_id } => IntentId(linq_id.0.cast_signed() + 100),
-            other => panic!("{other:?}"),
-        }
+        let IntentKind::DeleteInLinq { linq_id } = &intent.kind else {
+            panic!("{:?}", intent.kind)
+        };
+        IntentId(linq_id.0.cast_signed() + 100)
     }
 
     #[tokio::test]

@@ -31,7 +31,7 @@ const FORM_PATIENCE: Duration = Duration::from_secs(30);
 /// How long it may take until there is an answer.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(30);
 /// The same for the plan of an undo, for which Linq is asked.
-const PLAN_PATIENCE: Duration = Duration::from_secs(120);
+const PLAN_PATIENCE: Duration = Duration::from_mins(2);
 /// How long all of it may take, with sending the answer.
 const PATIENCE: Duration = Duration::from_secs(190);
 /// The longest request line and headers.
