@@ -13,11 +13,11 @@
 //! # One edit, from end to end
 //!
 //! Somebody changes Ada's title in the file. [`daemon`] notices the save and makes a
-//! run. [`source::Source::read`] gives a [`source::SourceReading`] with her row as a
+//! run. [`source::Source::read_records`] gives a [`source::SourceReading`] with her row as a
 //! [`model::SourceRecord`]; [`linq::walk`] reads the whole listing, her
 //! [`model::LinqContact`] among it; the [`mirror`] has the [`model::Link`] of the two
 //! with its [`model::Base`]. The planner finds that the source's text differs from the
-//! source's half of the base, and Linq's does not from Linq's: [`plan::decide_pair`] says
+//! source's half of the base, and Linq's does not from Linq's: [`plan::decide::decide_pair`] says
 //! `WriteLinq`, and a [`plan::Step`] with the one field comes out. [`apply`] writes an
 //! intent into the journal, reads her contact once more, sends the change, and hands
 //! what Linq answered to [`record`], which closes the intent, advances the base and

@@ -1,7 +1,7 @@
 //! The command line: arguments in, text or JSON out, one exit code.
 //!
 //! Owns what people see. Leaves everything that is done to [`crate::run`],
-//! [`crate::daemon`] and [`crate::run_sandbox`].
+//! [`crate::daemon`] and [`crate::sandbox`].
 
 mod adopt;
 mod apply;

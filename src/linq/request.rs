@@ -132,7 +132,7 @@ impl Update {
     }
 
     /// The same update without naming an owner: for a second try when Linq does
-    /// not know the user ([`super::Reason::NoSuchUser`]).
+    /// not know the user ([`super::RejectionReason::NoSuchUser`]).
     #[must_use]
     pub fn without_user_email(self) -> Update {
         Update { user_email: None, ..self }

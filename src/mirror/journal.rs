@@ -67,7 +67,7 @@ impl State {
     }
 
     /// Closes an intent about which there is nothing else to write down; otherwise
-    /// [`State::commit`] closes it together with what follows from it.
+    /// [`State::commit_changes`] closes it together with what follows from it.
     ///
     /// # Errors
     /// [`StateError::UnknownIntent`] when it is not open, and

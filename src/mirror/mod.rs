@@ -34,7 +34,7 @@
 //!
 //! What holds: an intent is durable before its write is on its way; the base is
 //! never ahead of what both sides acknowledged, since it advances only in
-//! [`State::commit`], together with the end of the intent; a transaction stands
+//! [`State::commit_changes`], together with the end of the intent; a transaction stands
 //! whole or not at all, also when the disk is full or the power fails.
 
 mod attention;

@@ -50,7 +50,7 @@ pub struct Observation {
     pub changed_meaning: Option<String>,
     /// Who is ignored because a person wants it so.
     pub ignoring: Ignoring,
-    /// What the last run held, by [`crate::model::Waiting::what`].
+    /// What the last run held, by [`crate::model::Waiting::question_id`].
     pub held: BTreeMap<Fingerprint, Hold>,
 }
 

@@ -83,7 +83,7 @@ pub struct Step {
 /// A decision of a person that a step carries out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CarriedOut {
-    /// What was decided, by [`crate::model::Waiting::what`].
+    /// What was decided, by [`crate::model::Waiting::question_id`].
     pub question_id: Fingerprint,
     /// The field; `None` where it is about the whole contact.
     pub field: Option<Field>,

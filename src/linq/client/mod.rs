@@ -31,7 +31,7 @@ use crate::progress::Progress;
 const MAX_SEARCH: usize = 1_000;
 
 /// Asks Linq. One client serves one run: once the token is refused it sends
-/// nothing any more ([`super::Verdict::Halted`]).
+/// nothing any more ([`super::Remedy::Halted`]).
 ///
 /// Calls may be made at the same time; how many are under way, and how many begin
 /// within a second, is limited for all of them together. Dropping a call's future
@@ -216,7 +216,7 @@ impl Client {
     /// not count. It is sent again only after Linq certainly did not take it.
     ///
     /// # Errors
-    /// [`LinqError`]. With [`super::Effect::Unknown`] there may be a new contact: look it
+    /// [`LinqError`]. With [`super::RequestEffect::Unknown`] there may be a new contact: look it
     /// up before creating it again.
     pub async fn create(
         &self,
@@ -236,7 +236,7 @@ impl Client {
     ///
     /// # Errors
     /// [`LinqError`]; the rejection of a contact that is gone has
-    /// [`super::Reason::NoSuchContact`]. With [`super::Effect::Unknown`] look what it is now
+    /// [`super::RejectionReason::NoSuchContact`]. With [`super::RequestEffect::Unknown`] look what it is now
     /// before sending it again.
     pub async fn patch(&self, id: LinqId, update: &Update) -> Result<Fetched, LinqError> {
         self.send_update(Method::PATCH, id, update).await
@@ -254,7 +254,7 @@ impl Client {
     ///
     /// # Errors
     /// [`LinqError`]; also for a 404 without the documented code. With
-    /// [`super::Effect::Unknown`] look whether it is gone, or was edited meanwhile, before
+    /// [`super::RequestEffect::Unknown`] look whether it is gone, or was edited meanwhile, before
     /// deleting it again.
     pub async fn delete(&self, id: LinqId) -> Result<Deletion, LinqError> {
         let draft = RequestDraft::delete(&self.settings.base_url, id);
