@@ -1,5 +1,8 @@
 //! Taking connections: a number of them at a time, and for this machine alone where only this
 //! machine is served.
+//!
+//! Owns accepting, and telling whether an address is this machine. Leaves what is answered to
+//! the status page and the inbox.
 
 use std::collections::VecDeque;
 use std::future::Future;

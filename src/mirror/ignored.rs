@@ -3,12 +3,13 @@
 //! Owns the table `ignored`. An entry keeps what waited as it was shown, and stays until it
 //! is taken back.
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 
 use super::State;
 use super::columns::{Json, Millis};
 use super::error::{MirrorFault, StateError};
-use crate::model::{Fingerprint, Ignored, Timestamp, Waiting};
+use super::waiting::waiting_named;
+use crate::model::{Fingerprint, Ignored, Timestamp};
 
 impl State {
     /// What is ignored, the oldest first.
@@ -34,11 +35,7 @@ impl State {
     pub fn ignore(&self, what: &[Fingerprint], by: &str, at: Timestamp) -> Result<(), StateError> {
         self.write(|tx| {
             what.iter().try_for_each(|what| {
-                let waits: Option<Json<Waiting>> = tx
-                    .prepare_cached("SELECT waiting FROM waiting WHERE what = ?1")?
-                    .query_row([what], |row| row.get(0))
-                    .optional()?;
-                let Some(Json(about)) = waits else { return Err(StateError::NotWaiting.into()) };
+                let about = waiting_named(tx, *what)?;
                 tx.prepare_cached(
                     "INSERT OR REPLACE INTO ignored (what, waiting, decided_by, at)
                      VALUES (?1, ?2, ?3, ?4)",
@@ -84,6 +81,7 @@ pub(super) fn forget_ignored(
 mod tests {
     use super::*;
     use crate::mirror::testing::{ada, at, empty_state};
+    use crate::model::Waiting;
     use crate::model::WaitingKind;
 
     #[test]

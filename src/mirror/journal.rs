@@ -35,12 +35,9 @@ impl State {
         })
     }
 
-    /// Plans intents in one transaction and returns their numbers in the same
-    /// order. They are durable when it returns.
-    ///
-    /// # Errors
-    /// When the state cannot be written; then none of them is planned.
-    pub fn plan_intents(
+    /// Plans intents as a run leaves them that was killed before it sent them.
+    #[cfg(test)]
+    pub(super) fn plan_intents(
         &self,
         run: RunId,
         at: Timestamp,
@@ -55,15 +52,7 @@ impl State {
     /// # Errors
     /// [`StateError::UnknownIntent`] when it is not open.
     pub fn mark_sent(&self, id: IntentId, at: Timestamp) -> Result<(), StateError> {
-        self.mark_all_sent(&[id], at)
-    }
-
-    /// Says that intents are about to be sent together, in one transaction.
-    ///
-    /// # Errors
-    /// [`StateError::UnknownIntent`] when one is not open; then none is marked.
-    pub fn mark_all_sent(&self, ids: &[IntentId], at: Timestamp) -> Result<(), StateError> {
-        self.write(|tx| ids.iter().try_for_each(|id| mark_sent(tx, *id, at)))
+        self.write(|tx| mark_sent(tx, id, at))
     }
 
     /// Closes an intent about which there is nothing else to write down; otherwise

@@ -86,7 +86,7 @@ mod tests {
         let _trial = state.begin_trial().unwrap();
         let run = state.begin_run(at(1)).unwrap();
         let unknown = crate::model::IntentId(9);
-        assert!(state.mark_all_sent(&[unknown], at(2)).is_err());
+        assert!(state.mark_sent(unknown, at(2)).is_err());
         assert_eq!(state.last_runs(9).unwrap()[0].id, run);
     }
 }

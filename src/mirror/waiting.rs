@@ -58,11 +58,7 @@ impl State {
     ) -> Result<(), StateError> {
         self.write(|tx| {
             decisions.iter().try_for_each(|(what, decision)| {
-                let waits: Option<Json<Waiting>> = tx
-                    .prepare_cached("SELECT waiting FROM waiting WHERE what = ?1")?
-                    .query_row([what], |row| row.get(0))
-                    .optional()?;
-                let Some(Json(about)) = waits else { return Err(StateError::NotWaiting.into()) };
+                let about = waiting_named(tx, *what)?;
                 tx.prepare_cached(
                     "INSERT OR REPLACE INTO decisions (what, waiting, decision, at, decided_by)
                      VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -109,6 +105,16 @@ pub(super) fn forget_decisions(tx: &Connection, over: &[Fingerprint]) -> Result<
         tx.prepare_cached("DELETE FROM decisions WHERE what = ?1")?.execute([what])?;
         Ok(())
     })
+}
+
+/// What waits under this fingerprint, as it was shown.
+pub(super) fn waiting_named(tx: &Connection, what: Fingerprint) -> Result<Waiting, MirrorFault> {
+    let waits: Option<Json<Waiting>> = tx
+        .prepare_cached("SELECT waiting FROM waiting WHERE what = ?1")?
+        .query_row([what], |row| row.get(0))
+        .optional()?;
+    let Json(waiting) = waits.ok_or(StateError::NotWaiting)?;
+    Ok(waiting)
 }
 
 #[cfg(test)]

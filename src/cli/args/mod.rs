@@ -1,4 +1,7 @@
 //! The command line, as clap reads it.
+//!
+//! Owns the names and texts of commands and flags, those of each group of the help in a file.
+//! Leaves what they do to the module of each command.
 
 mod decide;
 mod look;
